@@ -1,1 +1,58 @@
-//! x
+//! What a container image is, and the places where images live.
+//!
+//! The first half of the modules is plain data: [`Digest`], [`Descriptor`], [`Reference`],
+//! [`Platform`], [`Manifest`], [`Index`], [`Config`], and the values made of them, [`Layer`] and
+//! [`Image`]. The second half is one module a medium, which holds its [`Source`] and its [`Sink`]
+//! together: [`layout`], [`archive`], `engine`, `registry`. [`Transfer`] moves an image from one to
+//! the other.
+//!
+//! Nothing here encrypts or decrypts, prints, prompts, or reads the environment.
+
+mod blob;
+mod compress;
+mod config;
+mod descriptor;
+mod digest;
+mod image;
+mod index;
+mod layer;
+mod location;
+mod manifest;
+mod media_type;
+mod platform;
+mod prefetch;
+mod progress;
+mod reference;
+mod sink;
+mod source;
+mod spool;
+mod transfer;
+mod verify;
+
+pub mod archive;
+#[cfg(feature = "engine")]
+pub mod engine;
+pub mod layout;
+#[cfg(feature = "registry")]
+pub mod registry;
+
+pub use blob::Content;
+pub use compress::{Compression, Compressor};
+pub use config::{Config, ConfigError, HistoryEntry, MAX_CONFIG_BYTES};
+pub use descriptor::Descriptor;
+pub use digest::{ChainId, DiffId, Digest, DigestError, Hasher};
+pub use image::{Artifact, Image};
+pub use index::{ATTESTED, Index, IndexError};
+pub use layer::Layer;
+pub use location::{EngineName, Location, LocationError};
+pub use manifest::{Family, MAX_LAYERS, MAX_MANIFEST_BYTES, Manifest, ManifestError, RawManifest};
+pub use media_type::MediaType;
+pub use platform::{Platform, PlatformError};
+pub use prefetch::Prefetch;
+pub use progress::{Meter, Progress, Quiet, Stage};
+pub use reference::{Reference, ReferenceError, Repository};
+pub use sink::{LayerForm, Sink, WriteError};
+pub use source::{ReadError, Source};
+pub use spool::Spool;
+pub use transfer::Transfer;
+pub use verify::Damage;

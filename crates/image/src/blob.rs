@@ -1,0 +1,28 @@
+//! Content: bytes that can be opened, again and again, wherever they lie.
+
+use std::io::{self, Read};
+use std::sync::Arc;
+
+/// Bytes that can be read from the beginning any number of times.
+///
+/// What they ought to be (length, digest) is said beside, by a descriptor or a
+/// [`Layer`](crate::Layer), and checked there.
+pub trait Content: Send + Sync {
+    /// Opens the bytes for reading.
+    ///
+    /// # Errors
+    /// The medium's own; the error's inner value tells which.
+    fn open(&self) -> io::Result<Box<dyn Read + Send>>;
+}
+
+impl Content for Vec<u8> {
+    fn open(&self) -> io::Result<Box<dyn Read + Send>> {
+        Ok(Box::new(io::Cursor::new(self.clone())))
+    }
+}
+
+impl<C: Content + ?Sized> Content for Arc<C> {
+    fn open(&self) -> io::Result<Box<dyn Read + Send>> {
+        (**self).open()
+    }
+}

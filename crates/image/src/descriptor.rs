@@ -1,0 +1,103 @@
+//! The descriptor: what a manifest says of a blob.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::{Map, Value};
+
+use crate::{Digest, MediaType, Platform};
+
+/// What a manifest or index says of one blob or child manifest.
+///
+/// Members that are not known here are kept in [`other`](Self::other), so that a descriptor which is
+/// passed on loses nothing. OCI image specification, "Content Descriptors".
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Descriptor {
+    /// What the bytes are.
+    #[serde(rename = "mediaType")]
+    pub media_type: MediaType,
+    /// The digest of the bytes as stored.
+    pub digest: Digest,
+    /// The length of the bytes as stored.
+    pub size: u64,
+    /// Where else the bytes are said to be. Never fetched.
+    #[serde(default, deserialize_with = "null_is_empty", skip_serializing_if = "Vec::is_empty")]
+    pub urls: Vec<String>,
+    /// Free-form metadata.
+    #[serde(
+        default,
+        deserialize_with = "null_is_empty",
+        skip_serializing_if = "BTreeMap::is_empty"
+    )]
+    pub annotations: BTreeMap<String, String>,
+    /// In an index: the platform that the child is for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub platform: Option<Platform>,
+    /// Every other member.
+    #[serde(flatten)]
+    pub other: Map<String, Value>,
+}
+
+impl Descriptor {
+    /// Describes `size` bytes with nothing beyond what is required.
+    pub fn new(media_type: MediaType, digest: Digest, size: u64) -> Self {
+        Self {
+            media_type,
+            digest,
+            size,
+            urls: Vec::new(),
+            annotations: BTreeMap::new(),
+            platform: None,
+            other: Map::new(),
+        }
+    }
+
+    /// Describes `bytes`.
+    pub fn of(media_type: MediaType, bytes: &[u8]) -> Self {
+        Self::new(media_type, Digest::of(bytes), bytes.len() as u64)
+    }
+}
+
+/// Reads a member that Go programs write as `null` when it is empty.
+pub(crate) fn null_is_empty<'de, D, T>(deserializer: D) -> Result<T, D::Error>
+where
+    D: Deserializer<'de>,
+    T: Default + Deserialize<'de>,
+{
+    Ok(Option::deserialize(deserializer)?.unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn unknown_members_survive() {
+        let digest = Digest::of(b"x");
+        let text = format!(
+            r#"{{"mediaType":"a/b","digest":"{digest}","size":1,"crypto":{{"iters":5}},"data":"eA=="}}"#
+        );
+        let descriptor: Descriptor = serde_json::from_str(&text).unwrap();
+        assert_eq!(descriptor.other["crypto"]["iters"], 5);
+        assert_eq!(
+            serde_json::to_value(&descriptor).unwrap(),
+            serde_json::from_str::<Value>(&text).unwrap()
+        );
+    }
+
+    #[test]
+    fn null_urls_are_no_urls() {
+        let digest = Digest::of(b"x");
+        let text = format!(r#"{{"mediaType":"a/b","digest":"{digest}","size":1,"urls":null}}"#);
+        assert_eq!(serde_json::from_str::<Descriptor>(&text).unwrap().urls.len(), 0);
+    }
+
+    #[test]
+    fn negative_and_repeated_sizes_are_refused() {
+        let digest = Digest::of(b"x");
+        for sizes in [r#""size":-1"#, r#""size":1,"size":2"#, r#""size":1.5"#] {
+            let text = format!(r#"{{"mediaType":"a/b","digest":"{digest}",{sizes}}}"#);
+            assert!(serde_json::from_str::<Descriptor>(&text).is_err(), "{sizes}");
+        }
+    }
+}

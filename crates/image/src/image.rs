@@ -1,0 +1,173 @@
+//! Images: a config and its layers, and how one is read from any medium.
+
+use std::io::Read;
+use std::sync::Arc;
+
+use crate::verify::VerifyReader;
+use crate::{
+    Config, ConfigError, Content, Descriptor, Digest, Family, Index, Layer, MAX_CONFIG_BYTES,
+    Manifest, ManifestError, MediaType, Platform, RawManifest, ReadError, Source,
+};
+
+/// One image: its config and layers, and the manifest under which it is stored, if it is.
+///
+/// The config is the bytes as stored: those of an encrypted image tell little. An image out of an
+/// engine, or one that was just decrypted, has no manifest; whoever stores it by digests makes one.
+#[derive(Clone)]
+pub struct Image {
+    /// The manifest as stored.
+    pub manifest: Option<RawManifest>,
+    /// The config's bytes.
+    pub config: Vec<u8>,
+    /// The layers, lowest first.
+    pub layers: Vec<Layer>,
+}
+
+impl Image {
+    /// Reads the manifest that `raw` is, and its config, from `source`; layers are left where they
+    /// are until they are opened. Diff IDs are those of the config, where it names any.
+    ///
+    /// # Errors
+    /// Those of the medium; a manifest or config that is malformed, over its bounds, or not of the
+    /// digest and size that name it.
+    pub fn read(source: &Arc<dyn Source>, raw: RawManifest) -> Result<Self, ReadError> {
+        let manifest = Manifest::parse(&raw)?;
+        let config = read_config(source, &manifest.config)?;
+        let diff_ids = Config::parse(&config)?.diff_ids().to_vec();
+        // An encrypted config names no layers; a plain one names them all.
+        if !diff_ids.is_empty() && diff_ids.len() != manifest.layers.len() {
+            let (diff_ids, layers) = (diff_ids.len(), manifest.layers.len());
+            return Err(ConfigError::LayerCount { diff_ids, layers }.into());
+        }
+        let layers = manifest
+            .layers
+            .into_iter()
+            .enumerate()
+            .map(|(i, descriptor)| {
+                let content = source.blob(&descriptor);
+                Layer::stored(descriptor, diff_ids.get(i).copied(), content)
+            })
+            .collect();
+        Ok(Self { manifest: Some(raw), config, layers })
+    }
+
+    /// Returns the digest of the config: the image ID of the classic engine store.
+    pub fn id(&self) -> Digest {
+        Digest::of(&self.config)
+    }
+
+    /// Returns the same image with a manifest of `family`, made of its layers' descriptors.
+    ///
+    /// # Errors
+    /// A layer that has never been stored, by its name.
+    pub fn with_manifest(self, family: Family) -> Result<Self, ManifestError> {
+        let config_type = match family {
+            Family::Docker => MediaType::DOCKER_CONFIG,
+            Family::Oci => MediaType::OCI_CONFIG,
+        };
+        let config = Descriptor::of(config_type, &self.config);
+        let layers = self
+            .layers
+            .iter()
+            .map(|layer| {
+                let mut descriptor = layer
+                    .descriptor()
+                    .ok_or_else(|| ManifestError::LayerNotStored(layer.name()))?
+                    .clone();
+                if let Some(compression) = descriptor.media_type.compression() {
+                    descriptor.media_type = MediaType::layer(family, compression);
+                }
+                Ok(descriptor)
+            })
+            .collect::<Result<_, ManifestError>>()?;
+        let manifest = Some(Manifest::new(family, config, layers).to_raw());
+        Ok(Self { manifest, ..self })
+    }
+}
+
+/// Reads the blob of a config whole.
+fn read_config(source: &Arc<dyn Source>, descriptor: &Descriptor) -> Result<Vec<u8>, ReadError> {
+    if descriptor.size > MAX_CONFIG_BYTES {
+        return Err(ConfigError::TooLarge.into());
+    }
+    let what = format!("config {}", descriptor.digest);
+    let reader = source.blob(descriptor).open()?;
+    let mut bytes = Vec::new();
+    VerifyReader::new(reader, what, descriptor.size, Some(descriptor.digest))
+        .read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+/// What a location names: one image, or an index of several.
+#[derive(Clone)]
+pub enum Artifact {
+    /// One image.
+    Image(Image),
+    /// An index, as its bytes and parsed.
+    Index {
+        /// The bytes.
+        raw: RawManifest,
+        /// What they say.
+        index: Index,
+    },
+}
+
+impl Artifact {
+    /// Reads what `source` names.
+    ///
+    /// # Errors
+    /// As [`Image::read`].
+    pub fn read(source: &Arc<dyn Source>) -> Result<Self, ReadError> {
+        Self::parse(source, source.root()?)
+    }
+
+    /// Reads the child of an index that `descriptor` names.
+    ///
+    /// # Errors
+    /// As [`Image::read`]; bytes that are not of the descriptor's digest.
+    pub fn child(source: &Arc<dyn Source>, descriptor: &Descriptor) -> Result<Self, ReadError> {
+        Self::parse(source, source.manifest(descriptor)?)
+    }
+
+    fn parse(source: &Arc<dyn Source>, raw: RawManifest) -> Result<Self, ReadError> {
+        if raw.media_type().is_index() {
+            let index = Index::parse(&raw)?;
+            return Ok(Self::Index { raw, index });
+        }
+        Image::read(source, raw).map(Self::Image)
+    }
+
+    /// Returns the image, out of an index the one for `platform`.
+    ///
+    /// # Errors
+    /// No image for the platform; those of reading it.
+    pub fn into_image(
+        self,
+        source: &Arc<dyn Source>,
+        platform: Option<&Platform>,
+    ) -> Result<Image, ReadError> {
+        let (mut index, wanted) = match self {
+            Self::Index { index, .. } => (index, platform),
+            Self::Image(image) => {
+                return match (platform, Config::parse(&image.config)?.platform()) {
+                    (Some(wanted), Some(has)) if !has.serves(wanted) => {
+                        let (has, wanted) = (has.to_string(), wanted.to_string());
+                        Err(ReadError::OtherPlatform { has, wanted })
+                    }
+                    _ => Ok(image),
+                };
+            }
+        };
+        // An index may name indexes; one that goes on for ever is refused.
+        for _ in 0..MAX_NESTING {
+            match Self::child(source, index.child(wanted)?)? {
+                Self::Image(image) => return Ok(image),
+                Self::Index { index: inner, .. } => index = inner,
+            }
+        }
+        Err(ReadError::TooDeep)
+    }
+}
+
+/// How many indexes may lie within each other.
+const MAX_NESTING: usize = 4;

@@ -1,0 +1,167 @@
+//! Indexes: lists of manifests, one a platform, and of what belongs to them.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use thiserror::Error;
+
+use crate::{Descriptor, Digest, ManifestError, MediaType, Platform, RawManifest};
+
+/// The most children that an index may have.
+const MAX_CHILDREN: usize = 1000;
+
+/// A list of manifests.
+///
+/// OCI image specification, "Image Index"; Docker's manifest list has the same members.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Index {
+    schema_version: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    media_type: Option<MediaType>,
+    /// The children.
+    pub manifests: Vec<Descriptor>,
+    /// Every other member.
+    #[serde(flatten)]
+    pub other: Map<String, Value>,
+}
+
+impl Index {
+    /// Makes an OCI index of `manifests`.
+    pub fn new(manifests: Vec<Descriptor>) -> Self {
+        let media_type = Some(MediaType::OCI_INDEX);
+        Self { schema_version: 2, media_type, manifests, other: Map::new() }
+    }
+
+    /// Parses an index.
+    ///
+    /// # Errors
+    /// An image manifest, malformed JSON, or more than 1000 children.
+    pub fn parse(raw: &RawManifest) -> Result<Self, ManifestError> {
+        if !raw.media_type().is_index() {
+            return Err(ManifestError::MediaType(raw.media_type().clone()));
+        }
+        let index: Self = serde_json::from_slice(raw.bytes()).map_err(ManifestError::Json)?;
+        if index.manifests.len() > MAX_CHILDREN {
+            return Err(ManifestError::TooManyChildren(index.manifests.len()));
+        }
+        Ok(index)
+    }
+
+    /// Writes the index out.
+    pub fn to_raw(&self) -> RawManifest {
+        let media_type = self.media_type.clone().unwrap_or(MediaType::OCI_INDEX);
+        let bytes = serde_json::to_vec(self).expect("an index is made of JSON values");
+        RawManifest::new(media_type, bytes)
+    }
+
+    /// Returns the child for `platform`; without one, the child for this machine, or the only image
+    /// of the index.
+    ///
+    /// # Errors
+    /// No child fits; the error names those that there are.
+    pub fn child(&self, platform: Option<&Platform>) -> Result<&Descriptor, IndexError> {
+        let images: Vec<&Descriptor> = self.images().collect();
+        let here = Platform::of_this_machine();
+        let wanted = platform.unwrap_or(&here);
+        let fits = |child: &&&Descriptor| {
+            child.platform.as_ref().is_some_and(|platform| platform.serves(wanted))
+        };
+        match (images.iter().find(fits), platform, &images[..]) {
+            (Some(child), _, _) => Ok(child),
+            (None, None, [only]) => Ok(only),
+            _ => Err(IndexError {
+                wanted: wanted.to_string(),
+                there: images
+                    .iter()
+                    .map(|child| {
+                        child
+                            .platform
+                            .as_ref()
+                            .map_or_else(|| "unnamed".to_owned(), Platform::to_string)
+                    })
+                    .collect::<Vec<_>>()
+                    .join(", "),
+            }),
+        }
+    }
+
+    /// Returns the children that are images, not attestations about them.
+    pub fn images(&self) -> impl Iterator<Item = &Descriptor> {
+        self.manifests.iter().filter(|child| !is_attestation(child))
+    }
+
+    /// Returns the attestations about the child that `digest` names.
+    pub fn attestations_of(&self, digest: Digest) -> impl Iterator<Item = &Descriptor> {
+        let digest = digest.to_string();
+        self.manifests.iter().filter(move |child| {
+            is_attestation(child) && child.annotations.get(ATTESTED).is_none_or(|of| *of == digest)
+        })
+    }
+}
+
+/// The annotation by which BuildKit names the manifest that an attestation is about.
+pub const ATTESTED: &str = "vnd.docker.reference.digest";
+
+/// Tells BuildKit's provenance and SBOM manifests, which are for no platform.
+fn is_attestation(child: &Descriptor) -> bool {
+    let unknown = child
+        .platform
+        .as_ref()
+        .is_some_and(|platform| platform.os == "unknown" && platform.architecture == "unknown");
+    let kind = child.annotations.get("vnd.docker.reference.type");
+    unknown || kind.is_some_and(|kind| kind == "attestation-manifest")
+}
+
+/// Tells that an index has no image for a platform.
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
+#[error("the index has no image for {wanted}, only for: {there}")]
+pub struct IndexError {
+    wanted: String,
+    there: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn child(platform: &str) -> Descriptor {
+        let mut child = Descriptor::of(MediaType::OCI_MANIFEST, platform.as_bytes());
+        child.platform = Some(platform.parse().unwrap());
+        child
+    }
+
+    #[test]
+    fn platform_chooses_and_attestations_never_do() {
+        let index = Index::new(vec![
+            child("unknown/unknown"),
+            child("linux/s390x"),
+            child("linux/arm64/v8"),
+        ]);
+        let arm: Platform = "linux/arm64".parse().unwrap();
+        assert_eq!(index.child(Some(&arm)).unwrap(), &index.manifests[2]);
+        let riscv: Platform = "linux/riscv64".parse().unwrap();
+        let error = index.child(Some(&riscv)).unwrap_err().to_string();
+        assert!(error.ends_with("linux/riscv64, only for: linux/s390x, linux/arm64/v8"), "{error}");
+        let unknown: Platform = "unknown/unknown".parse().unwrap();
+        assert!(index.child(Some(&unknown)).is_err());
+    }
+
+    #[test]
+    fn the_only_image_needs_no_platform_but_yields_to_one() {
+        let index = Index::new(vec![child("linux/s390x"), child("unknown/unknown")]);
+        assert_eq!(index.child(None).unwrap(), &index.manifests[0]);
+        assert!(index.child(Some(&"linux/riscv64".parse().unwrap())).is_err());
+    }
+
+    #[test]
+    fn attestations_are_found_by_what_they_are_about() {
+        let image = child("linux/amd64");
+        let mut about = child("unknown/unknown");
+        about.annotations.insert(ATTESTED.to_owned(), image.digest.to_string());
+        let mut other = child("unknown/unknown");
+        other.annotations.insert(ATTESTED.to_owned(), about.digest.to_string());
+        let index = Index::new(vec![image.clone(), about.clone(), other]);
+        assert_eq!(index.attestations_of(image.digest).collect::<Vec<_>>(), [&about]);
+        assert_eq!(index.images().collect::<Vec<_>>(), [&image]);
+    }
+}

@@ -1,0 +1,256 @@
+//! Layers: the bytes of one, and what is known of them.
+
+use std::io::{self, Read};
+use std::sync::Arc;
+
+use crate::progress::MeteredReader;
+use crate::verify::{DiffIdReader, VerifyReader};
+use crate::{
+    Compression, Compressor, Content, Descriptor, DiffId, Digest, Family, MediaType, Meter, Spool,
+};
+
+/// One layer of an image.
+///
+/// Either its digest or its diff ID is known, mostly both, so that whoever reads it to the end has
+/// checked it: a layer of an encrypted image has a digest and no diff ID that could be read; a layer
+/// that was just decrypted has a diff ID, and a digest only once it has been read.
+#[derive(Clone)]
+pub struct Layer {
+    media_type: MediaType,
+    size: u64,
+    identity: Identity,
+    content: Arc<dyn Content>,
+}
+
+#[derive(Clone)]
+enum Identity {
+    Decrypted { diff_id: DiffId },
+    Stored { descriptor: Box<Descriptor>, diff_id: Option<DiffId> },
+}
+
+impl Layer {
+    /// Takes a layer that some medium holds under its digest.
+    pub fn stored(
+        descriptor: Descriptor,
+        diff_id: Option<DiffId>,
+        content: Arc<dyn Content>,
+    ) -> Self {
+        Self {
+            media_type: descriptor.media_type.clone(),
+            size: descriptor.size,
+            identity: Identity::Stored { descriptor: Box::new(descriptor), diff_id },
+            content,
+        }
+    }
+
+    /// Takes a layer whose bytes come out of decryption: `size` of them, of no known digest.
+    pub fn decrypted(
+        media_type: MediaType,
+        size: u64,
+        diff_id: DiffId,
+        content: Arc<dyn Content>,
+    ) -> Self {
+        Self { media_type, size, identity: Identity::Decrypted { diff_id }, content }
+    }
+
+    /// Returns what the bytes are.
+    pub fn media_type(&self) -> &MediaType {
+        &self.media_type
+    }
+
+    /// Returns how many bytes [`open`](Self::open) yields.
+    pub fn size(&self) -> u64 {
+        self.size
+    }
+
+    /// Returns what a manifest says of the layer, unless it has never been stored.
+    pub fn descriptor(&self) -> Option<&Descriptor> {
+        match &self.identity {
+            Identity::Decrypted { .. } => None,
+            Identity::Stored { descriptor, .. } => Some(descriptor),
+        }
+    }
+
+    /// Returns the digest of the bytes, unless the layer has never been stored.
+    pub fn digest(&self) -> Option<Digest> {
+        self.descriptor().map(|descriptor| descriptor.digest)
+    }
+
+    /// Returns the diff ID, where it is known.
+    pub fn diff_id(&self) -> Option<DiffId> {
+        match &self.identity {
+            Identity::Decrypted { diff_id } => Some(*diff_id),
+            Identity::Stored { diff_id, .. } => *diff_id,
+        }
+    }
+
+    /// Returns a name to show to people: the digest's beginning, or the diff ID's.
+    pub fn name(&self) -> String {
+        match &self.identity {
+            Identity::Decrypted { diff_id } => diff_id.0.short(),
+            Identity::Stored { descriptor, .. } => descriptor.digest.short(),
+        }
+    }
+
+    /// Returns the same layer with a diff ID that has become known.
+    pub fn with_diff_id(&self, diff_id: DiffId) -> Self {
+        let mut layer = self.clone();
+        layer.identity = match layer.identity {
+            Identity::Decrypted { .. } => Identity::Decrypted { diff_id },
+            Identity::Stored { descriptor, .. } => {
+                Identity::Stored { descriptor, diff_id: Some(diff_id) }
+            }
+        };
+        layer
+    }
+
+    /// Returns the same layer with its bytes taken from elsewhere.
+    pub fn with_content(&self, content: Arc<dyn Content>) -> Self {
+        Self { content, ..self.clone() }
+    }
+
+    /// Returns the bytes, which nothing has checked.
+    pub fn content(&self) -> &Arc<dyn Content> {
+        &self.content
+    }
+
+    /// Returns how the bytes are compressed: as the media type says, or, where that is not an
+    /// ordinary layer's, as they begin.
+    ///
+    /// # Errors
+    /// Those of reading.
+    pub fn compression(&self) -> io::Result<Compression> {
+        match self.media_type.compression() {
+            Some(compression) => Ok(compression),
+            None => Compression::sniff(&mut *self.content.open()?),
+        }
+    }
+
+    /// Opens the bytes. Reading to the end checks their length and every digest that is known.
+    ///
+    /// # Errors
+    /// Those of the medium; [`Damage`](crate::Damage) inside an error of kind `InvalidData` when the
+    /// end is reached and something disagrees.
+    pub fn open(&self) -> io::Result<Box<dyn Read + Send>> {
+        let stored = self.open_stored()?;
+        match self.diff_id() {
+            None => Ok(stored),
+            Some(diff_id) => Ok(Box::new(DiffIdReader::new(stored, self.compression()?, diff_id)?)),
+        }
+    }
+
+    /// Opens the bytes without the check of the diff ID where the digest is known.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub fn open_stored(&self) -> io::Result<Box<dyn Read + Send>> {
+        let Some(digest) = self.digest() else {
+            return self.open_decrypted();
+        };
+        let what = format!("blob {digest}");
+        Ok(Box::new(VerifyReader::new(self.content.open()?, what, self.size, Some(digest))))
+    }
+
+    fn open_decrypted(&self) -> io::Result<Box<dyn Read + Send>> {
+        let what = format!("decrypted layer {}", self.name());
+        Ok(Box::new(VerifyReader::new(self.content.open()?, what, self.size, None)))
+    }
+
+    /// Tells whether the layer is as a registry or layout takes it: compressed, with a known digest.
+    ///
+    /// # Errors
+    /// Those of reading.
+    pub fn is_packed(&self) -> io::Result<bool> {
+        Ok(self.digest().is_some() && self.compression()? != Compression::None)
+    }
+
+    /// Returns the layer as a registry or layout takes it: with a known digest, of `family`'s media
+    /// type, and compressed. What is compressed already is kept as it is.
+    ///
+    /// # Errors
+    /// Those of reading, and of the spool.
+    pub fn packed(
+        &self,
+        family: Family,
+        compressor: &Compressor,
+        spool: &Spool,
+        meter: &dyn Meter,
+    ) -> io::Result<Self> {
+        let compression = self.compression()?;
+        let mut reader = MeteredReader::new(self.open()?, meter);
+        let spooled = spool.fill(|out| match compression {
+            Compression::None => compressor.gzip(&mut reader, out),
+            Compression::Gzip | Compression::Zstd => io::copy(&mut reader, out).map(|_| ()),
+        })?;
+        let packed = match compression {
+            Compression::None => Compression::Gzip,
+            kept => kept,
+        };
+        let media_type = MediaType::layer(family, packed);
+        let descriptor = Descriptor::new(media_type, spooled.digest, spooled.len);
+        Ok(Self::stored(descriptor, self.diff_id(), Arc::new(spooled.content)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Damage, Quiet};
+
+    fn read(layer: &Layer) -> Result<Vec<u8>, Damage> {
+        let mut out = Vec::new();
+        match layer.open().unwrap().read_to_end(&mut out) {
+            Ok(_) => Ok(out),
+            Err(error) => {
+                Err(error.into_inner().unwrap().downcast_ref::<Damage>().unwrap().clone())
+            }
+        }
+    }
+
+    #[test]
+    fn stored_layer_is_checked_by_digest_and_by_diff_id() {
+        let bytes = Arc::new(b"tar".to_vec());
+        let descriptor = Descriptor::of(MediaType::DOCKER_LAYER, b"tar");
+        let good =
+            Layer::stored(descriptor.clone(), Some(DiffId(Digest::of(b"tar"))), bytes.clone());
+        assert_eq!(read(&good).unwrap(), b"tar");
+        let other = Layer::stored(descriptor, Some(DiffId(Digest::of(b"x"))), bytes.clone());
+        assert!(matches!(read(&other), Err(Damage::DiffId { .. })));
+        let wrong = Descriptor::of(MediaType::DOCKER_LAYER, b"rat");
+        assert!(matches!(read(&Layer::stored(wrong, None, bytes)), Err(Damage::Digest { .. })));
+    }
+
+    #[test]
+    fn decrypted_layer_is_checked_by_diff_id_and_length() {
+        let bytes = Arc::new(b"tar".to_vec());
+        let id = DiffId(Digest::of(b"tar"));
+        let make = |size, id| Layer::decrypted(MediaType::DOCKER_LAYER, size, id, bytes.clone());
+        assert_eq!(read(&make(3, id)).unwrap(), b"tar");
+        assert!(matches!(read(&make(4, id)), Err(Damage::TooShort { .. })));
+        let other = DiffId(Digest::of(b"x"));
+        assert!(matches!(read(&make(3, other)), Err(Damage::DiffId { .. })));
+    }
+
+    #[test]
+    fn packing_compresses_once_and_learns_the_digest() {
+        let folder = tempfile::tempdir().unwrap();
+        let (spool, compressor) = (Spool::in_folder(folder.path()), Compressor::new(2));
+        let tar = b"tar".repeat(1000);
+        let id = DiffId(Digest::of(&tar));
+        let size = tar.len() as u64;
+        let plain = Layer::decrypted(MediaType::DOCKER_LAYER, size, id, Arc::new(tar));
+        let packed = plain.packed(Family::Oci, &compressor, &spool, &Quiet).unwrap();
+        assert_eq!(*packed.media_type(), MediaType::OCI_LAYER_GZIP);
+        let bytes = read(&packed).unwrap();
+        assert_eq!(packed.digest(), Some(Digest::of(&bytes)));
+        assert!(packed.is_packed().unwrap() && !plain.is_packed().unwrap());
+        let decrypted = Layer::decrypted(
+            MediaType::DOCKER_LAYER_GZIP,
+            packed.size(),
+            id,
+            packed.content().clone(),
+        );
+        let kept = decrypted.packed(Family::Docker, &compressor, &spool, &Quiet).unwrap();
+        assert_eq!(kept.digest(), packed.digest());
+    }
+}

@@ -1,0 +1,269 @@
+//! Prefetching: downloads of several blobs at once, ahead of whoever reads them.
+//!
+//! Each blob goes to an unnamed file as its bytes come, and its readers follow behind the writer. A
+//! sink that takes one layer after the other is thus never behind an idle connection, and reads a
+//! layer while it still arrives.
+
+use std::collections::{HashMap, VecDeque};
+use std::fs::File;
+use std::io::{self, Read};
+use std::os::unix::fs::FileExt;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::thread;
+
+use crate::{Content, Digest, Layer, Progress, Spool, Stage};
+
+const BUFFER: usize = 128 << 10;
+
+/// Downloads that are under way. Dropped, it stops them.
+pub struct Prefetch {
+    stop: Arc<AtomicBool>,
+    blobs: Vec<(Layer, Arc<Arrival>)>,
+    workers: Vec<thread::JoinHandle<()>>,
+}
+
+impl Prefetch {
+    /// Prepares to fetch `layers`. Nothing is fetched before [`start`](Self::start).
+    ///
+    /// Returns the layers to read instead, each with the same digests as before.
+    pub fn of(layers: &[Layer]) -> (Self, Vec<Layer>) {
+        // A blob that occurs twice in an image comes once.
+        let mut arrivals: HashMap<Option<Digest>, Arc<Arrival>> = HashMap::new();
+        let mut blobs = Vec::new();
+        let fetched = layers
+            .iter()
+            .map(|layer| {
+                let arrival = arrivals.entry(layer.digest()).or_default().clone();
+                blobs.push((layer.clone(), arrival.clone()));
+                layer.with_content(Arc::new(Arriving(arrival)))
+            })
+            .collect();
+        let stop = Arc::new(AtomicBool::new(false));
+        (Self { stop, blobs, workers: Vec::new() }, fetched)
+    }
+
+    /// Starts to fetch, `jobs` at once and in their order, those layers that are not `present`.
+    pub fn start(
+        &mut self,
+        present: &[bool],
+        jobs: usize,
+        spool: &Spool,
+        progress: &Arc<dyn Progress>,
+    ) {
+        let mut queue: VecDeque<Task> = VecDeque::new();
+        for (i, (layer, arrival)) in self.blobs.drain(..).enumerate() {
+            let wanted = !present.get(i).copied().unwrap_or(false);
+            if wanted && !queue.iter().any(|task| Arc::ptr_eq(&task.arrival, &arrival)) {
+                queue.push_back(Task { layer, arrival });
+            }
+        }
+        let workers = jobs.clamp(1, queue.len().max(1));
+        let queue = Arc::new(Mutex::new(queue));
+        for _ in 0..workers {
+            let (queue, stop) = (queue.clone(), self.stop.clone());
+            let (spool, progress) = (spool.clone(), progress.clone());
+            self.workers.push(thread::spawn(move || {
+                loop {
+                    let task = queue.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
+                    let Some(task) = task else { return };
+                    let outcome = task.fetch(&spool, &*progress, &stop);
+                    task.arrival.end(outcome);
+                }
+            }));
+        }
+    }
+}
+
+impl Drop for Prefetch {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::Relaxed);
+        for worker in self.workers.drain(..) {
+            // Its readers have been told that it ended.
+            let _ = worker.join();
+        }
+    }
+}
+
+/// One blob to fetch.
+struct Task {
+    layer: Layer,
+    arrival: Arc<Arrival>,
+}
+
+impl Task {
+    fn fetch(&self, spool: &Spool, progress: &dyn Progress, stop: &AtomicBool) -> io::Result<()> {
+        let stopped = || io::Error::other("the download was stopped");
+        if stop.load(Ordering::Relaxed) {
+            return Err(stopped());
+        }
+        let meter = progress.begin(Stage::Download, &self.layer.name(), Some(self.layer.size()));
+        let file = Arc::new(spool.file()?);
+        self.arrival.begin(file.clone());
+        let mut reader = self.layer.open_stored()?;
+        let mut buffer = vec![0; BUFFER];
+        let mut position = 0;
+        loop {
+            let count = reader.read(&mut buffer)?;
+            if count == 0 {
+                meter.done();
+                return Ok(());
+            }
+            if stop.load(Ordering::Relaxed) {
+                return Err(stopped());
+            }
+            file.write_all_at(&buffer[..count], position)?;
+            position += count as u64;
+            meter.advance(count as u64);
+            self.arrival.advance(position);
+        }
+    }
+}
+
+impl Drop for Task {
+    fn drop(&mut self) {
+        // Whoever waits for a blob whose worker is gone must not wait for ever.
+        self.arrival.end(Err(io::Error::other("the blob was not fetched")));
+    }
+}
+
+/// How far a blob has come.
+#[derive(Default)]
+struct Arrival {
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    file: Option<Arc<File>>,
+    arrived: u64,
+    end: Option<io::Result<()>>,
+}
+
+impl Arrival {
+    fn begin(&self, file: Arc<File>) {
+        self.change(|state| state.file = Some(file));
+    }
+
+    fn advance(&self, arrived: u64) {
+        self.change(|state| state.arrived = arrived);
+    }
+
+    /// Keeps the first outcome that it is told.
+    fn end(&self, outcome: io::Result<()>) {
+        self.change(|state| {
+            state.end.get_or_insert(outcome);
+        });
+    }
+
+    fn change(&self, change: impl FnOnce(&mut State)) {
+        change(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner));
+        self.changed.notify_all();
+    }
+
+    /// Waits until there is something beyond `position`. Returns the file and how far it is filled,
+    /// or `None` at the end. A failure is given to whoever asks first; later ones learn of it only.
+    fn wait(&self, position: u64) -> io::Result<Option<(Arc<File>, u64)>> {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        loop {
+            if let (Some(file), true) = (&state.file, state.arrived > position) {
+                return Ok(Some((file.clone(), state.arrived)));
+            }
+            match &mut state.end {
+                None => {}
+                Some(Ok(())) => return Ok(None),
+                Some(failed) => {
+                    let told = Err(io::Error::other("the download has failed before"));
+                    return std::mem::replace(failed, told).map(|()| None);
+                }
+            }
+            state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+}
+
+/// A blob that is on its way, as content.
+struct Arriving(Arc<Arrival>);
+
+impl Content for Arriving {
+    fn open(&self) -> io::Result<Box<dyn Read + Send>> {
+        Ok(Box::new(Follower { arrival: self.0.clone(), position: 0 }))
+    }
+}
+
+struct Follower {
+    arrival: Arc<Arrival>,
+    position: u64,
+}
+
+impl Read for Follower {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let Some((file, arrived)) = self.arrival.wait(self.position)? else {
+            return Ok(0);
+        };
+        let there = usize::try_from(arrived - self.position).unwrap_or(usize::MAX);
+        let want = there.min(buffer.len());
+        let count = file.read_at(&mut buffer[..want], self.position)?;
+        self.position += count as u64;
+        Ok(count)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Damage, Descriptor, MediaType, Quiet};
+
+    fn layer(bytes: &[u8], claimed: &[u8]) -> Layer {
+        let descriptor = Descriptor::of(MediaType::DOCKER_LAYER, claimed);
+        Layer::stored(descriptor, None, Arc::new(bytes.to_vec()))
+    }
+
+    fn read(layer: &Layer) -> io::Result<Vec<u8>> {
+        let mut bytes = Vec::new();
+        layer.open()?.read_to_end(&mut bytes).map(|_| bytes)
+    }
+
+    fn start(layers: &[Layer], present: &[bool]) -> (Prefetch, Vec<Layer>, tempfile::TempDir) {
+        let folder = tempfile::tempdir().unwrap();
+        let (mut prefetch, fetched) = Prefetch::of(layers);
+        let progress: Arc<dyn Progress> = Arc::new(Quiet);
+        prefetch.start(present, 2, &Spool::in_folder(folder.path()), &progress);
+        (prefetch, fetched, folder)
+    }
+
+    #[test]
+    fn fetched_layers_are_the_same_and_can_be_read_again() {
+        let bytes = vec![7; 3 * BUFFER + 1];
+        let layers = [layer(&bytes, &bytes), layer(b"x", b"x"), layer(&bytes, &bytes)];
+        let (_prefetch, fetched, _folder) = start(&layers, &[]);
+        for _ in 0..2 {
+            assert!(read(&fetched[0]).unwrap() == bytes);
+            assert_eq!(read(&fetched[1]).unwrap(), b"x");
+            assert!(read(&fetched[2]).unwrap() == bytes);
+        }
+    }
+
+    #[test]
+    fn damage_reaches_the_reader_as_such() {
+        let (_prefetch, fetched, _folder) = start(&[layer(b"bad", b"good")], &[]);
+        let error = read(&fetched[0]).unwrap_err().into_inner().unwrap();
+        assert!(error.downcast_ref::<Damage>().is_some(), "{error}");
+        assert!(read(&fetched[0]).is_err());
+    }
+
+    #[test]
+    fn what_is_present_is_not_fetched_and_nobody_waits_for_it() {
+        struct Never;
+        impl Content for Never {
+            fn open(&self) -> io::Result<Box<dyn Read + Send>> {
+                panic!("it was opened")
+            }
+        }
+        let there = layer(b"there", b"there").with_content(Arc::new(Never));
+        let (prefetch, fetched, _folder) = start(&[there, layer(b"x", b"x")], &[true, false]);
+        assert_eq!(read(&fetched[1]).unwrap(), b"x");
+        drop(prefetch);
+    }
+}

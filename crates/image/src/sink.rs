@@ -1,0 +1,86 @@
+//! Sinks: what every medium offers to whoever writes an image to it.
+
+use std::io;
+
+use thiserror::Error;
+
+use crate::{Descriptor, Family, Image, Layer, Progress, RawManifest, archive, layout};
+
+/// What a sink wants layers to be before it takes them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LayerForm {
+    /// Any layer whose diff ID is known.
+    AsItComes,
+    /// Compressed, with a known digest; where the image has no manifest, one of this family is
+    /// made.
+    Packed(Family),
+}
+
+/// A place in some medium where one image, or index of images, is being written.
+///
+/// Nothing can be seen there under the image's name before [`commit`](Self::commit) returns. A sink
+/// that is dropped before leaves nothing behind.
+pub trait Sink: Send + Sync {
+    /// Tells what layers must be.
+    fn layer_form(&self) -> LayerForm;
+
+    /// Tells which layers of `image` are there already and need not be put: one answer a layer.
+    ///
+    /// # Errors
+    /// Those of the medium.
+    fn present(&self, image: &Image) -> Result<Vec<bool>, WriteError>;
+
+    /// Takes a layer, read to its end and so checked. May be called from many threads, in any order.
+    ///
+    /// # Errors
+    /// Those of the medium and of the layer.
+    fn put(&self, layer: &Layer, progress: &dyn Progress) -> Result<(), WriteError>;
+
+    /// Takes the config and manifest of an image that an index will name.
+    ///
+    /// # Errors
+    /// Those of the medium; [`WriteError::NoIndex`] where an index cannot be held.
+    fn put_child(&self, image: &Image) -> Result<(), WriteError>;
+
+    /// Takes the config and manifest of `image`, whose layers are all put or present, and gives it
+    /// its name. Returns what names it by digest.
+    ///
+    /// # Errors
+    /// Those of the medium.
+    fn commit(&self, image: &Image) -> Result<Descriptor, WriteError>;
+
+    /// Takes an index, whose children are all put, and gives it its name.
+    ///
+    /// # Errors
+    /// Those of the medium; [`WriteError::NoIndex`] where an index cannot be held.
+    fn commit_index(&self, index: &RawManifest) -> Result<Descriptor, WriteError>;
+}
+
+/// Why an image cannot be written.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum WriteError {
+    /// The archive cannot be written.
+    #[error(transparent)]
+    Archive(#[from] archive::ArchiveError),
+    /// The engine does not take the image.
+    #[cfg(feature = "engine")]
+    #[error(transparent)]
+    Engine(#[from] crate::engine::EngineError),
+    /// Reading a layer failed, or what was read is damaged, or writing failed.
+    #[error(transparent)]
+    Io(#[from] io::Error),
+    /// The layout cannot be written.
+    #[error(transparent)]
+    Layout(#[from] layout::LayoutError),
+    /// The image's parts do not make a manifest.
+    #[error(transparent)]
+    Manifest(#[from] crate::ManifestError),
+    /// The medium cannot hold an index.
+    #[error("{0} holds single images, not an index of several")]
+    NoIndex(&'static str),
+    /// The registry does not take the image.
+    #[cfg(feature = "registry")]
+    #[error(transparent)]
+    Registry(#[from] crate::registry::RegistryError),
+}

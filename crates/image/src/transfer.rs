@@ -1,0 +1,103 @@
+//! Transfers: the layers of an image on their way into a sink, several at once.
+
+use std::collections::HashSet;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+
+use crate::{Compressor, Layer, LayerForm, Progress, Sink, Spool, Stage, WriteError};
+
+/// What every transfer needs, whatever is transferred.
+pub struct Transfer {
+    /// How many layers are worked on at once.
+    pub jobs: usize,
+    /// What compresses layers that must be compressed.
+    pub compressor: Arc<Compressor>,
+    /// Where layers wait for their turn.
+    pub spool: Spool,
+    /// Who listens.
+    pub progress: Arc<dyn Progress>,
+}
+
+impl Transfer {
+    /// Puts those of `layers` into `sink` that are not `present` there.
+    ///
+    /// Each is first passed through `prepare`, which gets its place, lowest first from 0, and may
+    /// encrypt it. Returns the layers as they were put. Puts are done when this returns; after an
+    /// error nothing new is begun.
+    ///
+    /// # Errors
+    /// The first of `prepare` and of the sink.
+    pub fn put_layers<E: From<WriteError> + Send>(
+        &self,
+        layers: &[Layer],
+        present: &[bool],
+        sink: &dyn Sink,
+        prepare: impl Fn(usize, &Layer) -> Result<Layer, E> + Sync,
+    ) -> Result<Vec<Layer>, E> {
+        let next = AtomicUsize::new(0);
+        let failed = AtomicBool::new(false);
+        let seen = Mutex::new(HashSet::new());
+        let results: Mutex<Vec<Option<Layer>>> = Mutex::new(vec![None; layers.len()]);
+        let first_error: Mutex<Option<E>> = Mutex::new(None);
+        let work = || {
+            while !failed.load(Ordering::Relaxed) {
+                let i = next.fetch_add(1, Ordering::Relaxed);
+                let Some(layer) = layers.get(i) else { return };
+                let outcome = if present.get(i).copied().unwrap_or(false) {
+                    self.progress.present(&layer.name());
+                    Ok(layer.clone())
+                } else {
+                    prepare(i, layer).and_then(|layer| Ok(self.put(layer, sink, &seen)?))
+                };
+                match outcome {
+                    Ok(layer) => {
+                        results.lock().unwrap_or_else(PoisonError::into_inner)[i] = Some(layer);
+                    }
+                    Err(error) => {
+                        failed.store(true, Ordering::Relaxed);
+                        let mut first = first_error.lock().unwrap_or_else(PoisonError::into_inner);
+                        first.get_or_insert(error);
+                    }
+                }
+            }
+        };
+        thread::scope(|scope| {
+            for _ in 0..self.jobs.clamp(1, layers.len().max(1)) {
+                scope.spawn(work);
+            }
+        });
+        if let Some(error) = first_error.into_inner().unwrap_or_else(PoisonError::into_inner) {
+            return Err(error);
+        }
+        let results = results.into_inner().unwrap_or_else(PoisonError::into_inner);
+        Ok(results.into_iter().map(|layer| layer.expect("every layer was worked on")).collect())
+    }
+
+    fn put(
+        &self,
+        layer: Layer,
+        sink: &dyn Sink,
+        seen: &Mutex<HashSet<String>>,
+    ) -> Result<Layer, WriteError> {
+        let layer = match sink.layer_form() {
+            LayerForm::AsItComes => layer,
+            LayerForm::Packed(_) if layer.is_packed()? => layer,
+            LayerForm::Packed(family) => {
+                let meter = self.progress.begin(Stage::Compress, &layer.name(), Some(layer.size()));
+                let packed = layer.packed(family, &self.compressor, &self.spool, &*meter)?;
+                meter.done();
+                packed
+            }
+        };
+        // A blob that occurs twice in an image goes once.
+        let key = match layer.digest() {
+            Some(digest) => digest.to_string(),
+            None => format!("{:?}", layer.diff_id()),
+        };
+        if seen.lock().unwrap_or_else(PoisonError::into_inner).insert(key) {
+            sink.put(&layer, &*self.progress)?;
+        }
+        Ok(layer)
+    }
+}

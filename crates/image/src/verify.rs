@@ -1,0 +1,258 @@
+//! Checks on bytes as they pass by: their length, their digest, their diff ID.
+//!
+//! Each check is a reader around a reader, and fails the read that would reach the end: bytes that
+//! are not what they should be never end well.
+
+use std::io::{self, Read, Write};
+
+use flate2::write::MultiGzDecoder;
+use thiserror::Error;
+
+use crate::{Compression, DiffId, Digest, Hasher};
+
+/// How bytes differ from what a manifest or config says of them.
+///
+/// It travels inside an [`io::Error`] of kind `InvalidData`.
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Damage {
+    /// A layer's tar has another digest than the config names.
+    #[error("layer does not match the config: its diff ID is {found}, not {expected}")]
+    DiffId {
+        /// What the config names.
+        expected: DiffId,
+        /// What the bytes have.
+        found: DiffId,
+    },
+    /// The bytes have another digest.
+    #[error("blob {expected} is damaged: its digest is {found}")]
+    Digest {
+        /// What the descriptor names.
+        expected: Digest,
+        /// What the bytes have.
+        found: Digest,
+    },
+    /// There are more bytes than there should be.
+    #[error("{what} is longer than the {expected} bytes that it should have")]
+    TooLong {
+        /// Which bytes.
+        what: String,
+        /// How many there should be.
+        expected: u64,
+    },
+    /// There are fewer bytes than there should be.
+    #[error("{what} ends after {found} of {expected} bytes")]
+    TooShort {
+        /// Which bytes.
+        what: String,
+        /// How many there should be.
+        expected: u64,
+        /// How many there are.
+        found: u64,
+    },
+    /// A compressed layer cannot be decompressed.
+    #[error("layer {diff_id} is damaged: it cannot be decompressed ({reason})")]
+    Undecompressable {
+        /// The layer.
+        diff_id: DiffId,
+        /// What the decompressor said.
+        reason: String,
+    },
+}
+
+impl From<Damage> for io::Error {
+    fn from(damage: Damage) -> Self {
+        Self::new(io::ErrorKind::InvalidData, damage)
+    }
+}
+
+/// Reads exactly as many bytes as there should be, with the digest that they should have.
+pub(crate) struct VerifyReader<R> {
+    inner: R,
+    what: String,
+    expected_len: u64,
+    read: u64,
+    check: Option<(Hasher, Digest)>,
+}
+
+impl<R: Read> VerifyReader<R> {
+    /// Checks the length, and the digest where one is known.
+    pub(crate) fn new(inner: R, what: String, len: u64, digest: Option<Digest>) -> Self {
+        let check = digest.map(|digest| (Hasher::default(), digest));
+        Self { inner, what, expected_len: len, read: 0, check }
+    }
+
+    fn at_end(&mut self) -> io::Result<usize> {
+        if self.read < self.expected_len {
+            return Err(Damage::TooShort {
+                what: self.what.clone(),
+                expected: self.expected_len,
+                found: self.read,
+            }
+            .into());
+        }
+        if let Some((hasher, expected)) = self.check.take() {
+            let found = hasher.finish();
+            if found != expected {
+                return Err(Damage::Digest { expected, found }.into());
+            }
+        }
+        Ok(0)
+    }
+}
+
+impl<R: Read> Read for VerifyReader<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if buffer.is_empty() {
+            return Ok(0);
+        }
+        let count = self.inner.read(buffer)?;
+        if count == 0 {
+            return self.at_end();
+        }
+        self.read += count as u64;
+        if self.read > self.expected_len {
+            let (what, expected) = (self.what.clone(), self.expected_len);
+            return Err(Damage::TooLong { what, expected }.into());
+        }
+        if let Some((hasher, _)) = &mut self.check {
+            hasher.update(&buffer[..count]);
+        }
+        Ok(count)
+    }
+}
+
+/// Passes a layer's bytes on as they are, and checks the diff ID of the tar that they hold.
+pub(crate) struct DiffIdReader<R> {
+    inner: R,
+    expected: DiffId,
+    unpacker: Option<Unpacker>,
+}
+
+impl<R: Read> DiffIdReader<R> {
+    /// Checks bytes that are compressed with `compression`.
+    pub(crate) fn new(inner: R, compression: Compression, expected: DiffId) -> io::Result<Self> {
+        Ok(Self { inner, expected, unpacker: Some(Unpacker::new(compression)?) })
+    }
+
+    fn damaged(&self, error: &io::Error) -> io::Error {
+        Damage::Undecompressable { diff_id: self.expected, reason: error.to_string() }.into()
+    }
+}
+
+impl<R: Read> Read for DiffIdReader<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if buffer.is_empty() {
+            return Ok(0);
+        }
+        let count = self.inner.read(buffer)?;
+        if count > 0 {
+            if let Some(unpacker) = &mut self.unpacker {
+                unpacker.feed(&buffer[..count]).map_err(|error| self.damaged(&error))?;
+            }
+            return Ok(count);
+        }
+        if let Some(unpacker) = self.unpacker.take() {
+            let found = DiffId(unpacker.finish().map_err(|error| self.damaged(&error))?);
+            if found != self.expected {
+                return Err(Damage::DiffId { expected: self.expected, found }.into());
+            }
+        }
+        Ok(0)
+    }
+}
+
+/// Decompresses what it is fed, and keeps nothing but the digest of it.
+enum Unpacker {
+    Gzip(Box<MultiGzDecoder<Hasher>>),
+    Plain(Hasher),
+    Zstd(Box<zstd::stream::write::Decoder<'static, Hasher>>),
+}
+
+impl Unpacker {
+    fn new(compression: Compression) -> io::Result<Self> {
+        let hasher = Hasher::default();
+        Ok(match compression {
+            Compression::None => Self::Plain(hasher),
+            Compression::Gzip => Self::Gzip(Box::new(MultiGzDecoder::new(hasher))),
+            Compression::Zstd => Self::Zstd(Box::new(zstd::stream::write::Decoder::new(hasher)?)),
+        })
+    }
+
+    fn feed(&mut self, bytes: &[u8]) -> io::Result<()> {
+        match self {
+            Self::Gzip(decoder) => decoder.write_all(bytes),
+            Self::Plain(hasher) => hasher.write_all(bytes),
+            Self::Zstd(decoder) => decoder.write_all(bytes),
+        }
+    }
+
+    fn finish(self) -> io::Result<Digest> {
+        match self {
+            Self::Gzip(decoder) => Ok(decoder.finish()?.finish()),
+            Self::Plain(hasher) => Ok(hasher.finish()),
+            Self::Zstd(mut decoder) => {
+                decoder.flush()?;
+                Ok(decoder.into_inner().finish())
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn damage(error: io::Error) -> Damage {
+        error.into_inner().unwrap().downcast_ref::<Damage>().unwrap().clone()
+    }
+
+    fn verify(bytes: &[u8], len: u64, digest: Option<Digest>) -> Result<Vec<u8>, Damage> {
+        let mut out = Vec::new();
+        VerifyReader::new(bytes, "blob".into(), len, digest)
+            .read_to_end(&mut out)
+            .map(|_| out)
+            .map_err(damage)
+    }
+
+    #[test]
+    fn length_and_digest_must_hold() {
+        let digest = Some(Digest::of(b"abc"));
+        assert_eq!(verify(b"abc", 3, digest).unwrap(), b"abc");
+        assert!(matches!(verify(b"abd", 3, digest), Err(Damage::Digest { .. })));
+        assert!(matches!(verify(b"abc", 2, digest), Err(Damage::TooLong { .. })));
+        assert!(matches!(verify(b"abc", 4, digest), Err(Damage::TooShort { found: 3, .. })));
+    }
+
+    fn unpacked(bytes: &[u8], compression: Compression, tar: &[u8]) -> Result<Vec<u8>, Damage> {
+        let mut out = Vec::new();
+        DiffIdReader::new(bytes, compression, DiffId(Digest::of(tar)))
+            .unwrap()
+            .read_to_end(&mut out)
+            .map(|_| out)
+            .map_err(damage)
+    }
+
+    #[test]
+    fn diff_id_is_that_of_the_unpacked_bytes() {
+        let tar = b"a layer".repeat(1000);
+        let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        gzip.write_all(&tar[..100]).unwrap();
+        let mut packed = gzip.finish().unwrap();
+        let mut gzip = flate2::write::GzEncoder::new(&mut packed, flate2::Compression::fast());
+        gzip.write_all(&tar[100..]).unwrap();
+        gzip.finish().unwrap();
+        let zstd = zstd::encode_all(&tar[..], 1).unwrap();
+        for (bytes, compression) in
+            [(&packed, Compression::Gzip), (&zstd, Compression::Zstd), (&tar, Compression::None)]
+        {
+            assert_eq!(&unpacked(bytes, compression, &tar).unwrap(), bytes, "{compression:?}");
+            let wrong = unpacked(bytes, compression, b"other");
+            assert!(matches!(wrong, Err(Damage::DiffId { .. })), "{compression:?}");
+            let cut = unpacked(&bytes[..bytes.len() - 3], compression, &tar);
+            assert!(cut.is_err(), "{compression:?}");
+        }
+        let garbage = unpacked(&tar, Compression::Gzip, &tar);
+        assert!(matches!(garbage, Err(Damage::Undecompressable { .. })));
+    }
+}
