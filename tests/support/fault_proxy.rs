@@ -8,10 +8,13 @@ use std::net::{Shutdown, TcpStream};
 use std::ops::RangeInclusive;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::http::{Framing, Head, Piece, for_each_piece};
 use crate::server::Server;
+
+/// How long the last bytes of a request may take once its response has come back.
+const GRACE: Duration = Duration::from_millis(100);
 
 /// What goes wrong with a request.
 #[derive(Clone, Debug)]
@@ -273,14 +276,13 @@ impl Script {
             });
             let response = self.send_back(&mut from_upstream, writer, head, fault, index);
             // A server that read it all lets us finish; else the rest of the request is lost.
-            let grace = (0..50).any(|_| {
-                thread::sleep(Duration::from_millis(u64::from(!sending.is_finished())));
-                sending.is_finished()
-            });
-            let connection = if grace {
-                response
-            } else {
-                response.map(|_| Connection::Spent)
+            let deadline = Instant::now() + GRACE;
+            while !sending.is_finished() && Instant::now() < deadline {
+                thread::sleep(Duration::from_millis(1));
+            }
+            let connection = match response {
+                Ok(_) if !sending.is_finished() => Ok(Connection::Spent),
+                response => response,
             };
             if !matches!(connection, Ok(Connection::Open)) {
                 // Wakes the sending thread, if it still waits for one of both.
@@ -374,8 +376,6 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Instant;
-
     use super::*;
     use crate::Registry;
     use crate::http::{Response, request};

@@ -14,34 +14,42 @@ use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
 /// Remembers that the user or the system asked us to end.
-pub(crate) struct Interrupts(Arc<AtomicBool>);
+#[derive(Default)]
+pub(crate) struct Interrupts {
+    /// SIGINT, which a terminal sends to every process in the foreground.
+    by_keyboard: Arc<AtomicBool>,
+    /// SIGTERM and SIGHUP.
+    by_request: Arc<AtomicBool>,
+}
 
 impl Interrupts {
     /// Replaces the default action of SIGINT, SIGTERM and SIGHUP for the rest of the process.
     pub(crate) fn catch() -> anyhow::Result<Self> {
-        let flag = Arc::new(AtomicBool::new(false));
-        for signal in [SIGINT, SIGTERM, SIGHUP] {
-            signal_hook::flag::register(signal, Arc::clone(&flag))
+        let interrupts = Self::default();
+        for (signal, flag) in [
+            (SIGINT, &interrupts.by_keyboard),
+            (SIGTERM, &interrupts.by_request),
+            (SIGHUP, &interrupts.by_request),
+        ] {
+            signal_hook::flag::register(signal, Arc::clone(flag))
                 .context("cannot set a signal handler")?;
         }
-        Ok(Self(flag))
+        Ok(interrupts)
     }
 
-    /// Whether a signal has arrived.
+    /// Whether any signal has arrived.
     pub(crate) fn arrived(&self) -> bool {
-        self.0.load(Ordering::Relaxed)
-    }
-
-    fn take(&self) -> bool {
-        self.0.swap(false, Ordering::Relaxed)
+        self.by_keyboard.load(Ordering::Relaxed) || self.by_request.load(Ordering::Relaxed)
     }
 }
 
-/// Runs a command in our own process group: it may use the terminal, and Ctrl-C reaches it.
+/// Runs a command in our own process group: it may use the terminal, and Ctrl-C is its to handle.
 pub(crate) fn run(command: &mut Command, interrupts: &Interrupts) -> anyhow::Result<ExitCode> {
     let child = spawn(command)?;
     let pid = Pid::from_child(&child);
-    wait(child, interrupts, || kill_process(pid, Signal::TERM))
+    wait(child, &[&interrupts.by_request], || {
+        kill_process(pid, Signal::TERM)
+    })
 }
 
 /// Runs a command in a process group of its own, which an interrupt ends as a whole: cargo alone
@@ -52,7 +60,8 @@ pub(crate) fn run_in_own_group(
 ) -> anyhow::Result<ExitCode> {
     let child = spawn(command.process_group(0))?;
     let pid = Pid::from_child(&child);
-    wait(child, interrupts, || kill_process_group(pid, Signal::TERM))
+    let flags = [&*interrupts.by_keyboard, &*interrupts.by_request];
+    wait(child, &flags, || kill_process_group(pid, Signal::TERM))
 }
 
 fn spawn(command: &mut Command) -> anyhow::Result<Child> {
@@ -63,14 +72,14 @@ fn spawn(command: &mut Command) -> anyhow::Result<Child> {
 
 fn wait(
     mut child: Child,
-    interrupts: &Interrupts,
+    flags: &[&AtomicBool],
     terminate: impl Fn() -> rustix::io::Result<()>,
 ) -> anyhow::Result<ExitCode> {
     loop {
         if let Some(status) = child.try_wait().context("cannot wait for the command")? {
             return Ok(exit_code(status));
         }
-        if interrupts.take() {
+        if flags.iter().any(|flag| flag.swap(false, Ordering::Relaxed)) {
             terminate().context("cannot end the command")?;
         }
         thread::sleep(Duration::from_millis(50));
@@ -90,15 +99,11 @@ fn exit_code(status: ExitStatus) -> ExitCode {
 mod tests {
     use super::*;
 
-    fn not_interrupted() -> Interrupts {
-        Interrupts(Arc::new(AtomicBool::new(false)))
-    }
-
     #[test]
     fn the_status_of_the_command_is_returned() {
         let code = run(
             Command::new("sh").args(["-c", "exit 7"]),
-            &not_interrupted(),
+            &Interrupts::default(),
         )
         .unwrap();
         assert_eq!(code, ExitCode::from(7));
@@ -108,7 +113,7 @@ mod tests {
     fn a_killed_command_has_a_shells_status() {
         let code = run(
             Command::new("sh").args(["-c", "kill -9 $$"]),
-            &not_interrupted(),
+            &Interrupts::default(),
         )
         .unwrap();
         assert_eq!(code, ExitCode::from(137));
@@ -116,7 +121,8 @@ mod tests {
 
     #[test]
     fn an_interrupt_ends_the_grandchildren_too() {
-        let interrupts = Interrupts(Arc::new(AtomicBool::new(true)));
+        let interrupts = Interrupts::default();
+        interrupts.by_keyboard.store(true, Ordering::Relaxed);
         let (mut reader, writer) = std::io::pipe().unwrap();
         let mut command = Command::new("sh");
         command.args(["-c", "sleep 600 & wait"]).stdout(writer);

@@ -8,10 +8,11 @@ use anyhow::{Context, bail, ensure};
 
 use crate::root;
 
-/// A service that the tests start: it is there when one of `files` is.
+/// Something that the tests start: it is there when one of `files` is acceptable.
 struct Need {
     package: &'static str,
     files: &'static [&'static str],
+    accepts: fn(&Path) -> bool,
 }
 
 /// By file, not by package name: Docker's own packages (docker-ce) serve as well as Debian's.
@@ -19,18 +20,22 @@ const NEEDS: [Need; 4] = [
     Need {
         package: "docker.io",
         files: &["/usr/sbin/dockerd", "/usr/bin/dockerd"],
+        accepts: Path::exists,
     },
     Need {
         package: "docker-registry",
         files: &["/usr/bin/docker-registry"],
+        accepts: Path::exists,
     },
     Need {
         package: "skopeo",
         files: &["/usr/bin/skopeo"],
+        accepts: Path::exists,
     },
     Need {
         package: "busybox-static",
         files: &["/bin/busybox", "/usr/bin/busybox"],
+        accepts: is_static,
     },
 ];
 
@@ -39,6 +44,7 @@ const SPLIT_OFF: [Need; 2] = [
     Need {
         package: "docker-cli",
         files: &["/usr/bin/docker"],
+        accepts: Path::exists,
     },
     Need {
         package: "docker-buildx",
@@ -46,6 +52,7 @@ const SPLIT_OFF: [Need; 2] = [
             "/usr/lib/docker/cli-plugins/docker-buildx",
             "/usr/libexec/docker/cli-plugins/docker-buildx",
         ],
+        accepts: Path::exists,
     },
 ];
 
@@ -56,34 +63,51 @@ const POLICY: &str = "/usr/sbin/policy-rc.d";
 /// # Errors
 /// Names the missing packages where there is no apt, and what failed where there is.
 pub(crate) fn install_missing() -> anyhow::Result<()> {
-    let missing: Vec<_> = missing_of(&NEEDS).collect();
-    let client_is_missing = !Path::new("/usr/bin/docker").exists();
-    if missing.is_empty() && !client_is_missing {
+    let missing = missing();
+    if missing.is_empty() {
         return Ok(());
     }
-    if !Path::new("/etc/debian_version").exists() {
+    if !is_debian() {
         bail!(
-            "the tests need what these Debian packages hold: {}",
+            "the tests need what Debian's packages {} hold",
             missing.join(", ")
         );
     }
-    announce(&format!("installing {}", missing.join(" ")));
+    announce(&format!(
+        "installing what is missing: {}",
+        missing.join(" ")
+    ));
     root::authenticate()?;
     apt_get(&["update"])?;
-    let split_off = missing_of(&SPLIT_OFF).filter(|package| is_in_this_release(package));
-    let packages: Vec<_> = missing.iter().copied().chain(split_off).collect();
-    let policy = NoServiceStarts::begin()?;
-    let installed =
-        apt_get(&[&["install", "--yes", "--no-install-recommends"], &*packages].concat());
-    policy.end()?;
-    installed
+    // Asked again, since it may depend on the lists that have just come.
+    install(&self::missing())
 }
 
-fn missing_of(needs: &'static [Need]) -> impl Iterator<Item = &'static str> {
-    needs
+fn missing() -> Vec<&'static str> {
+    let needs = NEEDS.iter().filter(|need| !need.is_met());
+    let split_off = SPLIT_OFF
         .iter()
-        .filter(|need| !need.files.iter().any(|file| Path::new(file).exists()))
-        .map(|need| need.package)
+        .filter(|need| !need.is_met())
+        .filter(|need| !is_debian() || is_in_this_release(need.package));
+    needs.chain(split_off).map(|need| need.package).collect()
+}
+
+impl Need {
+    fn is_met(&self) -> bool {
+        self.files
+            .iter()
+            .any(|file| (self.accepts)(Path::new(file)))
+    }
+}
+
+/// Whether a program can run in an image that holds nothing else: it names no dynamic loader.
+fn is_static(program: &Path) -> bool {
+    fs::read(program)
+        .is_ok_and(|bytes| !bytes.windows(b"/ld-".len()).any(|window| window == b"/ld-"))
+}
+
+fn is_debian() -> bool {
+    Path::new("/etc/debian_version").exists()
 }
 
 fn is_in_this_release(package: &str) -> bool {
@@ -93,6 +117,13 @@ fn is_in_this_release(package: &str) -> bool {
         .stderr(Stdio::null())
         .status();
     shown.is_ok_and(|status| status.success())
+}
+
+fn install(packages: &[&str]) -> anyhow::Result<()> {
+    let policy = NoServiceStarts::begin()?;
+    let installed = apt_get(&[&["install", "--yes", "--no-install-recommends"], packages].concat());
+    policy.end()?;
+    installed
 }
 
 fn apt_get(arguments: &[&str]) -> anyhow::Result<()> {
@@ -143,4 +174,19 @@ impl NoServiceStarts {
 #[expect(clippy::print_stderr, reason = "what the user waits for")]
 fn announce(what: &str) {
     eprintln!("xtask: {what}");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_program_with_a_loader_is_not_static() {
+        assert!(!is_static(Path::new("/bin/sh")));
+        assert!(!is_static(Path::new("/missing")));
+        let folder = tempfile::tempdir().unwrap();
+        let program = folder.path().join("program");
+        fs::write(&program, b"\x7fELF").unwrap();
+        assert!(is_static(&program));
+    }
 }

@@ -6,7 +6,7 @@
 use std::env;
 use std::fs;
 use std::io::{Read, Write};
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -125,6 +125,7 @@ fn folder_for_sockets() -> anyhow::Result<TempDir> {
     let create = |parent: &Path| {
         tempfile::Builder::new()
             .prefix("sealcrate-engine-")
+            .permissions(fs::Permissions::from_mode(0o700))
             .tempdir_in(parent)
             .with_context(|| format!("cannot create a folder in {}", parent.display()))
     };

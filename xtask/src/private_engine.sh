@@ -30,5 +30,10 @@ unshare --mount --propagation private sh -c '
     exit "$status"
 ' sh "$folder" "$group" "$dockerd" </dev/null
 status=$?
-rm -rf --one-file-system "$folder/data" "$folder/exec"
+if [ "$status" -eq 0 ]; then
+    rm -rf --one-file-system "$folder"
+else
+    # The caller shows the log.
+    rm -rf --one-file-system "$folder/data" "$folder/exec"
+fi
 exit "$status"
