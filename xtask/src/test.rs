@@ -18,13 +18,19 @@ pub(crate) fn run(cargo_test_args: &[String]) -> anyhow::Result<ExitCode> {
     let interrupts = Interrupts::catch()?;
     packages::install_missing()?;
     let binary = build_binary()?;
+    // Takes along what tests leave that are killed.
+    let tmp = tempfile::Builder::new()
+        .prefix("sealcrate-tests-")
+        .tempdir()
+        .context("cannot create a temporary folder")?;
     private_engine::with(&interrupts, |address| {
         let mut tests = cargo();
         tests
             .args(["test", "--workspace"])
             .args(cargo_test_args)
             .env("SEALCRATE_TEST_ENGINE", address)
-            .env("SEALCRATE_TEST_BIN", &binary);
+            .env("SEALCRATE_TEST_BIN", &binary)
+            .env("TMPDIR", tmp.path());
         child::run_in_own_group(&mut tests, &interrupts)
     })
 }
