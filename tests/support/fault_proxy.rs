@@ -13,8 +13,8 @@ use std::time::{Duration, Instant};
 use crate::http::{Framing, Head, Piece, for_each_piece};
 use crate::server::Server;
 
-/// How long the last bytes of a request may take once its response has come back.
-const GRACE: Duration = Duration::from_millis(100);
+/// How long a client may go on sending a request that has been answered already.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// What goes wrong with a request.
 #[derive(Clone, Debug)]
@@ -266,18 +266,24 @@ impl Script {
         let Client { reader, writer } = client;
         thread::scope(|scope| {
             let sending = scope.spawn(|| {
+                let mut is_open = true;
                 for_each_piece(reader, framing, |piece| {
                     self.count_body(index, &piece);
-                    match piece {
-                        Piece::Content(bytes) => upstream.write_all(bytes),
-                        Piece::Frame(bytes) => upstream.write_all(bytes),
-                    }
+                    let bytes = match piece {
+                        Piece::Content(bytes) => &*bytes,
+                        Piece::Frame(bytes) => bytes,
+                    };
+                    // What the server no longer wants is still read, so that the client has no
+                    // reason to miss the answer.
+                    is_open = is_open && upstream.write_all(bytes).is_ok();
+                    Ok(())
                 })
             });
             let response = self.send_back(&mut from_upstream, writer, head, fault, index);
-            // A server that read it all lets us finish; else the rest of the request is lost.
-            let deadline = Instant::now() + GRACE;
-            while !sending.is_finished() && Instant::now() < deadline {
+            // Nothing follows on this connection, and a thread that writes to it should not wait.
+            let _ = from_upstream.get_ref().shutdown(Shutdown::Both);
+            let deadline = Instant::now() + PATIENCE;
+            while response.is_ok() && !sending.is_finished() && Instant::now() < deadline {
                 thread::sleep(Duration::from_millis(1));
             }
             let connection = match response {
@@ -285,9 +291,8 @@ impl Script {
                 response => response,
             };
             if !matches!(connection, Ok(Connection::Open)) {
-                // Wakes the sending thread, if it still waits for one of both.
+                // Wakes the sending thread, if it still waits for the client.
                 let _ = writer.shutdown(Shutdown::Both);
-                let _ = from_upstream.get_ref().shutdown(Shutdown::Both);
             }
             connection
         })
@@ -377,8 +382,8 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Registry;
     use crate::http::{Response, request};
+    use crate::{Anonymous, Builder, Engine, Registry, TokenIssuer, TokenLife};
 
     const CONTENT: &[u8] = b"the content of a blob";
     const DIGEST: &str = "sha256:3050dfab150d230d72db0866c67c2bb23958b48333d21608524d1a9f4698b5b0";
@@ -458,6 +463,47 @@ mod tests {
             let framing = head.response_framing("GET").unwrap();
             assert_eq!(crate::http::read_body(&mut reader, framing).unwrap(), b"{}");
         }
+    }
+
+    #[test]
+    fn the_engine_pushes_and_pulls_through_it() {
+        let engine = Engine::from_env();
+        let registry = Registry::plain();
+        let proxy = FaultProxy::start(registry.host(), Vec::new());
+        let built = engine.build(
+            Builder::Classic,
+            "FROM scratch\nCOPY file /file\n",
+            &[("file", &[7; 100_000])],
+        );
+        let name = format!("{}/team/app:first", proxy.host());
+        let _tagged = engine.remove_on_drop(&name);
+        engine.run(&["tag", built.name(), &name]);
+        engine.run(&["push", &name]);
+        assert_eq!(registry.tags("team/app"), ["first"]);
+        // The engine sends a layer in one chunked PATCH.
+        let requests = proxy.requests();
+        let patch = requests
+            .iter()
+            .find(|request| request.head.method() == "PATCH")
+            .unwrap();
+        assert_eq!(patch.head.header("Transfer-Encoding"), Some("chunked"));
+        assert!(patch.body_length > 0);
+        let id = engine.image_id(&name);
+        engine.run(&["image", "rm", "--force", &id]);
+        engine.run(&["pull", &name]);
+        assert_eq!(engine.image_id(&name), id);
+    }
+
+    #[test]
+    fn an_answer_arrives_that_came_before_the_end_of_the_request() {
+        let life = TokenLife::honest(Duration::from_secs(60));
+        let issuer = TokenIssuer::start(Anonymous::Refused, life);
+        let registry = Registry::with_tokens(&issuer);
+        let proxy = FaultProxy::start(registry.host(), Vec::new());
+        let body = vec![0; 32 << 20];
+        let target = "/v2/a/blobs/uploads/x";
+        let response = request("PUT", &proxy.host(), target, &[], &body).unwrap();
+        assert_eq!(response.status, 401);
     }
 
     #[test]
