@@ -6,13 +6,15 @@
 
 pub use crate::authority::Authority;
 pub use crate::engine::{Builder, Engine, EngineImage, busybox};
-pub use crate::fault_proxy::{Fault, FaultProxy, RecordedRequest, Rule};
+pub use crate::fault::{Fault, Rule};
+pub use crate::fault_proxy::{FaultProxy, RecordedRequest};
 pub use crate::registry::{PASSWORD, Registry, USERNAME};
 pub use crate::sandbox::{Sandbox, files_containing};
 pub use crate::token_issuer::{Anonymous, Caller, TokenIssuer, TokenLife, TokenRequest};
 
 mod authority;
 mod engine;
+mod fault;
 mod fault_proxy;
 pub mod http;
 mod registry;
