@@ -1,1 +1,23 @@
-//! x
+//! The real parts that the end-to-end tests are made of: a Docker engine, CNCF registries, a token
+//! issuer, a proxy that makes faults, and a sandbox for the binary under test.
+//!
+//! Everything here panics with a message when it cannot do its work: that is a failed test.
+//! `cargo xtask test` sets what [`Engine`] and [`Sandbox`] read from the environment.
+
+pub use crate::authority::Authority;
+pub use crate::engine::{Builder, Engine, EngineImage, busybox};
+pub use crate::fault::{Fault, Rule};
+pub use crate::fault_proxy::{FaultProxy, RecordedRequest};
+pub use crate::registry::{PASSWORD, Registry, USERNAME};
+pub use crate::sandbox::{Sandbox, files_containing};
+pub use crate::token_issuer::{Anonymous, Caller, TokenIssuer, TokenLife, TokenRequest};
+
+mod authority;
+mod engine;
+mod fault;
+mod fault_proxy;
+pub mod http;
+mod registry;
+mod sandbox;
+mod server;
+mod token_issuer;

@@ -1,2 +1,48 @@
-//! x
-fn main() {}
+//! The developers' tasks that need more than cargo: `cargo xtask --help` lists them.
+//!
+//! This file owns the command line. What a task does is in the module of its name.
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+mod child;
+mod engine;
+mod packages;
+mod private_engine;
+mod root;
+mod test;
+
+fn main() -> anyhow::Result<ExitCode> {
+    match Arguments::parse().task {
+        Task::Test { cargo_test_args } => test::run(&cargo_test_args),
+        Task::Engine { command } => engine::run(&command),
+    }
+}
+
+/// Runs a development task of sealcrate
+#[derive(Parser)]
+#[command(bin_name = "cargo xtask")]
+struct Arguments {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Run every test of the workspace against a private Docker engine and real registries
+    ///
+    /// Installs the Debian packages that are missing, and stops what it started. With
+    /// SEALCRATE_TEST_ENGINE set (`unix:///run/docker.sock`) that engine is used instead.
+    Test {
+        /// Passed on to `cargo test --workspace`
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        cargo_test_args: Vec<String>,
+    },
+    /// Run a command with DOCKER_HOST and SEALCRATE_TEST_ENGINE naming a private Docker engine
+    Engine {
+        /// The command and its arguments
+        #[arg(required = true, last = true)]
+        command: Vec<String>,
+    },
+}

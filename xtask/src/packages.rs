@@ -1,0 +1,192 @@
+//! The Debian packages that the tests need: what is missing is installed.
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, bail, ensure};
+
+use crate::root;
+
+/// Something that the tests start: it is there when one of `files` is acceptable.
+struct Need {
+    package: &'static str,
+    files: &'static [&'static str],
+    accepts: fn(&Path) -> bool,
+}
+
+/// By file, not by package name: Docker's own packages (docker-ce) serve as well as Debian's.
+const NEEDS: [Need; 4] = [
+    Need {
+        package: "docker.io",
+        files: &["/usr/sbin/dockerd", "/usr/bin/dockerd"],
+        accepts: Path::exists,
+    },
+    Need {
+        package: "docker-registry",
+        files: &["/usr/bin/docker-registry"],
+        accepts: Path::exists,
+    },
+    Need {
+        package: "skopeo",
+        files: &["/usr/bin/skopeo"],
+        accepts: Path::exists,
+    },
+    Need {
+        package: "busybox-static",
+        files: &["/bin/busybox", "/usr/bin/busybox"],
+        accepts: is_static,
+    },
+];
+
+/// What newer releases split off from docker.io: the client, and BuildKit's part of it.
+const SPLIT_OFF: [Need; 2] = [
+    Need {
+        package: "docker-cli",
+        files: &["/usr/bin/docker"],
+        accepts: Path::exists,
+    },
+    Need {
+        package: "docker-buildx",
+        files: &[
+            "/usr/lib/docker/cli-plugins/docker-buildx",
+            "/usr/libexec/docker/cli-plugins/docker-buildx",
+        ],
+        accepts: Path::exists,
+    },
+];
+
+const POLICY: &str = "/usr/sbin/policy-rc.d";
+
+/// Installs the packages that are missing.
+///
+/// # Errors
+/// Names the missing packages where there is no apt, and what failed where there is.
+pub(crate) fn install_missing() -> anyhow::Result<()> {
+    let missing = missing();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    if !is_debian() {
+        bail!(
+            "the tests need what Debian's packages {} hold",
+            missing.join(", ")
+        );
+    }
+    announce(&format!(
+        "installing what is missing: {}",
+        missing.join(" ")
+    ));
+    root::authenticate()?;
+    apt_get(&["update"])?;
+    // Asked again, since it may depend on the lists that have just come.
+    install(&self::missing())
+}
+
+fn missing() -> Vec<&'static str> {
+    let needs = NEEDS.iter().filter(|need| !need.is_met());
+    let split_off = SPLIT_OFF
+        .iter()
+        .filter(|need| !need.is_met())
+        .filter(|need| !is_debian() || is_in_this_release(need.package));
+    needs.chain(split_off).map(|need| need.package).collect()
+}
+
+impl Need {
+    fn is_met(&self) -> bool {
+        self.files
+            .iter()
+            .any(|file| (self.accepts)(Path::new(file)))
+    }
+}
+
+/// Whether a program can run in an image that holds nothing else: it names no dynamic loader.
+fn is_static(program: &Path) -> bool {
+    fs::read(program)
+        .is_ok_and(|bytes| !bytes.windows(b"/ld-".len()).any(|window| window == b"/ld-"))
+}
+
+fn is_debian() -> bool {
+    Path::new("/etc/debian_version").exists()
+}
+
+fn is_in_this_release(package: &str) -> bool {
+    let shown = Command::new("apt-cache")
+        .args(["show", package])
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status();
+    shown.is_ok_and(|status| status.success())
+}
+
+fn install(packages: &[&str]) -> anyhow::Result<()> {
+    let policy = NoServiceStarts::begin()?;
+    let installed = apt_get(&[&["install", "--yes", "--no-install-recommends"], packages].concat());
+    policy.end()?;
+    installed
+}
+
+fn apt_get(arguments: &[&str]) -> anyhow::Result<()> {
+    let status = root::command("env")
+        .args(["DEBIAN_FRONTEND=noninteractive", "apt-get", "--quiet"])
+        .args(arguments)
+        .stdin(Stdio::null())
+        .status()
+        .context("cannot run apt-get")?;
+    ensure!(
+        status.success(),
+        "apt-get {} failed ({status})",
+        arguments.join(" ")
+    );
+    Ok(())
+}
+
+/// Keeps the installed packages from starting system services, by the file that Debian's policy
+/// has for it: the tests start their own, and where no init runs a start fails the installation.
+struct NoServiceStarts {
+    is_ours: bool,
+}
+
+impl NoServiceStarts {
+    fn begin() -> anyhow::Result<Self> {
+        if Path::new(POLICY).exists() {
+            return Ok(Self { is_ours: false });
+        }
+        let file = tempfile::NamedTempFile::new().context("cannot write a temporary file")?;
+        fs::write(file.path(), "#!/bin/sh\nexit 101\n").context("cannot write a temporary file")?;
+        let status = root::command("install")
+            .args(["--mode=0755", "--no-target-directory"])
+            .args([file.path(), Path::new(POLICY)])
+            .status()?;
+        ensure!(status.success(), "cannot write {POLICY}");
+        Ok(Self { is_ours: true })
+    }
+
+    fn end(self) -> anyhow::Result<()> {
+        if self.is_ours {
+            let status = root::command("rm").arg(POLICY).status()?;
+            ensure!(status.success(), "cannot remove {POLICY} again");
+        }
+        Ok(())
+    }
+}
+
+#[expect(clippy::print_stderr, reason = "what the user waits for")]
+fn announce(what: &str) {
+    eprintln!("xtask: {what}");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_program_with_a_loader_is_not_static() {
+        assert!(!is_static(Path::new("/bin/sh")));
+        assert!(!is_static(Path::new("/missing")));
+        let folder = tempfile::tempdir().unwrap();
+        let program = folder.path().join("program");
+        fs::write(&program, b"\x7fELF").unwrap();
+        assert!(is_static(&program));
+    }
+}

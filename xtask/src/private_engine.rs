@@ -1,0 +1,156 @@
+//! A private Docker engine: its own data, socket and containerd, no network, gone afterwards.
+//!
+//! dockerd itself is run by `private_engine.sh`; this module starts that script, waits until the
+//! engine answers, and stops it.
+
+use std::env;
+use std::fs;
+use std::io::{Read, Write};
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::os::unix::net::UnixStream;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, ExitCode, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, bail, ensure};
+use tempfile::TempDir;
+
+use crate::child::Interrupts;
+use crate::root;
+
+const SCRIPT: &str = include_str!("private_engine.sh");
+const START_TIMEOUT: Duration = Duration::from_secs(60);
+/// Longer than the engine gives the containers that still run.
+const STOP_TIMEOUT: Duration = Duration::from_secs(60);
+/// `sun_path` holds 108 bytes with the final NUL.
+const LONGEST_SOCKET_PATH: usize = 107;
+
+/// Calls `task` with the address of an engine: that of `SEALCRATE_TEST_ENGINE` if it is set, else
+/// a private one that lives until `task` returns.
+pub(crate) fn with(
+    interrupts: &Interrupts,
+    task: impl FnOnce(&str) -> anyhow::Result<ExitCode>,
+) -> anyhow::Result<ExitCode> {
+    if let Ok(address) = env::var("SEALCRATE_TEST_ENGINE") {
+        return task(&address);
+    }
+    let engine = PrivateEngine::start(interrupts)?;
+    let result = task(&format!("unix://{}", engine.socket().display()));
+    engine.stop()?;
+    result
+}
+
+struct PrivateEngine {
+    folder: TempDir,
+    script: Child,
+}
+
+impl PrivateEngine {
+    fn start(interrupts: &Interrupts) -> anyhow::Result<Self> {
+        root::authenticate()?;
+        let folder = folder_for_sockets()?;
+        let group = fs::metadata(folder.path())?.gid();
+        let script = root::command("sh")
+            .args(["-c", SCRIPT, "sh"])
+            .arg(folder.path())
+            .arg(group.to_string())
+            .arg(dockerd()?)
+            .stdin(Stdio::piped())
+            // Out of the terminal's group: Ctrl-C ends the tests, and then we end the engine.
+            .process_group(0)
+            .spawn()
+            .context("cannot start the engine")?;
+        let mut engine = Self { folder, script };
+        match engine.wait_until_it_answers(interrupts) {
+            Ok(()) => Ok(engine),
+            Err(error) => {
+                let log = engine.log_tail();
+                // It may have ended by itself, so a failure to stop says nothing new.
+                let _ = engine.stop();
+                Err(error.context(format!("the engine's log ends with:\n{log}")))
+            }
+        }
+    }
+
+    fn socket(&self) -> PathBuf {
+        self.folder.path().join("sock")
+    }
+
+    fn wait_until_it_answers(&mut self, interrupts: &Interrupts) -> anyhow::Result<()> {
+        let deadline = Instant::now() + START_TIMEOUT;
+        while !answers(&self.socket()) {
+            if let Some(status) = self.script.try_wait()? {
+                bail!("the engine ended ({status})");
+            }
+            ensure!(Instant::now() < deadline, "the engine does not answer");
+            ensure!(!interrupts.arrived(), "interrupted");
+            thread::sleep(Duration::from_millis(50));
+        }
+        Ok(())
+    }
+
+    fn log_tail(&self) -> String {
+        let log = fs::read_to_string(self.folder.path().join("log")).unwrap_or_default();
+        let lines: Vec<_> = log.lines().collect();
+        lines[lines.len().saturating_sub(20)..].join("\n")
+    }
+
+    fn stop(mut self) -> anyhow::Result<()> {
+        drop(self.script.stdin.take());
+        let deadline = Instant::now() + STOP_TIMEOUT;
+        loop {
+            if let Some(status) = self.script.try_wait()? {
+                ensure!(
+                    status.success(),
+                    "the engine failed ({status}):\n{}",
+                    self.log_tail()
+                );
+                return Ok(());
+            }
+            if Instant::now() >= deadline {
+                bail!(
+                    "the engine in {} does not stop",
+                    self.folder.keep().display()
+                );
+            }
+            thread::sleep(Duration::from_millis(20));
+        }
+    }
+}
+
+/// Creates a folder whose path leaves room for the socket's name, in `TMPDIR` if that does.
+fn folder_for_sockets() -> anyhow::Result<TempDir> {
+    let create = |parent: &Path| {
+        tempfile::Builder::new()
+            .prefix("sealcrate-engine-")
+            .permissions(fs::Permissions::from_mode(0o700))
+            .tempdir_in(parent)
+            .with_context(|| format!("cannot create a folder in {}", parent.display()))
+    };
+    let folder = create(&env::temp_dir())?;
+    if folder.path().join("sock").as_os_str().len() <= LONGEST_SOCKET_PATH {
+        return Ok(folder);
+    }
+    create(Path::new("/tmp"))
+}
+
+fn dockerd() -> anyhow::Result<&'static str> {
+    ["/usr/sbin/dockerd", "/usr/bin/dockerd"]
+        .into_iter()
+        .find(|path| Path::new(path).exists())
+        .context("dockerd is not installed")
+}
+
+fn answers(socket: &Path) -> bool {
+    let ping = || -> std::io::Result<String> {
+        let mut stream = UnixStream::connect(socket)?;
+        stream.set_read_timeout(Some(Duration::from_secs(5)))?;
+        stream.write_all(b"GET /_ping HTTP/1.0\r\nHost: docker\r\n\r\n")?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer)?;
+        Ok(answer)
+    };
+    ping().is_ok_and(|answer| answer.split(' ').nth(1) == Some("200"))
+}
