@@ -18,9 +18,7 @@ impl Authority {
     /// Makes fresh keys and certificates.
     pub fn new() -> Self {
         let mut params = CertificateParams::new([]).expect("no names are valid names");
-        params
-            .distinguished_name
-            .push(rcgen::DnType::CommonName, "sealcrate test authority");
+        params.distinguished_name.push(rcgen::DnType::CommonName, "sealcrate test authority");
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         let authority = CertifiedIssuer::self_signed(params, new_key())
             .expect("a new key can sign its own certificate");

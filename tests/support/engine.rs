@@ -29,10 +29,7 @@ impl Engine {
         let address = env::var("SEALCRATE_TEST_ENGINE")
             .expect("SEALCRATE_TEST_ENGINE names no engine: run `cargo xtask test`");
         let client_config = tempfile::tempdir().expect("a temporary folder can be made");
-        Self {
-            address,
-            client_config,
-        }
+        Self { address, client_config }
     }
 
     /// The address as `DOCKER_HOST` takes it.
@@ -54,9 +51,7 @@ impl Engine {
 
     /// Runs the Docker client, whatever its status will be.
     pub fn try_run(&self, arguments: &[&str]) -> Output {
-        self.docker(arguments)
-            .output()
-            .expect("the Docker client can be run")
+        self.docker(arguments).output().expect("the Docker client can be run")
     }
 
     /// Runs the Docker client and returns its standard output without the white space around it.
@@ -97,20 +92,9 @@ impl Engine {
             write_file(context.path(), path, bytes);
         }
         let name = unique_name();
-        let folder = context
-            .path()
-            .to_str()
-            .expect("temporary folders have UTF-8 names");
-        let arguments = [
-            "build",
-            "--quiet",
-            "--no-cache",
-            "--network",
-            "none",
-            "-t",
-            &name,
-            folder,
-        ];
+        let folder = context.path().to_str().expect("temporary folders have UTF-8 names");
+        let arguments =
+            ["build", "--quiet", "--no-cache", "--network", "none", "-t", &name, folder];
         let output = self
             .docker(&arguments)
             .env("DOCKER_BUILDKIT", builder.variable())
@@ -122,10 +106,7 @@ impl Engine {
 
     /// Promises that an image will be removed, even one that does not exist yet.
     pub fn remove_on_drop(&self, name: &str) -> EngineImage<'_> {
-        EngineImage {
-            engine: self,
-            name: name.to_owned(),
-        }
+        EngineImage { engine: self, name: name.to_owned() }
     }
 }
 
@@ -225,11 +206,7 @@ CMD [\"/bin/busybox\", \"cat\", \"/copy\"]
                 DOCKERFILE,
                 &[("busybox", &busybox), ("in/folder/text", b"hello")],
             );
-            assert_eq!(
-                engine.run_container(image.name(), &[]),
-                "hello",
-                "{builder:?}"
-            );
+            assert_eq!(engine.run_container(image.name(), &[]), "hello", "{builder:?}");
             let comment = engine.run(&["image", "inspect", "-f", "{{.Comment}}", image.name()]);
             assert_eq!(comment.contains("buildkit"), builder == Builder::BuildKit);
             let id = engine.image_id(image.name());

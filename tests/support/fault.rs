@@ -36,10 +36,7 @@ impl Fault {
     /// An answer with this status, and `Retry-After` if seconds are given.
     pub fn answer(status: u16, retry_after: Option<u32>) -> Self {
         let headers = retry_after.map(|seconds| ("Retry-After".to_owned(), seconds.to_string()));
-        Self::Answer {
-            status,
-            headers: headers.into_iter().collect(),
-        }
+        Self::Answer { status, headers: headers.into_iter().collect() }
     }
 }
 

@@ -83,10 +83,7 @@ enum Connection {
 
 impl Script {
     fn serve(&self, stream: TcpStream) -> io::Result<()> {
-        let mut client = Client {
-            writer: stream.try_clone()?,
-            reader: BufReader::new(stream),
-        };
+        let mut client = Client { writer: stream.try_clone()?, reader: BufReader::new(stream) };
         while let Some(head) = Head::read(&mut client.reader)? {
             let index = self.record(&head);
             let fault = self.fault_for(&head);
@@ -102,11 +99,7 @@ impl Script {
 
     fn record(&self, head: &Head) -> usize {
         let mut requests = lock(&self.requests);
-        requests.push(RecordedRequest {
-            head: head.clone(),
-            body_length: 0,
-            status: None,
-        });
+        requests.push(RecordedRequest { head: head.clone(), body_length: 0, status: None });
         requests.len() - 1
     }
 
@@ -160,11 +153,7 @@ impl Script {
         let mut headers = headers.to_vec();
         headers.push(("Content-Length".to_owned(), "0".to_owned()));
         let start_line = format!("HTTP/1.1 {status} Scripted");
-        Head {
-            start_line,
-            headers,
-        }
-        .write(&mut client.writer)?;
+        Head { start_line, headers }.write(&mut client.writer)?;
         Ok(Connection::Open)
     }
 
@@ -271,14 +260,8 @@ impl Script {
         })?;
         let ends = framing == Framing::UntilClose
             || matches!(fault, Some(Fault::MisstateLength(_)))
-            || [request, &head]
-                .iter()
-                .any(|head| head.header("Connection") == Some("close"));
-        Ok(if ends {
-            Connection::Spent
-        } else {
-            Connection::Open
-        })
+            || [request, &head].iter().any(|head| head.header("Connection") == Some("close"));
+        Ok(if ends { Connection::Spent } else { Connection::Open })
     }
 
     fn count_body(&self, index: usize, piece: &Piece<'_>) {
@@ -312,23 +295,11 @@ mod tests {
         let Some(target) = location.strip_prefix(&format!("http://{host}")) else {
             return Ok(begun);
         };
-        request(
-            "PUT",
-            host,
-            &format!("{target}&digest={DIGEST}"),
-            &[],
-            CONTENT,
-        )
+        request("PUT", host, &format!("{target}&digest={DIGEST}"), &[], CONTENT)
     }
 
     fn download(proxy: &FaultProxy) -> io::Result<Response> {
-        request(
-            "GET",
-            &proxy.host(),
-            &format!("/v2/a/blobs/{DIGEST}"),
-            &[],
-            b"",
-        )
+        request("GET", &proxy.host(), &format!("/v2/a/blobs/{DIGEST}"), &[], b"")
     }
 
     /// A registry that holds the blob, and a proxy with one rule for its download.
@@ -358,11 +329,7 @@ mod tests {
         let length = CONTENT.len() as u64;
         assert_eq!(
             seen,
-            [
-                ("POST", 0, Some(202)),
-                ("PUT", length, Some(201)),
-                ("GET", 0, Some(200))
-            ]
+            [("POST", 0, Some(202)), ("PUT", length, Some(201)), ("GET", 0, Some(200))]
         );
         assert_eq!(requests[0].head.header("Host"), Some(proxy.host().as_str()));
     }
@@ -374,9 +341,7 @@ mod tests {
         let mut stream = TcpStream::connect(proxy.host()).unwrap();
         let mut reader = BufReader::new(stream.try_clone().unwrap());
         for _ in 0..3 {
-            stream
-                .write_all(b"GET /v2/ HTTP/1.1\r\nHost: x\r\n\r\n")
-                .unwrap();
+            stream.write_all(b"GET /v2/ HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
             let head = Head::read(&mut reader).unwrap().unwrap();
             let framing = head.response_framing("GET").unwrap();
             assert_eq!(crate::http::read_body(&mut reader, framing).unwrap(), b"{}");
@@ -400,10 +365,7 @@ mod tests {
         assert_eq!(registry.tags("team/app"), ["first"]);
         // The engine sends a layer in one chunked PATCH.
         let requests = proxy.requests();
-        let patch = requests
-            .iter()
-            .find(|request| request.head.method() == "PATCH")
-            .unwrap();
+        let patch = requests.iter().find(|request| request.head.method() == "PATCH").unwrap();
         assert_eq!(patch.head.header("Transfer-Encoding"), Some("chunked"));
         assert!(patch.body_length > 0);
         let id = engine.image_id(&name);
@@ -447,20 +409,14 @@ mod tests {
     fn a_byte_is_flipped() {
         let (_registry, proxy) = proxy_with(Fault::FlipResponseByte(2));
         let body = download(&proxy).unwrap().body;
-        assert_eq!(
-            (&body[..2], body[2], &body[3..]),
-            (&CONTENT[..2], !b'e', &CONTENT[3..])
-        );
+        assert_eq!((&body[..2], body[2], &body[3..]), (&CONTENT[..2], !b'e', &CONTENT[3..]));
         assert_second_download_is_right(&proxy);
     }
 
     #[test]
     fn the_length_is_misstated_both_ways() {
         let (_registry, proxy) = proxy_with(Fault::MisstateLength(-1));
-        assert_eq!(
-            download(&proxy).unwrap().body,
-            &CONTENT[..CONTENT.len() - 1]
-        );
+        assert_eq!(download(&proxy).unwrap().body, &CONTENT[..CONTENT.len() - 1]);
         proxy.add_rule(Rule::new("GET", "/blobs/", Fault::MisstateLength(1)).once());
         assert_eq!(download(&proxy).unwrap_err().to_string(), "body is cut off");
         assert_second_download_is_right(&proxy);
@@ -470,10 +426,7 @@ mod tests {
     fn the_digest_header_lies() {
         let (_registry, proxy) = proxy_with(Fault::ClaimDigest("sha256:00".into()));
         let response = download(&proxy).unwrap();
-        assert_eq!(
-            response.head.header("docker-content-digest"),
-            Some("sha256:00")
-        );
+        assert_eq!(response.head.header("docker-content-digest"), Some("sha256:00"));
         assert_second_download_is_right(&proxy);
     }
 
@@ -494,10 +447,7 @@ mod tests {
         let (_registry, proxy) = proxy_with(Fault::RedirectTo("127.0.0.1:9".into()));
         let response = download(&proxy).unwrap();
         let location = format!("http://127.0.0.1:9/v2/a/blobs/{DIGEST}");
-        assert_eq!(
-            (response.status, response.head.header("Location")),
-            (307, Some(&*location))
-        );
+        assert_eq!((response.status, response.head.header("Location")), (307, Some(&*location)));
     }
 
     #[test]

@@ -24,11 +24,7 @@ impl Head {
         loop {
             let mut line = String::new();
             if reader.read_line(&mut line)? == 0 {
-                return if lines.is_empty() {
-                    Ok(None)
-                } else {
-                    Err(invalid("head is cut off"))
-                };
+                return if lines.is_empty() { Ok(None) } else { Err(invalid("head is cut off")) };
             }
             match line.trim_end() {
                 "" if lines.is_empty() => continue,
@@ -44,10 +40,7 @@ impl Head {
                 Ok((name.to_owned(), value.trim().to_owned()))
             })
             .collect::<io::Result<_>>()?;
-        Ok(Some(Self {
-            start_line,
-            headers,
-        }))
+        Ok(Some(Self { start_line, headers }))
     }
 
     /// Writes the head with its empty line.
@@ -111,17 +104,13 @@ impl Head {
     }
 
     fn framing_or(&self, default: Framing) -> io::Result<Framing> {
-        if self
-            .header("Transfer-Encoding")
-            .is_some_and(|value| value.contains("chunked"))
-        {
+        if self.header("Transfer-Encoding").is_some_and(|value| value.contains("chunked")) {
             return Ok(Framing::Chunked);
         }
         match self.header("Content-Length") {
-            Some(length) => length
-                .parse()
-                .map(Framing::Length)
-                .map_err(|_| invalid("bad Content-Length")),
+            Some(length) => {
+                length.parse().map(Framing::Length).map_err(|_| invalid("bad Content-Length"))
+            }
             None => Ok(default),
         }
     }
@@ -163,11 +152,7 @@ pub(crate) fn for_each_piece(
         Framing::UntilClose => content(reader, &mut take).map(drop),
         Framing::Length(length) => {
             let read = content(&mut reader.take(length), &mut take)?;
-            if read == length {
-                Ok(())
-            } else {
-                Err(invalid("body is cut off"))
-            }
+            if read == length { Ok(()) } else { Err(invalid("body is cut off")) }
         }
         Framing::Chunked => loop {
             let mut line = String::new();
@@ -240,11 +225,7 @@ pub fn request(
 ) -> io::Result<Response> {
     let mut stream = TcpStream::connect(host)?;
     let length = body.len().to_string();
-    let added = [
-        ("Host", host),
-        ("Content-Length", &length),
-        ("Connection", "close"),
-    ];
+    let added = [("Host", host), ("Content-Length", &length), ("Connection", "close")];
     let head = Head {
         start_line: format!("{method} {target} HTTP/1.1"),
         headers: added
@@ -258,11 +239,7 @@ pub fn request(
     let mut reader = BufReader::new(stream);
     let head = Head::read(&mut reader)?.ok_or(io::ErrorKind::UnexpectedEof)?;
     let body = read_body(&mut reader, head.response_framing(method)?)?;
-    Ok(Response {
-        status: head.status()?,
-        head,
-        body,
-    })
+    Ok(Response { status: head.status()?, head, body })
 }
 
 fn invalid(what: &'static str) -> io::Error {
@@ -281,10 +258,7 @@ mod tests {
         assert_eq!(head.header("HOST"), Some("127.0.0.1:5"));
         let mut written = Vec::new();
         head.write(&mut written).unwrap();
-        assert_eq!(
-            written,
-            b"GET /v2/ HTTP/1.1\r\nhost: 127.0.0.1:5\r\nX-Odd: a:b\r\n\r\n"
-        );
+        assert_eq!(written, b"GET /v2/ HTTP/1.1\r\nhost: 127.0.0.1:5\r\nX-Odd: a:b\r\n\r\n");
     }
 
     #[test]

@@ -90,11 +90,7 @@ http:
             .stderr(log)
             .spawn()
             .expect("docker-registry is installed");
-        let mut registry = Self {
-            process,
-            folder,
-            host: String::new(),
-        };
+        let mut registry = Self { process, folder, host: String::new() };
         registry.host = registry.wait_for_address();
         registry
     }
@@ -103,12 +99,7 @@ http:
     fn wait_for_address(&mut self) -> String {
         let deadline = Instant::now() + START_TIMEOUT;
         loop {
-            if let Some(host) = self
-                .log()
-                .split("listening on ")
-                .nth(1)
-                .and_then(host_at_start)
-            {
+            if let Some(host) = self.log().split("listening on ").nth(1).and_then(host_at_start) {
                 return host;
             }
             let ended = self.process.try_wait().expect("a child can be waited for");
@@ -141,20 +132,13 @@ http:
         let sha256 = self.registry_folder().join("blobs/sha256");
         let prefixes = children(&sha256);
         let digests = prefixes.iter().flat_map(|prefix| children(prefix));
-        digests
-            .map(|digest| digest.join("data"))
-            .filter(|data| data.exists())
-            .collect()
+        digests.map(|digest| digest.join("data")).filter(|data| data.exists()).collect()
     }
 
     /// The bytes of the blob or manifest with a digest (`sha256:…`).
     pub fn blob(&self, digest: &str) -> Option<Vec<u8>> {
         let hex = digest.strip_prefix("sha256:")?;
-        let path = self
-            .registry_folder()
-            .join("blobs/sha256")
-            .join(hex.get(..2)?)
-            .join(hex);
+        let path = self.registry_folder().join("blobs/sha256").join(hex.get(..2)?).join(hex);
         fs::read(path.join("data")).ok()
     }
 
@@ -164,11 +148,7 @@ http:
     /// If there is no such blob.
     pub fn replace_blob(&self, digest: &str, bytes: &[u8]) {
         let hex = digest.strip_prefix("sha256:").expect("digests are sha256");
-        let path = self
-            .registry_folder()
-            .join("blobs/sha256")
-            .join(&hex[..2])
-            .join(hex);
+        let path = self.registry_folder().join("blobs/sha256").join(&hex[..2]).join(hex);
         assert!(path.exists(), "{digest} is not stored");
         fs::write(path.join("data"), bytes).expect("the storage can be written");
     }
@@ -199,10 +179,7 @@ http:
     }
 
     fn tags_folder(&self, repository: &str) -> PathBuf {
-        self.registry_folder()
-            .join("repositories")
-            .join(repository)
-            .join("_manifests/tags")
+        self.registry_folder().join("repositories").join(repository).join("_manifests/tags")
     }
 }
 
@@ -224,9 +201,7 @@ fn children(folder: &Path) -> Vec<PathBuf> {
     let Ok(entries) = fs::read_dir(folder) else {
         return Vec::new();
     };
-    entries
-        .map(|entry| entry.expect("the storage can be read").path())
-        .collect()
+    entries.map(|entry| entry.expect("the storage can be read").path()).collect()
 }
 
 #[cfg(test)]
@@ -245,27 +220,14 @@ mod tests {
 
     fn upload_empty_blob(registry: &Registry, authorization: &[(&str, &str)]) -> Response {
         let host = registry.host();
-        let begun = request(
-            "POST",
-            host,
-            "/v2/team/app/blobs/uploads/",
-            authorization,
-            b"",
-        );
+        let begun = request("POST", host, "/v2/team/app/blobs/uploads/", authorization, b"");
         let begun = begun.unwrap();
         if begun.status != 202 {
             return begun;
         }
         let location = begun.head.header("Location").unwrap();
         let target = location.strip_prefix(&format!("http://{host}")).unwrap();
-        request(
-            "PUT",
-            host,
-            &format!("{target}&digest={EMPTY}"),
-            authorization,
-            b"",
-        )
-        .unwrap()
+        request("PUT", host, &format!("{target}&digest={EMPTY}"), authorization, b"").unwrap()
     }
 
     #[test]
@@ -283,25 +245,12 @@ mod tests {
             descriptor("container.image.v1+json"),
             descriptor("image.rootfs.diff.tar.gzip"),
         );
-        let headers = [(
-            "Content-Type",
-            "application/vnd.docker.distribution.manifest.v2+json",
-        )];
+        let headers = [("Content-Type", "application/vnd.docker.distribution.manifest.v2+json")];
         let target = "/v2/team/app/manifests/first";
-        let put = request(
-            "PUT",
-            registry.host(),
-            target,
-            &headers,
-            manifest.as_bytes(),
-        )
-        .unwrap();
+        let put = request("PUT", registry.host(), target, &headers, manifest.as_bytes()).unwrap();
         assert_eq!(put.status, 201, "{}", String::from_utf8_lossy(&put.body));
         assert_eq!(registry.tags("team/app"), ["first"]);
-        assert_eq!(
-            registry.manifest("team/app", "first").unwrap(),
-            manifest.as_bytes()
-        );
+        assert_eq!(registry.manifest("team/app", "first").unwrap(), manifest.as_bytes());
         assert_eq!(
             registry.tag_digest("team/app", "first").as_deref(),
             put.head.header("Docker-Content-Digest")
@@ -327,18 +276,12 @@ mod tests {
             let sandbox = Sandbox::new();
             let mut skopeo = sandbox.command("skopeo");
             skopeo.args(["login", "--username", USERNAME, "--password", password]);
-            skopeo
-                .arg("--authfile")
-                .arg(sandbox.work().join("auth.json"));
+            skopeo.arg("--authfile").arg(sandbox.work().join("auth.json"));
             skopeo.arg("--cert-dir").arg(cert_dir).arg(registry.host());
             skopeo.output().unwrap()
         };
         let right = login(PASSWORD, authority.folder());
-        assert!(
-            right.status.success(),
-            "{}",
-            String::from_utf8_lossy(&right.stderr)
-        );
+        assert!(right.status.success(), "{}", String::from_utf8_lossy(&right.stderr));
         let wrong = login("wrong", authority.folder());
         assert!(String::from_utf8_lossy(&wrong.stderr).contains("invalid username/password"));
         let stranger = login(PASSWORD, Authority::new().folder());
@@ -355,22 +298,14 @@ mod tests {
     fn ask(issuer: &TokenIssuer, authorization: &[(&str, &str)]) -> Response {
         let target = "/token?service=registry.test&scope=repository%3Ateam%2Fapp%3Apull%2Cpush";
         let realm = issuer.realm();
-        let host = realm
-            .strip_prefix("http://")
-            .unwrap()
-            .strip_suffix("/token")
-            .unwrap();
+        let host = realm.strip_prefix("http://").unwrap().strip_suffix("/token").unwrap();
         request("GET", host, target, authorization, b"").unwrap()
     }
 
     fn post(issuer: &TokenIssuer, form: &str) -> Response {
         let form = format!("service=registry.test&scope=repository:team/app:pull,push&{form}");
         let realm = issuer.realm();
-        let host = realm
-            .strip_prefix("http://")
-            .unwrap()
-            .strip_suffix("/token")
-            .unwrap();
+        let host = realm.strip_prefix("http://").unwrap().strip_suffix("/token").unwrap();
         request("POST", host, "/token", &[], form.as_bytes()).unwrap()
     }
 
@@ -384,53 +319,23 @@ mod tests {
         let refused = upload_empty_blob(&registry, &[]);
         assert_eq!(refused.status, 401);
         let challenge = refused.head.header("WWW-Authenticate").unwrap();
-        assert!(
-            challenge.contains(&format!("realm=\"{}\"", issuer.realm())),
-            "{challenge}"
-        );
+        assert!(challenge.contains(&format!("realm=\"{}\"", issuer.realm())), "{challenge}");
 
         let anonymous = token_of(&ask(&issuer, &[])).unwrap();
-        assert_eq!(
-            upload_empty_blob(&registry, &[("Authorization", &anonymous)]).status,
-            401
-        );
+        assert_eq!(upload_empty_blob(&registry, &[("Authorization", &anonymous)]).status, 401);
         let by_password = token_of(&ask(&issuer, &[BASIC])).unwrap();
-        assert_eq!(
-            upload_empty_blob(&registry, &[("Authorization", &by_password)]).status,
-            201
-        );
-        let form = format!(
-            "grant_type=refresh_token&refresh_token={}",
-            issuer.identity_token()
-        );
+        assert_eq!(upload_empty_blob(&registry, &[("Authorization", &by_password)]).status, 201);
+        let form = format!("grant_type=refresh_token&refresh_token={}", issuer.identity_token());
         let by_identity = token_of(&post(&issuer, &form)).unwrap();
-        assert_eq!(
-            upload_empty_blob(&registry, &[("Authorization", &by_identity)]).status,
-            201
-        );
+        assert_eq!(upload_empty_blob(&registry, &[("Authorization", &by_identity)]).status, 201);
         let target = format!("/v2/team/app/blobs/{EMPTY}");
-        let pulled = request(
-            "GET",
-            registry.host(),
-            &target,
-            &[("Authorization", &anonymous)],
-            b"",
-        );
+        let pulled =
+            request("GET", registry.host(), &target, &[("Authorization", &anonymous)], b"");
         assert_eq!(pulled.unwrap().status, 200);
 
-        let callers: Vec<_> = issuer
-            .requests()
-            .iter()
-            .map(|request| request.caller)
-            .collect();
-        assert_eq!(
-            callers,
-            [Caller::Anonymous, Caller::Password, Caller::IdentityToken]
-        );
-        assert_eq!(
-            issuer.requests()[0].scopes,
-            ["repository:team/app:pull,push"]
-        );
+        let callers: Vec<_> = issuer.requests().iter().map(|request| request.caller).collect();
+        assert_eq!(callers, [Caller::Anonymous, Caller::Password, Caller::IdentityToken]);
+        assert_eq!(issuer.requests()[0].scopes, ["repository:team/app:pull,push"]);
     }
 
     #[test]
@@ -438,19 +343,13 @@ mod tests {
         let issuer = TokenIssuer::start(Anonymous::Refused, TokenLife::honest(MINUTE));
         assert_eq!(ask(&issuer, &[]).status, 401);
         assert_eq!(ask(&issuer, &[("Authorization", "Basic YTpi")]).status, 401);
-        assert_eq!(
-            post(&issuer, "grant_type=refresh_token&refresh_token=x").status,
-            401
-        );
+        assert_eq!(post(&issuer, "grant_type=refresh_token&refresh_token=x").status, 401);
         assert_eq!(issuer.requests()[2].caller, Caller::Stranger);
     }
 
     #[test]
     fn tokens_end_on_time() {
-        let life = TokenLife {
-            real: Duration::from_secs(2),
-            told: Some(5 * MINUTE),
-        };
+        let life = TokenLife { real: Duration::from_secs(2), told: Some(5 * MINUTE) };
         let issuer = TokenIssuer::start(Anonymous::Refused, life);
         let registry = Registry::with_tokens(&issuer);
         let answer = ask(&issuer, &[BASIC]);

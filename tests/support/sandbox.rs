@@ -23,9 +23,7 @@ impl Sandbox {
     /// Makes empty folders.
     pub fn new() -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder can be made");
-        for name in [
-            "home", "docker", "tmp", "config", "data", "cache", "state", "run", "work",
-        ] {
+        for name in ["home", "docker", "tmp", "config", "data", "cache", "state", "run", "work"] {
             fs::create_dir(folder.path().join(name)).expect("the sandbox can be written");
         }
         Self { folder }
@@ -187,10 +185,7 @@ mod tests {
         fs::write(sandbox.work().join("other"), b"needl").unwrap();
         let mut found = files_containing(&sandbox.work(), b"needle");
         found.sort();
-        let expected = [
-            sandbox.work().join("a/across"),
-            sandbox.work().join("needle-in-name"),
-        ];
+        let expected = [sandbox.work().join("a/across"), sandbox.work().join("needle-in-name")];
         assert_eq!(found, expected);
     }
 
@@ -209,11 +204,7 @@ mod tests {
     #[test]
     fn the_binary_is_given_the_test_engine() {
         let command = Sandbox::new().sealcrate();
-        let host = command
-            .get_envs()
-            .find(|(name, _)| *name == "DOCKER_HOST")
-            .unwrap()
-            .1;
+        let host = command.get_envs().find(|(name, _)| *name == "DOCKER_HOST").unwrap().1;
         assert_eq!(host.unwrap(), Engine::from_env().address());
         assert!(Path::new(command.get_program()).is_file());
     }

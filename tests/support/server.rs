@@ -35,11 +35,7 @@ impl Server {
                 }
             }
         });
-        Self {
-            address,
-            stopping,
-            acceptor: Some(acceptor),
-        }
+        Self { address, stopping, acceptor: Some(acceptor) }
     }
 
     /// `127.0.0.1:PORT`.

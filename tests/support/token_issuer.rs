@@ -46,10 +46,7 @@ pub struct TokenLife {
 impl TokenLife {
     /// Ends when the answer says.
     pub fn honest(life: Duration) -> Self {
-        Self {
-            real: life,
-            told: Some(life),
-        }
+        Self { real: life, told: Some(life) }
     }
 }
 
@@ -96,20 +93,13 @@ impl TokenIssuer {
             anonymous,
             life: Mutex::new(life),
             requests: Mutex::new(Vec::new()),
-            signer: Signer {
-                key,
-                certificate: STANDARD.encode(authority.server_certificate()),
-            },
+            signer: Signer { key, certificate: STANDARD.encode(authority.server_certificate()) },
         });
         let server = Server::start({
             let desk = Arc::clone(&desk);
             move |stream| desk.serve(stream)
         });
-        Self {
-            server,
-            authority,
-            desk,
-        }
+        Self { server, authority, desk }
     }
 
     /// The address that registries name as their realm.
@@ -174,11 +164,7 @@ impl Desk {
             _ => return ("404 Not Found", json!({})),
         };
         let form = parse_form(if is_post { body } else { query });
-        let caller = if is_post {
-            caller_of_form(&form)
-        } else {
-            caller_of_head(head)
-        };
+        let caller = if is_post { caller_of_form(&form) } else { caller_of_head(head) };
         let scopes: Vec<String> = all(&form, "scope")
             .flat_map(|scopes| scopes.split(' '))
             .filter(|scope| !scope.is_empty())
@@ -198,10 +184,7 @@ impl Desk {
             (Caller::Anonymous, Anonymous::MayPull) => &["pull"],
             _ => return ("401 Unauthorized", json!({ "error": "invalid_grant" })),
         };
-        let access: Vec<_> = scopes
-            .iter()
-            .filter_map(|scope| grant(scope, allowed))
-            .collect();
+        let access: Vec<_> = scopes.iter().filter_map(|scope| grant(scope, allowed)).collect();
         let life = *lock(&self.life);
         let token = self.signer.sign(&access, life.real);
         let mut answer = if is_post {
@@ -229,10 +212,7 @@ struct Signer {
 impl Signer {
     /// Signs a JWT (RFC 7519) that the registry accepts for `life` from now on.
     fn sign(&self, access: &[Value], life: Duration) -> String {
-        let now = SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .expect("1970 is over")
-            .as_secs();
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("1970 is over").as_secs();
         let end = now + life.as_secs() - LEEWAY;
         let header = json!({ "typ": "JWT", "alg": "ES256", "x5c": [self.certificate] });
         let claims = json!({
@@ -259,10 +239,7 @@ impl Signer {
 fn grant(scope: &str, allowed: &[&str]) -> Option<Value> {
     let (kind, rest) = scope.split_once(':')?;
     let (name, actions) = rest.rsplit_once(':')?;
-    let actions: Vec<_> = actions
-        .split(',')
-        .filter(|action| allowed.contains(action))
-        .collect();
+    let actions: Vec<_> = actions.split(',').filter(|action| allowed.contains(action)).collect();
     Some(json!({ "type": kind, "name": name, "actions": actions }))
 }
 
@@ -270,15 +247,8 @@ fn caller_of_head(head: &Head) -> Caller {
     let Some(value) = head.header("Authorization") else {
         return Caller::Anonymous;
     };
-    let right = format!(
-        "Basic {}",
-        STANDARD.encode(format!("{USERNAME}:{PASSWORD}"))
-    );
-    if value == right {
-        Caller::Password
-    } else {
-        Caller::Stranger
-    }
+    let right = format!("Basic {}", STANDARD.encode(format!("{USERNAME}:{PASSWORD}")));
+    if value == right { Caller::Password } else { Caller::Stranger }
 }
 
 fn caller_of_form(form: &[(String, String)]) -> Caller {
@@ -293,9 +263,7 @@ fn caller_of_form(form: &[(String, String)]) -> Caller {
 }
 
 fn all<'f>(form: &'f [(String, String)], name: &str) -> impl Iterator<Item = &'f str> {
-    form.iter()
-        .filter(move |(other, _)| other == name)
-        .map(|(_, value)| value.as_str())
+    form.iter().filter(move |(other, _)| other == name).map(|(_, value)| value.as_str())
 }
 
 fn parse_form(text: &str) -> Vec<(String, String)> {
@@ -342,9 +310,6 @@ mod tests {
     #[test]
     fn forms_are_decoded() {
         let form = parse_form("scope=repository%3Aa%2Fb%3Apull+x&scope=2&service=s");
-        assert_eq!(
-            all(&form, "scope").collect::<Vec<_>>(),
-            ["repository:a/b:pull x", "2"]
-        );
+        assert_eq!(all(&form, "scope").collect::<Vec<_>>(), ["repository:a/b:pull x", "2"]);
     }
 }

@@ -47,9 +47,7 @@ impl Interrupts {
 pub(crate) fn run(command: &mut Command, interrupts: &Interrupts) -> anyhow::Result<ExitCode> {
     let child = spawn(command)?;
     let pid = Pid::from_child(&child);
-    wait(child, &[&interrupts.by_request], || {
-        kill_process(pid, Signal::TERM)
-    })
+    wait(child, &[&interrupts.by_request], || kill_process(pid, Signal::TERM))
 }
 
 /// Runs a command in a process group of its own, which an interrupt ends as a whole: cargo alone
@@ -65,9 +63,7 @@ pub(crate) fn run_in_own_group(
 }
 
 fn spawn(command: &mut Command) -> anyhow::Result<Child> {
-    command
-        .spawn()
-        .with_context(|| format!("cannot run {}", command.get_program().display()))
+    command.spawn().with_context(|| format!("cannot run {}", command.get_program().display()))
 }
 
 fn wait(
@@ -101,21 +97,14 @@ mod tests {
 
     #[test]
     fn the_status_of_the_command_is_returned() {
-        let code = run(
-            Command::new("sh").args(["-c", "exit 7"]),
-            &Interrupts::default(),
-        )
-        .unwrap();
+        let code = run(Command::new("sh").args(["-c", "exit 7"]), &Interrupts::default()).unwrap();
         assert_eq!(code, ExitCode::from(7));
     }
 
     #[test]
     fn a_killed_command_has_a_shells_status() {
-        let code = run(
-            Command::new("sh").args(["-c", "kill -9 $$"]),
-            &Interrupts::default(),
-        )
-        .unwrap();
+        let code =
+            run(Command::new("sh").args(["-c", "kill -9 $$"]), &Interrupts::default()).unwrap();
         assert_eq!(code, ExitCode::from(137));
     }
 

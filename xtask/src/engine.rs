@@ -16,10 +16,7 @@ pub(crate) fn run(command: &[String]) -> anyhow::Result<ExitCode> {
     packages::install_missing()?;
     private_engine::with(&interrupts, |address| {
         let mut command = Command::new(program);
-        command
-            .args(arguments)
-            .env("DOCKER_HOST", address)
-            .env("SEALCRATE_TEST_ENGINE", address);
+        command.args(arguments).env("DOCKER_HOST", address).env("SEALCRATE_TEST_ENGINE", address);
         child::run(&mut command, &interrupts)
     })
 }

@@ -27,11 +27,7 @@ const NEEDS: [Need; 4] = [
         files: &["/usr/bin/docker-registry"],
         accepts: Path::exists,
     },
-    Need {
-        package: "skopeo",
-        files: &["/usr/bin/skopeo"],
-        accepts: Path::exists,
-    },
+    Need { package: "skopeo", files: &["/usr/bin/skopeo"], accepts: Path::exists },
     Need {
         package: "busybox-static",
         files: &["/bin/busybox", "/usr/bin/busybox"],
@@ -41,11 +37,7 @@ const NEEDS: [Need; 4] = [
 
 /// What newer releases split off from docker.io: the client, and BuildKit's part of it.
 const SPLIT_OFF: [Need; 2] = [
-    Need {
-        package: "docker-cli",
-        files: &["/usr/bin/docker"],
-        accepts: Path::exists,
-    },
+    Need { package: "docker-cli", files: &["/usr/bin/docker"], accepts: Path::exists },
     Need {
         package: "docker-buildx",
         files: &[
@@ -68,15 +60,9 @@ pub(crate) fn install_missing() -> anyhow::Result<()> {
         return Ok(());
     }
     if !is_debian() {
-        bail!(
-            "the tests need what Debian's packages {} hold",
-            missing.join(", ")
-        );
+        bail!("the tests need what Debian's packages {} hold", missing.join(", "));
     }
-    announce(&format!(
-        "installing what is missing: {}",
-        missing.join(" ")
-    ));
+    announce(&format!("installing what is missing: {}", missing.join(" ")));
     root::authenticate()?;
     apt_get(&["update"])?;
     // Asked again, since it may depend on the lists that have just come.
@@ -94,9 +80,7 @@ fn missing() -> Vec<&'static str> {
 
 impl Need {
     fn is_met(&self) -> bool {
-        self.files
-            .iter()
-            .any(|file| (self.accepts)(Path::new(file)))
+        self.files.iter().any(|file| (self.accepts)(Path::new(file)))
     }
 }
 
@@ -133,11 +117,7 @@ fn apt_get(arguments: &[&str]) -> anyhow::Result<()> {
         .stdin(Stdio::null())
         .status()
         .context("cannot run apt-get")?;
-    ensure!(
-        status.success(),
-        "apt-get {} failed ({status})",
-        arguments.join(" ")
-    );
+    ensure!(status.success(), "apt-get {} failed ({status})", arguments.join(" "));
     Ok(())
 }
 

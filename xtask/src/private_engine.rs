@@ -102,18 +102,11 @@ impl PrivateEngine {
         let deadline = Instant::now() + STOP_TIMEOUT;
         loop {
             if let Some(status) = self.script.try_wait()? {
-                ensure!(
-                    status.success(),
-                    "the engine failed ({status}):\n{}",
-                    self.log_tail()
-                );
+                ensure!(status.success(), "the engine failed ({status}):\n{}", self.log_tail());
                 return Ok(());
             }
             if Instant::now() >= deadline {
-                bail!(
-                    "the engine in {} does not stop",
-                    self.folder.keep().display()
-                );
+                bail!("the engine in {} does not stop", self.folder.keep().display());
             }
             thread::sleep(Duration::from_millis(20));
         }

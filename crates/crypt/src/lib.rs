@@ -1,1 +1,13 @@
-//! x
+//! Encrypts and decrypts images: [`Image`](sealcrate_image::Image) in,
+//! [`Image`](sealcrate_image::Image) out.
+//!
+//! [`select`] chooses layers, [`senetas`] is crypto-cli's image format with its key wrapping under a
+//! passphrase, and [`dare`] the stream in which it holds layers. Nothing here touches the network,
+//! prompts, prints, or reads the environment.
+
+pub mod dare;
+mod passphrase;
+pub mod select;
+pub mod senetas;
+
+pub use passphrase::{Passphrase, PassphraseError};

@@ -3,10 +3,10 @@
 use std::io::{self, Read};
 use std::sync::Arc;
 
-use crate::progress::MeteredReader;
 use crate::verify::{DiffIdReader, VerifyReader};
 use crate::{
-    Compression, Compressor, Content, Descriptor, DiffId, Digest, Family, MediaType, Meter, Spool,
+    Compression, Compressor, Content, Descriptor, DiffId, Digest, Family, MediaType, Meter,
+    MeteredReader, Spool,
 };
 
 /// One layer of an image.
@@ -132,28 +132,35 @@ impl Layer {
     /// Those of the medium; [`Damage`](crate::Damage) inside an error of kind `InvalidData` when the
     /// end is reached and something disagrees.
     pub fn open(&self) -> io::Result<Box<dyn Read + Send>> {
-        let stored = self.open_stored()?;
+        let checked = self.open_by_digest()?;
         match self.diff_id() {
-            None => Ok(stored),
-            Some(diff_id) => Ok(Box::new(DiffIdReader::new(stored, self.compression()?, diff_id)?)),
+            // A tar that is stored as it is has been checked by its digest.
+            Some(diff_id) if self.digest() != Some(diff_id.0) => {
+                Ok(Box::new(DiffIdReader::new(checked, self.compression()?, diff_id)?))
+            }
+            _ => Ok(checked),
         }
     }
 
-    /// Opens the bytes without the check of the diff ID where the digest is known.
+    /// Opens the bytes like [`open`](Self::open), but where the digest is known checks that alone,
+    /// which spares decompression.
     ///
     /// # Errors
     /// As [`open`](Self::open).
     pub fn open_stored(&self) -> io::Result<Box<dyn Read + Send>> {
-        let Some(digest) = self.digest() else {
-            return self.open_decrypted();
-        };
-        let what = format!("blob {digest}");
-        Ok(Box::new(VerifyReader::new(self.content.open()?, what, self.size, Some(digest))))
+        match self.digest() {
+            Some(_) => self.open_by_digest(),
+            None => self.open(),
+        }
     }
 
-    fn open_decrypted(&self) -> io::Result<Box<dyn Read + Send>> {
-        let what = format!("decrypted layer {}", self.name());
-        Ok(Box::new(VerifyReader::new(self.content.open()?, what, self.size, None)))
+    fn open_by_digest(&self) -> io::Result<Box<dyn Read + Send>> {
+        let digest = self.digest();
+        let what = match digest {
+            Some(digest) => format!("blob {digest}"),
+            None => format!("decrypted layer {}", self.name()),
+        };
+        Ok(Box::new(VerifyReader::new(self.content.open()?, what, self.size, digest)))
     }
 
     /// Tells whether the layer is as a registry or layout takes it: compressed, with a known digest.

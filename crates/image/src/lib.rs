@@ -49,7 +49,7 @@ pub use manifest::{Family, MAX_LAYERS, MAX_MANIFEST_BYTES, Manifest, ManifestErr
 pub use media_type::MediaType;
 pub use platform::{Platform, PlatformError};
 pub use prefetch::Prefetch;
-pub use progress::{Meter, Progress, Quiet, Stage};
+pub use progress::{Meter, MeteredReader, Progress, Quiet, Stage};
 pub use reference::{Reference, ReferenceError, Repository};
 pub use sink::{LayerForm, Sink, WriteError};
 pub use source::{ReadError, Source};

@@ -12,7 +12,7 @@ pub trait Progress: Send + Sync {
 }
 
 /// Listens to the progress of one blob. Dropped before [`done`](Self::done), it failed.
-pub trait Meter: Send {
+pub trait Meter: Send + Sync {
     /// Takes note of `bytes` more.
     fn advance(&self, bytes: u64);
 
@@ -57,13 +57,14 @@ impl Meter for Quiet {
 }
 
 /// Reports what is read through it.
-pub(crate) struct MeteredReader<'a, R> {
+pub struct MeteredReader<'a, R> {
     inner: R,
     meter: &'a dyn Meter,
 }
 
 impl<'a, R> MeteredReader<'a, R> {
-    pub(crate) fn new(inner: R, meter: &'a dyn Meter) -> Self {
+    /// Reads `inner`, and tells `meter` how much.
+    pub fn new(inner: R, meter: &'a dyn Meter) -> Self {
         Self { inner, meter }
     }
 }

@@ -1,0 +1,91 @@
+//! Passphrases, held so that they are wiped when they are no longer needed.
+
+use std::fmt;
+
+use thiserror::Error;
+use zeroize::Zeroizing;
+
+/// What a person knows and keys are derived from: bytes, usually UTF-8, never empty.
+#[derive(Clone)]
+pub struct Passphrase(Zeroizing<Vec<u8>>);
+
+impl Passphrase {
+    /// Takes a passphrase as it was typed.
+    ///
+    /// # Errors
+    /// An empty one.
+    pub fn new(bytes: Zeroizing<Vec<u8>>) -> Result<Self, PassphraseError> {
+        if bytes.is_empty() {
+            return Err(PassphraseError::Empty);
+        }
+        Ok(Self(bytes))
+    }
+
+    /// Takes the content of a file: one LF or CRLF at its end does not count.
+    ///
+    /// # Errors
+    /// An empty one.
+    pub fn from_file_content(mut bytes: Zeroizing<Vec<u8>>) -> Result<Self, PassphraseError> {
+        if bytes.last() == Some(&b'\n') {
+            bytes.pop();
+            if bytes.last() == Some(&b'\r') {
+                bytes.pop();
+            }
+        }
+        Self::new(bytes)
+    }
+
+    /// Returns the bytes.
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Passphrase {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Passphrase(..)")
+    }
+}
+
+/// Why something is no passphrase.
+#[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum PassphraseError {
+    /// There is nothing in it.
+    #[error("the passphrase is empty")]
+    Empty,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn file(content: &[u8]) -> Result<Vec<u8>, PassphraseError> {
+        Passphrase::from_file_content(Zeroizing::new(content.to_vec()))
+            .map(|passphrase| passphrase.as_bytes().to_vec())
+    }
+
+    #[test]
+    fn one_line_end_is_removed_from_a_file_and_nothing_else() {
+        assert_eq!(file(b"abc").unwrap(), b"abc");
+        assert_eq!(file(b"abc\n").unwrap(), b"abc");
+        assert_eq!(file(b"abc\r\n").unwrap(), b"abc");
+        assert_eq!(file(b"abc\n\n").unwrap(), b"abc\n");
+        assert_eq!(file(b"abc\r").unwrap(), b"abc\r");
+        assert_eq!(file(b" abc ").unwrap(), b" abc ");
+        assert_eq!(file(b"\xff\n").unwrap(), b"\xff");
+    }
+
+    #[test]
+    fn empty_passphrases_are_refused() {
+        for content in [&b""[..], b"\n", b"\r\n"] {
+            assert_eq!(file(content), Err(PassphraseError::Empty));
+        }
+    }
+
+    #[test]
+    fn debug_does_not_tell() {
+        let passphrase = Passphrase::new(Zeroizing::new(b"secret".to_vec())).unwrap();
+        assert_eq!(format!("{passphrase:?}"), "Passphrase(..)");
+    }
+}

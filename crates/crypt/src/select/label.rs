@@ -1,0 +1,173 @@
+//! The text of LABEL instructions in an image's history.
+//!
+//! Builders write what they set, not what was typed: BuildKit and today's classic builder leave the
+//! quotes away, so that `LABEL a="b c=d"` reads `LABEL a=b c=d`. The labels that the image ended up
+//! with tell where such a value ends; what stays unclear is an error if the switch could be in it.
+
+use serde_json::{Map, Value};
+
+use super::{LABEL, SelectError};
+
+/// Returns the state to which an instruction sets the label, or `None` if it does not set it.
+///
+/// `labels` are those of the finished image.
+pub(super) fn switch(
+    created_by: &str,
+    labels: &Map<String, Value>,
+) -> Result<Option<bool>, SelectError> {
+    let Some(arguments) = label_arguments(created_by) else { return Ok(None) };
+    if !arguments.contains(LABEL) {
+        return Ok(None);
+    }
+    let ambiguous = || SelectError::AmbiguousLabel(shortened(created_by));
+    let pairs = pairs(arguments, labels).ok_or_else(ambiguous)?;
+    // The last of several wins, as in the builders.
+    match pairs.into_iter().rfind(|(key, _)| key == LABEL) {
+        None => Ok(None),
+        Some((_, value)) => match value.as_str() {
+            "true" => Ok(Some(true)),
+            "false" => Ok(Some(false)),
+            _ => Err(SelectError::LabelValue(shortened(&value))),
+        },
+    }
+}
+
+/// Returns what follows `LABEL`, after what the classic builder puts before it.
+fn label_arguments(created_by: &str) -> Option<&str> {
+    let text = created_by.trim();
+    let text = match text.split_once("#(nop)") {
+        Some(("/bin/sh -c " | "cmd /S /C ", rest)) => rest.trim_start(),
+        _ => text,
+    };
+    let text = text.strip_suffix("# buildkit").unwrap_or(text);
+    let (instruction, arguments) = text.split_once([' ', '\t'])?;
+    instruction.eq_ignore_ascii_case("LABEL").then(|| arguments.trim())
+}
+
+/// Splits arguments into keys and values, or returns `None` if that can be done in several ways.
+fn pairs(arguments: &str, labels: &Map<String, Value>) -> Option<Vec<(String, String)>> {
+    let mut pairs = Vec::new();
+    let mut rest = arguments;
+    while !rest.is_empty() {
+        let (pair, after) = match spaced_label(rest, labels) {
+            Some(found) => found,
+            None => {
+                let (word, after) = word(rest)?;
+                // The old form `LABEL key value`, alone on its line.
+                let Some((key, value)) = word.split_once('=') else {
+                    let (value, end) = self::word(after.trim_start())?;
+                    let alone = pairs.is_empty() && end.is_empty() && !value.contains('=');
+                    return alone.then(|| vec![(word, value)]);
+                };
+                ((key.to_owned(), value.to_owned()), after)
+            }
+        };
+        pairs.push(pair);
+        rest = after.trim_start();
+    }
+    Some(pairs)
+}
+
+/// Recognises a label of the finished image whose value has a space in it, at the beginning of
+/// `text`.
+fn spaced_label<'t>(
+    text: &'t str,
+    labels: &Map<String, Value>,
+) -> Option<((String, String), &'t str)> {
+    labels.iter().find_map(|(key, value)| {
+        let value = value.as_str().filter(|value| value.contains([' ', '\t', '\n']))?;
+        let after = text.strip_prefix(key.as_str())?.strip_prefix('=')?.strip_prefix(value)?;
+        let ends = after.is_empty() || after.starts_with([' ', '\t']);
+        ends.then(|| ((key.clone(), value.to_owned()), after))
+    })
+}
+
+/// Takes one word, in which quotes and backslashes keep spaces, from the beginning of `text`.
+fn word(text: &str) -> Option<(String, &str)> {
+    let mut out = String::new();
+    let mut quote = None;
+    let mut chars = text.char_indices();
+    while let Some((at, c)) = chars.next() {
+        match (quote, c) {
+            (None, ' ' | '\t') => return Some((out, &text[at..])),
+            (None, '"' | '\'') => quote = Some(c),
+            (Some(open), c) if c == open => quote = None,
+            (None | Some('"'), '\\') => out.push(chars.next()?.1),
+            (_, c) => out.push(c),
+        }
+    }
+    (quote.is_none() && !out.is_empty()).then_some((out, ""))
+}
+
+/// Errors show an instruction, not a novel.
+fn shortened(text: &str) -> String {
+    match text.char_indices().nth(200) {
+        None => text.to_owned(),
+        Some((end, _)) => format!("{}…", &text[..end]),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn switched(created_by: &str) -> Result<Option<bool>, SelectError> {
+        let labels = serde_json::json!({
+            "maintainer": "Jane Doe",
+            "note": "set com.senetas.crypto.enabled=true here",
+        });
+        switch(created_by, labels.as_object().unwrap())
+    }
+
+    #[test]
+    fn every_builders_spelling_is_understood() {
+        for text in [
+            "LABEL com.senetas.crypto.enabled=true",
+            "/bin/sh -c #(nop)  LABEL com.senetas.crypto.enabled=true",
+            "/bin/sh -c #(nop) LABEL com.senetas.crypto.enabled=\"true\"",
+            "LABEL com.senetas.crypto.enabled='true' # buildkit",
+            "LABEL \"com.senetas.crypto.enabled\"=\"true\"",
+            "LABEL com.senetas.crypto.enabled true",
+            "LABEL a=b com.senetas.crypto.enabled=true c=d",
+            "LABEL a=\"b c\" com.senetas.crypto.enabled=true",
+            "LABEL a=b\\ c com.senetas.crypto.enabled=true",
+            "LABEL com.senetas.crypto.enabled=false com.senetas.crypto.enabled=true",
+            "LABEL maintainer=Jane Doe com.senetas.crypto.enabled=true",
+        ] {
+            assert_eq!(switched(text), Ok(Some(true)), "{text}");
+        }
+        assert_eq!(switched("LABEL com.senetas.crypto.enabled=false"), Ok(Some(false)));
+    }
+
+    #[test]
+    fn other_instructions_and_other_labels_switch_nothing() {
+        for text in [
+            "",
+            "LABEL",
+            "LABEL a=b",
+            "LABEL com.senetas.crypto.enabledx=true",
+            "LABEL x=com.senetas.crypto.enabled",
+            "LABEL note=set com.senetas.crypto.enabled=true here",
+            "RUN echo LABEL com.senetas.crypto.enabled=true",
+            "RUN /bin/sh -c echo #(nop) LABEL com.senetas.crypto.enabled=true",
+            "ENV LABEL com.senetas.crypto.enabled=true",
+        ] {
+            assert_eq!(switched(text), Ok(None), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_parsed_is_an_error() {
+        for text in [
+            "LABEL a=b c com.senetas.crypto.enabled=true",
+            "LABEL com.senetas.crypto.enabled=true and more",
+            "LABEL com.senetas.crypto.enabled",
+            "LABEL com.senetas.crypto.enabled=\"true",
+        ] {
+            assert!(matches!(switched(text), Err(SelectError::AmbiguousLabel(_))), "{text}");
+        }
+        for text in ["LABEL com.senetas.crypto.enabled=1", "LABEL com.senetas.crypto.enabled="] {
+            assert!(matches!(switched(text), Err(SelectError::LabelValue(_))), "{text}");
+        }
+    }
+}

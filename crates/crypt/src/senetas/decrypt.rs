@@ -1,0 +1,175 @@
+//! Decryption of an image: config first, which proves the passphrase, then the layers as they are
+//! read.
+
+use std::io::{self, Read};
+use std::sync::Arc;
+
+use sealcrate_image::{
+    Config, ConfigError, Content, Descriptor, Image, Layer, Manifest, ManifestError, MediaType,
+};
+use thiserror::Error;
+
+use super::config::{self, Seal, SealedConfigError};
+use super::kdf::DataKey;
+use super::{KdfError, KeyData, KeyDataError, KeyDataShape, KeyDerivation};
+use crate::dare::{self, DareError, DareReader};
+
+/// What is encrypted in an image, as its descriptors say; nothing of it is authenticated.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Protection {
+    /// The config's key data, if it is encrypted.
+    pub config: Option<KeyData>,
+    /// Each layer's, lowest first.
+    pub layers: Vec<Option<KeyData>>,
+    /// Where the first key data that was found stands.
+    pub shape: Option<KeyDataShape>,
+}
+
+impl Protection {
+    /// Reads the key data of every descriptor of a manifest.
+    ///
+    /// # Errors
+    /// Key data that is malformed.
+    pub fn of(manifest: &Manifest) -> Result<Self, KeyDataError> {
+        let mut shape = None;
+        let mut read = |descriptor: &Descriptor| {
+            Ok(KeyData::of(descriptor)?.map(|(data, found)| {
+                shape.get_or_insert(found);
+                data
+            }))
+        };
+        let config = read(&manifest.config)?;
+        let layers = manifest.layers.iter().map(read).collect::<Result<_, KeyDataError>>()?;
+        Ok(Self { config, layers, shape })
+    }
+
+    /// Tells whether anything is encrypted.
+    pub fn is_any(&self) -> bool {
+        self.config.is_some() || self.layers.iter().any(Option::is_some)
+    }
+}
+
+/// What to do about an image, or a config, that is not encrypted though a key was given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unencrypted {
+    /// Take it as it is.
+    Accept,
+    /// Fail: somebody may have put it in the place of an encrypted one.
+    Refuse,
+}
+
+/// An image that was decrypted.
+pub struct Decrypted {
+    /// The image: its config as it was before encryption, its layers decrypted as they are read,
+    /// each with its diff ID. It has no manifest.
+    pub image: Image,
+    /// What authenticates the config's members that stood in clear.
+    pub seal: Seal,
+}
+
+/// Decrypts `image`, which was read from a registry or layout, with what `kdf` derives.
+///
+/// # Errors
+/// [`DecryptError::WrongPassphrase`] before anything else is unwrapped; an image or config that is
+/// not encrypted, unless `unencrypted` says to accept it; damage and contradictions.
+pub fn decrypt(
+    image: &Image,
+    kdf: &mut KeyDerivation,
+    unencrypted: Unencrypted,
+) -> Result<Decrypted, DecryptError> {
+    let Some(raw) = &image.manifest else { return Err(DecryptError::NotEncrypted) };
+    let protection = Protection::of(&Manifest::parse(raw)?)?;
+    let (config, seal) = match (&protection.config, unencrypted) {
+        (Some(data), _) => {
+            let key = kdf.unwrap_key(data)?.ok_or(DecryptError::WrongPassphrase)?;
+            let opened = config::open(&image.config, &key, data)?;
+            (opened.config, opened.seal)
+        }
+        (None, Unencrypted::Accept) => (image.config.clone(), Seal::Unsealed),
+        (None, Unencrypted::Refuse) if protection.is_any() => {
+            return Err(DecryptError::ConfigNotEncrypted);
+        }
+        (None, Unencrypted::Refuse) => return Err(DecryptError::NotEncrypted),
+    };
+    let diff_ids = Config::parse(&config)?.diff_ids().to_vec();
+    if diff_ids.len() != image.layers.len() {
+        let (diff_ids, layers) = (diff_ids.len(), image.layers.len());
+        return Err(DecryptError::LayerCount { diff_ids, layers });
+    }
+    let mut layers = Vec::with_capacity(image.layers.len());
+    for ((layer, data), diff_id) in image.layers.iter().zip(&protection.layers).zip(diff_ids) {
+        let Some(data) = data else {
+            layers.push(layer.with_diff_id(diff_id));
+            continue;
+        };
+        let key = match (kdf.unwrap_key(data)?, &protection.config) {
+            (Some(key), _) => key,
+            // The passphrase has been proven right by the config.
+            (None, Some(_)) => return Err(DecryptError::LayerKey(layer.name())),
+            (None, None) => return Err(DecryptError::WrongPassphrase),
+        };
+        let size = dare::plaintext_len(layer.size())?;
+        let content = Arc::new(DareContent { stored: layer.clone(), key });
+        layers.push(Layer::decrypted(MediaType::DOCKER_LAYER_GZIP, size, diff_id, content));
+    }
+    Ok(Decrypted { image: Image { manifest: None, config, layers }, seal })
+}
+
+/// The plaintext of an encrypted layer.
+struct DareContent {
+    stored: Layer,
+    key: DataKey,
+}
+
+impl Content for DareContent {
+    fn open(&self) -> io::Result<Box<dyn Read + Send>> {
+        // The diff ID, if a config in clear pretended to one, is not that of these bytes.
+        Ok(Box::new(DareReader::new(self.stored.open_stored()?, &self.key)))
+    }
+}
+
+/// Why an image cannot be decrypted.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum DecryptError {
+    /// The decrypted config cannot be used.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// Layers are encrypted, but the config is not, which authenticates them.
+    #[error("the image's layers are encrypted, but its config is not")]
+    ConfigNotEncrypted,
+    /// A blob is of no possible length.
+    #[error(transparent)]
+    Dare(#[from] DareError),
+    /// The key derivation would cost too much.
+    #[error(transparent)]
+    Kdf(#[from] KdfError),
+    /// A descriptor's key data cannot be read.
+    #[error(transparent)]
+    KeyData(#[from] KeyDataError),
+    /// The manifest has other layers than the encrypted config.
+    #[error(
+        "the image was tampered with: the encrypted config names {diff_ids} layers, the manifest {layers}"
+    )]
+    LayerCount {
+        /// How many the config names.
+        diff_ids: usize,
+        /// How many the manifest has.
+        layers: usize,
+    },
+    /// A layer's key is not under the passphrase that opened the config.
+    #[error("the image was tampered with: the passphrase opens its config, but not layer {0}")]
+    LayerKey(String),
+    /// The manifest cannot be used.
+    #[error(transparent)]
+    Manifest(#[from] ManifestError),
+    /// Nothing in the image is encrypted.
+    #[error("the image is not encrypted")]
+    NotEncrypted,
+    /// The config is damaged or was tampered with.
+    #[error(transparent)]
+    SealedConfig(#[from] SealedConfigError),
+    /// The passphrase is not the one under which the image was encrypted.
+    #[error("wrong passphrase")]
+    WrongPassphrase,
+}

@@ -1,0 +1,213 @@
+//! Encryption of an image: layer by layer, then the config, then the manifest.
+
+use std::collections::BTreeSet;
+use std::io::{self, Write};
+use std::num::NonZeroU32;
+use std::sync::Arc;
+
+use sealcrate_image::{
+    Compression, Compressor, Config, ConfigError, Descriptor, Family, Image, Layer,
+    MAX_CONFIG_BYTES, Manifest, MediaType, Meter, MeteredReader, Progress, Spool, Stage,
+};
+use thiserror::Error;
+
+use super::config::{self, SealedConfigError};
+use super::kdf::{DataKey, KeyEncryptionKey};
+use super::{KeyData, KeyDataError, KeyDataShape, MAX_ITERATIONS, MIN_ITERATIONS};
+use crate::Passphrase;
+use crate::dare::DareWriter;
+use crate::select::{SelectError, Selection};
+
+/// Encrypts the chosen layers of one image, and its config.
+///
+/// All blobs share one salt, so that one run of the key derivation opens the image; each has a data
+/// key and a nonce of its own, and all are fresh.
+pub struct Encryptor {
+    kek: KeyEncryptionKey,
+    salt: [u8; 16],
+    iterations: NonZeroU32,
+    shape: KeyDataShape,
+    chosen: BTreeSet<usize>,
+}
+
+impl Encryptor {
+    /// Chooses the layers of `image` and derives the key-encryption key from `passphrase` in
+    /// `iterations` rounds.
+    ///
+    /// # Errors
+    /// An image that is encrypted already, a selection that does not fit it, rounds out of bounds.
+    pub fn new(
+        image: &Image,
+        selection: &Selection,
+        passphrase: &Passphrase,
+        iterations: u32,
+        shape: KeyDataShape,
+    ) -> Result<Self, EncryptError> {
+        let chosen = Self::choose(image, selection)?;
+        let rounds = match NonZeroU32::new(iterations) {
+            Some(rounds) if (MIN_ITERATIONS..=MAX_ITERATIONS).contains(&iterations) => rounds,
+            _ => return Err(EncryptError::Iterations(iterations)),
+        };
+        let salt = random()?;
+        let kek = KeyEncryptionKey::derive(passphrase, &salt, rounds);
+        Ok(Self { kek, salt, iterations: rounds, shape, chosen })
+    }
+
+    /// Returns the places of the layers of `image` that would be encrypted, lowest first from 0.
+    ///
+    /// # Errors
+    /// An image that is encrypted already, or a selection that does not fit it.
+    pub fn choose(image: &Image, selection: &Selection) -> Result<BTreeSet<usize>, EncryptError> {
+        let config = Config::parse(&image.config)?;
+        if config::is_encrypted(&image.config) || any_key_data(image)? {
+            return Err(EncryptError::AlreadyEncrypted);
+        }
+        let (diff_ids, layers) = (config.diff_ids().len(), image.layers.len());
+        if diff_ids != layers {
+            return Err(ConfigError::LayerCount { diff_ids, layers }.into());
+        }
+        Ok(selection.of(&config)?)
+    }
+
+    /// Returns the layer at `place` as it is to be stored: gzipped, and encrypted if it was chosen.
+    ///
+    /// Nothing is kept but what `spool` holds, which for a chosen layer is ciphertext.
+    ///
+    /// # Errors
+    /// Those of reading the layer, damage included, and of the spool.
+    pub fn layer(
+        &self,
+        place: usize,
+        layer: &Layer,
+        compressor: &Compressor,
+        spool: &Spool,
+        progress: &dyn Progress,
+    ) -> Result<Layer, EncryptError> {
+        let compression = layer.compression()?;
+        if !self.chosen.contains(&place) {
+            return self.clear_layer(layer, compression, compressor, spool, progress);
+        }
+        let meter = progress.begin(Stage::Encrypt, &layer.name(), Some(layer.size()));
+        let (key, nonce) = (DataKey::new(random()?), random()?);
+        let spooled = spool.fill(|out| {
+            let mut writer = DareWriter::new(out, &key)?;
+            gzipped(layer, compression, compressor, &mut writer, &*meter)?;
+            writer.finish().map(|_| ())
+        })?;
+        meter.done();
+        let mut descriptor =
+            Descriptor::new(MediaType::DOCKER_LAYER_GZIP, spooled.digest, spooled.len);
+        self.key_data(&key, nonce).put(&mut descriptor, self.shape);
+        Ok(Layer::stored(descriptor, None, Arc::new(spooled.content)))
+    }
+
+    /// A layer in clear is stored in Docker's only compression.
+    fn clear_layer(
+        &self,
+        layer: &Layer,
+        compression: Compression,
+        compressor: &Compressor,
+        spool: &Spool,
+        progress: &dyn Progress,
+    ) -> Result<Layer, EncryptError> {
+        if let (Compression::Gzip, Some(descriptor)) = (compression, layer.descriptor()) {
+            let descriptor =
+                Descriptor::new(MediaType::DOCKER_LAYER_GZIP, descriptor.digest, descriptor.size);
+            return Ok(Layer::stored(descriptor, layer.diff_id(), layer.content().clone()));
+        }
+        let meter = progress.begin(Stage::Compress, &layer.name(), Some(layer.size()));
+        let spooled = spool.fill(|out| gzipped(layer, compression, compressor, out, &*meter))?;
+        meter.done();
+        let descriptor = Descriptor::new(MediaType::DOCKER_LAYER_GZIP, spooled.digest, spooled.len);
+        Ok(Layer::stored(descriptor, layer.diff_id(), Arc::new(spooled.content)))
+    }
+
+    /// Returns the encrypted image: `layers` as [`layer`](Self::layer) made them, lowest first, and
+    /// the config of `image` encrypted.
+    ///
+    /// # Errors
+    /// A config that becomes too large.
+    pub fn finish(&self, image: &Image, layers: Vec<Layer>) -> Result<Image, EncryptError> {
+        let (key, nonce) = (DataKey::new(random()?), random()?);
+        let config = config::seal(&image.config, &key, nonce, &self.salt)?;
+        if config.len() as u64 > MAX_CONFIG_BYTES {
+            return Err(EncryptError::ConfigTooLarge);
+        }
+        let mut descriptor = Descriptor::of(MediaType::DOCKER_CONFIG, &config);
+        self.key_data(&key, nonce).put(&mut descriptor, self.shape);
+        let descriptors = layers.iter().filter_map(Layer::descriptor).cloned().collect::<Vec<_>>();
+        let manifest = Manifest::new(Family::Docker, descriptor, descriptors).to_raw();
+        Ok(Image { manifest: Some(manifest), config, layers })
+    }
+
+    fn key_data(&self, key: &DataKey, nonce: [u8; 12]) -> KeyData {
+        KeyData {
+            nonce,
+            salt: self.salt,
+            iterations: self.iterations.get(),
+            wrapped_key: self.kek.wrap(key, nonce, &self.salt),
+        }
+    }
+}
+
+fn any_key_data(image: &Image) -> Result<bool, EncryptError> {
+    for descriptor in image.layers.iter().filter_map(Layer::descriptor) {
+        if KeyData::of(descriptor)?.is_some() {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// Writes `layer` gzipped; what is gzip already stays as it is.
+fn gzipped(
+    layer: &Layer,
+    compression: Compression,
+    compressor: &Compressor,
+    output: &mut dyn Write,
+    meter: &dyn Meter,
+) -> io::Result<()> {
+    let mut reader = MeteredReader::new(layer.open_stored()?, meter);
+    match compression {
+        Compression::Gzip => io::copy(&mut reader, output).map(|_| ()),
+        Compression::None => compressor.gzip(&mut reader, output),
+        Compression::Zstd => compressor.gzip(&mut *compression.reader(Box::new(reader))?, output),
+    }
+}
+
+fn random<const N: usize>() -> io::Result<[u8; N]> {
+    let mut bytes = [0; N];
+    aws_lc_rs::rand::fill(&mut bytes)
+        .map_err(|_| io::Error::other("the system gives no random bytes"))?;
+    Ok(bytes)
+}
+
+/// Why an image cannot be encrypted.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum EncryptError {
+    /// The image is encrypted.
+    #[error("the image is encrypted already")]
+    AlreadyEncrypted,
+    /// The config cannot be used.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The encrypted config is larger than a reader takes.
+    #[error("the image config is too large to be encrypted")]
+    ConfigTooLarge,
+    /// Reading a layer failed, or what was read is damaged, or the spool cannot be written.
+    #[error(transparent)]
+    Io(#[from] io::Error),
+    /// The rounds of the key derivation are out of bounds.
+    #[error("{0} iterations are not between 100,000 and 10,000,000")]
+    Iterations(u32),
+    /// A descriptor carries key data that cannot be read.
+    #[error(transparent)]
+    KeyData(#[from] KeyDataError),
+    /// The config cannot be sealed.
+    #[error(transparent)]
+    SealedConfig(#[from] SealedConfigError),
+    /// The layers cannot be chosen.
+    #[error(transparent)]
+    Select(#[from] SelectError),
+}

@@ -1,0 +1,164 @@
+//! From passphrase to key-encryption key: PBKDF2 with HMAC-SHA-256, one run for each salt.
+
+use std::collections::HashMap;
+use std::num::NonZeroU32;
+
+use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
+use aws_lc_rs::pbkdf2;
+use thiserror::Error;
+use zeroize::Zeroizing;
+
+use super::KeyData;
+use crate::Passphrase;
+
+/// The rounds that are written where nothing else is asked for.
+pub const DEFAULT_ITERATIONS: u32 = 600_000;
+/// The fewest rounds that are written.
+pub const MIN_ITERATIONS: u32 = 100_000;
+/// The most rounds that are read for one salt, and written.
+pub const MAX_ITERATIONS: u32 = 10_000_000;
+/// The most rounds that are read for all salts of an image together.
+pub const MAX_TOTAL_ITERATIONS: u64 = 20_000_000;
+
+/// The key of one blob.
+pub(super) type DataKey = Zeroizing<[u8; 32]>;
+
+/// A passphrase, and the keys that were derived from it so far.
+///
+/// The derivations are bounded in cost, since a registry chooses their parameters.
+pub struct KeyDerivation {
+    passphrase: Passphrase,
+    keys: HashMap<([u8; 16], u32), KeyEncryptionKey>,
+    spent: u64,
+}
+
+impl KeyDerivation {
+    /// Starts with nothing derived.
+    pub fn new(passphrase: Passphrase) -> Self {
+        Self { passphrase, keys: HashMap::new(), spent: 0 }
+    }
+
+    /// Returns the key-encryption key for `salt` and `iterations`, derived at most once.
+    ///
+    /// # Errors
+    /// A cost beyond the bounds; nothing is derived then.
+    fn key(&mut self, salt: &[u8; 16], iterations: u32) -> Result<&KeyEncryptionKey, KdfError> {
+        let rounds = match NonZeroU32::new(iterations) {
+            Some(rounds) if iterations <= MAX_ITERATIONS => rounds,
+            _ => return Err(KdfError::Iterations(iterations)),
+        };
+        let place = (*salt, iterations);
+        if !self.keys.contains_key(&place) {
+            let total = self.spent + u64::from(iterations);
+            if total > MAX_TOTAL_ITERATIONS {
+                return Err(KdfError::TotalIterations);
+            }
+            self.spent = total;
+            let key = KeyEncryptionKey::derive(&self.passphrase, salt, rounds);
+            self.keys.insert(place, key);
+        }
+        Ok(&self.keys[&place])
+    }
+
+    /// Unwraps the data key that `data` holds.
+    ///
+    /// # Errors
+    /// A cost beyond the bounds. `None` inside: another passphrase, or changed key data.
+    pub(super) fn unwrap_key(&mut self, data: &KeyData) -> Result<Option<DataKey>, KdfError> {
+        Ok(self.key(&data.salt, data.iterations)?.unwrap_key(data))
+    }
+
+    /// Returns how many derivations were run.
+    pub fn runs(&self) -> usize {
+        self.keys.len()
+    }
+}
+
+/// A key under which data keys are wrapped.
+pub(super) struct KeyEncryptionKey(LessSafeKey);
+
+impl KeyEncryptionKey {
+    /// Derives a key from `passphrase` and `salt` in so many `rounds`.
+    pub(super) fn derive(passphrase: &Passphrase, salt: &[u8; 16], rounds: NonZeroU32) -> Self {
+        let mut bytes = Zeroizing::new([0; 32]);
+        let algorithm = pbkdf2::PBKDF2_HMAC_SHA256;
+        pbkdf2::derive(algorithm, rounds, salt, passphrase.as_bytes(), &mut *bytes);
+        let key = UnboundKey::new(&AES_256_GCM, &*bytes).expect("an AES-256 key is 32 bytes");
+        Self(LessSafeKey::new(key))
+    }
+
+    /// Wraps `key` under `nonce`, which must be fresh, bound to `salt`.
+    pub(super) fn wrap(&self, key: &DataKey, nonce: [u8; 12], salt: &[u8; 16]) -> [u8; 48] {
+        let mut wrapped = [0; 48];
+        wrapped[..32].copy_from_slice(&**key);
+        let nonce = Nonce::assume_unique_for_key(nonce);
+        let tag = self
+            .0
+            .seal_in_place_separate_tag(nonce, Aad::from(salt), &mut wrapped[..32])
+            .expect("32 bytes can be encrypted");
+        wrapped[32..].copy_from_slice(tag.as_ref());
+        wrapped
+    }
+
+    fn unwrap_key(&self, data: &KeyData) -> Option<DataKey> {
+        let mut bytes = Zeroizing::new(data.wrapped_key);
+        let nonce = Nonce::assume_unique_for_key(data.nonce);
+        let plain = self.0.open_in_place(nonce, Aad::from(&data.salt), &mut *bytes).ok()?;
+        let mut key = DataKey::default();
+        key.copy_from_slice(plain);
+        Some(key)
+    }
+}
+
+/// Why a key is not derived.
+#[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum KdfError {
+    /// The rounds for one salt are none, or over [`MAX_ITERATIONS`].
+    #[error("the key derivation asks for {0} iterations, not 1 to 10,000,000")]
+    Iterations(u32),
+    /// All salts together ask for more than [`MAX_TOTAL_ITERATIONS`].
+    #[error("the key derivations of the image ask for more than 20,000,000 iterations in all")]
+    TotalIterations,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn derivation() -> KeyDerivation {
+        KeyDerivation::new(Passphrase::new(Zeroizing::new(b"abc".to_vec())).unwrap())
+    }
+
+    #[test]
+    fn what_is_wrapped_is_unwrapped_with_one_run() {
+        let mut kdf = derivation();
+        let (salt, nonce, key) = ([1; 16], [2; 12], DataKey::new([3; 32]));
+        let wrapped_key = kdf.key(&salt, 10).unwrap().wrap(&key, nonce, &salt);
+        let data = KeyData { nonce, salt, iterations: 10, wrapped_key };
+        assert_eq!(kdf.unwrap_key(&data).unwrap(), Some(key));
+        assert_eq!(kdf.runs(), 1);
+        for changed in [
+            KeyData { nonce: [9; 12], ..data.clone() },
+            KeyData { salt: [9; 16], ..data.clone() },
+            KeyData { iterations: 11, ..data.clone() },
+            KeyData { wrapped_key: [9; 48], ..data },
+        ] {
+            assert_eq!(kdf.unwrap_key(&changed).unwrap(), None);
+        }
+    }
+
+    #[test]
+    fn cost_is_bounded_before_it_is_paid() {
+        let mut kdf = derivation();
+        for iterations in [0, MAX_ITERATIONS + 1, u32::MAX] {
+            let error = kdf.key(&[0; 16], iterations).err();
+            assert_eq!(error, Some(KdfError::Iterations(iterations)));
+        }
+        kdf.spent = MAX_TOTAL_ITERATIONS - 9;
+        assert_eq!(kdf.key(&[0; 16], 10).err(), Some(KdfError::TotalIterations));
+        assert!(kdf.key(&[0; 16], 9).is_ok());
+        assert!(kdf.key(&[0; 16], 9).is_ok(), "a key that is there costs nothing");
+        assert_eq!(kdf.key(&[1; 16], 1).err(), Some(KdfError::TotalIterations));
+    }
+}

@@ -1,0 +1,21 @@
+//! crypto-cli's image format: a Docker manifest whose encrypted blobs carry, in their descriptors,
+//! their data keys wrapped under a passphrase.
+//!
+//! [`key_data`] is what a descriptor carries, [`kdf`] the way from passphrase to key, [`config`] the
+//! encrypted members of a config. [`Encryptor`] and [`decrypt`] put them together.
+//! `docs/formats/crypto-cli.md` specifies the bytes.
+
+mod config;
+mod decrypt;
+mod encrypt;
+mod kdf;
+mod key_data;
+
+pub use config::{Seal, SealedConfigError};
+pub use decrypt::{DecryptError, Decrypted, Protection, Unencrypted, decrypt};
+pub use encrypt::{EncryptError, Encryptor};
+pub use kdf::{
+    DEFAULT_ITERATIONS, KdfError, KeyDerivation, MAX_ITERATIONS, MAX_TOTAL_ITERATIONS,
+    MIN_ITERATIONS,
+};
+pub use key_data::{KeyData, KeyDataError, KeyDataShape};
