@@ -1,0 +1,75 @@
+//! What can be typed. Help, man pages and completions are generated from here.
+
+mod common;
+mod copy;
+mod inspect;
+mod pull;
+mod push;
+
+use std::path::PathBuf;
+
+use clap::{ArgAction, Parser, Subcommand};
+use clap_complete::Shell;
+
+pub(crate) use common::{ImageName, NewPassphraseArgs, PassphraseArgs, RegistryArgs, SelectionArgs};
+pub(crate) use copy::CopyArgs;
+pub(crate) use inspect::InspectArgs;
+pub(crate) use pull::PullArgs;
+pub(crate) use push::{Protection, PushArgs};
+
+/// Keeps container images private on public registries.
+#[derive(Debug, Parser)]
+#[command(name = "sealcrate", version, propagate_version = true, max_term_width = 100)]
+#[command(after_help = "Exit status: 0 done, 1 failure, 2 usage, 3 wrong or missing key, 4 refused \
+    because it is not encrypted, 5 damaged or tampered with.")]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+    #[command(flatten)]
+    pub(crate) talk: TalkArgs,
+}
+
+/// How much is said, on standard error.
+#[derive(Debug, clap::Args)]
+pub(crate) struct TalkArgs {
+    /// Say nothing but errors and warnings
+    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    pub(crate) quiet: bool,
+    /// Show the requests that are made, without secrets
+    #[arg(short, long, global = true, action = ArgAction::SetTrue)]
+    pub(crate) verbose: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Encrypt an image and push it to a registry
+    Push(PushArgs),
+    /// Pull an image from a registry and decrypt it
+    Pull(PullArgs),
+    /// Copy an image from anywhere to anywhere
+    Copy(CopyArgs),
+    /// Show what of an image is encrypted, and what a stranger can read
+    Inspect(InspectArgs),
+    /// Print a completion script for a shell
+    Completions {
+        /// The shell
+        shell: Shell,
+    },
+    /// Write the man pages to a folder
+    Man {
+        /// The folder, which must exist
+        folder: PathBuf,
+    },
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn definitions_are_sound() {
+        Cli::command().debug_assert();
+    }
+}

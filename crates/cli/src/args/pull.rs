@@ -1,0 +1,44 @@
+//! The arguments of `pull`.
+
+use clap::Args;
+use sealcrate_image::{Location, Platform, Reference};
+
+use super::common::{location, platform};
+use super::push::Output;
+use super::{PassphraseArgs, RegistryArgs};
+
+#[derive(Debug, Args)]
+pub(crate) struct PullArgs {
+    /// Which image: NAME[:TAG|@DIGEST]
+    #[arg(value_name = "NAME[:TAG|@DIGEST]")]
+    pub(crate) name: Reference,
+    /// Write the image here instead of into the Docker engine
+    #[arg(long, value_name = "LOCATION", value_parser = location, conflicts_with = "new_name")]
+    pub(crate) to: Option<Location>,
+    /// Give the decrypted image this name in the engine
+    #[arg(long = "as", value_name = "NAME")]
+    pub(crate) new_name: Option<Reference>,
+    #[command(flatten)]
+    pub(crate) reading: ReadingArgs,
+    /// How the result is printed
+    #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
+    pub(crate) output: Output,
+    #[command(flatten)]
+    pub(crate) passphrase: PassphraseArgs,
+    #[command(flatten)]
+    pub(crate) registry: RegistryArgs,
+}
+
+/// What is taken, and what is accepted.
+#[derive(Debug, Args)]
+pub(crate) struct ReadingArgs {
+    /// Of several platforms, take this one: OS/ARCH[/VARIANT]
+    #[arg(long, value_name = "PLATFORM", value_parser = platform)]
+    pub(crate) platform: Option<Platform>,
+    /// Accept an image, or a config, that is not encrypted though a passphrase was given
+    #[arg(long)]
+    pub(crate) allow_unencrypted: bool,
+    /// Allow a decrypted image to be written to a registry
+    #[arg(long)]
+    pub(crate) publish_decrypted: bool,
+}

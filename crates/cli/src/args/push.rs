@@ -1,0 +1,78 @@
+//! The arguments of `push`.
+
+use clap::{Args, ValueEnum};
+use sealcrate_crypt::senetas::DEFAULT_ITERATIONS;
+use sealcrate_image::{Location, Platform, Reference};
+
+use super::common::{location, platform};
+use super::{PassphraseArgs, RegistryArgs, SelectionArgs};
+
+/// Which layers are encrypted is said in the Dockerfile, by
+/// `LABEL com.senetas.crypto.enabled=true` before the private layers and `=false` after them, or by
+/// one of the options --encrypt-layer, --all-layers and --base.
+#[derive(Debug, Args)]
+pub(crate) struct PushArgs {
+    /// Where the image goes: NAME[:TAG]
+    #[arg(value_name = "NAME[:TAG]")]
+    pub(crate) name: Reference,
+    /// Take the image from here instead of from the Docker engine
+    #[arg(long, value_name = "LOCATION", value_parser = location)]
+    pub(crate) from: Option<Location>,
+    /// Of several platforms, take this one: OS/ARCH[/VARIANT]
+    #[arg(long, value_name = "PLATFORM", value_parser = platform)]
+    pub(crate) platform: Option<Platform>,
+    /// Push attestations (provenance, SBOM) as well, though they tell of the build in clear
+    #[arg(long)]
+    pub(crate) keep_attestations: bool,
+    /// Say what would be encrypted and what would stay visible, and send nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// How the result is printed
+    #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
+    pub(crate) output: Output,
+    #[command(flatten)]
+    pub(crate) protection: ProtectionArgs,
+    #[command(flatten)]
+    pub(crate) selection: SelectionArgs,
+    #[command(flatten)]
+    pub(crate) passphrase: PassphraseArgs,
+    #[command(flatten)]
+    pub(crate) registry: RegistryArgs,
+}
+
+/// How an image is encrypted.
+#[derive(Debug, Args)]
+pub(crate) struct ProtectionArgs {
+    /// How the image is protected
+    #[arg(long = "type", value_enum, default_value_t, value_name = "TYPE",
+        help_heading = "Encryption")]
+    pub(crate) kind: Protection,
+    /// Write the key data where registries with strict schemas keep it
+    #[arg(long, help_heading = "Encryption")]
+    pub(crate) compat: bool,
+    /// Rounds of the key derivation
+    #[arg(long, value_name = "N", default_value_t = DEFAULT_ITERATIONS, help_heading = "Encryption")]
+    pub(crate) iterations: u32,
+}
+
+/// The types of protection, by crypto-cli's names.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Protection {
+    /// Under a passphrase
+    #[default]
+    #[value(name = "PBKDF2-AES256-GCM")]
+    Passphrase,
+    /// Not at all
+    #[value(name = "NONE")]
+    None,
+}
+
+/// How results are printed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Output {
+    /// For people
+    #[default]
+    Text,
+    /// As JSON
+    Json,
+}

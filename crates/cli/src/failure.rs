@@ -1,0 +1,196 @@
+//! From errors to exit codes and hints.
+//!
+//! Libraries say what happened; here it is decided what that means to the user: which of the
+//! documented exit codes, and what to do next.
+
+use std::error::Error;
+use std::io;
+use std::process::ExitCode;
+
+use sealcrate_crypt::PassphraseError;
+use sealcrate_crypt::dare::DareError;
+use sealcrate_crypt::select::SelectError;
+use sealcrate_crypt::senetas::{DecryptError, EncryptError, KeyDataError, SealedConfigError};
+use sealcrate_image::{ConfigError, Damage, ManifestError, ReferenceError};
+use thiserror::Error;
+
+use crate::talk;
+
+/// Tells that a key is needed and there is none.
+#[derive(Debug, Error)]
+#[error("a passphrase is needed, and none was given")]
+pub(crate) struct MissingKey;
+
+/// Tells that what was asked for contradicts itself.
+#[derive(Debug, Error)]
+#[error("{0}")]
+pub(crate) struct Usage(pub(crate) String);
+
+/// What went wrong, in the README's terms.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Failure = 1,
+    Usage = 2,
+    Key = 3,
+    Unencrypted = 4,
+    Damaged = 5,
+}
+
+/// Prints an error with its causes and a hint, and returns the exit code that it means.
+pub(crate) fn report(error: &anyhow::Error) -> ExitCode {
+    if is_broken_pipe(error.as_ref()) {
+        return ExitCode::SUCCESS;
+    }
+    talk::line(&format!("error: {}", one_line(error)));
+    if let Some(hint) = causes(error.as_ref()).find_map(hint) {
+        talk::line(&format!("hint: {hint}"));
+    }
+    ExitCode::from(kind(error.as_ref()) as u8)
+}
+
+/// Joins an error and its causes, leaving out what an outer one has said already.
+fn one_line(error: &anyhow::Error) -> String {
+    let mut line = String::new();
+    for cause in error.chain() {
+        let text = cause.to_string();
+        if line.contains(&text) {
+            continue;
+        }
+        if !line.is_empty() {
+            line.push_str(": ");
+        }
+        line.push_str(&text);
+    }
+    line.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+}
+
+/// Walks an error and its causes, and what travels inside I/O errors.
+fn causes<'e>(
+    error: &'e (dyn Error + 'static),
+) -> impl Iterator<Item = &'e (dyn Error + 'static)> + 'e {
+    std::iter::successors(Some(error), |error| {
+        let inner = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
+        match inner {
+            Some(inner) => Some(inner as &(dyn Error + 'static)),
+            None => error.source(),
+        }
+    })
+}
+
+fn is_broken_pipe(error: &(dyn Error + 'static)) -> bool {
+    error.downcast_ref::<io::Error>().is_some_and(|e| e.kind() == io::ErrorKind::BrokenPipe)
+}
+
+fn kind(error: &(dyn Error + 'static)) -> Kind {
+    causes(error).find_map(kind_of).unwrap_or(Kind::Failure)
+}
+
+fn kind_of(error: &(dyn Error + 'static)) -> Option<Kind> {
+    if let Some(error) = error.downcast_ref::<DecryptError>() {
+        return match error {
+            DecryptError::NotEncrypted | DecryptError::ConfigNotEncrypted => {
+                Some(Kind::Unencrypted)
+            }
+            DecryptError::WrongPassphrase => Some(Kind::Key),
+            DecryptError::LayerCount { .. } | DecryptError::LayerKey(_) => Some(Kind::Damaged),
+            _ => None,
+        };
+    }
+    if let Some(error) = error.downcast_ref::<DareError>() {
+        return (!matches!(error, DareError::Empty)).then_some(Kind::Damaged);
+    }
+    let is_damage = error.is::<Damage>()
+        || error.is::<SealedConfigError>()
+        || error.is::<KeyDataError>()
+        || error.is::<ManifestError>()
+        || error.is::<ConfigError>();
+    if is_damage {
+        return Some(Kind::Damaged);
+    }
+    if error.is::<MissingKey>() || error.is::<PassphraseError>() {
+        return Some(Kind::Key);
+    }
+    let is_usage = error.is::<Usage>()
+        || error.is::<ReferenceError>()
+        || matches!(error.downcast_ref(), Some(EncryptError::Iterations(_)));
+    is_usage.then_some(Kind::Usage)
+}
+
+fn hint(error: &(dyn Error + 'static)) -> Option<&'static str> {
+    if let Some(error) = error.downcast_ref::<DecryptError>() {
+        return match error {
+            DecryptError::NotEncrypted | DecryptError::ConfigNotEncrypted => Some(
+                "somebody may have put it in the place of an encrypted one; if it is what you \
+                 want, say so with --allow-unencrypted",
+            ),
+            _ => None,
+        };
+    }
+    if error.is::<MissingKey>() {
+        return Some(
+            "give it with --pass-file FILE, --pass-fd N or SEALCRATE_PASS, or run on a terminal",
+        );
+    }
+    if let Some(error) = error.downcast_ref::<EncryptError>() {
+        return match error {
+            EncryptError::AlreadyEncrypted => Some(
+                "to change its passphrase, copy it with --pass-file for the old one and \
+                 --new-pass-file for the new one",
+            ),
+            _ => None,
+        };
+    }
+    if let Some(error) = error.downcast_ref::<SelectError>() {
+        return match error {
+            SelectError::NoLabel | SelectError::AmbiguousLabel(_) => Some(
+                "put LABEL com.senetas.crypto.enabled=true before the private layers in the \
+                 Dockerfile, or use --encrypt-layer N, --all-layers or --base IMAGE; --type NONE \
+                 pushes without encryption",
+            ),
+            SelectError::HistoryMismatch { .. } | SelectError::Nothing => {
+                Some("choose layers with --encrypt-layer N, --all-layers or --base IMAGE")
+            }
+            _ => None,
+        };
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use anyhow::Context;
+
+    use super::*;
+
+    fn kind_in(error: impl Error + Send + Sync + 'static) -> Kind {
+        kind(anyhow::Error::new(error).context("some more words").as_ref())
+    }
+
+    #[test]
+    fn every_documented_code_has_its_errors() {
+        assert_eq!(kind_in(io::Error::other("x")), Kind::Failure);
+        assert_eq!(kind_in(Usage("x".into())), Kind::Usage);
+        assert_eq!(kind_in(EncryptError::Iterations(1)), Kind::Usage);
+        assert_eq!(kind_in(MissingKey), Kind::Key);
+        assert_eq!(kind_in(DecryptError::WrongPassphrase), Kind::Key);
+        assert_eq!(kind_in(DecryptError::NotEncrypted), Kind::Unencrypted);
+        assert_eq!(kind_in(DecryptError::LayerKey("x".into())), Kind::Damaged);
+        assert_eq!(kind_in(SealedConfigError::Authentication), Kind::Damaged);
+    }
+
+    #[test]
+    fn what_travels_inside_io_errors_is_found() {
+        let damage = Damage::TooLong { what: "x".into(), expected: 1 };
+        assert_eq!(kind_in(io::Error::from(damage)), Kind::Damaged);
+        assert_eq!(kind_in(io::Error::from(DareError::Truncated)), Kind::Damaged);
+        assert_eq!(kind_in(EncryptError::Io(DareError::Truncated.into())), Kind::Damaged);
+    }
+
+    #[test]
+    fn one_line_says_each_thing_once() {
+        let error = Err::<(), _>(anyhow::anyhow!("inner\nline")).context("outer").unwrap_err();
+        assert_eq!(one_line(&error), "outer: inner line");
+        let repeated = Err::<(), _>(anyhow::anyhow!("x")).context("outer: x").unwrap_err();
+        assert_eq!(one_line(&repeated), "outer: x");
+    }
+}
