@@ -70,8 +70,7 @@ impl Inspected {
 impl From<ImageInspect> for Inspected {
     fn from(image: ImageInspect) -> Self {
         let diff_ids = image.root_fs.and_then(|fs| fs.layers).unwrap_or_default();
-        let diff_ids: Result<_, _> =
-            diff_ids.iter().map(|text| text.parse().map(DiffId)).collect();
+        let diff_ids: Result<_, _> = diff_ids.iter().map(|text| text.parse().map(DiffId)).collect();
         Self {
             id: image.id.unwrap_or_default(),
             diff_ids: diff_ids.unwrap_or_default(),
@@ -121,7 +120,8 @@ impl Client {
         }
         debug!("GET /info");
         let info = self.wait(self.docker.info())?;
-        let store = if self.is_docker && !is_containerd(&info) { Store::Classic } else { Store::Other };
+        let store =
+            if self.is_docker && !is_containerd(&info) { Store::Classic } else { Store::Other };
         debug!(?store, driver = info.driver, "the engine's store");
         Ok(*self.store.get_or_init(|| store))
     }
@@ -156,9 +156,7 @@ impl Client {
         &self,
         request: impl Future<Output = Result<T, ClientError>>,
     ) -> Result<T, EngineError> {
-        self.runtime
-            .block_on(request)
-            .map_err(|error| EngineError::new(&self.endpoint, error))
+        self.runtime.block_on(request).map_err(|error| EngineError::new(&self.endpoint, error))
     }
 }
 
@@ -190,6 +188,8 @@ fn open(endpoint: &Endpoint) -> Result<Docker, EngineError> {
             Docker::connect_with_ssl(&address, key, cert, ca, ANSWER_SECONDS, version)
         }
         Endpoint::Unix(path) => {
+            // The library takes a folder that it may not look into for a socket that is not there.
+            path.metadata().map_err(|error| EngineError::new(endpoint, error.into()))?;
             Docker::connect_with_unix(&path.to_string_lossy(), ANSWER_SECONDS, version)
         }
     };

@@ -162,9 +162,18 @@ mod tests {
 
     #[test]
     fn what_cannot_be_spoken_to_is_refused() {
-        for text in
-            ["", "box", "unix://", "unix:///", "unix://a", "tcp://", "tcp://u@h", "tcp://h/x", "tcp://h:x", "tcp://h?q"]
-        {
+        for text in [
+            "",
+            "box",
+            "unix://",
+            "unix:///",
+            "unix://a",
+            "tcp://",
+            "tcp://u@h",
+            "tcp://h/x",
+            "tcp://h:x",
+            "tcp://h?q",
+        ] {
             assert_eq!(text.parse::<Endpoint>(), Err(EndpointError::Malformed(text.into())));
         }
         for scheme in ["fd", "npipe"] {

@@ -128,9 +128,7 @@ impl EngineError {
             }
             ClientError::JsonDataError { .. }
             | ClientError::JsonSerdeError { .. }
-            | ClientError::StrParseError { .. } => {
-                Self::Unintelligible { source: Arc::new(error) }
-            }
+            | ClientError::StrParseError { .. } => Self::Unintelligible { source: Arc::new(error) },
             ClientError::RequestTimeoutError => Self::TimedOut { endpoint: endpoint() },
             ClientError::SocketNotFoundError(_) => Self::NoSocket { endpoint: endpoint() },
             error => match io_kind(&error) {

@@ -185,7 +185,9 @@ async fn load(
     while let Some(line) = answer.next().await {
         let line = line?;
         if let Some(error) = line.error_detail {
-            return Err(ClientError::DockerStreamError { error: error.message.unwrap_or_default() });
+            return Err(ClientError::DockerStreamError {
+                error: error.message.unwrap_or_default(),
+            });
         }
         let text = line.stream.unwrap_or_default();
         debug!(line = text.trim_end(), "the engine answers");

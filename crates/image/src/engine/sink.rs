@@ -193,3 +193,270 @@ impl Failure {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+    use std::thread;
+
+    use super::*;
+    use crate::archive::DockerArchive;
+    use crate::engine::fake::{Caller, Fake, soon};
+    use crate::{Descriptor, Family, Quiet};
+
+    const LOAD: &str = "POST /images/load?quiet=true";
+
+    /// More than the channel, the socket and every buffer between them hold.
+    const MUCH: usize = 16 << 20;
+
+    fn layer(bytes: Vec<u8>) -> Layer {
+        let diff_id = DiffId(Digest::of(&bytes));
+        let media_type = MediaType::layer(Family::Docker, crate::Compression::None);
+        Layer::stored(Descriptor::of(media_type, &bytes), Some(diff_id), Arc::new(bytes))
+    }
+
+    fn damaged(bytes: Vec<u8>) -> Layer {
+        let mut other = bytes.clone();
+        *other.last_mut().unwrap() ^= 1;
+        layer(bytes).with_content(Arc::new(other))
+    }
+
+    fn image(layers: Vec<Layer>) -> Image {
+        let diff_ids: Vec<DiffId> = layers.iter().filter_map(Layer::diff_id).collect();
+        let config = serde_json::json!({"rootfs": {"type": "layers", "diff_ids": diff_ids}});
+        Image { manifest: None, config: config.to_string().into_bytes(), layers }
+    }
+
+    /// An engine of the classic store that holds `image`, and loads as `load` says.
+    fn holding(image: &Image, load: impl Fn(&mut Caller) + Send + Sync + 'static) -> Fake {
+        let (id, diff_ids) = (image.id(), diff_ids(image));
+        Fake::start(move |request, caller| {
+            if request == LOAD { load(caller) } else { caller.classic(request, id, &diff_ids) }
+        })
+    }
+
+    fn sink(fake: &Fake) -> Arc<dyn Sink> {
+        fake.connect().sink(Some(&"app:1".parse().unwrap()))
+    }
+
+    /// Loads `image` into an engine that holds it, and loads as `load` says.
+    fn loaded(
+        image: Image,
+        load: impl Fn(&mut Caller) + Send + Sync + 'static,
+    ) -> Result<Descriptor, WriteError> {
+        let fake = holding(&image, load);
+        soon(move || {
+            let sink = sink(&fake);
+            for layer in &image.layers {
+                sink.put(layer, &Quiet)?;
+            }
+            sink.commit(&image)
+        })
+    }
+
+    fn engines(result: Result<Descriptor, WriteError>) -> EngineError {
+        match result {
+            Err(WriteError::Engine(error)) => error,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn is_damage(error: &WriteError) -> bool {
+        matches!(error, WriteError::Io(error)
+            if error.get_ref().is_some_and(|inner| inner.is::<Damage>()))
+    }
+
+    #[test]
+    fn what_is_loaded_is_an_archive_of_the_image() {
+        let image = image(vec![layer(vec![1; MUCH]), layer(vec![2; 3])]);
+        let (sender, bodies) = mpsc::channel();
+        let done = loaded(image.clone(), move |caller| {
+            sender.send(caller.body().unwrap()).unwrap();
+            caller.answer(200, b"{\"stream\":\"Loaded image: app:1\\n\"}\r\n");
+        });
+        assert_eq!(done.unwrap().digest, image.id());
+        let archive = DockerArchive::open_bytes(&bodies.recv().unwrap()).unwrap();
+        assert_eq!(archive.repo_tags(), ["app:1"]);
+    }
+
+    #[test]
+    fn error_in_a_good_answer_fails() {
+        let error = engines(loaded(image(vec![layer(vec![1; 9])]), |caller| {
+            caller.body().unwrap();
+            caller.answer(200, b"{\"stream\":\"x\"}\r\n{\"errorDetail\":{\"message\":\"bad\"},\"error\":\"bad\"}\r\n");
+        }));
+        let is_told =
+            matches!(&error, EngineError::Refused { status: None, said } if said == "bad");
+        assert!(is_told, "{error:?}");
+    }
+
+    #[test]
+    fn absent_layer_is_told_apart() {
+        let error = engines(loaded(image(vec![layer(vec![1; 9])]), |caller| {
+            caller.body().unwrap();
+            let said = "open /x/1.tar: no such file or directory";
+            caller.answer(
+                200,
+                format!("{{\"errorDetail\":{{\"message\":\"{said}\"}}}}\n").as_bytes(),
+            );
+        }));
+        assert!(matches!(error, EngineError::LayerGone { .. }), "{error:?}");
+    }
+
+    #[test]
+    fn answer_before_the_body_is_read_ends_the_load() {
+        let error = engines(loaded(image(vec![layer(vec![1; MUCH])]), |caller| {
+            caller.answer(500, br#"{"message":"no space"}"#);
+            caller.hang();
+        }));
+        let is_told = matches!(&error, EngineError::Refused { status: Some(500), said }
+            if said == "no space");
+        assert!(is_told, "{error:?}");
+    }
+
+    #[test]
+    fn answer_before_a_close_is_read() {
+        let error = engines(loaded(image(vec![layer(vec![1; MUCH])]), |caller| {
+            caller.read_some(1 << 20);
+            caller.answer(500, br#"{"message":"no space"}"#);
+        }));
+        assert!(matches!(error, EngineError::Refused { status: Some(500), .. }), "{error:?}");
+    }
+
+    #[test]
+    fn engine_that_says_all_is_well_too_early_fails() {
+        let error = engines(loaded(image(vec![layer(vec![1; MUCH])]), |caller| {
+            caller.answer(200, b"{\"stream\":\"Loaded image: app:1\"}\n");
+            caller.hang();
+        }));
+        assert!(matches!(error, EngineError::EndedEarly), "{error:?}");
+    }
+
+    #[test]
+    fn engine_that_dies_fails() {
+        let error =
+            engines(loaded(image(vec![layer(vec![1; MUCH])]), |caller| caller.read_some(9)));
+        assert!(matches!(error, EngineError::Connection { .. }), "{error:?}");
+        let error = engines(loaded(image(vec![layer(vec![1; 9])]), |caller| {
+            caller.body().unwrap();
+        }));
+        assert!(matches!(error, EngineError::Connection { .. }), "{error:?}");
+    }
+
+    #[test]
+    fn engine_without_the_image_fails() {
+        let wanted = image(vec![layer(vec![1; 9])]);
+        let answer = |caller: &mut Caller| {
+            caller.body().unwrap();
+            caller.answer(200, b"");
+        };
+        // It holds another image under the name.
+        let fake = holding(&image(vec![layer(vec![2; 9])]), answer);
+        let sink = sink(&fake);
+        sink.put(&wanted.layers[0], &Quiet).unwrap();
+        let error = engines(sink.commit(&wanted));
+        assert!(matches!(error, EngineError::NotLoaded { .. }), "{error:?}");
+    }
+
+    #[test]
+    fn damaged_layer_cuts_the_load() {
+        for answers_first in [false, true] {
+            let bad = image(vec![layer(vec![1; 9]), damaged(vec![2; MUCH])]);
+            let (sender, bodies) = mpsc::channel();
+            let error = loaded(bad, move |caller| {
+                if answers_first {
+                    caller.send(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n");
+                }
+                sender.send(caller.body()).unwrap();
+            });
+            assert!(is_damage(&error.unwrap_err()));
+            assert!(bodies.recv().unwrap().is_err(), "the body ended well");
+        }
+    }
+
+    #[test]
+    fn damaged_layer_is_told_though_the_engine_hangs() {
+        let error = loaded(image(vec![damaged(vec![2; 9])]), |caller| {
+            caller.send(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n");
+            caller.hang();
+        });
+        assert!(is_damage(&error.unwrap_err()));
+    }
+
+    #[test]
+    fn every_layer_fails_as_the_first_that_failed() {
+        let wanted = image(vec![damaged(vec![1; MUCH]), layer(vec![2; 9]), layer(vec![3; 9])]);
+        let fake = holding(&wanted, |caller| drop(caller.body()));
+        let sink = sink(&fake);
+        let put = |layer| sink.put(layer, &Quiet);
+        assert!(is_damage(&put(&wanted.layers[0]).unwrap_err()));
+        thread::scope(|scope| {
+            for layer in &wanted.layers[1..] {
+                scope.spawn(move || assert!(is_damage(&put(layer).unwrap_err())));
+            }
+        });
+        assert!(is_damage(&sink.commit(&wanted).unwrap_err()));
+    }
+
+    #[test]
+    fn load_that_is_not_committed_is_cut() {
+        let wanted = image(vec![layer(vec![1; MUCH])]);
+        let (sender, bodies) = mpsc::channel();
+        let fake = holding(&wanted, move |caller| sender.send(caller.body()).unwrap());
+        soon(move || sink(&fake).put(&wanted.layers[0], &Quiet)).unwrap();
+        assert!(bodies.recv().unwrap().is_err(), "the body ended well");
+    }
+
+    #[test]
+    fn layers_of_a_docker_engine_are_present() {
+        let held = image(vec![layer(vec![1]), layer(vec![2])]);
+        let wanted = image(vec![layer(vec![1]), layer(vec![3]), layer(vec![2])]);
+        let fake = holding(&held, |_| ());
+        assert_eq!(sink(&fake).present(&wanted).unwrap(), [true, false, false]);
+        assert_eq!(sink(&fake).present(&held).unwrap(), [true, true]);
+    }
+
+    #[test]
+    fn layers_in_other_stores_are_never_present() {
+        let held = image(vec![layer(vec![1])]);
+        let (id, diff_ids) = (held.id(), diff_ids(&held));
+        let engine = |name| serde_json::json!({"Components": [{"Name": name, "Version": "1"}]});
+        let containerd = serde_json::json!({"Driver": "overlayfs",
+            "DriverStatus": [["driver-type", "io.containerd.snapshotter.v1"]]});
+        let classic = serde_json::json!({"Driver": "overlay2", "DriverStatus": []});
+        for (name, info) in [("Engine", containerd), ("Podman Engine", classic)] {
+            let (version, diff_ids) = (engine(name), diff_ids.clone());
+            let fake = Fake::start(move |request, caller| match request {
+                "GET /version" => caller.json(&version),
+                "GET /info" => caller.json(&info),
+                other => caller.classic(other, id, &diff_ids),
+            });
+            assert_eq!(sink(&fake).present(&held).unwrap(), [false], "{name}");
+        }
+    }
+
+    #[test]
+    fn other_stores_are_checked_by_layers() {
+        let wanted = image(vec![layer(vec![1; 9])]);
+        for (diff_ids, is_loaded) in [(diff_ids(&wanted), true), (vec![], false)] {
+            let fake = Fake::start(move |request, caller| match request {
+                "GET /version" => caller.json(&serde_json::json!({})),
+                LOAD => {
+                    caller.body().unwrap();
+                    caller.answer(200, b"{\"stream\":\"Loaded image: app:1\"}\n");
+                }
+                other => caller.classic(other, Digest::of(b"a manifest"), &diff_ids),
+            });
+            let sink = sink(&fake);
+            sink.put(&wanted.layers[0], &Quiet).unwrap();
+            assert_eq!(sink.commit(&wanted).is_ok(), is_loaded);
+        }
+    }
+
+    #[test]
+    fn index_is_refused() {
+        let fake = holding(&image(vec![]), |_| ());
+        let index = RawManifest::new(MediaType::OCI_INDEX, b"{}".to_vec());
+        assert!(matches!(sink(&fake).commit_index(&index), Err(WriteError::NoIndex("the engine"))));
+    }
+}
