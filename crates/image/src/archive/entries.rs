@@ -1,0 +1,199 @@
+//! The entries of a tar file: their names, and where in the file their bytes lie.
+
+use std::cell::Cell;
+use std::collections::HashMap;
+use std::fs::File;
+use std::io::{self, Read, Seek, SeekFrom};
+use std::os::unix::fs::FileExt;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use crate::spool::FileSlice;
+use crate::{Content, archive::ArchiveError};
+
+/// The most entries that are read; an image of 1000 layers has 4000 in the oldest form.
+const MAX_ENTRIES: usize = 100_000;
+
+/// The longest name of an entry; those of images have 77 bytes at most.
+const MAX_NAME: usize = 256;
+
+/// How many bytes the headers of one entry may have, with all that extends them.
+const MAX_HEADERS: u64 = 64 << 10;
+
+/// How many links may lead to each other.
+const MAX_LINKS: usize = 8;
+
+/// A tar file whose entries are known.
+pub(crate) struct Entries {
+    file: Arc<File>,
+    by_name: HashMap<String, Entry>,
+}
+
+enum Entry {
+    File {
+        offset: u64,
+        len: u64,
+    },
+    /// The name of another entry, from the archive's root.
+    Link(String),
+    /// Something that holds no bytes of an image, such as a device.
+    Other,
+}
+
+impl Entries {
+    /// Reads the names of all entries of `file`.
+    ///
+    /// # Errors
+    /// Those of reading; a file that is no tar or ends early; names that lead out of the archive,
+    /// or that occur twice; more than 100,000 entries.
+    pub(crate) fn read(file: Arc<File>) -> Result<Self, ArchiveError> {
+        let end = file.metadata()?.len();
+        let budget = Rc::new(Cell::new(MAX_HEADERS));
+        let headers = Headers { file: file.clone(), position: 0, budget: budget.clone() };
+        let mut archive = tar::Archive::new(headers);
+        let mut by_name = HashMap::new();
+        for (count, entry) in archive.entries_with_seek()?.enumerate() {
+            if count >= MAX_ENTRIES {
+                return Err(ArchiveError::TooManyEntries);
+            }
+            budget.set(MAX_HEADERS);
+            let entry = entry?;
+            let kind = entry.header().entry_type();
+            if kind.is_dir() || kind.is_pax_global_extensions() {
+                continue;
+            }
+            let name = normalised("", &entry.path_bytes())?;
+            let target = entry.link_name_bytes().unwrap_or_default();
+            let what = if kind.is_file() {
+                let (offset, len) = (entry.raw_file_position(), entry.size());
+                if offset.checked_add(len).is_none_or(|entry_end| entry_end > end) {
+                    return Err(ArchiveError::Truncated(name));
+                }
+                Entry::File { offset, len }
+            } else if kind.is_symlink() {
+                let folder = name.rsplit_once('/').map_or("", |(folder, _)| folder);
+                normalised(folder, &target).map_or(Entry::Other, Entry::Link)
+            } else if kind.is_hard_link() {
+                Entry::Link(normalised("", &target)?)
+            } else {
+                Entry::Other
+            };
+            if by_name.contains_key(&name) {
+                return Err(ArchiveError::Duplicate(name));
+            }
+            by_name.insert(name, what);
+        }
+        Ok(Self { file, by_name })
+    }
+
+    /// Returns the file that `name` is or links to.
+    ///
+    /// # Errors
+    /// No such file; a link that leads to none.
+    pub(crate) fn find(&self, name: &str) -> Result<FileSlice, ArchiveError> {
+        let mut at = name;
+        for _ in 0..=MAX_LINKS {
+            match self.by_name.get(at) {
+                Some(Entry::File { offset, len }) => {
+                    return Ok(FileSlice::new(self.file.clone(), *offset, *len));
+                }
+                Some(Entry::Link(target)) => at = target,
+                Some(Entry::Other) | None => break,
+            }
+        }
+        Err(match self.by_name.get(name) {
+            None => ArchiveError::Missing(name.to_owned()),
+            Some(_) => ArchiveError::Link(name.to_owned()),
+        })
+    }
+
+    /// Returns the name of the file that `name` is or links to.
+    pub(crate) fn target<'a>(&'a self, name: &'a str) -> &'a str {
+        let mut at = name;
+        for _ in 0..MAX_LINKS {
+            match self.by_name.get(at) {
+                Some(Entry::Link(target)) => at = target,
+                _ => break,
+            }
+        }
+        at
+    }
+
+    /// Reads the file `name` whole.
+    ///
+    /// # Errors
+    /// As [`find`](Self::find); more than `max` bytes.
+    pub(crate) fn read_whole(&self, name: &str, max: u64) -> Result<Vec<u8>, ArchiveError> {
+        let slice = self.find(name)?;
+        if slice.len() > max {
+            return Err(ArchiveError::TooLarge(name.to_owned()));
+        }
+        let mut bytes = Vec::new();
+        slice.open()?.read_to_end(&mut bytes)?;
+        if bytes.len() as u64 != slice.len() {
+            return Err(ArchiveError::Truncated(name.to_owned()));
+        }
+        Ok(bytes)
+    }
+}
+
+/// Resolves the path `name`, which is relative to `folder`, so that it has no `.` and `..` left.
+fn normalised(folder: &str, name: &[u8]) -> Result<String, ArchiveError> {
+    let refused = || ArchiveError::Name(shown(name));
+    let text = str::from_utf8(name).map_err(|_| refused())?;
+    if text.len() > MAX_NAME || text.starts_with('/') || text.contains('\0') {
+        return Err(refused());
+    }
+    let mut parts: Vec<&str> = folder.split('/').filter(|part| !part.is_empty()).collect();
+    for part in text.split('/') {
+        match part {
+            "" | "." => {}
+            // A link may lead out of its folder, but nothing leads out of the archive.
+            ".." => {
+                parts.pop().ok_or_else(refused)?;
+            }
+            part => parts.push(part),
+        }
+    }
+    Ok(parts.join("/"))
+}
+
+/// A name as it can be shown: no longer than a line.
+fn shown(name: &[u8]) -> String {
+    let text = String::from_utf8_lossy(name);
+    text.chars().take(MAX_NAME).collect()
+}
+
+/// Reads the headers of a tar, and no more for one entry than they may have.
+struct Headers {
+    file: Arc<File>,
+    position: u64,
+    budget: Rc<Cell<u64>>,
+}
+
+impl Read for Headers {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.file.read_at(buffer, self.position)?;
+        let left = self.budget.get().checked_sub(count as u64).ok_or_else(|| {
+            io::Error::new(io::ErrorKind::InvalidData, "the headers of an entry are too long")
+        })?;
+        self.budget.set(left);
+        self.position += count as u64;
+        Ok(count)
+    }
+}
+
+impl Seek for Headers {
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        let position = match to {
+            SeekFrom::Start(position) => Some(position),
+            SeekFrom::Current(by) => self.position.checked_add_signed(by),
+            SeekFrom::End(by) => self.file.metadata()?.len().checked_add_signed(by),
+        };
+        // Positions in files are signed to the system.
+        self.position = position
+            .filter(|position| i64::try_from(*position).is_ok())
+            .ok_or_else(|| io::Error::from(io::ErrorKind::InvalidInput))?;
+        Ok(self.position)
+    }
+}

@@ -1,0 +1,305 @@
+//! Writing what `docker load` reads.
+
+use std::collections::HashSet;
+use std::io::{self, Read, Write};
+
+use serde::Serialize;
+
+use super::ArchiveError;
+use crate::progress::MeteredReader;
+use crate::{Compression, Config, ConfigError, DiffId, Image, Layer, Meter, Quiet, Reference};
+
+/// Writes an archive that engines load, as a stream: first the layers, then what they belong to.
+///
+/// Layers stay plain or gzipped as they come; zstd, which engines refuse to load, is undone. Equal
+/// images make equal archives. An archive that is not [finished](Self::finish) names no image: an
+/// engine that is fed it keeps nothing.
+pub struct DockerArchiveWriter<W: Write> {
+    tar: tar::Builder<W>,
+    put: HashSet<DiffId>,
+    failed: bool,
+}
+
+/// One member of `manifest.json`.
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Listed {
+    config: String,
+    repo_tags: Vec<String>,
+    layers: Vec<String>,
+}
+
+impl<W: Write> DockerArchiveWriter<W> {
+    /// Writes to `output`.
+    pub fn new(output: W) -> Self {
+        Self { tar: tar::Builder::new(output), put: HashSet::new(), failed: false }
+    }
+
+    /// Writes a layer, read to its end and so checked. One that has been written is passed over.
+    ///
+    /// A layer in zstd is read twice, since a tar tells the length before the bytes.
+    ///
+    /// # Errors
+    /// Those of the layer and the output, after which the archive cannot be finished; a layer whose
+    /// diff ID is not known.
+    pub fn put(&mut self, layer: &Layer) -> io::Result<()> {
+        self.put_metered(layer, &Quiet)
+    }
+
+    /// As [`put`](Self::put), while `meter` is told of the layer's bytes.
+    ///
+    /// # Errors
+    /// As [`put`](Self::put).
+    pub fn put_metered(&mut self, layer: &Layer, meter: &dyn Meter) -> io::Result<()> {
+        let diff_id = layer.diff_id().ok_or_else(|| {
+            io::Error::new(io::ErrorKind::InvalidInput, ArchiveError::NoDiffId(layer.name()))
+        })?;
+        if self.put.contains(&diff_id) {
+            return Ok(());
+        }
+        self.failed = true;
+        let name = layer_name(diff_id);
+        match layer.compression()? {
+            Compression::None | Compression::Gzip => {
+                let reader = MeteredReader::new(layer.open()?, meter);
+                self.append(&name, layer.size(), reader)?;
+            }
+            Compression::Zstd => {
+                let size = io::copy(&mut Unpacked::open(layer, &Quiet)?, &mut io::sink())?;
+                self.append(&name, size, Unpacked::open(layer, meter)?)?;
+            }
+        }
+        self.put.insert(diff_id);
+        self.failed = false;
+        Ok(())
+    }
+
+    /// Writes the config of `image`, and that the archive holds it under the names `tags`.
+    ///
+    /// Every layer that the config names is listed. Those that were not put are absent from the
+    /// archive, which engines accept of layers that they hold.
+    ///
+    /// # Errors
+    /// Those of the output; a layer that failed before; a config that does not name every layer, as
+    /// that of an encrypted image; a name without a tag.
+    pub fn finish(mut self, image: &Image, tags: &[&Reference]) -> io::Result<W> {
+        if self.failed {
+            return Err(io::Error::other(ArchiveError::Unfinished));
+        }
+        let invalid = |error: ArchiveError| io::Error::new(io::ErrorKind::InvalidInput, error);
+        let parsed = Config::parse(&image.config).map_err(|error| invalid(error.into()))?;
+        let (diff_ids, layers) = (parsed.diff_ids().len(), image.layers.len());
+        if diff_ids != layers {
+            return Err(invalid(ConfigError::LayerCount { diff_ids, layers }.into()));
+        }
+        let config = format!("{}.json", image.id().hex());
+        let listed = Listed {
+            config: config.clone(),
+            repo_tags: tags
+                .iter()
+                .map(|name| repo_tag(name))
+                .collect::<Result<_, _>>()
+                .map_err(invalid)?,
+            layers: parsed.diff_ids().iter().copied().map(layer_name).collect(),
+        };
+        self.append(&config, image.config.len() as u64, image.config.as_slice())?;
+        let manifest = serde_json::to_vec(&[listed])?;
+        self.append("manifest.json", manifest.len() as u64, manifest.as_slice())?;
+        self.tar.into_inner()
+    }
+
+    /// Writes an entry of `size` bytes, which must be as many as `reader` has.
+    fn append(&mut self, name: &str, size: u64, reader: impl Read) -> io::Result<()> {
+        append(&mut self.tar, name, size, reader)
+    }
+}
+
+/// Writes an entry that has the same header whoever writes it, and whenever.
+pub(super) fn append<W: Write>(
+    tar: &mut tar::Builder<W>,
+    name: &str,
+    size: u64,
+    reader: impl Read,
+) -> io::Result<()> {
+    let mut header = tar::Header::new_gnu();
+    header.set_entry_type(tar::EntryType::Regular);
+    header.set_path(name)?;
+    header.set_mode(0o644);
+    header.set_uid(0);
+    header.set_gid(0);
+    header.set_mtime(0);
+    header.set_size(size);
+    header.set_cksum();
+    tar.append(&header, Exactly { inner: reader, left: size })
+}
+
+/// Reads as many bytes as a header has promised, and fails where there are more or fewer.
+struct Exactly<R> {
+    inner: R,
+    left: u64,
+}
+
+impl<R: Read> Read for Exactly<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.inner.read(buffer)?;
+        let ended = count == 0 && !buffer.is_empty();
+        match self.left.checked_sub(count as u64) {
+            Some(left) if left == 0 || !ended => self.left = left,
+            _ => return Err(io::Error::other("a layer has changed its length")),
+        }
+        Ok(count)
+    }
+}
+
+/// The tar of a layer in zstd. At its end the layer has been read to its own end, and so checked.
+struct Unpacked<'a> {
+    decoder: zstd::stream::read::Decoder<'static, io::BufReader<Stored<'a>>>,
+}
+
+type Stored<'a> = MeteredReader<'a, Box<dyn Read + Send>>;
+
+impl<'a> Unpacked<'a> {
+    fn open(layer: &Layer, meter: &'a dyn Meter) -> io::Result<Self> {
+        let stored = MeteredReader::new(layer.open()?, meter);
+        Ok(Self { decoder: zstd::stream::read::Decoder::new(stored)? })
+    }
+}
+
+impl Read for Unpacked<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.decoder.read(buffer)?;
+        if count == 0 && !buffer.is_empty() {
+            io::copy(self.decoder.get_mut(), &mut io::sink())?;
+        }
+        Ok(count)
+    }
+}
+
+fn layer_name(diff_id: DiffId) -> String {
+    format!("{}.tar", diff_id.0.hex())
+}
+
+/// Writes a name as `docker save` does: without what Docker adds by itself, and with a tag.
+fn repo_tag(name: &Reference) -> Result<String, ArchiveError> {
+    let tag = name.tag().ok_or_else(|| ArchiveError::NoTag(name.familiar()))?;
+    Ok(format!("{}:{tag}", name.repository().familiar()))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::archive::DockerArchive;
+    use crate::{Artifact, Damage, Descriptor, Digest, Family, MediaType, Source};
+
+    const TARS: [&[u8]; 3] = [b"the lowest layer", b"the middle one", b"the top"];
+
+    fn compressed(tar: &[u8], compression: Compression) -> Vec<u8> {
+        match compression {
+            Compression::None => tar.to_vec(),
+            Compression::Gzip => {
+                let mut gzip =
+                    flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+                gzip.write_all(tar).unwrap();
+                gzip.finish().unwrap()
+            }
+            Compression::Zstd => zstd::encode_all(tar, 1).unwrap(),
+        }
+    }
+
+    fn stored(bytes: Vec<u8>, compression: Compression, diff_id: Option<DiffId>) -> Layer {
+        let descriptor = Descriptor::of(MediaType::layer(Family::Oci, compression), &bytes);
+        Layer::stored(descriptor, diff_id, Arc::new(bytes))
+    }
+
+    fn layer(tar: &[u8], compression: Compression) -> Layer {
+        stored(compressed(tar, compression), compression, Some(DiffId(Digest::of(tar))))
+    }
+
+    fn image() -> Image {
+        let diff_ids: Vec<String> = TARS.iter().map(|tar| Digest::of(tar).to_string()).collect();
+        let config = serde_json::json!({"rootfs": {"type": "layers", "diff_ids": diff_ids}});
+        let compressions = [Compression::None, Compression::Gzip, Compression::Zstd];
+        let layers =
+            TARS.iter().zip(compressions).map(|(tar, compression)| layer(tar, compression));
+        Image { manifest: None, config: config.to_string().into_bytes(), layers: layers.collect() }
+    }
+
+    fn written(image: &Image) -> Vec<u8> {
+        let mut writer = DockerArchiveWriter::new(Vec::new());
+        // Twice: the second time is passed over.
+        for layer in image.layers.iter().chain(&image.layers) {
+            writer.put(layer).unwrap();
+        }
+        let name: Reference = "docker.io/library/app:1".parse().unwrap();
+        writer.finish(image, &[&name]).unwrap()
+    }
+
+    #[test]
+    fn what_is_written_is_read_back() {
+        let image = image();
+        let bytes = written(&image);
+        let archive = DockerArchive::open_bytes(&bytes).unwrap();
+        assert_eq!(archive.repo_tags(), ["app:1"]);
+        let source: Arc<dyn Source> = Arc::new(archive);
+        let Artifact::Image(again) = Artifact::read(&source).unwrap() else { panic!("an index") };
+        assert_eq!(again.config, image.config);
+        let kept = [Compression::None, Compression::Gzip, Compression::None];
+        for ((layer, tar), compression) in again.layers.iter().zip(TARS).zip(kept) {
+            let mut bytes = Vec::new();
+            layer.open().unwrap().read_to_end(&mut bytes).unwrap();
+            assert_eq!(layer.compression().unwrap(), compression);
+            assert_eq!(layer.diff_id(), Some(DiffId(Digest::of(tar))));
+            assert_eq!(bytes, compressed(tar, compression));
+        }
+    }
+
+    #[test]
+    fn equal_images_make_equal_archives_without_owner_or_time() {
+        let bytes = written(&image());
+        assert_eq!(bytes, written(&image()));
+        let mut names = Vec::new();
+        for entry in tar::Archive::new(bytes.as_slice()).entries().unwrap() {
+            let entry = entry.unwrap();
+            let header = entry.header();
+            let owner = (header.uid().unwrap(), header.gid().unwrap(), header.mtime().unwrap());
+            assert_eq!((owner, header.mode().unwrap()), ((0, 0, 0), 0o644));
+            names.push(entry.path().unwrap().display().to_string());
+        }
+        assert_eq!(names.len(), 5, "{names:?}");
+        assert_eq!(names[4], "manifest.json");
+    }
+
+    #[test]
+    fn layers_that_were_not_put_are_listed() {
+        let image = image();
+        let bytes = DockerArchiveWriter::new(Vec::new()).finish(&image, &[]).unwrap();
+        let error = DockerArchive::open_bytes(&bytes).err().unwrap();
+        let lowest = format!("{}.tar", Digest::of(TARS[0]).hex());
+        assert!(matches!(error, ArchiveError::Missing(name) if name == lowest));
+    }
+
+    #[test]
+    fn archive_with_a_damaged_layer_cannot_be_finished() {
+        let wrong = Some(DiffId(Digest::of(b"something else")));
+        for compression in [Compression::None, Compression::Gzip, Compression::Zstd] {
+            let mut writer = DockerArchiveWriter::new(Vec::new());
+            let error = writer.put(&stored(compressed(b"tar", compression), compression, wrong));
+            let inner = error.unwrap_err().into_inner().unwrap();
+            assert!(matches!(inner.downcast_ref(), Some(Damage::DiffId { .. })), "{compression:?}");
+            assert!(writer.finish(&image(), &[]).is_err(), "{compression:?}");
+        }
+    }
+
+    #[test]
+    fn encrypted_images_and_names_without_tags_are_refused() {
+        let encrypted = stored(b"ciphertext".to_vec(), Compression::None, None);
+        let mut writer = DockerArchiveWriter::new(Vec::new());
+        assert_eq!(writer.put(&encrypted).unwrap_err().kind(), io::ErrorKind::InvalidInput);
+        let hidden = Image { config: b"{}".to_vec(), ..image() };
+        assert!(writer.finish(&hidden, &[]).is_err());
+        let name: Reference = format!("app@{}", Digest::of(b"")).parse().unwrap();
+        assert!(DockerArchiveWriter::new(Vec::new()).finish(&image(), &[&name]).is_err());
+    }
+}
