@@ -5,19 +5,25 @@
 //! these two. Nothing is ever unpacked: an archive is a list of names and of places in its file.
 
 mod docker;
+mod docker_sink;
 mod entries;
+mod oci;
+mod target;
 mod writer;
 
 use std::fs::File;
 use std::io::{self, Cursor, Read};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use thiserror::Error;
 
+use crate::layout::LayoutError;
 use crate::{Compression, ConfigError, Damage, Spool};
 
 pub use docker::DockerArchive;
+pub use docker_sink::DockerArchiveSink;
+pub use oci::{OciArchiveSink, OciArchiveSource};
 pub use writer::DockerArchiveWriter;
 
 /// Opens an archive's file for [`DockerArchive::open`] and its like.
@@ -67,15 +73,21 @@ pub enum ArchiveError {
     /// Two entries have the same name.
     #[error("the archive has two entries named {0:?}")]
     Duplicate(String),
+    /// There is something where the archive should be written.
+    #[error("{0} exists already")]
+    Exists(PathBuf),
     /// Reading the file failed, or it is no tar.
     #[error("the archive cannot be read")]
     Io(#[from] io::Error),
-    /// A link leads out of the archive, to nothing, or in a circle.
-    #[error("the archive's link {0:?} leads to no file in it")]
-    Link(String),
     /// The list of images is malformed.
     #[error("the archive's manifest.json is malformed")]
     Json(#[source] serde_json::Error),
+    /// The layout that the archive holds cannot be used.
+    #[error(transparent)]
+    Layout(#[from] LayoutError),
+    /// A link leads out of the archive, to nothing, or in a circle.
+    #[error("the archive's link {0:?} leads to no file in it")]
+    Link(String),
     /// An entry that is needed is not there.
     #[error("the archive has no file {0:?}")]
     Missing(String),
@@ -101,6 +113,14 @@ pub enum ArchiveError {
     Several {
         /// The names that there are.
         there: String,
+    },
+    /// The archive's file cannot be made or named.
+    #[error("{path} cannot be written")]
+    Target {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
     },
     /// An entry is larger than anything of its kind.
     #[error("the archive's {0:?} is too large")]

@@ -108,6 +108,19 @@ impl<W: Write> DockerArchiveWriter<W> {
         self.tar.into_inner()
     }
 
+    /// Checks that the archive holds every layer of `image`, for whoever cannot rely on an engine
+    /// that has the others.
+    ///
+    /// # Errors
+    /// A layer that was not put.
+    pub(super) fn check_put(&self, image: &Image) -> Result<(), ArchiveError> {
+        let config = Config::parse(&image.config)?;
+        match config.diff_ids().iter().find(|diff_id| !self.put.contains(diff_id)) {
+            Some(absent) => Err(ArchiveError::Missing(layer_name(*absent))),
+            None => Ok(()),
+        }
+    }
+
     /// Writes an entry of `size` bytes, which must be as many as `reader` has.
     fn append(&mut self, name: &str, size: u64, reader: impl Read) -> io::Result<()> {
         append(&mut self.tar, name, size, reader)

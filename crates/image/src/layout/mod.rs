@@ -1,8 +1,73 @@
-//! Images in OCI image layouts.
+//! Images in OCI image layouts: folders with an `index.json` and blobs named by their digests.
+//!
+//! [`LayoutSource`] and [`LayoutSink`] are for folders. What a layout is, wherever its files lie, is
+//! said here once; [`archive`](crate::archive) uses it for tar files of layouts. OCI image
+//! specification, "Image Layout".
+
+mod contents;
+mod entry;
+mod made;
+mod sink;
+mod source;
+mod unnamed;
+
+use std::io;
+use std::path::PathBuf;
 
 use thiserror::Error;
+
+use crate::{Digest, ManifestError};
+
+pub use sink::LayoutSink;
+pub use source::LayoutSource;
+
+pub(crate) use contents::{LAYER_FORM, check_index, image_manifest};
+pub(crate) use entry::{MARKER, blob_name, named, with_entry};
+pub(crate) use source::{Files, Layout};
+pub(crate) use unnamed::Unnamed;
 
 /// Why an operation on OCI image layouts failed.
 #[derive(Debug, Error)]
 #[non_exhaustive]
-pub enum LayoutError {}
+pub enum LayoutError {
+    /// A manifest names a blob that was not written and is not there.
+    #[error("blob {0} is not in the layout")]
+    BlobAbsent(Digest),
+    /// A manifest names another config than the image's.
+    #[error("the manifest names config {0}, which is not the image's")]
+    Config(Digest),
+    /// The list of images cannot be used.
+    #[error("the layout's index.json cannot be used")]
+    Index(#[source] ManifestError),
+    /// A file or folder cannot be read or made.
+    #[error("{path} cannot be accessed")]
+    Io {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// There is no image of the name that was asked for.
+    #[error("the layout has no image {wanted}, only: {there}")]
+    NoImage {
+        /// What was asked for.
+        wanted: String,
+        /// The names that there are.
+        there: String,
+    },
+    /// The folder has something else in it.
+    #[error("{0} is neither empty nor an OCI image layout")]
+    NotALayout(PathBuf),
+    /// There are several images, and none or more than one was meant.
+    #[error("the layout has several images that are meant by this: {there}")]
+    Several {
+        /// The names that there are.
+        there: String,
+    },
+    /// A file is larger than anything of its kind.
+    #[error("{0} is too large")]
+    TooLarge(&'static str),
+    /// The layout's own file is malformed or of another version.
+    #[error("oci-layout does not say version 1.0.0 of the layout")]
+    Version,
+}

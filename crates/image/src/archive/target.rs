@@ -1,0 +1,50 @@
+//! The file that an archive is written to: nameless until it is complete.
+
+use std::fs::File;
+use std::io::{self, BufWriter};
+use std::path::{Path, PathBuf};
+
+use super::ArchiveError;
+use crate::layout::Unnamed;
+
+/// An archive may hold in clear what was private: it is for its owner, as `docker save` has it.
+const MODE: u32 = 0o600;
+
+/// A file that is being written. Dropped, it leaves nothing behind.
+pub(super) struct Target {
+    path: PathBuf,
+    file: Unnamed,
+}
+
+impl Target {
+    /// Makes a file that will be named `path`, and a writer into it.
+    ///
+    /// # Errors
+    /// Something that has the name already; a folder that is not there or not writable.
+    pub(super) fn create(path: &Path) -> Result<(Self, BufWriter<File>), ArchiveError> {
+        if path.symlink_metadata().is_ok() {
+            return Err(ArchiveError::Exists(path.to_owned()));
+        }
+        let failed = |source| ArchiveError::Target { path: path.to_owned(), source };
+        let folder = match path.parent() {
+            Some(folder) if folder.as_os_str().is_empty() => Path::new("."),
+            Some(folder) => folder,
+            None => return Err(failed(io::ErrorKind::InvalidFilename.into())),
+        };
+        let file = Unnamed::create_in(folder, MODE).map_err(failed)?;
+        let writer = BufWriter::with_capacity(256 << 10, file.file().try_clone().map_err(failed)?);
+        Ok((Self { path: path.to_owned(), file }, writer))
+    }
+
+    /// Names the file, whose writer has been flushed.
+    ///
+    /// # Errors
+    /// Something that has got the name meanwhile; those of the file system.
+    pub(super) fn name(self) -> Result<(), ArchiveError> {
+        let Self { path, file } = self;
+        file.name(&path).map_err(|error| match error.kind() {
+            io::ErrorKind::AlreadyExists => ArchiveError::Exists(path),
+            _ => ArchiveError::Target { path, source: error },
+        })
+    }
+}

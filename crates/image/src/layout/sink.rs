@@ -1,0 +1,221 @@
+//! Writing layouts into folders.
+
+use std::collections::HashMap;
+use std::fs::{self, File};
+use std::io::{self, BufWriter, Read, Write};
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use rustix::fs::FlockOperation;
+
+use super::entry::{MAX_MARKER_BYTES, check_marker, parse_index};
+use super::made::Made;
+use super::source::{Folder, read_whole};
+use super::{
+    LAYER_FORM, LayoutError, MARKER, Unnamed, blob_name, check_index, image_manifest, named,
+    with_entry,
+};
+use crate::progress::MeteredReader;
+use crate::{
+    Descriptor, Digest, Image, Index, Layer, LayerForm, MAX_MANIFEST_BYTES, ManifestError,
+    Progress, RawManifest, Sink, Stage, WriteError,
+};
+
+/// What other people may do with blobs is for the process's own mask to say.
+const MODE: u32 = 0o666;
+
+/// A place for one image, or index of images, in a folder.
+///
+/// Blobs wait in unnamed files on the folder's file system, one open file each, until the image is
+/// committed. Only then are folders made; `index.json` is replaced as the last step.
+pub struct LayoutSink {
+    folder: PathBuf,
+    name: Option<String>,
+    /// The folder itself, or the nearest that is there and that it will lie in.
+    existing: PathBuf,
+    waiting: Mutex<HashMap<Digest, Waiting>>,
+}
+
+/// A blob that is complete and has no name yet.
+struct Waiting {
+    file: Unnamed,
+    len: u64,
+}
+
+impl LayoutSink {
+    /// Prepares to write the image `name` into the layout in `folder`, which need not be there.
+    ///
+    /// # Errors
+    /// A folder in which there is something else than a layout, or one that cannot be read.
+    pub fn create(folder: &Path, name: Option<&str>) -> Result<Self, LayoutError> {
+        let accessed = |source| LayoutError::Io { path: folder.to_owned(), source };
+        let existing = folder
+            .ancestors()
+            .map(|folder| if folder.as_os_str().is_empty() { Path::new(".") } else { folder })
+            .find(|folder| folder.symlink_metadata().is_ok())
+            .ok_or_else(|| accessed(io::ErrorKind::NotFound.into()))?;
+        if !existing.is_dir() {
+            return Err(accessed(io::ErrorKind::NotADirectory.into()));
+        }
+        if existing == folder && fs::read_dir(folder).map_err(accessed)?.next().is_some() {
+            if !folder.join("oci-layout").is_file() {
+                return Err(LayoutError::NotALayout(folder.to_owned()));
+            }
+            let files = Folder(folder.to_owned());
+            check_marker(&read_whole(&files, "oci-layout", MAX_MARKER_BYTES)?)?;
+        }
+        let sink = Self {
+            folder: folder.to_owned(),
+            name: name.map(ToOwned::to_owned),
+            existing: existing.to_owned(),
+            waiting: Mutex::default(),
+        };
+        // Better now than after all the work.
+        sink.read_index()?;
+        Ok(sink)
+    }
+
+    /// Takes a blob, read to its end.
+    fn take(&self, digest: Digest, mut reader: impl Read) -> Result<(), WriteError> {
+        let file = Unnamed::create_in(&self.existing, MODE)
+            .map_err(|source| LayoutError::Io { path: self.existing.clone(), source })?;
+        let mut writer = BufWriter::with_capacity(256 << 10, file.file());
+        let len = io::copy(&mut reader, &mut writer)?;
+        writer.flush()?;
+        drop(writer);
+        self.waiting().insert(digest, Waiting { file, len });
+        Ok(())
+    }
+
+    /// Tells whether a blob is there or waits.
+    fn holds(&self, blob: &Descriptor) -> bool {
+        let waits = self.waiting().get(&blob.digest).is_some_and(|found| found.len == blob.size);
+        waits || self.has(blob)
+    }
+
+    /// Tells whether a blob is there.
+    fn has(&self, blob: &Descriptor) -> bool {
+        is_file_of(&self.blob_path(blob.digest), blob.size)
+    }
+
+    fn blob_path(&self, digest: Digest) -> PathBuf {
+        self.folder.join(blob_name(digest))
+    }
+
+    fn waiting(&self) -> MutexGuard<'_, HashMap<Digest, Waiting>> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes the config and manifest of an image whose layers are there or wait.
+    fn take_image(&self, image: &Image) -> Result<RawManifest, WriteError> {
+        let raw = image_manifest(image, |blob| self.holds(blob))?;
+        self.take(image.id(), image.config.as_slice())?;
+        self.take(raw.digest(), raw.bytes())?;
+        Ok(raw)
+    }
+
+    /// Gives every blob that waits its name, and then the layout the entry for `root`.
+    fn publish(&self, root: &RawManifest) -> Result<Descriptor, LayoutError> {
+        let mut folders = Made::default();
+        folders.folders(&self.folder.join("blobs/sha256"))?;
+        // Whoever else writes into this layout waits, so that neither loses the other's entry, nor a
+        // blob that is removed again here.
+        let _lock = self.lock()?;
+        let mut made = Made::default();
+        for (digest, Waiting { file, len }) in self.waiting().drain() {
+            let path = self.blob_path(digest);
+            if !is_file_of(&path, len) {
+                remove_damaged(&path)?;
+                made.file(file, &path)?;
+            }
+        }
+        let marker = self.folder.join("oci-layout");
+        if !marker.exists() {
+            let failed = |source| LayoutError::Io { path: marker.clone(), source };
+            let file = Unnamed::create_in(&self.folder, MODE).map_err(failed)?;
+            file.file().write_all(MARKER).map_err(failed)?;
+            made.file(file, &marker)?;
+        }
+        let entry = named(root, self.name.as_deref());
+        self.replace_index(&with_entry(self.read_index()?, entry))?;
+        made.keep();
+        folders.keep();
+        Ok(root.descriptor())
+    }
+
+    fn lock(&self) -> Result<File, LayoutError> {
+        let failed = |source| LayoutError::Io { path: self.folder.clone(), source };
+        let folder = File::open(&self.folder).map_err(failed)?;
+        rustix::fs::flock(&folder, FlockOperation::LockExclusive)
+            .map_err(|error| failed(error.into()))?;
+        Ok(folder)
+    }
+
+    fn read_index(&self) -> Result<Index, LayoutError> {
+        if !self.folder.join("index.json").exists() {
+            return Ok(Index::new(Vec::new()));
+        }
+        let files = Folder(self.folder.clone());
+        parse_index(read_whole(&files, "index.json", MAX_MANIFEST_BYTES)?)
+    }
+
+    fn replace_index(&self, index: &Index) -> Result<(), LayoutError> {
+        let path = self.folder.join("index.json");
+        let failed = |source| LayoutError::Io { path: path.clone(), source };
+        let mut file = tempfile::Builder::new()
+            .prefix(".index-")
+            .permissions(std::os::unix::fs::PermissionsExt::from_mode(MODE))
+            .tempfile_in(&self.folder)
+            .map_err(failed)?;
+        file.write_all(index.to_raw().bytes()).map_err(failed)?;
+        file.persist(&path).map_err(|error| failed(error.error))?;
+        Ok(())
+    }
+}
+
+impl Sink for LayoutSink {
+    fn layer_form(&self) -> LayerForm {
+        LAYER_FORM
+    }
+
+    fn present(&self, image: &Image) -> Result<Vec<bool>, WriteError> {
+        let has = |layer: &Layer| layer.descriptor().is_some_and(|blob| self.has(blob));
+        Ok(image.layers.iter().map(has).collect())
+    }
+
+    fn put(&self, layer: &Layer, progress: &dyn Progress) -> Result<(), WriteError> {
+        let digest = layer.digest().ok_or_else(|| ManifestError::LayerNotStored(layer.name()))?;
+        let meter = progress.begin(Stage::Store, &layer.name(), Some(layer.size()));
+        self.take(digest, MeteredReader::new(layer.open()?, &*meter))?;
+        meter.done();
+        Ok(())
+    }
+
+    fn put_child(&self, image: &Image) -> Result<(), WriteError> {
+        self.take_image(image).map(|_| ())
+    }
+
+    fn commit(&self, image: &Image) -> Result<Descriptor, WriteError> {
+        Ok(self.publish(&self.take_image(image)?)?)
+    }
+
+    fn commit_index(&self, index: &RawManifest) -> Result<Descriptor, WriteError> {
+        check_index(index, |child| self.holds(child))?;
+        self.take(index.digest(), index.bytes())?;
+        Ok(self.publish(index)?)
+    }
+}
+
+fn is_file_of(path: &Path, len: u64) -> bool {
+    path.symlink_metadata().is_ok_and(|found| found.is_file() && found.len() == len)
+}
+
+/// Removes what cannot be the blob that belongs there.
+fn remove_damaged(path: &Path) -> Result<(), LayoutError> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            Err(LayoutError::Io { path: path.to_owned(), source: error })
+        }
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,76 @@
+//! Files that get their name when they are complete.
+
+use std::fs::File;
+use std::io;
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{AtFlags, CWD, Mode, OFlags};
+use tempfile::NamedTempFile;
+
+/// A file without a name. Dropped, or when the program ends, it is gone.
+///
+/// Where the file system has no such files it has a temporary name, and is gone when it is dropped.
+/// open(2), `O_TMPFILE`.
+pub(crate) struct Unnamed(Inner);
+
+enum Inner {
+    Nameless(File),
+    Temporary(NamedTempFile),
+}
+
+impl Unnamed {
+    /// Makes an empty file that can be named anywhere on the file system of `folder`, with the
+    /// permissions `mode`, less those that the process withholds.
+    ///
+    /// # Errors
+    /// A folder that is not there or not writable.
+    pub(crate) fn create_in(folder: &Path, mode: u32) -> io::Result<Self> {
+        if let Some(file) = nameless(folder, mode) {
+            return Ok(Self(Inner::Nameless(file)));
+        }
+        tempfile::Builder::new()
+            .prefix(".sealcrate-")
+            .permissions(std::fs::Permissions::from_mode(mode))
+            .tempfile_in(folder)
+            .map(|file| Self(Inner::Temporary(file)))
+    }
+
+    /// Returns the file itself.
+    pub(crate) fn file(&self) -> &File {
+        match &self.0 {
+            Inner::Nameless(file) => file,
+            Inner::Temporary(file) => file.as_file(),
+        }
+    }
+
+    /// Names the file `path`.
+    ///
+    /// # Errors
+    /// Of kind `AlreadyExists` where something has that name; those of the file system.
+    pub(crate) fn name(self, path: &Path) -> io::Result<()> {
+        match self.0 {
+            Inner::Nameless(file) => {
+                let link = own_link(&file);
+                Ok(rustix::fs::linkat(CWD, link, CWD, path, AtFlags::SYMLINK_FOLLOW)?)
+            }
+            Inner::Temporary(file) => {
+                file.persist_noclobber(path).map(|_| ()).map_err(|error| error.error)
+            }
+        }
+    }
+}
+
+/// Makes a file without a name, where both that and naming it later are possible.
+fn nameless(folder: &Path, mode: u32) -> Option<File> {
+    let flags = OFlags::TMPFILE | OFlags::RDWR | OFlags::CLOEXEC;
+    let file: OwnedFd = rustix::fs::open(folder, flags, Mode::from_raw_mode(mode)).ok()?;
+    let file = File::from(file);
+    own_link(&file).symlink_metadata().is_ok().then_some(file)
+}
+
+/// Returns the path by which the system itself names an open file; there is none without `/proc`.
+fn own_link(file: &File) -> PathBuf {
+    format!("/proc/self/fd/{}", file.as_raw_fd()).into()
+}
