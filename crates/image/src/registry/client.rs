@@ -1,0 +1,217 @@
+//! The client of one registry: where it is, and requests to it with their authentication.
+
+use bytes::Bytes;
+use reqwest::header::HeaderMap;
+use reqwest::{Method, StatusCode, Url};
+use tokio::runtime::{Builder, Runtime};
+use tokio::sync::OnceCell;
+
+use super::redirect::{is_loopback, same_origin};
+use super::retry::{Failure, Pace};
+use super::token::Keyring;
+use super::transport::{Answer, Payload, Request, Transport};
+use super::{Access, RegistryError, SchemePolicy};
+use crate::Repository;
+
+/// Where Docker's registry is reached, which is not where its name says.
+const DOCKER_HUB: (&str, &str) = ("docker.io", "registry-1.docker.io");
+
+/// The client of one registry.
+pub(super) struct Client {
+    host: String,
+    scheme: SchemePolicy,
+    transport: Transport,
+    keyring: Keyring,
+    base: OnceCell<Url>,
+    /// Always there until the client is dropped.
+    runtime: Option<Runtime>,
+}
+
+/// A request to the registry.
+pub(super) struct Call {
+    pub(super) method: Method,
+    pub(super) url: Url,
+    pub(super) headers: HeaderMap,
+    pub(super) scope: String,
+    pub(super) body: Bytes,
+}
+
+/// What may be done with a repository.
+#[derive(Clone, Copy)]
+pub(super) enum Right {
+    Pull,
+    Push,
+}
+
+impl Client {
+    pub(super) fn new(host: &str, access: Access, pace: Pace) -> Result<Self, RegistryError> {
+        let address = if host == DOCKER_HUB.0 { DOCKER_HUB.1 } else { host };
+        let plain = access.scheme == SchemePolicy::PlainHttp || is_loopback(host);
+        let transport = Transport::new(&access, plain, pace)?;
+        // The threads of the runtime only move bytes; whoever calls waits on a thread of its own.
+        let runtime = Builder::new_multi_thread()
+            .worker_threads(2)
+            .thread_name("registry")
+            .enable_all()
+            .build()
+            .map_err(RegistryError::Runtime)?;
+        Ok(Self {
+            host: address.to_owned(),
+            scheme: access.scheme,
+            transport,
+            keyring: Keyring::new(address.to_owned(), access.credential),
+            base: OnceCell::new(),
+            runtime: Some(runtime),
+        })
+    }
+
+    /// Waits for what the client does.
+    pub(super) fn wait<T>(&self, doing: impl Future<Output = T>) -> T {
+        self.runtime.as_ref().expect("it is there until the drop").block_on(doing)
+    }
+
+    pub(super) fn pace(&self) -> &Pace {
+        self.transport.pace()
+    }
+
+    /// Prepares a request about `repository`, to `place` below it.
+    pub(super) async fn call(
+        &self,
+        method: Method,
+        repository: &Repository,
+        place: &str,
+        right: Right,
+    ) -> Result<Call, RegistryError> {
+        let path = repository.path();
+        let mut url = self.base().await?.clone();
+        url.set_path(&format!("/v2/{path}/{place}"));
+        let scope = match right {
+            Right::Pull => format!("repository:{path}:pull"),
+            Right::Push => format!("repository:{path}:pull,push"),
+        };
+        Ok(Call { method, url, headers: HeaderMap::new(), scope, body: Bytes::new() })
+    }
+
+    /// Makes a request, with new credentials where the registry asks for some.
+    ///
+    /// # Errors
+    /// As for an exchange, and refused credentials. Any other status is left to the caller.
+    pub(super) async fn attempt(&self, call: &Call) -> Result<Answer, Failure> {
+        let mut used = self.keyring.ready(&self.transport, &call.scope).await?;
+        for last in [false, true] {
+            let payload = Payload::Bytes(call.body.clone());
+            let answer = self.exchange(call, used.as_ref().map(|used| used.value.clone()), payload);
+            let answer = answer.await?;
+            if last || !self.asks(&answer).await? {
+                return Ok(answer);
+            }
+            used = Some(self.renew(call, &answer, used.as_ref()).await?);
+        }
+        unreachable!("the last attempt returns")
+    }
+
+    /// Sends a stream, which cannot be sent twice: when other credentials are needed, they are got,
+    /// and the failure says that another attempt may be made at once.
+    pub(super) async fn attempt_stream(
+        &self,
+        call: &Call,
+        payload: Payload,
+    ) -> Result<Answer, Failure> {
+        let used = self.keyring.ready(&self.transport, &call.scope).await?;
+        let value = used.as_ref().map(|used| used.value.clone());
+        let answer = self.exchange(call, value, payload).await?;
+        if self.asks(&answer).await? {
+            self.renew(call, &answer, used.as_ref()).await?;
+            return Err(Failure::at_once(answer.refusal().await));
+        }
+        Ok(answer)
+    }
+
+    async fn exchange(
+        &self,
+        call: &Call,
+        authorization: Option<reqwest::header::HeaderValue>,
+        payload: Payload,
+    ) -> Result<Answer, Failure> {
+        let request = Request {
+            method: call.method.clone(),
+            url: call.url.clone(),
+            headers: call.headers.clone(),
+            authorization,
+            home: self.base().await?,
+            payload,
+        };
+        self.transport.exchange(request).await
+    }
+
+    /// Tells whether it is the registry that asks for credentials, not whom it redirected to.
+    async fn asks(&self, answer: &Answer) -> Result<bool, RegistryError> {
+        let home = self.base().await?;
+        Ok(answer.status == StatusCode::UNAUTHORIZED && same_origin(&answer.url, home))
+    }
+
+    async fn renew(
+        &self,
+        call: &Call,
+        refused: &Answer,
+        used: Option<&super::token::Authorization>,
+    ) -> Result<super::token::Authorization, RegistryError> {
+        let home = self.base().await?;
+        self.keyring.renew(&self.transport, &call.scope, home, refused, used).await
+    }
+
+    /// Returns the registry's root, which on loopback has to be found out.
+    async fn base(&self) -> Result<&Url, RegistryError> {
+        self.base
+            .get_or_try_init(async || {
+                let at = |scheme: &str| {
+                    format!("{scheme}://{}/v2/", self.host)
+                        .parse::<Url>()
+                        .map_err(|_| RegistryError::Host(self.host.clone()))
+                };
+                match self.scheme {
+                    SchemePolicy::PlainHttp => at("http"),
+                    SchemePolicy::HttpsExceptLoopback if !is_loopback(&self.host) => at("https"),
+                    SchemePolicy::HttpsExceptLoopback => {
+                        let (https, http) = (at("https")?, at("http")?);
+                        self.pace().persist(async || self.choose(&https, &http).await).await
+                    }
+                }
+            })
+            .await
+    }
+
+    /// Chooses HTTPS where it is spoken, else plain HTTP where that is.
+    async fn choose(&self, https: &Url, http: &Url) -> Result<Url, Failure> {
+        let failure = match self.ping(https).await {
+            Ok(_) => return Ok(https.clone()),
+            Err(failure) => failure,
+        };
+        match self.ping(http).await {
+            // A server of HTTPS answers so to plain HTTP; then the first failure tells more.
+            Ok(status) if status != StatusCode::BAD_REQUEST => Ok(http.clone()),
+            _ => Err(failure),
+        }
+    }
+
+    async fn ping(&self, url: &Url) -> Result<StatusCode, Failure> {
+        let request = Request {
+            method: Method::GET,
+            url: url.clone(),
+            headers: HeaderMap::new(),
+            authorization: None,
+            home: url,
+            payload: Payload::Bytes(Bytes::new()),
+        };
+        Ok(self.transport.exchange(request).await?.status)
+    }
+}
+
+impl Drop for Client {
+    fn drop(&mut self) {
+        // To wait for the runtime's end would be an error on a thread of another runtime.
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
+    }
+}

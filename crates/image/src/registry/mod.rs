@@ -1,0 +1,70 @@
+//! Images in registries.
+//!
+//! This module owns the conversation with one registry: the OCI distribution protocol, its two ways
+//! of authentication, what is tried again, and where credentials may go. It knows nothing of where
+//! credentials and certificates come from; an [`Access`] brings them as values.
+//!
+//! The interface is synchronous, and each [`Registry`] has a small runtime of its own inside. It may
+//! be used from any thread that is not itself driving an asynchronous runtime.
+
+mod access;
+mod client;
+mod complaint;
+mod download;
+mod error;
+mod redirect;
+mod retry;
+mod sink;
+mod source;
+mod token;
+mod transport;
+mod upload;
+
+pub mod challenge;
+
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+
+pub use access::{Access, ClientCertificate, Credential, Proxies, SchemePolicy};
+pub use complaint::Complaint;
+pub use error::RegistryError;
+
+use client::Client;
+use retry::Pace;
+
+use crate::{Reference, Sink, Source};
+
+/// One registry, reached with one credential.
+///
+/// Clones are cheap, and share connections and tokens.
+#[derive(Clone)]
+pub struct Registry {
+    client: Arc<Client>,
+}
+
+impl Registry {
+    /// Prepares to talk to the registry at `host`, as in
+    /// [`Repository::registry`](crate::Repository::registry). Nothing is sent yet.
+    ///
+    /// # Errors
+    /// A certificate, key or proxy URL that cannot be used.
+    pub fn connect(host: &str, access: Access) -> Result<Self, RegistryError> {
+        Self::paced(host, access, Pace::default())
+    }
+
+    fn paced(host: &str, access: Access, pace: Pace) -> Result<Self, RegistryError> {
+        Ok(Self { client: Arc::new(Client::new(host, access, pace)?) })
+    }
+
+    /// Returns the image that `reference`, a name in this registry, names.
+    pub fn source(&self, reference: &Reference) -> Arc<dyn Source> {
+        Arc::new(source::RegistrySource::new(self.client.clone(), reference.clone()))
+    }
+
+    /// Returns where an image is written that `reference`, a name in this registry, shall name.
+    pub fn sink(&self, reference: &Reference) -> Arc<dyn Sink> {
+        Arc::new(sink::RegistrySink::new(self.client.clone(), reference.clone()))
+    }
+}

@@ -1,0 +1,168 @@
+//! What is tried again, how often, and after how long.
+
+use std::collections::hash_map::RandomState;
+use std::hash::{BuildHasher, Hasher};
+use std::time::{Duration, SystemTime};
+
+use super::RegistryError;
+
+/// How patient the client is.
+#[derive(Clone, Debug)]
+pub(super) struct Pace {
+    /// How often a request is sent at most.
+    pub(super) attempts: u32,
+    /// How long to wait before the second attempt; before each further one twice as long.
+    pub(super) first_wait: Duration,
+    /// The longest wait that the client chooses by itself.
+    pub(super) longest_wait: Duration,
+    /// The longest wait that it lets a server choose.
+    pub(super) longest_asked: Duration,
+    /// How long a connection may take to be there.
+    pub(super) connect: Duration,
+    /// How long a connection may be silent.
+    pub(super) idle: Duration,
+    /// How long a registry may think about an upload once it has it all.
+    pub(super) digestion: Duration,
+}
+
+impl Default for Pace {
+    fn default() -> Self {
+        Self {
+            attempts: 5,
+            first_wait: Duration::from_millis(500),
+            longest_wait: Duration::from_secs(10),
+            longest_asked: Duration::from_secs(60),
+            connect: Duration::from_secs(30),
+            idle: Duration::from_secs(60),
+            digestion: Duration::from_secs(300),
+        }
+    }
+}
+
+/// A failed attempt, and whether another one may do better.
+#[derive(Debug)]
+pub(super) struct Failure {
+    error: RegistryError,
+    again: Again,
+}
+
+/// Whether and when an attempt is made again.
+#[derive(Clone, Copy, Debug)]
+enum Again {
+    Never,
+    AtOnce,
+    Later { asked: Option<Duration> },
+}
+
+impl Failure {
+    /// Another attempt may do better, after the wait that the server asked for or one of our own.
+    pub(super) fn passing(error: RegistryError, asked: Option<Duration>) -> Self {
+        Self { error, again: Again::Later { asked } }
+    }
+
+    /// Another attempt may do better and need not wait.
+    pub(super) fn at_once(error: RegistryError) -> Self {
+        Self { error, again: Again::AtOnce }
+    }
+}
+
+impl<E: Into<RegistryError>> From<E> for Failure {
+    /// Another attempt would fail as well.
+    fn from(error: E) -> Self {
+        Self { error: error.into(), again: Again::Never }
+    }
+}
+
+impl Pace {
+    /// Makes attempts until one succeeds, one fails for good, or there were enough.
+    pub(super) async fn persist<T>(
+        &self,
+        mut attempt: impl AsyncFnMut() -> Result<T, Failure>,
+    ) -> Result<T, RegistryError> {
+        let mut failed = 0;
+        loop {
+            match attempt().await {
+                Ok(value) => return Ok(value),
+                Err(failure) => self.wait_after(failure, &mut failed).await?,
+            }
+        }
+    }
+
+    /// Counts a failure in `failed` and waits until the next attempt is due.
+    ///
+    /// # Errors
+    /// The failure's own, when there shall be no further attempt.
+    pub(super) async fn wait_after(
+        &self,
+        failure: Failure,
+        failed: &mut u32,
+    ) -> Result<(), RegistryError> {
+        *failed += 1;
+        if *failed >= self.attempts {
+            return Err(failure.error);
+        }
+        let wait = match failure.again {
+            Again::Never => return Err(failure.error),
+            Again::AtOnce => return Ok(()),
+            Again::Later { asked: Some(asked) } => asked.min(self.longest_asked),
+            Again::Later { asked: None } => self.own_wait(*failed),
+        };
+        tracing::debug!(error = %failure.error, ?wait, "trying again");
+        tokio::time::sleep(wait).await;
+        Ok(())
+    }
+
+    /// Returns how long to wait after `failed` failures: doubling, and between half and all of it at
+    /// random, so that many clients do not come back together.
+    fn own_wait(&self, failed: u32) -> Duration {
+        let doublings = failed.saturating_sub(1).min(16);
+        let whole = self.first_wait.saturating_mul(1 << doublings).min(self.longest_wait);
+        // The standard library's hashes are seeded at random, and that is random enough here.
+        let random = RandomState::new().build_hasher().finish() % 1000;
+        whole / 2 + (whole / 2).mul_f64(random as f64 / 1000.0)
+    }
+}
+
+/// Reads a `Retry-After` header: seconds, or a date to compare with `now`. RFC 9110, section 10.2.3.
+pub(super) fn parse_retry_after(value: &str, now: SystemTime) -> Option<Duration> {
+    let value = value.trim();
+    if let Ok(seconds) = value.parse() {
+        return Some(Duration::from_secs(seconds));
+    }
+    let date = httpdate::parse_http_date(value).ok()?;
+    Some(date.duration_since(now).unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn waits_grow_to_a_bound_and_differ() {
+        let pace = Pace::default();
+        for (failed, whole) in [(1, 500), (2, 1000), (3, 2000), (5, 8000), (6, 10000), (99, 10000)]
+        {
+            let wait = pace.own_wait(failed).as_millis();
+            assert!((whole / 2..=whole).contains(&wait), "{failed}: {wait}");
+        }
+        let waits: std::collections::HashSet<_> = (0..50).map(|_| pace.own_wait(6)).collect();
+        assert!(waits.len() > 10, "{waits:?}");
+    }
+
+    #[test]
+    fn retry_after_is_seconds_or_a_date() {
+        let now = httpdate::parse_http_date("Sun, 06 Nov 1994 08:49:37 GMT").unwrap();
+        for (value, seconds) in [
+            ("0", Some(0)),
+            (" 120 ", Some(120)),
+            ("Sun, 06 Nov 1994 08:50:07 GMT", Some(30)),
+            ("Sun, 06 Nov 1994 08:00:00 GMT", Some(0)),
+            ("soon", None),
+            ("-1", None),
+            ("99999999999999999999999", None),
+        ] {
+            let expected = seconds.map(Duration::from_secs);
+            assert_eq!(parse_retry_after(value, now), expected, "{value}");
+        }
+    }
+}

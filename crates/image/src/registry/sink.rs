@@ -1,0 +1,170 @@
+//! A registry as the sink of an image.
+
+use std::collections::{HashMap, HashSet};
+use std::io::{self, Read};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use bytes::Bytes;
+use futures_util::{StreamExt, TryStreamExt, stream};
+use reqwest::Method;
+use reqwest::header::{CONTENT_TYPE, HeaderName, HeaderValue};
+
+use super::RegistryError;
+use super::client::{Client, Right};
+use super::upload::{Upload, is_there};
+use crate::{
+    Content, Damage, Descriptor, Digest, Family, Image, Layer, LayerForm, ManifestError, Progress,
+    Quiet, RawManifest, Reference, Sink, Stage, WriteError,
+};
+
+/// How many blobs are asked for at once.
+const QUESTIONS: usize = 8;
+
+/// How an image without a manifest is written.
+const FAMILY: Family = Family::Docker;
+
+/// Where an image is written in a registry.
+pub(super) struct RegistrySink {
+    client: Arc<Client>,
+    reference: Reference,
+    /// Blobs of which the registry has said that it lacks them.
+    missing: Mutex<HashSet<Digest>>,
+}
+
+impl RegistrySink {
+    pub(super) fn new(client: Arc<Client>, reference: Reference) -> Self {
+        Self { client, reference, missing: Mutex::default() }
+    }
+
+    /// Tells whether a blob is there, without asking again for one that was not.
+    fn is_there(&self, digest: Digest) -> Result<bool, RegistryError> {
+        if self.missing.lock().unwrap_or_else(PoisonError::into_inner).remove(&digest) {
+            return Ok(false);
+        }
+        self.client.wait(is_there(&self.client, self.reference.repository(), digest))
+    }
+
+    fn upload<'a>(&'a self, digest: Digest, size: u64, content: &'a dyn Content) -> Upload<'a> {
+        let repository = self.reference.repository();
+        Upload { client: &self.client, repository, digest, size, content }
+    }
+
+    /// Puts the config, and returns the manifest to put after it.
+    fn put_config(&self, image: &Image) -> Result<RawManifest, WriteError> {
+        let made;
+        let manifest = match &image.manifest {
+            Some(kept) => kept,
+            None => {
+                made = image.clone().with_manifest(FAMILY)?.manifest;
+                made.as_ref().expect("it was just made")
+            }
+        };
+        let digest = image.id();
+        if !self.is_there(digest)? {
+            self.upload(digest, image.config.len() as u64, &image.config).run(&Quiet)?;
+        }
+        Ok(manifest.clone())
+    }
+
+    /// Puts a manifest or index under `name`, a tag or its digest.
+    fn put_manifest(&self, raw: &RawManifest, name: &str) -> Result<Descriptor, RegistryError> {
+        let client = &self.client;
+        let answered = client.wait(async {
+            let repository = self.reference.repository();
+            let place = format!("manifests/{name}");
+            let mut call = client.call(Method::PUT, repository, &place, Right::Push).await?;
+            let media_type = HeaderValue::from_str(raw.media_type().as_str())
+                .map_err(|_| ManifestError::MediaType(raw.media_type().clone()))?;
+            call.headers.insert(CONTENT_TYPE, media_type);
+            call.body = Bytes::copy_from_slice(raw.bytes());
+            client
+                .pace()
+                .persist(async || {
+                    let answer = client.attempt(&call).await?;
+                    if !answer.status.is_success() {
+                        return Err(answer.refusal().await.into());
+                    }
+                    let digest = HeaderName::from_static("docker-content-digest");
+                    Ok(answer.header(&digest).map(ToOwned::to_owned))
+                })
+                .await
+        })?;
+        // A registry that stored other bytes has not stored the image.
+        if let Some(Ok(found)) = answered.map(|text| text.parse::<Digest>())
+            && found != raw.digest()
+        {
+            return Err(Damage::Digest { expected: raw.digest(), found }.into());
+        }
+        Ok(raw.descriptor())
+    }
+
+    /// Gives a manifest or index the name that the reference says.
+    fn name(&self, raw: &RawManifest) -> Result<Descriptor, RegistryError> {
+        match (self.reference.tag(), self.reference.digest()) {
+            (_, Some(wanted)) if wanted != raw.digest() => {
+                Err(RegistryError::OtherDigest { wanted, has: raw.digest() })
+            }
+            (Some(tag), _) => self.put_manifest(raw, tag),
+            (None, _) => self.put_manifest(raw, &raw.digest().to_string()),
+        }
+    }
+}
+
+impl Sink for RegistrySink {
+    fn layer_form(&self) -> LayerForm {
+        LayerForm::Packed(FAMILY)
+    }
+
+    fn present(&self, image: &Image) -> Result<Vec<bool>, WriteError> {
+        let digests: HashSet<Digest> = image.layers.iter().filter_map(Layer::digest).collect();
+        let (client, repository) = (&*self.client, self.reference.repository());
+        let answers: HashMap<Digest, bool> = client.wait(
+            stream::iter(digests)
+                .map(async |digest| {
+                    Ok::<_, RegistryError>((digest, is_there(client, repository, digest).await?))
+                })
+                .buffer_unordered(QUESTIONS)
+                .try_collect(),
+        )?;
+        let missing = answers.iter().filter(|(_, there)| !**there).map(|(digest, _)| *digest);
+        self.missing.lock().unwrap_or_else(PoisonError::into_inner).extend(missing);
+        let there = |layer: &Layer| layer.digest().is_some_and(|digest| answers[&digest]);
+        Ok(image.layers.iter().map(there).collect())
+    }
+
+    fn put(&self, layer: &Layer, progress: &dyn Progress) -> Result<(), WriteError> {
+        let digest = layer.digest().ok_or_else(|| ManifestError::LayerNotStored(layer.name()))?;
+        if self.is_there(digest)? {
+            progress.present(&layer.name());
+            return Ok(());
+        }
+        let meter = progress.begin(Stage::Upload, &layer.name(), Some(layer.size()));
+        self.upload(digest, layer.size(), &Stored(layer)).run(&*meter)?;
+        meter.done();
+        Ok(())
+    }
+
+    fn put_child(&self, image: &Image) -> Result<(), WriteError> {
+        let manifest = self.put_config(image)?;
+        self.put_manifest(&manifest, &manifest.digest().to_string())?;
+        Ok(())
+    }
+
+    fn commit(&self, image: &Image) -> Result<Descriptor, WriteError> {
+        let manifest = self.put_config(image)?;
+        Ok(self.name(&manifest)?)
+    }
+
+    fn commit_index(&self, index: &RawManifest) -> Result<Descriptor, WriteError> {
+        Ok(self.name(index)?)
+    }
+}
+
+/// A layer's bytes, checked by the digest that the registry checks too.
+struct Stored<'a>(&'a Layer);
+
+impl Content for Stored<'_> {
+    fn open(&self) -> io::Result<Box<dyn Read + Send>> {
+        self.0.open_stored()
+    }
+}

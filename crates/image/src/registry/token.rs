@@ -1,0 +1,273 @@
+//! Who we are: answers to challenges, and the tokens that were got for them.
+//!
+//! Docker's "Token Authentication" and "OAuth2 Token Authentication" specifications.
+
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
+use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderValue, WWW_AUTHENTICATE};
+use reqwest::{Method, StatusCode, Url};
+use serde::Deserialize;
+use tokio::sync::Mutex;
+use url::form_urlencoded;
+use zeroize::Zeroizing;
+
+use super::retry::Failure;
+use super::transport::{Answer, Payload, Request, Transport};
+use super::{Complaint, Credential, RegistryError, challenge, redirect};
+
+/// The largest answer of a token service that is read.
+const MAX_TOKEN_ANSWER: u64 = 256 << 10;
+
+/// The longest token that is used.
+const MAX_TOKEN: usize = 64 << 10;
+
+/// How long a token lasts of which that is not said. Docker's specification, "Token Response".
+const DEFAULT_LIFETIME: Duration = Duration::from_secs(60);
+
+/// How long before its end a token is not used any more, so that it does not end on the way.
+const MARGIN: Duration = Duration::from_secs(10);
+
+/// The credential, and the tokens that it got.
+pub(super) struct Keyring {
+    host: String,
+    credential: Credential,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    asked: Option<Asked>,
+    tokens: HashMap<String, Token>,
+    generation: u64,
+}
+
+/// How the registry wants to be answered.
+#[derive(Clone)]
+enum Asked {
+    Basic,
+    Bearer { realm: Url, service: Option<String> },
+}
+
+struct Token {
+    value: HeaderValue,
+    generation: u64,
+    good_until: Instant,
+}
+
+/// The value of an `Authorization` header.
+#[derive(Clone)]
+pub(super) struct Authorization {
+    pub(super) value: HeaderValue,
+    generation: u64,
+}
+
+impl Keyring {
+    pub(super) fn new(host: String, credential: Credential) -> Self {
+        Self { host, credential, state: Mutex::default() }
+    }
+
+    /// Returns what is known to be asked for `scope`: nothing before the first challenge.
+    pub(super) async fn ready(
+        &self,
+        transport: &Transport,
+        scope: &str,
+    ) -> Result<Option<Authorization>, RegistryError> {
+        let mut state = self.state.lock().await;
+        match state.asked.clone() {
+            None => Ok(None),
+            Some(asked) => self.authorize(transport, &mut state, &asked, scope).await.map(Some),
+        }
+    }
+
+    /// Answers the challenge in `refused`, which `used` did not satisfy.
+    pub(super) async fn renew(
+        &self,
+        transport: &Transport,
+        scope: &str,
+        home: &Url,
+        refused: &Answer,
+        used: Option<&Authorization>,
+    ) -> Result<Authorization, RegistryError> {
+        let asked = self.understand(home, refused)?;
+        let mut state = self.state.lock().await;
+        // Somebody else may have renewed the token while this request was under way.
+        let stale = |token: &Token| used.is_some_and(|used| used.generation >= token.generation);
+        if state.tokens.get(scope).is_some_and(stale) {
+            state.tokens.remove(scope);
+        }
+        state.asked = Some(asked.clone());
+        self.authorize(transport, &mut state, &asked, scope).await
+    }
+
+    /// Chooses among the challenges of an answer.
+    fn understand(&self, home: &Url, refused: &Answer) -> Result<Asked, RegistryError> {
+        let challenges: Vec<_> = refused
+            .headers
+            .get_all(WWW_AUTHENTICATE)
+            .iter()
+            .take(8)
+            .flat_map(|value| challenge::parse(&String::from_utf8_lossy(value.as_bytes())))
+            .collect();
+        for challenge in challenges.iter().filter(|challenge| challenge.scheme == "bearer") {
+            let Some(realm) = challenge.parameter("realm").and_then(|realm| realm.parse().ok())
+            else {
+                continue;
+            };
+            let realm: Url = realm;
+            if realm.scheme() != "https" && (realm.scheme() != "http" || home.scheme() == "https") {
+                let (host, realm) = (self.host.clone(), redirect::shown(&realm));
+                return Err(RegistryError::InsecureRealm { host, realm });
+            }
+            let service = challenge.parameter("service").map(ToOwned::to_owned);
+            return Ok(Asked::Bearer { realm, service });
+        }
+        if challenges.iter().any(|challenge| challenge.scheme == "basic") {
+            return Ok(Asked::Basic);
+        }
+        Err(RegistryError::Challenge { host: self.host.clone() })
+    }
+
+    async fn authorize(
+        &self,
+        transport: &Transport,
+        state: &mut State,
+        asked: &Asked,
+        scope: &str,
+    ) -> Result<Authorization, RegistryError> {
+        let (realm, service) = match asked {
+            Asked::Basic => {
+                let value = self.basic().ok_or_else(|| self.denied())?;
+                return Ok(Authorization { value, generation: 0 });
+            }
+            Asked::Bearer { realm, service } => (realm, service.as_deref()),
+        };
+        if let Some(token) = state.tokens.get(scope)
+            && token.good_until > Instant::now()
+        {
+            let (value, generation) = (token.value.clone(), token.generation);
+            return Ok(Authorization { value, generation });
+        }
+        let begun = Instant::now();
+        let issued = transport
+            .pace()
+            .persist(async || self.fetch(transport, realm, service, scope).await)
+            .await?;
+        state.generation += 1;
+        let generation = state.generation;
+        let value = issued.value.clone();
+        let good_until = begun + issued.lifetime - MARGIN.min(issued.lifetime / 4);
+        state.tokens.insert(scope.to_owned(), Token { value, generation, good_until });
+        Ok(Authorization { value: issued.value, generation })
+    }
+
+    async fn fetch(
+        &self,
+        transport: &Transport,
+        realm: &Url,
+        service: Option<&str>,
+        scope: &str,
+    ) -> Result<Issued, Failure> {
+        let answer = transport.exchange(self.token_request(realm, service, scope)).await?;
+        match answer.status {
+            StatusCode::OK => {}
+            StatusCode::BAD_REQUEST | StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
+                let host = realm.host_str().unwrap_or_default().to_owned();
+                let said = answer.complaint().await;
+                return Err(RegistryError::Denied { host, said }.into());
+            }
+            _ => return Err(answer.refusal().await.into()),
+        }
+        let no_sense = answer.no_sense("it holds no token");
+        let body = Zeroizing::new(answer.body(MAX_TOKEN_ANSWER).await?);
+        Ok(Issued::parse(&body).ok_or(no_sense)?)
+    }
+
+    fn token_request<'a>(&self, realm: &'a Url, service: Option<&str>, scope: &str) -> Request<'a> {
+        let mut url = realm.clone();
+        let mut headers = HeaderMap::new();
+        let mut authorization = None;
+        let (method, body) = match &self.credential {
+            Credential::IdentityToken(token) => {
+                let form = HeaderValue::from_static("application/x-www-form-urlencoded");
+                headers.insert(CONTENT_TYPE, form);
+                let body = form_urlencoded::Serializer::new(String::new())
+                    .append_pair("grant_type", "refresh_token")
+                    .append_pair("service", service.unwrap_or(&self.host))
+                    .append_pair("client_id", "sealcrate")
+                    .append_pair("scope", scope)
+                    .append_pair("refresh_token", token)
+                    .finish();
+                (Method::POST, Bytes::from(body))
+            }
+            other => {
+                let mut query = url.query_pairs_mut();
+                if let Some(service) = service {
+                    query.append_pair("service", service);
+                }
+                query.append_pair("scope", scope);
+                if let Credential::Basic { username, .. } = other {
+                    query.append_pair("account", username);
+                    authorization = self.basic();
+                }
+                drop(query);
+                (Method::GET, Bytes::new())
+            }
+        };
+        let payload = Payload::Bytes(body);
+        Request { method, url, headers, authorization, home: realm, payload }
+    }
+
+    fn basic(&self) -> Option<HeaderValue> {
+        let Credential::Basic { username, password } = &self.credential else { return None };
+        let pair = Zeroizing::new(format!("{username}:{}", password.as_str()));
+        let encoded = Zeroizing::new(STANDARD.encode(pair.as_bytes()));
+        Some(secret_header("Basic", &encoded).expect("base64 is plain text"))
+    }
+
+    fn denied(&self) -> RegistryError {
+        RegistryError::Denied { host: self.host.clone(), said: Complaint::default() }
+    }
+}
+
+/// A token as it comes.
+struct Issued {
+    value: HeaderValue,
+    lifetime: Duration,
+}
+
+impl Issued {
+    fn parse(body: &[u8]) -> Option<Self> {
+        let body: TokenBody = serde_json::from_slice(body).ok()?;
+        let filled = |token: &Zeroizing<String>| !token.is_empty() && token.len() <= MAX_TOKEN;
+        let token = [body.token, body.access_token]
+            .into_iter()
+            .flatten()
+            .map(Zeroizing::new)
+            .find(filled)?;
+        let lifetime = match body.expires_in {
+            None | Some(0) => DEFAULT_LIFETIME,
+            // No token is kept for longer than a day.
+            Some(seconds) => Duration::from_secs(seconds.min(86_400)),
+        };
+        Some(Self { value: secret_header("Bearer", &token)?, lifetime })
+    }
+}
+
+#[derive(Deserialize)]
+struct TokenBody {
+    token: Option<String>,
+    access_token: Option<String>,
+    expires_in: Option<u64>,
+}
+
+/// Makes a header's value that `Debug` does not show.
+fn secret_header(scheme: &str, secret: &str) -> Option<HeaderValue> {
+    let text = Zeroizing::new(format!("{scheme} {secret}"));
+    let mut value = HeaderValue::from_str(&text).ok()?;
+    value.set_sensitive(true);
+    Some(value)
+}

@@ -1,0 +1,376 @@
+//! Single exchanges over HTTP: redirects, time limits, and a line for who wants to see requests.
+//!
+//! Whether an exchange is made again, and with which credentials, is decided elsewhere.
+
+use std::error::Error as StdError;
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant, SystemTime};
+
+use bytes::Bytes;
+use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue, LOCATION, RETRY_AFTER};
+use reqwest::{Body, Certificate, Identity, Method, NoProxy, Proxy, Response, StatusCode, Url};
+
+use super::redirect::{self, MAX_REDIRECTS};
+use super::retry::{Failure, Pace, parse_retry_after};
+use super::{Access, Complaint, RegistryError, complaint};
+
+/// The connections to a registry, and to whom it redirects.
+pub(super) struct Transport {
+    /// For the registry's own origin: shows the client's certificate.
+    home: reqwest::Client,
+    /// For everybody else.
+    away: reqwest::Client,
+    pace: Pace,
+}
+
+/// A request that can be sent once.
+pub(super) struct Request<'a> {
+    pub(super) method: Method,
+    pub(super) url: Url,
+    pub(super) headers: HeaderMap,
+    /// The value of `Authorization`, which goes to the origin of `home` only.
+    pub(super) authorization: Option<HeaderValue>,
+    /// Where credentials belong.
+    pub(super) home: &'a Url,
+    pub(super) payload: Payload,
+}
+
+/// What a request bears.
+pub(super) enum Payload {
+    /// Bytes, none or few, which can follow a redirect.
+    Bytes(Bytes),
+    /// A stream, which can be sent once.
+    Stream {
+        /// The bytes.
+        body: Body,
+        /// How many there are.
+        len: u64,
+        /// How many the connection has taken.
+        taken: Arc<AtomicU64>,
+    },
+}
+
+/// An answer whose body has not been read.
+pub(super) struct Answer {
+    pub(super) status: StatusCode,
+    pub(super) headers: HeaderMap,
+    /// The URL that answered, after redirects.
+    pub(super) url: Url,
+    /// Method and URL, to show to people.
+    pub(super) request: String,
+    response: Response,
+    idle: Duration,
+}
+
+impl Transport {
+    /// Prepares connections. `tolerant` ones can be had on a machine that trusts no authority.
+    pub(super) fn new(access: &Access, plain: bool, pace: Pace) -> Result<Self, RegistryError> {
+        let away = build(access, plain, &pace, None)?;
+        let home = match &access.client_certificate {
+            None => away.clone(),
+            Some(client) => {
+                let mut pem = zeroize::Zeroizing::new(client.certificate.clone());
+                pem.push(b'\n');
+                pem.extend_from_slice(&client.key);
+                let identity = Identity::from_pem(&pem).map_err(setup("the client certificate"))?;
+                build(access, plain, &pace, Some(identity))?
+            }
+        };
+        Ok(Self { home, away, pace })
+    }
+
+    /// Returns how patient the client is.
+    pub(super) fn pace(&self) -> &Pace {
+        &self.pace
+    }
+
+    /// Sends a request and follows redirects.
+    ///
+    /// # Errors
+    /// Worth another attempt: the connection failed or was silent, or the status is one of those
+    /// that pass. Any other status is left to the caller.
+    pub(super) async fn exchange(&self, mut request: Request<'_>) -> Result<Answer, Failure> {
+        for _ in 0..=MAX_REDIRECTS {
+            let answer = self.send(&mut request).await?;
+            if let Some(failure) = answer.passing() {
+                return Err(failure.read(answer).await);
+            }
+            match self.redirect(&request, &answer)? {
+                None => return Ok(answer),
+                Some(url) => request.url = url,
+            }
+        }
+        let request = name(&request.method, &request.url);
+        Err(RegistryError::TooManyRedirects { request }.into())
+    }
+
+    async fn send(&self, request: &mut Request<'_>) -> Result<Answer, Failure> {
+        let at_home = redirect::same_origin(&request.url, request.home);
+        let client = if at_home { &self.home } else { &self.away };
+        let mut builder = client
+            .request(request.method.clone(), request.url.clone())
+            .headers(request.headers.clone());
+        if let (true, Some(value)) = (at_home, &request.authorization) {
+            builder = builder.header(AUTHORIZATION, value.clone());
+        }
+        let mut watched = None;
+        match &mut request.payload {
+            Payload::Bytes(bytes) if bytes.is_empty() && request.method != Method::POST => {}
+            Payload::Bytes(bytes) => builder = builder.body(bytes.clone()),
+            Payload::Stream { body, len, taken } => {
+                builder = builder
+                    .header(reqwest::header::CONTENT_LENGTH, *len)
+                    .body(std::mem::replace(body, Body::from(Bytes::new())));
+                watched = Some((*len, taken.clone()));
+            }
+        }
+        let name = name(&request.method, &request.url);
+        let begun = Instant::now();
+        let outcome = self.patiently(builder.send(), watched).await;
+        let took = begun.elapsed().as_millis();
+        match outcome {
+            Ok(response) => {
+                let status = response.status();
+                tracing::debug!("{name}: {} in {took} ms", status.as_u16());
+                Ok(Answer {
+                    status,
+                    headers: response.headers().clone(),
+                    url: request.url.clone(),
+                    request: name,
+                    response,
+                    idle: self.pace.idle,
+                })
+            }
+            Err(error) => {
+                tracing::debug!("{name}: failed after {took} ms");
+                Err(broken(name, error))
+            }
+        }
+    }
+
+    /// Waits for the head of an answer, as long as bytes of the request go out.
+    async fn patiently(
+        &self,
+        send: impl Future<Output = reqwest::Result<Response>>,
+        watched: Option<(u64, Arc<AtomicU64>)>,
+    ) -> Result<Response, Broken> {
+        let mut send = std::pin::pin!(send);
+        let mut before = 0;
+        loop {
+            let gone = watched.as_ref().map_or(0, |(_, taken)| taken.load(Ordering::Relaxed));
+            let limit = match &watched {
+                Some((len, _)) if gone >= *len => self.pace.digestion,
+                _ => self.pace.idle,
+            };
+            match tokio::time::timeout(limit, &mut send).await {
+                Ok(outcome) => return outcome.map_err(Broken::Http),
+                Err(_) => {
+                    let now =
+                        watched.as_ref().map_or(0, |(_, taken)| taken.load(Ordering::Relaxed));
+                    if now == before || now == gone {
+                        return Err(Broken::Silent);
+                    }
+                    before = now;
+                }
+            }
+        }
+    }
+
+    /// Tells where an answer redirects to, if it does.
+    fn redirect(&self, request: &Request<'_>, answer: &Answer) -> Result<Option<Url>, Failure> {
+        let reads = request.method == Method::GET || request.method == Method::HEAD;
+        let keeps_method = matches!(answer.status.as_u16(), 307 | 308);
+        let repeatable = matches!(request.payload, Payload::Bytes(_));
+        if !(keeps_method && repeatable || reads && matches!(answer.status.as_u16(), 301..=303)) {
+            return Ok(None);
+        }
+        let location = answer.header(&LOCATION).ok_or_else(|| answer.no_sense("no Location"))?;
+        Ok(Some(redirect::resolve(&answer.url, location)?))
+    }
+}
+
+fn build(
+    access: &Access,
+    plain: bool,
+    pace: &Pace,
+    identity: Option<Identity>,
+) -> Result<reqwest::Client, RegistryError> {
+    let mut authorities = Vec::new();
+    for pem in &access.certificate_authorities {
+        let certificates =
+            Certificate::from_pem_bundle(pem).map_err(setup("the certificates of an authority"))?;
+        if certificates.is_empty() {
+            let empty = io::Error::other("the file holds no certificate in PEM");
+            return Err(setup("the certificates of an authority")(empty));
+        }
+        authorities.extend(certificates);
+    }
+    let mut except = access.proxies.except.join(",");
+    except.push_str(",localhost,127.0.0.0/8,::1");
+    let mut proxies = Vec::new();
+    for (url, make) in [
+        (&access.proxies.https, Proxy::https as fn(String) -> reqwest::Result<Proxy>),
+        (&access.proxies.http, Proxy::http),
+    ] {
+        if let Some(url) = url {
+            let proxy = make(url.clone())
+                .map_err(reqwest::Error::without_url)
+                .map_err(setup("the URL of a proxy"))?;
+            proxies.push(proxy.no_proxy(NoProxy::from_string(&except)));
+        }
+    }
+    let builder = || {
+        let mut builder = reqwest::Client::builder()
+            .user_agent(concat!("sealcrate/", env!("CARGO_PKG_VERSION")))
+            .redirect(reqwest::redirect::Policy::none())
+            .retry(reqwest::retry::never())
+            .referer(false)
+            .no_proxy()
+            .connect_timeout(pace.connect);
+        for proxy in &proxies {
+            builder = builder.proxy(proxy.clone());
+        }
+        match &identity {
+            None => builder,
+            Some(identity) => builder.identity(identity.clone()),
+        }
+    };
+    match builder().tls_certs_merge(authorities).build() {
+        // Where the system trusts nobody, registries without TLS can be reached all the same.
+        Err(_) if plain && access.certificate_authorities.is_empty() => {
+            builder().tls_certs_only([]).build()
+        }
+        built => built,
+    }
+    .map_err(setup("TLS"))
+}
+
+fn setup<E: StdError + Send + Sync + 'static>(what: &'static str) -> impl Fn(E) -> RegistryError {
+    move |source| RegistryError::Setup { what, source: Box::new(source) }
+}
+
+/// Names a request to people.
+fn name(method: &Method, url: &Url) -> String {
+    format!("{method} {}", redirect::shown(url))
+}
+
+/// Why there is no answer.
+enum Broken {
+    Http(reqwest::Error),
+    Silent,
+}
+
+/// Tells whether a connection may be there the next time.
+fn broken(request: String, broken: Broken) -> Failure {
+    let error = match broken {
+        Broken::Silent => {
+            let source = io::Error::new(io::ErrorKind::TimedOut, "the connection is silent");
+            let error = RegistryError::Transport { request, source: Box::new(source) };
+            return Failure::passing(error, None);
+        }
+        // The name of the request is shown already, and the URL may bear a signature.
+        Broken::Http(error) => error.without_url(),
+    };
+    let lasting = error.is_builder() || is_tls_refusal(&error);
+    let error = RegistryError::Transport { request, source: Box::new(error) };
+    if lasting { error.into() } else { Failure::passing(error, None) }
+}
+
+/// Tells whether the peer does not speak TLS or has a certificate that is not trusted.
+fn is_tls_refusal(error: &reqwest::Error) -> bool {
+    let mut cause: Option<&(dyn StdError + 'static)> = Some(error);
+    while let Some(error) = cause {
+        let io = error.downcast_ref::<io::Error>();
+        if error_is_invalid_data(io) {
+            return true;
+        }
+        // An error within an I/O error is not among its causes.
+        cause = match io.and_then(io::Error::get_ref) {
+            Some(inner) => Some(inner),
+            None => error.source(),
+        };
+    }
+    false
+}
+
+fn error_is_invalid_data(error: Option<&io::Error>) -> bool {
+    error.is_some_and(|error| error.kind() == io::ErrorKind::InvalidData)
+}
+
+/// A status that passes, to become a failure once the body has been read.
+struct Passing {
+    asked: Option<Duration>,
+}
+
+impl Passing {
+    async fn read(self, answer: Answer) -> Failure {
+        Failure::passing(answer.refusal().await, self.asked)
+    }
+}
+
+impl Answer {
+    /// Returns a header that is plain text.
+    pub(super) fn header(&self, name: &HeaderName) -> Option<&str> {
+        self.headers.get(name)?.to_str().ok()
+    }
+
+    /// Returns the error of an answer that does not follow the protocol.
+    pub(super) fn no_sense(&self, reason: &'static str) -> RegistryError {
+        RegistryError::Protocol { request: self.request.clone(), reason }
+    }
+
+    /// Reads the next piece of the body.
+    pub(super) async fn chunk(&mut self) -> Result<Option<Bytes>, Failure> {
+        let outcome = match tokio::time::timeout(self.idle, self.response.chunk()).await {
+            Ok(outcome) => outcome.map_err(Broken::Http),
+            Err(_) => Err(Broken::Silent),
+        };
+        outcome.map_err(|error| broken(self.request.clone(), error))
+    }
+
+    /// Reads the body whole, if it is no longer than `limit`.
+    pub(super) async fn body(mut self, limit: u64) -> Result<Vec<u8>, Failure> {
+        let mut body = Vec::new();
+        while let Some(chunk) = self.chunk().await? {
+            if (body.len() + chunk.len()) as u64 > limit {
+                return Err(RegistryError::AnswerTooLong { request: self.request, limit }.into());
+            }
+            body.extend_from_slice(&chunk);
+        }
+        Ok(body)
+    }
+
+    /// Reads what is said about a refusal.
+    pub(super) async fn complaint(mut self) -> Complaint {
+        let mut body = Vec::new();
+        while let Ok(Some(chunk)) = self.chunk().await {
+            if (body.len() + chunk.len()) as u64 > complaint::MAX_BODY {
+                break;
+            }
+            body.extend_from_slice(&chunk);
+        }
+        Complaint::parse(&body)
+    }
+
+    /// Returns the error of an answer that says no.
+    pub(super) async fn refusal(self) -> RegistryError {
+        let (request, status) = (self.request.clone(), self.status.as_u16());
+        let host = self.url.host_str().unwrap_or_default().to_owned();
+        let said = self.complaint().await;
+        match status {
+            401 | 403 => RegistryError::Denied { host, said },
+            _ => RegistryError::Status { request, status, said },
+        }
+    }
+
+    fn passing(&self) -> Option<Passing> {
+        if !matches!(self.status.as_u16(), 408 | 429 | 500 | 502 | 503 | 504) {
+            return None;
+        }
+        let now = SystemTime::now();
+        let asked = self.header(&RETRY_AFTER).and_then(|value| parse_retry_after(value, now));
+        Some(Passing { asked })
+    }
+}
