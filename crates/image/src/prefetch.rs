@@ -16,7 +16,8 @@ use crate::{Content, Digest, Layer, Progress, Spool, Stage};
 
 const BUFFER: usize = 128 << 10;
 
-/// Downloads that are under way. Dropped, it stops them.
+/// Downloads that are under way, or none. Dropped, it stops them.
+#[derive(Default)]
 pub struct Prefetch {
     stop: Arc<AtomicBool>,
     blobs: Vec<(Layer, Arc<Arrival>)>,
@@ -58,7 +59,7 @@ impl Prefetch {
                 queue.push_back(Task { layer, arrival });
             }
         }
-        let workers = jobs.clamp(1, queue.len().max(1));
+        let workers = jobs.max(1).min(queue.len());
         let queue = Arc::new(Mutex::new(queue));
         for _ in 0..workers {
             let (queue, stop) = (queue.clone(), self.stop.clone());

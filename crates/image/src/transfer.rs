@@ -23,7 +23,7 @@ impl Transfer {
     /// Puts those of `layers` into `sink` that are not `present` there.
     ///
     /// Each is first passed through `prepare`, which gets its place, lowest first from 0, and may
-    /// encrypt it. Returns the layers as they were put. Puts are done when this returns; after an
+    /// encrypt it, and is then brought into `form`. Returns the layers as they were put. Puts are done when this returns; after an
     /// error nothing new is begun.
     ///
     /// # Errors
@@ -32,6 +32,7 @@ impl Transfer {
         &self,
         layers: &[Layer],
         present: &[bool],
+        form: LayerForm,
         sink: &dyn Sink,
         prepare: impl Fn(usize, &Layer) -> Result<Layer, E> + Sync,
     ) -> Result<Vec<Layer>, E> {
@@ -48,7 +49,7 @@ impl Transfer {
                     self.progress.present(&layer.name());
                     Ok(layer.clone())
                 } else {
-                    prepare(i, layer).and_then(|layer| Ok(self.put(layer, sink, &seen)?))
+                    prepare(i, layer).and_then(|layer| Ok(self.put(layer, form, sink, &seen)?))
                 };
                 match outcome {
                     Ok(layer) => {
@@ -77,10 +78,11 @@ impl Transfer {
     fn put(
         &self,
         layer: Layer,
+        form: LayerForm,
         sink: &dyn Sink,
         seen: &Mutex<HashSet<String>>,
     ) -> Result<Layer, WriteError> {
-        let layer = match sink.layer_form() {
+        let layer = match form {
             LayerForm::AsItComes => layer,
             LayerForm::Packed(_) if layer.is_packed()? => layer,
             LayerForm::Packed(family) => {

@@ -5,7 +5,7 @@ use sealcrate_image::Location;
 
 use super::common::location;
 use super::pull::ReadingArgs;
-use super::push::{Output, ProtectionArgs};
+use super::push::{Output, EncryptionArgs};
 use super::{NewPassphraseArgs, PassphraseArgs, RegistryArgs, SelectionArgs};
 
 /// Without a passphrase, bytes are copied as they are. A passphrase decrypts what is read, a new
@@ -36,7 +36,7 @@ pub(crate) struct CopyArgs {
     #[command(flatten)]
     pub(crate) selection: SelectionArgs,
     #[command(flatten)]
-    pub(crate) protection: ProtectionArgs,
+    pub(crate) encryption: EncryptionArgs,
     #[command(flatten)]
     pub(crate) registry: RegistryArgs,
 }

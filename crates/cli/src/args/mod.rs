@@ -14,8 +14,8 @@ use clap_complete::Shell;
 pub(crate) use common::{ImageName, NewPassphraseArgs, PassphraseArgs, RegistryArgs, SelectionArgs};
 pub(crate) use copy::CopyArgs;
 pub(crate) use inspect::InspectArgs;
-pub(crate) use pull::PullArgs;
-pub(crate) use push::{Protection, PushArgs};
+pub(crate) use pull::{PullArgs, ReadingArgs};
+pub(crate) use push::{EncryptionArgs, Output, Protection, PushArgs};
 
 /// Keeps container images private on public registries.
 #[derive(Debug, Parser)]

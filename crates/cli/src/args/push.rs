@@ -30,8 +30,17 @@ pub(crate) struct PushArgs {
     /// How the result is printed
     #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
     pub(crate) output: Output,
+    /// How the image is protected
+    #[arg(
+        long = "type",
+        value_enum,
+        default_value_t,
+        value_name = "TYPE",
+        help_heading = "Encryption"
+    )]
+    pub(crate) protection: Protection,
     #[command(flatten)]
-    pub(crate) protection: ProtectionArgs,
+    pub(crate) encryption: EncryptionArgs,
     #[command(flatten)]
     pub(crate) selection: SelectionArgs,
     #[command(flatten)]
@@ -42,11 +51,7 @@ pub(crate) struct PushArgs {
 
 /// How an image is encrypted.
 #[derive(Debug, Args)]
-pub(crate) struct ProtectionArgs {
-    /// How the image is protected
-    #[arg(long = "type", value_enum, default_value_t, value_name = "TYPE",
-        help_heading = "Encryption")]
-    pub(crate) kind: Protection,
+pub(crate) struct EncryptionArgs {
     /// Write the key data where registries with strict schemas keep it
     #[arg(long, help_heading = "Encryption")]
     pub(crate) compat: bool,

@@ -1,0 +1,46 @@
+//! `pull`: an image out of a registry, decrypted into the engine or elsewhere.
+
+use anyhow::Result;
+use sealcrate_image::{EngineName, Location, Reference};
+
+use super::copy::{self, Reading};
+use super::print_written;
+use crate::args::PullArgs;
+use crate::session::{Session, protection};
+use crate::talk;
+
+pub(crate) fn run(args: &PullArgs, session: &Session) -> Result<()> {
+    let from = Location::Registry(args.name.clone());
+    let to = args.to.clone().unwrap_or_else(|| engine_name(args));
+    let given = session.keys.given(&args.passphrase)?;
+    if given.is_some() {
+        copy::refuse_to_publish(&to, &args.reading)?;
+    }
+    let source = session.places.source(&from)?;
+    let image = copy::read_image(&source, &args.reading)?;
+    let passphrase = match given {
+        Some(passphrase) => Some(passphrase),
+        None if protection(&image)?.is_some() => {
+            copy::refuse_to_publish(&to, &args.reading)?;
+            Some(session.keys.to_decrypt(&args.passphrase)?)
+        }
+        None => None,
+    };
+    let is_decrypted = passphrase.is_some();
+    let reading = Reading { from: &from, to: &to, args: &args.reading };
+    let (written, image) = copy::read_into(session, &reading, image, passphrase)?;
+    if let (true, Location::DockerDaemon(EngineName::Named(name))) = (is_decrypted, &to)
+        && args.new_name.is_none()
+    {
+        let name = name.familiar();
+        talk::note(format!("{name} is decrypted now: `docker push {name}` would publish it"));
+    }
+    print_written(args.output, &to, &written, &image)
+}
+
+/// Returns the name in the engine: the one asked for, or the public one. What is pulled by digest
+/// alone has no name there but its ID.
+fn engine_name(args: &PullArgs) -> Location {
+    let name: &Reference = args.new_name.as_ref().unwrap_or(&args.name);
+    Location::DockerDaemon(EngineName::Named(name.clone()))
+}

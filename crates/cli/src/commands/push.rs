@@ -1,0 +1,161 @@
+//! `push`: an image out of the engine, or from elsewhere, encrypted into a registry.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use anyhow::Result;
+use sealcrate_crypt::senetas::Encryptor;
+use sealcrate_image::{
+    ATTESTED, Artifact, Config, Descriptor, EngineName, Family, Image, Index, Location, Platform,
+    Prefetch, Sink, Source,
+};
+use serde_json::json;
+
+use super::{digested, name_beside, print, print_written};
+use crate::args::{Protection, PushArgs};
+use crate::failure::Usage;
+use crate::report::{self, Clear};
+use crate::session::Session;
+use crate::talk;
+
+pub(crate) fn run(args: &PushArgs, session: &Session) -> Result<()> {
+    if args.name.digest().is_some() {
+        let text = "a digest cannot be pushed to: give a name and a tag";
+        return Err(Usage(text.to_owned()).into());
+    }
+    let from = args.from.clone().unwrap_or_else(|| {
+        Location::DockerDaemon(EngineName::Named(args.name.clone()))
+    });
+    let to = Location::Registry(args.name.clone());
+    let passphrase = match args.protection {
+        Protection::Passphrase if !args.dry_run => Some(session.keys.to_encrypt(&args.passphrase)?),
+        _ => None,
+    };
+    let source = session.places.source(&from)?;
+    let chosen = Chosen::read(&source, args.platform.as_ref())?;
+    let selection = match args.protection {
+        Protection::Passphrase => {
+            Some(session.selection(&args.selection, |base| name_beside(base, &from))?)
+        }
+        Protection::None => None,
+    };
+    if args.dry_run {
+        let encrypted = match &selection {
+            Some(selection) => Encryptor::choose(&chosen.image, selection)?,
+            None => BTreeSet::new(),
+        };
+        return say_what_would_happen(args, &chosen, &encrypted);
+    }
+    let encryptor = match (&selection, &passphrase) {
+        (Some(selection), Some(passphrase)) => {
+            Some(session.encryptor(&chosen.image, selection, passphrase, &args.encryption)?)
+        }
+        _ => None,
+    };
+    chosen.tell_what_is_dropped(args);
+    let sink = session.places.sink(&to)?;
+    let image = match &encryptor {
+        Some(encryptor) => session.put_encrypted(&chosen.image, encryptor, &*sink)?,
+        None => session.put_plain(&chosen.image, Prefetch::default(), &*sink)?,
+    };
+    let written = if args.keep_attestations && !chosen.attestations.is_empty() {
+        let index = put_beside_attestations(session, &source, &chosen, image.clone(), &*sink)?;
+        session.interrupt.hold(|| sink.commit_index(&index.to_raw()))?
+    } else {
+        session.commit(&image, &*sink)?
+    };
+    print_written(args.output, &to, &written, &image)
+}
+
+/// What is pushed out of a source that may hold several images.
+struct Chosen {
+    image: Image,
+    /// What the source's index says of the image.
+    child: Option<Descriptor>,
+    attestations: Vec<Descriptor>,
+}
+
+impl Chosen {
+    fn read(source: &Arc<dyn Source>, platform: Option<&Platform>) -> Result<Self> {
+        let artifact = Artifact::read(source)?;
+        let (mut child, mut attestations) = (None, Vec::new());
+        if let Artifact::Index { index, .. } = &artifact {
+            let found = index.child(platform)?;
+            attestations = index.attestations_of(found.digest).cloned().collect();
+            child = Some(found.clone());
+        }
+        let image = artifact.into_image(source, platform)?;
+        Ok(Self { image, child, attestations })
+    }
+
+    fn tell_what_is_dropped(&self, args: &PushArgs) {
+        if !self.attestations.is_empty() && !args.keep_attestations {
+            let digests: Vec<String> =
+                self.attestations.iter().map(|child| child.digest.short()).collect();
+            talk::note(format!(
+                "attestations are left out, since they tell of the build in clear: {} \
+                 (--keep-attestations keeps them)",
+                digests.join(", ")
+            ));
+        }
+    }
+}
+
+/// Puts `image` and the attestations of the one that it was made from, and returns an index of both.
+fn put_beside_attestations(
+    session: &Session,
+    source: &Arc<dyn Source>,
+    chosen: &Chosen,
+    image: Image,
+    sink: &dyn Sink,
+) -> Result<Index> {
+    let image = match image.manifest {
+        Some(_) => image,
+        None => image.with_manifest(Family::Docker)?,
+    };
+    sink.put_child(&image)?;
+    let raw = image.manifest.as_ref().expect("it was made where there was none");
+    let mut first = raw.descriptor();
+    first.platform = match &chosen.child {
+        Some(child) => child.platform.clone(),
+        None => Config::parse(&chosen.image.config)?.platform(),
+    };
+    let mut manifests = vec![first];
+    for attestation in &chosen.attestations {
+        let about = Artifact::child(source, attestation)?.into_image(source, None)?;
+        sink.put_child(&session.put_plain(&about, Prefetch::default(), sink)?)?;
+        let mut attestation = attestation.clone();
+        attestation.annotations.insert(ATTESTED.to_owned(), raw.digest().to_string());
+        manifests.push(attestation);
+    }
+    Ok(Index::new(manifests))
+}
+
+fn say_what_would_happen(
+    args: &PushArgs,
+    chosen: &Chosen,
+    encrypted: &BTreeSet<usize>,
+) -> Result<()> {
+    let config = Config::parse(&chosen.image.config)?;
+    let is_encrypted = args.protection == Protection::Passphrase;
+    let mut lines = vec![format!("would push to {}", args.name.familiar())];
+    let mut layers = Vec::new();
+    for (place, layer) in chosen.image.layers.iter().enumerate() {
+        let state = if encrypted.contains(&place) { "encrypted" } else { "visible" };
+        lines.push(format!("layer {place:>3}  {state:<9}  {}", report::bytes(layer.size())));
+        layers.push(json!({ "encrypted": encrypted.contains(&place), "size": layer.size() }));
+    }
+    let clear = if is_encrypted { Clear::BesideEncryption } else { Clear::Everything };
+    lines.push(format!("visible in the config: {}", report::visible(&config, clear)));
+    for attestation in &chosen.attestations {
+        let state = if args.keep_attestations { "visible" } else { "left out" };
+        lines.push(format!("attestation {}: {state}", attestation.digest.short()));
+    }
+    let object = json!({
+        "reference": args.name.familiar(),
+        "configEncrypted": is_encrypted,
+        "layers": layers,
+        "attestations": chosen.attestations.iter().map(|child| child.digest).collect::<Vec<_>>(),
+    });
+    print(args.output, &lines.join("\n"), &object)
+}

@@ -1,0 +1,68 @@
+//! Interruption: Ctrl-C and termination leave nothing half done.
+//!
+//! What is being written has no name before it is whole, and unnamed files vanish with the program,
+//! so that it can end at once. Only while names are being given is it let finish.
+
+use std::process;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+
+use rustix::termios::{OptionalActions, Termios, tcgetattr, tcsetattr};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
+
+use crate::talk;
+
+/// Holds interruptions off while names are given.
+#[derive(Clone, Default)]
+pub(crate) struct Interrupt {
+    committing: Arc<AtomicBool>,
+}
+
+impl Interrupt {
+    /// Starts to listen for signals.
+    pub(crate) fn listen() -> std::io::Result<Self> {
+        let interrupt = Self::default();
+        let committing = interrupt.committing.clone();
+        let mut signals = Signals::new([SIGHUP, SIGINT, SIGTERM])?;
+        let terminal = Terminal::save();
+        thread::spawn(move || {
+            for signal in signals.forever() {
+                if committing.swap(false, Ordering::SeqCst) {
+                    talk::note("finishing what is almost done; once more stops it");
+                    continue;
+                }
+                terminal.restore();
+                talk::line("interrupted");
+                process::exit(128 + signal);
+            }
+        });
+        Ok(interrupt)
+    }
+
+    /// Runs `commit`, during which the first interruption is ignored.
+    pub(crate) fn hold<T>(&self, commit: impl FnOnce() -> T) -> T {
+        self.committing.store(true, Ordering::SeqCst);
+        let result = commit();
+        self.committing.store(false, Ordering::SeqCst);
+        result
+    }
+}
+
+/// How the terminal was before a prompt switched its echo off.
+struct Terminal(Option<(std::fs::File, Termios)>);
+
+impl Terminal {
+    fn save() -> Self {
+        let terminal = std::fs::File::open("/dev/tty").ok();
+        Self(terminal.and_then(|file| tcgetattr(&file).ok().map(|state| (file, state))))
+    }
+
+    fn restore(&self) {
+        if let Some((file, state)) = &self.0 {
+            // The program ends in any case.
+            let _ = tcsetattr(file, OptionalActions::Now, state);
+        }
+    }
+}

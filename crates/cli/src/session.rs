@@ -1,0 +1,154 @@
+//! A session: what every command works with, and the steps that several of them share.
+
+use std::sync::Arc;
+
+use anyhow::Result;
+use sealcrate_crypt::Passphrase;
+use sealcrate_crypt::select::Selection;
+use sealcrate_crypt::senetas::{Decrypted, Encryptor, KeyDataShape, KeyDerivation, Unencrypted};
+use sealcrate_image::{
+    Artifact, Compressor, Config, Descriptor, Image, Layer, LayerForm, Location, Manifest, Prefetch,
+    Sink, Transfer, WriteError,
+};
+
+use crate::args::{EncryptionArgs, ImageName, ReadingArgs, SelectionArgs};
+use crate::failure::Usage;
+use crate::interrupt::Interrupt;
+use crate::keys::Ambient;
+use crate::places::Places;
+
+/// What every command works with.
+pub(crate) struct Session {
+    pub(crate) keys: Ambient,
+    pub(crate) places: Places,
+    pub(crate) transfer: Transfer,
+    pub(crate) interrupt: Interrupt,
+}
+
+impl Session {
+    /// Puts a session together.
+    pub(crate) fn new(keys: Ambient, places: Places, jobs: u8, interrupt: Interrupt) -> Self {
+        let threads = std::thread::available_parallelism().map_or(1, usize::from);
+        let transfer = Transfer {
+            jobs: usize::from(jobs),
+            compressor: Arc::new(Compressor::new(threads)),
+            spool: places.spool().clone(),
+            progress: places.progress().clone(),
+        };
+        Self { keys, places, transfer, interrupt }
+    }
+
+    /// Works out which layers the user chose.
+    pub(crate) fn selection(
+        &self,
+        args: &SelectionArgs,
+        source: impl FnOnce(&ImageName) -> sealcrate_image::Location,
+    ) -> Result<Selection> {
+        Ok(match &args.base {
+            _ if args.all_layers => Selection::All,
+            Some(base) => {
+                let source = self.places.source(&source(base))?;
+                let base = Artifact::read(&source)?.into_image(&source, None)?;
+                Selection::Above(Config::parse(&base.config)?.diff_ids().to_vec())
+            }
+            None if args.encrypt_layer.is_empty() => Selection::Label,
+            None => Selection::Indices(args.encrypt_layer.clone()),
+        })
+    }
+
+    /// Prepares to encrypt `image`.
+    pub(crate) fn encryptor(
+        &self,
+        image: &Image,
+        selection: &Selection,
+        passphrase: &Passphrase,
+        args: &EncryptionArgs,
+    ) -> Result<Encryptor> {
+        let shape = if args.compat { KeyDataShape::Url } else { KeyDataShape::Member };
+        Ok(Encryptor::new(image, selection, passphrase, args.iterations, shape)?)
+    }
+
+    /// Encrypts the layers of `image` into `sink`, and returns the encrypted image, which is not
+    /// committed yet.
+    pub(crate) fn put_encrypted(
+        &self,
+        image: &Image,
+        encryptor: &Encryptor,
+        sink: &dyn Sink,
+    ) -> Result<Image> {
+        if sink.layer_form() == LayerForm::AsItComes {
+            let text = "an encrypted image can be written to a registry or an OCI layout only";
+            return Err(Usage(text.to_owned()).into());
+        }
+        let transfer = &self.transfer;
+        let layers = transfer.put_layers(
+            &image.layers,
+            &[],
+            LayerForm::AsItComes,
+            sink,
+            |place, layer| -> Result<_> {
+                let (compressor, spool) = (&transfer.compressor, &transfer.spool);
+                Ok(encryptor.layer(place, layer, compressor, spool, &*transfer.progress)?)
+            },
+        )?;
+        Ok(encryptor.finish(image, layers)?)
+    }
+
+    /// Puts those layers of `image` that `sink` lacks into it as they are, and returns the image as
+    /// it is there, which is not committed yet. `downloads` are those that the layers wait for.
+    pub(crate) fn put_plain(
+        &self,
+        image: &Image,
+        mut downloads: Prefetch,
+        sink: &dyn Sink,
+    ) -> Result<Image> {
+        // Bytes that a manifest names must stay as they are.
+        let form = match &image.manifest {
+            Some(_) => LayerForm::AsItComes,
+            None => sink.layer_form(),
+        };
+        let present = sink.present(image)?;
+        let Transfer { jobs, spool, progress, .. } = &self.transfer;
+        downloads.start(&present, *jobs, spool, progress);
+        let keep = |_, layer: &Layer| Ok::<_, WriteError>(layer.clone());
+        let layers = self.transfer.put_layers(&image.layers, &present, form, sink, keep)?;
+        Ok(Image { layers, ..image.clone() })
+    }
+
+    /// Gives `image`, whose layers are in `sink`, its name.
+    pub(crate) fn commit(&self, image: &Image, sink: &dyn Sink) -> Result<Descriptor> {
+        Ok(self.interrupt.hold(|| sink.commit(image))?)
+    }
+
+    /// Returns `image` with layers that come ahead of whoever reads them, if they come from a
+    /// registry at `location`.
+    pub(crate) fn ahead(&self, location: &Location, image: Image) -> (Prefetch, Image) {
+        match location {
+            Location::Registry(_) => {
+                let (downloads, layers) = Prefetch::of(&image.layers);
+                (downloads, Image { layers, ..image })
+            }
+            _ => (Prefetch::default(), image),
+        }
+    }
+
+    /// Decrypts `image`.
+    pub(crate) fn decrypt(
+        &self,
+        image: &Image,
+        passphrase: Passphrase,
+        args: &ReadingArgs,
+    ) -> Result<Decrypted> {
+        let unencrypted =
+            if args.allow_unencrypted { Unencrypted::Accept } else { Unencrypted::Refuse };
+        let mut kdf = KeyDerivation::new(passphrase);
+        Ok(sealcrate_crypt::senetas::decrypt(image, &mut kdf, unencrypted)?)
+    }
+}
+
+/// Reads what of an image is encrypted, as its manifest says.
+pub(crate) fn protection(image: &Image) -> Result<Option<sealcrate_crypt::senetas::Protection>> {
+    let Some(raw) = &image.manifest else { return Ok(None) };
+    let protection = sealcrate_crypt::senetas::Protection::of(&Manifest::parse(raw)?)?;
+    Ok(protection.is_any().then_some(protection))
+}
