@@ -1,0 +1,209 @@
+//! The connection to an engine: few requests, each with its bounds, and none of them asynchronous
+//! for the caller.
+
+use std::fs::File;
+use std::future::Future;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use bollard::errors::Error as ClientError;
+use bollard::models::{ImageInspect, SystemInfo, SystemVersion};
+use bollard::query_parameters::ListImagesOptionsBuilder;
+use bollard::{API_DEFAULT_VERSION, Docker};
+use futures_util::StreamExt as _;
+use futures_util::stream;
+use tokio::runtime::{self, Runtime};
+use tracing::debug;
+
+use crate::{DiffId, Digest};
+
+use super::{Endpoint, EngineError, TlsFiles};
+
+/// How many seconds a small answer may take; a busy engine needs many to list its images.
+const ANSWER_SECONDS: u64 = 120;
+
+/// How many seconds the first byte of an export, or the answer to a load, may take: engines pack
+/// the whole image before the one, and unpack it before the other.
+const NO_LIMIT: u64 = 365 * 24 * 60 * 60;
+
+/// How many images are looked into, and how many at a time.
+const MAX_IMAGES: usize = 2000;
+const IMAGES_AT_ONCE: usize = 16;
+
+/// An engine that has answered, and the threads that speak to it.
+pub(super) struct Client {
+    docker: Docker,
+    endpoint: Endpoint,
+    is_docker: bool,
+    store: OnceLock<Store>,
+    runtime: Runtime,
+}
+
+/// How an engine keeps images.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Store {
+    /// As unpacked layers, by chain ID; an image's ID is its config's digest, and layers that are
+    /// held need not be in an archive.
+    Classic,
+    /// In some other way: containerd's, or Podman's.
+    Other,
+}
+
+/// What an engine says of an image.
+#[derive(Clone, Debug)]
+pub(super) struct Inspected {
+    /// The ID, as the engine spells it.
+    pub(super) id: String,
+    /// The diff IDs, lowest first; none where any is malformed.
+    pub(super) diff_ids: Vec<DiffId>,
+    /// Roughly how many bytes the layers have.
+    pub(super) size: Option<u64>,
+}
+
+impl Inspected {
+    /// Returns the ID, where it is a digest; Podman leaves the algorithm out.
+    pub(super) fn digest(&self) -> Option<Digest> {
+        self.id.parse().or_else(|_| format!("sha256:{}", self.id).parse()).ok()
+    }
+}
+
+impl From<ImageInspect> for Inspected {
+    fn from(image: ImageInspect) -> Self {
+        let diff_ids = image.root_fs.and_then(|fs| fs.layers).unwrap_or_default();
+        let diff_ids: Result<_, _> = diff_ids.iter().map(|text| text.parse().map(DiffId)).collect();
+        Self {
+            id: image.id.unwrap_or_default(),
+            diff_ids: diff_ids.unwrap_or_default(),
+            size: image.size.and_then(|size| u64::try_from(size).ok()),
+        }
+    }
+}
+
+impl Client {
+    /// Connects, and waits for the engine's first answer.
+    pub(super) fn connect(endpoint: &Endpoint) -> Result<Self, EngineError> {
+        let failed = |error| EngineError::new(endpoint, error);
+        let runtime = runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .thread_name("engine")
+            .enable_all()
+            .build()
+            .map_err(|error| failed(error.into()))?;
+        let docker = open(endpoint)?;
+        debug!(%endpoint, "GET /version");
+        let version = runtime.block_on(docker.version()).map_err(failed)?;
+        let is_docker = is_docker(&version);
+        debug!(version = version.version, is_docker, "the engine answers");
+        let endpoint = endpoint.clone();
+        Ok(Self { docker, endpoint, is_docker, store: OnceLock::new(), runtime })
+    }
+
+    /// Returns the client library's handle, whose requests may take as long as they take.
+    pub(super) fn unlimited(&self) -> Docker {
+        self.docker.clone().with_timeout(Duration::from_secs(NO_LIMIT))
+    }
+
+    /// Returns where the engine is.
+    pub(super) fn endpoint(&self) -> &Endpoint {
+        &self.endpoint
+    }
+
+    /// Returns the threads that speak to the engine.
+    pub(super) fn runtime(&self) -> &Runtime {
+        &self.runtime
+    }
+
+    /// Asks how the engine keeps images.
+    pub(super) fn store(&self) -> Result<Store, EngineError> {
+        if let Some(store) = self.store.get() {
+            return Ok(*store);
+        }
+        debug!("GET /info");
+        let info = self.wait(self.docker.info())?;
+        let store =
+            if self.is_docker && !is_containerd(&info) { Store::Classic } else { Store::Other };
+        debug!(?store, driver = info.driver, "the engine's store");
+        Ok(*self.store.get_or_init(|| store))
+    }
+
+    /// Asks for the image that `name` names, an ID or a name that has been parsed; `None` if there
+    /// is none.
+    pub(super) fn inspect(&self, name: &str) -> Result<Option<Inspected>, EngineError> {
+        self.wait(inspect(&self.docker, name))
+    }
+
+    /// Asks for every image, parents of others and nameless ones too; the first 2000.
+    pub(super) fn images(&self) -> Result<Vec<Inspected>, EngineError> {
+        debug!("GET /images/json?all=true");
+        let options = ListImagesOptionsBuilder::new().all(true).build();
+        self.wait(async {
+            let images = self.docker.list_images(Some(options)).await?;
+            // Names within an answer go into the next request, so that they must be IDs.
+            let ids = images.into_iter().map(|image| image.id);
+            let ids = ids.filter(|id| id.parse::<Digest>().is_ok()).take(MAX_IMAGES);
+            let mut answers = stream::iter(ids)
+                .map(|id| async move { inspect(&self.docker, &id).await })
+                .buffer_unordered(IMAGES_AT_ONCE);
+            let mut images = Vec::new();
+            while let Some(image) = answers.next().await {
+                images.extend(image?);
+            }
+            Ok(images)
+        })
+    }
+
+    fn wait<T>(
+        &self,
+        request: impl Future<Output = Result<T, ClientError>>,
+    ) -> Result<T, EngineError> {
+        self.runtime.block_on(request).map_err(|error| EngineError::new(&self.endpoint, error))
+    }
+}
+
+async fn inspect(docker: &Docker, name: &str) -> Result<Option<Inspected>, ClientError> {
+    debug!("GET /images/{name}/json");
+    match docker.inspect_image(name).await {
+        Ok(image) => Ok(Some(image.into())),
+        Err(ClientError::DockerResponseServerError { status_code: 404, .. }) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+fn open(endpoint: &Endpoint) -> Result<Docker, EngineError> {
+    // The library asks without a version in the path, so that every engine answers as it likes best.
+    let version = API_DEFAULT_VERSION;
+    let docker = match endpoint {
+        Endpoint::Tcp { host, port } => {
+            Docker::connect_with_http(&format!("{host}:{port}"), ANSWER_SECONDS, version)
+        }
+        Endpoint::Tls { host, port, files: TlsFiles { ca, cert, key } } => {
+            // The library leaves out a client certificate that it cannot read, without a word.
+            for path in [ca, cert, key] {
+                File::open(path).map_err(|error| EngineError::Certificate {
+                    path: path.clone(),
+                    source: Some(Arc::new(error)),
+                })?;
+            }
+            let address = format!("{host}:{port}");
+            Docker::connect_with_ssl(&address, key, cert, ca, ANSWER_SECONDS, version)
+        }
+        Endpoint::Unix(path) => {
+            // The library takes a folder that it may not look into for a socket that is not there.
+            path.metadata().map_err(|error| EngineError::new(endpoint, error.into()))?;
+            Docker::connect_with_unix(&path.to_string_lossy(), ANSWER_SECONDS, version)
+        }
+    };
+    docker.map_err(|error| EngineError::new(endpoint, error))
+}
+
+/// Tells Docker's own engine from those that speak its language.
+fn is_docker(version: &SystemVersion) -> bool {
+    let components = version.components.iter().flatten();
+    components.into_iter().any(|component| component.name == "Engine")
+}
+
+/// Tells whether an engine keeps images in containerd's store, as it may since version 23.
+fn is_containerd(info: &SystemInfo) -> bool {
+    let status = info.driver_status.iter().flatten().flatten();
+    status.into_iter().any(|text| text.starts_with("io.containerd.snapshotter"))
+}

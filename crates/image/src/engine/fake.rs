@@ -1,0 +1,149 @@
+//! A scripted engine on a socket of its own, for the faults that a real one cannot be made to have.
+
+use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
+use std::net::Shutdown;
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::sync::{Arc, mpsc};
+use std::thread;
+use std::time::Duration;
+
+use serde_json::json;
+use tempfile::TempDir;
+
+use crate::{DiffId, Digest};
+
+use super::{Endpoint, Engine};
+
+/// An engine that does what its script says.
+pub(super) struct Fake {
+    folder: TempDir,
+}
+
+impl Fake {
+    /// Starts an engine that answers each request with `script`, which gets the method and path.
+    pub(super) fn start(script: impl Fn(&str, Caller) + Send + Sync + 'static) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let listener = UnixListener::bind(folder.path().join("socket")).unwrap();
+        let script = Arc::new(script);
+        thread::spawn(move || {
+            for stream in listener.incoming() {
+                let script = Arc::clone(&script);
+                thread::spawn(move || {
+                    let mut caller = Caller { stream: BufReader::new(stream.unwrap()) };
+                    if let Some(request) = caller.request() {
+                        script(&request, caller);
+                    }
+                });
+            }
+        });
+        Self { folder }
+    }
+
+    pub(super) fn endpoint(&self) -> Endpoint {
+        Endpoint::Unix(self.folder.path().join("socket"))
+    }
+
+    pub(super) fn connect(&self) -> Engine {
+        Engine::connect(&self.endpoint()).unwrap()
+    }
+}
+
+/// The other end of one request.
+pub(super) struct Caller {
+    stream: BufReader<UnixStream>,
+}
+
+impl Caller {
+    /// Reads the head of the request, and returns its method and path.
+    fn request(&mut self) -> Option<String> {
+        let first = self.line().ok()?;
+        while !self.line().ok()?.is_empty() {}
+        first.strip_suffix(" HTTP/1.1").map(str::to_owned)
+    }
+
+    fn line(&mut self) -> io::Result<String> {
+        let mut line = String::new();
+        self.stream.read_line(&mut line)?;
+        line.strip_suffix("\r\n")
+            .map(str::to_owned)
+            .ok_or_else(|| io::ErrorKind::UnexpectedEof.into())
+    }
+
+    /// Reads the body of the request to its end; an error if it is cut.
+    pub(super) fn body(&mut self) -> io::Result<Vec<u8>> {
+        let mut body = Vec::new();
+        loop {
+            let size = usize::from_str_radix(&self.line()?, 16).unwrap();
+            let mut part = vec![0; size];
+            self.stream.read_exact(&mut part)?;
+            assert_eq!(self.line()?, "");
+            if size == 0 {
+                return Ok(body);
+            }
+            body.extend(part);
+        }
+    }
+
+    /// Reads the first `count` bytes that are sent.
+    pub(super) fn read_some(&mut self, count: usize) {
+        self.stream.read_exact(&mut vec![0; count]).unwrap();
+    }
+
+    pub(super) fn send(&mut self, text: &[u8]) {
+        // Whoever called may have gone.
+        let _ = self.stream.get_mut().write_all(text);
+    }
+
+    pub(super) fn answer(&mut self, status: u16, body: &[u8]) {
+        self.send(
+            format!("HTTP/1.1 {status} X\r\ncontent-length: {}\r\n\r\n", body.len()).as_bytes(),
+        );
+        self.send(body);
+    }
+
+    /// Closes the connection as Go's servers do when they have left a body unread: a while after
+    /// the end of the answer, so that it arrives.
+    pub(super) fn close(self) {
+        self.stream.get_ref().shutdown(Shutdown::Write).unwrap();
+        thread::sleep(Duration::from_millis(500));
+    }
+
+    /// Answers what every script answers alike: that this is Docker's engine with the classic store,
+    /// and that it holds the image `id` of the layers `diff_ids`, and no other.
+    pub(super) fn classic(&mut self, request: &str, id: Digest, diff_ids: &[DiffId]) {
+        let image = json!({"Id": id, "RootFS": {"Type": "layers", "Layers": diff_ids}, "Size": 5});
+        match request {
+            "GET /version" => {
+                self.json(&json!({"Components": [{"Name": "Engine", "Version": "1"}]}));
+            }
+            "GET /info" => self.json(&json!({"Driver": "overlay2", "DriverStatus": [["a", "b"]]})),
+            "GET /images/json?all=true&shared-size=false&digests=false&manifests=false" => {
+                self.json(
+                    &json!([{"Id": id, "ParentId": "", "RepoTags": null, "RepoDigests": null,
+                    "Created": 0, "Size": 5, "SharedSize": -1, "Labels": null, "Containers": -1}]),
+                );
+            }
+            "GET /images/app:1/json" => self.json(&image),
+            by_id if by_id == format!("GET /images/{id}/json") => self.json(&image),
+            _ => self.answer(404, br#"{"message":"no such thing"}"#),
+        }
+    }
+
+    pub(super) fn json(&mut self, value: &serde_json::Value) {
+        self.answer(200, value.to_string().as_bytes());
+    }
+}
+
+/// Keeps a connection open, neither reading nor writing, for longer than any test waits.
+pub(super) fn hang() {
+    thread::sleep(LONG * 2);
+}
+
+const LONG: Duration = Duration::from_secs(8);
+
+/// Runs what must not hang.
+pub(super) fn soon<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+    let (done, finished) = mpsc::channel();
+    thread::spawn(move || done.send(work()));
+    finished.recv_timeout(LONG).expect("it hangs, or has panicked")
+}

@@ -1,0 +1,64 @@
+//! Images in the Docker engine, over its own API.
+//!
+//! An [`Engine`] gives images out as a [`Source`], through an unnamed file that holds its export,
+//! and takes them as a [`Sink`], as an archive that is written while the engine loads it. What an
+//! archive is, is the business of [`archive`](crate::archive). The network runs on threads of this
+//! module's own; nothing asynchronous is seen outside.
+
+mod client;
+mod endpoint;
+mod error;
+mod export;
+mod load;
+mod sink;
+
+#[cfg(test)]
+mod fake;
+
+use std::sync::Arc;
+
+use crate::{EngineName, Progress, ReadError, Reference, Sink, Source, Spool};
+
+use client::Client;
+use sink::EngineSink;
+
+pub use endpoint::{Endpoint, EndpointError, TlsFiles};
+pub use error::EngineError;
+
+/// A Docker engine, or another that speaks its language, such as Podman's service.
+#[derive(Clone)]
+pub struct Engine {
+    client: Arc<Client>,
+}
+
+impl Engine {
+    /// Connects to the engine at `endpoint`, which must answer.
+    ///
+    /// # Errors
+    /// No engine there, no permission, or certificates that cannot be used, each told apart.
+    pub fn connect(endpoint: &Endpoint) -> Result<Self, EngineError> {
+        Ok(Self { client: Arc::new(Client::connect(endpoint)?) })
+    }
+
+    /// Exports the image that `name` names into an unnamed file of `spool`, and returns it.
+    ///
+    /// # Errors
+    /// No such image; an export that breaks off or is not of that image; those of the spool.
+    pub fn source(
+        &self,
+        name: &EngineName,
+        spool: &Spool,
+        progress: &dyn Progress,
+    ) -> Result<Arc<dyn Source>, ReadError> {
+        Ok(Arc::new(export::export(&self.client, name, spool, progress)?))
+    }
+
+    /// Returns what loads an image into the engine, under `name` where that has a tag, and else
+    /// under its ID alone.
+    ///
+    /// Nothing is sent before the first layer is put. A layer that fails cuts the load off, and the
+    /// engine keeps nothing of it.
+    pub fn sink(&self, name: Option<&Reference>) -> Arc<dyn Sink> {
+        Arc::new(EngineSink::new(Arc::clone(&self.client), name))
+    }
+}

@@ -1,0 +1,463 @@
+//! The engine as a sink: one load, which all layers of an image share.
+
+use std::collections::HashSet;
+use std::io;
+use std::mem;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::archive::DockerArchiveWriter;
+use crate::{
+    ChainId, Config, Damage, Descriptor, DiffId, Digest, Image, Layer, LayerForm, MediaType,
+    Progress, RawManifest, Reference, Sink, Stage, WriteError,
+};
+
+use super::EngineError;
+use super::client::{Client, Store};
+use super::load::{BodyWriter, Load};
+
+/// Loads one image.
+pub(super) struct EngineSink {
+    client: Arc<Client>,
+    name: Option<Reference>,
+    state: Mutex<State>,
+}
+
+enum State {
+    Failed(Failure),
+    Idle,
+    Loaded,
+    Loading(Loading),
+}
+
+struct Loading {
+    load: Load,
+    archive: DockerArchiveWriter<BodyWriter>,
+}
+
+impl EngineSink {
+    pub(super) fn new(client: Arc<Client>, name: Option<&Reference>) -> Self {
+        // An engine names nothing by digest that it has not pulled.
+        let name = name.filter(|name| name.tag().is_some()).cloned();
+        Self { client, name, state: Mutex::new(State::Idle) }
+    }
+
+    /// Takes the load out of `state`, and leaves there what a failure of it would say to others.
+    fn take(&self, state: &mut State) -> Result<Loading, WriteError> {
+        match mem::replace(state, State::Failed(Failure::Said("it broke off".to_owned()))) {
+            State::Failed(failure) => {
+                let error = failure.to_error();
+                *state = State::Failed(failure);
+                Err(error)
+            }
+            State::Idle => {
+                let (load, body) = Load::begin(&self.client);
+                Ok(Loading { load, archive: DockerArchiveWriter::new(body) })
+            }
+            State::Loaded => {
+                *state = State::Loaded;
+                Err(io::Error::other("the image has been loaded already").into())
+            }
+            State::Loading(loading) => Ok(loading),
+        }
+    }
+
+    /// Asks the engine for the image that it says it has loaded.
+    fn check(&self, image: &Image, named_id: Option<Digest>) -> Result<(), EngineError> {
+        let wanted = match (&self.name, named_id) {
+            (Some(name), _) => name.familiar(),
+            (None, Some(id)) => id.to_string(),
+            (None, None) => image.id().to_string(),
+        };
+        let Some(loaded) = self.client.inspect(&wanted)? else {
+            return Err(EngineError::NotLoaded { wanted });
+        };
+        // Where the ID is not the config's digest, the layers must be the image's.
+        if loaded.digest() == Some(image.id())
+            || (self.client.store()? == Store::Other && loaded.diff_ids == diff_ids(image))
+        {
+            return Ok(());
+        }
+        Err(EngineError::NotLoaded { wanted })
+    }
+}
+
+impl Sink for EngineSink {
+    fn layer_form(&self) -> LayerForm {
+        LayerForm::AsItComes
+    }
+
+    fn present(&self, image: &Image) -> Result<Vec<bool>, WriteError> {
+        if image.layers.is_empty() || self.client.store()? != Store::Classic {
+            return Ok(vec![false; image.layers.len()]);
+        }
+        let mut held = HashSet::new();
+        for image in self.client.images()? {
+            held.extend(ChainId::of(&image.diff_ids));
+        }
+        let chain = ChainId::of(&diff_ids(image));
+        let is_held = |i| chain.get(i).is_some_and(|id| held.contains(id));
+        Ok((0..image.layers.len()).map(is_held).collect())
+    }
+
+    fn put(&self, layer: &Layer, progress: &dyn Progress) -> Result<(), WriteError> {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut loading = self.take(&mut state)?;
+        let meter = progress.begin(Stage::Store, &layer.name(), Some(layer.size()));
+        match loading.archive.put_metered(layer, &*meter) {
+            Ok(()) => {
+                *state = State::Loading(loading);
+                meter.done();
+                Ok(())
+            }
+            Err(error) => {
+                let error = loading.give_up(error);
+                *state = State::Failed(Failure::of(&error));
+                Err(error)
+            }
+        }
+    }
+
+    fn put_child(&self, _: &Image) -> Result<(), WriteError> {
+        Err(WriteError::NoIndex("the engine"))
+    }
+
+    fn commit(&self, image: &Image) -> Result<Descriptor, WriteError> {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let Loading { load, archive } = self.take(&mut state)?;
+        let names = self.name.iter().collect::<Vec<_>>();
+        let ended = archive.finish(image, &names).and_then(BodyWriter::end);
+        let named_id = match ended {
+            Ok(()) => load.finish()?,
+            Err(error) => return Err(load.cut().map_or_else(|| error.into(), WriteError::from)),
+        };
+        self.check(image, named_id)?;
+        *state = State::Loaded;
+        Ok(Descriptor::of(MediaType::DOCKER_CONFIG, &image.config))
+    }
+
+    fn commit_index(&self, _: &RawManifest) -> Result<Descriptor, WriteError> {
+        Err(WriteError::NoIndex("the engine"))
+    }
+}
+
+impl Drop for EngineSink {
+    fn drop(&mut self) {
+        let state = self.state.get_mut().unwrap_or_else(PoisonError::into_inner);
+        if let State::Loading(loading) = mem::replace(state, State::Idle) {
+            loading.give_up(io::ErrorKind::Interrupted.into());
+        }
+    }
+}
+
+impl Loading {
+    /// Cuts the load off after `error`, and tells whose the error was: the engine's, if it was the
+    /// engine that stopped, and else as it is.
+    fn give_up(self, error: io::Error) -> WriteError {
+        self.load.refuse_writes();
+        drop(self.archive);
+        self.load.cut().map_or_else(|| error.into(), WriteError::from)
+    }
+}
+
+/// The diff IDs that the config names, or, up to the first that is not known, those of the layers.
+fn diff_ids(image: &Image) -> Vec<DiffId> {
+    match Config::parse(&image.config) {
+        Ok(config) => config.diff_ids().to_vec(),
+        Err(_) => image.layers.iter().map_while(Layer::diff_id).collect(),
+    }
+}
+
+/// What is told to whoever comes after the layer that failed. Several layers are put at once, and
+/// which of the errors is reported is left to chance: it must not matter.
+enum Failure {
+    Damage(Damage),
+    Engine(EngineError),
+    Said(String),
+}
+
+impl Failure {
+    fn of(error: &WriteError) -> Self {
+        let damage = |error: &io::Error| error.get_ref()?.downcast_ref::<Damage>().cloned();
+        match error {
+            WriteError::Engine(error) => Self::Engine(error.clone()),
+            WriteError::Io(error) if let Some(damage) = damage(error) => Self::Damage(damage),
+            other => Self::Said(other.to_string()),
+        }
+    }
+
+    fn to_error(&self) -> WriteError {
+        match self {
+            Self::Damage(damage) => io::Error::from(damage.clone()).into(),
+            Self::Engine(error) => error.clone().into(),
+            Self::Said(reason) => EngineError::GivenUp { reason: reason.clone() }.into(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+    use std::thread;
+
+    use super::*;
+    use crate::archive::DockerArchive;
+    use crate::engine::fake::{Caller, Fake, hang, soon};
+    use crate::{Descriptor, Family, Quiet};
+
+    const LOAD: &str = "POST /images/load?quiet=true";
+
+    /// More than the channel, the socket and every buffer between them hold.
+    const MUCH: usize = 16 << 20;
+
+    fn layer(bytes: Vec<u8>) -> Layer {
+        let diff_id = DiffId(Digest::of(&bytes));
+        let media_type = MediaType::layer(Family::Docker, crate::Compression::None);
+        Layer::stored(Descriptor::of(media_type, &bytes), Some(diff_id), Arc::new(bytes))
+    }
+
+    fn damaged(bytes: Vec<u8>) -> Layer {
+        let mut other = bytes.clone();
+        *other.last_mut().unwrap() ^= 1;
+        layer(bytes).with_content(Arc::new(other))
+    }
+
+    fn image(layers: Vec<Layer>) -> Image {
+        let diff_ids: Vec<DiffId> = layers.iter().filter_map(Layer::diff_id).collect();
+        let config = serde_json::json!({"rootfs": {"type": "layers", "diff_ids": diff_ids}});
+        Image { manifest: None, config: config.to_string().into_bytes(), layers }
+    }
+
+    /// An engine of the classic store that holds `image`, and loads as `load` says.
+    fn holding(image: &Image, load: impl Fn(Caller) + Send + Sync + 'static) -> Fake {
+        let (id, diff_ids) = (image.id(), diff_ids(image));
+        Fake::start(move |request, mut caller| {
+            if request == LOAD { load(caller) } else { caller.classic(request, id, &diff_ids) }
+        })
+    }
+
+    fn sink(fake: &Fake) -> Arc<dyn Sink> {
+        fake.connect().sink(Some(&"app:1".parse().unwrap()))
+    }
+
+    /// Loads `image` into an engine that holds it, and loads as `load` says.
+    fn loaded(
+        image: Image,
+        load: impl Fn(Caller) + Send + Sync + 'static,
+    ) -> Result<Descriptor, WriteError> {
+        let fake = holding(&image, load);
+        soon(move || {
+            let sink = sink(&fake);
+            for layer in &image.layers {
+                sink.put(layer, &Quiet)?;
+            }
+            sink.commit(&image)
+        })
+    }
+
+    fn engines(result: Result<Descriptor, WriteError>) -> EngineError {
+        match result {
+            Err(WriteError::Engine(error)) => error,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn is_damage(error: &WriteError) -> bool {
+        matches!(error, WriteError::Io(error)
+            if error.get_ref().is_some_and(|inner| inner.is::<Damage>()))
+    }
+
+    #[test]
+    fn what_is_loaded_is_an_archive_of_the_image() {
+        let image = image(vec![layer(vec![1; MUCH]), layer(vec![2; 3])]);
+        let (sender, bodies) = mpsc::channel();
+        let done = loaded(image.clone(), move |mut caller| {
+            sender.send(caller.body().unwrap()).unwrap();
+            caller.answer(200, b"{\"stream\":\"Loaded image: app:1\\n\"}\r\n");
+        });
+        assert_eq!(done.unwrap().digest, image.id());
+        let archive = DockerArchive::open_bytes(&bodies.recv().unwrap()).unwrap();
+        assert_eq!(archive.repo_tags(), ["app:1"]);
+    }
+
+    #[test]
+    fn error_in_a_good_answer_fails() {
+        let error = engines(loaded(image(vec![layer(vec![1; 9])]), |mut caller| {
+            caller.body().unwrap();
+            caller.answer(200, b"{\"stream\":\"x\"}\r\n{\"errorDetail\":{\"message\":\"bad\"},\"error\":\"bad\"}\r\n");
+        }));
+        let is_told =
+            matches!(&error, EngineError::Refused { status: None, said } if said == "bad");
+        assert!(is_told, "{error:?}");
+    }
+
+    #[test]
+    fn absent_layer_is_told_apart() {
+        let error = engines(loaded(image(vec![layer(vec![1; 9])]), |mut caller| {
+            caller.body().unwrap();
+            let said = "open /x/1.tar: no such file or directory";
+            caller.answer(
+                200,
+                format!("{{\"errorDetail\":{{\"message\":\"{said}\"}}}}\n").as_bytes(),
+            );
+        }));
+        assert!(matches!(error, EngineError::LayerGone { .. }), "{error:?}");
+    }
+
+    #[test]
+    fn answer_before_the_body_is_read_ends_the_load() {
+        let error = engines(loaded(image(vec![layer(vec![1; MUCH])]), |mut caller| {
+            caller.answer(500, br#"{"message":"no space"}"#);
+            hang();
+        }));
+        let is_told = matches!(&error, EngineError::Refused { status: Some(500), said }
+            if said == "no space");
+        assert!(is_told, "{error:?}");
+    }
+
+    #[test]
+    fn answer_before_a_close_is_read() {
+        let error = engines(loaded(image(vec![layer(vec![1; MUCH])]), |mut caller| {
+            caller.read_some(1 << 20);
+            caller.answer(500, br#"{"message":"no space"}"#);
+            caller.close();
+        }));
+        assert!(matches!(error, EngineError::Refused { status: Some(500), .. }), "{error:?}");
+    }
+
+    #[test]
+    fn engine_that_says_all_is_well_too_early_fails() {
+        let error = engines(loaded(image(vec![layer(vec![1; MUCH])]), |mut caller| {
+            caller.answer(200, b"{\"stream\":\"Loaded image: app:1\"}\n");
+            hang();
+        }));
+        assert!(matches!(error, EngineError::EndedEarly), "{error:?}");
+    }
+
+    #[test]
+    fn engine_that_dies_fails() {
+        let error =
+            engines(loaded(image(vec![layer(vec![1; MUCH])]), |mut caller| caller.read_some(9)));
+        assert!(matches!(error, EngineError::Connection { .. }), "{error:?}");
+        let error = engines(loaded(image(vec![layer(vec![1; 9])]), |mut caller| {
+            caller.body().unwrap();
+        }));
+        assert!(matches!(error, EngineError::Connection { .. }), "{error:?}");
+    }
+
+    #[test]
+    fn engine_without_the_image_fails() {
+        let wanted = image(vec![layer(vec![1; 9])]);
+        let answer = |mut caller: Caller| {
+            caller.body().unwrap();
+            caller.answer(200, b"");
+        };
+        // It holds another image under the name.
+        let fake = holding(&image(vec![layer(vec![2; 9])]), answer);
+        let sink = sink(&fake);
+        sink.put(&wanted.layers[0], &Quiet).unwrap();
+        let error = engines(sink.commit(&wanted));
+        assert!(matches!(error, EngineError::NotLoaded { .. }), "{error:?}");
+    }
+
+    #[test]
+    fn damaged_layer_cuts_the_load() {
+        for answers_first in [false, true] {
+            let bad = image(vec![layer(vec![1; 9]), damaged(vec![2; MUCH])]);
+            let (sender, bodies) = mpsc::channel();
+            let error = loaded(bad, move |mut caller| {
+                if answers_first {
+                    caller.send(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n");
+                }
+                sender.send(caller.body()).unwrap();
+            });
+            assert!(is_damage(&error.unwrap_err()));
+            assert!(bodies.recv().unwrap().is_err(), "the body ended well");
+        }
+    }
+
+    #[test]
+    fn damaged_layer_is_told_though_the_engine_hangs() {
+        let error = loaded(image(vec![damaged(vec![2; 9])]), |mut caller| {
+            caller.send(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n");
+            hang();
+        });
+        assert!(is_damage(&error.unwrap_err()));
+    }
+
+    #[test]
+    fn every_layer_fails_as_the_first_that_failed() {
+        let wanted = image(vec![damaged(vec![1; MUCH]), layer(vec![2; 9]), layer(vec![3; 9])]);
+        let fake = holding(&wanted, |mut caller| drop(caller.body()));
+        let sink = sink(&fake);
+        let put = |layer| sink.put(layer, &Quiet);
+        assert!(is_damage(&put(&wanted.layers[0]).unwrap_err()));
+        thread::scope(|scope| {
+            for layer in &wanted.layers[1..] {
+                scope.spawn(move || assert!(is_damage(&put(layer).unwrap_err())));
+            }
+        });
+        assert!(is_damage(&sink.commit(&wanted).unwrap_err()));
+    }
+
+    #[test]
+    fn load_that_is_not_committed_is_cut() {
+        let wanted = image(vec![layer(vec![1; MUCH])]);
+        let (sender, bodies) = mpsc::channel();
+        let fake = holding(&wanted, move |mut caller| sender.send(caller.body()).unwrap());
+        soon(move || sink(&fake).put(&wanted.layers[0], &Quiet)).unwrap();
+        assert!(bodies.recv().unwrap().is_err(), "the body ended well");
+    }
+
+    #[test]
+    fn layers_of_a_docker_engine_are_present() {
+        let held = image(vec![layer(vec![1]), layer(vec![2])]);
+        let wanted = image(vec![layer(vec![1]), layer(vec![3]), layer(vec![2])]);
+        let fake = holding(&held, |_| ());
+        assert_eq!(sink(&fake).present(&wanted).unwrap(), [true, false, false]);
+        assert_eq!(sink(&fake).present(&held).unwrap(), [true, true]);
+    }
+
+    #[test]
+    fn layers_in_other_stores_are_never_present() {
+        let held = image(vec![layer(vec![1])]);
+        let (id, diff_ids) = (held.id(), diff_ids(&held));
+        let engine = |name| serde_json::json!({"Components": [{"Name": name, "Version": "1"}]});
+        let containerd = serde_json::json!({"Driver": "overlayfs",
+            "DriverStatus": [["driver-type", "io.containerd.snapshotter.v1"]]});
+        let classic = serde_json::json!({"Driver": "overlay2", "DriverStatus": []});
+        for (name, info) in [("Engine", containerd), ("Podman Engine", classic)] {
+            let (version, diff_ids) = (engine(name), diff_ids.clone());
+            let fake = Fake::start(move |request, mut caller| match request {
+                "GET /version" => caller.json(&version),
+                "GET /info" => caller.json(&info),
+                other => caller.classic(other, id, &diff_ids),
+            });
+            assert_eq!(sink(&fake).present(&held).unwrap(), [false], "{name}");
+        }
+    }
+
+    #[test]
+    fn other_stores_are_checked_by_layers() {
+        let wanted = image(vec![layer(vec![1; 9])]);
+        for (diff_ids, is_loaded) in [(diff_ids(&wanted), true), (vec![], false)] {
+            let fake = Fake::start(move |request, mut caller| match request {
+                "GET /version" => caller.json(&serde_json::json!({})),
+                LOAD => {
+                    caller.body().unwrap();
+                    caller.answer(200, b"{\"stream\":\"Loaded image: app:1\"}\n");
+                }
+                other => caller.classic(other, Digest::of(b"a manifest"), &diff_ids),
+            });
+            let sink = sink(&fake);
+            sink.put(&wanted.layers[0], &Quiet).unwrap();
+            assert_eq!(sink.commit(&wanted).is_ok(), is_loaded);
+        }
+    }
+
+    #[test]
+    fn index_is_refused() {
+        let fake = holding(&image(vec![]), |_| ());
+        let index = RawManifest::new(MediaType::OCI_INDEX, b"{}".to_vec());
+        assert!(matches!(sink(&fake).commit_index(&index), Err(WriteError::NoIndex("the engine"))));
+    }
+}
