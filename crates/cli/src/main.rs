@@ -1,2 +1,3 @@
 //! x
+mod docker_host;
 fn main() {}
