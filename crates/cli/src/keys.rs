@@ -36,9 +36,7 @@ impl Ambient {
     pub(crate) fn given(&self, args: &PassphraseArgs) -> Result<Option<Passphrase>> {
         match (named(args)?, &self.variable) {
             (Some(passphrase), _) => Ok(Some(passphrase)),
-            (None, Some(value)) => {
-                Passphrase::new(value.clone()).context(VARIABLE).map(Some)
-            }
+            (None, Some(value)) => Passphrase::new(value.clone()).context(VARIABLE).map(Some),
             (None, None) => Ok(None),
         }
     }
@@ -85,14 +83,16 @@ pub(crate) fn new_passphrase(args: &NewPassphraseArgs) -> Result<Option<Passphra
 
 fn from_file_or_descriptor(file: Option<&Path>, fd: Option<u32>) -> Result<Option<Passphrase>> {
     let path = match (file, fd) {
-        (Some(path), _) if path == Path::new("-") => return from_reader(io::stdin(), "standard input"),
+        (Some(path), _) if path == Path::new("-") => {
+            return from_reader(io::stdin(), "standard input");
+        }
         (Some(path), _) => path.to_owned(),
         (None, Some(fd)) => PathBuf::from(format!("/proc/self/fd/{fd}")),
         (None, None) => return Ok(None),
     };
     let name = fd.map_or_else(|| path.display().to_string(), |fd| format!("file descriptor {fd}"));
-    let file = File::open(&path)
-        .with_context(|| format!("cannot read the passphrase from {name}"))?;
+    let file =
+        File::open(&path).with_context(|| format!("cannot read the passphrase from {name}"))?;
     from_reader(file, &name)
 }
 
@@ -140,13 +140,13 @@ mod tests {
     fn empty_and_huge_sources_are_refused() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("key");
-        let named = |content: Vec<u8>| {
+        let refused = |content: Vec<u8>| {
             std::fs::write(&file, content).unwrap();
             let args = PassphraseArgs { pass_file: Some(file.clone()), ..nothing_named() };
-            super::named(&args).unwrap_err()
+            named(&args).unwrap_err()
         };
-        assert!(format!("{:#}", named(b"\n".to_vec())).ends_with("the passphrase is empty"));
-        assert!(named(vec![b'x'; 65_537]).to_string().contains("longer than 64 KiB"));
+        assert!(format!("{:#}", refused(b"\n".to_vec())).ends_with("the passphrase is empty"));
+        assert!(refused(vec![b'x'; 65_537]).to_string().contains("longer than 64 KiB"));
         let empty = Ambient::new(Some("".into()));
         assert!(empty.given(&nothing_named()).is_err());
     }

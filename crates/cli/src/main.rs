@@ -1,2 +1,83 @@
-//! x
-fn main() {}
+//! Keeps container images private on public registries: the command line.
+//!
+//! This crate reads what was typed and the environment, opens places, asks for passphrases, shows
+//! progress, and turns errors into exit codes and hints. What an image is, and how it is encrypted,
+//! is the business of the other crates.
+
+mod args;
+mod commands;
+mod docker_host;
+mod failure;
+mod interrupt;
+mod keys;
+mod places;
+mod progress;
+mod report;
+mod session;
+mod talk;
+
+use std::io;
+use std::path::Path;
+use std::process::ExitCode;
+
+use anyhow::{Context, Result};
+use clap::{CommandFactory, Parser};
+use rustix::process::{Resource, Rlimit, setrlimit};
+
+use crate::args::{Cli, Command, RegistryArgs, TalkArgs};
+use crate::interrupt::Interrupt;
+use crate::keys::{Ambient, VARIABLE};
+use crate::places::Places;
+use crate::session::Session;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    match run(&cli) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => failure::report(&error),
+    }
+}
+
+fn run(cli: &Cli) -> Result<()> {
+    let session = |args: &RegistryArgs| start(&cli.talk, args);
+    match &cli.command {
+        Command::Push(args) => commands::push::run(args, &session(&args.registry)?),
+        Command::Pull(args) => commands::pull::run(args, &session(&args.registry)?),
+        Command::Copy(args) => commands::copy::run(args, &session(&args.registry)?),
+        Command::Inspect(args) => commands::inspect::run(args, &session(&args.registry)?),
+        Command::Completions { shell } => {
+            clap_complete::generate(*shell, &mut Cli::command(), "sealcrate", &mut io::stdout());
+            Ok(())
+        }
+        Command::Man { folder } => man(folder),
+    }
+}
+
+/// Makes the process one that may hold secrets, and what its command works with.
+fn start(talk: &TalkArgs, args: &RegistryArgs) -> Result<Session> {
+    forbid_core_dumps()?;
+    if talk.verbose {
+        let level = tracing_subscriber::filter::LevelFilter::DEBUG;
+        tracing_subscriber::fmt()
+            .with_max_level(level)
+            .with_writer(io::stderr)
+            .with_ansi(false)
+            .init();
+    }
+    let interrupt = Interrupt::listen().context("cannot listen for signals")?;
+    let keys = Ambient::new(std::env::var_os(VARIABLE));
+    let places = Places::new(args, progress::shown(talk));
+    Ok(Session::new(keys, places, args.jobs, interrupt))
+}
+
+/// A limit of 0 stops files only; the kernel pipes no dump to a collector if the limit is 1 (core(5),
+/// `coredump_pipe` in the kernel), and no file fits in one byte.
+fn forbid_core_dumps() -> Result<()> {
+    let limit = Rlimit { current: Some(1), maximum: Some(1) };
+    setrlimit(Resource::Core, limit).context("cannot forbid core dumps")
+}
+
+fn man(folder: &Path) -> Result<()> {
+    clap_mangen::generate_to(Cli::command(), folder)
+        .with_context(|| format!("cannot write the man pages to {}", folder.display()))
+}

@@ -73,7 +73,8 @@ struct Bars {
 impl Bars {
     fn new() -> Self {
         let bars = MultiProgress::new();
-        let total = bars.add(ProgressBar::new(0).with_style(style("{msg:>25} {bytes:>10}  {elapsed}")));
+        let total =
+            bars.add(ProgressBar::new(0).with_style(style("{msg:>25} {bytes:>10}  {elapsed}")));
         total.set_message("total");
         total.enable_steady_tick(Duration::from_millis(200));
         Self { bars, total }

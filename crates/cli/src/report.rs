@@ -27,7 +27,9 @@ pub(crate) fn visible(config: &Config, clear: Clear) -> String {
         Clear::BesideEncryption => {
             format!("platform {platform}, creation time and author, if set")
         }
-        Clear::Everything => format!("everything: platform {platform}, environment, command, history"),
+        Clear::Everything => {
+            format!("everything: platform {platform}, environment, command, history")
+        }
     }
 }
 
@@ -37,9 +39,10 @@ pub(crate) fn details(config: &Config) -> Vec<String> {
     let list = |value: &Value| -> Vec<String> {
         match value {
             Value::Array(items) => items.iter().map(text).collect(),
-            Value::Object(members) => {
-                members.iter().map(|(key, value)| printable(&format!("{key}={}", text(value)))).collect()
-            }
+            Value::Object(members) => members
+                .iter()
+                .map(|(key, value)| printable(&format!("{key}={}", text(value))))
+                .collect(),
             Value::Null => Vec::new(),
             other => vec![text(other)],
         }
@@ -67,11 +70,8 @@ fn text(value: &Value) -> String {
 
 /// Replaces control characters, and cuts what is too long.
 pub(crate) fn printable(text: &str) -> String {
-    let mut out: String = text
-        .chars()
-        .take(MAX_TEXT)
-        .map(|c| if c.is_control() { ' ' } else { c })
-        .collect();
+    let mut out: String =
+        text.chars().take(MAX_TEXT).map(|c| if c.is_control() { ' ' } else { c }).collect();
     if text.chars().nth(MAX_TEXT).is_some() {
         out.push('…');
     }

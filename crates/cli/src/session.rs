@@ -5,10 +5,12 @@ use std::sync::Arc;
 use anyhow::Result;
 use sealcrate_crypt::Passphrase;
 use sealcrate_crypt::select::Selection;
-use sealcrate_crypt::senetas::{Decrypted, Encryptor, KeyDataShape, KeyDerivation, Unencrypted};
+use sealcrate_crypt::senetas::{
+    self, Decrypted, Encryptor, KeyDataShape, KeyDerivation, Protection, Unencrypted,
+};
 use sealcrate_image::{
-    Artifact, Compressor, Config, Descriptor, Image, Layer, LayerForm, Location, Manifest, Prefetch,
-    Sink, Transfer, WriteError,
+    Artifact, Compressor, Config, Descriptor, Image, Layer, LayerForm, Location, Manifest,
+    Prefetch, Sink, Transfer, WriteError,
 };
 
 use crate::args::{EncryptionArgs, ImageName, ReadingArgs, SelectionArgs};
@@ -42,7 +44,7 @@ impl Session {
     pub(crate) fn selection(
         &self,
         args: &SelectionArgs,
-        source: impl FnOnce(&ImageName) -> sealcrate_image::Location,
+        source: impl FnOnce(&ImageName) -> Location,
     ) -> Result<Selection> {
         Ok(match &args.base {
             _ if args.all_layers => Selection::All,
@@ -142,13 +144,13 @@ impl Session {
         let unencrypted =
             if args.allow_unencrypted { Unencrypted::Accept } else { Unencrypted::Refuse };
         let mut kdf = KeyDerivation::new(passphrase);
-        Ok(sealcrate_crypt::senetas::decrypt(image, &mut kdf, unencrypted)?)
+        Ok(senetas::decrypt(image, &mut kdf, unencrypted)?)
     }
 }
 
 /// Reads what of an image is encrypted, as its manifest says.
-pub(crate) fn protection(image: &Image) -> Result<Option<sealcrate_crypt::senetas::Protection>> {
+pub(crate) fn protection(image: &Image) -> Result<Option<Protection>> {
     let Some(raw) = &image.manifest else { return Ok(None) };
-    let protection = sealcrate_crypt::senetas::Protection::of(&Manifest::parse(raw)?)?;
+    let protection = Protection::of(&Manifest::parse(raw)?)?;
     Ok(protection.is_any().then_some(protection))
 }

@@ -5,7 +5,7 @@ use sealcrate_image::Location;
 
 use super::common::location;
 use super::pull::ReadingArgs;
-use super::push::{Output, EncryptionArgs};
+use super::push::{EncryptionArgs, Output};
 use super::{NewPassphraseArgs, PassphraseArgs, RegistryArgs, SelectionArgs};
 
 /// Without a passphrase, bytes are copied as they are. A passphrase decrypts what is read, a new

@@ -11,7 +11,9 @@ use std::path::PathBuf;
 use clap::{ArgAction, Parser, Subcommand};
 use clap_complete::Shell;
 
-pub(crate) use common::{ImageName, NewPassphraseArgs, PassphraseArgs, RegistryArgs, SelectionArgs};
+pub(crate) use common::{
+    ImageName, NewPassphraseArgs, PassphraseArgs, RegistryArgs, SelectionArgs,
+};
 pub(crate) use copy::CopyArgs;
 pub(crate) use inspect::InspectArgs;
 pub(crate) use pull::{PullArgs, ReadingArgs};
@@ -20,8 +22,10 @@ pub(crate) use push::{EncryptionArgs, Output, Protection, PushArgs};
 /// Keeps container images private on public registries.
 #[derive(Debug, Parser)]
 #[command(name = "sealcrate", version, propagate_version = true, max_term_width = 100)]
-#[command(after_help = "Exit status: 0 done, 1 failure, 2 usage, 3 wrong or missing key, 4 refused \
-    because it is not encrypted, 5 damaged or tampered with.")]
+#[command(
+    after_help = "Exit status: 0 done, 1 failure, 2 usage, 3 wrong or missing key, 4 refused \
+    because it is not encrypted, 5 damaged or tampered with."
+)]
 pub(crate) struct Cli {
     #[command(subcommand)]
     pub(crate) command: Command,

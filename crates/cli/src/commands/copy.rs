@@ -33,9 +33,7 @@ pub(crate) fn run(args: &CopyArgs, session: &Session) -> Result<()> {
     let source = session.places.source(from)?;
     let reading = Reading { from, to, args: &args.reading };
     let (written, image) = match new_passphrase {
-        Some(new_passphrase) => {
-            encrypt_into(args, session, &source, passphrase, &new_passphrase)?
-        }
+        Some(new_passphrase) => encrypt_into(args, session, &source, passphrase, &new_passphrase)?,
         None => {
             let artifact = Artifact::read(&source)?;
             if let (Artifact::Index { raw, index }, None) = (&artifact, &passphrase)

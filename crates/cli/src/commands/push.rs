@@ -11,7 +11,7 @@ use sealcrate_image::{
 };
 use serde_json::json;
 
-use super::{digested, name_beside, print, print_written};
+use super::{name_beside, print, print_written};
 use crate::args::{Protection, PushArgs};
 use crate::failure::Usage;
 use crate::report::{self, Clear};
@@ -23,9 +23,10 @@ pub(crate) fn run(args: &PushArgs, session: &Session) -> Result<()> {
         let text = "a digest cannot be pushed to: give a name and a tag";
         return Err(Usage(text.to_owned()).into());
     }
-    let from = args.from.clone().unwrap_or_else(|| {
-        Location::DockerDaemon(EngineName::Named(args.name.clone()))
-    });
+    let from = args
+        .from
+        .clone()
+        .unwrap_or_else(|| Location::DockerDaemon(EngineName::Named(args.name.clone())));
     let to = Location::Registry(args.name.clone());
     let passphrase = match args.protection {
         Protection::Passphrase if !args.dry_run => Some(session.keys.to_encrypt(&args.passphrase)?),

@@ -61,7 +61,7 @@ pub enum Unencrypted {
 /// An image that was decrypted.
 pub struct Decrypted {
     /// The image: its config as it was before encryption, its layers decrypted as they are read,
-    /// each with its diff ID. It has no manifest.
+    /// each with its diff ID. It has no manifest, unless nothing of it was encrypted.
     pub image: Image,
     /// What authenticates the config's members that stood in clear.
     pub seal: Seal,
@@ -112,7 +112,9 @@ pub fn decrypt(
         let content = Arc::new(DareContent { stored: layer.clone(), key });
         layers.push(Layer::decrypted(MediaType::DOCKER_LAYER_GZIP, size, diff_id, content));
     }
-    Ok(Decrypted { image: Image { manifest: None, config, layers }, seal })
+    // Bytes that are what they were keep their manifest.
+    let manifest = image.manifest.clone().filter(|_| !protection.is_any());
+    Ok(Decrypted { image: Image { manifest, config, layers }, seal })
 }
 
 /// The plaintext of an encrypted layer.

@@ -74,10 +74,10 @@ mod tests {
     /// Exports `app:1` of an engine that says its ID is `id`.
     fn exported(
         id: Digest,
-        answer: impl Fn(&mut Caller) + Send + Sync + 'static,
+        answer: impl Fn(Caller) + Send + Sync + 'static,
     ) -> Result<Image, ReadError> {
         let asked = format!("GET /images/{id}/get");
-        let fake = Fake::start(move |request, caller| {
+        let fake = Fake::start(move |request, mut caller| {
             if request == asked { answer(caller) } else { caller.classic(request, id, &[]) }
         });
         let engine = fake.connect();
@@ -98,13 +98,13 @@ mod tests {
 
     #[test]
     fn image_is_exported_by_its_id() {
-        let image = exported(Digest::of(CONFIG), |caller| caller.answer(200, &archive()));
+        let image = exported(Digest::of(CONFIG), |mut caller| caller.answer(200, &archive()));
         assert_eq!(image.unwrap().config, CONFIG);
     }
 
     #[test]
     fn export_that_is_cut_is_refused() {
-        let cut = |caller: &mut Caller| {
+        let cut = |mut caller: Caller| {
             caller.send(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n200\r\n");
             caller.send(&archive()[..512]);
             caller.send(b"\r\n");
@@ -115,7 +115,7 @@ mod tests {
 
     #[test]
     fn export_that_ends_early_is_refused() {
-        let short = |caller: &mut Caller| caller.answer(200, &archive()[..512 + 10]);
+        let short = |mut caller: Caller| caller.answer(200, &archive()[..512 + 10]);
         let error = exported(Digest::of(CONFIG), short);
         assert!(matches!(error, Err(ReadError::Archive(_))));
     }
@@ -123,7 +123,7 @@ mod tests {
     #[test]
     fn export_of_another_image_is_refused() {
         let wanted = Digest::of(b"another");
-        let error = refused(exported(wanted, |caller| caller.answer(200, &archive())));
+        let error = refused(exported(wanted, |mut caller| caller.answer(200, &archive())));
         let is_told = matches!(error, EngineError::OtherImage { wanted: w, found }
             if w == wanted && found == Digest::of(CONFIG));
         assert!(is_told, "{error:?}");
@@ -131,7 +131,7 @@ mod tests {
 
     #[test]
     fn refusal_is_told_in_the_engines_words() {
-        let error = refused(exported(Digest::of(CONFIG), |caller| {
+        let error = refused(exported(Digest::of(CONFIG), |mut caller| {
             caller.answer(500, b"{\"message\":\"no \\u001b[1m space\"}");
         }));
         let is_told = matches!(&error, EngineError::Refused { status: Some(500), said }
@@ -141,7 +141,7 @@ mod tests {
 
     #[test]
     fn image_that_is_not_there_is_told() {
-        let fake = Fake::start(|request, caller| caller.classic(request, Digest::of(b""), &[]));
+        let fake = Fake::start(|request, mut caller| caller.classic(request, Digest::of(b""), &[]));
         let spool = Spool::in_folder(std::env::temp_dir());
         let error = fake.connect().source(&"other:1".parse().unwrap(), &spool, &Quiet).err();
         assert!(matches!(error, Some(ReadError::Engine(EngineError::NoSuchImage { .. }))));
@@ -167,7 +167,7 @@ mod tests {
             }
         }
         let id = Digest::of(CONFIG);
-        let fake = Fake::start(move |request, caller| match request {
+        let fake = Fake::start(move |request, mut caller| match request {
             get if get.ends_with("/get") => caller.answer(200, &archive()),
             other => caller.classic(other, id, &[]),
         });

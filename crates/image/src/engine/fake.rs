@@ -1,6 +1,7 @@
 //! A scripted engine on a socket of its own, for the faults that a real one cannot be made to have.
 
 use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
+use std::net::Shutdown;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::sync::{Arc, mpsc};
 use std::thread;
@@ -20,7 +21,7 @@ pub(super) struct Fake {
 
 impl Fake {
     /// Starts an engine that answers each request with `script`, which gets the method and path.
-    pub(super) fn start(script: impl Fn(&str, &mut Caller) + Send + Sync + 'static) -> Self {
+    pub(super) fn start(script: impl Fn(&str, Caller) + Send + Sync + 'static) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let listener = UnixListener::bind(folder.path().join("socket")).unwrap();
         let script = Arc::new(script);
@@ -30,7 +31,7 @@ impl Fake {
                 thread::spawn(move || {
                     let mut caller = Caller { stream: BufReader::new(stream.unwrap()) };
                     if let Some(request) = caller.request() {
-                        script(&request, &mut caller);
+                        script(&request, caller);
                     }
                 });
             }
@@ -100,10 +101,11 @@ impl Caller {
         self.send(body);
     }
 
-    /// Keeps the connection open, neither reading nor writing, until the other end closes it or for
-    /// longer than any test waits.
-    pub(super) fn hang(&mut self) {
-        thread::sleep(LONG * 2);
+    /// Closes the connection as Go's servers do when they have left a body unread: a while after
+    /// the end of the answer, so that it arrives.
+    pub(super) fn close(self) {
+        self.stream.get_ref().shutdown(Shutdown::Write).unwrap();
+        thread::sleep(Duration::from_millis(500));
     }
 
     /// Answers what every script answers alike: that this is Docker's engine with the classic store,
@@ -112,7 +114,7 @@ impl Caller {
         let image = json!({"Id": id, "RootFS": {"Type": "layers", "Layers": diff_ids}, "Size": 5});
         match request {
             "GET /version" => {
-                self.json(&json!({"Components": [{"Name": "Engine", "Version": "1"}]}))
+                self.json(&json!({"Components": [{"Name": "Engine", "Version": "1"}]}));
             }
             "GET /info" => self.json(&json!({"Driver": "overlay2", "DriverStatus": [["a", "b"]]})),
             "GET /images/json?all=true&shared-size=false&digests=false&manifests=false" => {
@@ -130,6 +132,11 @@ impl Caller {
     pub(super) fn json(&mut self, value: &serde_json::Value) {
         self.answer(200, value.to_string().as_bytes());
     }
+}
+
+/// Keeps a connection open, neither reading nor writing, for longer than any test waits.
+pub(super) fn hang() {
+    thread::sleep(LONG * 2);
 }
 
 const LONG: Duration = Duration::from_secs(8);

@@ -201,7 +201,7 @@ mod tests {
 
     use super::*;
     use crate::archive::DockerArchive;
-    use crate::engine::fake::{Caller, Fake, soon};
+    use crate::engine::fake::{Caller, Fake, hang, soon};
     use crate::{Descriptor, Family, Quiet};
 
     const LOAD: &str = "POST /images/load?quiet=true";
@@ -228,9 +228,9 @@ mod tests {
     }
 
     /// An engine of the classic store that holds `image`, and loads as `load` says.
-    fn holding(image: &Image, load: impl Fn(&mut Caller) + Send + Sync + 'static) -> Fake {
+    fn holding(image: &Image, load: impl Fn(Caller) + Send + Sync + 'static) -> Fake {
         let (id, diff_ids) = (image.id(), diff_ids(image));
-        Fake::start(move |request, caller| {
+        Fake::start(move |request, mut caller| {
             if request == LOAD { load(caller) } else { caller.classic(request, id, &diff_ids) }
         })
     }
@@ -242,7 +242,7 @@ mod tests {
     /// Loads `image` into an engine that holds it, and loads as `load` says.
     fn loaded(
         image: Image,
-        load: impl Fn(&mut Caller) + Send + Sync + 'static,
+        load: impl Fn(Caller) + Send + Sync + 'static,
     ) -> Result<Descriptor, WriteError> {
         let fake = holding(&image, load);
         soon(move || {
@@ -270,7 +270,7 @@ mod tests {
     fn what_is_loaded_is_an_archive_of_the_image() {
         let image = image(vec![layer(vec![1; MUCH]), layer(vec![2; 3])]);
         let (sender, bodies) = mpsc::channel();
-        let done = loaded(image.clone(), move |caller| {
+        let done = loaded(image.clone(), move |mut caller| {
             sender.send(caller.body().unwrap()).unwrap();
             caller.answer(200, b"{\"stream\":\"Loaded image: app:1\\n\"}\r\n");
         });
@@ -281,7 +281,7 @@ mod tests {
 
     #[test]
     fn error_in_a_good_answer_fails() {
-        let error = engines(loaded(image(vec![layer(vec![1; 9])]), |caller| {
+        let error = engines(loaded(image(vec![layer(vec![1; 9])]), |mut caller| {
             caller.body().unwrap();
             caller.answer(200, b"{\"stream\":\"x\"}\r\n{\"errorDetail\":{\"message\":\"bad\"},\"error\":\"bad\"}\r\n");
         }));
@@ -292,7 +292,7 @@ mod tests {
 
     #[test]
     fn absent_layer_is_told_apart() {
-        let error = engines(loaded(image(vec![layer(vec![1; 9])]), |caller| {
+        let error = engines(loaded(image(vec![layer(vec![1; 9])]), |mut caller| {
             caller.body().unwrap();
             let said = "open /x/1.tar: no such file or directory";
             caller.answer(
@@ -305,9 +305,9 @@ mod tests {
 
     #[test]
     fn answer_before_the_body_is_read_ends_the_load() {
-        let error = engines(loaded(image(vec![layer(vec![1; MUCH])]), |caller| {
+        let error = engines(loaded(image(vec![layer(vec![1; MUCH])]), |mut caller| {
             caller.answer(500, br#"{"message":"no space"}"#);
-            caller.hang();
+            hang();
         }));
         let is_told = matches!(&error, EngineError::Refused { status: Some(500), said }
             if said == "no space");
@@ -316,18 +316,19 @@ mod tests {
 
     #[test]
     fn answer_before_a_close_is_read() {
-        let error = engines(loaded(image(vec![layer(vec![1; MUCH])]), |caller| {
+        let error = engines(loaded(image(vec![layer(vec![1; MUCH])]), |mut caller| {
             caller.read_some(1 << 20);
             caller.answer(500, br#"{"message":"no space"}"#);
+            caller.close();
         }));
         assert!(matches!(error, EngineError::Refused { status: Some(500), .. }), "{error:?}");
     }
 
     #[test]
     fn engine_that_says_all_is_well_too_early_fails() {
-        let error = engines(loaded(image(vec![layer(vec![1; MUCH])]), |caller| {
+        let error = engines(loaded(image(vec![layer(vec![1; MUCH])]), |mut caller| {
             caller.answer(200, b"{\"stream\":\"Loaded image: app:1\"}\n");
-            caller.hang();
+            hang();
         }));
         assert!(matches!(error, EngineError::EndedEarly), "{error:?}");
     }
@@ -335,9 +336,9 @@ mod tests {
     #[test]
     fn engine_that_dies_fails() {
         let error =
-            engines(loaded(image(vec![layer(vec![1; MUCH])]), |caller| caller.read_some(9)));
+            engines(loaded(image(vec![layer(vec![1; MUCH])]), |mut caller| caller.read_some(9)));
         assert!(matches!(error, EngineError::Connection { .. }), "{error:?}");
-        let error = engines(loaded(image(vec![layer(vec![1; 9])]), |caller| {
+        let error = engines(loaded(image(vec![layer(vec![1; 9])]), |mut caller| {
             caller.body().unwrap();
         }));
         assert!(matches!(error, EngineError::Connection { .. }), "{error:?}");
@@ -346,7 +347,7 @@ mod tests {
     #[test]
     fn engine_without_the_image_fails() {
         let wanted = image(vec![layer(vec![1; 9])]);
-        let answer = |caller: &mut Caller| {
+        let answer = |mut caller: Caller| {
             caller.body().unwrap();
             caller.answer(200, b"");
         };
@@ -363,7 +364,7 @@ mod tests {
         for answers_first in [false, true] {
             let bad = image(vec![layer(vec![1; 9]), damaged(vec![2; MUCH])]);
             let (sender, bodies) = mpsc::channel();
-            let error = loaded(bad, move |caller| {
+            let error = loaded(bad, move |mut caller| {
                 if answers_first {
                     caller.send(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n");
                 }
@@ -376,9 +377,9 @@ mod tests {
 
     #[test]
     fn damaged_layer_is_told_though_the_engine_hangs() {
-        let error = loaded(image(vec![damaged(vec![2; 9])]), |caller| {
+        let error = loaded(image(vec![damaged(vec![2; 9])]), |mut caller| {
             caller.send(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n");
-            caller.hang();
+            hang();
         });
         assert!(is_damage(&error.unwrap_err()));
     }
@@ -386,7 +387,7 @@ mod tests {
     #[test]
     fn every_layer_fails_as_the_first_that_failed() {
         let wanted = image(vec![damaged(vec![1; MUCH]), layer(vec![2; 9]), layer(vec![3; 9])]);
-        let fake = holding(&wanted, |caller| drop(caller.body()));
+        let fake = holding(&wanted, |mut caller| drop(caller.body()));
         let sink = sink(&fake);
         let put = |layer| sink.put(layer, &Quiet);
         assert!(is_damage(&put(&wanted.layers[0]).unwrap_err()));
@@ -402,7 +403,7 @@ mod tests {
     fn load_that_is_not_committed_is_cut() {
         let wanted = image(vec![layer(vec![1; MUCH])]);
         let (sender, bodies) = mpsc::channel();
-        let fake = holding(&wanted, move |caller| sender.send(caller.body()).unwrap());
+        let fake = holding(&wanted, move |mut caller| sender.send(caller.body()).unwrap());
         soon(move || sink(&fake).put(&wanted.layers[0], &Quiet)).unwrap();
         assert!(bodies.recv().unwrap().is_err(), "the body ended well");
     }
@@ -426,7 +427,7 @@ mod tests {
         let classic = serde_json::json!({"Driver": "overlay2", "DriverStatus": []});
         for (name, info) in [("Engine", containerd), ("Podman Engine", classic)] {
             let (version, diff_ids) = (engine(name), diff_ids.clone());
-            let fake = Fake::start(move |request, caller| match request {
+            let fake = Fake::start(move |request, mut caller| match request {
                 "GET /version" => caller.json(&version),
                 "GET /info" => caller.json(&info),
                 other => caller.classic(other, id, &diff_ids),
@@ -439,7 +440,7 @@ mod tests {
     fn other_stores_are_checked_by_layers() {
         let wanted = image(vec![layer(vec![1; 9])]);
         for (diff_ids, is_loaded) in [(diff_ids(&wanted), true), (vec![], false)] {
-            let fake = Fake::start(move |request, caller| match request {
+            let fake = Fake::start(move |request, mut caller| match request {
                 "GET /version" => caller.json(&serde_json::json!({})),
                 LOAD => {
                     caller.body().unwrap();

@@ -1,0 +1,122 @@
+//! Places: from a location that was typed to the source or sink there.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
+
+use anyhow::{Context, Result};
+use sealcrate_image::archive::{
+    self, DockerArchive, DockerArchiveSink, OciArchiveSink, OciArchiveSource,
+};
+use sealcrate_image::engine::Engine;
+use sealcrate_image::layout::{LayoutSink, LayoutSource};
+use sealcrate_image::registry::{Access, Registry};
+use sealcrate_image::{EngineName, Location, Progress, Reference, Sink, Source, Spool};
+
+use crate::args::RegistryArgs;
+use crate::docker_host::Machine;
+use crate::failure::Usage;
+
+/// Opens places, each engine once.
+pub(crate) struct Places {
+    spool: Spool,
+    progress: Arc<dyn Progress>,
+    plain_http: bool,
+    authorities: Vec<PathBuf>,
+    engine: OnceLock<Engine>,
+}
+
+impl Places {
+    /// Opens places as the environment and the options say.
+    pub(crate) fn new(args: &RegistryArgs, progress: Arc<dyn Progress>) -> Self {
+        Self {
+            spool: Spool::in_folder(std::env::temp_dir()),
+            progress,
+            plain_http: args.plain_http,
+            authorities: args.ca.clone(),
+            engine: OnceLock::new(),
+        }
+    }
+
+    /// Returns where unnamed files are made.
+    pub(crate) fn spool(&self) -> &Spool {
+        &self.spool
+    }
+
+    /// Returns who listens to progress.
+    pub(crate) fn progress(&self) -> &Arc<dyn Progress> {
+        &self.progress
+    }
+
+    /// Opens a place to read from.
+    pub(crate) fn source(&self, location: &Location) -> Result<Arc<dyn Source>> {
+        self.open_source(location).with_context(|| format!("cannot read {location}"))
+    }
+
+    fn open_source(&self, location: &Location) -> Result<Arc<dyn Source>> {
+        Ok(match location {
+            Location::DockerArchive { file, name } => Arc::new(DockerArchive::open(
+                archive::open_file(file, &self.spool)?,
+                name.as_ref(),
+            )?),
+            Location::DockerDaemon(name) => {
+                self.engine()?.source(name, &self.spool, &*self.progress)?
+            }
+            Location::OciLayout { folder, name } => {
+                Arc::new(LayoutSource::open(folder, name.as_deref())?)
+            }
+            Location::OciArchive { file, name } => {
+                let file = archive::open_file(file, &self.spool)?;
+                Arc::new(OciArchiveSource::open(file, name.as_deref())?)
+            }
+            Location::Registry(reference) => self.registry(reference)?.source(reference),
+        })
+    }
+
+    /// Opens a place to write to. Nothing can be seen there before the image is committed.
+    pub(crate) fn sink(&self, location: &Location) -> Result<Arc<dyn Sink>> {
+        self.open_sink(location).with_context(|| format!("cannot write {location}"))
+    }
+
+    fn open_sink(&self, location: &Location) -> Result<Arc<dyn Sink>> {
+        Ok(match location {
+            Location::DockerArchive { file, name } => {
+                Arc::new(DockerArchiveSink::create(file, name.as_ref())?)
+            }
+            Location::DockerDaemon(EngineName::Named(name)) => self.engine()?.sink(Some(name)),
+            Location::DockerDaemon(EngineName::Id(id)) => {
+                let text = format!("an image cannot be given the ID {id}: name it");
+                return Err(Usage(text).into());
+            }
+            Location::OciLayout { folder, name } => {
+                Arc::new(LayoutSink::create(folder, name.as_deref())?)
+            }
+            Location::OciArchive { file, name } => {
+                Arc::new(OciArchiveSink::create(file, name.as_deref())?)
+            }
+            Location::Registry(reference) => self.registry(reference)?.sink(reference),
+        })
+    }
+
+    fn engine(&self) -> Result<Engine> {
+        if let Some(engine) = self.engine.get() {
+            return Ok(engine.clone());
+        }
+        let machine = Machine {
+            variable: &variable,
+            docker_socket: Path::new("/var/run/docker.sock"),
+            podman_socket: Path::new("/run/podman/podman.sock"),
+        };
+        let engine = Engine::connect(&machine.engine()?)?;
+        Ok(self.engine.get_or_init(|| engine).clone())
+    }
+
+    fn registry(&self, reference: &Reference) -> Result<Registry> {
+        let _ = (&self.plain_http, &self.authorities);
+        Ok(Registry::connect(reference.repository().registry(), Access::default())?)
+    }
+}
+
+/// Reads a variable of the environment; one that is no text does not count.
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}
