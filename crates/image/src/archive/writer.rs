@@ -200,44 +200,10 @@ fn repo_tag(name: &Reference) -> Result<String, ArchiveError> {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use super::*;
     use crate::archive::DockerArchive;
-    use crate::{Artifact, Damage, Descriptor, Digest, Family, MediaType, Source};
-
-    const TARS: [&[u8]; 3] = [b"the lowest layer", b"the middle one", b"the top"];
-
-    fn compressed(tar: &[u8], compression: Compression) -> Vec<u8> {
-        match compression {
-            Compression::None => tar.to_vec(),
-            Compression::Gzip => {
-                let mut gzip =
-                    flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
-                gzip.write_all(tar).unwrap();
-                gzip.finish().unwrap()
-            }
-            Compression::Zstd => zstd::encode_all(tar, 1).unwrap(),
-        }
-    }
-
-    fn stored(bytes: Vec<u8>, compression: Compression, diff_id: Option<DiffId>) -> Layer {
-        let descriptor = Descriptor::of(MediaType::layer(Family::Oci, compression), &bytes);
-        Layer::stored(descriptor, diff_id, Arc::new(bytes))
-    }
-
-    fn layer(tar: &[u8], compression: Compression) -> Layer {
-        stored(compressed(tar, compression), compression, Some(DiffId(Digest::of(tar))))
-    }
-
-    fn image() -> Image {
-        let diff_ids: Vec<String> = TARS.iter().map(|tar| Digest::of(tar).to_string()).collect();
-        let config = serde_json::json!({"rootfs": {"type": "layers", "diff_ids": diff_ids}});
-        let compressions = [Compression::None, Compression::Gzip, Compression::Zstd];
-        let layers =
-            TARS.iter().zip(compressions).map(|(tar, compression)| layer(tar, compression));
-        Image { manifest: None, config: config.to_string().into_bytes(), layers: layers.collect() }
-    }
+    use crate::archive::fixtures::{TARS, compressed, image, layer, read};
+    use crate::{Damage, Digest};
 
     fn written(image: &Image) -> Vec<u8> {
         let mut writer = DockerArchiveWriter::new(Vec::new());
@@ -255,16 +221,13 @@ mod tests {
         let bytes = written(&image);
         let archive = DockerArchive::open_bytes(&bytes).unwrap();
         assert_eq!(archive.repo_tags(), ["app:1"]);
-        let source: Arc<dyn Source> = Arc::new(archive);
-        let Artifact::Image(again) = Artifact::read(&source).unwrap() else { panic!("an index") };
+        let (again, layers) = read(archive).unwrap();
         assert_eq!(again.config, image.config);
         let kept = [Compression::None, Compression::Gzip, Compression::None];
-        for ((layer, tar), compression) in again.layers.iter().zip(TARS).zip(kept) {
-            let mut bytes = Vec::new();
-            layer.open().unwrap().read_to_end(&mut bytes).unwrap();
-            assert_eq!(layer.compression().unwrap(), compression);
-            assert_eq!(layer.diff_id(), Some(DiffId(Digest::of(tar))));
-            assert_eq!(bytes, compressed(tar, compression));
+        for (i, (tar, compression)) in TARS.iter().zip(kept).enumerate() {
+            assert_eq!(again.layers[i].compression().unwrap(), compression);
+            assert_eq!(again.layers[i].diff_id(), Some(DiffId(Digest::of(tar))));
+            assert_eq!(layers[i], compressed(tar, compression));
         }
     }
 
@@ -298,7 +261,7 @@ mod tests {
         let wrong = Some(DiffId(Digest::of(b"something else")));
         for compression in [Compression::None, Compression::Gzip, Compression::Zstd] {
             let mut writer = DockerArchiveWriter::new(Vec::new());
-            let error = writer.put(&stored(compressed(b"tar", compression), compression, wrong));
+            let error = writer.put(&layer(b"tar", compression, wrong));
             let inner = error.unwrap_err().into_inner().unwrap();
             assert!(matches!(inner.downcast_ref(), Some(Damage::DiffId { .. })), "{compression:?}");
             assert!(writer.finish(&image(), &[]).is_err(), "{compression:?}");
@@ -307,7 +270,7 @@ mod tests {
 
     #[test]
     fn encrypted_images_and_names_without_tags_are_refused() {
-        let encrypted = stored(b"ciphertext".to_vec(), Compression::None, None);
+        let encrypted = layer(b"ciphertext", Compression::None, None);
         let mut writer = DockerArchiveWriter::new(Vec::new());
         assert_eq!(writer.put(&encrypted).unwrap_err().kind(), io::ErrorKind::InvalidInput);
         let hidden = Image { config: b"{}".to_vec(), ..image() };
