@@ -5,16 +5,13 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::sync::Arc;
 
-use serde::Deserialize;
-
 use super::ArchiveError;
 use super::entries::Entries;
-use crate::descriptor::null_is_empty;
+use super::listed::{Listed, names};
 use crate::spool::FileSlice;
 use crate::{
     Compression, Config, ConfigError, Content, Damage, Descriptor, DiffId, Digest, Family, Hasher,
-    MAX_CONFIG_BYTES, MAX_LAYERS, MAX_MANIFEST_BYTES, Manifest, MediaType, RawManifest, ReadError,
-    Reference, Source,
+    MAX_CONFIG_BYTES, MAX_LAYERS, Manifest, MediaType, RawManifest, ReadError, Reference, Source,
 };
 
 /// One image of an archive as `docker save` writes it.
@@ -30,17 +27,6 @@ pub struct DockerArchive {
     blobs: HashMap<Digest, FileSlice>,
 }
 
-/// One member of `manifest.json`.
-#[derive(Deserialize)]
-struct Listed {
-    #[serde(rename = "Config")]
-    config: String,
-    #[serde(default, rename = "RepoTags", deserialize_with = "null_is_empty")]
-    repo_tags: Vec<String>,
-    #[serde(default, rename = "Layers", deserialize_with = "null_is_empty")]
-    layers: Vec<String>,
-}
-
 impl DockerArchive {
     /// Opens the image `name` of the archive that `file` is, or without a name the only one.
     ///
@@ -52,10 +38,8 @@ impl DockerArchive {
     /// is not what its name says, or that has another number of layers.
     pub fn open(file: Arc<File>, name: Option<&Reference>) -> Result<Self, ArchiveError> {
         let entries = Entries::read(file)?;
-        let images = list(&entries)?;
-        let fits = |image: &&Listed| {
-            name.is_none_or(|name| image.repo_tags.iter().any(|tag| is_named(tag, name)))
-        };
+        let images = Listed::read(&entries)?;
+        let fits = |image: &&Listed| name.is_none_or(|name| image.is_named(name));
         let mut fitting = images.iter().filter(fits);
         match (fitting.next(), fitting.next(), name) {
             (Some(image), None, _) => Self::of(&entries, image),
@@ -76,7 +60,7 @@ impl DockerArchive {
     /// As [`open`](Self::open).
     pub fn open_nth(file: Arc<File>, place: usize) -> Result<Self, ArchiveError> {
         let entries = Entries::read(file)?;
-        let images = list(&entries)?;
+        let images = Listed::read(&entries)?;
         let image = images.get(place).ok_or_else(|| ArchiveError::NoImage {
             wanted: format!("number {place}"),
             there: names(&images),
@@ -163,12 +147,6 @@ impl Content for Absent {
     }
 }
 
-/// Reads which images there are.
-fn list(entries: &Entries) -> Result<Vec<Listed>, ArchiveError> {
-    let bytes = entries.read_whole("manifest.json", MAX_MANIFEST_BYTES)?;
-    serde_json::from_slice(&bytes).map_err(ArchiveError::Json)
-}
-
 /// Tells what a manifest would say of the layer of `diff_id`, which lies in `slice` under `name`.
 fn describe(name: &str, slice: &FileSlice, diff_id: DiffId) -> Result<Descriptor, ArchiveError> {
     let compression = Compression::sniff(&mut *slice.open()?)?;
@@ -191,38 +169,13 @@ fn digest_in(name: &str) -> Option<Digest> {
     format!("sha256:{hex}").parse().ok()
 }
 
-/// Tells whether `tag`, as an archive spells it, is the image `name`.
-fn is_named(tag: &str, name: &Reference) -> bool {
-    tag.parse::<Reference>()
-        .is_ok_and(|tag| tag.repository() == name.repository() && tag.tag() == name.tag())
-}
-
-/// How many names an error tells.
-const MAX_SHOWN: usize = 20;
-
-/// Lists the images for people.
-fn names(images: &[Listed]) -> String {
-    if images.is_empty() {
-        return "none".to_owned();
-    }
-    let name = |(place, image): (usize, &Listed)| match image.repo_tags.first() {
-        None => format!("number {place} (without a name)"),
-        // It may hold anything, and goes to a terminal.
-        Some(tag) => format!("{:?}", tag.chars().take(300).collect::<String>()),
-    };
-    let mut shown: Vec<String> = images.iter().enumerate().take(MAX_SHOWN).map(name).collect();
-    if images.len() > MAX_SHOWN {
-        shown.push("…".to_owned());
-    }
-    shown.join(", ")
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
     use serde_json::json;
 
     use super::*;
+    use crate::MAX_MANIFEST_BYTES;
     use crate::archive::fixtures::{Tar, config, gzip, read};
 
     const LOW: &[u8] = b"the tar of the lower layer";
@@ -436,9 +389,19 @@ mod tests {
         let config = vec![b' '; MAX_CONFIG_BYTES as usize + 1];
         let bytes = Tar::new().file("c.json", &config).images(&images).bytes();
         assert!(matches!(open_error(&bytes), ArchiveError::TooLarge(_)));
-        let bytes = Tar::new().long_name(&"x".repeat(1 << 20)).file("short", b"").bytes();
-        let error = open_error(&bytes);
-        assert!(matches!(error, ArchiveError::Io(error) if error.to_string().contains("too long")));
+        // Long names, one alone and two that are too long together.
+        let name = |len: usize| "x".repeat(len);
+        for tar in [
+            Tar::new().long_name(&name(1 << 20)),
+            Tar::new()
+                .long_name(&name(40 << 10))
+                .extension(tar::EntryType::GNULongLink, &name(40 << 10)),
+        ] {
+            let ArchiveError::Io(error) = open_error(&tar.file("short", b"").bytes()) else {
+                panic!("it is no error of reading")
+            };
+            assert_eq!(error.to_string(), "the headers of an entry are too long");
+        }
     }
 
     #[test]

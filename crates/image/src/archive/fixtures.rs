@@ -43,9 +43,14 @@ impl Tar {
     }
 
     /// Gives the next entry a longer name, as GNU tar does.
-    pub(crate) fn long_name(mut self, name: &str) -> Self {
+    pub(crate) fn long_name(self, name: &str) -> Self {
+        self.extension(tar::EntryType::GNULongName, name)
+    }
+
+    /// Says more of the next entry.
+    pub(crate) fn extension(mut self, kind: tar::EntryType, name: &str) -> Self {
         let mut header = tar::Header::new_gnu();
-        header.set_entry_type(tar::EntryType::GNULongName);
+        header.set_entry_type(kind);
         header.set_size(name.len() as u64);
         self.0.append(&named(header, "././@LongLink", ""), name.as_bytes()).unwrap();
         self

@@ -9,6 +9,7 @@ mod docker_sink;
 mod entries;
 #[cfg(test)]
 pub(crate) mod fixtures;
+mod listed;
 mod oci;
 mod target;
 mod writer;

@@ -3,9 +3,8 @@
 use std::collections::HashSet;
 use std::io::{self, Read, Write};
 
-use serde::Serialize;
-
 use super::ArchiveError;
+use super::listed::{self, Listed, layer_name, repo_tag};
 use crate::progress::MeteredReader;
 use crate::{Compression, Config, ConfigError, DiffId, Image, Layer, Meter, Quiet, Reference};
 
@@ -18,15 +17,6 @@ pub struct DockerArchiveWriter<W: Write> {
     tar: tar::Builder<W>,
     put: HashSet<DiffId>,
     failed: bool,
-}
-
-/// One member of `manifest.json`.
-#[derive(Serialize)]
-#[serde(rename_all = "PascalCase")]
-struct Listed {
-    config: String,
-    repo_tags: Vec<String>,
-    layers: Vec<String>,
 }
 
 impl<W: Write> DockerArchiveWriter<W> {
@@ -104,7 +94,7 @@ impl<W: Write> DockerArchiveWriter<W> {
         };
         self.append(&config, image.config.len() as u64, image.config.as_slice())?;
         let manifest = serde_json::to_vec(&[listed])?;
-        self.append("manifest.json", manifest.len() as u64, manifest.as_slice())?;
+        self.append(listed::NAME, manifest.len() as u64, manifest.as_slice())?;
         self.tar.into_inner()
     }
 
@@ -186,16 +176,6 @@ impl Read for Unpacked<'_> {
         }
         Ok(count)
     }
-}
-
-fn layer_name(diff_id: DiffId) -> String {
-    format!("{}.tar", diff_id.0.hex())
-}
-
-/// Writes a name as `docker save` does: without what Docker adds by itself, and with a tag.
-fn repo_tag(name: &Reference) -> Result<String, ArchiveError> {
-    let tag = name.tag().ok_or_else(|| ArchiveError::NoTag(name.familiar()))?;
-    Ok(format!("{}:{tag}", name.repository().familiar()))
 }
 
 #[cfg(test)]
