@@ -7,6 +7,9 @@
 mod docker;
 mod docker_sink;
 mod entries;
+#[cfg(test)]
+pub(crate) mod fixtures;
+mod listed;
 mod oci;
 mod target;
 mod writer;
@@ -134,4 +137,162 @@ pub enum ArchiveError {
     /// A layer could not be written, so that the archive cannot be finished.
     #[error("the archive is incomplete, since a layer could not be written")]
     Unfinished,
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::io::Write;
+
+    use super::fixtures::{TARS, gzip, image, layer, put, read, tars, write};
+    use super::*;
+    use crate::layout::{LayoutSink, LayoutSource};
+    use crate::{DiffId, Digest, Image, MediaType, Quiet, Sink, Source, WriteError};
+
+    fn count(folder: &Path) -> usize {
+        fs::read_dir(folder).unwrap().count()
+    }
+
+    fn is_damage(error: &WriteError) -> bool {
+        let WriteError::Io(error) = error else { return false };
+        error.get_ref().is_some_and(|inner| inner.is::<Damage>())
+    }
+
+    #[test]
+    fn image_goes_through_every_form_and_stays_the_same() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        let spool = Spool::in_folder(folder.path());
+        let open = |name: &str| open_file(&at(name), &spool).unwrap();
+        let original = image();
+        let name = "app:1".parse().unwrap();
+
+        let id = write(&original, &DockerArchiveSink::create(&at("docker"), Some(&name)).unwrap());
+        assert_eq!(id.unwrap().digest, original.id());
+        let docker = DockerArchive::open(open("docker"), Some(&name)).unwrap();
+        let (docker, _) = read(docker).unwrap();
+
+        let sink = OciArchiveSink::create(&at("oci"), Some("v1")).unwrap();
+        let digest = write(&Image { manifest: None, ..docker.clone() }, &sink).unwrap().digest;
+        let (oci, _) = read(OciArchiveSource::open(open("oci"), Some("v1")).unwrap()).unwrap();
+        assert_eq!(*oci.manifest.as_ref().unwrap().media_type(), MediaType::OCI_MANIFEST);
+        assert_eq!(oci.manifest.as_ref().unwrap().digest(), digest);
+
+        let sink = LayoutSink::create(&at("layout"), None).unwrap();
+        assert_eq!(write(&oci, &sink).unwrap().digest, digest);
+        let (layout, _) = read(LayoutSource::open(&at("layout"), None).unwrap()).unwrap();
+        assert_eq!(layout.manifest, oci.manifest);
+
+        let sink = DockerArchiveSink::create(&at("again"), None).unwrap();
+        write(&layout, &sink).unwrap();
+        let (again, _) = read(DockerArchive::open(open("again"), None).unwrap()).unwrap();
+        for image in [docker, oci, layout, again] {
+            assert_eq!(image.config, original.config);
+            assert_eq!(tars(&image), TARS);
+        }
+        assert_eq!(count(folder.path()), 4);
+    }
+
+    #[test]
+    fn damaged_layer_leaves_no_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut image = image();
+        image.layers[1] = layer(b"tar", Compression::Gzip, Some(DiffId(Digest::of(b"other"))));
+        let sinks: [Box<dyn Sink>; 2] = [
+            Box::new(DockerArchiveSink::create(&folder.path().join("a"), None).unwrap()),
+            Box::new(OciArchiveSink::create(&folder.path().join("b"), None).unwrap()),
+        ];
+        for sink in sinks {
+            assert!(is_damage(&put(&image, &*sink).err().unwrap()));
+            assert!(sink.commit(&image).is_err());
+            assert!(sink.put(&image.layers[0], &Quiet).is_err());
+            drop(sink);
+            assert_eq!(count(folder.path()), 0);
+        }
+    }
+
+    #[test]
+    fn archives_that_lack_a_layer_are_not_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let image = image();
+        let docker = DockerArchiveSink::create(&folder.path().join("a"), None).unwrap();
+        docker.put(&image.layers[0], &Quiet).unwrap();
+        assert!(matches!(
+            docker.commit(&image),
+            Err(WriteError::Archive(ArchiveError::Missing(_)))
+        ));
+        let oci = OciArchiveSink::create(&folder.path().join("b"), None).unwrap();
+        oci.put(&image.layers[0], &Quiet).unwrap();
+        assert!(matches!(
+            oci.commit(&image),
+            Err(WriteError::Layout(LayoutError::BlobAbsent(digest)))
+                if Some(digest) == image.layers[1].digest()
+        ));
+        drop((docker, oci));
+        assert_eq!(count(folder.path()), 0);
+    }
+
+    #[test]
+    fn files_that_exist_are_never_overwritten() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("a.tar");
+        let (early, late) =
+            (DockerArchiveSink::create(&file, None).unwrap(), OciArchiveSink::create(&file, None));
+        fs::write(&file, "mine").unwrap();
+        for refused in [
+            DockerArchiveSink::create(&file, None).err(),
+            OciArchiveSink::create(&file, None).err(),
+        ] {
+            assert!(matches!(refused, Some(ArchiveError::Exists(path)) if path == file));
+        }
+        let exists = |result| matches!(result, Err(WriteError::Archive(ArchiveError::Exists(_))));
+        assert!(exists(write(&image(), &early)));
+        assert!(exists(write(&image(), &late.unwrap())));
+        assert_eq!(fs::read(&file).unwrap(), b"mine");
+        let nowhere = DockerArchiveSink::create(&folder.path().join("no/a.tar"), None).err();
+        assert!(matches!(nowhere, Some(ArchiveError::Target { .. })));
+    }
+
+    #[test]
+    fn archive_is_for_its_owner_alone() {
+        use std::os::unix::fs::PermissionsExt;
+
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("a.tar");
+        write(&image(), &DockerArchiveSink::create(&file, None).unwrap()).unwrap();
+        assert_eq!(file.metadata().unwrap().permissions().mode() & 0o777, 0o600);
+    }
+
+    #[test]
+    fn gzipped_archives_and_pipes_are_unpacked_into_nameless_files() {
+        let folder = tempfile::tempdir().unwrap();
+        let spool = Spool::in_folder(folder.path());
+        let file = folder.path().join("a.tar");
+        write(&image(), &DockerArchiveSink::create(&file, None).unwrap()).unwrap();
+        let bytes = fs::read(&file).unwrap();
+
+        let zipped = folder.path().join("a.tar.gz");
+        fs::write(&zipped, gzip(&bytes)).unwrap();
+        let archive = DockerArchive::open(open_file(&zipped, &spool).unwrap(), None).unwrap();
+        assert_eq!(tars(&read(archive).unwrap().0), TARS);
+
+        let pipe = folder.path().join("pipe");
+        rustix::fs::mknodat(
+            rustix::fs::CWD,
+            &pipe,
+            rustix::fs::FileType::Fifo,
+            rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR,
+            0,
+        )
+        .unwrap();
+        let archive = std::thread::scope(|scope| {
+            scope.spawn(|| File::create(&pipe).unwrap().write_all(&bytes).unwrap());
+            DockerArchive::open(open_file(&pipe, &spool).unwrap(), None).unwrap()
+        });
+        assert_eq!(archive.root().unwrap(), {
+            DockerArchive::open_bytes(&bytes).unwrap().root().unwrap()
+        });
+        assert_eq!(count(folder.path()), 3);
+        assert!(open_file(folder.path(), &spool).is_err());
+    }
 }

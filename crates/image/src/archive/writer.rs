@@ -3,9 +3,8 @@
 use std::collections::HashSet;
 use std::io::{self, Read, Write};
 
-use serde::Serialize;
-
 use super::ArchiveError;
+use super::listed::{self, Listed, layer_name, repo_tag};
 use crate::progress::MeteredReader;
 use crate::{Compression, Config, ConfigError, DiffId, Image, Layer, Meter, Quiet, Reference};
 
@@ -18,15 +17,6 @@ pub struct DockerArchiveWriter<W: Write> {
     tar: tar::Builder<W>,
     put: HashSet<DiffId>,
     failed: bool,
-}
-
-/// One member of `manifest.json`.
-#[derive(Serialize)]
-#[serde(rename_all = "PascalCase")]
-struct Listed {
-    config: String,
-    repo_tags: Vec<String>,
-    layers: Vec<String>,
 }
 
 impl<W: Write> DockerArchiveWriter<W> {
@@ -104,7 +94,7 @@ impl<W: Write> DockerArchiveWriter<W> {
         };
         self.append(&config, image.config.len() as u64, image.config.as_slice())?;
         let manifest = serde_json::to_vec(&[listed])?;
-        self.append("manifest.json", manifest.len() as u64, manifest.as_slice())?;
+        self.append(listed::NAME, manifest.len() as u64, manifest.as_slice())?;
         self.tar.into_inner()
     }
 
@@ -188,56 +178,12 @@ impl Read for Unpacked<'_> {
     }
 }
 
-fn layer_name(diff_id: DiffId) -> String {
-    format!("{}.tar", diff_id.0.hex())
-}
-
-/// Writes a name as `docker save` does: without what Docker adds by itself, and with a tag.
-fn repo_tag(name: &Reference) -> Result<String, ArchiveError> {
-    let tag = name.tag().ok_or_else(|| ArchiveError::NoTag(name.familiar()))?;
-    Ok(format!("{}:{tag}", name.repository().familiar()))
-}
-
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use super::*;
     use crate::archive::DockerArchive;
-    use crate::{Artifact, Damage, Descriptor, Digest, Family, MediaType, Source};
-
-    const TARS: [&[u8]; 3] = [b"the lowest layer", b"the middle one", b"the top"];
-
-    fn compressed(tar: &[u8], compression: Compression) -> Vec<u8> {
-        match compression {
-            Compression::None => tar.to_vec(),
-            Compression::Gzip => {
-                let mut gzip =
-                    flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
-                gzip.write_all(tar).unwrap();
-                gzip.finish().unwrap()
-            }
-            Compression::Zstd => zstd::encode_all(tar, 1).unwrap(),
-        }
-    }
-
-    fn stored(bytes: Vec<u8>, compression: Compression, diff_id: Option<DiffId>) -> Layer {
-        let descriptor = Descriptor::of(MediaType::layer(Family::Oci, compression), &bytes);
-        Layer::stored(descriptor, diff_id, Arc::new(bytes))
-    }
-
-    fn layer(tar: &[u8], compression: Compression) -> Layer {
-        stored(compressed(tar, compression), compression, Some(DiffId(Digest::of(tar))))
-    }
-
-    fn image() -> Image {
-        let diff_ids: Vec<String> = TARS.iter().map(|tar| Digest::of(tar).to_string()).collect();
-        let config = serde_json::json!({"rootfs": {"type": "layers", "diff_ids": diff_ids}});
-        let compressions = [Compression::None, Compression::Gzip, Compression::Zstd];
-        let layers =
-            TARS.iter().zip(compressions).map(|(tar, compression)| layer(tar, compression));
-        Image { manifest: None, config: config.to_string().into_bytes(), layers: layers.collect() }
-    }
+    use crate::archive::fixtures::{TARS, compressed, image, layer, read};
+    use crate::{Damage, Digest};
 
     fn written(image: &Image) -> Vec<u8> {
         let mut writer = DockerArchiveWriter::new(Vec::new());
@@ -255,16 +201,13 @@ mod tests {
         let bytes = written(&image);
         let archive = DockerArchive::open_bytes(&bytes).unwrap();
         assert_eq!(archive.repo_tags(), ["app:1"]);
-        let source: Arc<dyn Source> = Arc::new(archive);
-        let Artifact::Image(again) = Artifact::read(&source).unwrap() else { panic!("an index") };
+        let (again, layers) = read(archive).unwrap();
         assert_eq!(again.config, image.config);
         let kept = [Compression::None, Compression::Gzip, Compression::None];
-        for ((layer, tar), compression) in again.layers.iter().zip(TARS).zip(kept) {
-            let mut bytes = Vec::new();
-            layer.open().unwrap().read_to_end(&mut bytes).unwrap();
-            assert_eq!(layer.compression().unwrap(), compression);
-            assert_eq!(layer.diff_id(), Some(DiffId(Digest::of(tar))));
-            assert_eq!(bytes, compressed(tar, compression));
+        for (i, (tar, compression)) in TARS.iter().zip(kept).enumerate() {
+            assert_eq!(again.layers[i].compression().unwrap(), compression);
+            assert_eq!(again.layers[i].diff_id(), Some(DiffId(Digest::of(tar))));
+            assert_eq!(layers[i], compressed(tar, compression));
         }
     }
 
@@ -298,7 +241,7 @@ mod tests {
         let wrong = Some(DiffId(Digest::of(b"something else")));
         for compression in [Compression::None, Compression::Gzip, Compression::Zstd] {
             let mut writer = DockerArchiveWriter::new(Vec::new());
-            let error = writer.put(&stored(compressed(b"tar", compression), compression, wrong));
+            let error = writer.put(&layer(b"tar", compression, wrong));
             let inner = error.unwrap_err().into_inner().unwrap();
             assert!(matches!(inner.downcast_ref(), Some(Damage::DiffId { .. })), "{compression:?}");
             assert!(writer.finish(&image(), &[]).is_err(), "{compression:?}");
@@ -307,7 +250,7 @@ mod tests {
 
     #[test]
     fn encrypted_images_and_names_without_tags_are_refused() {
-        let encrypted = stored(b"ciphertext".to_vec(), Compression::None, None);
+        let encrypted = layer(b"ciphertext", Compression::None, None);
         let mut writer = DockerArchiveWriter::new(Vec::new());
         assert_eq!(writer.put(&encrypted).unwrap_err().kind(), io::ErrorKind::InvalidInput);
         let hidden = Image { config: b"{}".to_vec(), ..image() };

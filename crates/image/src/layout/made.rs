@@ -52,3 +52,37 @@ impl Drop for Made {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use super::*;
+
+    fn make(folder: &Path) -> Made {
+        let mut made = Made::default();
+        made.folders(&folder.join("a/b")).unwrap();
+        let file = Unnamed::create_in(folder, 0o600).unwrap();
+        file.file().write_all(b"new").unwrap();
+        made.file(file, &folder.join("a/b/file")).unwrap();
+        made
+    }
+
+    #[test]
+    fn what_was_made_goes_and_what_was_there_stays() {
+        let folder = tempfile::tempdir().unwrap();
+        drop(make(folder.path()));
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+        fs::create_dir_all(folder.path().join("a/b")).unwrap();
+        fs::write(folder.path().join("a/b/file"), "old").unwrap();
+        drop(make(folder.path()));
+        assert_eq!(fs::read(folder.path().join("a/b/file")).unwrap(), b"old");
+    }
+
+    #[test]
+    fn what_is_kept_stays() {
+        let folder = tempfile::tempdir().unwrap();
+        make(folder.path()).keep();
+        assert_eq!(fs::read(folder.path().join("a/b/file")).unwrap(), b"new");
+    }
+}

@@ -219,3 +219,189 @@ fn remove_damaged(path: &Path) -> Result<(), LayoutError> {
         _ => Ok(()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::archive::fixtures::{TARS, config, image, layer, put, read, tars, write};
+    use crate::layout::LayoutSource;
+    use crate::{Artifact, Compression, Damage, DiffId, Family, MediaType, Quiet, Source};
+
+    fn here() -> (tempfile::TempDir, PathBuf) {
+        let folder = tempfile::tempdir().unwrap();
+        let layout = folder.path().join("new/layout");
+        (folder, layout)
+    }
+
+    fn names_in(folder: &Path) -> Vec<String> {
+        let name =
+            |entry: io::Result<fs::DirEntry>| entry.unwrap().file_name().into_string().unwrap();
+        let mut names: Vec<String> = fs::read_dir(folder).unwrap().map(name).collect();
+        names.sort();
+        names
+    }
+
+    fn named_image(layout: &Path, name: Option<&str>) -> Image {
+        read(LayoutSource::open(layout, name).unwrap()).unwrap().0
+    }
+
+    #[test]
+    fn nothing_is_there_before_the_commit_and_all_of_it_after() {
+        let (folder, layout) = here();
+        let sink = LayoutSink::create(&layout, Some("v1")).unwrap();
+        let image = image();
+        let layers = put(&image, &sink).unwrap();
+        assert_eq!(names_in(folder.path()), [""; 0]);
+        let root = sink.commit(&Image { layers, ..image }).unwrap();
+        assert_eq!(names_in(&layout), ["blobs", "index.json", "oci-layout"]);
+        let again = named_image(&layout, Some("v1"));
+        assert_eq!(again.manifest.as_ref().unwrap().descriptor(), root);
+        assert_eq!(tars(&again), TARS);
+        assert_eq!(names_in(&layout.join("blobs/sha256")).len(), 5);
+    }
+
+    #[test]
+    fn damaged_layer_leaves_neither_file_nor_folder() {
+        let (folder, layout) = here();
+        let sink = LayoutSink::create(&layout, None).unwrap();
+        let mut image = image();
+        image.layers[2] = layer(b"tar", Compression::Gzip, Some(DiffId(Digest::of(b"other"))));
+        let Err(WriteError::Io(error)) = put(&image, &sink) else { panic!("it was taken") };
+        assert!(error.into_inner().unwrap().is::<Damage>());
+        let absent = sink.commit(&image.clone().with_manifest(Family::Oci).unwrap());
+        assert!(matches!(absent, Err(WriteError::Layout(LayoutError::BlobAbsent(_)))));
+        drop(sink);
+        assert_eq!(names_in(folder.path()), [""; 0]);
+    }
+
+    #[test]
+    fn commit_that_fails_half_way_takes_everything_back() {
+        let (folder, layout) = here();
+        let sink = LayoutSink::create(&layout, None).unwrap();
+        let image = image();
+        let layers = put(&image, &sink).unwrap();
+        // The last step cannot be done: a folder is where the index should be.
+        fs::create_dir_all(layout.join("index.json")).unwrap();
+        let error = sink.commit(&Image { layers, ..image }).unwrap_err();
+        assert!(matches!(error, WriteError::Layout(LayoutError::Io { .. })), "{error:?}");
+        assert_eq!(names_in(&layout), ["index.json"]);
+        drop(folder);
+    }
+
+    #[test]
+    fn names_are_replaced_and_other_images_stay() {
+        let (_folder, layout) = here();
+        let small = |tar: &[u8]| Image {
+            manifest: None,
+            config: config(&[tar]),
+            layers: vec![layer(tar, Compression::Gzip, Some(DiffId(Digest::of(tar))))],
+        };
+        let store = |tar: &[u8], name| {
+            write(&small(tar), &LayoutSink::create(&layout, name).unwrap()).unwrap()
+        };
+        for (tar, name) in [
+            (&b"1"[..], Some("one")),
+            (b"2", Some("two")),
+            (b"3", None),
+            (b"4", Some("one")),
+            (b"5", None),
+        ] {
+            store(tar, name);
+        }
+        assert_eq!(tars(&named_image(&layout, Some("one"))), [b"4"]);
+        assert_eq!(tars(&named_image(&layout, Some("two"))), [b"2"]);
+        let error = LayoutSource::open(&layout, None).err().unwrap();
+        let nameless = write(&small(b"5"), &LayoutSink::create(&layout, None).unwrap()).unwrap();
+        let there = format!(r#""two", "one", {} (without a name)"#, nameless.digest.short());
+        assert!(matches!(error, LayoutError::Several { there: found } if found == there));
+        let error = LayoutSource::open(&layout, Some("six")).err().unwrap();
+        assert!(matches!(error, LayoutError::NoImage { wanted, .. } if wanted == "six"));
+    }
+
+    #[test]
+    fn blobs_that_are_there_are_present_and_damaged_ones_are_replaced() {
+        let (_folder, layout) = here();
+        let original = image();
+        write(&original, &LayoutSink::create(&layout, None).unwrap()).unwrap();
+        let image = named_image(&layout, None);
+        let sink = LayoutSink::create(&layout, Some("again")).unwrap();
+        assert_eq!(sink.present(&image).unwrap(), [true; 3]);
+        let path = sink.blob_path(image.layers[1].digest().unwrap());
+        fs::write(&path, "cut").unwrap();
+        assert_eq!(sink.present(&image).unwrap(), [true, false, true]);
+        sink.put(&original.layers[1], &Quiet).unwrap();
+        sink.commit(&image).unwrap();
+        assert_eq!(tars(&named_image(&layout, Some("again"))), TARS);
+    }
+
+    #[test]
+    fn manifest_of_another_family_keeps_its_bytes() {
+        let (_folder, layout) = here();
+        let mut image = image();
+        // A stored image is as its registry had it.
+        image.layers.remove(0);
+        image.config = config(&TARS[1..]);
+        let image = image.with_manifest(Family::Docker).unwrap();
+        write(&image, &LayoutSink::create(&layout, None).unwrap()).unwrap();
+        let again = named_image(&layout, None);
+        assert_eq!(again.manifest, image.manifest);
+        assert_eq!(*again.manifest.unwrap().media_type(), MediaType::DOCKER_MANIFEST);
+    }
+
+    #[test]
+    fn manifest_must_be_that_of_the_config() {
+        let (_folder, layout) = here();
+        let sink = LayoutSink::create(&layout, None).unwrap();
+        let image = image();
+        let layers = put(&image, &sink).unwrap();
+        let mut image = Image { layers, ..image }.with_manifest(Family::Oci).unwrap();
+        image.config.push(b' ');
+        let error = sink.commit(&image).unwrap_err();
+        assert!(matches!(error, WriteError::Layout(LayoutError::Config(_))), "{error:?}");
+        assert!(!layout.exists());
+    }
+
+    #[test]
+    fn index_of_images_is_stored_with_its_children() {
+        let (_folder, layout) = here();
+        let sink = LayoutSink::create(&layout, Some("all")).unwrap();
+        let image = image();
+        let layers = put(&image, &sink).unwrap();
+        let child = Image { layers, ..image }.with_manifest(Family::Oci).unwrap();
+        let descriptor = child.manifest.as_ref().unwrap().descriptor();
+        let index = Index::new(vec![descriptor]).to_raw();
+        assert!(matches!(
+            sink.commit_index(&index),
+            Err(WriteError::Layout(LayoutError::BlobAbsent(_)))
+        ));
+        sink.put_child(&child).unwrap();
+        sink.commit_index(&index).unwrap();
+        let source: Arc<dyn Source> = Arc::new(LayoutSource::open(&layout, None).unwrap());
+        let artifact = Artifact::read(&source).unwrap();
+        assert!(matches!(&artifact, Artifact::Index { raw, .. } if *raw == index));
+        assert_eq!(tars(&artifact.into_image(&source, None).unwrap()), TARS);
+    }
+
+    #[test]
+    fn folders_with_something_else_in_them_are_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        assert!(LayoutSink::create(folder.path(), None).is_ok());
+        let file = folder.path().join("letters");
+        fs::write(&file, "mine").unwrap();
+        let error = LayoutSink::create(folder.path(), None).err().unwrap();
+        assert!(matches!(error, LayoutError::NotALayout(path) if path == folder.path()));
+        for path in [&file, &file.join("below")] {
+            let error = LayoutSink::create(path, None).err().unwrap();
+            assert!(matches!(error, LayoutError::Io { .. }), "{error:?}");
+        }
+        fs::write(folder.path().join("oci-layout"), r#"{"imageLayoutVersion":"2.0.0"}"#).unwrap();
+        let error = LayoutSink::create(folder.path(), None).err().unwrap();
+        assert!(matches!(error, LayoutError::Version));
+        fs::write(folder.path().join("oci-layout"), MARKER).unwrap();
+        fs::write(folder.path().join("index.json"), "{}").unwrap();
+        let error = LayoutSink::create(folder.path(), None).err().unwrap();
+        assert!(matches!(error, LayoutError::Index(_)));
+    }
+}

@@ -135,3 +135,147 @@ fn open_regular(path: &Path) -> io::Result<File> {
     }
     Ok(file)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::archive::fixtures::{Tar, image, read, write};
+    use crate::archive::{ArchiveError, OciArchiveSource};
+    use crate::layout::{LayoutSink, MARKER};
+    use crate::{Damage, Digest, Index, MediaType};
+
+    fn layout() -> (tempfile::TempDir, PathBuf) {
+        let folder = tempfile::tempdir().unwrap();
+        let layout = folder.path().join("layout");
+        write(&image(), &LayoutSink::create(&layout, Some("v1")).unwrap()).unwrap();
+        (folder, layout)
+    }
+
+    fn open(layout: &Path) -> Result<LayoutSource, LayoutError> {
+        LayoutSource::open(layout, None)
+    }
+
+    fn damage(result: Result<RawManifest, ReadError>) -> Damage {
+        let Err(ReadError::Io(error)) = result else { panic!("{result:?}") };
+        error.into_inner().unwrap().downcast_ref::<Damage>().unwrap().clone()
+    }
+
+    #[test]
+    fn folder_must_be_a_layout_of_a_known_version() {
+        let (_folder, layout) = layout();
+        for marker in ["", "{}", r#"{"imageLayoutVersion":"2.0.0"}"#] {
+            fs::write(layout.join("oci-layout"), marker).unwrap();
+            assert!(matches!(open(&layout), Err(LayoutError::Version)), "{marker}");
+        }
+        fs::remove_file(layout.join("oci-layout")).unwrap();
+        assert!(
+            matches!(open(&layout), Err(LayoutError::Io { path, .. }) if path == Path::new("oci-layout"))
+        );
+    }
+
+    #[test]
+    fn list_of_images_is_bounded() {
+        let (_folder, layout) = layout();
+        let index = layout.join("index.json");
+        fs::write(&index, vec![b' '; MAX_MANIFEST_BYTES as usize + 1]).unwrap();
+        assert!(matches!(open(&layout), Err(LayoutError::TooLarge("index.json"))));
+        let entry = Descriptor::of(MediaType::OCI_MANIFEST, b"");
+        fs::write(&index, Index::new(vec![entry; 1001]).to_raw().bytes()).unwrap();
+        let error = open(&layout).err();
+        assert!(matches!(error, Some(LayoutError::Index(ManifestError::TooManyChildren(1001)))));
+        fs::write(&index, Index::new(Vec::new()).to_raw().bytes()).unwrap();
+        let error = open(&layout).err();
+        assert!(matches!(error, Some(LayoutError::NoImage { there, .. }) if there == "none"));
+    }
+
+    #[test]
+    fn manifest_must_be_what_its_descriptor_says() {
+        let (_folder, layout) = layout();
+        let source = open(&layout).unwrap();
+        let root = source.root().unwrap();
+        let path = layout.join(blob_name(root.digest()));
+        let mut bytes = root.bytes().to_vec();
+        bytes.push(b' ');
+        fs::write(&path, &bytes).unwrap();
+        assert!(matches!(damage(source.root()), Damage::TooLong { .. }));
+        bytes.pop();
+        bytes[20] ^= 1;
+        fs::write(&path, &bytes).unwrap();
+        assert!(matches!(damage(source.root()), Damage::Digest { .. }));
+        let mut huge = root.descriptor();
+        huge.size = MAX_MANIFEST_BYTES + 1;
+        let refused = source.manifest(&huge);
+        assert!(matches!(refused, Err(ReadError::Manifest(ManifestError::TooLarge))));
+    }
+
+    #[test]
+    fn blobs_must_be_files() {
+        let (_folder, layout) = layout();
+        let source = open(&layout).unwrap();
+        let root = source.root().unwrap().descriptor();
+        let path = layout.join(blob_name(root.digest));
+        fs::remove_file(&path).unwrap();
+        let error = source.blob(&root).open().err().unwrap();
+        assert_eq!(error.kind(), io::ErrorKind::NotFound);
+        let mode = rustix::fs::Mode::RUSR;
+        let fifo = rustix::fs::FileType::Fifo;
+        rustix::fs::mknodat(rustix::fs::CWD, &path, fifo, mode, 0).unwrap();
+        let error = source.blob(&root).open().err().unwrap().to_string();
+        assert!(error.ends_with("not a regular file"), "{error}");
+    }
+
+    fn in_tar(change: impl FnOnce(Tar) -> Tar) -> Result<OciArchiveSource, ArchiveError> {
+        let file = tempfile::tempfile().unwrap();
+        let tar = change(Tar::new().file("oci-layout", MARKER));
+        io::Write::write_all(&mut &file, &tar.bytes()).unwrap();
+        OciArchiveSource::open(Arc::new(file), None)
+    }
+
+    #[test]
+    fn layout_in_a_tar_is_checked_like_one_in_a_folder() {
+        let manifest = Descriptor::of(MediaType::OCI_MANIFEST, b"expected");
+        let name = blob_name(manifest.digest);
+        let index = Index::new(vec![manifest]).to_raw().bytes().to_vec();
+        let lies = in_tar(|tar| tar.file("index.json", &index).file(&name, b"returned")).unwrap();
+        assert!(matches!(damage(lies.root()), Damage::Digest { .. }));
+        let out = in_tar(|tar| tar.file("index.json", &index).link(&name, "/etc/passwd")).unwrap();
+        assert!(
+            matches!(out.root(), Err(ReadError::Io(error)) if error.kind() == io::ErrorKind::NotFound)
+        );
+        let huge = vec![b' '; MAX_MANIFEST_BYTES as usize + 1];
+        let error = in_tar(|tar| tar.file("index.json", &huge)).err();
+        assert!(matches!(error, Some(ArchiveError::Layout(LayoutError::TooLarge(_)))));
+        let error = in_tar(|tar| tar).err();
+        assert!(matches!(error, Some(ArchiveError::Layout(LayoutError::Io { .. }))));
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(32))]
+
+        #[test]
+        fn flipped_byte_of_any_file_is_noticed_or_changes_nothing(file in 0_usize..7, place: usize) {
+            let (_folder, layout) = layout();
+            let (before, _) = read(open(&layout).unwrap()).unwrap();
+            let mut files: Vec<PathBuf> = fs::read_dir(layout.join("blobs/sha256"))
+                .unwrap()
+                .map(|entry| entry.unwrap().path())
+                .collect();
+            files.push(layout.join("index.json"));
+            files.push(layout.join("oci-layout"));
+            let mut bytes = fs::read(&files[file]).unwrap();
+            let place = place % bytes.len();
+            bytes[place] ^= 1;
+            fs::write(&files[file], &bytes).unwrap();
+            let after = open(&layout).map_err(ReadError::from).and_then(read);
+            let is_blob = file < 5;
+            prop_assert!(!is_blob || after.is_err());
+            if let Ok((after, _)) = after {
+                prop_assert_eq!(Digest::of(&after.config), before.id());
+            }
+        }
+    }
+}

@@ -74,3 +74,44 @@ fn nameless(folder: &Path, mode: u32) -> Option<File> {
 fn own_link(file: &File) -> PathBuf {
     format!("/proc/self/fd/{}", file.as_raw_fd()).into()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::io::Write;
+
+    use super::*;
+
+    fn both(folder: &Path) -> [Unnamed; 2] {
+        let temporary = tempfile::Builder::new().tempfile_in(folder).unwrap();
+        [
+            Unnamed(Inner::Nameless(nameless(folder, 0o600).unwrap())),
+            Unnamed(Inner::Temporary(temporary)),
+        ]
+    }
+
+    #[test]
+    fn file_appears_whole_under_its_name_and_replaces_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("name");
+        for file in both(folder.path()) {
+            file.file().write_all(b"bytes").unwrap();
+            assert!(!path.exists());
+            file.name(&path).unwrap();
+            assert_eq!(fs::read(&path).unwrap(), b"bytes");
+            for late in both(folder.path()) {
+                assert_eq!(late.name(&path).unwrap_err().kind(), io::ErrorKind::AlreadyExists);
+            }
+            fs::remove_file(&path).unwrap();
+        }
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn dropped_file_is_gone() {
+        let folder = tempfile::tempdir().unwrap();
+        drop(both(folder.path()));
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+        assert!(Unnamed::create_in(&folder.path().join("nowhere"), 0o600).is_err());
+    }
+}
