@@ -1,2 +1,5 @@
 //! x
+mod credentials;
+mod registry_access;
+
 fn main() {}
