@@ -1,14 +1,14 @@
 //! The client of one registry: where it is, and requests to it with their authentication.
 
 use bytes::Bytes;
-use reqwest::header::HeaderMap;
+use reqwest::header::{HeaderMap, HeaderValue};
 use reqwest::{Method, StatusCode, Url};
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::OnceCell;
 
-use super::redirect::{is_loopback, same_origin};
+use super::redirect::is_loopback;
 use super::retry::{Failure, Pace};
-use super::token::Keyring;
+use super::token::{Authorization, Keyring};
 use super::transport::{Answer, Payload, Request, Transport};
 use super::{Access, RegistryError, SchemePolicy};
 use crate::Repository;
@@ -18,7 +18,8 @@ const DOCKER_HUB: (&str, &str) = ("docker.io", "registry-1.docker.io");
 
 /// The client of one registry.
 pub(super) struct Client {
-    host: String,
+    /// Where it is reached.
+    address: String,
     scheme: SchemePolicy,
     transport: Transport,
     keyring: Keyring,
@@ -47,7 +48,7 @@ impl Client {
     pub(super) fn new(host: &str, access: Access, pace: Pace) -> Result<Self, RegistryError> {
         let address = if host == DOCKER_HUB.0 { DOCKER_HUB.1 } else { host };
         let plain = access.scheme == SchemePolicy::PlainHttp || is_loopback(host);
-        let transport = Transport::new(&access, plain, pace)?;
+        let transport = Transport::new(host, &access, plain, pace)?;
         // The threads of the runtime only move bytes; whoever calls waits on a thread of its own.
         let runtime = Builder::new_multi_thread()
             .worker_threads(2)
@@ -56,10 +57,10 @@ impl Client {
             .build()
             .map_err(RegistryError::Runtime)?;
         Ok(Self {
-            host: address.to_owned(),
+            address: address.to_owned(),
             scheme: access.scheme,
             transport,
-            keyring: Keyring::new(address.to_owned(), access.credential),
+            keyring: Keyring::new(host.to_owned(), access.credential),
             base: OnceCell::new(),
             runtime: Some(runtime),
         })
@@ -102,7 +103,7 @@ impl Client {
             let payload = Payload::Bytes(call.body.clone());
             let answer = self.exchange(call, used.as_ref().map(|used| used.value.clone()), payload);
             let answer = answer.await?;
-            if last || !self.asks(&answer).await? {
+            if last || !asks(&answer) {
                 return Ok(answer);
             }
             used = Some(self.renew(call, &answer, used.as_ref()).await?);
@@ -120,7 +121,7 @@ impl Client {
         let used = self.keyring.ready(&self.transport, &call.scope).await?;
         let value = used.as_ref().map(|used| used.value.clone());
         let answer = self.exchange(call, value, payload).await?;
-        if self.asks(&answer).await? {
+        if asks(&answer) {
             self.renew(call, &answer, used.as_ref()).await?;
             return Err(Failure::at_once(answer.refusal().await));
         }
@@ -130,7 +131,7 @@ impl Client {
     async fn exchange(
         &self,
         call: &Call,
-        authorization: Option<reqwest::header::HeaderValue>,
+        authorization: Option<HeaderValue>,
         payload: Payload,
     ) -> Result<Answer, Failure> {
         let request = Request {
@@ -144,18 +145,12 @@ impl Client {
         self.transport.exchange(request).await
     }
 
-    /// Tells whether it is the registry that asks for credentials, not whom it redirected to.
-    async fn asks(&self, answer: &Answer) -> Result<bool, RegistryError> {
-        let home = self.base().await?;
-        Ok(answer.status == StatusCode::UNAUTHORIZED && same_origin(&answer.url, home))
-    }
-
     async fn renew(
         &self,
         call: &Call,
         refused: &Answer,
-        used: Option<&super::token::Authorization>,
-    ) -> Result<super::token::Authorization, RegistryError> {
+        used: Option<&Authorization>,
+    ) -> Result<Authorization, RegistryError> {
         let home = self.base().await?;
         self.keyring.renew(&self.transport, &call.scope, home, refused, used).await
     }
@@ -165,13 +160,13 @@ impl Client {
         self.base
             .get_or_try_init(async || {
                 let at = |scheme: &str| {
-                    format!("{scheme}://{}/v2/", self.host)
+                    format!("{scheme}://{}/v2/", self.address)
                         .parse::<Url>()
-                        .map_err(|_| RegistryError::Host(self.host.clone()))
+                        .map_err(|_| RegistryError::Host(self.address.clone()))
                 };
                 match self.scheme {
                     SchemePolicy::PlainHttp => at("http"),
-                    SchemePolicy::HttpsExceptLoopback if !is_loopback(&self.host) => at("https"),
+                    SchemePolicy::HttpsExceptLoopback if !is_loopback(&self.address) => at("https"),
                     SchemePolicy::HttpsExceptLoopback => {
                         let (https, http) = (at("https")?, at("http")?);
                         self.pace().persist(async || self.choose(&https, &http).await).await
@@ -183,18 +178,16 @@ impl Client {
 
     /// Chooses HTTPS where it is spoken, else plain HTTP where that is.
     async fn choose(&self, https: &Url, http: &Url) -> Result<Url, Failure> {
-        let failure = match self.ping(https).await {
-            Ok(_) => return Ok(https.clone()),
-            Err(failure) => failure,
-        };
+        let Err(failure) = self.ping(https).await else { return Ok(https.clone()) };
         match self.ping(http).await {
             // A server of HTTPS answers so to plain HTTP; then the first failure tells more.
-            Ok(status) if status != StatusCode::BAD_REQUEST => Ok(http.clone()),
+            Ok(status) if status != 400 => Ok(http.clone()),
             _ => Err(failure),
         }
     }
 
-    async fn ping(&self, url: &Url) -> Result<StatusCode, Failure> {
+    /// Returns the status of the root, whichever it is.
+    async fn ping(&self, url: &Url) -> Result<u16, Failure> {
         let request = Request {
             method: Method::GET,
             url: url.clone(),
@@ -203,8 +196,16 @@ impl Client {
             home: url,
             payload: Payload::Bytes(Bytes::new()),
         };
-        Ok(self.transport.exchange(request).await?.status)
+        match self.transport.exchange(request).await {
+            Ok(answer) => Ok(answer.status.as_u16()),
+            Err(failure) => failure.status().ok_or(failure),
+        }
     }
+}
+
+/// Tells whether it is the registry that asks for credentials, not whom it redirected to.
+fn asks(answer: &Answer) -> bool {
+    answer.status == StatusCode::UNAUTHORIZED && answer.at_home
 }
 
 impl Drop for Client {

@@ -34,12 +34,12 @@ pub enum RegistryError {
     /// The registry refuses access. Nobody is logged in, or whoever is has no right to it.
     #[error("{host} denies access{said}")]
     Denied {
-        /// The registry, or who issues tokens for it.
+        /// The registry.
         host: String,
         /// What it said.
         said: Complaint,
     },
-    /// The registry's address or a realm cannot be made into a URL.
+    /// The registry's host cannot be made into a URL.
     #[error("{0} is no address of a registry")]
     Host(String),
     /// Credentials would leave unencrypted.

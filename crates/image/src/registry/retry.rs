@@ -64,6 +64,14 @@ impl Failure {
     pub(super) fn at_once(error: RegistryError) -> Self {
         Self { error, again: Again::AtOnce }
     }
+
+    /// Returns the status that was the answer, if there was one.
+    pub(super) fn status(&self) -> Option<u16> {
+        match self.error {
+            RegistryError::Status { status, .. } => Some(status),
+            _ => None,
+        }
+    }
 }
 
 impl<E: Into<RegistryError>> From<E> for Failure {

@@ -22,6 +22,9 @@ use super::{Complaint, Credential, RegistryError, challenge, redirect};
 /// The largest answer of a token service that is read.
 const MAX_TOKEN_ANSWER: u64 = 256 << 10;
 
+/// How many headers with challenges are read.
+const MAX_HEADERS: usize = 8;
+
 /// The longest token that is used.
 const MAX_TOKEN: usize = 64 << 10;
 
@@ -50,6 +53,40 @@ struct State {
 enum Asked {
     Basic,
     Bearer { realm: Url, service: Option<String> },
+}
+
+impl Asked {
+    /// Chooses among the challenges that come in `headers`.
+    fn parse<'a>(
+        host: &str,
+        home: &Url,
+        headers: impl Iterator<Item = &'a [u8]>,
+    ) -> Result<Self, RegistryError> {
+        let challenges: Vec<_> = headers
+            .take(MAX_HEADERS)
+            .flat_map(|value| challenge::parse(&String::from_utf8_lossy(value)))
+            .collect();
+        let bearers = challenges.iter().filter(|challenge| challenge.scheme == "bearer");
+        for challenge in bearers {
+            let realm = challenge.parameter("realm").and_then(|realm| realm.parse::<Url>().ok());
+            let Some(realm) = realm else { continue };
+            let safe = match realm.scheme() {
+                "https" => true,
+                "http" => home.scheme() == "http",
+                _ => false,
+            };
+            if !safe {
+                let (host, realm) = (host.to_owned(), redirect::shown(&realm));
+                return Err(RegistryError::InsecureRealm { host, realm });
+            }
+            let service = challenge.parameter("service").map(ToOwned::to_owned);
+            return Ok(Self::Bearer { realm, service });
+        }
+        if challenges.iter().any(|challenge| challenge.scheme == "basic") {
+            return Ok(Self::Basic);
+        }
+        Err(RegistryError::Challenge { host: host.to_owned() })
+    }
 }
 
 struct Token {
@@ -92,7 +129,8 @@ impl Keyring {
         refused: &Answer,
         used: Option<&Authorization>,
     ) -> Result<Authorization, RegistryError> {
-        let asked = self.understand(home, refused)?;
+        let headers = refused.headers.get_all(WWW_AUTHENTICATE);
+        let asked = Asked::parse(&self.host, home, headers.iter().map(HeaderValue::as_bytes))?;
         let mut state = self.state.lock().await;
         // Somebody else may have renewed the token while this request was under way.
         let stale = |token: &Token| used.is_some_and(|used| used.generation >= token.generation);
@@ -101,34 +139,6 @@ impl Keyring {
         }
         state.asked = Some(asked.clone());
         self.authorize(transport, &mut state, &asked, scope).await
-    }
-
-    /// Chooses among the challenges of an answer.
-    fn understand(&self, home: &Url, refused: &Answer) -> Result<Asked, RegistryError> {
-        let challenges: Vec<_> = refused
-            .headers
-            .get_all(WWW_AUTHENTICATE)
-            .iter()
-            .take(8)
-            .flat_map(|value| challenge::parse(&String::from_utf8_lossy(value.as_bytes())))
-            .collect();
-        for challenge in challenges.iter().filter(|challenge| challenge.scheme == "bearer") {
-            let Some(realm) = challenge.parameter("realm").and_then(|realm| realm.parse().ok())
-            else {
-                continue;
-            };
-            let realm: Url = realm;
-            if realm.scheme() != "https" && (realm.scheme() != "http" || home.scheme() == "https") {
-                let (host, realm) = (self.host.clone(), redirect::shown(&realm));
-                return Err(RegistryError::InsecureRealm { host, realm });
-            }
-            let service = challenge.parameter("service").map(ToOwned::to_owned);
-            return Ok(Asked::Bearer { realm, service });
-        }
-        if challenges.iter().any(|challenge| challenge.scheme == "basic") {
-            return Ok(Asked::Basic);
-        }
-        Err(RegistryError::Challenge { host: self.host.clone() })
     }
 
     async fn authorize(
@@ -175,7 +185,7 @@ impl Keyring {
         match answer.status {
             StatusCode::OK => {}
             StatusCode::BAD_REQUEST | StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
-                let host = realm.host_str().unwrap_or_default().to_owned();
+                let host = self.host.clone();
                 let said = answer.complaint().await;
                 return Err(RegistryError::Denied { host, said }.into());
             }
@@ -270,4 +280,60 @@ fn secret_header(scheme: &str, secret: &str) -> Option<HeaderValue> {
     let mut value = HeaderValue::from_str(&text).ok()?;
     value.set_sensitive(true);
     Some(value)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn asked(home: &str, headers: &[&str]) -> Result<Asked, RegistryError> {
+        let headers = headers.iter().map(|header| header.as_bytes());
+        Asked::parse("r.io", &home.parse().unwrap(), headers)
+    }
+
+    #[test]
+    fn bearer_is_chosen_before_basic_whatever_the_order() {
+        let headers = ["Negotiate", "Basic realm=x, Bearer realm=\"https://a.io/t\",service=s"];
+        let Ok(Asked::Bearer { realm, service }) = asked("https://r.io/v2/", &headers) else {
+            panic!("no bearer")
+        };
+        assert_eq!((realm.as_str(), service.as_deref()), ("https://a.io/t", Some("s")));
+        assert!(matches!(asked("https://r.io/", &["Basic realm=x"]), Ok(Asked::Basic)));
+    }
+
+    #[test]
+    fn unencrypted_realm_is_for_unencrypted_registries_only() {
+        let header = ["Bearer realm=\"http://a.io/t?x=secret\""];
+        assert!(asked("http://localhost/v2/", &header).is_ok());
+        let error = asked("https://r.io/v2/", &header).map(|_| ()).unwrap_err();
+        assert!(matches!(error, RegistryError::InsecureRealm { .. }), "{error}");
+        assert!(!error.to_string().contains("secret"), "{error}");
+        assert!(asked("http://localhost/v2/", &["Bearer realm=\"file:///t\""]).is_err());
+    }
+
+    #[test]
+    fn challenge_of_no_known_kind_is_an_error() {
+        for headers in [&[][..], &["Negotiate"], &["Bearer service=s"], &["Bearer realm=\"::\""]] {
+            let error = asked("https://r.io/", headers).map(|_| ()).unwrap_err();
+            assert!(matches!(error, RegistryError::Challenge { .. }), "{headers:?}: {error}");
+        }
+    }
+
+    #[test]
+    fn token_answers_are_read_in_both_forms() {
+        for (body, value, seconds) in [
+            (r#"{"token":"t","expires_in":300}"#, "Bearer t", 300),
+            (r#"{"access_token":"a"}"#, "Bearer a", 60),
+            (r#"{"token":"","access_token":"a","expires_in":0}"#, "Bearer a", 60),
+            (r#"{"token":"t","expires_in":18446744073709551615}"#, "Bearer t", 86_400),
+        ] {
+            let issued = Issued::parse(body.as_bytes()).unwrap();
+            assert_eq!(issued.value.to_str().unwrap(), value);
+            assert_eq!(issued.lifetime.as_secs(), seconds, "{body}");
+            assert!(!format!("{:?}", issued.value).contains(value));
+        }
+        for body in ["", "{}", r#"{"token":""}"#, r#"{"token":"a\nb"}"#, r#"{"token":1}"#] {
+            assert!(Issued::parse(body.as_bytes()).is_none(), "{body}");
+        }
+    }
 }

@@ -22,6 +22,8 @@ pub(super) struct Transport {
     home: reqwest::Client,
     /// For everybody else.
     away: reqwest::Client,
+    /// The registry's name, for errors.
+    registry: Arc<str>,
     pace: Pace,
 }
 
@@ -60,13 +62,22 @@ pub(super) struct Answer {
     pub(super) url: Url,
     /// Method and URL, to show to people.
     pub(super) request: String,
+    /// Whether it is whom the request was made to that answered, not whom that redirected to.
+    pub(super) at_home: bool,
+    registry: Arc<str>,
     response: Response,
     idle: Duration,
 }
 
 impl Transport {
-    /// Prepares connections. `tolerant` ones can be had on a machine that trusts no authority.
-    pub(super) fn new(access: &Access, plain: bool, pace: Pace) -> Result<Self, RegistryError> {
+    /// Prepares connections to `registry`. Those that may be `plain` can be had on a machine that
+    /// trusts no authority.
+    pub(super) fn new(
+        registry: &str,
+        access: &Access,
+        plain: bool,
+        pace: Pace,
+    ) -> Result<Self, RegistryError> {
         let away = build(access, plain, &pace, None)?;
         let home = match &access.client_certificate {
             None => away.clone(),
@@ -78,7 +89,7 @@ impl Transport {
                 build(access, plain, &pace, Some(identity))?
             }
         };
-        Ok(Self { home, away, pace })
+        Ok(Self { home, away, registry: registry.into(), pace })
     }
 
     /// Returns how patient the client is.
@@ -139,6 +150,8 @@ impl Transport {
                     headers: response.headers().clone(),
                     url: request.url.clone(),
                     request: name,
+                    at_home,
+                    registry: self.registry.clone(),
                     response,
                     idle: self.pace.idle,
                 })
@@ -356,11 +369,11 @@ impl Answer {
 
     /// Returns the error of an answer that says no.
     pub(super) async fn refusal(self) -> RegistryError {
-        let (request, status) = (self.request.clone(), self.status.as_u16());
-        let host = self.url.host_str().unwrap_or_default().to_owned();
+        let (request, status, at_home) = (self.request.clone(), self.status.as_u16(), self.at_home);
+        let host = self.registry.to_string();
         let said = self.complaint().await;
         match status {
-            401 | 403 => RegistryError::Denied { host, said },
+            401 | 403 if at_home => RegistryError::Denied { host, said },
             _ => RegistryError::Status { request, status, said },
         }
     }

@@ -1,0 +1,215 @@
+//! How registries are reached on this machine: certificates, proxies, and when plain HTTP is spoken.
+//!
+//! Folders and the environment come in as values.
+
+use std::ffi::OsString;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use sealcrate_image::registry::{Access, ClientCertificate, Credential, Proxies, SchemePolicy};
+use thiserror::Error;
+use zeroize::Zeroizing;
+
+/// Where Docker looks for the certificates of registries, in a folder named as the registry.
+pub(crate) const CERTIFICATES: &str = "/etc/docker/certs.d";
+
+/// What reaches every registry that a command talks to.
+#[derive(Clone, Debug)]
+pub(crate) struct Ways {
+    /// The folder that holds one of certificates for each registry.
+    pub(crate) certificates: PathBuf,
+    /// Further authorities that the user named.
+    pub(crate) authorities: Vec<PathBuf>,
+    /// When plain HTTP is spoken.
+    pub(crate) scheme: SchemePolicy,
+    /// Which proxies lie on the way.
+    pub(crate) proxies: Proxies,
+}
+
+impl Ways {
+    /// Gathers what there is for `registry`, a host with its port where one is named.
+    ///
+    /// # Errors
+    /// A certificate or key that cannot be read, or one of them without the other.
+    pub(crate) fn to(&self, registry: &str, credential: Credential) -> Result<Access, AccessError> {
+        let mut access = Access {
+            scheme: self.scheme,
+            certificate_authorities: Vec::new(),
+            client_certificate: None,
+            proxies: self.proxies.clone(),
+            credential,
+        };
+        for file in &self.authorities {
+            access.certificate_authorities.push(read(file)?);
+        }
+        for file in list(&self.certificates.join(registry))? {
+            match file.extension().and_then(|extension| extension.to_str()) {
+                Some("crt") => access.certificate_authorities.push(read(&file)?),
+                Some("cert") => {
+                    let key = pair(&file, "key")?;
+                    // Docker offers all that there are; servers take the first that they trust.
+                    if access.client_certificate.is_none() {
+                        access.client_certificate = Some(ClientCertificate {
+                            certificate: read(&file)?,
+                            key: Zeroizing::new(read(&key)?),
+                        });
+                    }
+                }
+                Some("key") => drop(pair(&file, "cert")?),
+                _ => {}
+            }
+        }
+        Ok(access)
+    }
+}
+
+/// Why a registry's certificates cannot be used.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub(crate) enum AccessError {
+    /// A client certificate without key, or the other way round.
+    #[error("{} is there, but {} is not", there.display(), missing.display())]
+    Lonely { there: PathBuf, missing: PathBuf },
+    /// The file or folder cannot be read.
+    #[error("cannot read {}", file.display())]
+    Read {
+        file: PathBuf,
+        #[source]
+        source: io::Error,
+    },
+}
+
+/// Lists the files of a folder by name, none where it is not there.
+fn list(folder: &Path) -> Result<Vec<PathBuf>, AccessError> {
+    let failed = |source| AccessError::Read { file: folder.to_owned(), source };
+    let entries = match fs::read_dir(folder) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        entries => entries.map_err(failed)?,
+    };
+    let mut files = entries
+        .map(|entry| entry.map(|entry| entry.path()))
+        .collect::<io::Result<Vec<_>>>()
+        .map_err(failed)?;
+    files.sort();
+    Ok(files)
+}
+
+/// Returns the file beside `file` that belongs to it.
+fn pair(file: &Path, extension: &str) -> Result<PathBuf, AccessError> {
+    let other = file.with_extension(extension);
+    if other.exists() {
+        return Ok(other);
+    }
+    Err(AccessError::Lonely { there: file.to_owned(), missing: other })
+}
+
+fn read(file: &Path) -> Result<Vec<u8>, AccessError> {
+    fs::read(file).map_err(|source| AccessError::Read { file: file.to_owned(), source })
+}
+
+/// Reads the proxies out of the environment, by the rules of Go's programs: of two spellings the
+/// upper-case one counts, and empty is unset.
+pub(crate) fn proxies(environment: &dyn Fn(&str) -> Option<OsString>) -> Proxies {
+    let get = |upper: &str| {
+        [upper.to_owned(), upper.to_ascii_lowercase()]
+            .iter()
+            .filter_map(|name| environment(name)?.into_string().ok())
+            .map(|value| value.trim().to_owned())
+            .find(|value| !value.is_empty())
+    };
+    let url = |upper| {
+        let value: String = get(upper)?;
+        Some(if value.contains("://") { value } else { format!("http://{value}") })
+    };
+    let except = get("NO_PROXY").unwrap_or_default();
+    let except = except.split([',', ' ']).map(direct_host).filter(|host| !host.is_empty());
+    Proxies {
+        https: url("HTTPS_PROXY"),
+        http: url("HTTP_PROXY"),
+        except: except.map(ToOwned::to_owned).collect(),
+    }
+}
+
+/// Reduces an entry of `NO_PROXY` to its host: a port, and the wildcard before a domain, go away.
+fn direct_host(entry: &str) -> &str {
+    let entry = match entry.strip_prefix('*') {
+        Some(domain) if domain.starts_with('.') => domain,
+        _ => entry,
+    };
+    match entry.split_once(':') {
+        Some((host, port)) if port.bytes().all(|b| b.is_ascii_digit()) => host,
+        _ => entry,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ways(certificates: &Path) -> Ways {
+        Ways {
+            certificates: certificates.to_owned(),
+            authorities: Vec::new(),
+            scheme: SchemePolicy::HttpsExceptLoopback,
+            proxies: Proxies::default(),
+        }
+    }
+
+    #[test]
+    fn certificates_of_the_registry_and_those_named_are_taken() {
+        let folder = tempfile::tempdir().unwrap();
+        let own = folder.path().join("r.io:5000");
+        fs::create_dir(&own).unwrap();
+        for name in ["b.crt", "a.crt", "c.cert", "c.key", "d.cert", "d.key", "readme"] {
+            fs::write(own.join(name), name).unwrap();
+        }
+        let named = folder.path().join("named.pem");
+        fs::write(&named, "named").unwrap();
+        let ways = Ways { authorities: vec![named], ..ways(folder.path()) };
+        let access = ways.to("r.io:5000", Credential::Anonymous).unwrap();
+        assert_eq!(access.certificate_authorities, [&b"named"[..], b"a.crt", b"b.crt"]);
+        let client = access.client_certificate.unwrap();
+        assert_eq!((&client.certificate[..], &client.key[..]), (&b"c.cert"[..], &b"c.key"[..]));
+        let other = ways.to("r.io", Credential::Anonymous).unwrap();
+        assert_eq!(other.certificate_authorities, [b"named"]);
+        assert!(other.client_certificate.is_none());
+    }
+
+    #[test]
+    fn half_a_pair_and_a_missing_authority_are_errors() {
+        for (there, missing) in [("c.cert", "c.key"), ("c.key", "c.cert")] {
+            let folder = tempfile::tempdir().unwrap();
+            let own = folder.path().join("r.io");
+            fs::create_dir(&own).unwrap();
+            fs::write(own.join(there), "x").unwrap();
+            let error = ways(folder.path()).to("r.io", Credential::Anonymous).unwrap_err();
+            assert!(error.to_string().ends_with(&format!("{missing} is not")), "{error}");
+        }
+        let nowhere = Path::new("/nowhere/ca.pem");
+        let ways = Ways { authorities: vec![nowhere.to_owned()], ..ways(nowhere) };
+        let error = ways.to("r.io", Credential::Anonymous).unwrap_err();
+        assert_eq!(error.to_string(), "cannot read /nowhere/ca.pem");
+    }
+
+    #[test]
+    fn proxies_are_read_as_go_does() {
+        let environment = |pairs: &'static [(&'static str, &'static str)]| {
+            proxies(&|name| {
+                pairs.iter().find(|(key, _)| *key == name).map(|(_, value)| value.into())
+            })
+        };
+        let read = environment(&[
+            ("HTTPS_PROXY", "proxy:3128"),
+            ("https_proxy", "http://other"),
+            ("HTTP_PROXY", ""),
+            ("http_proxy", "https://me:pw@p.io"),
+            ("no_proxy", "a.io, *.b.io,.c.io:5000,,10.0.0.0/8 ::1,*"),
+        ]);
+        assert_eq!(read.https.as_deref(), Some("http://proxy:3128"));
+        assert_eq!(read.http.as_deref(), Some("https://me:pw@p.io"));
+        assert_eq!(read.except, ["a.io", ".b.io", ".c.io", "10.0.0.0/8", "::1", "*"]);
+        let none = environment(&[]);
+        assert!(none.https.is_none() && none.http.is_none() && none.except.is_empty());
+    }
+}
