@@ -135,7 +135,7 @@ impl EngineError {
                 Some(ErrorKind::NotFound) => Self::NoSocket { endpoint: endpoint() },
                 Some(ErrorKind::PermissionDenied) => Self::NoPermission { endpoint: endpoint() },
                 Some(ErrorKind::ConnectionRefused) => Self::NotListening { endpoint: endpoint() },
-                _ => Self::Connection { endpoint: endpoint(), source: Arc::new(error) },
+                _ => Self::Connection { endpoint: endpoint(), source: cause(error) },
             },
         }
     }
@@ -150,6 +150,16 @@ impl EngineError {
             }
             other => other,
         }
+    }
+}
+
+/// Takes off what the client library says about its own parts.
+fn cause(error: ClientError) -> Arc<dyn StdError + Send + Sync> {
+    match error {
+        ClientError::HyperLegacyError { err } => Arc::new(err),
+        ClientError::HyperResponseError { err } => Arc::new(err),
+        ClientError::IOError { err } => Arc::new(err),
+        other => Arc::new(other),
     }
 }
 

@@ -10,7 +10,7 @@ use std::time::Duration;
 use serde_json::json;
 use tempfile::TempDir;
 
-use crate::{DiffId, Digest};
+use crate::{Compression, Descriptor, DiffId, Digest, Family, Image, Layer, MediaType};
 
 use super::{Endpoint, Engine};
 
@@ -146,4 +146,18 @@ pub(super) fn soon<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static)
     let (done, finished) = mpsc::channel();
     thread::spawn(move || done.send(work()));
     finished.recv_timeout(LONG).expect("it hangs, or has panicked")
+}
+
+/// Returns a layer that is `bytes`.
+pub(super) fn layer(bytes: Vec<u8>) -> Layer {
+    let diff_id = DiffId(Digest::of(&bytes));
+    let media_type = MediaType::layer(Family::Docker, Compression::None);
+    Layer::stored(Descriptor::of(media_type, &bytes), Some(diff_id), Arc::new(bytes))
+}
+
+/// Returns an image of `layers`.
+pub(super) fn image(layers: Vec<Layer>) -> Image {
+    let diff_ids: Vec<DiffId> = layers.iter().filter_map(Layer::diff_id).collect();
+    let config = json!({"rootfs": {"type": "layers", "diff_ids": diff_ids}});
+    Image { manifest: None, config: config.to_string().into_bytes(), layers }
 }

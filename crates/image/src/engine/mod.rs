@@ -9,6 +9,7 @@ mod client;
 mod endpoint;
 mod error;
 mod export;
+mod held;
 mod load;
 mod sink;
 

@@ -1,18 +1,18 @@
 //! The engine as a sink: one load, which all layers of an image share.
 
-use std::collections::HashSet;
 use std::io;
 use std::mem;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::archive::DockerArchiveWriter;
 use crate::{
-    ChainId, Config, Damage, Descriptor, DiffId, Digest, Image, Layer, LayerForm, MediaType,
-    Progress, RawManifest, Reference, Sink, Stage, WriteError,
+    Damage, Descriptor, Digest, Image, Layer, LayerForm, MediaType, Progress, RawManifest,
+    Reference, Sink, Stage, WriteError,
 };
 
 use super::EngineError;
 use super::client::{Client, Store};
+use super::held;
 use super::load::{BodyWriter, Load};
 
 /// Loads one image.
@@ -64,7 +64,7 @@ impl EngineSink {
     /// Asks the engine for the image that it says it has loaded.
     fn check(&self, image: &Image, named_id: Option<Digest>) -> Result<(), EngineError> {
         let wanted = match (&self.name, named_id) {
-            (Some(name), _) => name.familiar(),
+            (Some(name), _) => tagged(name),
             (None, Some(id)) => id.to_string(),
             (None, None) => image.id().to_string(),
         };
@@ -73,7 +73,7 @@ impl EngineSink {
         };
         // Where the ID is not the config's digest, the layers must be the image's.
         if loaded.digest() == Some(image.id())
-            || (self.client.store()? == Store::Other && loaded.diff_ids == diff_ids(image))
+            || (self.client.store()? == Store::Other && loaded.diff_ids == held::diff_ids(image))
         {
             return Ok(());
         }
@@ -87,16 +87,7 @@ impl Sink for EngineSink {
     }
 
     fn present(&self, image: &Image) -> Result<Vec<bool>, WriteError> {
-        if image.layers.is_empty() || self.client.store()? != Store::Classic {
-            return Ok(vec![false; image.layers.len()]);
-        }
-        let mut held = HashSet::new();
-        for image in self.client.images()? {
-            held.extend(ChainId::of(&image.diff_ids));
-        }
-        let chain = ChainId::of(&diff_ids(image));
-        let is_held = |i| chain.get(i).is_some_and(|id| held.contains(id));
-        Ok((0..image.layers.len()).map(is_held).collect())
+        Ok(held::held(&self.client, image)?)
     }
 
     fn put(&self, layer: &Layer, progress: &dyn Progress) -> Result<(), WriteError> {
@@ -159,12 +150,9 @@ impl Loading {
     }
 }
 
-/// The diff IDs that the config names, or, up to the first that is not known, those of the layers.
-fn diff_ids(image: &Image) -> Vec<DiffId> {
-    match Config::parse(&image.config) {
-        Ok(config) => config.diff_ids().to_vec(),
-        Err(_) => image.layers.iter().map_while(Layer::diff_id).collect(),
-    }
+/// Writes a name with its tag alone: an engine knows a digest only of what it has pulled.
+fn tagged(name: &Reference) -> String {
+    format!("{}:{}", name.repository().familiar(), name.tag().unwrap_or_default())
 }
 
 /// What is told to whoever comes after the layer that failed. Several layers are put at once, and
@@ -200,20 +188,14 @@ mod tests {
     use std::thread;
 
     use super::*;
+    use crate::Quiet;
     use crate::archive::DockerArchive;
-    use crate::engine::fake::{Caller, Fake, hang, soon};
-    use crate::{Descriptor, Family, Quiet};
+    use crate::engine::fake::{Caller, Fake, hang, image, layer, soon};
 
     const LOAD: &str = "POST /images/load?quiet=true";
 
     /// More than the channel, the socket and every buffer between them hold.
     const MUCH: usize = 16 << 20;
-
-    fn layer(bytes: Vec<u8>) -> Layer {
-        let diff_id = DiffId(Digest::of(&bytes));
-        let media_type = MediaType::layer(Family::Docker, crate::Compression::None);
-        Layer::stored(Descriptor::of(media_type, &bytes), Some(diff_id), Arc::new(bytes))
-    }
 
     fn damaged(bytes: Vec<u8>) -> Layer {
         let mut other = bytes.clone();
@@ -221,15 +203,9 @@ mod tests {
         layer(bytes).with_content(Arc::new(other))
     }
 
-    fn image(layers: Vec<Layer>) -> Image {
-        let diff_ids: Vec<DiffId> = layers.iter().filter_map(Layer::diff_id).collect();
-        let config = serde_json::json!({"rootfs": {"type": "layers", "diff_ids": diff_ids}});
-        Image { manifest: None, config: config.to_string().into_bytes(), layers }
-    }
-
     /// An engine of the classic store that holds `image`, and loads as `load` says.
     fn holding(image: &Image, load: impl Fn(Caller) + Send + Sync + 'static) -> Fake {
-        let (id, diff_ids) = (image.id(), diff_ids(image));
+        let (id, diff_ids) = (image.id(), held::diff_ids(image));
         Fake::start(move |request, mut caller| {
             if request == LOAD { load(caller) } else { caller.classic(request, id, &diff_ids) }
         })
@@ -267,27 +243,59 @@ mod tests {
     }
 
     #[test]
-    fn what_is_loaded_is_an_archive_of_the_image() {
-        let image = image(vec![layer(vec![1; MUCH]), layer(vec![2; 3])]);
+    fn what_many_threads_put_is_one_archive_of_the_image() {
+        let image = image((0..4).map(|i| layer(vec![i; MUCH / 4])).collect());
         let (sender, bodies) = mpsc::channel();
-        let done = loaded(image.clone(), move |mut caller| {
+        let fake = holding(&image, move |mut caller| {
             sender.send(caller.body().unwrap()).unwrap();
             caller.answer(200, b"{\"stream\":\"Loaded image: app:1\\n\"}\r\n");
         });
-        assert_eq!(done.unwrap().digest, image.id());
+        let sink = sink(&fake);
+        thread::scope(|scope| {
+            for layer in &image.layers {
+                let sink = &sink;
+                scope.spawn(move || sink.put(layer, &Quiet).unwrap());
+            }
+        });
+        assert_eq!(sink.commit(&image).unwrap().digest, image.id());
+        assert!(sink.commit(&image).is_err(), "it was loaded twice");
         let archive = DockerArchive::open_bytes(&bodies.recv().unwrap()).unwrap();
         assert_eq!(archive.repo_tags(), ["app:1"]);
     }
 
     #[test]
+    fn digest_in_a_name_is_left_out() {
+        let image = image(vec![layer(vec![1; 9])]);
+        let digest = Digest::of(b"a manifest");
+        for (name, tags) in [(format!("app:1@{digest}"), 1), (format!("app@{digest}"), 0)] {
+            let (sender, bodies) = mpsc::channel();
+            let said = format!("{{\"stream\":\"Loaded image ID: {}\\n\"}}\n", image.id());
+            let fake = holding(&image, move |mut caller| {
+                sender.send(caller.body().unwrap()).unwrap();
+                caller.answer(200, said.as_bytes());
+            });
+            let sink = fake.connect().sink(Some(&name.parse().unwrap()));
+            sink.put(&image.layers[0], &Quiet).unwrap();
+            sink.commit(&image).unwrap();
+            let archive = DockerArchive::open_bytes(&bodies.recv().unwrap()).unwrap();
+            assert_eq!(archive.repo_tags().len(), tags, "{name}");
+        }
+    }
+
+    #[test]
     fn error_in_a_good_answer_fails() {
-        let error = engines(loaded(image(vec![layer(vec![1; 9])]), |mut caller| {
-            caller.body().unwrap();
-            caller.answer(200, b"{\"stream\":\"x\"}\r\n{\"errorDetail\":{\"message\":\"bad\"},\"error\":\"bad\"}\r\n");
-        }));
-        let is_told =
-            matches!(&error, EngineError::Refused { status: None, said } if said == "bad");
-        assert!(is_told, "{error:?}");
+        for (detail, words) in
+            [("{\"message\":\"bad\"}", "bad"), ("{\"code\":1}", "(it does not say why)")]
+        {
+            let error = engines(loaded(image(vec![layer(vec![1; 9])]), move |mut caller| {
+                caller.body().unwrap();
+                let line = format!("{{\"stream\":\"x\"}}\r\n{{\"errorDetail\":{detail}}}\r\n");
+                caller.answer(200, line.as_bytes());
+            }));
+            let is_told = matches!(&error, EngineError::Refused { status: None, said }
+                if said == words);
+            assert!(is_told, "{error:?}");
+        }
     }
 
     #[test]
@@ -409,37 +417,9 @@ mod tests {
     }
 
     #[test]
-    fn layers_of_a_docker_engine_are_present() {
-        let held = image(vec![layer(vec![1]), layer(vec![2])]);
-        let wanted = image(vec![layer(vec![1]), layer(vec![3]), layer(vec![2])]);
-        let fake = holding(&held, |_| ());
-        assert_eq!(sink(&fake).present(&wanted).unwrap(), [true, false, false]);
-        assert_eq!(sink(&fake).present(&held).unwrap(), [true, true]);
-    }
-
-    #[test]
-    fn layers_in_other_stores_are_never_present() {
-        let held = image(vec![layer(vec![1])]);
-        let (id, diff_ids) = (held.id(), diff_ids(&held));
-        let engine = |name| serde_json::json!({"Components": [{"Name": name, "Version": "1"}]});
-        let containerd = serde_json::json!({"Driver": "overlayfs",
-            "DriverStatus": [["driver-type", "io.containerd.snapshotter.v1"]]});
-        let classic = serde_json::json!({"Driver": "overlay2", "DriverStatus": []});
-        for (name, info) in [("Engine", containerd), ("Podman Engine", classic)] {
-            let (version, diff_ids) = (engine(name), diff_ids.clone());
-            let fake = Fake::start(move |request, mut caller| match request {
-                "GET /version" => caller.json(&version),
-                "GET /info" => caller.json(&info),
-                other => caller.classic(other, id, &diff_ids),
-            });
-            assert_eq!(sink(&fake).present(&held).unwrap(), [false], "{name}");
-        }
-    }
-
-    #[test]
     fn other_stores_are_checked_by_layers() {
         let wanted = image(vec![layer(vec![1; 9])]);
-        for (diff_ids, is_loaded) in [(diff_ids(&wanted), true), (vec![], false)] {
+        for (diff_ids, is_loaded) in [(held::diff_ids(&wanted), true), (vec![], false)] {
             let fake = Fake::start(move |request, mut caller| match request {
                 "GET /version" => caller.json(&serde_json::json!({})),
                 LOAD => {
