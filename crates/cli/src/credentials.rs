@@ -249,6 +249,7 @@ fn ask_helper(name: &str, server: &str, path: &OsStr) -> Result<Option<Credentia
         return Err(failed(io::Error::other("its name has a slash")));
     }
     let mut child = Command::new(format!("docker-credential-{name}"))
+        .env_remove(crate::keys::VARIABLE)
         .arg("get")
         .env("PATH", path)
         .stdin(Stdio::piped())

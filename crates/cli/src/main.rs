@@ -6,12 +6,14 @@
 
 mod args;
 mod commands;
+mod credentials;
 mod docker_host;
 mod failure;
 mod interrupt;
 mod keys;
 mod places;
 mod progress;
+mod registry_access;
 mod report;
 mod session;
 mod talk;

@@ -1,6 +1,7 @@
 //! Places: from a location that was typed to the source or sink there.
 
-use std::path::{Path, PathBuf};
+use std::ffi::OsString;
+use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
 use anyhow::{Context, Result};
@@ -9,30 +10,43 @@ use sealcrate_image::archive::{
 };
 use sealcrate_image::engine::Engine;
 use sealcrate_image::layout::{LayoutSink, LayoutSource};
-use sealcrate_image::registry::{Access, Registry};
+use sealcrate_image::registry::{Registry, SchemePolicy};
 use sealcrate_image::{EngineName, Location, Progress, Reference, Sink, Source, Spool};
 
 use crate::args::RegistryArgs;
+use crate::credentials::Stores;
 use crate::docker_host::Machine;
 use crate::failure::Usage;
+use crate::registry_access::{self, CERTIFICATES, Ways};
 
-/// Opens places, each engine once.
+/// Opens places, the engine once.
 pub(crate) struct Places {
     spool: Spool,
     progress: Arc<dyn Progress>,
-    plain_http: bool,
-    authorities: Vec<PathBuf>,
+    ways: Ways,
+    stores: Stores,
     engine: OnceLock<Engine>,
 }
 
 impl Places {
     /// Opens places as the environment and the options say.
     pub(crate) fn new(args: &RegistryArgs, progress: Arc<dyn Progress>) -> Self {
+        let scheme = if args.plain_http {
+            SchemePolicy::PlainHttp
+        } else {
+            SchemePolicy::HttpsExceptLoopback
+        };
+        let ways = Ways {
+            certificates: CERTIFICATES.into(),
+            authorities: args.ca.clone(),
+            scheme,
+            proxies: registry_access::proxies(&variable),
+        };
         Self {
             spool: Spool::in_folder(std::env::temp_dir()),
             progress,
-            plain_http: args.plain_http,
-            authorities: args.ca.clone(),
+            ways,
+            stores: Stores::of(&variable),
             engine: OnceLock::new(),
         }
     }
@@ -102,7 +116,7 @@ impl Places {
             return Ok(engine.clone());
         }
         let machine = Machine {
-            variable: &variable,
+            variable: &|name| variable(name)?.into_string().ok(),
             docker_socket: Path::new("/var/run/docker.sock"),
             podman_socket: Path::new("/run/podman/podman.sock"),
         };
@@ -111,12 +125,14 @@ impl Places {
     }
 
     fn registry(&self, reference: &Reference) -> Result<Registry> {
-        let _ = (&self.plain_http, &self.authorities);
-        Ok(Registry::connect(reference.repository().registry(), Access::default())?)
+        let repository = reference.repository();
+        let host = repository.registry();
+        let credential = self.stores.credential(repository)?;
+        Ok(Registry::connect(host, self.ways.to(host, credential)?)?)
     }
 }
 
-/// Reads a variable of the environment; one that is no text does not count.
-fn variable(name: &str) -> Option<String> {
-    std::env::var(name).ok()
+/// Reads a variable of the environment.
+fn variable(name: &str) -> Option<OsString> {
+    std::env::var_os(name)
 }
