@@ -104,13 +104,16 @@ impl Transport {
     /// that pass. Any other status is left to the caller.
     pub(super) async fn exchange(&self, mut request: Request<'_>) -> Result<Answer, Failure> {
         for _ in 0..=MAX_REDIRECTS {
-            let answer = self.send(&mut request).await?;
+            let mut answer = self.send(&mut request).await?;
             if let Some(failure) = answer.passing() {
                 return Err(failure.read(answer).await);
             }
             match self.redirect(&request, &answer)? {
                 None => return Ok(answer),
-                Some(url) => request.url = url,
+                Some(url) => {
+                    answer.drain().await;
+                    request.url = url;
+                }
             }
         }
         let request = name(&request.method, &request.url);
@@ -224,11 +227,11 @@ fn build(
     except.push_str(",localhost,127.0.0.0/8,::1");
     let mut proxies = Vec::new();
     for (url, make) in [
-        (&access.proxies.https, Proxy::https as fn(String) -> reqwest::Result<Proxy>),
+        (&access.proxies.https, Proxy::https as fn(Url) -> reqwest::Result<Proxy>),
         (&access.proxies.http, Proxy::http),
     ] {
         if let Some(url) = url {
-            let proxy = make(url.clone())
+            let proxy = make(proxy_url(url)?)
                 .map_err(reqwest::Error::without_url)
                 .map_err(setup("the URL of a proxy"))?;
             proxies.push(proxy.no_proxy(NoProxy::from_string(&except)));
@@ -258,6 +261,16 @@ fn build(
         built => built,
     }
     .map_err(setup("TLS"))
+}
+
+/// Parses the URL of a proxy. One of an unknown kind would be passed by in silence.
+fn proxy_url(text: &str) -> Result<Url, RegistryError> {
+    const WHAT: &str = "the URL of a proxy";
+    let url: Url = text.parse().map_err(setup(WHAT))?;
+    match (url.scheme(), url.host()) {
+        ("http" | "https", Some(_)) => Ok(url),
+        _ => Err(setup(WHAT)(io::Error::other("it is no URL of HTTP"))),
+    }
 }
 
 fn setup<E: StdError + Send + Sync + 'static>(what: &'static str) -> impl Fn(E) -> RegistryError {
@@ -357,6 +370,11 @@ impl Answer {
 
     /// Reads what is said about a refusal.
     pub(super) async fn complaint(mut self) -> Complaint {
+        Complaint::parse(&self.drain().await)
+    }
+
+    /// Reads a body that is small and of little interest, so that the connection can be used again.
+    pub(super) async fn drain(&mut self) -> Vec<u8> {
         let mut body = Vec::new();
         while let Ok(Some(chunk)) = self.chunk().await {
             if (body.len() + chunk.len()) as u64 > complaint::MAX_BODY {
@@ -364,7 +382,7 @@ impl Answer {
             }
             body.extend_from_slice(&chunk);
         }
-        Complaint::parse(&body)
+        body
     }
 
     /// Returns the error of an answer that says no.
