@@ -102,11 +102,12 @@ impl Client {
         for last in [false, true] {
             let payload = Payload::Bytes(call.body.clone());
             let answer = self.exchange(call, used.as_ref().map(|used| used.value.clone()), payload);
-            let answer = answer.await?;
+            let mut answer = answer.await?;
             if last || !asks(&answer) {
                 return Ok(answer);
             }
             used = Some(self.renew(call, &answer, used.as_ref()).await?);
+            answer.drain().await;
         }
         unreachable!("the last attempt returns")
     }

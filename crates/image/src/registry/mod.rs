@@ -10,6 +10,7 @@
 mod access;
 mod client;
 mod complaint;
+mod connection;
 mod download;
 mod error;
 mod redirect;

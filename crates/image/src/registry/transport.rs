@@ -10,18 +10,16 @@ use std::time::{Duration, Instant, SystemTime};
 
 use bytes::Bytes;
 use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue, LOCATION, RETRY_AFTER};
-use reqwest::{Body, Certificate, Identity, Method, NoProxy, Proxy, Response, StatusCode, Url};
+use reqwest::{Body, Method, Response, StatusCode, Url};
 
+use super::connection::Connections;
 use super::redirect::{self, MAX_REDIRECTS};
 use super::retry::{Failure, Pace, parse_retry_after};
 use super::{Access, Complaint, RegistryError, complaint};
 
 /// The connections to a registry, and to whom it redirects.
 pub(super) struct Transport {
-    /// For the registry's own origin: shows the client's certificate.
-    home: reqwest::Client,
-    /// For everybody else.
-    away: reqwest::Client,
+    connections: Connections,
     /// The registry's name, for errors.
     registry: Arc<str>,
     pace: Pace,
@@ -78,18 +76,8 @@ impl Transport {
         plain: bool,
         pace: Pace,
     ) -> Result<Self, RegistryError> {
-        let away = build(access, plain, &pace, None)?;
-        let home = match &access.client_certificate {
-            None => away.clone(),
-            Some(client) => {
-                let mut pem = zeroize::Zeroizing::new(client.certificate.clone());
-                pem.push(b'\n');
-                pem.extend_from_slice(&client.key);
-                let identity = Identity::from_pem(&pem).map_err(setup("the client certificate"))?;
-                build(access, plain, &pace, Some(identity))?
-            }
-        };
-        Ok(Self { home, away, registry: registry.into(), pace })
+        let connections = Connections::new(access, plain, pace.connect)?;
+        Ok(Self { connections, registry: registry.into(), pace })
     }
 
     /// Returns how patient the client is.
@@ -104,13 +92,16 @@ impl Transport {
     /// that pass. Any other status is left to the caller.
     pub(super) async fn exchange(&self, mut request: Request<'_>) -> Result<Answer, Failure> {
         for _ in 0..=MAX_REDIRECTS {
-            let answer = self.send(&mut request).await?;
+            let mut answer = self.send(&mut request).await?;
             if let Some(failure) = answer.passing() {
                 return Err(failure.read(answer).await);
             }
             match self.redirect(&request, &answer)? {
                 None => return Ok(answer),
-                Some(url) => request.url = url,
+                Some(url) => {
+                    answer.drain().await;
+                    request.url = url;
+                }
             }
         }
         let request = name(&request.method, &request.url);
@@ -119,7 +110,7 @@ impl Transport {
 
     async fn send(&self, request: &mut Request<'_>) -> Result<Answer, Failure> {
         let at_home = redirect::same_origin(&request.url, request.home);
-        let client = if at_home { &self.home } else { &self.away };
+        let client = if at_home { &self.connections.home } else { &self.connections.away };
         let mut builder = client
             .request(request.method.clone(), request.url.clone())
             .headers(request.headers.clone());
@@ -202,66 +193,6 @@ impl Transport {
         let location = answer.header(&LOCATION).ok_or_else(|| answer.no_sense("no Location"))?;
         Ok(Some(redirect::resolve(&answer.url, location)?))
     }
-}
-
-fn build(
-    access: &Access,
-    plain: bool,
-    pace: &Pace,
-    identity: Option<Identity>,
-) -> Result<reqwest::Client, RegistryError> {
-    let mut authorities = Vec::new();
-    for pem in &access.certificate_authorities {
-        let certificates =
-            Certificate::from_pem_bundle(pem).map_err(setup("the certificates of an authority"))?;
-        if certificates.is_empty() {
-            let empty = io::Error::other("the file holds no certificate in PEM");
-            return Err(setup("the certificates of an authority")(empty));
-        }
-        authorities.extend(certificates);
-    }
-    let mut except = access.proxies.except.join(",");
-    except.push_str(",localhost,127.0.0.0/8,::1");
-    let mut proxies = Vec::new();
-    for (url, make) in [
-        (&access.proxies.https, Proxy::https as fn(String) -> reqwest::Result<Proxy>),
-        (&access.proxies.http, Proxy::http),
-    ] {
-        if let Some(url) = url {
-            let proxy = make(url.clone())
-                .map_err(reqwest::Error::without_url)
-                .map_err(setup("the URL of a proxy"))?;
-            proxies.push(proxy.no_proxy(NoProxy::from_string(&except)));
-        }
-    }
-    let builder = || {
-        let mut builder = reqwest::Client::builder()
-            .user_agent(concat!("sealcrate/", env!("CARGO_PKG_VERSION")))
-            .redirect(reqwest::redirect::Policy::none())
-            .retry(reqwest::retry::never())
-            .referer(false)
-            .no_proxy()
-            .connect_timeout(pace.connect);
-        for proxy in &proxies {
-            builder = builder.proxy(proxy.clone());
-        }
-        match &identity {
-            None => builder,
-            Some(identity) => builder.identity(identity.clone()),
-        }
-    };
-    match builder().tls_certs_merge(authorities).build() {
-        // Where the system trusts nobody, registries without TLS can be reached all the same.
-        Err(_) if plain && access.certificate_authorities.is_empty() => {
-            builder().tls_certs_only([]).build()
-        }
-        built => built,
-    }
-    .map_err(setup("TLS"))
-}
-
-fn setup<E: StdError + Send + Sync + 'static>(what: &'static str) -> impl Fn(E) -> RegistryError {
-    move |source| RegistryError::Setup { what, source: Box::new(source) }
 }
 
 /// Names a request to people.
@@ -357,6 +288,11 @@ impl Answer {
 
     /// Reads what is said about a refusal.
     pub(super) async fn complaint(mut self) -> Complaint {
+        Complaint::parse(&self.drain().await)
+    }
+
+    /// Reads a body that is small and of little interest, so that the connection can be used again.
+    pub(super) async fn drain(&mut self) -> Vec<u8> {
         let mut body = Vec::new();
         while let Ok(Some(chunk)) = self.chunk().await {
             if (body.len() + chunk.len()) as u64 > complaint::MAX_BODY {
@@ -364,7 +300,7 @@ impl Answer {
             }
             body.extend_from_slice(&chunk);
         }
-        Complaint::parse(&body)
+        body
     }
 
     /// Returns the error of an answer that says no.

@@ -3,6 +3,7 @@
 mod authentication;
 mod downloads;
 mod manifests;
+mod privacy;
 mod retries;
 mod server;
 mod uploads;
