@@ -11,6 +11,8 @@ use sealcrate_crypt::PassphraseError;
 use sealcrate_crypt::dare::DareError;
 use sealcrate_crypt::select::SelectError;
 use sealcrate_crypt::senetas::{DecryptError, EncryptError, KeyDataError, SealedConfigError};
+use sealcrate_image::engine::EngineError;
+use sealcrate_image::registry::RegistryError;
 use sealcrate_image::{ConfigError, Damage, ManifestError, ReferenceError};
 use thiserror::Error;
 
@@ -126,6 +128,24 @@ fn hint(error: &(dyn Error + 'static)) -> Option<&'static str> {
             _ => None,
         };
     }
+    if let Some(error) = error.downcast_ref::<EngineError>() {
+        return match error {
+            EngineError::NoSocket { .. } | EngineError::NotListening { .. } => Some(
+                "start the engine, say where it is with DOCKER_HOST, or work without one: --from \
+                 and --to take archives, layouts and registries",
+            ),
+            EngineError::NoPermission { .. } => {
+                Some("run it as root, or as a member of the group that owns the socket")
+            }
+            EngineError::LayerGone { .. } => {
+                Some("somebody removed a layer from the engine meanwhile: run it again")
+            }
+            _ => None,
+        };
+    }
+    if let Some(error) = error.downcast_ref::<RegistryError>() {
+        return registry_hint(error);
+    }
     if error.is::<MissingKey>() {
         return Some(
             "give it with --pass-file FILE, --pass-fd N or SEALCRATE_PASS, or run on a terminal",
@@ -154,6 +174,19 @@ fn hint(error: &(dyn Error + 'static)) -> Option<&'static str> {
         };
     }
     None
+}
+
+fn registry_hint(error: &RegistryError) -> Option<&'static str> {
+    match error {
+        RegistryError::Denied { .. } => {
+            Some("log in with `docker login` or `podman login`; sealcrate uses what they store")
+        }
+        RegistryError::Transport { .. } => Some(
+            "check the name and the network; --ca FILE trusts a further authority, --plain-http \
+             speaks to a registry without TLS",
+        ),
+        _ => None,
+    }
 }
 
 #[cfg(test)]
