@@ -6,8 +6,8 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use crate::{
-    Artifact, Compression, Compressor, Descriptor, DiffId, Digest, Family, Image, Layer, MediaType,
-    Quiet, ReadError, Sink, Source, Spool, Transfer, WriteError,
+    Artifact, Compression, Compressor, Descriptor, DiffId, Digest, Family, Image, Layer, LayerForm,
+    MediaType, Quiet, ReadError, Sink, Source, Spool, Transfer, WriteError,
 };
 
 /// A tar that is being put together.
@@ -128,7 +128,12 @@ pub(crate) fn put(image: &Image, sink: &dyn Sink) -> Result<Vec<Layer>, WriteErr
         spool: Spool::in_folder(std::env::temp_dir()),
         progress: Arc::new(Quiet),
     };
-    transfer.put_layers(&image.layers, &sink.present(image)?, sink, |_, layer| Ok(layer.clone()))
+    let form = match &image.manifest {
+        Some(_) => LayerForm::AsItComes,
+        None => sink.layer_form(),
+    };
+    let keep = |_, layer: &Layer| Ok(layer.clone());
+    transfer.put_layers(&image.layers, &sink.present(image)?, form, sink, keep)
 }
 
 /// Reads the tars of all layers.
