@@ -171,7 +171,7 @@ fn pem_files(folder: &Path) -> TlsFiles {
 #[non_exhaustive]
 pub(crate) enum DockerHostError {
     /// The address is not one that can be spoken to.
-    #[error(transparent)]
+    #[error("{0}")]
     Endpoint(#[from] EndpointError),
     /// A file of Docker's cannot be read.
     #[error("cannot read {}", path.display())]

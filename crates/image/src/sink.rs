@@ -61,26 +61,26 @@ pub trait Sink: Send + Sync {
 #[non_exhaustive]
 pub enum WriteError {
     /// The archive cannot be written.
-    #[error(transparent)]
+    #[error("{0}")]
     Archive(#[from] archive::ArchiveError),
     /// The engine does not take the image.
     #[cfg(feature = "engine")]
-    #[error(transparent)]
+    #[error("{0}")]
     Engine(#[from] crate::engine::EngineError),
     /// Reading a layer failed, or what was read is damaged, or writing failed.
-    #[error(transparent)]
+    #[error("{0}")]
     Io(#[from] io::Error),
     /// The layout cannot be written.
-    #[error(transparent)]
+    #[error("{0}")]
     Layout(#[from] layout::LayoutError),
     /// The image's parts do not make a manifest.
-    #[error(transparent)]
+    #[error("{0}")]
     Manifest(#[from] crate::ManifestError),
     /// The medium cannot hold an index.
     #[error("{0} holds single images, not an index of several")]
     NoIndex(&'static str),
     /// The registry does not take the image.
     #[cfg(feature = "registry")]
-    #[error(transparent)]
+    #[error("{0}")]
     Registry(#[from] crate::registry::RegistryError),
 }

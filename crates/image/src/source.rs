@@ -34,26 +34,26 @@ pub trait Source: Send + Sync {
 #[non_exhaustive]
 pub enum ReadError {
     /// The archive cannot be read.
-    #[error(transparent)]
+    #[error("{0}")]
     Archive(#[from] archive::ArchiveError),
     /// The config cannot be used.
-    #[error(transparent)]
+    #[error("{0}")]
     Config(#[from] ConfigError),
     /// The engine does not give the image out.
     #[cfg(feature = "engine")]
-    #[error(transparent)]
+    #[error("{0}")]
     Engine(#[from] crate::engine::EngineError),
     /// The index has no image that fits.
-    #[error(transparent)]
+    #[error("{0}")]
     Index(#[from] IndexError),
     /// Reading failed, or what was read is damaged.
-    #[error(transparent)]
+    #[error("{0}")]
     Io(#[from] io::Error),
     /// The layout cannot be read.
-    #[error(transparent)]
+    #[error("{0}")]
     Layout(#[from] layout::LayoutError),
     /// The manifest cannot be used.
-    #[error(transparent)]
+    #[error("{0}")]
     Manifest(#[from] ManifestError),
     /// The only image that there is, is for another platform.
     #[error("the image is for {has}, not for {wanted}")]
@@ -65,7 +65,7 @@ pub enum ReadError {
     },
     /// The registry does not give the image out.
     #[cfg(feature = "registry")]
-    #[error(transparent)]
+    #[error("{0}")]
     Registry(#[from] crate::registry::RegistryError),
     /// Indexes lie within indexes too deep.
     #[error("too many indexes lie within each other")]

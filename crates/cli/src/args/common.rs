@@ -122,7 +122,7 @@ impl FromStr for ImageName {
 pub(crate) enum ImageNameError {
     #[error("{}", with_source(.0))]
     Location(#[source] LocationError),
-    #[error(transparent)]
+    #[error("{0}")]
     Name(ReferenceError),
 }
 

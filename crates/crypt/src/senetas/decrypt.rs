@@ -135,19 +135,19 @@ impl Content for DareContent {
 #[non_exhaustive]
 pub enum DecryptError {
     /// The decrypted config cannot be used.
-    #[error(transparent)]
+    #[error("{0}")]
     Config(#[from] ConfigError),
     /// Layers are encrypted, but the config is not, which authenticates them.
     #[error("the image's layers are encrypted, but its config is not")]
     ConfigNotEncrypted,
     /// A blob is of no possible length.
-    #[error(transparent)]
+    #[error("{0}")]
     Dare(#[from] DareError),
     /// The key derivation would cost too much.
-    #[error(transparent)]
+    #[error("{0}")]
     Kdf(#[from] KdfError),
     /// A descriptor's key data cannot be read.
-    #[error(transparent)]
+    #[error("{0}")]
     KeyData(#[from] KeyDataError),
     /// The manifest has other layers than the encrypted config.
     #[error(
@@ -163,13 +163,13 @@ pub enum DecryptError {
     #[error("the image was tampered with: the passphrase opens its config, but not layer {0}")]
     LayerKey(String),
     /// The manifest cannot be used.
-    #[error(transparent)]
+    #[error("{0}")]
     Manifest(#[from] ManifestError),
     /// Nothing in the image is encrypted.
     #[error("the image is not encrypted")]
     NotEncrypted,
     /// The config is damaged or was tampered with.
-    #[error(transparent)]
+    #[error("{0}")]
     SealedConfig(#[from] SealedConfigError),
     /// The passphrase is not the one under which the image was encrypted.
     #[error("wrong passphrase")]

@@ -190,24 +190,24 @@ pub enum EncryptError {
     #[error("the image is encrypted already")]
     AlreadyEncrypted,
     /// The config cannot be used.
-    #[error(transparent)]
+    #[error("{0}")]
     Config(#[from] ConfigError),
     /// The encrypted config is larger than a reader takes.
     #[error("the image config is too large to be encrypted")]
     ConfigTooLarge,
     /// Reading a layer failed, or what was read is damaged, or the spool cannot be written.
-    #[error(transparent)]
+    #[error("{0}")]
     Io(#[from] io::Error),
     /// The rounds of the key derivation are out of bounds.
     #[error("{0} iterations are not between 100,000 and 10,000,000")]
     Iterations(u32),
     /// A descriptor carries key data that cannot be read.
-    #[error(transparent)]
+    #[error("{0}")]
     KeyData(#[from] KeyDataError),
     /// The config cannot be sealed.
-    #[error(transparent)]
+    #[error("{0}")]
     SealedConfig(#[from] SealedConfigError),
     /// The layers cannot be chosen.
-    #[error(transparent)]
+    #[error("{0}")]
     Select(#[from] SelectError),
 }

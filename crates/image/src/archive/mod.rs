@@ -63,7 +63,7 @@ pub fn open_file(path: &Path, spool: &Spool) -> Result<Arc<File>, ArchiveError> 
 #[non_exhaustive]
 pub enum ArchiveError {
     /// The image's config cannot be used.
-    #[error(transparent)]
+    #[error("{0}")]
     Config(#[from] ConfigError),
     /// The config is not the one that its name says.
     #[error("the archive's {name:?} is not what its name says")]
@@ -86,7 +86,7 @@ pub enum ArchiveError {
     #[error("the archive's manifest.json is malformed")]
     Json(#[source] serde_json::Error),
     /// The layout that the archive holds cannot be used.
-    #[error(transparent)]
+    #[error("{0}")]
     Layout(#[from] LayoutError),
     /// A link leads out of the archive, to nothing, or in a circle.
     #[error("the archive's link {0:?} leads to no file in it")]

@@ -59,7 +59,7 @@ pub enum RegistryError {
         to: String,
     },
     /// What the registry serves is no usable manifest.
-    #[error(transparent)]
+    #[error("{0}")]
     Manifest(#[from] ManifestError),
     /// The registry has no such image.
     #[error("{reference} is not in the registry{said}")]
