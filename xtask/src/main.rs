@@ -6,7 +6,9 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+mod binary;
 mod child;
+mod demo;
 mod engine;
 mod packages;
 mod private_engine;
@@ -15,6 +17,7 @@ mod test;
 
 fn main() -> anyhow::Result<ExitCode> {
     match Arguments::parse().task {
+        Task::Demo => demo::run(),
         Task::Test { cargo_test_args } => test::run(&cargo_test_args),
         Task::Engine { command } => engine::run(&command),
     }
@@ -30,6 +33,11 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Task {
+    /// Build the release binary and show, in a temporary folder, what it is for
+    ///
+    /// Needs nothing but cargo. Where the docker command reaches an engine, the image goes through
+    /// that too, and is removed from it afterwards.
+    Demo,
     /// Run every test of the workspace against a private Docker engine and real registries
     ///
     /// Installs the Debian packages that are missing, and stops what it started. With

@@ -15,6 +15,8 @@ struct Need {
     accepts: fn(&Path) -> bool,
 }
 
+const BUSYBOX: [&str; 2] = ["/bin/busybox", "/usr/bin/busybox"];
+
 /// By file, not by package name: Docker's own packages (docker-ce) serve as well as Debian's.
 const NEEDS: [Need; 4] = [
     Need {
@@ -28,11 +30,7 @@ const NEEDS: [Need; 4] = [
         accepts: Path::exists,
     },
     Need { package: "skopeo", files: &["/usr/bin/skopeo"], accepts: Path::exists },
-    Need {
-        package: "busybox-static",
-        files: &["/bin/busybox", "/usr/bin/busybox"],
-        accepts: is_static,
-    },
+    Need { package: "busybox-static", files: &BUSYBOX, accepts: is_static },
 ];
 
 /// What newer releases split off from docker.io: the client, and BuildKit's part of it.
@@ -82,6 +80,11 @@ impl Need {
     fn is_met(&self) -> bool {
         self.files.iter().any(|file| (self.accepts)(Path::new(file)))
     }
+}
+
+/// Returns a busybox that can run in an image that holds nothing else, if there is one.
+pub(crate) fn static_busybox() -> Option<&'static Path> {
+    BUSYBOX.into_iter().map(Path::new).find(|file| is_static(file))
 }
 
 /// Whether a program can run in an image that holds nothing else: it names no dynamic loader.
