@@ -8,6 +8,8 @@ use super::pull::ReadingArgs;
 use super::push::{EncryptionArgs, Output};
 use super::{NewPassphraseArgs, PassphraseArgs, RegistryArgs, SelectionArgs};
 
+/// Copy an image from anywhere to anywhere
+///
 /// Without a passphrase, bytes are copied as they are. A passphrase decrypts what is read, a new
 /// passphrase encrypts what is written, and both together encrypt anew under new keys.
 ///

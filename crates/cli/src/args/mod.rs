@@ -46,13 +46,9 @@ pub(crate) struct TalkArgs {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Encrypt an image and push it to a registry
     Push(PushArgs),
-    /// Pull an image from a registry and decrypt it
     Pull(PullArgs),
-    /// Copy an image from anywhere to anywhere
     Copy(CopyArgs),
-    /// Show what of an image is encrypted, and what a stranger can read
     Inspect(InspectArgs),
     /// Print a completion script for a shell
     Completions {
@@ -71,6 +67,17 @@ mod tests {
     use clap::CommandFactory;
 
     use super::*;
+
+    #[test]
+    fn long_help_says_what_the_options_leave_open() {
+        let help = |command: &str| {
+            let mut cli = Cli::command();
+            let command = cli.find_subcommand_mut(command).unwrap();
+            command.render_long_help().to_string()
+        };
+        assert!(help("push").contains("LABEL com.senetas.crypto.enabled=true"));
+        assert!(help("copy").contains("docker-archive:FILE[:NAME:TAG]"));
+    }
 
     #[test]
     fn definitions_are_sound() {

@@ -7,6 +7,8 @@ use sealcrate_image::{Location, Platform, Reference};
 use super::common::{location, platform};
 use super::{PassphraseArgs, RegistryArgs, SelectionArgs};
 
+/// Encrypt an image and push it to a registry
+///
 /// Which layers are encrypted is said in the Dockerfile, by
 /// `LABEL com.senetas.crypto.enabled=true` before the private layers and `=false` after them, or by
 /// one of the options --encrypt-layer, --all-layers and --base.
