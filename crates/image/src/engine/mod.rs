@@ -18,7 +18,7 @@ mod fake;
 
 use std::sync::Arc;
 
-use crate::{EngineName, Progress, ReadError, Reference, Sink, Source, Spool};
+use crate::{DiffId, EngineName, Progress, ReadError, Reference, Sink, Source, Spool};
 
 use client::Client;
 use sink::EngineSink;
@@ -52,6 +52,17 @@ impl Engine {
         progress: &dyn Progress,
     ) -> Result<Arc<dyn Source>, ReadError> {
         Ok(Arc::new(export::export(&self.client, name, spool, progress)?))
+    }
+
+    /// Asks for the diff IDs of the image that `name` names, lowest first, without exporting it.
+    ///
+    /// # Errors
+    /// No such image.
+    pub fn diff_ids(&self, name: &EngineName) -> Result<Vec<DiffId>, EngineError> {
+        match self.client.inspect(&name.to_string())? {
+            Some(image) => Ok(image.diff_ids),
+            None => Err(EngineError::NoSuchImage { name: name.clone() }),
+        }
     }
 
     /// Returns what loads an image into the engine, under `name` where that has a tag, and else
