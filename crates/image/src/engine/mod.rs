@@ -74,3 +74,23 @@ impl Engine {
         Arc::new(EngineSink::new(Arc::clone(&self.client), name))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::net::UnixListener;
+
+    use super::*;
+
+    fn error(socket: std::path::PathBuf) -> EngineError {
+        Engine::connect(&Endpoint::Unix(socket)).err().unwrap()
+    }
+
+    #[test]
+    fn missing_engines_are_told_apart() {
+        let folder = tempfile::tempdir().unwrap();
+        let socket = folder.path().join("engine.sock");
+        assert!(matches!(error(socket.clone()), EngineError::NoSocket { .. }));
+        drop(UnixListener::bind(&socket).unwrap());
+        assert!(matches!(error(socket), EngineError::NotListening { .. }));
+    }
+}
