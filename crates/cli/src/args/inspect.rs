@@ -7,7 +7,6 @@ use super::common::platform;
 use super::push::Output;
 use super::{ImageName, PassphraseArgs, RegistryArgs};
 
-/// Show what of an image is encrypted, and what a stranger can read
 #[derive(Debug, Args)]
 pub(crate) struct InspectArgs {
     /// Which image: a location, or a name in a registry

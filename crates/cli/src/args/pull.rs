@@ -7,7 +7,6 @@ use super::common::{location, platform};
 use super::push::Output;
 use super::{PassphraseArgs, RegistryArgs};
 
-/// Pull an image from a registry and decrypt it
 #[derive(Debug, Args)]
 pub(crate) struct PullArgs {
     /// Which image: NAME[:TAG|@DIGEST]
