@@ -1,0 +1,11 @@
+//! The binary as its users run it, with a real engine and real registries: what it does, and what
+//! it refuses to do.
+
+#![allow(missing_docs, clippy::unwrap_used)]
+
+mod builders;
+mod machine;
+mod made;
+mod protection;
+mod selection;
+mod stored;
