@@ -6,6 +6,8 @@
 mod builders;
 mod machine;
 mod made;
+mod passphrases;
 mod protection;
 mod selection;
 mod stored;
+mod terminal;
