@@ -3,11 +3,14 @@
 
 #![allow(missing_docs, clippy::unwrap_used)]
 
+mod attestations;
 mod builders;
 mod machine;
 mod made;
 mod passphrases;
+mod places;
 mod protection;
+mod registries;
 mod selection;
 mod stored;
 mod terminal;
