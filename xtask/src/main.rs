@@ -6,6 +6,8 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+mod bench;
+mod binary;
 mod child;
 mod engine;
 mod packages;
@@ -15,6 +17,7 @@ mod test;
 
 fn main() -> anyhow::Result<ExitCode> {
     match Arguments::parse().task {
+        Task::Bench { quick, rounds } => bench::run(quick, rounds),
         Task::Test { cargo_test_args } => test::run(&cargo_test_args),
         Task::Engine { command } => engine::run(&command),
     }
@@ -30,6 +33,18 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Task {
+    /// Measure pushes and pulls beside skopeo and docker, through a private engine and registries
+    ///
+    /// Prints a Markdown table and writes benches/results/DATE.json. Takes some minutes and about
+    /// 10 GB in the target folder and the temporary folder.
+    Bench {
+        /// Measure one small image, to see whether everything works
+        #[arg(long)]
+        quick: bool,
+        /// How often everything is measured
+        #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u8).range(1..))]
+        rounds: u8,
+    },
     /// Run every test of the workspace against a private Docker engine and real registries
     ///
     /// Installs the Debian packages that are missing, and stops what it started. With
