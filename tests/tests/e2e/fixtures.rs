@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::PathBuf;
 
-use sealcrate_tests::{Engine, Registry};
+use sealcrate_tests::{Builder, Engine, Registry, busybox};
 use serde_json::Value;
 
 use crate::machine::Machine;
@@ -38,7 +38,7 @@ impl Fixture {
 }
 
 /// Pulls an image of crypto-cli into the engine and compares what the engine then has.
-fn assert_pulled(fixture: &str) {
+fn assert_pulled(fixture: &str, secret: &str) {
     let (engine, registry, machine) = (Engine::from_env(), Registry::plain(), Machine::new());
     let fixture = Fixture::named(fixture);
     let expected = &fixture.expected;
@@ -58,6 +58,11 @@ fn assert_pulled(fixture: &str) {
     }
     assert_eq!(seen["Architecture"], expected["architecture"]);
 
+    // The images have no program of their own that runs.
+    let dockerfile = format!("FROM {name}\nCOPY busybox /\nENTRYPOINT [\"/busybox\"]\n");
+    let runnable = engine.build(Builder::Classic, &dockerfile, &[("busybox", &busybox())]);
+    assert_eq!(engine.run_container(runnable.name(), &["cat", "/secret.txt"]), secret);
+
     let inspect = ["inspect", &name, "--pass-file=fixture-key", "--output=json"];
     let told = machine.succeed(&inspect).json();
     let encrypted: Vec<_> = (0..expected["diff_ids"].as_array().unwrap().len())
@@ -72,15 +77,15 @@ fn assert_pulled(fixture: &str) {
 
 #[test]
 fn image_of_crypto_cli_with_private_layers_in_the_middle_is_pulled() {
-    assert_pulled("middle");
+    assert_pulled("middle", "super-secret-text");
 }
 
 #[test]
 fn image_of_crypto_cli_in_the_compatible_shape_is_pulled() {
-    assert_pulled("middle-compat");
+    assert_pulled("middle-compat", "super-secret-text");
 }
 
 #[test]
 fn image_of_crypto_cli_with_private_layers_at_the_end_is_pulled() {
-    assert_pulled("tail");
+    assert_pulled("tail", "tail secret");
 }
