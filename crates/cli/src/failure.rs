@@ -42,9 +42,6 @@ enum Kind {
 
 /// Prints an error with its causes and a hint, and returns the exit code that it means.
 pub(crate) fn report(error: &anyhow::Error) -> ExitCode {
-    if is_broken_pipe(error.as_ref()) {
-        return ExitCode::SUCCESS;
-    }
     talk::line(&format!("error: {}", one_line(error)));
     if let Some(hint) = causes(error.as_ref()).find_map(hint) {
         talk::line(&format!("hint: {hint}"));
@@ -79,10 +76,6 @@ fn causes<'e>(
             None => error.source(),
         }
     })
-}
-
-fn is_broken_pipe(error: &(dyn Error + 'static)) -> bool {
-    error.downcast_ref::<io::Error>().is_some_and(|e| e.kind() == io::ErrorKind::BrokenPipe)
 }
 
 fn kind(error: &(dyn Error + 'static)) -> Kind {

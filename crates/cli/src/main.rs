@@ -48,8 +48,9 @@ fn run(cli: &Cli) -> Result<()> {
         Command::Copy(args) => commands::copy::run(args, &session(&args.registry)?),
         Command::Inspect(args) => commands::inspect::run(args, &session(&args.registry)?),
         Command::Completions { shell } => {
-            clap_complete::generate(*shell, &mut Cli::command(), "sealcrate", &mut io::stdout());
-            Ok(())
+            let mut script = Vec::new();
+            clap_complete::generate(*shell, &mut Cli::command(), "sealcrate", &mut script);
+            commands::print_line(String::from_utf8(script)?.trim_end())
         }
         Command::Man { folder } => man(folder),
     }

@@ -38,11 +38,6 @@ impl Machine {
         fs::write(self.path(name), content).expect("the sandbox can be written");
     }
 
-    pub(crate) fn json(&self, name: &str) -> Value {
-        let bytes = fs::read(self.path(name)).expect("the file is there");
-        serde_json::from_slice(&bytes).expect("the file holds JSON")
-    }
-
     /// Prepares a run that has no terminal to ask at, wherever the tests run.
     pub(crate) fn sealcrate(&self, arguments: &[&str]) -> Command {
         let binary = self.sandbox.sealcrate();

@@ -5,11 +5,17 @@
 
 mod attestations;
 mod builders;
+mod fixtures;
+mod generated;
+mod inspect;
 mod machine;
 mod made;
+mod output;
 mod passphrases;
 mod places;
 mod protection;
+mod pull;
+mod reencrypt;
 mod registries;
 mod selection;
 mod stored;

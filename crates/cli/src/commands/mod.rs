@@ -5,24 +5,40 @@ pub(crate) mod inspect;
 pub(crate) mod pull;
 pub(crate) mod push;
 
+use std::io::{ErrorKind, Write};
+
 use anyhow::{Context, Result};
 use sealcrate_image::{Descriptor, EngineName, Image, Location, Reference};
 use serde_json::{Value, json};
-use std::io::Write;
 
 use crate::args::{ImageName, Output};
 
 /// Prints the result of a command on standard output: for people a line, for programs an object.
 pub(crate) fn print(output: Output, line: &str, object: &Value) -> Result<()> {
-    let mut out = std::io::stdout().lock();
     match output {
-        Output::Json => {
-            serde_json::to_writer_pretty(&mut out, object)?;
-            writeln!(out)
-        }
-        Output::Text => writeln!(out, "{line}"),
+        Output::Json => print_line(&harmless(&serde_json::to_string_pretty(object)?)),
+        Output::Text => print_line(line),
     }
-    .context("cannot write to standard output")
+}
+
+/// Prints on standard output. Whoever reads there may have seen enough and be gone.
+pub(crate) fn print_line(text: &str) -> Result<()> {
+    let mut out = std::io::stdout().lock();
+    match writeln!(out, "{text}").and_then(|()| out.flush()) {
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
+        written => written.context("cannot write to standard output"),
+    }
+}
+
+/// Escapes what JSON allows to stand for itself and a terminal obeys: DEL and the C1 controls.
+fn harmless(json: &str) -> String {
+    json.chars().fold(String::with_capacity(json.len()), |mut out, c| {
+        match c {
+            '\u{7f}'..='\u{9f}' => out.push_str(&format!("\\u{:04x}", u32::from(c))),
+            c => out.push(c),
+        }
+        out
+    })
 }
 
 /// Prints what was written where.
@@ -62,5 +78,20 @@ fn name_beside(name: &ImageName, beside: &Location) -> Location {
             Location::DockerDaemon(EngineName::Named(name.clone()))
         }
         (ImageName::Name(name), _) => Location::Registry(name.clone()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn json_for_programs_holds_nothing_that_steers_a_terminal() {
+        let value = json!({ "a\u{7f}": "b\u{9b}31m\u{1b}c\u{e4}" });
+        let text = serde_json::to_string(&value).unwrap();
+        let shown = harmless(&text);
+        assert!(!shown.contains(char::is_control), "{shown:?}");
+        assert!(shown.contains('\u{e4}'));
+        assert_eq!(serde_json::from_str::<Value>(&shown).unwrap(), value);
     }
 }

@@ -1,0 +1,227 @@
+//! What pull brings, under which name, and what it does not fetch.
+
+use sealcrate_tests::{Builder, Engine, FaultProxy, Registry, busybox};
+
+use crate::machine::{Done, FAST, Machine, secret};
+use crate::made::Layout;
+use crate::stored::{digest, layers, manifest};
+
+/// A registry with the encrypted image `team/app:1`, seen through a proxy that takes notes.
+struct Pushed {
+    registry: Registry,
+    proxy: FaultProxy,
+    machine: Machine,
+    /// The image ID.
+    id: String,
+}
+
+impl Pushed {
+    fn new() -> Self {
+        let (registry, machine) = (Registry::plain(), Machine::new());
+        let layout = machine.layout("image", &[&secret(), &secret()]);
+        let id = digest(&layout.json(&layout.root())["config"]).to_owned();
+        let name = format!("{}/team/app:1", registry.host());
+        let push = ["push", &name, "--from=oci:image", "--pass-file=key", FAST];
+        machine.succeed(&[&push[..], &["--encrypt-layer=1"]].concat());
+        let proxy = FaultProxy::start(registry.host(), Vec::new());
+        Self { registry, proxy, machine, id }
+    }
+
+    /// The name by which the image is pulled through the proxy.
+    fn name(&self) -> String {
+        format!("{}/team/app:1", self.proxy.host())
+    }
+
+    /// Asserts that manifest and config were asked for, and nothing else.
+    #[track_caller]
+    fn assert_no_layer_was_asked_for(&self) {
+        let pushed = manifest(&self.registry, "team/app", "1");
+        let wanted = ["/manifests/1".to_owned(), format!("/blobs/{}", digest(&pushed["config"]))];
+        let allowed =
+            |target: &str| target == "/v2/" || wanted.iter().any(|wanted| target.ends_with(wanted));
+        let targets: Vec<_> =
+            self.proxy.requests().iter().map(|r| r.head.target().to_owned()).collect();
+        assert!(targets.iter().all(|target| allowed(target)), "{targets:?}");
+        assert!(targets.iter().any(|target| target.ends_with("/manifests/1")), "{targets:?}");
+    }
+}
+
+#[test]
+fn image_gets_the_name_that_is_asked_for() {
+    let (engine, pushed) = (Engine::from_env(), Pushed::new());
+    let (name, new_name) = (pushed.name(), format!("sealcrate-test/as-{}:2", &pushed.id[7..19]));
+    let _named = engine.remove_on_drop(&new_name);
+    let pull = ["pull", &name, "--pass-file=key", "--as", &new_name];
+    let done = pushed.machine.succeed(&pull).does_not_say("docker push");
+    assert_eq!(engine.image_id(&new_name), pushed.id);
+    assert!(!engine.has_image(&name));
+    assert_eq!(done.stdout, format!("docker-daemon:{new_name}\n"));
+}
+
+#[test]
+fn plain_image_comes_without_words_about_its_publication() {
+    let (engine, registry, machine) = (Engine::from_env(), Registry::plain(), Machine::new());
+    machine.layout("image", &[&secret()]);
+    let name = format!("{}/team/app:1", registry.host());
+    let _pulled = engine.remove_on_drop(&name);
+    machine.succeed(&["push", &name, "--from=oci:image", "--type=NONE"]);
+    machine.succeed(&["pull", &name]).does_not_say("docker push");
+    assert!(engine.has_image(&name));
+}
+
+#[test]
+fn image_is_pulled_by_digest() {
+    let (engine, pushed) = (Engine::from_env(), Pushed::new());
+    let _pulled = engine.remove_on_drop(&pushed.id);
+    let is = pushed.registry.tag_digest("team/app", "1").unwrap();
+    let name = format!("{}/team/app@{is}", pushed.proxy.host());
+    pushed.machine.succeed(&["pull", &name, "--pass-file=key", "--to=oci:back"]);
+    let back = Layout::open(pushed.machine.path("back"));
+    assert_eq!(digest(&back.json(&back.root())["config"]), pushed.id);
+    pushed.machine.succeed(&["pull", &name, "--pass-file=key"]);
+    assert!(engine.has_image(&pushed.id));
+    let other = format!("{}/team/app@{}", pushed.proxy.host(), pushed.id);
+    pushed.machine.fail(1, &["pull", &other, "--pass-file=key", "--to=oci:none"]);
+}
+
+#[test]
+fn push_to_a_digest_is_refused() {
+    let machine = Machine::new();
+    let name = format!("127.0.0.1:1/x@{}", crate::made::sha256(b""));
+    machine.fail(2, &["push", &name, "--from=oci:image"]).says("a digest cannot be pushed to");
+}
+
+#[test]
+fn wrong_passphrase_fetches_no_layer() {
+    let (engine, pushed) = (Engine::from_env(), Pushed::new());
+    let name = pushed.name();
+    for to in [&[][..], &["--to=oci:back"], &["--to=docker-archive:back.tar"]] {
+        let pull = [&["pull", &name, "--pass-file=other-key"], to].concat();
+        pushed.machine.fail(3, &pull).says("wrong passphrase");
+    }
+    pushed.assert_no_layer_was_asked_for();
+    assert!(!engine.has_image(&name) && !engine.has_image(&pushed.id));
+    for left in ["back", "back.tar"] {
+        assert!(!pushed.machine.path(left).exists(), "{left}");
+    }
+    pushed.machine.sandbox.assert_nothing_is_left();
+}
+
+#[test]
+fn missing_passphrase_fetches_no_layer() {
+    let pushed = Pushed::new();
+    let name = pushed.name();
+    let done = pushed.machine.fail(3, &["pull", &name]).says("a passphrase is needed");
+    assert!(done.lines("hint: ")[0].contains("SEALCRATE_PASS"), "{}", done.said());
+    pushed.assert_no_layer_was_asked_for();
+}
+
+#[test]
+fn plain_image_is_refused_when_a_passphrase_is_given() {
+    let (registry, machine) = (Registry::plain(), Machine::new());
+    machine.layout("image", &["public"]);
+    let name = format!("{}/team/app:1", registry.host());
+    machine.succeed(&["push", &name, "--from=oci:image", "--type=NONE"]);
+    let pull = ["pull", &name, "--to=oci:back"];
+    let refused = |done: Done| {
+        let done = done.failed(4).says("the image is not encrypted");
+        assert!(done.lines("hint: ")[0].contains("--allow-unencrypted"), "{}", done.said());
+        assert!(!machine.path("back").exists());
+    };
+    refused(machine.run(&[&pull[..], &["--pass-file=key"]].concat()));
+    refused(Done::of(machine.sealcrate(&pull).env("SEALCRATE_PASS", "x")));
+    refused(machine.run(&["copy", &format!("docker://{name}"), "oci:back", "--pass-file=key"]));
+    machine.succeed(&[&pull[..], &["--pass-file=key", "--allow-unencrypted"]].concat());
+    assert!(machine.path("back").exists());
+}
+
+#[test]
+fn encrypted_layers_under_a_plain_config_are_refused() {
+    let pushed = Pushed::new();
+    let layout = Layout::open(pushed.machine.path("image"));
+    let plain_config = layout.blob(&pushed.id);
+    crate::stored::put_blob(&pushed.registry, "team/app", &pushed.id, &plain_config);
+    let mut crafted = manifest(&pushed.registry, "team/app", "1");
+    crafted["config"] = serde_json::json!({
+        "mediaType": crafted["config"]["mediaType"],
+        "digest": pushed.id,
+        "size": plain_config.len(),
+    });
+    let crafted = crafted.to_string();
+    crate::stored::put_manifest(&pushed.registry, "team/app", "1", crafted.as_bytes());
+    let name = pushed.name();
+    let pull = ["pull", &name, "--pass-file=key", "--to=oci:back"];
+    let done = pushed.machine.fail(4, &pull).says("encrypted, but its config is not");
+    assert!(done.lines("hint: ")[0].contains("--allow-unencrypted"), "{}", done.said());
+    assert!(!pushed.machine.path("back").exists());
+    pushed.assert_no_layer_was_asked_for();
+    pushed.machine.succeed(&[&pull[..], &["--allow-unencrypted"]].concat());
+}
+
+#[test]
+fn decrypted_image_is_published_only_when_that_is_said() {
+    let (pushed, other) = (Pushed::new(), Registry::plain());
+    let (name, to) = (pushed.name(), format!("docker://{}/open/app:1", other.host()));
+    let pull = ["pull", &name, "--pass-file=key", "--to", &to];
+    pushed.machine.fail(2, &pull).says("--publish-decrypted");
+    let copy = ["copy", &format!("docker://{name}"), &to, "--pass-file=key"];
+    pushed.machine.fail(2, &copy).says("--publish-decrypted");
+    assert!(other.blobs().is_empty() && pushed.proxy.requests().is_empty());
+    pushed.machine.succeed(&[&pull[..], &["--publish-decrypted"]].concat());
+    assert_eq!(digest(&manifest(&other, "open/app", "1")["config"]), pushed.id);
+}
+
+#[test]
+fn layers_that_the_engine_holds_are_not_fetched() {
+    let (engine, registry, machine) = (Engine::from_env(), Registry::plain(), Machine::new());
+    let (public, private) = (secret(), secret());
+    let files =
+        [("busybox", &*busybox()), ("public", public.as_bytes()), ("private", private.as_bytes())];
+    let dockerfile = "FROM scratch\nCOPY busybox /bin/busybox\nCOPY public /\n";
+    let base = engine.build(Builder::Classic, dockerfile, &files);
+    let dockerfile = format!(
+        "FROM {}\nCOPY private /\nCMD [\"/bin/busybox\", \"cat\", \"/private\"]\n",
+        base.name()
+    );
+    let built = engine.build(Builder::Classic, &dockerfile, &files);
+    let id = engine.image_id(built.name());
+    let proxy = FaultProxy::start(registry.host(), Vec::new());
+    let name = format!("{}/team/app:1", proxy.host());
+    let _pulled = engine.remove_on_drop(&name);
+    let from = format!("docker-daemon:{}", built.name());
+    let push = ["push", &name, "--from", &from, "--pass-file=key", FAST, "--base", base.name()];
+    machine.succeed(&push);
+    let pushed = manifest(&registry, "team/app", "1");
+    let sent = proxy.requests().len();
+    let fetched = |seen: usize| -> Vec<bool> {
+        let requests = proxy.requests();
+        let get = |digest: &str| {
+            let blob = format!("/blobs/{digest}");
+            requests[seen..].iter().any(|request| {
+                request.head.method() == "GET" && request.head.target().ends_with(&blob)
+            })
+        };
+        layers(&pushed).iter().map(|layer| get(digest(layer))).collect()
+    };
+
+    engine.run(&["image", "rm", "--force", built.name()]);
+    machine.succeed(&["pull", &name, "--pass-file=key"]);
+    assert_eq!(fetched(sent), [false, false, true]);
+    assert_eq!(engine.image_id(&name), id);
+    assert_eq!(engine.run_container(&name, &[]), private);
+
+    let sent = proxy.requests().len();
+    engine.run(&["image", "rm", "--force", &id]);
+    engine.run(&["image", "rm", "--force", base.name()]);
+    machine.succeed(&["pull", &name, "--pass-file=key"]);
+    assert_eq!(fetched(sent), [true, true, true]);
+    assert_eq!(engine.run_container(&name, &[]), private);
+}
+
+#[test]
+fn names_follow_the_rules_of_docker() {
+    let machine = Machine::new();
+    for wrong in ["team/UPPER", "a b", "x:tag with space", "-x/y", "x@sha256:00"] {
+        machine.fail_usage(&["pull", "--to=oci:back", "--", wrong]);
+    }
+}
