@@ -5,4 +5,5 @@
 
 mod downloads;
 mod support;
+mod tampering;
 mod uploads;

@@ -15,7 +15,6 @@ use sealcrate_tests::{Engine, EngineImage, FaultProxy, RecordedRequest, Registry
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-pub(crate) const MANIFEST: &str = "application/vnd.docker.distribution.manifest.v2+json";
 /// Longer than anything here takes that is not stuck.
 const PATIENCE: Duration = Duration::from_secs(120);
 /// The fewest rounds that are written, which take about 50 ms.
@@ -145,8 +144,15 @@ impl Machine {
 
     /// Prepares to push all layers of `image` encrypted.
     pub(crate) fn push(&self, image: &TestImage, name: &str) -> Command {
+        let mut push = self.push_with(image, name);
+        push.arg("--all-layers");
+        push
+    }
+
+    /// Prepares to push `image` with options that are still to be added.
+    pub(crate) fn push_with(&self, image: &TestImage, name: &str) -> Command {
         let mut push = self.sandbox.sealcrate();
-        push.args(["push", name, "--from", &image.location(), "--all-layers"]);
+        push.args(["push", name, "--from", &image.location()]);
         push.args(["--iterations", ROUNDS, "--pass-file", "key"]);
         push
     }
@@ -407,9 +413,14 @@ pub(crate) struct Pushed {
 
 impl Pushed {
     pub(crate) fn new(image: TestImage) -> Self {
+        Self::new_with(image, &["--all-layers"])
+    }
+
+    /// Pushes with these options.
+    pub(crate) fn new_with(image: TestImage, options: &[&str]) -> Self {
         let (registry, machine) = (Registry::plain(), Machine::new());
         let name = format!("{}/app:1", registry.host());
-        succeeded(&run(&mut machine.push(&image, &name)));
+        succeeded(&run(machine.push_with(&image, &name).args(options)));
         Self { registry, machine, image }
     }
 
