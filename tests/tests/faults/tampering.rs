@@ -2,7 +2,6 @@
 //! leaves nothing in engine, layout and temporary folder.
 
 use std::net::TcpListener;
-use std::thread;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE};
@@ -25,28 +24,50 @@ fn pushed(length: usize) -> Pushed {
     Pushed::new(image_of(length))
 }
 
-/// Pulls into a layout alone, which is enough where the engine would be told the same.
-fn assert_layout_pull_fails(pushed: &Pushed, codes: &[i32]) -> String {
-    let engine = Engine::from_env();
-    let [_, target] = pushed.machine.targets(&engine);
-    let said = failed(&run(&mut pushed.machine.pull_into(&pushed.name(), &target)), codes);
-    pushed.machine.assert_nothing_is_left_of(&pushed.image, &engine, &target);
-    said
+/// Where a change is looked for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Targets {
+    /// In engine and layout: what is found only when layers are on their way into them.
+    Both,
+    /// In a layout alone: what is found before there is a target.
+    Layout,
 }
 
-fn assert_pulls_fail(pushed: &Pushed, codes: &[i32]) {
-    pushed.machine.assert_pulls_fail(&pushed.image, &pushed.name(), codes);
+fn assert_fails(pushed: &Pushed, name: &str, targets: Targets, codes: &[i32]) {
+    let engine = Engine::from_env();
+    let [in_engine, layout] = pushed.machine.targets(&engine);
+    let fails = |target| {
+        pushed.machine.assert_pull_fails(&pushed.image, name, &engine, target, codes);
+    };
+    fails(&layout);
+    if targets == Targets::Both {
+        fails(&in_engine);
+    }
 }
 
 /// Serves the manifest after a change, and holds that pulls fail.
-fn assert_refused(pushed: &Pushed, codes: &[i32], change: impl FnOnce(&mut Value)) {
+fn assert_refused_by(
+    targets: Targets,
+    pushed: &Pushed,
+    codes: &[i32],
+    change: impl FnOnce(&mut Value),
+) {
     let original = pushed.manifest();
     let mut manifest = original.clone();
     change(&mut manifest);
     assert_ne!(manifest, original, "nothing was changed");
-    pushed.serve_manifest(&manifest);
-    assert_pulls_fail(pushed, codes);
-    pushed.serve_manifest(&original);
+    let dishonest = pushed.serving(manifest.to_string().as_bytes());
+    assert_fails(pushed, &format!("{}/app:1", dishonest.host()), targets, codes);
+}
+
+/// A change to what is read before there is a target.
+fn assert_refused(pushed: &Pushed, codes: &[i32], change: impl FnOnce(&mut Value)) {
+    assert_refused_by(Targets::Layout, pushed, codes, change);
+}
+
+/// A change to layers.
+fn assert_layers_refused(pushed: &Pushed, change: impl FnOnce(&mut Value)) {
+    assert_refused_by(Targets::Both, pushed, DAMAGED, change);
 }
 
 /// Serves other bytes as the blob of a descriptor, which names them as it should.
@@ -60,9 +81,13 @@ fn blob_of(pushed: &Pushed, descriptor: &Value) -> Vec<u8> {
 }
 
 fn assert_still_whole(pushed: &Pushed) {
+    assert_whole(pushed, &pushed.name());
+}
+
+fn assert_whole(pushed: &Pushed, name: &str) {
     let engine = Engine::from_env();
     for target in pushed.machine.targets(&engine) {
-        succeeded(&run(&mut pushed.machine.pull_into(&pushed.name(), &target)));
+        succeeded(&run(&mut pushed.machine.pull_into(name, &target)));
         pushed.machine.assert_has(&pushed.image, &engine, &target);
     }
 }
@@ -76,12 +101,13 @@ fn every_region_of_every_blob_is_checked_against_its_digest() {
             let mut bytes = original.clone();
             bytes[at] ^= 1;
             pushed.registry.replace_blob(&digest, &bytes);
-            assert_layout_pull_fails(&pushed, DAMAGED);
+            assert_fails(&pushed, &pushed.name(), Targets::Layout, DAMAGED);
         }
         for bytes in [&original[..original.len() - 1], &[&original[..], b"x"].concat(), b""] {
             pushed.registry.replace_blob(&digest, bytes);
             // The registry may notice a blob without any bytes by itself.
-            assert_layout_pull_fails(&pushed, if bytes.is_empty() { &[1, 5] } else { DAMAGED });
+            let codes: &[i32] = if bytes.is_empty() { &[1, 5] } else { DAMAGED };
+            assert_fails(&pushed, &pushed.name(), Targets::Both, codes);
         }
         pushed.registry.replace_blob(&digest, &original);
     }
@@ -103,12 +129,9 @@ fn every_part_of_a_layers_ciphertext_is_authenticated() {
     for at in places {
         let mut bytes = original.clone();
         bytes[at] ^= 0x80;
-        let mut manifest = pushed.manifest();
-        let before = manifest.clone();
-        with_blob(&pushed, &mut manifest["layers"][1], &bytes);
-        pushed.serve_manifest(&manifest);
-        assert_layout_pull_fails(&pushed, DAMAGED);
-        pushed.serve_manifest(&before);
+        assert_refused(&pushed, DAMAGED, |manifest| {
+            with_blob(&pushed, &mut manifest["layers"][1], &bytes);
+        });
     }
     assert_still_whole(&pushed);
 }
@@ -132,7 +155,7 @@ fn packages_cannot_be_dropped_repeated_or_swapped() {
         vec![first, second, &last[..20]],
     ] {
         let bytes = parts.concat();
-        assert_refused(&pushed, DAMAGED, |manifest| {
+        assert_layers_refused(&pushed, |manifest| {
             with_blob(&pushed, &mut manifest["layers"][1], &bytes);
         });
     }
@@ -268,23 +291,23 @@ fn a_plain_image_in_the_place_of_an_encrypted_one_is_refused() {
 fn layers_cannot_be_swapped_dropped_added_or_replaced() {
     let pushed = pushed(1000);
     let layers = |manifest: &mut Value| manifest["layers"].as_array().unwrap().clone();
-    assert_refused(&pushed, DAMAGED, |manifest| {
+    assert_layers_refused(&pushed, |manifest| {
         let [low, high] = &layers(manifest)[..] else { panic!("two layers") };
         manifest["layers"] = json!([high, low]);
     });
-    assert_refused(&pushed, DAMAGED, |manifest| {
+    assert_layers_refused(&pushed, |manifest| {
         manifest["layers"] = json!([layers(manifest)[0]]);
     });
-    assert_refused(&pushed, DAMAGED, |manifest| manifest["layers"] = json!([]));
-    assert_refused(&pushed, DAMAGED, |manifest| {
+    assert_layers_refused(&pushed, |manifest| manifest["layers"] = json!([]));
+    assert_layers_refused(&pushed, |manifest| {
         let low = layers(manifest)[0].clone();
         manifest["layers"].as_array_mut().unwrap().push(low);
     });
-    assert_refused(&pushed, DAMAGED, |manifest| {
+    assert_layers_refused(&pushed, |manifest| {
         let low = layers(manifest)[0].clone();
         manifest["layers"] = json!([low, low]);
     });
-    assert_refused(&pushed, DAMAGED, |manifest| {
+    assert_layers_refused(&pushed, |manifest| {
         let mut layer = json!({ "mediaType": "application/vnd.docker.image.rootfs.diff.tar" });
         with_blob(&pushed, &mut layer, &tar_of("evil", b"evil"));
         manifest["layers"][1] = layer;
@@ -301,13 +324,13 @@ fn a_layer_in_clear_is_authenticated_as_well() {
     let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
     std::io::Write::write_all(&mut gzip, &tar_of("low", b"other content")).unwrap();
     let other = gzip.finish().unwrap();
-    assert_refused(&pushed, DAMAGED, |manifest| {
+    assert_layers_refused(&pushed, |manifest| {
         with_blob(&pushed, &mut manifest["layers"][0], &other);
     });
     // A whole gzip member after the layer's own.
     let mut longer = blob_of(&pushed, &pushed.manifest()["layers"][0]);
     longer.extend_from_slice(&other);
-    assert_refused(&pushed, DAMAGED, |manifest| {
+    assert_layers_refused(&pushed, |manifest| {
         with_blob(&pushed, &mut manifest["layers"][0], &longer);
     });
 }
@@ -320,9 +343,9 @@ fn layers_of_another_image_under_the_same_passphrase_do_not_fit() {
     succeeded(&run(&mut pushed.machine.push(&other, &name)));
     let manifest: Value =
         serde_json::from_slice(&pushed.registry.manifest("app", "2").unwrap()).unwrap();
-    assert_refused(&pushed, DAMAGED, |ours| ours["layers"][1] = manifest["layers"][1].clone());
+    assert_layers_refused(&pushed, |ours| ours["layers"][1] = manifest["layers"][1].clone());
     // The other config, whole, with our layers.
-    assert_refused(&pushed, DAMAGED, |ours| ours["config"] = manifest["config"].clone());
+    assert_layers_refused(&pushed, |ours| ours["config"] = manifest["config"].clone());
 }
 
 #[test]
@@ -384,8 +407,8 @@ fn key_data_in_urls_is_as_strict_and_no_url_is_fetched() {
     let elsewhere = format!("http://{}/blob", listener.local_addr().unwrap());
     let mut manifest = pushed.manifest();
     manifest["layers"][0]["urls"] = json!([elsewhere, url]);
-    pushed.serve_manifest(&manifest);
-    assert_still_whole(&pushed);
+    let behind = pushed.serving(manifest.to_string().as_bytes());
+    assert_whole(&pushed, &format!("{}/app:1", behind.host()));
     listener.set_nonblocking(true).unwrap();
     let nobody = listener.accept().unwrap_err();
     assert_eq!(nobody.kind(), std::io::ErrorKind::WouldBlock, "the URL was fetched");
@@ -395,39 +418,40 @@ fn key_data_in_urls_is_as_strict_and_no_url_is_fetched() {
 /// matter, and the very same image comes.
 #[test]
 fn random_changes_are_refused_or_without_effect() {
-    const CASES: usize = 120;
+    const CASES: usize = 60;
     let pushed = pushed(1500);
-    let manifest = pushed.manifest_digest();
+    let manifest = pushed.blob(&pushed.manifest_digest());
     let engine = Engine::from_env();
-    let blobs = [manifest.clone(), pushed.config(), pushed.layer(0), pushed.layer(1)];
-    let seed = random_bytes(CASES * 4);
     let mut refused = 0;
-    for case in seed.chunks(4) {
-        let digest = &blobs[usize::from(case[0]) % 3 % blobs.len()];
-        let original = pushed.blob(digest);
-        let mut bytes = original.clone();
-        let at = usize::from(u16::from_le_bytes([case[1], case[2]])) % bytes.len();
-        bytes[at] ^= case[3].max(1);
-        pushed.registry.replace_blob(digest, &bytes);
+    for case in random_bytes(CASES * 3).chunks(3) {
+        let mut bytes = manifest.clone();
+        let at = usize::from(u16::from_le_bytes([case[0], case[1]])) % bytes.len();
+        let mask = case[2].max(1);
+        bytes[at] ^= mask;
+        let what = format!("byte {at} of the manifest ^ {mask:#x}");
+        let dishonest = pushed.serving(&bytes);
         let [_, target] = pushed.machine.targets(&engine);
-        let output = run(&mut pushed.machine.pull_into(&pushed.name(), &target));
-        let what = format!("byte {at} of {digest} ^ {:#x}", case[3].max(1));
+        let name = format!("{}/app:1", dishonest.host());
+        let output = run(&mut pushed.machine.pull_into(&name, &target));
         if output.status.success() {
-            assert_eq!(digest, &manifest, "{what} was not noticed");
             pushed.machine.assert_has(&pushed.image, &engine, &target);
         } else {
-            // A digest or a media type of nothing that is known is no damage to be proven.
-            let codes: &[i32] = if digest == &manifest { &[1, 3, 4, 5] } else { DAMAGED };
-            let said = failed(&output, codes);
-            assert!(!said.is_empty(), "{what}");
+            // A digest that nobody has is no damage that could be proven.
+            let said = String::from_utf8_lossy(&output.stderr);
+            let codes: &[i32] = if said.contains("404") || said.contains("is not in the registry") {
+                &[1]
+            } else {
+                &[3, 4, 5]
+            };
+            assert!(
+                output.status.code().is_some_and(|code| codes.contains(&code)),
+                "{what}: {said}"
+            );
             pushed.machine.assert_nothing_is_left_of(&pushed.image, &engine, &target);
             refused += 1;
         }
-        pushed.registry.replace_blob(digest, &original);
     }
     assert!(refused > CASES / 2, "{refused} of {CASES} changes were refused");
-    let whole = thread::scope(|scope| scope.spawn(|| assert_still_whole(&pushed)).join());
-    assert!(whole.is_ok());
 }
 
 #[test]
