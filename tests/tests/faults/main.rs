@@ -4,6 +4,9 @@
 //! Whatever happens, an operation ends whole or leaves nothing: no tag, no image, no layer, no file.
 
 mod downloads;
+mod interruption;
+mod redirects;
+mod requests;
 mod support;
 mod tampering;
 mod uploads;
