@@ -15,8 +15,10 @@ struct Need {
     accepts: fn(&Path) -> bool,
 }
 
+const BUSYBOX: [&str; 2] = ["/bin/busybox", "/usr/bin/busybox"];
+
 /// By file, not by package name: Docker's own packages (docker-ce) serve as well as Debian's.
-const NEEDS: [Need; 4] = [
+const NEEDS: [Need; 5] = [
     Need {
         package: "docker.io",
         files: &["/usr/sbin/dockerd", "/usr/bin/dockerd"],
@@ -27,12 +29,9 @@ const NEEDS: [Need; 4] = [
         files: &["/usr/bin/docker-registry"],
         accepts: Path::exists,
     },
+    Need { package: "podman", files: &["/usr/bin/podman"], accepts: Path::exists },
     Need { package: "skopeo", files: &["/usr/bin/skopeo"], accepts: Path::exists },
-    Need {
-        package: "busybox-static",
-        files: &["/bin/busybox", "/usr/bin/busybox"],
-        accepts: is_static,
-    },
+    Need { package: "busybox-static", files: &BUSYBOX, accepts: is_static },
 ];
 
 /// What newer releases split off from docker.io: the client, and BuildKit's part of it.
@@ -48,6 +47,12 @@ const SPLIT_OFF: [Need; 2] = [
     },
 ];
 
+/// What only the bench needs: the times and memory of a command, and a key for skopeo.
+const FOR_BENCH: [Need; 2] = [
+    Need { package: "time", files: &["/usr/bin/time"], accepts: Path::exists },
+    Need { package: "openssl", files: &["/usr/bin/openssl"], accepts: Path::exists },
+];
+
 const POLICY: &str = "/usr/sbin/policy-rc.d";
 
 /// Installs the packages that are missing.
@@ -55,18 +60,33 @@ const POLICY: &str = "/usr/sbin/policy-rc.d";
 /// # Errors
 /// Names the missing packages where there is no apt, and what failed where there is.
 pub(crate) fn install_missing() -> anyhow::Result<()> {
-    let missing = missing();
-    if missing.is_empty() {
+    install_those(missing)
+}
+
+/// Installs the packages that are missing, those that only the bench needs among them.
+///
+/// # Errors
+/// As [`install_missing`].
+pub(crate) fn install_missing_for_bench() -> anyhow::Result<()> {
+    install_those(|| {
+        let for_bench = FOR_BENCH.iter().filter(|need| !need.is_met()).map(|need| need.package);
+        missing().into_iter().chain(for_bench).collect()
+    })
+}
+
+fn install_those(missing: impl Fn() -> Vec<&'static str>) -> anyhow::Result<()> {
+    let names = missing();
+    if names.is_empty() {
         return Ok(());
     }
     if !is_debian() {
-        bail!("the tests need what Debian's packages {} hold", missing.join(", "));
+        bail!("the tests need what Debian's packages {} hold", names.join(", "));
     }
-    announce(&format!("installing what is missing: {}", missing.join(" ")));
+    announce(&format!("installing what is missing: {}", names.join(" ")));
     root::authenticate()?;
     apt_get(&["update"])?;
     // Asked again, since it may depend on the lists that have just come.
-    install(&self::missing())
+    install(&missing())
 }
 
 fn missing() -> Vec<&'static str> {
@@ -82,6 +102,11 @@ impl Need {
     fn is_met(&self) -> bool {
         self.files.iter().any(|file| (self.accepts)(Path::new(file)))
     }
+}
+
+/// Returns a busybox that can run in an image that holds nothing else, if there is one.
+pub(crate) fn static_busybox() -> Option<&'static Path> {
+    BUSYBOX.into_iter().map(Path::new).find(|file| is_static(file))
 }
 
 /// Whether a program can run in an image that holds nothing else: it names no dynamic loader.

@@ -4,12 +4,13 @@
 //! Where these lie comes in as values. Nothing is ever written, and nothing that a helper prints is
 //! shown.
 
+mod helper;
+
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
-use std::io::{self, Read, Write};
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
 
 use base64::Engine as _;
 use base64::engine::DecodePaddingMode;
@@ -25,9 +26,6 @@ const DOCKER_HUB_KEY: &str = "https://index.docker.io/v1/";
 
 /// The largest file of credentials that is read.
 const MAX_FILE: u64 = 4 << 20;
-
-/// The longest answer of a helper that is read.
-const MAX_HELPER_ANSWER: u64 = 256 << 10;
 
 /// Where credentials are stored.
 #[derive(Clone, Debug, Default)]
@@ -144,12 +142,20 @@ impl Stored {
         path: &OsStr,
         file: &Path,
     ) -> Result<Option<Credential>, StoreError> {
+        let server = server_key(repository);
+        let ask = |name: &String| {
+            helper::ask(name, server, path).map_err(|source| StoreError::Helper {
+                name: name.clone(),
+                server: server.to_owned(),
+                source,
+            })
+        };
         let own = self.cred_helpers.iter().flatten().find_map(|(key, name)| {
             (key_fits(key, repository)? == 0 && !name.is_empty()).then_some(name)
         });
         let store = self.creds_store.as_ref().filter(|name| !name.is_empty());
         if let Some(name) = own.or(store)
-            && let Some(credential) = ask_helper(name, server_key(repository), path)?
+            && let Some(credential) = ask(name)?
         {
             return Ok(Some(credential));
         }
@@ -227,67 +233,6 @@ fn server_key(repository: &Repository) -> &str {
         "docker.io" => DOCKER_HUB_KEY,
         registry => registry,
     }
-}
-
-/// What a helper answers.
-#[derive(Deserialize, Zeroize, ZeroizeOnDrop)]
-#[serde(rename_all = "PascalCase")]
-struct HelperAnswer {
-    #[serde(default)]
-    username: String,
-    #[serde(default)]
-    secret: String,
-}
-
-/// Asks the helper `name` about `server`. `None`: it knows nothing of it.
-///
-/// Docker's "docker-credential-helpers": the server goes in, JSON or an error's text comes out.
-fn ask_helper(name: &str, server: &str, path: &OsStr) -> Result<Option<Credential>, StoreError> {
-    let failed =
-        |source| StoreError::Helper { name: name.to_owned(), server: server.to_owned(), source };
-    if name.contains('/') {
-        return Err(failed(io::Error::other("its name has a slash")));
-    }
-    let mut child = Command::new(format!("docker-credential-{name}"))
-        .env_remove(crate::keys::VARIABLE)
-        .arg("get")
-        .env("PATH", path)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn()
-        .map_err(failed)?;
-    let mut answer = Zeroizing::new(Vec::new());
-    let talk = || -> io::Result<()> {
-        let mut input = child.stdin.take().expect("it is piped");
-        match input.write_all(format!("{server}\n").as_bytes()) {
-            // A helper need not read what it is told.
-            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {}
-            written => written?,
-        }
-        drop(input);
-        let output = child.stdout.take().expect("it is piped");
-        output.take(MAX_HELPER_ANSWER).read_to_end(&mut answer)?;
-        Ok(())
-    };
-    let talked = { talk }();
-    // What it has more to say than is read meets a closed pipe, so that it ends.
-    let status = child.wait().map_err(failed)?;
-    talked.map_err(failed)?;
-    if !status.success() {
-        let text = String::from_utf8_lossy(&answer);
-        if text.contains("credentials not found") {
-            return Ok(None);
-        }
-        return Err(failed(io::Error::other(format!("it ended with {status}"))));
-    }
-    let answer: HelperAnswer = serde_json::from_slice(&answer)
-        .map_err(|_| failed(io::Error::other("its answer is malformed")))?;
-    Ok(match (answer.username.as_str(), answer.secret.as_str()) {
-        (_, "") => None,
-        ("<token>", token) => Some(Credential::IdentityToken(Zeroizing::new(token.to_owned()))),
-        (username, password) => Some(basic(username, password)),
-    })
 }
 
 fn is_absence(error: &io::Error) -> bool {

@@ -24,7 +24,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result};
 use clap::{CommandFactory, Parser};
-use rustix::process::{Resource, Rlimit, setrlimit};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use crate::args::{Cli, Command, RegistryArgs, TalkArgs};
 use crate::interrupt::Interrupt;
@@ -58,6 +58,7 @@ fn run(cli: &Cli) -> Result<()> {
 /// Makes the process one that may hold secrets, and what its command works with.
 fn start(talk: &TalkArgs, args: &RegistryArgs) -> Result<Session> {
     forbid_core_dumps()?;
+    allow_many_files();
     if talk.verbose {
         let level = tracing_subscriber::filter::LevelFilter::DEBUG;
         tracing_subscriber::fmt()
@@ -77,6 +78,13 @@ fn start(talk: &TalkArgs, args: &RegistryArgs) -> Result<Session> {
 fn forbid_core_dumps() -> Result<()> {
     let limit = Rlimit { current: Some(1), maximum: Some(1) };
     setrlimit(Resource::Core, limit).context("cannot forbid core dumps")
+}
+
+/// Every blob that waits for its turn is an open file; an image may have more of them than a process
+/// gets unasked. Where that cannot be had, small images still work.
+fn allow_many_files() {
+    let limit = getrlimit(Resource::Nofile);
+    let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit });
 }
 
 fn man(folder: &Path) -> Result<()> {

@@ -11,7 +11,9 @@ use sealcrate_image::archive::{
 use sealcrate_image::engine::Engine;
 use sealcrate_image::layout::{LayoutSink, LayoutSource};
 use sealcrate_image::registry::{Registry, SchemePolicy};
-use sealcrate_image::{EngineName, Location, Progress, Reference, Sink, Source, Spool};
+use sealcrate_image::{
+    Artifact, Config, DiffId, EngineName, Location, Progress, Reference, Sink, Source, Spool,
+};
 
 use crate::args::RegistryArgs;
 use crate::credentials::Stores;
@@ -84,6 +86,17 @@ impl Places {
             }
             Location::Registry(reference) => self.registry(reference)?.source(reference),
         })
+    }
+
+    /// Returns the diff IDs of the image at a location, lowest first, reading as little as can be.
+    pub(crate) fn diff_ids(&self, location: &Location) -> Result<Vec<DiffId>> {
+        if let Location::DockerDaemon(name) = location {
+            let asked = self.engine()?.diff_ids(name);
+            return asked.with_context(|| format!("cannot read {location}"));
+        }
+        let source = self.source(location)?;
+        let image = Artifact::read(&source)?.into_image(&source, None)?;
+        Ok(Config::parse(&image.config)?.diff_ids().to_vec())
     }
 
     /// Opens a place to write to. Nothing can be seen there before the image is committed.

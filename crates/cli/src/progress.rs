@@ -2,7 +2,7 @@
 
 use std::io::IsTerminal;
 use std::sync::Arc;
-use std::time::Duration;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use indicatif::{HumanBytes, MultiProgress, ProgressBar, ProgressStyle};
 use sealcrate_image::{Meter, Progress, Quiet, Stage};
@@ -49,12 +49,12 @@ impl Progress for Lines {
 struct Line {
     stage: Stage,
     name: String,
-    bytes: std::sync::atomic::AtomicU64,
+    bytes: AtomicU64,
 }
 
 impl Meter for Line {
     fn advance(&self, bytes: u64) {
-        self.bytes.fetch_add(bytes, std::sync::atomic::Ordering::Relaxed);
+        self.bytes.fetch_add(bytes, Ordering::Relaxed);
     }
 
     fn done(self: Box<Self>) {
@@ -64,10 +64,12 @@ impl Meter for Line {
     }
 }
 
-/// A bar for each blob that is worked on, and one for all of them below.
+/// A bar for each blob that is worked on, and one for all of them below. While nothing is worked on,
+/// nothing is shown, so that what is said then stands on lines of its own.
 struct Bars {
     bars: MultiProgress,
     total: ProgressBar,
+    active: Arc<AtomicUsize>,
 }
 
 impl Bars {
@@ -76,14 +78,7 @@ impl Bars {
         let total =
             bars.add(ProgressBar::new(0).with_style(style("{msg:>25} {bytes:>10}  {elapsed}")));
         total.set_message("total");
-        total.enable_steady_tick(Duration::from_millis(200));
-        Self { bars, total }
-    }
-}
-
-impl Drop for Bars {
-    fn drop(&mut self) {
-        self.total.finish_and_clear();
+        Self { bars, total, active: Arc::default() }
     }
 }
 
@@ -103,17 +98,22 @@ impl Progress for Bars {
         };
         let bar = self.bars.insert_before(&self.total, bar);
         bar.set_message(format!("{doing} {name}"));
-        Box::new(Bar { bar, total: self.total.clone() })
+        self.active.fetch_add(1, Ordering::SeqCst);
+        let (bars, total, active) = (self.bars.clone(), self.total.clone(), self.active.clone());
+        Box::new(Bar { bar, bars, total, active })
     }
 
     fn present(&self, name: &str) {
+        // A line that cannot be shown is no reason to stop.
         let _ = self.bars.println(format!("{name}: already there"));
     }
 }
 
 struct Bar {
     bar: ProgressBar,
+    bars: MultiProgress,
     total: ProgressBar,
+    active: Arc<AtomicUsize>,
 }
 
 impl Meter for Bar {
@@ -122,13 +122,16 @@ impl Meter for Bar {
         self.total.inc(bytes);
     }
 
-    fn done(self: Box<Self>) {
-        self.bar.finish_and_clear();
-    }
+    /// The drop takes the bar away, as it does when the blob fails.
+    fn done(self: Box<Self>) {}
 }
 
 impl Drop for Bar {
     fn drop(&mut self) {
         self.bar.finish_and_clear();
+        self.bars.remove(&self.bar);
+        if self.active.fetch_sub(1, Ordering::SeqCst) == 1 {
+            let _ = self.bars.clear();
+        }
     }
 }

@@ -9,8 +9,8 @@ use sealcrate_crypt::senetas::{
     self, Decrypted, Encryptor, KeyDataShape, KeyDerivation, Protection, Unencrypted,
 };
 use sealcrate_image::{
-    Artifact, Compressor, Config, Descriptor, Image, Layer, LayerForm, Location, Manifest,
-    Prefetch, Sink, Transfer, WriteError,
+    Compressor, Descriptor, Image, Layer, LayerForm, Location, Manifest, Prefetch, Sink, Transfer,
+    WriteError,
 };
 
 use crate::args::{EncryptionArgs, ImageName, ReadingArgs, SelectionArgs};
@@ -40,19 +40,15 @@ impl Session {
         Self { keys, places, transfer, interrupt }
     }
 
-    /// Works out which layers the user chose.
+    /// Works out which layers the user chose; `location` tells where a base image's name leads.
     pub(crate) fn selection(
         &self,
         args: &SelectionArgs,
-        source: impl FnOnce(&ImageName) -> Location,
+        location: impl FnOnce(&ImageName) -> Location,
     ) -> Result<Selection> {
         Ok(match &args.base {
             _ if args.all_layers => Selection::All,
-            Some(base) => {
-                let source = self.places.source(&source(base))?;
-                let base = Artifact::read(&source)?.into_image(&source, None)?;
-                Selection::Above(Config::parse(&base.config)?.diff_ids().to_vec())
-            }
+            Some(base) => Selection::Above(self.places.diff_ids(&location(base))?),
             None if args.encrypt_layer.is_empty() => Selection::Label,
             None => Selection::Indices(args.encrypt_layer.clone()),
         })

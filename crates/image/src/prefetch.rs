@@ -21,7 +21,6 @@ const BUFFER: usize = 128 << 10;
 pub struct Prefetch {
     stop: Arc<AtomicBool>,
     blobs: Vec<(Layer, Arc<Arrival>)>,
-    workers: Vec<thread::JoinHandle<()>>,
 }
 
 impl Prefetch {
@@ -41,7 +40,7 @@ impl Prefetch {
             })
             .collect();
         let stop = Arc::new(AtomicBool::new(false));
-        (Self { stop, blobs, workers: Vec::new() }, fetched)
+        (Self { stop, blobs }, fetched)
     }
 
     /// Starts to fetch, `jobs` at once and in their order, those layers that are not `present`.
@@ -64,25 +63,22 @@ impl Prefetch {
         for _ in 0..workers {
             let (queue, stop) = (queue.clone(), self.stop.clone());
             let (spool, progress) = (spool.clone(), progress.clone());
-            self.workers.push(thread::spawn(move || {
+            thread::spawn(move || {
                 loop {
                     let task = queue.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
                     let Some(task) = task else { return };
                     let outcome = task.fetch(&spool, &*progress, &stop);
                     task.arrival.end(outcome);
                 }
-            }));
+            });
         }
     }
 }
 
 impl Drop for Prefetch {
+    /// The threads are not waited for: one of them may hang on a connection that is silent.
     fn drop(&mut self) {
         self.stop.store(true, Ordering::Relaxed);
-        for worker in self.workers.drain(..) {
-            // Its readers have been told that it ended.
-            let _ = worker.join();
-        }
     }
 }
 

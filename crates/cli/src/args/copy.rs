@@ -8,11 +8,6 @@ use super::pull::ReadingArgs;
 use super::push::{EncryptionArgs, Output};
 use super::{NewPassphraseArgs, PassphraseArgs, RegistryArgs, SelectionArgs};
 
-/// Without a passphrase, bytes are copied as they are. A passphrase decrypts what is read, a new
-/// passphrase encrypts what is written, and both together encrypt anew under new keys.
-///
-/// Locations are docker-daemon:NAME[:TAG], docker-archive:FILE[:NAME:TAG], oci:DIR[:TAG],
-/// oci-archive:FILE[:TAG] and docker://NAME[:TAG|@DIGEST].
 #[derive(Debug, Args)]
 pub(crate) struct CopyArgs {
     /// Where the image is

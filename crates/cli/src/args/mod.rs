@@ -47,10 +47,20 @@ pub(crate) struct TalkArgs {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Encrypt an image and push it to a registry
+    ///
+    /// Which layers are encrypted is said in the Dockerfile, by LABEL
+    /// com.senetas.crypto.enabled=true before the private layers and =false after them, or by one of
+    /// --encrypt-layer, --all-layers and --base.
     Push(PushArgs),
     /// Pull an image from a registry and decrypt it
     Pull(PullArgs),
     /// Copy an image from anywhere to anywhere
+    ///
+    /// Without a passphrase, bytes are copied as they are. A passphrase decrypts what is read, a new
+    /// passphrase encrypts what is written, and both together encrypt anew under new keys.
+    ///
+    /// Locations are docker-daemon:NAME[:TAG], docker-archive:FILE[:NAME:TAG], oci:DIR[:TAG],
+    /// oci-archive:FILE[:TAG] and docker://NAME[:TAG|@DIGEST].
     Copy(CopyArgs),
     /// Show what of an image is encrypted, and what a stranger can read
     Inspect(InspectArgs),

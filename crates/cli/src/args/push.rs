@@ -7,9 +7,6 @@ use sealcrate_image::{Location, Platform, Reference};
 use super::common::{location, platform};
 use super::{PassphraseArgs, RegistryArgs, SelectionArgs};
 
-/// Which layers are encrypted is said in the Dockerfile, by
-/// `LABEL com.senetas.crypto.enabled=true` before the private layers and `=false` after them, or by
-/// one of the options --encrypt-layer, --all-layers and --base.
 #[derive(Debug, Args)]
 pub(crate) struct PushArgs {
     /// Where the image goes: NAME[:TAG]

@@ -18,7 +18,7 @@ mod fake;
 
 use std::sync::Arc;
 
-use crate::{EngineName, Progress, ReadError, Reference, Sink, Source, Spool};
+use crate::{DiffId, EngineName, Progress, ReadError, Reference, Sink, Source, Spool};
 
 use client::Client;
 use sink::EngineSink;
@@ -54,6 +54,17 @@ impl Engine {
         Ok(Arc::new(export::export(&self.client, name, spool, progress)?))
     }
 
+    /// Asks for the diff IDs of the image that `name` names, lowest first, without exporting it.
+    ///
+    /// # Errors
+    /// No such image.
+    pub fn diff_ids(&self, name: &EngineName) -> Result<Vec<DiffId>, EngineError> {
+        match self.client.inspect(&name.to_string())? {
+            Some(image) => Ok(image.diff_ids),
+            None => Err(EngineError::NoSuchImage { name: name.clone() }),
+        }
+    }
+
     /// Returns what loads an image into the engine, under `name` where that has a tag, and else
     /// under its ID alone.
     ///
@@ -61,5 +72,25 @@ impl Engine {
     /// engine keeps nothing of it.
     pub fn sink(&self, name: Option<&Reference>) -> Arc<dyn Sink> {
         Arc::new(EngineSink::new(Arc::clone(&self.client), name))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::net::UnixListener;
+
+    use super::*;
+
+    fn error(socket: std::path::PathBuf) -> EngineError {
+        Engine::connect(&Endpoint::Unix(socket)).err().unwrap()
+    }
+
+    #[test]
+    fn missing_engines_are_told_apart() {
+        let folder = tempfile::tempdir().unwrap();
+        let socket = folder.path().join("engine.sock");
+        assert!(matches!(error(socket.clone()), EngineError::NoSocket { .. }));
+        drop(UnixListener::bind(&socket).unwrap());
+        assert!(matches!(error(socket), EngineError::NotListening { .. }));
     }
 }

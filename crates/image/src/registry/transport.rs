@@ -161,23 +161,17 @@ impl Transport {
         watched: Option<(u64, Arc<AtomicU64>)>,
     ) -> Result<Response, Broken> {
         let mut send = std::pin::pin!(send);
-        let mut before = 0;
+        let taken = || watched.as_ref().map_or(0, |(_, taken)| taken.load(Ordering::Relaxed));
         loop {
-            let gone = watched.as_ref().map_or(0, |(_, taken)| taken.load(Ordering::Relaxed));
+            let before = taken();
             let limit = match &watched {
-                Some((len, _)) if gone >= *len => self.pace.digestion,
+                Some((len, _)) if before >= *len => self.pace.digestion,
                 _ => self.pace.idle,
             };
             match tokio::time::timeout(limit, &mut send).await {
                 Ok(outcome) => return outcome.map_err(Broken::Http),
-                Err(_) => {
-                    let now =
-                        watched.as_ref().map_or(0, |(_, taken)| taken.load(Ordering::Relaxed));
-                    if now == before || now == gone {
-                        return Err(Broken::Silent);
-                    }
-                    before = now;
-                }
+                Err(_) if taken() == before => return Err(Broken::Silent),
+                Err(_) => {}
             }
         }
     }

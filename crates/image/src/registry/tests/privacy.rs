@@ -1,18 +1,22 @@
 //! What is told to logs, and to proxies.
 
+use std::cell::RefCell;
 use std::io::Write;
-use std::sync::Mutex;
 
 use super::*;
 use crate::registry::Proxies;
 
-/// Keeps what is logged.
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
+thread_local! {
+    /// What this thread has logged.
+    static LOG: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Writes to [`LOG`].
+struct Log;
 
 impl Write for Log {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
+        LOG.with_borrow_mut(|log| log.extend_from_slice(bytes));
         Ok(bytes.len())
     }
 
@@ -21,19 +25,16 @@ impl Write for Log {
     }
 }
 
-impl Log {
-    /// Returns what is logged on this thread while `doing` runs.
-    fn during(doing: impl FnOnce()) -> String {
-        let log = Self::default();
-        let writer = log.clone();
-        let subscriber = tracing_subscriber::fmt()
-            .with_max_level(tracing::Level::TRACE)
-            .with_writer(move || writer.clone())
-            .finish();
-        tracing::subscriber::with_default(subscriber, doing);
-        let bytes = log.0.lock().unwrap().clone();
-        String::from_utf8(bytes).unwrap()
-    }
+/// Returns what is logged on this thread while `doing` runs.
+fn logged(doing: impl FnOnce()) -> String {
+    // A subscriber for this thread alone may miss events that other threads come upon first.
+    let everything = tracing_subscriber::fmt()
+        .with_max_level(tracing::Level::TRACE)
+        .with_writer(|| Log)
+        .finish();
+    tracing::subscriber::set_global_default(everything).expect("no other test sets it");
+    doing();
+    String::from_utf8(LOG.take()).unwrap()
 }
 
 #[test]
@@ -47,7 +48,7 @@ fn requests_are_logged_without_secrets() {
             format!("Bearer realm=\"http://{}/token?x=secret3\"", seen.header("host").unwrap()),
         ),
     });
-    let log = Log::during(|| {
+    let log = logged(|| {
         connect(&server, me()).source(&reference(&server, "a:1")).root().unwrap_err();
     });
     for expected in ["/v2/a/manifests/1: 401 in", "/token: 200 in", ": 503 in", "/x: 307 in"] {

@@ -161,9 +161,23 @@ fn upload_that_nobody_takes_is_left() {
         false => takes_all(seen),
     });
     let hasty = Pace { attempts: 1, idle: Duration::from_millis(300), ..pace() };
+    let begun = Instant::now();
     let error = sink(&server, hasty).put(&layer(&bytes(30_000_000)), &Quiet).unwrap_err();
     let error = registry_error(error);
     assert!(matches!(error, RegistryError::Transport { .. }), "{error}");
+    assert!(begun.elapsed() < Duration::from_secs(20));
+}
+
+#[test]
+fn registry_may_think_about_an_upload_for_longer_than_connections_may_be_silent() {
+    let server = Server::start(|seen, _| {
+        if seen.is("PUT") {
+            std::thread::sleep(Duration::from_millis(600));
+        }
+        takes_all(seen)
+    });
+    let hasty = Pace { attempts: 1, idle: Duration::from_millis(200), ..pace() };
+    sink(&server, hasty).put(&layer(b"abc"), &Quiet).unwrap();
 }
 
 #[test]

@@ -1,0 +1,73 @@
+//! Docker's credential helpers: programs that keep credentials in the system's own stores.
+
+use std::ffi::OsStr;
+use std::io::{self, Read, Write};
+use std::process::{Command, Stdio};
+
+use sealcrate_image::registry::Credential;
+use serde::Deserialize;
+use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
+
+/// The longest answer of a helper that is read.
+const MAX_HELPER_ANSWER: u64 = 256 << 10;
+
+/// What a helper answers.
+#[derive(Deserialize, Zeroize, ZeroizeOnDrop)]
+#[serde(rename_all = "PascalCase")]
+struct HelperAnswer {
+    #[serde(default)]
+    username: String,
+    #[serde(default)]
+    secret: String,
+}
+
+/// Asks the helper `name` about `server`. `None`: it knows nothing of it.
+///
+/// Docker's "docker-credential-helpers": the server goes in, JSON or an error's text comes out.
+///
+/// # Errors
+/// It cannot be run, fails, or answers what makes no sense. What it printed is in no error.
+pub(super) fn ask(name: &str, server: &str, path: &OsStr) -> io::Result<Option<Credential>> {
+    if name.contains('/') {
+        return Err(io::Error::other("its name has a slash"));
+    }
+    let mut child = Command::new(format!("docker-credential-{name}"))
+        .env_remove(crate::keys::VARIABLE)
+        .arg("get")
+        .env("PATH", path)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()?;
+    let mut answer = Zeroizing::new(Vec::new());
+    let talk = || -> io::Result<()> {
+        let mut input = child.stdin.take().expect("it is piped");
+        match input.write_all(format!("{server}\n").as_bytes()) {
+            // A helper need not read what it is told.
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {}
+            written => written?,
+        }
+        drop(input);
+        let output = child.stdout.take().expect("it is piped");
+        output.take(MAX_HELPER_ANSWER).read_to_end(&mut answer)?;
+        Ok(())
+    };
+    let talked = { talk }();
+    // What it has more to say than is read meets a closed pipe, so that it ends.
+    let status = child.wait()?;
+    talked?;
+    if !status.success() {
+        let text = String::from_utf8_lossy(&answer);
+        if text.contains("credentials not found") {
+            return Ok(None);
+        }
+        return Err(io::Error::other(format!("it ended with {status}")));
+    }
+    let answer: HelperAnswer =
+        serde_json::from_slice(&answer).map_err(|_| io::Error::other("its answer is malformed"))?;
+    Ok(match (answer.username.as_str(), answer.secret.as_str()) {
+        (_, "") => None,
+        ("<token>", token) => Some(Credential::IdentityToken(Zeroizing::new(token.to_owned()))),
+        (username, password) => Some(super::basic(username, password)),
+    })
+}

@@ -1,0 +1,47 @@
+//! The arrows between the crates, as ARCHITECTURE.md draws them, held against what cargo resolves.
+
+use std::collections::BTreeSet;
+use std::process::Command;
+
+/// What speaks to networks or drives asynchronous code.
+const NETWORK: [&str; 7] = ["bollard", "futures-util", "http", "hyper", "mio", "reqwest", "tokio"];
+
+/// Returns the names of everything that `package`, alone and with its default features, is built of.
+fn tree(package: &str) -> BTreeSet<String> {
+    let output = Command::new(env!("CARGO"))
+        .args(["tree", "--offline", "--locked", "--edges", "normal", "--prefix", "none"])
+        .args(["--format", "{p}", "--package", package])
+        .output()
+        .expect("cargo can be run");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let text = String::from_utf8(output.stdout).expect("cargo writes UTF-8");
+    text.lines().filter_map(|line| line.split(' ').next()).map(ToOwned::to_owned).collect()
+}
+
+fn found<'n>(tree: &BTreeSet<String>, names: &[&'n str]) -> Vec<&'n str> {
+    names.iter().copied().filter(|name| tree.contains(*name)).collect()
+}
+
+#[test]
+fn cryptography_is_built_without_network() {
+    let tree = tree("sealcrate-crypt");
+    assert!(tree.contains("sealcrate-image"));
+    assert_eq!(found(&tree, &NETWORK), [""; 0]);
+    assert_eq!(found(&tree, &["sealcrate"]), [""; 0]);
+}
+
+#[test]
+fn images_are_built_without_network_and_cryptography() {
+    let tree = tree("sealcrate-image");
+    assert!(tree.contains("tar"));
+    assert_eq!(found(&tree, &NETWORK), [""; 0]);
+    assert_eq!(found(&tree, &["aws-lc-rs", "sealcrate", "sealcrate-crypt"]), [""; 0]);
+}
+
+#[test]
+fn the_program_is_built_of_all() {
+    // The names above are those that cargo writes: here they are found.
+    let tree = tree("sealcrate");
+    assert_eq!(found(&tree, &NETWORK), NETWORK);
+    assert_eq!(found(&tree, &["sealcrate-crypt", "sealcrate-image"]).len(), 2);
+}
