@@ -23,6 +23,13 @@ pub enum Fault {
         /// Headers such as `Retry-After`.
         headers: Vec<(String, String)>,
     },
+    /// The request goes nowhere and is answered with 200 and this content.
+    Serve {
+        /// The value of `Content-Type`.
+        content_type: String,
+        /// The content.
+        body: Vec<u8>,
+    },
     /// The response's `Docker-Content-Digest` has this value.
     ClaimDigest(String),
     /// The response's `Content-Length` is off by so many bytes; the body is sent as it is, and the

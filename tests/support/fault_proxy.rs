@@ -123,12 +123,16 @@ impl Script {
         match fault {
             Some(Fault::CutBeforeRequestBody) => return Ok(Connection::Spent),
             Some(Fault::Answer { status, headers }) => {
-                return self.answer(client, &head, *status, headers, index);
+                return self.answer(client, &head, *status, headers, b"", index);
+            }
+            Some(Fault::Serve { content_type, body }) => {
+                let headers = [("Content-Type".to_owned(), content_type.clone())];
+                return self.answer(client, &head, 200, &headers, body, index);
             }
             Some(Fault::RedirectTo(host)) => {
                 let location = format!("http://{host}{}", head.target());
                 let headers = [("Location".to_owned(), location)];
-                return self.answer(client, &head, 307, &headers, index);
+                return self.answer(client, &head, 307, &headers, b"", index);
             }
             Some(Fault::Delay(time)) => thread::sleep(*time),
             _ => (),
@@ -143,6 +147,7 @@ impl Script {
         head: &Head,
         status: u16,
         headers: &[(String, String)],
+        body: &[u8],
         index: usize,
     ) -> io::Result<Connection> {
         for_each_piece(&mut client.reader, head.request_framing()?, |piece| {
@@ -151,9 +156,10 @@ impl Script {
         })?;
         lock(&self.requests)[index].status = Some(status);
         let mut headers = headers.to_vec();
-        headers.push(("Content-Length".to_owned(), "0".to_owned()));
+        headers.push(("Content-Length".to_owned(), body.len().to_string()));
         let start_line = format!("HTTP/1.1 {status} Scripted");
         Head { start_line, headers }.write(&mut client.writer)?;
+        client.writer.write_all(body)?;
         Ok(Connection::Open)
     }
 
@@ -456,6 +462,26 @@ mod tests {
         let response = download(&proxy).unwrap();
         let location = format!("http://127.0.0.1:9/v2/a/blobs/{DIGEST}");
         assert_eq!((response.status, response.head.header("Location")), (307, Some(&*location)));
+    }
+
+    #[test]
+    fn an_upload_is_cut_in_its_middle() {
+        let registry = Registry::plain();
+        let rule = Rule::new("PUT", "/blobs/uploads", Fault::CutRequestAfter(5)).once();
+        let proxy = FaultProxy::start(registry.host(), vec![rule]);
+        assert!(upload(&proxy.host()).is_err());
+        assert_eq!(registry.blobs(), [] as [&std::path::Path; 0]);
+        assert_eq!(upload(&proxy.host()).unwrap().status, 201);
+    }
+
+    #[test]
+    fn other_content_is_served() {
+        let body = b"other content".to_vec();
+        let (_registry, proxy) =
+            proxy_with(Fault::Serve { content_type: "text/plain".into(), body: body.clone() });
+        let response = download(&proxy).unwrap();
+        assert_eq!((response.status, response.body), (200, body));
+        assert_second_download_is_right(&proxy);
     }
 
     #[test]

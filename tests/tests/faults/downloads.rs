@@ -164,7 +164,7 @@ fn flipped_bytes_are_found_wherever_they_are() {
     for blob in [pushed.config(), pushed.layer(0), pushed.layer(1)] {
         let path = format!("/blobs/{blob}");
         let length = pushed.blob(&blob).len() as u64;
-        for at in [0, 17, length / 2, length - 1] {
+        for at in [0, length / 2, length - 1] {
             let behind = FaultProxy::start(
                 pushed.registry.host(),
                 vec![Rule::new("GET", &path, Fault::FlipResponseByte(at))],
@@ -195,8 +195,8 @@ fn another_manifest_than_the_one_asked_for_is_refused() {
     let mut manifest = behind.pushed.manifest();
     manifest["annotations"] = serde_json::json!({ "harmless": "but not what was asked for" });
     let digest = behind.pushed.manifest_digest();
-    behind.pushed.serve_manifest(&manifest);
-    let name = format!("{}/app@{digest}", behind.proxy.host());
+    let dishonest = behind.pushed.serving(manifest.to_string().as_bytes());
+    let name = format!("{}/app@{digest}", dishonest.host());
     for said in behind.pushed.machine.assert_pulls_fail(&behind.pushed.image, &name, &[5]) {
         assert!(said.contains(&digest), "{said}");
     }

@@ -4,5 +4,12 @@
 //! Whatever happens, an operation ends whole or leaves nothing: no tag, no image, no layer, no file.
 
 mod downloads;
+mod engine_proxy;
+mod interruption;
+mod memory;
+mod places;
+mod redirects;
+mod requests;
 mod support;
+mod tampering;
 mod uploads;

@@ -11,11 +11,13 @@ use std::time::{Duration, Instant};
 
 use aws_lc_rs::digest::{SHA256, digest};
 use sealcrate_tests::http::request;
-use sealcrate_tests::{Engine, EngineImage, FaultProxy, RecordedRequest, Registry, Sandbox};
+use sealcrate_tests::{
+    Engine, EngineImage, Fault, FaultProxy, RecordedRequest, Registry, Rule, Sandbox,
+};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-pub(crate) const MANIFEST: &str = "application/vnd.docker.distribution.manifest.v2+json";
+const MANIFEST: &str = "application/vnd.docker.distribution.manifest.v2+json";
 /// Longer than anything here takes that is not stuck.
 const PATIENCE: Duration = Duration::from_secs(120);
 /// The fewest rounds that are written, which take about 50 ms.
@@ -145,8 +147,15 @@ impl Machine {
 
     /// Prepares to push all layers of `image` encrypted.
     pub(crate) fn push(&self, image: &TestImage, name: &str) -> Command {
+        let mut push = self.push_with(image, name);
+        push.arg("--all-layers");
+        push
+    }
+
+    /// Prepares to push `image` with options that are still to be added.
+    pub(crate) fn push_with(&self, image: &TestImage, name: &str) -> Command {
         let mut push = self.sandbox.sealcrate();
-        push.args(["push", name, "--from", &image.location(), "--all-layers"]);
+        push.args(["push", name, "--from", &image.location()]);
         push.args(["--iterations", ROUNDS, "--pass-file", "key"]);
         push
     }
@@ -184,12 +193,23 @@ impl Machine {
         codes: &[i32],
     ) -> [String; 2] {
         let engine = Engine::from_env();
-        self.targets(&engine).map(|target| {
-            let output = run(&mut self.pull_into(name, &target));
-            let said = failed(&output, codes);
-            self.assert_nothing_is_left_of(image, &engine, &target);
-            said
-        })
+        self.targets(&engine)
+            .map(|target| self.assert_pull_fails(image, name, &engine, &target, codes))
+    }
+
+    /// Pulls into `target`, and holds that it fails with one of `codes` and leaves nothing. Returns
+    /// what was said.
+    pub(crate) fn assert_pull_fails(
+        &self,
+        image: &TestImage,
+        name: &str,
+        engine: &Engine,
+        target: &Target<'_>,
+        codes: &[i32],
+    ) -> String {
+        let said = failed(&run(&mut self.pull_into(name, target)), codes);
+        self.assert_nothing_is_left_of(image, engine, target);
+        said
     }
 
     /// Holds that a pull into `target` has left nothing.
@@ -407,9 +427,14 @@ pub(crate) struct Pushed {
 
 impl Pushed {
     pub(crate) fn new(image: TestImage) -> Self {
+        Self::new_with(image, &["--all-layers"])
+    }
+
+    /// Pushes with these options.
+    pub(crate) fn new_with(image: TestImage, options: &[&str]) -> Self {
         let (registry, machine) = (Registry::plain(), Machine::new());
         let name = format!("{}/app:1", registry.host());
-        succeeded(&run(&mut machine.push(&image, &name)));
+        succeeded(&run(machine.push_with(&image, &name).args(options)));
         Self { registry, machine, image }
     }
 
@@ -452,8 +477,11 @@ impl Pushed {
         digest
     }
 
-    /// Serves other bytes as the manifest, as a dishonest registry might.
-    pub(crate) fn serve_manifest(&self, manifest: &Value) {
-        self.registry.replace_blob(&self.manifest_digest(), manifest.to_string().as_bytes());
+    /// Starts a dishonest registry, which serves other bytes as the manifest.
+    pub(crate) fn serving(&self, manifest: &[u8]) -> FaultProxy {
+        let content_type = MANIFEST.to_owned();
+        let fault = Fault::Serve { content_type, body: manifest.to_vec() };
+        let rule = Rule::new("GET", "/manifests/", fault);
+        FaultProxy::start(self.registry.host(), vec![rule])
     }
 }

@@ -1,0 +1,62 @@
+//! Memory: the same whatever the image's size.
+
+use std::fs;
+use std::io::Write;
+use std::process::Command;
+use std::thread;
+use std::time::Duration;
+
+use sealcrate_tests::Registry;
+
+use crate::support::{Machine, Running, TestImage, random_bytes, succeeded};
+
+const LAYER: usize = 300 << 20;
+const MOST_KIB: u64 = 96 << 10;
+
+/// Runs a command, and returns the most memory that it held at once, in KiB.
+fn peak_of(command: &mut Command) -> u64 {
+    let mut running = Running::start(command);
+    let status = format!("/proc/{}/status", running.id());
+    let mut peak = 0;
+    while !running.has_ended() {
+        // The kernel keeps the peak, so that none is missed between two looks.
+        let status = fs::read_to_string(&status).unwrap_or_default();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        let kib = line.and_then(|line| line.trim().strip_suffix(" kB")?.trim().parse().ok());
+        peak = kib.unwrap_or(peak);
+        thread::sleep(Duration::from_millis(20));
+    }
+    succeeded(&running.end());
+    peak
+}
+
+/// Bytes of which one half can be compressed.
+fn mixed(length: usize) -> Vec<u8> {
+    const PART: usize = 1 << 20;
+    let noise = random_bytes(PART);
+    let mut bytes = Vec::with_capacity(length);
+    for i in 0..length / (2 * PART) {
+        // The compressor sees no repetition: its window is far smaller.
+        bytes.write_all(&noise).unwrap();
+        let line = format!("a line of text, one of many in this file, number {i}\n");
+        bytes.extend(line.bytes().cycle().take(PART));
+    }
+    bytes
+}
+
+#[test]
+fn a_large_layer_needs_no_more_memory_than_a_small_one() {
+    let image = TestImage::of(&[("large", &mixed(LAYER))]);
+    let (registry, machine) = (Registry::plain(), Machine::new());
+    let name = format!("{}/app:1", registry.host());
+    let push = peak_of(&mut machine.push(&image, &name));
+    let pull = peak_of(machine.pull(&name).args(["--to", "oci:out:it"]));
+    let pull_into_archive = peak_of(machine.pull(&name).args(["--to", "docker-archive:out.tar"]));
+    for (what, peak) in
+        [("push", push), ("pull into a layout", pull), ("pull into an archive", pull_into_archive)]
+    {
+        assert!(peak > 1 << 10, "{what}: the peak was not seen");
+        assert!(peak < MOST_KIB, "{what} held {peak} KiB");
+    }
+    machine.sandbox.assert_nothing_is_left();
+}

@@ -1,0 +1,158 @@
+//! What is asked of a registry: exactly what is needed, in the order in which it must be, each blob
+//! once.
+
+use std::collections::BTreeMap;
+
+use sealcrate_tests::{Engine, FaultProxy, Registry};
+
+use crate::support::{
+    Machine, Pushed, TestImage, image_of, random_bytes, requests, run, succeeded,
+};
+
+/// Method and path of every request, uploads without their number, blobs by what they are.
+fn asked(proxy: &FaultProxy, names: &BTreeMap<String, &str>) -> Vec<String> {
+    let named = |target: &str| {
+        let (path, query) = target.split_once('?').unwrap_or((target, ""));
+        let path = match path.split_once("/blobs/uploads/") {
+            Some((start, _)) => format!("{start}/blobs/uploads/"),
+            None => path.to_owned(),
+        };
+        let digest = query.split_once("digest=").map_or("", |(_, digest)| digest);
+        let digest = digest.replace("%3A", ":");
+        let mut text = format!("{path} {digest}").trim_end().to_owned();
+        for (digest, name) in names {
+            text = text.replace(digest, name);
+        }
+        text
+    };
+    let show = |it: &sealcrate_tests::RecordedRequest| {
+        format!("{} {}", it.head.method(), named(it.head.target()))
+    };
+    proxy.requests().iter().map(show).collect()
+}
+
+fn names(pushed: &Pushed) -> BTreeMap<String, &'static str> {
+    [(pushed.config(), "CONFIG"), (pushed.layer(0), "LOW"), (pushed.layer(1), "HIGH")].into()
+}
+
+#[test]
+fn a_push_asks_for_nothing_that_it_does_not_need() {
+    let registry = Registry::plain();
+    let proxy = FaultProxy::start(registry.host(), Vec::new());
+    let (machine, image) = (Machine::new(), image_of(1000));
+    let name = format!("{}/app:1", proxy.host());
+    succeeded(&run(machine.push(&image, &name).args(["--jobs", "1"])));
+    let names = names(&Pushed { registry, machine, image });
+    assert_eq!(
+        asked(&proxy, &names),
+        [
+            "GET /v2/",
+            "HEAD /v2/app/blobs/LOW",
+            "POST /v2/app/blobs/uploads/",
+            "PUT /v2/app/blobs/uploads/ LOW",
+            "HEAD /v2/app/blobs/HIGH",
+            "POST /v2/app/blobs/uploads/",
+            "PUT /v2/app/blobs/uploads/ HIGH",
+            "HEAD /v2/app/blobs/CONFIG",
+            "POST /v2/app/blobs/uploads/",
+            "PUT /v2/app/blobs/uploads/ CONFIG",
+            "PUT /v2/app/manifests/1",
+        ]
+    );
+}
+
+#[test]
+fn a_pull_asks_for_nothing_that_it_does_not_need() {
+    let pushed = Pushed::new(image_of(1000));
+    let engine = Engine::from_env();
+    for target in pushed.machine.targets(&engine) {
+        let proxy = FaultProxy::start(pushed.registry.host(), Vec::new());
+        let name = format!("{}/app:1", proxy.host());
+        succeeded(&run(pushed.machine.pull_into(&name, &target).args(["--jobs", "1"])));
+        assert_eq!(
+            asked(&proxy, &names(&pushed)),
+            [
+                "GET /v2/",
+                "GET /v2/app/manifests/1",
+                "GET /v2/app/blobs/CONFIG",
+                "GET /v2/app/blobs/LOW",
+                "GET /v2/app/blobs/HIGH",
+            ]
+        );
+    }
+}
+
+#[test]
+fn a_pull_by_digest_asks_as_little() {
+    let pushed = Pushed::new(image_of(1000));
+    let proxy = FaultProxy::start(pushed.registry.host(), Vec::new());
+    let digest = pushed.manifest_digest();
+    let mut pull = pushed.machine.pull(&format!("{}/app@{digest}", proxy.host()));
+    succeeded(&run(pull.args(["--to", "oci:out"])));
+    assert_eq!(proxy.requests().len(), 5);
+    assert_eq!(proxy.requests()[1].head.target(), format!("/v2/app/manifests/{digest}"));
+}
+
+#[test]
+fn layers_that_the_engine_holds_are_not_fetched() {
+    let pushed = Pushed::new(image_of(1000));
+    let proxy = FaultProxy::start(pushed.registry.host(), Vec::new());
+    let name = format!("{}/app:1", proxy.host());
+    let engine = Engine::from_env();
+    let [first, _] = pushed.machine.targets(&engine);
+    let [second, _] = pushed.machine.targets(&engine);
+    for target in [&first, &second] {
+        succeeded(&run(&mut pushed.machine.pull_into(&name, target)));
+        pushed.machine.assert_has(&pushed.image, &engine, target);
+    }
+    for layer in [pushed.layer(0), pushed.layer(1)] {
+        assert_eq!(requests(&proxy, "GET", &layer).len(), 1);
+    }
+}
+
+#[test]
+fn an_image_without_changes_is_not_sent_again() {
+    let registry = Registry::plain();
+    let proxy = FaultProxy::start(registry.host(), Vec::new());
+    let (machine, image) = (Machine::new(), image_of(1000));
+    for tag in ["1", "2"] {
+        let mut push = machine.sandbox.sealcrate();
+        push.args(["push", &format!("{}/app:{tag}", proxy.host()), "--type", "NONE"]);
+        succeeded(&run(push.args(["--from", &image.location()])));
+    }
+    assert_eq!(requests(&proxy, "PUT", "/blobs/uploads/").len(), 3);
+    assert_eq!(requests(&proxy, "PUT", "/manifests/").len(), 2);
+    assert_eq!(registry.tags("app"), ["1", "2"]);
+}
+
+#[test]
+fn a_blob_that_is_twice_in_an_image_goes_up_and_comes_down_once() {
+    let (same, other) = (random_bytes(100_000), random_bytes(1000));
+    let image = TestImage::of(&[("same", &same), ("other", &other), ("same", &same)]);
+    let registry = Registry::plain();
+    let proxy = FaultProxy::start(registry.host(), Vec::new());
+    let machine = Machine::new();
+    let name = format!("{}/app:1", proxy.host());
+    succeeded(&run(machine.push_with(&image, &name).args(["--encrypt-layer", "1"])));
+    let pushed = Pushed { registry, machine, image };
+    assert_eq!(pushed.layer(0), pushed.layer(2));
+    let engine = Engine::from_env();
+    assert_eq!(requests(&proxy, "PUT", "/blobs/uploads/").len(), 3);
+    for (times, target) in (1..).zip(pushed.machine.targets(&engine)) {
+        succeeded(&run(&mut pushed.machine.pull_into(&name, &target)));
+        pushed.machine.assert_has(&pushed.image, &engine, &target);
+        assert_eq!(requests(&proxy, "GET", &pushed.layer(0)).len(), times);
+    }
+}
+
+#[test]
+fn private_layers_with_the_same_content_do_not_show_it() {
+    let same = random_bytes(1000);
+    let pushed = Pushed::new(TestImage::of(&[("same", &same), ("same", &same)]));
+    assert_ne!(pushed.layer(0), pushed.layer(1));
+    let engine = Engine::from_env();
+    for target in pushed.machine.targets(&engine) {
+        succeeded(&run(&mut pushed.machine.pull_into(&pushed.name(), &target)));
+        pushed.machine.assert_has(&pushed.image, &engine, &target);
+    }
+}
