@@ -10,6 +10,8 @@ use crate::http::Head;
 pub enum Fault {
     /// The connection ends when the head has been read, and before its body is.
     CutBeforeRequestBody,
+    /// The connection ends after this many bytes of the request's body.
+    CutRequestAfter(u64),
     /// The connection ends after this many bytes of the response's body.
     CutResponseAfter(u64),
     /// The request is forwarded only after this time.

@@ -173,9 +173,17 @@ impl Script {
         let Client { reader, writer } = client;
         thread::scope(|scope| {
             let sending = scope.spawn(|| {
-                let mut is_open = true;
+                let (mut is_open, mut received) = (true, 0);
                 for_each_piece(reader, framing, |piece| {
                     self.count_body(index, &piece);
+                    if let Piece::Content(bytes) = &piece {
+                        received += bytes.len() as u64;
+                    }
+                    if matches!(fault, Some(Fault::CutRequestAfter(end)) if *end < received) {
+                        // Ends the wait for the response, and with it both connections.
+                        let _ = upstream.shutdown(Shutdown::Both);
+                        return Err(io::Error::other("cut by the script"));
+                    }
                     let bytes = match piece {
                         Piece::Content(bytes) => &*bytes,
                         Piece::Frame(bytes) => bytes,

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+mod bench;
 mod binary;
 mod child;
 mod demo;
@@ -18,6 +19,7 @@ mod test;
 fn main() -> anyhow::Result<ExitCode> {
     match Arguments::parse().task {
         Task::Demo => demo::run(),
+        Task::Bench { quick, rounds } => bench::run(quick, rounds),
         Task::Test { cargo_test_args } => test::run(&cargo_test_args),
         Task::Engine { command } => engine::run(&command),
     }
@@ -38,6 +40,18 @@ enum Task {
     /// Needs nothing but cargo. Where the docker command reaches an engine, the image goes through
     /// that too, and is removed from it afterwards.
     Demo,
+    /// Measure pushes and pulls beside skopeo and docker, through a private engine and registries
+    ///
+    /// Prints a Markdown table and writes benches/results/DATE.json. Takes some minutes and about
+    /// 10 GB in the target folder and the temporary folder.
+    Bench {
+        /// Measure one small image, to see whether everything works
+        #[arg(long)]
+        quick: bool,
+        /// How often everything is measured
+        #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u8).range(1..))]
+        rounds: u8,
+    },
     /// Run every test of the workspace against a private Docker engine and real registries
     ///
     /// Installs the Debian packages that are missing, and stops what it started. With

@@ -47,6 +47,12 @@ const SPLIT_OFF: [Need; 2] = [
     },
 ];
 
+/// What only the bench needs: the times and memory of a command, and a key for skopeo.
+const FOR_BENCH: [Need; 2] = [
+    Need { package: "time", files: &["/usr/bin/time"], accepts: Path::exists },
+    Need { package: "openssl", files: &["/usr/bin/openssl"], accepts: Path::exists },
+];
+
 const POLICY: &str = "/usr/sbin/policy-rc.d";
 
 /// Installs the packages that are missing.
@@ -54,18 +60,33 @@ const POLICY: &str = "/usr/sbin/policy-rc.d";
 /// # Errors
 /// Names the missing packages where there is no apt, and what failed where there is.
 pub(crate) fn install_missing() -> anyhow::Result<()> {
-    let missing = missing();
-    if missing.is_empty() {
+    install_those(missing)
+}
+
+/// Installs the packages that are missing, those that only the bench needs among them.
+///
+/// # Errors
+/// As [`install_missing`].
+pub(crate) fn install_missing_for_bench() -> anyhow::Result<()> {
+    install_those(|| {
+        let for_bench = FOR_BENCH.iter().filter(|need| !need.is_met()).map(|need| need.package);
+        missing().into_iter().chain(for_bench).collect()
+    })
+}
+
+fn install_those(missing: impl Fn() -> Vec<&'static str>) -> anyhow::Result<()> {
+    let names = missing();
+    if names.is_empty() {
         return Ok(());
     }
     if !is_debian() {
-        bail!("the tests need what Debian's packages {} hold", missing.join(", "));
+        bail!("the tests need what Debian's packages {} hold", names.join(", "));
     }
-    announce(&format!("installing what is missing: {}", missing.join(" ")));
+    announce(&format!("installing what is missing: {}", names.join(" ")));
     root::authenticate()?;
     apt_get(&["update"])?;
     // Asked again, since it may depend on the lists that have just come.
-    install(&self::missing())
+    install(&missing())
 }
 
 fn missing() -> Vec<&'static str> {

@@ -10,7 +10,9 @@ use std::process::ExitCode;
 use sealcrate_crypt::PassphraseError;
 use sealcrate_crypt::dare::DareError;
 use sealcrate_crypt::select::SelectError;
-use sealcrate_crypt::senetas::{DecryptError, EncryptError, KeyDataError, SealedConfigError};
+use sealcrate_crypt::senetas::{
+    DecryptError, EncryptError, KdfError, KeyDataError, SealedConfigError,
+};
 use sealcrate_image::engine::EngineError;
 use sealcrate_image::registry::RegistryError;
 use sealcrate_image::{ConfigError, Damage, ManifestError, ReferenceError};
@@ -103,6 +105,7 @@ fn kind_of(error: &(dyn Error + 'static)) -> Option<Kind> {
     }
     let is_damage = error.is::<Damage>()
         || error.is::<SealedConfigError>()
+        || error.is::<KdfError>()
         || error.is::<KeyDataError>()
         || error.is::<ManifestError>()
         || error.is::<ConfigError>();
@@ -209,6 +212,7 @@ mod tests {
         assert_eq!(kind_in(DecryptError::NotEncrypted), Kind::Unencrypted);
         assert_eq!(kind_in(DecryptError::LayerKey("x".into())), Kind::Damaged);
         assert_eq!(kind_in(SealedConfigError::Authentication), Kind::Damaged);
+        assert_eq!(kind_in(DecryptError::Kdf(KdfError::TotalIterations)), Kind::Damaged);
     }
 
     #[test]

@@ -66,7 +66,8 @@ impl RawManifest {
             (media_type.is_index() || media_type.is_manifest()).then_some(media_type)
         });
         let media_type = said.unwrap_or_else(by_shape);
-        if media_type.is_index() != is_index || media_type.is_manifest() != is_image {
+        let fits = media_type.is_index() == is_index && media_type.is_manifest() == is_image;
+        if !fits || !(is_index || is_image) {
             return Err(ManifestError::MediaType(media_type));
         }
         Ok(Self::new(media_type, bytes))
@@ -219,6 +220,14 @@ mod tests {
         let index = r#""mediaType":"application/vnd.oci.image.index.v1+json","#;
         let error = RawManifest::recognise(None, image(index, "")).unwrap_err();
         assert!(matches!(error, ManifestError::MediaType(_)));
+    }
+
+    #[test]
+    fn what_is_neither_image_nor_index_is_refused() {
+        for bytes in [r#"{"schemaVersion":2}"#, r#"{"schemaVersion":2,"mediaType":"text/plain"}"#] {
+            let error = RawManifest::recognise(None, bytes.into()).unwrap_err();
+            assert!(matches!(error, ManifestError::MediaType(_)), "{error:?}");
+        }
     }
 
     #[test]

@@ -32,10 +32,16 @@ impl Repository {
 
     /// Returns the name as people write it: without what Docker adds by itself.
     pub fn familiar(&self) -> String {
+        let whole = self.to_string();
         if self.registry != DEFAULT_REGISTRY {
-            return self.to_string();
+            return whole;
         }
-        self.path.strip_prefix("library/").unwrap_or(&self.path).to_owned()
+        // `docker.io/library/a/b` and `docker.io/a.b/c` mean something else when more is left away.
+        let short = self.path.strip_prefix("library/").unwrap_or(&self.path);
+        [short, &self.path]
+            .into_iter()
+            .find(|name| name.parse().as_ref() == Ok(self))
+            .map_or(whole, ToOwned::to_owned)
     }
 }
 
@@ -296,6 +302,18 @@ mod tests {
     fn familiar_names_drop_what_docker_adds() {
         for text in ["alpine:latest", "me/app:1", "quay.io/me/app:1"] {
             assert_eq!(text.parse::<Reference>().unwrap().familiar(), text);
+        }
+    }
+
+    #[test]
+    fn familiar_names_keep_what_would_be_missed() {
+        for (text, familiar) in [
+            ("docker.io/library/me/app:1", "library/me/app:1"),
+            ("docker.io/quay.io/app:1", "docker.io/quay.io/app:1"),
+            ("docker.io/library/quay.io/app:1", "library/quay.io/app:1"),
+            ("docker.io/localhost/app:1", "docker.io/localhost/app:1"),
+        ] {
+            assert_eq!(text.parse::<Reference>().unwrap().familiar(), familiar);
         }
     }
 

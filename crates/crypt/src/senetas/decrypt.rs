@@ -126,8 +126,37 @@ struct DareContent {
 impl Content for DareContent {
     fn open(&self) -> io::Result<Box<dyn Read + Send>> {
         // The diff ID, if a config in clear pretended to one, is not that of these bytes.
-        Ok(Box::new(DareReader::new(self.stored.open_stored()?, &self.key)))
+        let reader = DareReader::new(self.stored.open_stored()?, &self.key);
+        Ok(Box::new(NamingReader { reader, layer: self.stored.name() }))
     }
+}
+
+/// Says of encrypted data that is damaged which layer it is.
+struct NamingReader<R> {
+    reader: R,
+    layer: String,
+}
+
+impl<R: Read> Read for NamingReader<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.reader.read(buffer).map_err(|error| {
+            match error.get_ref().and_then(|inner| inner.downcast_ref::<DareError>()) {
+                Some(&source) => {
+                    let damage = LayerDamage { layer: self.layer.clone(), source };
+                    io::Error::new(error.kind(), damage)
+                }
+                None => error,
+            }
+        })
+    }
+}
+
+/// Tells that an encrypted layer is damaged. It travels inside an [`io::Error`].
+#[derive(Debug, Error)]
+#[error("cannot decrypt layer {layer}")]
+struct LayerDamage {
+    layer: String,
+    source: DareError,
 }
 
 /// Why an image cannot be decrypted.

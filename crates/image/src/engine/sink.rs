@@ -1,5 +1,7 @@
 //! The engine as a sink: one load, which all layers of an image share.
 
+use std::error::Error;
+use std::fmt;
 use std::io;
 use std::mem;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -101,8 +103,9 @@ impl Sink for EngineSink {
                 Ok(())
             }
             Err(error) => {
-                let error = loading.give_up(error);
-                *state = State::Failed(Failure::of(&error));
+                let failure = Failure::of(loading.give_up(error));
+                let error = failure.to_error();
+                *state = State::Failed(failure);
                 Err(error)
             }
         }
@@ -155,20 +158,24 @@ fn tagged(name: &Reference) -> String {
     format!("{}:{}", name.repository().familiar(), name.tag().unwrap_or_default())
 }
 
-/// What is told to whoever comes after the layer that failed. Several layers are put at once, and
-/// which of the errors is reported is left to chance: it must not matter.
+/// What is told of a layer that failed, to whoever put it and to whoever comes after. Several layers
+/// are put at once, and which of the errors is reported is left to chance: it must not matter.
 enum Failure {
     Damage(Damage),
     Engine(EngineError),
+    Reading(Arc<io::Error>),
     Said(String),
 }
 
 impl Failure {
-    fn of(error: &WriteError) -> Self {
+    fn of(error: WriteError) -> Self {
         let damage = |error: &io::Error| error.get_ref()?.downcast_ref::<Damage>().cloned();
         match error {
-            WriteError::Engine(error) => Self::Engine(error.clone()),
-            WriteError::Io(error) if let Some(damage) = damage(error) => Self::Damage(damage),
+            WriteError::Engine(error) => Self::Engine(error),
+            WriteError::Io(error) => match damage(&error) {
+                Some(damage) => Self::Damage(damage),
+                None => Self::Reading(Arc::new(error)),
+            },
             other => Self::Said(other.to_string()),
         }
     }
@@ -177,20 +184,38 @@ impl Failure {
         match self {
             Self::Damage(damage) => io::Error::from(damage.clone()).into(),
             Self::Engine(error) => error.clone().into(),
+            Self::Reading(error) => io::Error::new(error.kind(), Shared(Arc::clone(error))).into(),
             Self::Said(reason) => EngineError::GivenUp { reason: reason.clone() }.into(),
         }
     }
 }
 
+/// An error that several are told, and whose kind can be seen through it.
+#[derive(Debug)]
+struct Shared(Arc<io::Error>);
+
+impl fmt::Display for Shared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl Error for Shared {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        Some(&*self.0)
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    use std::io::Read;
     use std::sync::mpsc;
     use std::thread;
 
     use super::*;
-    use crate::Quiet;
     use crate::archive::DockerArchive;
     use crate::engine::fake::{Caller, Fake, hang, image, layer, soon};
+    use crate::{Content, Quiet};
 
     const LOAD: &str = "POST /images/load?quiet=true";
 
@@ -405,6 +430,31 @@ mod tests {
             }
         });
         assert!(is_damage(&sink.commit(&wanted).unwrap_err()));
+    }
+
+    #[test]
+    fn what_reading_fails_with_can_be_told_by_every_layer() {
+        struct Broken;
+        impl Content for Broken {
+            fn open(&self) -> io::Result<Box<dyn Read + Send>> {
+                Err(io::Error::new(io::ErrorKind::InvalidData, Cause))
+            }
+        }
+        #[derive(Debug, thiserror::Error)]
+        #[error("a cause of another crate's")]
+        struct Cause;
+        let bad = layer(vec![1; 9]).with_content(Arc::new(Broken));
+        let wanted = image(vec![bad, layer(vec![2; 9])]);
+        let fake = holding(&wanted, |mut caller| drop(caller.body()));
+        let sink = sink(&fake);
+        for layer in &wanted.layers {
+            let Err(WriteError::Io(error)) = sink.put(layer, &Quiet) else {
+                panic!("no I/O error")
+            };
+            let shared = error.get_ref().and_then(|shared| shared.source());
+            let inner = shared.and_then(|error| error.downcast_ref::<io::Error>()?.get_ref());
+            assert!(inner.is_some_and(|cause| cause.is::<Cause>()), "{error:?}");
+        }
     }
 
     #[test]

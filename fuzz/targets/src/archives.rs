@@ -1,0 +1,55 @@
+//! Archives as `docker save` writes them.
+
+use std::sync::Arc;
+
+use sealcrate_image::archive::{DockerArchive, DockerArchiveWriter, OciArchiveSource};
+use sealcrate_image::{Image, Reference, Source};
+
+use crate::reading;
+
+/// Reads bytes as an archive of either kind, and whatever image they hold; one that is whole is
+/// written again and comes back the same.
+pub(crate) fn docker(data: &[u8]) {
+    let oci = OciArchiveSource::open(reading::file_of(data), None);
+    if let Ok(source) = oci {
+        let source: Arc<dyn Source> = Arc::new(source);
+        if let Ok(image) = reading::image(&source) {
+            reading::all_layers_are_whole(&image);
+        }
+    }
+    let second = DockerArchive::open_nth(reading::file_of(data), 1);
+    let only = DockerArchive::open_bytes(data);
+    assert!(only.is_err() || second.is_err(), "the only image is one of two");
+    for archive in [only, second].into_iter().flatten() {
+        let names: Vec<Reference> =
+            archive.repo_tags().iter().filter_map(|tag| tag.parse().ok()).collect();
+        let source: Arc<dyn Source> = Arc::new(archive);
+        let Ok(image) = reading::image(&source) else { continue };
+        let diff_ids = image.layers.iter().all(|layer| layer.diff_id().is_some());
+        assert!(diff_ids, "a layer of an archive whose diff ID is not known");
+        if reading::all_layers_are_whole(&image) {
+            written_again(&image, &names);
+        }
+    }
+}
+
+/// Checks that `image` comes back from an archive that is made of it, with those of `names` that
+/// have a tag.
+fn written_again(image: &Image, names: &[Reference]) {
+    let mut writer = DockerArchiveWriter::new(Vec::new());
+    for layer in &image.layers {
+        writer.put(layer).expect("it was read before");
+    }
+    let tagged: Vec<&Reference> = names.iter().filter(|name| name.tag().is_some()).collect();
+    let bytes = writer.finish(image, &tagged).expect("nothing is missing");
+    let archive = DockerArchive::open_bytes(&bytes).expect("what was written");
+    assert_eq!(archive.repo_tags().len(), tagged.len());
+    for (spelling, name) in archive.repo_tags().iter().zip(tagged) {
+        let again: Reference = spelling.parse().expect("what was written");
+        assert_eq!((again.repository(), again.tag()), (name.repository(), name.tag()));
+    }
+    let source: Arc<dyn Source> = Arc::new(archive);
+    let again = reading::image(&source).expect("what was written");
+    assert_eq!(again.config, image.config);
+    assert!(reading::all_layers_are_whole(&again));
+}

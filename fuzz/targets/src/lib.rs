@@ -1,0 +1,52 @@
+//! What is fuzzed: for every parser of hostile bytes a function that takes any bytes at all.
+//!
+//! A function here panics when something does not hold that always should; that the code under test
+//! neither panics nor loops is for whoever calls it to see. libFuzzer runs these functions
+//! (`fuzz/fuzz_targets`), and so does an ordinary test, over the corpus and over bytes that it
+//! derives from it.
+
+mod archives;
+mod challenge;
+mod config;
+mod dare;
+mod gcm;
+mod key_data;
+mod label;
+mod layout;
+mod manifest;
+mod names;
+mod parts;
+mod reading;
+mod sealed_image;
+
+/// A fuzz target.
+#[derive(Clone, Copy, Debug)]
+pub struct Target {
+    /// The name, which is also that of the folder of its corpus.
+    pub name: &'static str,
+    /// What it does with some bytes.
+    pub run: fn(&[u8]),
+}
+
+/// All targets, by name.
+pub const TARGETS: [Target; 10] = [
+    Target { name: "challenge", run: challenge::run },
+    Target { name: "config", run: config::run },
+    Target { name: "dare", run: dare::run },
+    Target { name: "docker_archive", run: archives::docker },
+    Target { name: "key_data", run: key_data::run },
+    Target { name: "label", run: label::run },
+    Target { name: "layout", run: layout::run },
+    Target { name: "manifest", run: manifest::run },
+    Target { name: "names", run: names::run },
+    Target { name: "sealed_image", run: sealed_image::run },
+];
+
+/// Runs the target `name` on `bytes`.
+///
+/// # Panics
+/// Something does not hold that should, or there is no such target.
+pub fn run(name: &str, bytes: &[u8]) {
+    let target = TARGETS.iter().find(|target| target.name == name).expect("the target's name");
+    (target.run)(bytes);
+}

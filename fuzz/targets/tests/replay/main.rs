@@ -1,0 +1,163 @@
+//! Every fuzz target survives its corpus, and bytes that are derived from it, the same in every run.
+//!
+//! `cargo fuzz` looks further, with a coverage-guided engine; what it finds becomes a file of the
+//! corpus, and so a test. See `fuzz/README.md`.
+
+mod mutator;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+use std::time::Duration;
+
+use mutator::Mutator;
+use sealcrate_fuzz_targets::{TARGETS, Target};
+
+/// How long one input may take. All of them together take seconds.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// The largest corpus of all targets together, in bytes.
+const MAX_CORPUS: usize = 300 << 10;
+
+fn fuzz_folder() -> &'static Path {
+    Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
+}
+
+/// Reads the corpus of a target, in the order of the names of its files.
+fn corpus(target: &str) -> Vec<(PathBuf, Vec<u8>)> {
+    let folder = fuzz_folder().join("corpus").join(target);
+    let mut files: Vec<PathBuf> =
+        fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    files.sort();
+    files.into_iter().map(|file| (file.clone(), fs::read(file).unwrap())).collect()
+}
+
+fn target(name: &str) -> Target {
+    *TARGETS.iter().find(|target| target.name == name).unwrap()
+}
+
+/// Runs a target on its corpus and on so many inputs that are derived from it.
+fn survives(name: &str, derived: usize) {
+    let corpus = corpus(name);
+    let seeds: Vec<Vec<u8>> = corpus.iter().map(|(_, bytes)| bytes.clone()).collect();
+    let mut mutator = Mutator::new(seeds.clone());
+    let derived = (0..derived).map(move |_| mutator.next_input());
+    if let Err(failure) = run_all(target(name), seeds.into_iter().chain(derived)) {
+        let kept = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}-failure"));
+        fs::write(&kept, &failure.input).unwrap();
+        let known = corpus.iter().find(|(_, bytes)| *bytes == failure.input);
+        let from = known.map_or(kept, |(file, _)| file.clone());
+        panic!("{name} {} on {}", failure.what, from.display());
+    }
+}
+
+/// An input on which a target failed, and how.
+struct Failure {
+    input: Vec<u8>,
+    what: &'static str,
+}
+
+/// Runs a target on each input, in a thread that may not come back.
+fn run_all(
+    target: Target,
+    inputs: impl Iterator<Item = Vec<u8>> + Send + 'static,
+) -> Result<(), Failure> {
+    let current = Arc::new(Mutex::new(Vec::new()));
+    let (done, progress) = channel();
+    let shared = current.clone();
+    thread::spawn(move || {
+        for input in inputs {
+            shared.lock().unwrap().clone_from(&input);
+            (target.run)(&input);
+            if done.send(false).is_err() {
+                return;
+            }
+        }
+        let _ = done.send(true);
+    });
+    loop {
+        let what = match progress.recv_timeout(PATIENCE) {
+            Ok(true) => return Ok(()),
+            Ok(false) => continue,
+            Err(RecvTimeoutError::Disconnected) => "panicked",
+            Err(RecvTimeoutError::Timeout) => "does not come to an end",
+        };
+        let input = current.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        return Err(Failure { input, what });
+    }
+}
+
+#[test]
+fn any_challenge_header_is_read_in_bounds_and_as_it_is_written() {
+    survives("challenge", 20_000);
+}
+
+#[test]
+fn any_config_yields_only_layers_that_it_names() {
+    survives("config", 4_000);
+}
+
+#[test]
+fn any_encrypted_stream_yields_only_what_is_authentic() {
+    survives("dare", 400);
+}
+
+#[test]
+fn any_archive_yields_only_what_its_digests_name() {
+    survives("docker_archive", 2_000);
+}
+
+#[test]
+fn any_key_data_comes_back_from_both_shapes() {
+    survives("key_data", 6_000);
+}
+
+#[test]
+fn any_label_line_is_understood_rightly_or_not_at_all() {
+    survives("label", 10_000);
+}
+
+#[test]
+fn any_layout_yields_only_what_its_digests_name() {
+    survives("layout", 2_000);
+}
+
+#[test]
+fn any_manifest_is_read_as_it_is_written() {
+    survives("manifest", 4_000);
+}
+
+#[test]
+fn any_name_is_read_as_it_is_written() {
+    survives("names", 20_000);
+}
+
+#[test]
+fn any_encrypted_image_yields_only_what_was_put_in() {
+    survives("sealed_image", 1_500);
+}
+
+#[test]
+fn every_target_has_a_corpus_and_a_program_for_the_fuzzer() {
+    let mut total = 0;
+    for target in TARGETS {
+        let corpus = corpus(target.name);
+        assert!(!corpus.is_empty(), "{}", target.name);
+        total += corpus.iter().map(|(_, bytes)| bytes.len()).sum::<usize>();
+        let program = fuzz_folder().join(format!("fuzz_targets/{}.rs", target.name));
+        assert!(program.is_file(), "{}", program.display());
+    }
+    let folders = fs::read_dir(fuzz_folder().join("corpus")).unwrap().count();
+    assert_eq!(folders, TARGETS.len(), "a corpus without a target");
+    assert!(total <= MAX_CORPUS, "{total} bytes");
+}
+
+#[test]
+fn input_that_makes_a_target_panic_is_told() {
+    let panics = Target { name: "panics", run: |bytes| assert_ne!(bytes, b"bad") };
+    let inputs = [b"good".to_vec(), b"bad".to_vec(), b"never".to_vec()];
+    let failure = run_all(panics, inputs.into_iter()).unwrap_err();
+    assert_eq!((failure.input.as_slice(), failure.what), (&b"bad"[..], "panicked"));
+}

@@ -1,0 +1,175 @@
+//! Somebody's machine: runs of the binary, and what came of them.
+
+use std::ffi::OsStr;
+use std::fs;
+use std::path::PathBuf;
+use std::process::{Command, Output, Stdio, id};
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use sealcrate_tests::Sandbox;
+use serde_json::Value;
+
+/// The passphrase in the file `key`.
+pub(crate) const PASSPHRASE: &str = "correct horse battery staple";
+
+/// The least number of rounds that is written: tests derive many keys.
+pub(crate) const FAST: &str = "--iterations=100000";
+
+/// A sandbox with the passphrase in the file `key` and another one in the file `other-key`.
+#[derive(Debug)]
+pub(crate) struct Machine {
+    pub(crate) sandbox: Sandbox,
+}
+
+impl Machine {
+    pub(crate) fn new() -> Self {
+        let machine = Self { sandbox: Sandbox::new() };
+        machine.write("key", format!("{PASSPHRASE}\n"));
+        machine.write("other-key", "another one\n");
+        machine
+    }
+
+    /// The path of one of the machine's own files.
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.sandbox.work().join(name)
+    }
+
+    pub(crate) fn write(&self, name: &str, content: impl AsRef<[u8]>) {
+        fs::write(self.path(name), content).expect("the sandbox can be written");
+    }
+
+    pub(crate) fn json(&self, name: &str) -> Value {
+        let bytes = fs::read(self.path(name)).expect("the file is there");
+        serde_json::from_slice(&bytes).expect("the file holds JSON")
+    }
+
+    /// Prepares a run that has no terminal to ask at, wherever the tests run.
+    pub(crate) fn sealcrate(&self, arguments: &[&str]) -> Command {
+        let binary = self.sandbox.sealcrate();
+        let mut command = self.sandbox.command("setsid");
+        command.arg("--wait").arg(binary.get_program()).args(arguments);
+        for (name, value) in binary.get_envs() {
+            if let Some(value) = value {
+                command.env(name, value);
+            }
+        }
+        command.stdin(Stdio::null());
+        command
+    }
+
+    /// Prepares a run under bash, in whose script `"$@"` is the binary with its arguments.
+    pub(crate) fn under_bash(&self, script: &str, arguments: &[&str]) -> Command {
+        let direct = self.sealcrate(arguments);
+        let mut command = self.sandbox.command("bash");
+        command.args(["-c", script, "bash", "setsid"]).args(direct.get_args());
+        for (name, value) in direct.get_envs() {
+            if let Some(value) = value {
+                command.env(name, value);
+            }
+        }
+        command.stdin(Stdio::null());
+        command
+    }
+
+    /// Runs the binary.
+    pub(crate) fn run(&self, arguments: &[&str]) -> Done {
+        Done::of(&mut self.sealcrate(arguments))
+    }
+
+    /// Runs the binary, which must succeed.
+    pub(crate) fn succeed(&self, arguments: &[&str]) -> Done {
+        self.run(arguments).with_status(0)
+    }
+
+    /// Runs the binary, which must end with this exit code and an error.
+    pub(crate) fn fail(&self, status: i32, arguments: &[&str]) -> Done {
+        self.run(arguments).failed(status)
+    }
+
+    /// Runs the binary, whose arguments must be refused.
+    pub(crate) fn fail_usage(&self, arguments: &[&str]) -> Done {
+        let done = self.run(arguments).with_status(2);
+        assert!(done.stdout.is_empty(), "{}", done.said());
+        done.says("error: ")
+    }
+
+    /// Runs another program of the machine, which must succeed, and returns what it printed.
+    pub(crate) fn call(&self, program: impl AsRef<OsStr>, arguments: &[&str]) -> String {
+        Done::of(self.sandbox.command(program).args(arguments)).with_status(0).stdout
+    }
+}
+
+/// What came of a run.
+#[derive(Debug)]
+pub(crate) struct Done {
+    pub(crate) status: Option<i32>,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+impl Done {
+    /// Runs a command to its end.
+    pub(crate) fn of(command: &mut Command) -> Self {
+        command.output().expect("the program can be run").into()
+    }
+
+    #[track_caller]
+    pub(crate) fn with_status(self, status: i32) -> Self {
+        assert_eq!(self.status, Some(status), "{}", self.said());
+        self
+    }
+
+    /// Asserts that a run failed as the README says: with one line for the error, and no result.
+    #[track_caller]
+    pub(crate) fn failed(self, status: i32) -> Self {
+        let done = self.with_status(status);
+        let errors = done.stderr.lines().filter(|line| line.starts_with("error: ")).count();
+        assert_eq!((errors, &*done.stdout), (1, ""), "{}", done.said());
+        done
+    }
+
+    #[track_caller]
+    pub(crate) fn says(self, text: &str) -> Self {
+        assert!(self.stderr.contains(text), "{text:?} is not in {}", self.said());
+        self
+    }
+
+    #[track_caller]
+    pub(crate) fn does_not_say(self, text: &str) -> Self {
+        assert!(!self.stderr.contains(text), "{text:?} is in {}", self.said());
+        self
+    }
+
+    /// The lines on standard error that begin so.
+    pub(crate) fn lines(&self, beginning: &str) -> Vec<&str> {
+        self.stderr.lines().filter(|line| line.starts_with(beginning)).collect()
+    }
+
+    /// What was printed, as JSON.
+    #[track_caller]
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_str(&self.stdout).unwrap_or_else(|_| panic!("no JSON: {}", self.said()))
+    }
+
+    pub(crate) fn said(&self) -> String {
+        format!("{:?}\nstdout: {}\nstderr: {}", self.status, self.stdout, self.stderr)
+    }
+}
+
+impl From<Output> for Done {
+    fn from(output: Output) -> Self {
+        let text = |bytes| String::from_utf8(bytes).expect("the output is UTF-8");
+        Self {
+            status: output.status.code(),
+            stdout: text(output.stdout),
+            stderr: text(output.stderr),
+        }
+    }
+}
+
+/// A text that no other test and no earlier run has.
+pub(crate) fn secret() -> String {
+    static COUNT: AtomicUsize = AtomicUsize::new(0);
+    let time = std::time::UNIX_EPOCH.elapsed().expect("it is after 1970").as_nanos();
+    format!("secret-{}-{}-{time}", id(), COUNT.fetch_add(1, Ordering::Relaxed))
+}

@@ -1,0 +1,261 @@
+//! Every place that an image is read from and written to, and copies that change no byte.
+
+use std::fs;
+
+use sealcrate_tests::{Builder, Engine, Registry};
+use serde_json::Value;
+
+use crate::machine::{FAST, Machine, secret};
+use crate::made::{Layout, OCI_INDEX, platform, sha256};
+use crate::stored::{digest, encrypted_layers, layers, manifest};
+
+#[test]
+fn archive_of_docker_save_is_pushed() {
+    let (engine, registry, machine) = (Engine::from_env(), Registry::plain(), Machine::new());
+    let text = secret();
+    let dockerfile = "FROM scratch\nCOPY a /\nLABEL com.senetas.crypto.enabled=true\nCOPY a /b\n";
+    let built = engine.build(Builder::Classic, dockerfile, &[("a", text.as_bytes())]);
+    let file = machine.path("saved.tar");
+    engine.run(&["save", "-o", file.to_str().unwrap(), built.name()]);
+    let name = format!("{}/team/app", registry.host());
+    for from in [
+        "docker-archive:saved.tar".to_owned(),
+        format!("docker-archive:saved.tar:{}", built.name()),
+    ] {
+        machine.succeed(&["push", &name, "--from", &from, "--pass-file=key", FAST]);
+        let pushed = manifest(&registry, "team/app", "latest");
+        assert_eq!(encrypted_layers(&pushed), [false, true]);
+    }
+    machine.succeed(&["pull", &name, "--pass-file=key", "--to=docker-archive:back.tar:back:1"]);
+    let id = engine.image_id(built.name());
+    let _loaded = engine.remove_on_drop("back:1");
+    engine.run(&["load", "-i", machine.path("back.tar").to_str().unwrap()]);
+    assert_eq!(engine.image_id("back:1"), id);
+}
+
+#[test]
+fn image_goes_from_place_to_place_and_comes_back_the_same() {
+    let (registry, other, machine) = (Registry::plain(), Registry::plain(), Machine::new());
+    let layout = machine.layout("image", &["public", "private"]);
+    machine.call("tar", &["-cf", "image.tar", "-C", "image", "."]);
+    let there = format!("docker://{}/plain/app:1", other.host());
+    machine.succeed(&["copy", "oci:image", &there]);
+    let config = |layout: &Layout| digest(&layout.json(&layout.root())["config"]).to_owned();
+    for (place, from) in ["oci:image", "oci-archive:image.tar", &there].into_iter().enumerate() {
+        let name = format!("{}/team/app{place}", registry.host());
+        let push = ["push", &name, "--from", from, "--pass-file=key", FAST, "--encrypt-layer=1"];
+        machine.succeed(&push);
+        let pushed = manifest(&registry, &format!("team/app{place}"), "latest");
+        assert_eq!(encrypted_layers(&pushed), [false, true], "{from}");
+        machine.succeed(&[
+            "pull",
+            &name,
+            "--pass-file=key",
+            &format!("--to=oci-archive:{place}.tar:back"),
+        ]);
+        let back = machine.path(&format!("back{place}"));
+        fs::create_dir(&back).unwrap();
+        machine.call("tar", &["-xf", &format!("{place}.tar"), "-C", back.to_str().unwrap()]);
+        let back = Layout::open(back);
+        assert_eq!(config(&back), config(&layout), "{from}");
+        assert_eq!(back.root()["annotations"]["org.opencontainers.image.ref.name"], "back");
+    }
+}
+
+#[test]
+fn copies_without_keys_keep_every_byte() {
+    let (registry, other, machine) = (Registry::plain(), Registry::plain(), Machine::new());
+    let layout = machine.layout("image", &["one", "two"]);
+    let manifest = layout.blob(&layout.root_digest());
+    let first = format!("docker://{}/a:1", registry.host());
+    let second = format!("docker://{}/b:2", other.host());
+    let way = [
+        "oci:image",
+        "oci-archive:1.tar:x",
+        "oci:2:y",
+        &first,
+        &second,
+        "oci-archive:3.tar",
+        "oci-archive:4.tar",
+        &first,
+        "oci:5",
+        "oci:6:z",
+    ];
+    for pair in way.windows(2) {
+        machine.succeed(&["copy", pair[0], pair[1]]);
+    }
+    assert_eq!(registry.manifest("a", "1").unwrap(), manifest);
+    assert_eq!(other.manifest("b", "2").unwrap(), manifest);
+    for name in ["2", "5", "6"] {
+        let copy = Layout::open(machine.path(name));
+        assert_eq!(copy.blob(&copy.root_digest()), manifest, "{name}");
+    }
+}
+
+#[test]
+fn copies_of_encrypted_images_need_no_key() {
+    let (registry, machine) = (Registry::plain(), Machine::new());
+    machine.layout("image", &["private"]);
+    let there = format!("docker://{}/team/app:1", registry.host());
+    let seal = ["copy", "oci:image", &there, "--new-pass-file=key", "--all-layers", FAST];
+    machine.succeed(&seal);
+    machine.succeed(&["copy", &there, "oci-archive:sealed.tar"]);
+    let again = format!("docker://{}/team/again:2", registry.host());
+    machine.succeed(&["copy", "oci-archive:sealed.tar", &again]);
+    assert_eq!(registry.tag_digest("team/again", "2"), registry.tag_digest("team/app", "1"));
+    let name = format!("{}/team/again:2", registry.host());
+    machine.succeed(&["pull", &name, "--pass-file=key", "--to=oci:back"]);
+}
+
+#[test]
+fn engines_and_their_archives_take_copies_and_give_them_back() {
+    let (engine, registry, machine) = (Engine::from_env(), Registry::plain(), Machine::new());
+    let layout = machine.layout("image", &[&secret(), &secret()]);
+    let id = digest(&layout.json(&layout.root())["config"]).to_owned();
+    let name = format!("sealcrate-test/copied-{}:1", &id["sha256:".len()..][..12]);
+    let _copied = engine.remove_on_drop(&name);
+    let there = format!("docker://{}/team/app:1", registry.host());
+    let daemon = format!("docker-daemon:{name}");
+    let places = ["docker-archive:1.tar:x:1", "oci:2", "oci-archive:3.tar", &there];
+    machine.succeed(&["copy", "oci:image", &daemon]);
+    for place in places {
+        machine.succeed(&["copy", &daemon, place]);
+    }
+    for place in places {
+        engine.run(&["image", "rm", "--force", &name]);
+        machine.succeed(&["copy", place, &daemon]);
+        assert_eq!(engine.image_id(&name), id, "{place}");
+    }
+    assert_eq!(digest(&manifest(&registry, "team/app", "1")["config"]), id);
+}
+
+#[test]
+fn skopeo_reads_what_is_written() {
+    let (registry, machine) = (Registry::plain(), Machine::new());
+    let layout = machine.layout("image", &["public", "private"]);
+    let name = format!("{}/team/app", registry.host());
+    let push = ["push", &name, "--from=oci:image", "--encrypt-layer=1", "--pass-file=key", FAST];
+    machine.succeed(&push);
+    let config = layout.blob(digest(&layout.json(&layout.root())["config"]));
+    let written =
+        ["oci:back:tag", "docker-archive:back.tar:name:tag", "oci-archive:back-oci.tar:tag"];
+    for to in written {
+        machine.succeed(&["pull", &name, "--pass-file=key", "--to", to]);
+        let seen = machine.call("skopeo", &["inspect", "--config", "--raw", to]);
+        assert_eq!(sha256(seen.as_bytes()), sha256(&config), "{to}");
+        let copy = format!("dir:{}", to.split(':').next().unwrap());
+        machine.call("skopeo", &["--insecure-policy", "copy", to, &copy]);
+    }
+    assert!(machine.path("docker-archive/manifest.json").is_file());
+}
+
+/// A machine whose layout `several` holds an image for this platform and one for s390x.
+fn with_two_platforms() -> (Machine, Layout, [Value; 2]) {
+    let machine = Machine::new();
+    let layout = Layout::create(machine.path("several"));
+    let here = layout.add_image(platform(), &["here"], Value::Null);
+    let there = layout.add_image("linux/s390x", &["there"], Value::Null);
+    layout.name(&layout.add_index(&[there.clone(), here.clone()]));
+    (machine, layout, [here, there])
+}
+
+#[test]
+fn index_is_copied_whole() {
+    let (machine, layout, images) = with_two_platforms();
+    let registry = Registry::plain();
+    let there = format!("docker://{}/team/app:1", registry.host());
+    for pair in ["oci:several", &there, "oci-archive:1.tar", "oci:2"].windows(2) {
+        machine.succeed(&["copy", pair[0], pair[1]]);
+    }
+    assert_eq!(registry.tag_digest("team/app", "1").unwrap(), layout.root_digest());
+    let copy = Layout::open(machine.path("2"));
+    assert_eq!(copy.root_digest(), layout.root_digest());
+    assert_eq!(copy.root()["mediaType"], OCI_INDEX);
+    for image in images {
+        let layer = layers(&layout.json(&image))[0].clone();
+        assert_eq!(copy.blob(digest(&layer)), layout.blob(digest(&layer)));
+    }
+}
+
+#[test]
+fn platform_of_the_machine_is_taken_unless_another_is_asked_for() {
+    let (machine, layout, images) = with_two_platforms();
+    let registry = Registry::plain();
+    let name = format!("{}/team/app", registry.host());
+    let asked = [&[][..], &["--platform=linux/s390x"]];
+    for (image, more) in images.iter().zip(asked) {
+        let config = layout.json(image)["config"].clone();
+        let push = ["push", &name, "--from=oci:several", "--all-layers", "--pass-file=key", FAST];
+        machine.succeed(&[&push[..], more].concat());
+        machine.succeed(&["pull", &name, "--pass-file=key", "--to=oci:back"]);
+        let back = Layout::open(machine.path("back"));
+        assert_eq!(back.json(&back.root())["config"]["digest"], config["digest"]);
+        fs::remove_dir_all(machine.path("back")).unwrap();
+
+        machine.succeed(&[&["copy", "oci:several", "docker-archive:one.tar"], more].concat());
+        let copied = machine.call("tar", &["-xOf", "one.tar", "manifest.json"]);
+        fs::remove_file(machine.path("one.tar")).unwrap();
+        let copied: Value = serde_json::from_str(&copied).unwrap();
+        let hex = &digest(&config)["sha256:".len()..];
+        assert!(copied[0]["Config"].as_str().unwrap().contains(hex), "{copied}");
+    }
+}
+
+#[test]
+fn platform_of_an_index_in_a_registry_is_picked_by_pull_and_inspect() {
+    let (machine, _, images) = with_two_platforms();
+    let registry = Registry::plain();
+    let name = format!("{}/team/app", registry.host());
+    machine.succeed(&["copy", "oci:several", &format!("docker://{name}")]);
+    let asked = [&[][..], &["--platform=linux/s390x"]];
+    for (image, more) in images.iter().zip(asked) {
+        let seen = machine.succeed(&[&["inspect", &name, "--output=json"], more].concat()).json();
+        assert_eq!(seen["manifest"], image["digest"]);
+        machine.succeed(&[&["pull", &name, "--to=oci:back"], more].concat());
+        assert_eq!(Layout::open(machine.path("back")).root_digest(), digest(image));
+        fs::remove_dir_all(machine.path("back")).unwrap();
+    }
+}
+
+#[test]
+fn platform_that_is_missing_names_those_that_are_there() {
+    let (machine, ..) = with_two_platforms();
+    let missing = ["copy", "oci:several", "oci:one", "--platform=linux/riscv64"];
+    let there = format!("linux/riscv64, only for: linux/s390x, {}", platform());
+    machine.fail(1, &missing).says(&there);
+    machine.fail(1, &["inspect", "oci:several", "--platform=windows/amd64"]).says("only for: ");
+    machine.fail_usage(&["inspect", "oci:several", "--platform=linux"]).says("os/architecture");
+}
+
+#[test]
+fn encrypted_images_do_not_go_where_nobody_could_read_them() {
+    let machine = Machine::new();
+    machine.layout("image", &["private"]);
+    let seal = ["copy", "oci:image", "docker-archive:x.tar", "--new-pass-file=key", "--all-layers"];
+    machine.fail(2, &seal).says("an encrypted image can be written to a registry or an OCI layout");
+    let seal = ["copy", "oci:image", "oci:sealed", "--new-pass-file=key", "--all-layers", FAST];
+    machine.succeed(&seal);
+    machine.fail(3, &["copy", "oci:sealed", "docker-archive:x.tar"]).says("the image is encrypted");
+    assert!(!machine.path("x.tar").exists());
+}
+
+#[test]
+fn unknown_places_are_usage_errors() {
+    let machine = Machine::new();
+    for place in ["nowhere:x", "docker:x", "oci:", "docker-archive:", "image"] {
+        machine.fail_usage(&["copy", place, "oci:back"]);
+    }
+    let missing = machine.fail(1, &["copy", "oci:missing", "oci:back"]);
+    missing.says("cannot read oci:missing");
+}
+
+#[test]
+fn archives_that_are_there_are_not_overwritten() {
+    let machine = Machine::new();
+    machine.layout("image", &["text"]);
+    machine.write("there", "something dear");
+    for to in ["docker-archive:there", "oci-archive:there", "oci:there"] {
+        machine.fail(1, &["copy", "oci:image", to]).says("there");
+        assert_eq!(fs::read(machine.path("there")).unwrap(), b"something dear");
+    }
+}

@@ -1,0 +1,8 @@
+//! Faults, tampering and secrecy, on real parts: the binary, a Docker engine, CNCF registries, and
+//! a proxy between them that makes faults.
+//!
+//! Whatever happens, an operation ends whole or leaves nothing: no tag, no image, no layer, no file.
+
+mod downloads;
+mod support;
+mod uploads;

@@ -1,0 +1,459 @@
+//! What the tests of this suite share: images made by hand, runs of the binary on a machine of its
+//! own, and the ways to see that nothing is left.
+
+use std::fs;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::process::{self, Child, Command, Output, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use aws_lc_rs::digest::{SHA256, digest};
+use sealcrate_tests::http::request;
+use sealcrate_tests::{Engine, EngineImage, FaultProxy, RecordedRequest, Registry, Sandbox};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+pub(crate) const MANIFEST: &str = "application/vnd.docker.distribution.manifest.v2+json";
+/// Longer than anything here takes that is not stuck.
+const PATIENCE: Duration = Duration::from_secs(120);
+/// The fewest rounds that are written, which take about 50 ms.
+const ROUNDS: &str = "100000";
+
+/// An image in an OCI layout of its own, with layers of one file each.
+pub(crate) struct TestImage {
+    folder: TempDir,
+    config: Vec<u8>,
+    diff_ids: Vec<String>,
+}
+
+impl TestImage {
+    /// Writes an image whose layers hold these files, lowest first.
+    pub(crate) fn of(files: &[(&str, &[u8])]) -> Self {
+        Self::with_variable(files, "MODE=test")
+    }
+
+    /// Writes an image with a variable (`NAME=VALUE`) in its config.
+    pub(crate) fn with_variable(files: &[(&str, &[u8])], variable: &str) -> Self {
+        let folder = tempfile::tempdir().expect("a temporary folder can be made");
+        let blobs = folder.path().join("blobs/sha256");
+        fs::create_dir_all(&blobs).expect("the layout can be written");
+        let store = |media_type: &str, bytes: &[u8]| -> Value {
+            let digest = digest_of(bytes);
+            fs::write(blobs.join(&digest["sha256:".len()..]), bytes)
+                .expect("the layout can be written");
+            json!({
+                "mediaType": format!("application/vnd.oci.image.{media_type}"),
+                "digest": digest,
+                "size": bytes.len(),
+            })
+        };
+        let layers: Vec<Value> =
+            files.iter().map(|(name, bytes)| store("layer.v1.tar", &tar_of(name, bytes))).collect();
+        let diff_ids: Vec<String> = layers
+            .iter()
+            .map(|layer| layer["digest"].as_str().unwrap_or_default().into())
+            .collect();
+        let history: Vec<Value> =
+            files.iter().map(|(name, _)| json!({ "created_by": format!("COPY {name}") })).collect();
+        let config = json!({
+            "architecture": "amd64",
+            "os": "linux",
+            "created": "2024-01-01T00:00:00Z",
+            "config": { "Env": [variable], "Cmd": ["/bin/busybox", "true"] },
+            "rootfs": { "type": "layers", "diff_ids": diff_ids },
+            "history": history,
+        })
+        .to_string()
+        .into_bytes();
+        let manifest = json!({
+            "schemaVersion": 2,
+            "mediaType": "application/vnd.oci.image.manifest.v1+json",
+            "config": store("config.v1+json", &config),
+            "layers": layers,
+        });
+        let mut entry = store("manifest.v1+json", manifest.to_string().as_bytes());
+        entry["annotations"] = json!({ "org.opencontainers.image.ref.name": "it" });
+        let write = |name: &str, value: Value| {
+            fs::write(folder.path().join(name), value.to_string())
+                .expect("the layout can be written");
+        };
+        write("index.json", json!({ "schemaVersion": 2, "manifests": [entry] }));
+        write("oci-layout", json!({ "imageLayoutVersion": "1.0.0" }));
+        Self { folder, config, diff_ids }
+    }
+
+    /// As `--from` takes it.
+    pub(crate) fn location(&self) -> String {
+        format!("oci:{}:it", self.folder.path().display())
+    }
+
+    /// The digest of the config.
+    pub(crate) fn id(&self) -> String {
+        digest_of(&self.config)
+    }
+}
+
+/// An image of two layers that nothing compresses, of `length` bytes each.
+pub(crate) fn image_of(length: usize) -> TestImage {
+    TestImage::of(&[("low", &random_bytes(length)), ("high", &random_bytes(length))])
+}
+
+/// `sha256:…`.
+pub(crate) fn digest_of(bytes: &[u8]) -> String {
+    let hex: String =
+        digest(&SHA256, bytes).as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
+    format!("sha256:{hex}")
+}
+
+pub(crate) fn random_bytes(length: usize) -> Vec<u8> {
+    let mut bytes = vec![0; length];
+    aws_lc_rs::rand::fill(&mut bytes).expect("the system gives random bytes");
+    bytes
+}
+
+/// A word that occurs nowhere else.
+pub(crate) fn unique(word: &str) -> String {
+    static COUNT: AtomicUsize = AtomicUsize::new(0);
+    let count = COUNT.fetch_add(1, Ordering::Relaxed);
+    format!("{word}-{}-{count}", process::id())
+}
+
+pub(crate) fn tar_of(name: &str, content: &[u8]) -> Vec<u8> {
+    let mut header = tar::Header::new_gnu();
+    header.set_size(content.len() as u64);
+    header.set_mode(0o644);
+    header.set_mtime(1);
+    let mut archive = tar::Builder::new(Vec::new());
+    archive.append_data(&mut header, name, content).expect("memory can be written");
+    archive.into_inner().expect("memory can be written")
+}
+
+/// Who pushes and pulls: a sandbox with a passphrase in a file.
+pub(crate) struct Machine {
+    pub(crate) sandbox: Sandbox,
+    pub(crate) passphrase: String,
+}
+
+impl Machine {
+    pub(crate) fn new() -> Self {
+        let (sandbox, passphrase) = (Sandbox::new(), unique("passphrase"));
+        fs::write(sandbox.work().join("key"), &passphrase).expect("the sandbox can be written");
+        Self { sandbox, passphrase }
+    }
+
+    /// Prepares to push all layers of `image` encrypted.
+    pub(crate) fn push(&self, image: &TestImage, name: &str) -> Command {
+        let mut push = self.sandbox.sealcrate();
+        push.args(["push", name, "--from", &image.location(), "--all-layers"]);
+        push.args(["--iterations", ROUNDS, "--pass-file", "key"]);
+        push
+    }
+
+    /// Prepares a pull, whose target is still to be added.
+    pub(crate) fn pull(&self, name: &str) -> Command {
+        let mut pull = self.sandbox.sealcrate();
+        pull.args(["pull", name, "--pass-file", "key"]);
+        pull
+    }
+
+    /// Prepares a pull into a target.
+    pub(crate) fn pull_into(&self, name: &str, target: &Target<'_>) -> Command {
+        let mut pull = self.pull(name);
+        match target {
+            Target::Engine(image) => pull.args(["--as", image.name()]),
+            Target::Layout(folder) => pull.arg("--to").arg(format!("oci:{}:it", folder.display())),
+        };
+        pull
+    }
+
+    /// A name in the engine that is free, and a folder that is not there.
+    pub(crate) fn targets<'e>(&self, engine: &'e Engine) -> [Target<'e>; 2] {
+        let name = format!("sealcrate-test/{}:1", unique("faults"));
+        let folder = self.sandbox.work().join(unique("layout"));
+        [Target::Engine(engine.remove_on_drop(&name)), Target::Layout(folder)]
+    }
+
+    /// Pulls into the engine and into a layout, and holds that both fail with one of `codes` and
+    /// leave nothing. Returns what was said.
+    pub(crate) fn assert_pulls_fail(
+        &self,
+        image: &TestImage,
+        name: &str,
+        codes: &[i32],
+    ) -> [String; 2] {
+        let engine = Engine::from_env();
+        self.targets(&engine).map(|target| {
+            let output = run(&mut self.pull_into(name, &target));
+            let said = failed(&output, codes);
+            self.assert_nothing_is_left_of(image, &engine, &target);
+            said
+        })
+    }
+
+    /// Holds that a pull into `target` has left nothing.
+    pub(crate) fn assert_nothing_is_left_of(
+        &self,
+        image: &TestImage,
+        engine: &Engine,
+        target: &Target<'_>,
+    ) {
+        self.sandbox.assert_nothing_is_left();
+        match target {
+            Target::Engine(target) => {
+                assert!(!engine.has_image(target.name()), "the engine has a partial image");
+                assert!(!engine.has_image(&image.id()), "the engine has a nameless image");
+                assert!(!holds_lowest_layer(engine, image), "the engine has a layer of the image");
+            }
+            Target::Layout(folder) => {
+                assert!(folder.symlink_metadata().is_err(), "{} was made", folder.display());
+            }
+        }
+    }
+
+    /// Holds that `target` has the image whole.
+    pub(crate) fn assert_has(&self, image: &TestImage, engine: &Engine, target: &Target<'_>) {
+        self.sandbox.assert_nothing_is_left();
+        match target {
+            Target::Engine(target) => assert_eq!(engine.image_id(target.name()), image.id()),
+            Target::Layout(folder) => assert_eq!(config_in(folder), image.config),
+        }
+    }
+}
+
+/// Where an image is pulled to.
+pub(crate) enum Target<'e> {
+    Engine(EngineImage<'e>),
+    Layout(PathBuf),
+}
+
+/// The config of the only image in a layout, whose blobs are all what they should be.
+fn config_in(layout: &Path) -> Vec<u8> {
+    let read = |digest: &Value| {
+        let digest = digest.as_str().expect("a descriptor has a digest");
+        let path = layout.join("blobs").join(digest.replace(':', "/"));
+        let bytes = fs::read(path).expect("the layout has what it names");
+        assert_eq!(digest_of(&bytes), digest);
+        bytes
+    };
+    let index = fs::read(layout.join("index.json")).expect("the layout has an index");
+    let manifest = read(&parsed(&index)["manifests"][0]["digest"]);
+    let manifest = parsed(&manifest);
+    for layer in manifest["layers"].as_array().expect("a manifest has layers") {
+        read(&layer["digest"]);
+    }
+    read(&manifest["config"]["digest"])
+}
+
+pub(crate) fn parsed(bytes: &[u8]) -> Value {
+    serde_json::from_slice(bytes).expect("it is JSON")
+}
+
+/// Whether the engine holds the layer at the bottom of an image, and so any of it: then, and only
+/// then, it accepts an archive that lacks the layer.
+pub(crate) fn holds_lowest_layer(engine: &Engine, image: &TestImage) -> bool {
+    let mut config = parsed(&image.config);
+    config["rootfs"]["diff_ids"] = json!([image.diff_ids[0]]);
+    config["history"] = json!([{ "created_by": unique("probe") }]);
+    let config = config.to_string().into_bytes();
+    let manifest = json!([{ "Config": "config.json", "RepoTags": [], "Layers": ["none.tar"] }]);
+    let folder = tempfile::tempdir().expect("a temporary folder can be made");
+    let file = folder.path().join("probe.tar");
+    let mut archive = tar::Builder::new(fs::File::create(&file).expect("a file can be made"));
+    for (name, bytes) in
+        [("config.json", config.clone()), ("manifest.json", manifest.to_string().into_bytes())]
+    {
+        let mut header = tar::Header::new_gnu();
+        header.set_size(bytes.len() as u64);
+        header.set_mode(0o644);
+        archive.append_data(&mut header, name, &*bytes).expect("the probe can be written");
+    }
+    archive.finish().expect("the probe can be written");
+    let path = file.to_str().expect("temporary folders have UTF-8 names");
+    let is_held = engine.try_run(&["load", "-i", path]).status.success();
+    if is_held {
+        engine.run(&["image", "rm", "--force", &digest_of(&config)]);
+    }
+    is_held
+}
+
+/// Runs a command to its end, which must come.
+pub(crate) fn run(command: &mut Command) -> Output {
+    Running::start(command).end()
+}
+
+/// A run that goes on.
+pub(crate) struct Running {
+    child: Option<Child>,
+    readers: Vec<thread::JoinHandle<Vec<u8>>>,
+}
+
+impl Running {
+    /// Starts a command; what it prints is kept.
+    pub(crate) fn start(command: &mut Command) -> Self {
+        let mut child = command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the binary can be run");
+        let stdout = child.stdout.take().expect("it is piped");
+        let stderr = child.stderr.take().expect("it is piped");
+        let readers = vec![read_beside(stdout), read_beside(stderr)];
+        Self { child: Some(child), readers }
+    }
+
+    pub(crate) fn id(&self) -> u32 {
+        self.child().id()
+    }
+
+    pub(crate) fn pid(&self) -> rustix::process::Pid {
+        rustix::process::Pid::from_child(self.child())
+    }
+
+    fn child(&self) -> &Child {
+        self.child.as_ref().expect("it is there until the end")
+    }
+
+    pub(crate) fn has_ended(&mut self) -> bool {
+        let child = self.child.as_mut().expect("it is there until the end");
+        child.try_wait().expect("a child can be waited for").is_some()
+    }
+
+    /// Waits for the end.
+    ///
+    /// # Panics
+    /// If it does not come.
+    pub(crate) fn end(mut self) -> Output {
+        let deadline = Instant::now() + PATIENCE;
+        while !self.has_ended() {
+            assert!(Instant::now() < deadline, "the binary does not end");
+            thread::sleep(Duration::from_millis(5));
+        }
+        let mut child = self.child.take().expect("it is there until the end");
+        let status = child.wait().expect("a child can be waited for");
+        let mut printed = self.readers.drain(..).map(|reader| reader.join().expect("it reads"));
+        let (stdout, stderr) = (printed.next(), printed.next());
+        Output { status, stdout: stdout.unwrap_or_default(), stderr: stderr.unwrap_or_default() }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // Where a test has failed meanwhile.
+        if let Some(child) = &mut self.child {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+}
+
+fn read_beside(mut from: impl Read + Send + 'static) -> thread::JoinHandle<Vec<u8>> {
+    thread::spawn(move || {
+        let mut bytes = Vec::new();
+        from.read_to_end(&mut bytes).expect("a pipe can be read");
+        bytes
+    })
+}
+
+/// Holds that a run went well, and returns what it printed on standard error.
+pub(crate) fn succeeded(output: &Output) -> String {
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.success(), "{}: {said}", output.status);
+    said
+}
+
+/// Holds that a run failed with one of `codes` and one error of one line, and returns what it
+/// printed on standard error.
+pub(crate) fn failed(output: &Output, codes: &[i32]) -> String {
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    let code = output.status.code();
+    assert!(
+        code.is_some_and(|code| codes.contains(&code)),
+        "{}, not {codes:?}: {said}",
+        output.status
+    );
+    let errors = said.lines().filter(|line| line.starts_with("error: ")).count();
+    assert_eq!(errors, 1, "{said}");
+    assert!(!said.contains("panicked"), "{said}");
+    assert!(output.stdout.is_empty(), "a failed run prints a result");
+    said
+}
+
+/// Waits until something holds.
+pub(crate) fn wait_until(what: &str, mut holds: impl FnMut() -> bool) {
+    let deadline = Instant::now() + PATIENCE;
+    while !holds() {
+        assert!(Instant::now() < deadline, "waited in vain: {what}");
+        thread::sleep(Duration::from_millis(5));
+    }
+}
+
+/// The requests with a method whose target has a part.
+pub(crate) fn requests(proxy: &FaultProxy, method: &str, part: &str) -> Vec<RecordedRequest> {
+    let matches = |request: &RecordedRequest| {
+        request.head.method() == method && request.head.target().contains(part)
+    };
+    proxy.requests().into_iter().filter(matches).collect()
+}
+
+/// A registry with an image, as it was pushed by a machine into the repository `app`.
+pub(crate) struct Pushed {
+    pub(crate) registry: Registry,
+    pub(crate) machine: Machine,
+    pub(crate) image: TestImage,
+}
+
+impl Pushed {
+    pub(crate) fn new(image: TestImage) -> Self {
+        let (registry, machine) = (Registry::plain(), Machine::new());
+        let name = format!("{}/app:1", registry.host());
+        succeeded(&run(&mut machine.push(&image, &name)));
+        Self { registry, machine, image }
+    }
+
+    /// The name at the registry itself.
+    pub(crate) fn name(&self) -> String {
+        format!("{}/app:1", self.registry.host())
+    }
+
+    pub(crate) fn manifest_digest(&self) -> String {
+        self.registry.tag_digest("app", "1").expect("the tag is there")
+    }
+
+    pub(crate) fn manifest(&self) -> Value {
+        parsed(&self.registry.blob(&self.manifest_digest()).expect("the manifest is there"))
+    }
+
+    /// The digest of the blob of a layer.
+    pub(crate) fn layer(&self, place: usize) -> String {
+        self.manifest()["layers"][place]["digest"].as_str().expect("it is a descriptor").to_owned()
+    }
+
+    /// The digest of the blob of the config.
+    pub(crate) fn config(&self) -> String {
+        self.manifest()["config"]["digest"].as_str().expect("it is a descriptor").to_owned()
+    }
+
+    pub(crate) fn blob(&self, digest: &str) -> Vec<u8> {
+        self.registry.blob(digest).expect("the blob is there")
+    }
+
+    /// Uploads a blob beside the others, and returns its digest.
+    pub(crate) fn add_blob(&self, bytes: &[u8]) -> String {
+        let (host, digest) = (self.registry.host(), digest_of(bytes));
+        let begun = request("POST", host, "/v2/app/blobs/uploads/", &[], b"")
+            .expect("the registry answers");
+        let location = begun.head.header("Location").expect("an upload has a location");
+        let target = location.trim_start_matches(&format!("http://{host}"));
+        let put = request("PUT", host, &format!("{target}&digest={digest}"), &[], bytes);
+        assert_eq!(put.expect("the registry answers").status, 201);
+        digest
+    }
+
+    /// Serves other bytes as the manifest, as a dishonest registry might.
+    pub(crate) fn serve_manifest(&self, manifest: &Value) {
+        self.registry.replace_blob(&self.manifest_digest(), manifest.to_string().as_bytes());
+    }
+}

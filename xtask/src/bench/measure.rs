@@ -1,0 +1,101 @@
+//! One run of one command: how long it took, and what it used.
+//!
+//! GNU time starts the command, since it reports what the system counts of a child.
+
+use std::fs::File;
+use std::io::Read;
+use std::process::{Command, Stdio};
+use std::time::Instant;
+
+use anyhow::{Context, ensure};
+use serde_json::{Value, json};
+
+/// What a command used.
+pub(super) struct Measured {
+    /// In seconds.
+    pub(super) wall: f64,
+    /// In seconds, of user and system, of the command and its children.
+    pub(super) cpu: f64,
+    /// The most memory that the command or a child of it had at a time, in bytes.
+    pub(super) peak: u64,
+    /// In seconds: what the engine used meanwhile, where it can be seen.
+    pub(super) engine_cpu: Option<f64>,
+}
+
+/// What is kept of a round.
+pub(super) struct Sample {
+    pub(super) measured: Measured,
+    /// How many bytes the registry holds after a push.
+    pub(super) stored: Option<u64>,
+}
+
+impl Sample {
+    pub(super) fn to_json(&self) -> Value {
+        json!({
+            "wall_s": self.measured.wall,
+            "cpu_s": self.measured.cpu,
+            "engine_cpu_s": self.measured.engine_cpu,
+            "peak_rss_bytes": self.measured.peak,
+            "stored_bytes": self.stored,
+        })
+    }
+}
+
+/// Runs a command to its end, on a machine that has nothing left to write from before.
+pub(super) fn run(command: Command) -> anyhow::Result<Measured> {
+    rustix::fs::sync();
+    let report = tempfile::NamedTempFile::new()?;
+    let said = tempfile::NamedTempFile::new()?;
+    let mut timed = Command::new("/usr/bin/time");
+    timed.args(["--format", "%U %S %M", "--output"]).arg(report.path());
+    timed.arg(command.get_program()).args(command.get_args());
+    for (name, value) in command.get_envs() {
+        match value {
+            Some(value) => timed.env(name, value),
+            None => timed.env_remove(name),
+        };
+    }
+    timed.stdin(Stdio::null()).stdout(said.reopen()?).stderr(said.reopen()?);
+    let begun = Instant::now();
+    let status = timed.status().context("cannot run /usr/bin/time")?;
+    let wall = begun.elapsed().as_secs_f64();
+    ensure!(
+        status.success(),
+        "{} failed ({status}):\n{}",
+        command.get_program().display(),
+        text(said.as_file())?
+    );
+    let (user, system, kibibytes) = parse(&text(report.as_file())?)?;
+    Ok(Measured { wall, cpu: user + system, peak: kibibytes << 10, engine_cpu: None })
+}
+
+fn text(mut file: &File) -> anyhow::Result<String> {
+    let mut bytes = Vec::new();
+    file.read_to_end(&mut bytes)?;
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+/// Parses user seconds, system seconds and kibibytes.
+fn parse(report: &str) -> anyhow::Result<(f64, f64, u64)> {
+    let context = || format!("time reports {report:?}");
+    let mut words = report.split_whitespace();
+    let mut word = || words.next().with_context(context);
+    let (user, system, kibibytes) = (word()?, word()?, word()?);
+    Ok((
+        user.parse().with_context(context)?,
+        system.parse().with_context(context)?,
+        kibibytes.parse().with_context(context)?,
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn report_of_time_is_understood() {
+        assert_eq!(parse("1.50 0.25 2048\n").unwrap(), (1.5, 0.25, 2048));
+        assert!(parse("1.50 0.25").is_err());
+        assert!(parse("Command exited with non-zero status 1").is_err());
+    }
+}

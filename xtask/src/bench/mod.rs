@@ -1,0 +1,124 @@
+//! `cargo xtask bench`: how fast sealcrate is, beside skopeo and docker on the same machine.
+//!
+//! The tools take turns, round by round, so that whatever else the machine does meets all of them.
+//! Every push goes to a registry of its own, which holds nothing yet; the last round's are what is
+//! pulled. This module owns the order of events; nothing here passes or fails by time.
+
+use std::path::Path;
+use std::process::{Command, ExitCode};
+
+use anyhow::{Context, bail, ensure};
+
+use self::images::{FULL, QUICK, Recipe};
+use self::measure::{Measured, Sample};
+use self::registry::Registry;
+use self::report::Row;
+use self::tools::Bench;
+use crate::binary::{self, Profile};
+use crate::child::Interrupts;
+use crate::{packages, private_engine};
+
+mod images;
+mod machine;
+mod measure;
+mod registry;
+mod report;
+mod tools;
+
+/// Measures all there is to measure `rounds` times, prints a table and writes the samples.
+pub(crate) fn run(quick: bool, rounds: u8) -> anyhow::Result<ExitCode> {
+    let interrupts = Interrupts::catch()?;
+    packages::install_missing_for_bench()?;
+    let binary = binary::build(Profile::Release)?;
+    let recipes: &[Recipe] = if quick { &QUICK } else { &FULL };
+    let kept = binary.ancestors().nth(2).context("the binary is in no target folder")?;
+    let kept = kept.join("bench");
+    let mut images = Vec::new();
+    for recipe in recipes {
+        images.push((recipe, images::archive(recipe, &kept)?));
+    }
+    private_engine::with(&interrupts, |address| {
+        let bench = Bench::new(binary, address)?;
+        let mut rows = Vec::new();
+        for (recipe, archive) in images {
+            rows.extend(measure_image(&bench, recipe, &archive, rounds, &interrupts)?);
+        }
+        let machine = machine::describe(&bench);
+        report::print(&machine, &rows, rounds);
+        let path = report::write(&machine, &rows, quick)?;
+        tell(&format!("samples written to {}", path.display()));
+        Ok(ExitCode::SUCCESS)
+    })
+}
+
+/// Measures both directions for one image.
+fn measure_image(
+    bench: &Bench,
+    recipe: &Recipe,
+    archive: &Path,
+    rounds: u8,
+    interrupts: &Interrupts,
+) -> anyhow::Result<Vec<Row>> {
+    let tools = bench.tools();
+    let mut pushes: Vec<Row> =
+        tools.iter().map(|tool| Row::new("push", recipe.name, *tool)).collect();
+    let mut registries: Vec<Option<Registry>> = tools.iter().map(|_| None).collect();
+    bench.load(archive)?;
+    let layers = bench.layers(images::TAG)?;
+    for round in 0..rounds {
+        for i in turns(tools.len(), round) {
+            check(interrupts)?;
+            tell(&format!("push {} round {} {}", recipe.name, round + 1, tools[i].name()));
+            // The one of the round before goes first: its space is needed.
+            registries[i] = None;
+            let registry = Registry::start()?;
+            bench.prepare_push(tools[i], registry.host())?;
+            let command = bench.push(tools[i], registry.host(), recipe);
+            let measured = measured(bench, command)?;
+            pushes[i].samples.push(Sample { measured, stored: Some(registry.stored()?) });
+            registries[i] = Some(registry);
+        }
+    }
+    // What is pulled must be new to the engine.
+    bench.remove_images()?;
+    let mut pulls: Vec<Row> =
+        tools.iter().map(|tool| Row::new("pull", recipe.name, *tool)).collect();
+    for round in 0..rounds {
+        for i in turns(tools.len(), round) {
+            check(interrupts)?;
+            let Some(registry) = &registries[i] else { bail!("nothing was pushed") };
+            tell(&format!("pull {} round {} {}", recipe.name, round + 1, tools[i].name()));
+            let measured = measured(bench, bench.pull(tools[i], registry.host()))?;
+            let pulled = bench.layers(&tools::public_name(registry.host()))?;
+            ensure!(pulled == layers, "{} has pulled another image", tools[i].name());
+            bench.remove_images()?;
+            pulls[i].samples.push(Sample { measured, stored: None });
+        }
+    }
+    pushes.extend(pulls);
+    Ok(pushes)
+}
+
+fn measured(bench: &Bench, command: Command) -> anyhow::Result<Measured> {
+    let before = bench.engine_seconds();
+    let mut measured = measure::run(command)?;
+    measured.engine_cpu = bench.engine_seconds().zip(before).map(|(after, before)| after - before);
+    Ok(measured)
+}
+
+/// The order of a round: each round another tool is first.
+fn turns(count: usize, round: u8) -> impl Iterator<Item = usize> {
+    (0..count).map(move |i| (i + usize::from(round)) % count)
+}
+
+fn check(interrupts: &Interrupts) -> anyhow::Result<()> {
+    if interrupts.arrived() {
+        bail!("interrupted");
+    }
+    Ok(())
+}
+
+#[expect(clippy::print_stderr, reason = "what the user waits for")]
+fn tell(what: &str) {
+    eprintln!("xtask: {what}");
+}

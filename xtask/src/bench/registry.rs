@@ -1,0 +1,108 @@
+//! A registry for one image: Debian's docker-registry on a free port, gone with its files.
+
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, bail};
+use tempfile::TempDir;
+
+const START_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// A running registry.
+pub(super) struct Registry {
+    process: Child,
+    folder: TempDir,
+    host: String,
+}
+
+impl Registry {
+    /// Starts a registry that anybody on this machine may use, over plain HTTP.
+    pub(super) fn start() -> anyhow::Result<Self> {
+        let folder = tempfile::Builder::new().prefix("sealcrate-bench-").tempdir()?;
+        let config = "version: 0.1\nlog:\n  accesslog:\n    disabled: true\nstorage:\n  filesystem:\n    rootdirectory: storage\nhttp:\n  addr: 127.0.0.1:0\n";
+        fs::write(folder.path().join("config.yml"), config)?;
+        let process = Command::new("docker-registry")
+            .args(["serve", "config.yml"])
+            .current_dir(folder.path())
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(File::create(folder.path().join("log"))?)
+            .spawn()
+            .context("cannot run docker-registry")?;
+        let mut registry = Self { process, folder, host: String::new() };
+        registry.host = registry.wait_for_address()?;
+        Ok(registry)
+    }
+
+    /// Waits until the registry logs the port that the system gave it.
+    fn wait_for_address(&mut self) -> anyhow::Result<String> {
+        let deadline = Instant::now() + START_TIMEOUT;
+        loop {
+            let log = fs::read_to_string(self.folder.path().join("log"))?;
+            if let Some(host) = listening_at(&log) {
+                return Ok(host.to_owned());
+            }
+            if self.process.try_wait()?.is_some() || Instant::now() >= deadline {
+                bail!("docker-registry does not listen:\n{log}");
+            }
+            thread::sleep(Duration::from_millis(10));
+        }
+    }
+
+    /// Returns `127.0.0.1:PORT`.
+    pub(super) fn host(&self) -> &str {
+        &self.host
+    }
+
+    /// Returns how many bytes the blobs and manifests have together.
+    pub(super) fn stored(&self) -> anyhow::Result<u64> {
+        let blobs = self.folder.path().join("storage/docker/registry/v2/blobs");
+        let mut total = 0;
+        let mut folders: Vec<PathBuf> = vec![blobs];
+        while let Some(folder) = folders.pop() {
+            for entry in fs::read_dir(&folder).with_context(|| cannot_read(&folder))? {
+                let entry = entry?;
+                match entry.file_type()?.is_dir() {
+                    true => folders.push(entry.path()),
+                    false => total += entry.metadata()?.len(),
+                }
+            }
+        }
+        Ok(total)
+    }
+}
+
+impl Drop for Registry {
+    fn drop(&mut self) {
+        // It has nothing to save, and may have ended by itself.
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+fn cannot_read(folder: &Path) -> String {
+    format!("cannot read {}", folder.display())
+}
+
+/// Finds the address in a log, once its line is whole.
+fn listening_at(log: &str) -> Option<&str> {
+    let (_, rest) = log.split_once("listening on ")?;
+    let end = rest.find(|c: char| !c.is_ascii_digit() && c != '.' && c != ':')?;
+    Some(&rest[..end])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn address_is_taken_from_a_whole_line() {
+        let line = "msg=\"listening on 127.0.0.1:40404\" go.version=go1.19\n";
+        assert_eq!(listening_at(line), Some("127.0.0.1:40404"));
+        assert_eq!(listening_at("msg=\"listening on 127.0.0.1:404"), None);
+        assert_eq!(listening_at(""), None);
+    }
+}
