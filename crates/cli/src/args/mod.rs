@@ -1,5 +1,8 @@
 //! What can be typed. Help, man pages and completions are generated from here.
 
+// The comments on arguments are help texts first, in which brackets are no links.
+#![allow(rustdoc::broken_intra_doc_links)]
+
 mod common;
 mod copy;
 mod inspect;

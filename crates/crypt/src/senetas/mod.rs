@@ -1,7 +1,7 @@
 //! crypto-cli's image format: a Docker manifest whose encrypted blobs carry, in their descriptors,
 //! their data keys wrapped under a passphrase.
 //!
-//! [`key_data`] is what a descriptor carries, [`kdf`] the way from passphrase to key, [`config`] the
+//! `key_data` is what a descriptor carries, `kdf` the way from passphrase to key, `config` the
 //! encrypted members of a config. [`Encryptor`] and [`decrypt`] put them together.
 //! `docs/formats/crypto-cli.md` specifies the bytes.
 
