@@ -24,7 +24,11 @@ pub(crate) fn run(data: &[u8]) {
         .filter(|(key, _)| is_plain(key))
         .take(8)
         .collect();
-    if pairs.is_empty() {
+    // The finished image tells only of the last of several, and only the label itself is looked for.
+    let is_last = |(i, (key, _)): (usize, &(&str, &str))| {
+        *key == LABEL || pairs[i + 1..].iter().all(|(other, _)| other != key)
+    };
+    if pairs.is_empty() || !pairs.iter().enumerate().all(is_last) {
         return;
     }
     let (before, after) = SPELLINGS[usize::from(spelling) % SPELLINGS.len()];

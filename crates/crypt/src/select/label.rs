@@ -39,9 +39,14 @@ fn label_arguments(created_by: &str) -> Option<&str> {
         Some(("/bin/sh -c " | "cmd /S /C ", rest)) => rest.trim_start(),
         _ => text,
     };
-    let text = text.strip_suffix("# buildkit").unwrap_or(text);
-    let (instruction, arguments) = text.split_once([' ', '\t'])?;
-    instruction.eq_ignore_ascii_case("LABEL").then(|| arguments.trim())
+    let (instruction, arguments) = without_ending(text).split_once([' ', '\t'])?;
+    instruction.eq_ignore_ascii_case("LABEL").then(|| arguments.trim_start())
+}
+
+/// Leaves away what may stand at the end of a line and is not the instruction's.
+fn without_ending(text: &str) -> &str {
+    let text = text.trim_end();
+    text.strip_suffix("# buildkit").unwrap_or(text).trim_end()
 }
 
 /// Splits arguments into keys and values, or returns `None` if that can be done in several ways.
@@ -49,7 +54,7 @@ fn pairs(arguments: &str, labels: &Map<String, Value>) -> Option<Vec<(String, St
     let mut pairs = Vec::new();
     let mut rest = arguments;
     while !rest.is_empty() {
-        let (pair, after) = match spaced_label(rest, labels) {
+        let (pair, after) = match known_label(rest, labels) {
             Some(found) => found,
             None => {
                 let (word, after) = word(rest)?;
@@ -68,17 +73,22 @@ fn pairs(arguments: &str, labels: &Map<String, Value>) -> Option<Vec<(String, St
     Some(pairs)
 }
 
-/// Recognises a label of the finished image whose value has a space in it, at the beginning of
-/// `text`.
-fn spaced_label<'t>(
+/// Recognises a label of the finished image at the beginning of `text`, whatever spaces and quotes
+/// its value has.
+fn known_label<'t>(
     text: &'t str,
     labels: &Map<String, Value>,
 ) -> Option<((String, String), &'t str)> {
     labels.iter().find_map(|(key, value)| {
-        let value = value.as_str().filter(|value| value.contains([' ', '\t', '\n']))?;
-        let after = text.strip_prefix(key.as_str())?.strip_prefix('=')?.strip_prefix(value)?;
-        let ends = after.is_empty() || after.starts_with([' ', '\t']);
-        ends.then(|| ((key.clone(), value.to_owned()), after))
+        let value = value.as_str()?;
+        let written = text.strip_prefix(key.as_str())?.strip_prefix('=')?;
+        let after = match written.strip_prefix(value) {
+            Some(after) if after.is_empty() || after.starts_with([' ', '\t']) => after,
+            // The value ends with what was left away from the line.
+            _ if written == without_ending(value) => "",
+            _ => return None,
+        };
+        Some(((key.clone(), value.to_owned()), after))
     })
 }
 
@@ -115,6 +125,9 @@ mod tests {
         let labels = serde_json::json!({
             "maintainer": "Jane Doe",
             "note": "set com.senetas.crypto.enabled=true here",
+            "end": "or com.senetas.crypto.enabled=true # buildkit ",
+            "feet": "6'",
+            "inches": "'",
         });
         switch(created_by, labels.as_object().unwrap())
     }
@@ -133,6 +146,7 @@ mod tests {
             "LABEL a=b\\ c com.senetas.crypto.enabled=true",
             "LABEL com.senetas.crypto.enabled=false com.senetas.crypto.enabled=true",
             "LABEL maintainer=Jane Doe com.senetas.crypto.enabled=true",
+            "LABEL feet=6' com.senetas.crypto.enabled=true inches='",
         ] {
             assert_eq!(switched(text), Ok(Some(true)), "{text}");
         }
@@ -148,6 +162,7 @@ mod tests {
             "LABEL com.senetas.crypto.enabledx=true",
             "LABEL x=com.senetas.crypto.enabled",
             "LABEL note=set com.senetas.crypto.enabled=true here",
+            "LABEL end=or com.senetas.crypto.enabled=true # buildkit ",
             "RUN echo LABEL com.senetas.crypto.enabled=true",
             "RUN /bin/sh -c echo #(nop) LABEL com.senetas.crypto.enabled=true",
             "ENV LABEL com.senetas.crypto.enabled=true",
