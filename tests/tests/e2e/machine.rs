@@ -66,22 +66,28 @@ impl Machine {
         command
     }
 
-    /// Runs the binary.
+    /// Runs the binary, which must leave nothing in the temporary folder, whatever comes of it.
+    #[track_caller]
     pub(crate) fn run(&self, arguments: &[&str]) -> Done {
-        Done::of(&mut self.sealcrate(arguments))
+        let done = Done::of(&mut self.sealcrate(arguments));
+        self.sandbox.assert_nothing_is_left();
+        done
     }
 
     /// Runs the binary, which must succeed.
+    #[track_caller]
     pub(crate) fn succeed(&self, arguments: &[&str]) -> Done {
         self.run(arguments).with_status(0)
     }
 
     /// Runs the binary, which must end with this exit code and an error.
+    #[track_caller]
     pub(crate) fn fail(&self, status: i32, arguments: &[&str]) -> Done {
         self.run(arguments).failed(status)
     }
 
     /// Runs the binary, whose arguments must be refused.
+    #[track_caller]
     pub(crate) fn fail_usage(&self, arguments: &[&str]) -> Done {
         let done = self.run(arguments).with_status(2);
         assert!(done.stdout.is_empty(), "{}", done.said());
@@ -89,6 +95,7 @@ impl Machine {
     }
 
     /// Runs another program of the machine, which must succeed, and returns what it printed.
+    #[track_caller]
     pub(crate) fn call(&self, program: impl AsRef<OsStr>, arguments: &[&str]) -> String {
         Done::of(self.sandbox.command(program).args(arguments)).with_status(0).stdout
     }

@@ -5,6 +5,7 @@
 
 mod attestations;
 mod builders;
+mod engine;
 mod fixtures;
 mod generated;
 mod inspect;

@@ -5,9 +5,9 @@ use std::collections::BTreeSet;
 use sealcrate_tests::Registry;
 use serde_json::Value;
 
-use crate::machine::{FAST, Machine};
+use crate::machine::{Done, FAST, Machine, PASSPHRASE};
 use crate::made::Layout;
-use crate::stored::{digest, encrypted_layers, layers, manifest};
+use crate::stored::{data_keys, digest, encrypted_layers, layers, manifest};
 
 /// A machine with the layout `image`, and a registry with it as `a:1`, its upper layer encrypted.
 fn with_encrypted() -> (Machine, Registry, Layout) {
@@ -36,11 +36,14 @@ fn copy_changes_the_passphrase_and_all_keys() {
     assert_eq!(layers(&new)[0], layers(&old)[0]);
     assert_ne!(digest(&layers(&new)[1]), digest(&layers(&old)[1]));
     assert_ne!(digest(&new["config"]), digest(&old["config"]));
-    for member in ["key", "nonce", "salt"] {
+    for member in ["nonce", "salt"] {
         let (old, new) = (key_members(&old, member), key_members(&new, member));
         assert_eq!((old.len(), new.len()), (2, 2), "{member}");
         assert!(old.iter().all(|value| !new.contains(value)), "{member}: {old:?} {new:?}");
     }
+    let (old, new) = (data_keys(&old, PASSPHRASE), data_keys(&new, "another one"));
+    assert_eq!((old.len(), new.len()), (2, 2));
+    assert!(old.iter().all(|key| !new.contains(key)), "data keys are used again");
     let name = format!("{}/b:1", registry.host());
     let pull = |key| ["pull", &name, "--to=oci:back", key];
     machine.fail(3, &pull("--pass-file=key")).says("wrong passphrase");
@@ -67,11 +70,14 @@ fn data_keys_are_fresh_in_every_push() {
     let push = ["push", &name, "--from=oci:image", "--encrypt-layer=1", "--pass-file=key", FAST];
     machine.succeed(&push);
     let (old, new) = (manifest(&registry, "a", "1"), manifest(&registry, "again", "1"));
-    let all =
-        |member| -> Vec<String> { [key_members(&old, member), key_members(&new, member)].concat() };
-    let distinct = |member| all(member).into_iter().collect::<BTreeSet<_>>().len();
-    assert_eq!((distinct("nonce"), distinct("key")), (4, 4));
+    let distinct = |member| {
+        let all = [key_members(&old, member), key_members(&new, member)].concat();
+        all.into_iter().collect::<BTreeSet<_>>().len()
+    };
+    assert_eq!(distinct("nonce"), 4);
     assert_eq!(distinct("salt"), 2, "one key derivation an image");
+    let keys = [data_keys(&old, PASSPHRASE), data_keys(&new, PASSPHRASE)].concat();
+    assert_eq!(keys.into_iter().collect::<BTreeSet<_>>().len(), 4);
     assert_ne!(digest(&layers(&old)[1]), digest(&layers(&new)[1]));
 }
 
@@ -127,8 +133,7 @@ fn environment_does_not_decrypt_a_copy_unless_asked() {
     let copy = |more: &[&str]| {
         let arguments = [&["copy", &from, "oci:back"], more].concat();
         let mut command = machine.sealcrate(&arguments);
-        let done =
-            crate::machine::Done::of(command.env("SEALCRATE_PASS", crate::machine::PASSPHRASE));
+        let done = Done::of(command.env("SEALCRATE_PASS", PASSPHRASE));
         done.with_status(0);
         let back = Layout::open(machine.path("back"));
         let copied = encrypted_layers(&back.json(&back.root()));

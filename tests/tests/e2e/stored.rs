@@ -1,5 +1,11 @@
 //! What a registry holds, read and written without the product.
 
+use std::num::NonZeroU32;
+
+use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
+use aws_lc_rs::pbkdf2;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use sealcrate_tests::Registry;
 use sealcrate_tests::http::request;
 use serde_json::Value;
@@ -23,6 +29,29 @@ pub(crate) fn layers(manifest: &Value) -> &[Value] {
 /// A descriptor's digest.
 pub(crate) fn digest(descriptor: &Value) -> &str {
     descriptor["digest"].as_str().expect("descriptors have digests")
+}
+
+/// The data keys of an image's config and encrypted layers, unwrapped as the format's page says.
+pub(crate) fn data_keys(manifest: &Value, passphrase: &str) -> Vec<Vec<u8>> {
+    let all = [&manifest["config"]].into_iter().chain(layers(manifest));
+    all.filter_map(|descriptor| descriptor.get("crypto"))
+        .map(|data| {
+            let bytes = |member: &str| {
+                let text = data[member].as_str().expect("key data has its members");
+                STANDARD.decode(text).expect("key data is base64")
+            };
+            let rounds = data["iters"].as_u64().and_then(|rounds| u32::try_from(rounds).ok());
+            let rounds = rounds.and_then(NonZeroU32::new).expect("rounds are a number");
+            let (salt, mut key) = (bytes("salt"), [0; 32]);
+            let algorithm = pbkdf2::PBKDF2_HMAC_SHA256;
+            pbkdf2::derive(algorithm, rounds, &salt, passphrase.as_bytes(), &mut key);
+            let key = UnboundKey::new(&AES_256_GCM, &key).expect("the key has 32 bytes");
+            let nonce = Nonce::try_assume_unique_for_key(&bytes("nonce"));
+            let (nonce, mut wrapped) = (nonce.expect("nonces have 12 bytes"), bytes("key"));
+            let opened = LessSafeKey::new(key).open_in_place(nonce, Aad::from(&salt), &mut wrapped);
+            opened.expect("the passphrase opens the key").to_vec()
+        })
+        .collect()
 }
 
 /// Uploads a blob to a plain registry.

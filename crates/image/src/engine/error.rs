@@ -131,12 +131,19 @@ impl EngineError {
             | ClientError::StrParseError { .. } => Self::Unintelligible { source: Arc::new(error) },
             ClientError::RequestTimeoutError => Self::TimedOut { endpoint: endpoint() },
             ClientError::SocketNotFoundError(_) => Self::NoSocket { endpoint: endpoint() },
-            error => match io_kind(&error) {
-                Some(ErrorKind::NotFound) => Self::NoSocket { endpoint: endpoint() },
-                Some(ErrorKind::PermissionDenied) => Self::NoPermission { endpoint: endpoint() },
-                Some(ErrorKind::ConnectionRefused) => Self::NotListening { endpoint: endpoint() },
-                _ => Self::Connection { endpoint: endpoint(), source: cause(error) },
-            },
+            error => {
+                let source = cause(error);
+                match io_kind(&*source) {
+                    Some(ErrorKind::NotFound) => Self::NoSocket { endpoint: endpoint() },
+                    Some(ErrorKind::PermissionDenied) => {
+                        Self::NoPermission { endpoint: endpoint() }
+                    }
+                    Some(ErrorKind::ConnectionRefused) => {
+                        Self::NotListening { endpoint: endpoint() }
+                    }
+                    _ => Self::Connection { endpoint: endpoint(), source },
+                }
+            }
         }
     }
 
@@ -153,7 +160,8 @@ impl EngineError {
     }
 }
 
-/// Takes off what the client library says about its own parts.
+/// Takes off what the client library says about its own parts, which would also hide the kind of
+/// an I/O error: the library's own error stands in its place in the chain.
 fn cause(error: ClientError) -> Arc<dyn StdError + Send + Sync> {
     match error {
         ClientError::HyperLegacyError { err } => Arc::new(err),
@@ -204,6 +212,16 @@ fn said(words: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn kinds_of_io_errors_are_told_apart() {
+        let endpoint = Endpoint::Unix("/nowhere".into());
+        let told = |kind: ErrorKind| EngineError::new(&endpoint, std::io::Error::from(kind).into());
+        assert!(matches!(told(ErrorKind::NotFound), EngineError::NoSocket { .. }));
+        assert!(matches!(told(ErrorKind::PermissionDenied), EngineError::NoPermission { .. }));
+        assert!(matches!(told(ErrorKind::ConnectionRefused), EngineError::NotListening { .. }));
+        assert!(matches!(told(ErrorKind::BrokenPipe), EngineError::Connection { .. }));
+    }
 
     #[test]
     fn words_are_bounded_and_on_one_line() {
