@@ -10,6 +10,7 @@ mod memory;
 mod places;
 mod redirects;
 mod requests;
+mod secrecy;
 mod support;
 mod tampering;
 mod uploads;
