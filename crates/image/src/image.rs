@@ -48,7 +48,8 @@ impl Image {
                 Layer::stored(descriptor, diff_ids.get(i).copied(), content)
             })
             .collect();
-        Ok(Self { manifest: Some(raw), config, layers })
+        let manifest = source.stores_manifests().then_some(raw);
+        Ok(Self { manifest, config, layers })
     }
 
     /// Returns the digest of the config: the image ID of the classic engine store.

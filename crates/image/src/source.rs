@@ -24,6 +24,12 @@ pub trait Source: Send + Sync {
     /// Those of the medium; bytes that are not the descriptor's.
     fn manifest(&self, descriptor: &Descriptor) -> Result<RawManifest, ReadError>;
 
+    /// Tells whether manifests are stored here, so that their bytes must be kept, or are only made up
+    /// from what is.
+    fn stores_manifests(&self) -> bool {
+        true
+    }
+
     /// Returns the blob that `descriptor` names. Nothing is read before it is opened, and whoever
     /// opens it checks it.
     fn blob(&self, descriptor: &Descriptor) -> Arc<dyn Content>;

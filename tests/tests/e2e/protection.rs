@@ -18,6 +18,21 @@ fn type_none_asks_for_nothing_and_docker_pulls_it() {
 }
 
 #[test]
+fn plain_image_of_the_engine_is_compressed_on_its_way() {
+    let (engine, registry, machine) = (Engine::from_env(), Registry::plain(), Machine::new());
+    machine.layout("image", &[&secret()]);
+    let name = format!("{}/team/app:1", registry.host());
+    let _loaded = engine.remove_on_drop(&name);
+    machine.succeed(&["copy", "oci:image", &format!("docker-daemon:{name}")]);
+    machine.succeed(&["push", &name, "--type=NONE"]);
+    let pushed = manifest(&registry, "team/app", "1");
+    let layer = &layers(&pushed)[0];
+    assert_eq!(layer["mediaType"], "application/vnd.docker.image.rootfs.diff.tar.gzip");
+    let blob = registry.blob(layer["digest"].as_str().unwrap()).unwrap();
+    assert_eq!(blob[..2], [0x1f, 0x8b], "it is not gzip");
+}
+
+#[test]
 fn type_none_ignores_a_passphrase() {
     let (registry, machine) = (Registry::plain(), Machine::new());
     machine.layout("image", &["text"]);

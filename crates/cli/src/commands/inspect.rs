@@ -185,6 +185,7 @@ impl Facts<'_> {
             .collect::<Vec<_>>();
         let layers = match plain.len() {
             0 => "no layer".to_owned(),
+            1 => format!("layer {}", plain.join(", ")),
             _ => format!("layers {}", plain.join(", ")),
         };
         let config = report::visible(stored, self.clear());

@@ -172,13 +172,9 @@ fn cause(error: ClientError) -> Arc<dyn StdError + Send + Sync> {
 }
 
 /// Returns the kind of the innermost operating system's error.
-fn io_kind(error: &ClientError) -> Option<ErrorKind> {
-    // The library shows such an error's causes, but not the error itself.
-    if let ClientError::IOError { err } = error {
-        return Some(err.kind());
-    }
+fn io_kind(error: &(dyn StdError + 'static)) -> Option<ErrorKind> {
     let mut kind = None;
-    let mut next: Option<&(dyn StdError + 'static)> = Some(error);
+    let mut next = Some(error);
     while let Some(error) = next {
         if let Some(error) = error.downcast_ref::<std::io::Error>() {
             kind = Some(error.kind());
