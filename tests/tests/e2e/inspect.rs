@@ -41,7 +41,7 @@ fn encrypted_image_is_explained_without_its_secrets() {
     has("KDF       PBKDF2-HMAC-SHA256, 100000 iterations in all, for 1 salt(s)");
     has(registry.tag_digest("team/app", "1").unwrap().as_str());
     has(&format!(
-        "a stranger can read: layers 0; the number of layers and their sizes; of the \
+        "a stranger can read: layer 0; the number of layers and their sizes; of the \
                   config platform {}",
         platform()
     ));
