@@ -35,7 +35,7 @@ fn dry_run_asks_the_registry_nothing() {
     assert_eq!((&seen["reference"], &seen["configEncrypted"]), (&json!(name), &json!(true)));
     let layers: Vec<_> = (0..2).map(|place| &seen["layers"][place]["encrypted"]).collect();
     assert_eq!(layers, [false, true]);
-    machine.succeed(&push(&name, &["--dry-run", "--type=NONE"]));
+    machine.succeed(&["push", &name, "--from=oci:image", "--dry-run", "--type=NONE"]);
     assert!(proxy.requests().is_empty(), "{:?}", proxy.requests());
 }
 

@@ -228,6 +228,20 @@ fn platform_that_is_missing_names_those_that_are_there() {
 }
 
 #[test]
+fn only_image_of_a_place_is_not_taken_for_another_platform() {
+    let (machine, registry) = (Machine::new(), Registry::plain());
+    machine.layout("image", &["text"]);
+    let name = format!("{}/team/app", registry.host());
+    machine.succeed(&["copy", "oci:image", &format!("docker://{name}")]);
+    let text = format!("the image is for {}, not for linux/s390x", platform());
+    let asked = "--platform=linux/s390x";
+    machine.fail(1, &["copy", "oci:image", "oci:back", asked]).says(&text);
+    machine.fail(1, &["pull", &name, "--to=oci:back", asked]).says(&text);
+    machine.fail(1, &["inspect", &name, asked]).says(&text);
+    assert!(!machine.path("back").exists());
+}
+
+#[test]
 fn encrypted_images_do_not_go_where_nobody_could_read_them() {
     let machine = Machine::new();
     machine.layout("image", &["private"]);

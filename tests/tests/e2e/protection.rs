@@ -45,6 +45,18 @@ fn type_none_ignores_a_passphrase() {
 }
 
 #[test]
+fn type_none_contradicts_a_choice_of_layers() {
+    let (registry, machine) = (Registry::plain(), Machine::new());
+    machine.layout("image", &["text"]);
+    let name = format!("{}/team/app", registry.host());
+    for choice in ["--all-layers", "--encrypt-layer=0", "--base=oci:image"] {
+        let push = ["push", &name, "--from=oci:image", "--type=NONE", choice];
+        machine.fail(2, &push).says("--type NONE encrypts none");
+    }
+    assert!(registry.blobs().is_empty());
+}
+
+#[test]
 fn compatible_shape_keeps_key_data_in_urls_and_reads_back() {
     let (registry, machine) = (Registry::plain(), Machine::new());
     let layout = machine.layout("image", &["public", "private"]);

@@ -23,6 +23,10 @@ pub(crate) fn run(args: &PushArgs, session: &Session) -> Result<()> {
         let text = "a digest cannot be pushed to: give a name and a tag";
         return Err(Usage(text.to_owned()).into());
     }
+    if args.protection == Protection::None && !args.selection.is_none() {
+        let text = "layers are chosen for encryption, but --type NONE encrypts none";
+        return Err(Usage(text.to_owned()).into());
+    }
     let from = args
         .from
         .clone()
