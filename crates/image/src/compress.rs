@@ -154,7 +154,7 @@ fn write_oldest(
     let oldest = pending.pop_front().expect("only called with something pending");
     let piece =
         oldest.recv().map_err(|_| io::Error::other("a compression thread has stopped"))??;
-    output.write_all(&piece.buffers.member)
+    output.write_all(&piece.buffers.member[..piece.buffers.member_len])
 }
 
 fn work(queue: &Mutex<Receiver<Job>>) {
@@ -165,11 +165,15 @@ fn work(queue: &Mutex<Receiver<Job>>) {
         let Ok(Job { mut piece, result }) = job else {
             return;
         };
-        let Buffers { input, member } = &mut piece.buffers;
-        member.resize(compressor.gzip_compress_bound(input.len()), 0);
+        let Buffers { input, member, member_len } = &mut piece.buffers;
+        let bound = compressor.gzip_compress_bound(input.len());
+        // It stays as long as it has been: filling it with zeros would cost as much as copying it.
+        if member.len() < bound {
+            member.resize(bound, 0);
+        }
         let outcome = match compressor.gzip_compress(input, member) {
             Ok(len) => {
-                member.truncate(len);
+                *member_len = len;
                 Ok(piece)
             }
             Err(error) => Err(io::Error::other(error.to_string())),
@@ -184,6 +188,8 @@ fn work(queue: &Mutex<Receiver<Job>>) {
 struct Buffers {
     input: Vec<u8>,
     member: Vec<u8>,
+    /// How much of `member` is the member; the rest is of pieces before.
+    member_len: usize,
 }
 
 /// Buffers on loan, from before the input is read until the member is written; dropped, they go

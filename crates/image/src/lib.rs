@@ -8,6 +8,7 @@
 //!
 //! Nothing here encrypts or decrypts, prints, prompts, or reads the environment.
 
+mod aside;
 mod blob;
 mod compress;
 mod config;

@@ -8,6 +8,7 @@ use std::io::{self, Read, Write};
 use flate2::write::MultiGzDecoder;
 use thiserror::Error;
 
+use crate::aside::Aside;
 use crate::{Compression, DiffId, Digest, Hasher};
 
 /// How bytes differ from what a manifest or config says of them.
@@ -126,13 +127,15 @@ impl<R: Read> Read for VerifyReader<R> {
 pub(crate) struct DiffIdReader<R> {
     inner: R,
     expected: DiffId,
-    unpacker: Option<Unpacker>,
+    /// Beside the transfer, and what it unpacks is hashed beside that: each takes as long as all
+    /// the rest.
+    unpacker: Option<Aside<Unpacker>>,
 }
 
 impl<R: Read> DiffIdReader<R> {
     /// Checks bytes that are compressed with `compression`.
     pub(crate) fn new(inner: R, compression: Compression, expected: DiffId) -> io::Result<Self> {
-        Ok(Self { inner, expected, unpacker: Some(Unpacker::new(compression)?) })
+        Ok(Self { inner, expected, unpacker: Some(Aside::new(Unpacker::new(compression)?)?) })
     }
 
     fn damaged(&self, error: &io::Error) -> io::Error {
@@ -148,12 +151,13 @@ impl<R: Read> Read for DiffIdReader<R> {
         let count = self.inner.read(buffer)?;
         if count > 0 {
             if let Some(unpacker) = &mut self.unpacker {
-                unpacker.feed(&buffer[..count]).map_err(|error| self.damaged(&error))?;
+                unpacker.write_all(&buffer[..count]).map_err(|error| self.damaged(&error))?;
             }
             return Ok(count);
         }
         if let Some(unpacker) = self.unpacker.take() {
-            let found = DiffId(unpacker.finish().map_err(|error| self.damaged(&error))?);
+            let found = unpacker.finish().and_then(Unpacker::finish);
+            let found = DiffId(found.map_err(|error| self.damaged(&error))?);
             if found != self.expected {
                 return Err(Damage::DiffId { expected: self.expected, found }.into());
             }
@@ -164,9 +168,9 @@ impl<R: Read> Read for DiffIdReader<R> {
 
 /// Decompresses what it is fed, and keeps nothing but the digest of it.
 enum Unpacker {
-    Gzip(Box<MultiGzDecoder<Hasher>>),
+    Gzip(Box<MultiGzDecoder<Aside<Hasher>>>),
     Plain(Hasher),
-    Zstd(Box<zstd::stream::write::Decoder<'static, Hasher>>),
+    Zstd(Box<zstd::stream::write::Decoder<'static, Aside<Hasher>>>),
 }
 
 impl Unpacker {
@@ -174,28 +178,37 @@ impl Unpacker {
         let hasher = Hasher::default();
         Ok(match compression {
             Compression::None => Self::Plain(hasher),
-            Compression::Gzip => Self::Gzip(Box::new(MultiGzDecoder::new(hasher))),
-            Compression::Zstd => Self::Zstd(Box::new(zstd::stream::write::Decoder::new(hasher)?)),
+            Compression::Gzip => Self::Gzip(Box::new(MultiGzDecoder::new(Aside::new(hasher)?))),
+            Compression::Zstd => {
+                Self::Zstd(Box::new(zstd::stream::write::Decoder::new(Aside::new(hasher)?)?))
+            }
         })
-    }
-
-    fn feed(&mut self, bytes: &[u8]) -> io::Result<()> {
-        match self {
-            Self::Gzip(decoder) => decoder.write_all(bytes),
-            Self::Plain(hasher) => hasher.write_all(bytes),
-            Self::Zstd(decoder) => decoder.write_all(bytes),
-        }
     }
 
     fn finish(self) -> io::Result<Digest> {
         match self {
-            Self::Gzip(decoder) => Ok(decoder.finish()?.finish()),
+            Self::Gzip(decoder) => Ok(decoder.finish()?.finish()?.finish()),
             Self::Plain(hasher) => Ok(hasher.finish()),
             Self::Zstd(mut decoder) => {
                 decoder.flush()?;
-                Ok(decoder.into_inner().finish())
+                Ok(decoder.into_inner().finish()?.finish())
             }
         }
+    }
+}
+
+impl Write for Unpacker {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self {
+            Self::Gzip(decoder) => decoder.write(bytes),
+            Self::Plain(hasher) => hasher.write(bytes),
+            Self::Zstd(decoder) => decoder.write(bytes),
+        }
+    }
+
+    /// Does nothing: what is unpacked is of interest at the end only.
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }
 
