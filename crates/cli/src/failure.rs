@@ -18,7 +18,10 @@ use sealcrate_image::registry::RegistryError;
 use sealcrate_image::{ConfigError, Damage, ManifestError, ReferenceError};
 use thiserror::Error;
 
-use crate::talk;
+use crate::{report, talk};
+
+/// Longer errors are cut: names and types in them may be anybody's.
+const MAX_LINE: usize = 2000;
 
 /// Tells that a key is needed and there is none.
 #[derive(Debug, Error)]
@@ -62,7 +65,7 @@ fn one_line(error: &anyhow::Error) -> String {
         }
         line.push_str(&text);
     }
-    line.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+    report::shown(&line, MAX_LINE)
 }
 
 /// Walks an error and its causes, and what travels inside I/O errors.
@@ -121,6 +124,10 @@ fn hint(error: &(dyn Error + 'static)) -> Option<&'static str> {
                 "somebody may have put it in the place of an encrypted one; if it is what you \
                  want, say so with --allow-unencrypted",
             ),
+            DecryptError::WrongPassphrase => Some(
+                "nothing was downloaded or written; of a passphrase in a file, one line end at its \
+                 end does not count, but every space does",
+            ),
             _ => None,
         };
     }
@@ -144,7 +151,8 @@ fn hint(error: &(dyn Error + 'static)) -> Option<&'static str> {
     }
     if error.is::<MissingKey>() {
         return Some(
-            "give it with --pass-file FILE, --pass-fd N or SEALCRATE_PASS, or run on a terminal",
+            "give it with --pass-file FILE or --pass-fd N; SEALCRATE_PASS and a prompt on a terminal \
+             will do as well, for copy with --decrypt",
         );
     }
     if let Some(error) = error.downcast_ref::<EncryptError>() {
@@ -220,6 +228,8 @@ mod tests {
     fn one_line_says_each_thing_once() {
         let error = Err::<(), _>(anyhow::anyhow!("inner\nline")).context("outer").unwrap_err();
         assert_eq!(one_line(&error), "outer: inner line");
+        let long = anyhow::anyhow!("x".repeat(3000));
+        assert_eq!(one_line(&long).chars().count(), MAX_LINE + 1);
         let repeated = Err::<(), _>(anyhow::anyhow!("x")).context("outer: x").unwrap_err();
         assert_eq!(one_line(&repeated), "outer: x");
     }

@@ -97,9 +97,12 @@ impl Chosen {
         if !self.attestations.is_empty() && !args.keep_attestations {
             let digests: Vec<String> =
                 self.attestations.iter().map(|child| child.digest.short()).collect();
+            let reason = match args.protection {
+                Protection::Passphrase => ", since they tell of the build in clear",
+                Protection::None => "",
+            };
             talk::note(format!(
-                "attestations are left out, since they tell of the build in clear: {} \
-                 (--keep-attestations keeps them)",
+                "attestations are left out{reason}: {} (--keep-attestations keeps them)",
                 digests.join(", ")
             ));
         }
