@@ -13,7 +13,7 @@ use self::images::{FULL, QUICK, Recipe};
 use self::measure::{Measured, Sample};
 use self::registry::Registry;
 use self::report::Row;
-use self::tools::Bench;
+use self::tools::{Bench, Tool};
 use crate::binary::{self, Profile};
 use crate::child::Interrupts;
 use crate::{packages, private_engine};
@@ -68,13 +68,13 @@ fn measure_image(
     for round in 0..rounds {
         for i in turns(tools.len(), round) {
             check(interrupts)?;
-            tell(&format!("push {} round {} {}", recipe.name, round + 1, tools[i].name()));
             // The one of the round before goes first: its space is needed.
             registries[i] = None;
             let registry = Registry::start()?;
             bench.prepare_push(tools[i], registry.host())?;
             let command = bench.push(tools[i], registry.host(), recipe);
             let measured = measured(bench, command)?;
+            tell_sample("push", recipe, tools[i], &measured);
             pushes[i].samples.push(Sample { measured, stored: Some(registry.stored()?) });
             registries[i] = Some(registry);
         }
@@ -87,8 +87,8 @@ fn measure_image(
         for i in turns(tools.len(), round) {
             check(interrupts)?;
             let Some(registry) = &registries[i] else { bail!("nothing was pushed") };
-            tell(&format!("pull {} round {} {}", recipe.name, round + 1, tools[i].name()));
             let measured = measured(bench, bench.pull(tools[i], registry.host()))?;
+            tell_sample("pull", recipe, tools[i], &measured);
             let pulled = bench.layers(&tools::public_name(registry.host()))?;
             ensure!(pulled == layers, "{} has pulled another image", tools[i].name());
             bench.remove_images()?;
@@ -116,6 +116,12 @@ fn check(interrupts: &Interrupts) -> anyhow::Result<()> {
         bail!("interrupted");
     }
     Ok(())
+}
+
+/// Tells of a round at once, so that a bench that is broken off has told something.
+fn tell_sample(operation: &str, recipe: &Recipe, tool: Tool, measured: &Measured) {
+    let (image, tool, Measured { wall, cpu, .. }) = (recipe.name, tool.name(), measured);
+    tell(&format!("{operation} of {image} by {tool}: {wall:.2} s, {cpu:.2} s of CPU"));
 }
 
 #[expect(clippy::print_stderr, reason = "what the user waits for")]

@@ -166,10 +166,11 @@ fn flip_of_any_stored_byte_is_noticed() {
 #[test]
 fn clear_layer_with_another_tar_is_noticed() {
     let image = encrypted();
-    let other = b"another tar".to_vec();
+    // As long as the manifest says, so that it is not the length that is noticed.
+    let other = vec![b'x'; usize::try_from(image.layers[0].size()).unwrap()];
     let digest = Digest::of(&other);
     let error = open(&with_layer_bytes(&image, 0, other, digest)).unwrap_err();
-    assert!(error.contains("cannot be decompressed") || error.contains("longer"), "{error}");
+    assert!(error.contains("cannot be decompressed"), "{error}");
 }
 
 #[test]
