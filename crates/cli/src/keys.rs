@@ -111,7 +111,13 @@ fn from_reader(reader: impl Read, name: &str) -> Result<Option<Passphrase>> {
 
 /// Asks on the terminal, without echo.
 fn prompt(text: &str) -> Result<Passphrase> {
-    let typed = rpassword::prompt_password(text).map_err(|_| MissingKey)?;
+    let typed = rpassword::prompt_password(text).map_err(|error| {
+        while error.kind() == io::ErrorKind::Interrupted {
+            // Ctrl-C has raised a signal, and the thread that listens for it ends the program.
+            std::thread::park();
+        }
+        MissingKey
+    })?;
     Passphrase::new(Zeroizing::new(typed.into_bytes())).context("no passphrase was typed")
 }
 

@@ -1,7 +1,6 @@
 //! Memory: the same whatever the image's size.
 
 use std::fs;
-use std::io::Write;
 use std::process::Command;
 use std::thread;
 use std::time::Duration;
@@ -37,7 +36,7 @@ fn mixed(length: usize) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(length);
     for i in 0..length / (2 * PART) {
         // The compressor sees no repetition: its window is far smaller.
-        bytes.write_all(&noise).unwrap();
+        bytes.extend_from_slice(&noise);
         let line = format!("a line of text, one of many in this file, number {i}\n");
         bytes.extend(line.bytes().cycle().take(PART));
     }

@@ -17,7 +17,7 @@ fn without_room(command: &Command) -> Command {
     limited.args(["-c", "trap '' XFSZ; ulimit -f 1024; exec \"$@\"", "sh"]);
     limited.arg(command.get_program()).args(command.get_args()).env_clear();
     limited.envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
-    limited.current_dir(command.get_current_dir().unwrap());
+    limited.current_dir(command.get_current_dir().expect("a sandbox has a folder"));
     limited
 }
 

@@ -10,7 +10,7 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use sealcrate_tests::{
-    Anonymous, Authority, Builder, Engine, Fault, FaultProxy, PASSWORD, Registry, Rule, Sandbox,
+    Anonymous, Authority, Builder, Engine, Fault, FaultProxy, PASSWORD, Registry, Rule,
     TokenIssuer, TokenLife, USERNAME, files_containing,
 };
 
@@ -80,7 +80,7 @@ impl Secret {
     fn assert_unseen_in_registry(&self, registry: &Registry) {
         self.assert_unseen_below(&registry.storage_dir());
         for blob in registry.blobs() {
-            let bytes = fs::read(&blob).unwrap();
+            let bytes = fs::read(&blob).expect("the storage can be read");
             self.assert_unseen_in(&blob.display().to_string(), &bytes);
         }
     }
@@ -92,8 +92,8 @@ impl Secret {
 
     /// Looks at every process, and at the unnamed files of one.
     fn assert_unseen_in_processes(&self, running: &Running) {
-        for entry in fs::read_dir("/proc").unwrap() {
-            let process = entry.unwrap().path();
+        for entry in fs::read_dir("/proc").expect("/proc is there") {
+            let process = entry.expect("/proc can be read").path();
             for name in ["cmdline", "environ", "comm"] {
                 // Processes come and go.
                 if let Ok(bytes) = fs::read(process.join(name)) {
@@ -350,14 +350,14 @@ fn the_log_shows_no_token() {
     let issuer = TokenIssuer::start(Anonymous::Refused, life);
     let registry = Registry::with_tokens(&issuer);
     let identity_token = issuer.identity_token().to_owned();
-    let log_in: [&dyn Fn(&Sandbox, &str); 2] =
-        [&|sandbox, host| sandbox.log_in(host, USERNAME, PASSWORD), &|sandbox, host| {
-            sandbox.log_in_with_identity_token(host, &identity_token)
-        }];
-    for log_in in log_in {
+    for by_token in [false, true] {
         let proxy = FaultProxy::start(registry.host(), Vec::new());
         let (machine, image) = (Machine::new(), image_of(1000));
-        log_in(&machine.sandbox, &proxy.host());
+        if by_token {
+            machine.sandbox.log_in_with_identity_token(&proxy.host(), &identity_token);
+        } else {
+            machine.sandbox.log_in(&proxy.host(), USERNAME, PASSWORD);
+        }
         let name = format!("{}/app:1", proxy.host());
         let push = run(machine.push(&image, &name).arg("--verbose"));
         succeeded(&push);

@@ -77,7 +77,7 @@ fn with_blob(pushed: &Pushed, descriptor: &mut Value, bytes: &[u8]) {
 }
 
 fn blob_of(pushed: &Pushed, descriptor: &Value) -> Vec<u8> {
-    pushed.blob(descriptor["digest"].as_str().unwrap())
+    pushed.blob(descriptor["digest"].as_str().expect("it is a descriptor"))
 }
 
 fn assert_still_whole(pushed: &Pushed) {
@@ -475,12 +475,12 @@ fn a_layout_that_was_there_stays_as_it_was() {
 /// Names and digests of the files in a layout.
 fn files_of(folder: &std::path::Path) -> Vec<(std::path::PathBuf, String)> {
     let mut found = Vec::new();
-    for entry in std::fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
+    for entry in std::fs::read_dir(folder).expect("the layout can be read") {
+        let path = entry.expect("the layout can be read").path();
         if path.is_dir() {
             found.extend(files_of(&path));
         } else {
-            let digest = digest_of(&std::fs::read(&path).unwrap());
+            let digest = digest_of(&std::fs::read(&path).expect("the layout can be read"));
             found.push((path, digest));
         }
     }
