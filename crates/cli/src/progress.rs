@@ -24,6 +24,7 @@ pub(crate) fn shown(args: &TalkArgs) -> Arc<dyn Progress> {
 fn verb(stage: Stage) -> (&'static str, &'static str) {
     match stage {
         Stage::Compress => ("compressing", "compressed"),
+        Stage::Decrypt => ("decrypting", "decrypted"),
         Stage::Download => ("downloading", "downloaded"),
         Stage::Encrypt => ("encrypting", "encrypted"),
         Stage::Export => ("exporting", "exported"),

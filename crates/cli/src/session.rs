@@ -1,12 +1,14 @@
 //! A session: what every command works with, and the steps that several of them share.
 
 use std::sync::Arc;
+use std::thread;
 
 use anyhow::Result;
 use sealcrate_crypt::Passphrase;
 use sealcrate_crypt::select::Selection;
 use sealcrate_crypt::senetas::{
-    self, Decrypted, Encryptor, KeyDataShape, KeyDerivation, Protection, Unencrypted,
+    self, Decrypted, EncryptError, Encryptor, FreshKey, KeyDataShape, KeyDerivation, Protection,
+    Unencrypted,
 };
 use sealcrate_image::{
     Compressor, Descriptor, Image, Layer, LayerForm, Location, Manifest, Prefetch, Sink, Transfer,
@@ -30,7 +32,7 @@ pub(crate) struct Session {
 impl Session {
     /// Puts a session together.
     pub(crate) fn new(keys: Ambient, places: Places, jobs: u8, interrupt: Interrupt) -> Self {
-        let threads = std::thread::available_parallelism().map_or(1, usize::from);
+        let threads = thread::available_parallelism().map_or(1, usize::from);
         let transfer = Transfer {
             jobs: usize::from(jobs),
             compressor: Arc::new(Compressor::new(threads)),
@@ -52,18 +54,6 @@ impl Session {
             None if args.encrypt_layer.is_empty() => Selection::Label,
             None => Selection::Indices(args.encrypt_layer.clone()),
         })
-    }
-
-    /// Prepares to encrypt `image`.
-    pub(crate) fn encryptor(
-        &self,
-        image: &Image,
-        selection: &Selection,
-        passphrase: &Passphrase,
-        args: &EncryptionArgs,
-    ) -> Result<Encryptor> {
-        let shape = if args.compat { KeyDataShape::Url } else { KeyDataShape::Member };
-        Ok(Encryptor::new(image, selection, passphrase, args.iterations, shape)?)
     }
 
     /// Encrypts the layers of `image` into `sink`, and returns the encrypted image, which is not
@@ -141,6 +131,29 @@ impl Session {
             if args.allow_unencrypted { Unencrypted::Accept } else { Unencrypted::Refuse };
         let mut kdf = KeyDerivation::new(passphrase);
         Ok(senetas::decrypt(image, &mut kdf, unencrypted)?)
+    }
+}
+
+/// Begins to derive the key under which an image will be encrypted, beside whatever comes next.
+pub(crate) fn begin_key(passphrase: Passphrase, args: &EncryptionArgs) -> PendingKey {
+    let iterations = args.iterations;
+    PendingKey(thread::spawn(move || FreshKey::derive(&passphrase, iterations)))
+}
+
+/// A key that is being derived.
+pub(crate) struct PendingKey(thread::JoinHandle<Result<FreshKey, EncryptError>>);
+
+impl PendingKey {
+    /// Waits for the key, and prepares to encrypt `image` under it.
+    pub(crate) fn encryptor(
+        self,
+        image: &Image,
+        selection: &Selection,
+        args: &EncryptionArgs,
+    ) -> Result<Encryptor> {
+        let shape = if args.compat { KeyDataShape::Url } else { KeyDataShape::Member };
+        let key = self.0.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
+        Ok(Encryptor::new(image, selection, key, shape)?)
     }
 }
 

@@ -26,6 +26,8 @@ pub trait Meter: Send + Sync {
 pub enum Stage {
     /// It is compressed for the destination.
     Compress,
+    /// It is decrypted, to learn its digest.
+    Decrypt,
     /// It comes from the registry.
     Download,
     /// It is compressed where needed and encrypted.

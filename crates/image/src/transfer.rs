@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
-use crate::{Compressor, Layer, LayerForm, Progress, Sink, Spool, Stage, WriteError};
+use crate::{Compression, Compressor, Layer, LayerForm, Progress, Sink, Spool, Stage, WriteError};
 
 /// What every transfer needs, whatever is transferred.
 pub struct Transfer {
@@ -86,7 +86,12 @@ impl Transfer {
             LayerForm::AsItComes => layer,
             LayerForm::Packed(_) if layer.is_packed()? => layer,
             LayerForm::Packed(family) => {
-                let meter = self.progress.begin(Stage::Compress, &layer.name(), Some(layer.size()));
+                let stage = match layer.compression()? {
+                    Compression::None => Stage::Compress,
+                    // It is packed already, and only its digest is not known.
+                    Compression::Gzip | Compression::Zstd => Stage::Decrypt,
+                };
+                let meter = self.progress.begin(stage, &layer.name(), Some(layer.size()));
                 let packed = layer.packed(family, &self.compressor, &self.spool, &*meter)?;
                 meter.done();
                 packed

@@ -13,7 +13,7 @@ use super::{name_beside, print, print_written};
 use crate::args::{CopyArgs, ReadingArgs};
 use crate::failure::{MissingKey, Usage};
 use crate::keys;
-use crate::session::{Session, protection};
+use crate::session::{self, PendingKey, Session, protection};
 
 pub(crate) fn run(args: &CopyArgs, session: &Session) -> Result<()> {
     let new_passphrase = keys::new_passphrase(&args.new_passphrase)?;
@@ -30,10 +30,11 @@ pub(crate) fn run(args: &CopyArgs, session: &Session) -> Result<()> {
                     says under which passphrase";
         return Err(Usage(text.to_owned()).into());
     }
+    let key = new_passphrase.map(|passphrase| session::begin_key(passphrase, &args.encryption));
     let source = session.places.source(from)?;
     let reading = Reading { from, to, args: &args.reading };
-    let (written, image) = match new_passphrase {
-        Some(new_passphrase) => encrypt_into(args, session, &source, passphrase, &new_passphrase)?,
+    let (written, image) = match key {
+        Some(key) => encrypt_into(args, session, &source, passphrase, key)?,
         None => {
             let artifact = Artifact::read(&source)?;
             if let (Artifact::Index { raw, index }, None) = (&artifact, &passphrase)
@@ -105,7 +106,7 @@ fn encrypt_into(
     session: &Session,
     source: &Arc<dyn Source>,
     passphrase: Option<Passphrase>,
-    new_passphrase: &Passphrase,
+    key: PendingKey,
 ) -> Result<(Descriptor, Image)> {
     let mut image = read_image(source, &args.reading)?;
     let mut selection =
@@ -119,7 +120,7 @@ fn encrypt_into(
         }
         image = session.decrypt(&image, passphrase, &args.reading)?.image;
     }
-    let encryptor = session.encryptor(&image, &selection, new_passphrase, &args.encryption)?;
+    let encryptor = key.encryptor(&image, &selection, &args.encryption)?;
     let sink = session.places.sink(&args.destination)?;
     let image = session.put_encrypted(&image, &encryptor, &*sink)?;
     let written = session.commit(&image, &*sink)?;

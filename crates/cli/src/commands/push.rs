@@ -15,7 +15,7 @@ use super::{name_beside, print, print_written};
 use crate::args::{Protection, PushArgs};
 use crate::failure::Usage;
 use crate::report::{self, Clear};
-use crate::session::Session;
+use crate::session::{self, Session};
 use crate::talk;
 
 pub(crate) fn run(args: &PushArgs, session: &Session) -> Result<()> {
@@ -32,8 +32,11 @@ pub(crate) fn run(args: &PushArgs, session: &Session) -> Result<()> {
         .clone()
         .unwrap_or_else(|| Location::DockerDaemon(EngineName::Named(args.name.clone())));
     let to = Location::Registry(args.name.clone());
-    let passphrase = match args.protection {
-        Protection::Passphrase if !args.dry_run => Some(session.keys.to_encrypt(&args.passphrase)?),
+    let key = match args.protection {
+        Protection::Passphrase if !args.dry_run => {
+            let passphrase = session.keys.to_encrypt(&args.passphrase)?;
+            Some(session::begin_key(passphrase, &args.encryption))
+        }
         _ => None,
     };
     let source = session.places.source(&from)?;
@@ -51,9 +54,9 @@ pub(crate) fn run(args: &PushArgs, session: &Session) -> Result<()> {
         };
         return say_what_would_happen(args, &chosen, &encrypted);
     }
-    let encryptor = match (&selection, &passphrase) {
-        (Some(selection), Some(passphrase)) => {
-            Some(session.encryptor(&chosen.image, selection, passphrase, &args.encryption)?)
+    let encryptor = match (&selection, key) {
+        (Some(selection), Some(key)) => {
+            Some(key.encryptor(&chosen.image, selection, &args.encryption)?)
         }
         _ => None,
     };

@@ -18,39 +18,51 @@ use crate::Passphrase;
 use crate::dare::DareWriter;
 use crate::select::{SelectError, Selection};
 
-/// Encrypts the chosen layers of one image, and its config.
-///
-/// All blobs share one salt, so that one run of the key derivation opens the image; each has a data
-/// key and a nonce of its own, and all are fresh.
-pub struct Encryptor {
+/// A key-encryption key for one image, under a fresh salt.
+pub struct FreshKey {
     kek: KeyEncryptionKey,
     salt: [u8; 16],
     iterations: NonZeroU32,
-    shape: KeyDataShape,
-    chosen: BTreeSet<usize>,
 }
 
-impl Encryptor {
-    /// Chooses the layers of `image` and derives the key-encryption key from `passphrase` in
-    /// `iterations` rounds.
+impl FreshKey {
+    /// Derives a key from `passphrase` in `iterations` rounds, which takes its time by design.
     ///
     /// # Errors
-    /// An image that is encrypted already, a selection that does not fit it, rounds out of bounds.
-    pub fn new(
-        image: &Image,
-        selection: &Selection,
-        passphrase: &Passphrase,
-        iterations: u32,
-        shape: KeyDataShape,
-    ) -> Result<Self, EncryptError> {
-        let chosen = Self::choose(image, selection)?;
+    /// Rounds out of bounds.
+    pub fn derive(passphrase: &Passphrase, iterations: u32) -> Result<Self, EncryptError> {
         let rounds = match NonZeroU32::new(iterations) {
             Some(rounds) if (MIN_ITERATIONS..=MAX_ITERATIONS).contains(&iterations) => rounds,
             _ => return Err(EncryptError::Iterations(iterations)),
         };
         let salt = random()?;
         let kek = KeyEncryptionKey::derive(passphrase, &salt, rounds);
-        Ok(Self { kek, salt, iterations: rounds, shape, chosen })
+        Ok(Self { kek, salt, iterations: rounds })
+    }
+}
+
+/// Encrypts the chosen layers of one image, and its config.
+///
+/// All blobs share one salt, so that one run of the key derivation opens the image; each has a data
+/// key and a nonce of its own, and all are fresh.
+pub struct Encryptor {
+    key: FreshKey,
+    shape: KeyDataShape,
+    chosen: BTreeSet<usize>,
+}
+
+impl Encryptor {
+    /// Chooses the layers of `image`, to be encrypted under `key`, which is used up by that.
+    ///
+    /// # Errors
+    /// An image that is encrypted already, or a selection that does not fit it.
+    pub fn new(
+        image: &Image,
+        selection: &Selection,
+        key: FreshKey,
+        shape: KeyDataShape,
+    ) -> Result<Self, EncryptError> {
+        Ok(Self { key, shape, chosen: Self::choose(image, selection)? })
     }
 
     /// Returns the places of the layers of `image` that would be encrypted, lowest first from 0.
@@ -129,7 +141,7 @@ impl Encryptor {
     /// A config that becomes too large.
     pub fn finish(&self, image: &Image, layers: Vec<Layer>) -> Result<Image, EncryptError> {
         let (key, nonce) = (DataKey::new(random()?), random()?);
-        let config = config::seal(&image.config, &key, nonce, &self.salt)?;
+        let config = config::seal(&image.config, &key, nonce, &self.key.salt)?;
         if config.len() as u64 > MAX_CONFIG_BYTES {
             return Err(EncryptError::ConfigTooLarge);
         }
@@ -141,11 +153,12 @@ impl Encryptor {
     }
 
     fn key_data(&self, key: &DataKey, nonce: [u8; 12]) -> KeyData {
+        let FreshKey { kek, salt, iterations } = &self.key;
         KeyData {
             nonce,
-            salt: self.salt,
-            iterations: self.iterations.get(),
-            wrapped_key: self.kek.wrap(key, nonce, &self.salt),
+            salt: *salt,
+            iterations: iterations.get(),
+            wrapped_key: kek.wrap(key, nonce, salt),
         }
     }
 }

@@ -9,7 +9,7 @@ use aes_gcm::{Aes256Gcm, Key, Nonce};
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE};
 use sealcrate_crypt::select::Selection;
-use sealcrate_crypt::senetas::{Encryptor, KeyDataShape};
+use sealcrate_crypt::senetas::{Encryptor, FreshKey, KeyDataShape};
 use sealcrate_image::{Digest, Image};
 use serde_json::Value;
 
@@ -100,7 +100,8 @@ fn gunzip(bytes: &[u8]) -> Vec<u8> {
 fn encrypted(shape: KeyDataShape) -> (Image, Image) {
     let plain = plain_image();
     let key = passphrase(PASSPHRASE);
-    let encryptor = Encryptor::new(&plain, &Selection::Label, &key, ITERATIONS, shape).unwrap();
+    let key = FreshKey::derive(&key, ITERATIONS).unwrap();
+    let encryptor = Encryptor::new(&plain, &Selection::Label, key, shape).unwrap();
     let image = encrypt(&plain, &encryptor);
     (plain, image)
 }
