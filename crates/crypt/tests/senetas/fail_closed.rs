@@ -209,3 +209,18 @@ fn encrypting_twice_or_with_too_few_rounds_is_refused() {
         assert!(matches!(error, EncryptError::Iterations(_)), "{error}");
     }
 }
+
+#[test]
+fn damaged_layer_is_named() {
+    let mut image = encrypted();
+    let layer = image.layers[1].clone();
+    let key_data = layer.descriptor().unwrap().other.clone();
+    let mut bytes = read(&layer).unwrap();
+    bytes[40] ^= 1;
+    let mut descriptor = Descriptor::of(layer.descriptor().unwrap().media_type.clone(), &bytes);
+    descriptor.other = key_data;
+    image.layers[1] = Layer::stored(descriptor.clone(), None, Arc::new(bytes));
+    let change = |json: &mut Value| json["layers"][1] = serde_json::to_value(&descriptor).unwrap();
+    let error = open(&with_manifest(&image, change)).unwrap_err();
+    assert_eq!(error, format!("cannot decrypt layer {}", descriptor.digest.short()));
+}
