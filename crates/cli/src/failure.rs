@@ -125,8 +125,8 @@ fn hint(error: &(dyn Error + 'static)) -> Option<&'static str> {
                  want, say so with --allow-unencrypted",
             ),
             DecryptError::WrongPassphrase => Some(
-                "nothing was downloaded or written; of a passphrase in a file, one line end at its \
-                 end does not count, but every space does",
+                "no layer was read, and nothing was written; of a passphrase in a file, one line end at \
+                 its end does not count, but every space does",
             ),
             _ => None,
         };

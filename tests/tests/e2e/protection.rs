@@ -86,7 +86,8 @@ fn too_few_rounds_are_refused_and_nothing_is_pushed() {
     let name = format!("{}/team/app", registry.host());
     for rounds in ["--iterations=99999", "--iterations=10000001"] {
         let push = ["push", &name, "--from=oci:image", "--pass-file=key", "--all-layers", rounds];
-        machine.fail(2, &push).says("are not between 100,000 and 10,000,000");
+        machine.fail(2, &push).says("is not in 100000..=10000000");
+        machine.fail(2, &[&push[..], &["--dry-run"]].concat()).says("100000..=10000000");
     }
     assert!(registry.blobs().is_empty() && registry.tags("team/app").is_empty());
 }

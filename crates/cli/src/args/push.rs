@@ -1,7 +1,7 @@
 //! The arguments of `push`.
 
 use clap::{Args, ValueEnum};
-use sealcrate_crypt::senetas::DEFAULT_ITERATIONS;
+use sealcrate_crypt::senetas::{DEFAULT_ITERATIONS, MAX_ITERATIONS, MIN_ITERATIONS};
 use sealcrate_image::{Location, Platform, Reference};
 
 use super::common::{location, platform};
@@ -53,7 +53,14 @@ pub(crate) struct EncryptionArgs {
     #[arg(long, help_heading = "Encryption")]
     pub(crate) compat: bool,
     /// Rounds of the key derivation
-    #[arg(long, value_name = "N", default_value_t = DEFAULT_ITERATIONS, help_heading = "Encryption")]
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = DEFAULT_ITERATIONS,
+        help_heading = "Encryption",
+        value_parser = clap::value_parser!(u32)
+            .range(i64::from(MIN_ITERATIONS)..=i64::from(MAX_ITERATIONS))
+    )]
     pub(crate) iterations: u32,
 }
 
