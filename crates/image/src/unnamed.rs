@@ -13,7 +13,7 @@ use tempfile::NamedTempFile;
 ///
 /// Where the file system has no such files it has a temporary name, and is gone when it is dropped.
 /// open(2), `O_TMPFILE`.
-pub(crate) struct Unnamed(Inner);
+pub struct Unnamed(Inner);
 
 enum Inner {
     Nameless(File),
@@ -26,7 +26,7 @@ impl Unnamed {
     ///
     /// # Errors
     /// A folder that is not there or not writable.
-    pub(crate) fn create_in(folder: &Path, mode: u32) -> io::Result<Self> {
+    pub fn create_in(folder: &Path, mode: u32) -> io::Result<Self> {
         if let Some(file) = nameless(folder, mode) {
             return Ok(Self(Inner::Nameless(file)));
         }
@@ -38,7 +38,7 @@ impl Unnamed {
     }
 
     /// Returns the file itself.
-    pub(crate) fn file(&self) -> &File {
+    pub fn file(&self) -> &File {
         match &self.0 {
             Inner::Nameless(file) => file,
             Inner::Temporary(file) => file.as_file(),
@@ -49,7 +49,7 @@ impl Unnamed {
     ///
     /// # Errors
     /// Of kind `AlreadyExists` where something has that name; those of the file system.
-    pub(crate) fn name(self, path: &Path) -> io::Result<()> {
+    pub fn name(self, path: &Path) -> io::Result<()> {
         match self.0 {
             Inner::Nameless(file) => {
                 let link = own_link(&file);
