@@ -1,0 +1,5 @@
+//! The host side of packed programs: what they are made of.
+
+mod stubs;
+
+pub use stubs::{Stub, Target, stubs};
