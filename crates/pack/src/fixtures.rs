@@ -2,7 +2,7 @@
 
 use object::elf;
 
-use crate::Machine;
+use crate::Target;
 
 /// Where the segments are mapped.
 pub(crate) const BASE: u64 = 0x40_0000;
@@ -10,7 +10,7 @@ pub(crate) const BASE: u64 = 0x40_0000;
 /// An ELF file to be made: one executable segment that maps all of it, and what tests add.
 #[derive(Clone)]
 pub(crate) struct Made {
-    pub(crate) machine: Machine,
+    pub(crate) target: Target,
     pub(crate) kind: elf::FileType,
     pub(crate) interpreter: Option<&'static str>,
     /// Tags of the dynamic section with numbers.
@@ -23,9 +23,9 @@ pub(crate) struct Made {
 
 impl Made {
     /// Begins with a static program.
-    pub(crate) fn program(machine: Machine) -> Self {
+    pub(crate) fn program(target: Target) -> Self {
         Self {
-            machine,
+            target,
             kind: elf::ET_EXEC,
             interpreter: None,
             flags: Vec::new(),
@@ -36,7 +36,7 @@ impl Made {
 
     /// Makes the file.
     pub(crate) fn bytes(&self) -> Vec<u8> {
-        let is_64 = matches!(self.machine, Machine::Amd64 | Machine::Arm64);
+        let is_64 = matches!(self.target, Target::Amd64 | Target::Arm64);
         let (header_len, entry_len) = if is_64 { (64, 56) } else { (52, 32) };
         let has_dynamic = !self.flags.is_empty() || !self.texts.is_empty();
         let count = 1 + usize::from(self.interpreter.is_some()) + usize::from(has_dynamic);
@@ -71,11 +71,11 @@ impl Made {
 
         let mut file = b"\x7fELF".to_vec();
         file.extend([if is_64 { 2 } else { 1 }, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
-        let machine = match self.machine {
-            Machine::Amd64 => elf::EM_X86_64,
-            Machine::Arm64 => elf::EM_AARCH64,
-            Machine::Armv7 => elf::EM_ARM,
-            Machine::I386 => elf::EM_386,
+        let machine = match self.target {
+            Target::Amd64 => elf::EM_X86_64,
+            Target::Arm64 => elf::EM_AARCH64,
+            Target::Armv7 => elf::EM_ARM,
+            Target::I386 => elf::EM_386,
         };
         file.extend(self.kind.0.to_le_bytes());
         file.extend(machine.0.to_le_bytes());

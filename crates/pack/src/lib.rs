@@ -6,8 +6,8 @@
 mod elf;
 #[cfg(test)]
 mod fixtures;
-mod machine;
 mod program;
+mod stubs;
 
-pub use machine::Machine;
 pub use program::{Program, ProgramError};
+pub use stubs::{Stub, Target, stubs};
