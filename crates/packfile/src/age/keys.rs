@@ -39,14 +39,6 @@ pub enum UnwrapError {
 pub struct FileKey([u8; 16]);
 
 impl FileKey {
-    pub(crate) fn new(bytes: [u8; 16]) -> Self {
-        Self(bytes)
-    }
-
-    pub(crate) fn bytes(&self) -> &[u8; 16] {
-        &self.0
-    }
-
     /// Whether `mac` is what a header has that was written with this key.
     pub(crate) fn has_mac(&self, header: &[u8], mac: &[u8; 32]) -> bool {
         let key = derive(&self.0, &[], Label::HEADER);

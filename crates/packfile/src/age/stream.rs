@@ -48,10 +48,15 @@ impl<'a> Chunks<'a> {
             return Err(StreamError);
         }
         let content = &mut buffer[..chunk.len()];
-        let nonce = nonce(self.number, is_last);
+        // Eleven bytes of number, and one that says whether the chunk is the last.
+        let mut nonce = [0; 12];
+        nonce[3..11].copy_from_slice(&self.number.to_be_bytes());
+        nonce[11] = u8::from(is_last);
         let tag = Tag::try_from(tag).map_err(|_| StreamError)?;
         let places = InOutBuf::new(chunk, content).map_err(|_| StreamError)?;
-        self.cipher.decrypt_inout_detached(&nonce, &[], places, &tag).map_err(|_| StreamError)?;
+        self.cipher
+            .decrypt_inout_detached(&Nonce::from(nonce), &[], places, &tag)
+            .map_err(|_| StreamError)?;
         self.number += 1;
         self.sealed = (!is_last).then_some(rest);
         Ok(Some(&buffer[..chunk.len()]))
@@ -62,12 +67,4 @@ impl core::fmt::Debug for Chunks<'_> {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         f.debug_struct("Chunks").field("number", &self.number).finish_non_exhaustive()
     }
-}
-
-/// Returns eleven bytes of number and one that says whether the chunk is the last.
-fn nonce(number: u64, is_last: bool) -> Nonce {
-    let mut nonce = [0; 12];
-    nonce[3..11].copy_from_slice(&number.to_be_bytes());
-    nonce[11] = u8::from(is_last);
-    nonce.into()
 }
