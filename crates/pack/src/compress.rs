@@ -84,8 +84,12 @@ pub(crate) fn decompress(input: impl Read, output: &mut dyn Write) -> io::Result
             io::copy(&mut whole, output)?;
         }
         Content::Lz4 => {
-            let mut decoder = FrameDecoder::new(whole);
-            copy_program(&mut decoder, output)?;
+            let mut watched = Watched { inner: whole, ended: false };
+            copy_program(&mut FrameDecoder::new(&mut watched), output)?;
+            // The decoder takes a missing end for one.
+            if watched.ended {
+                return Err(invalid("it is cut off"));
+            }
         }
         Content::Zstd => {
             let mut buffered = BufReader::new(&mut whole);
@@ -101,6 +105,20 @@ pub(crate) fn decompress(input: impl Read, output: &mut dyn Write) -> io::Result
     match input.read(&mut [0])? {
         0 => Ok(()),
         _ => Err(invalid("it goes on after its end")),
+    }
+}
+
+/// Notices that the end was reached.
+struct Watched<R> {
+    inner: R,
+    ended: bool,
+}
+
+impl<R: Read> Read for Watched<R> {
+    fn read(&mut self, to: &mut [u8]) -> io::Result<usize> {
+        let len = self.inner.read(to)?;
+        self.ended |= len == 0 && !to.is_empty();
+        Ok(len)
     }
 }
 
