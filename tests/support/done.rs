@@ -31,6 +31,13 @@ impl Done {
         self
     }
 
+    /// Asserts that standard output is this text and nothing else.
+    #[track_caller]
+    pub fn prints(self, text: &str) -> Self {
+        assert_eq!(self.stdout, text, "{}", self.said());
+        self
+    }
+
     /// Asserts that a run failed as the README says: with one line for the error, and no result.
     #[track_caller]
     pub fn failed(self, status: i32) -> Self {
