@@ -26,10 +26,32 @@ pub struct Packer<'a> {
 /// What was written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Written {
-    /// The digest of the packed program.
+    /// The digest of the file.
     pub digest: Digest,
     /// How many bytes it has.
     pub size: u64,
+}
+
+impl Written {
+    /// Reads `file` from its beginning to its end.
+    ///
+    /// # Errors
+    /// Those of reading.
+    pub fn of(mut file: &File) -> io::Result<Self> {
+        file.rewind()?;
+        let mut hasher = Hasher::default();
+        let mut buffer = vec![0; 256 << 10];
+        let mut size = 0;
+        loop {
+            match file.read(&mut buffer)? {
+                0 => return Ok(Self { digest: hasher.finish(), size }),
+                len => {
+                    hasher.update(&buffer[..len]);
+                    size += len as u64;
+                }
+            }
+        }
+    }
 }
 
 impl Packer<'_> {
@@ -70,7 +92,7 @@ impl Packer<'_> {
         }
         writer.flush().map_err(PackError::Write)?;
         drop(writer);
-        digest(output).map_err(PackError::Write)
+        Written::of(output).map_err(PackError::Write)
     }
 }
 
@@ -78,22 +100,6 @@ impl Packer<'_> {
 fn stub_for(target: Target) -> Result<&'static Stub, PackError> {
     let found = stubs().iter().find(|stub| stub.target == target);
     found.ok_or(PackError::NoStub(target))
-}
-
-fn digest(mut file: &File) -> io::Result<Written> {
-    file.rewind()?;
-    let mut hasher = Hasher::default();
-    let mut buffer = vec![0; 256 << 10];
-    let mut size = 0;
-    loop {
-        match file.read(&mut buffer)? {
-            0 => return Ok(Written { digest: hasher.finish(), size }),
-            len => {
-                hasher.update(&buffer[..len]);
-                size += len as u64;
-            }
-        }
-    }
 }
 
 /// Why a program could not be packed.

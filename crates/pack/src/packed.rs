@@ -49,6 +49,16 @@ impl Packed {
         self.target
     }
 
+    /// Tells whether a passphrase opens it, or else identities.
+    pub fn is_for_passphrase(&self) -> bool {
+        self.age_file().header().passphrase().is_some()
+    }
+
+    /// Returns the header of the age file.
+    pub fn header(&self) -> &[u8] {
+        self.age_file().header().bytes()
+    }
+
     /// Returns the age file that holds the program.
     pub fn age(&self) -> &[u8] {
         Payload::parse(&self.payload).expect("it has been parsed").age
@@ -59,7 +69,7 @@ impl Packed {
     /// # Errors
     /// Another key; damage; those of `output`.
     pub fn open(&self, key: &Key, output: &mut dyn Write) -> Result<(), OpenError> {
-        let age = AgeFile::parse(self.age()).expect("it has been parsed");
+        let age = self.age_file();
         let file_key = key.unwrap(age.header())?;
         let mut output = Output { inner: output, error: None };
         let opened = decompress(Content::new(age.chunks(&file_key)), &mut output);
@@ -68,6 +78,10 @@ impl Packed {
             (Err(_), Some(error)) => Err(OpenError::Write(error)),
             (Err(error), None) => Err(OpenError::Damaged(error)),
         }
+    }
+
+    fn age_file(&self) -> AgeFile<'_> {
+        AgeFile::parse(self.age()).expect("it has been parsed")
     }
 }
 
@@ -123,12 +137,12 @@ struct Output<'a> {
 
 impl Write for Output<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.inner.write(bytes).or_else(|error| {
+        self.inner.write(bytes).map_err(|error| {
             let kind = error.kind();
             if kind != io::ErrorKind::Interrupted {
                 self.error = Some(error);
             }
-            Err(kind.into())
+            kind.into()
         })
     }
 

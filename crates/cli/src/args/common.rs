@@ -18,7 +18,7 @@ pub(crate) struct PassphraseArgs {
     #[arg(long, value_name = "N", help_heading = "Passphrase")]
     pub(crate) pass_fd: Option<u32>,
     /// The passphrase itself; other users of this machine can read it
-    #[arg(long, value_name = "PASSPHRASE", help_heading = "Passphrase")]
+    #[arg(short = 'P', long, value_name = "PASSPHRASE", help_heading = "Passphrase")]
     pub(crate) pass: Option<Typed>,
 }
 
