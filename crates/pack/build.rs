@@ -48,8 +48,15 @@ const MACHINES: [Machine; 4] = [
     },
 ];
 
-/// The second compiler of Debian, the one that it has libraries of other machines for.
-const DEBIAN_COMPILER: &str = "/usr/bin/rustc-web";
+/// The distribution's compiler, which comes with `core` for other machines where rustup's does not.
+const DISTRIBUTION_COMPILER: &str = "/usr/bin/rustc";
+
+/// Where `cargo xtask test` puts what of Debian's packages for other machines a stub needs, seen from
+/// this folder. It fits the distribution's compiler.
+const UNPACKED: &str = "../../target/foreign-core";
+
+/// Libraries that some precompiled `core` names and that nothing is taken from.
+const EMPTY_LIBRARIES: [&str; 4] = ["c", "m", "pthread", "rt"];
 
 /// What a stub is built of, seen from this folder.
 const SOURCES: [&str; 8] = [
@@ -83,13 +90,14 @@ fn main() {
     }
     rerun_if_changed(&here.join("build.rs"));
 
-    let compilers = compilers();
+    let compilers = compilers(&here);
+    let empty = empty_libraries(&out);
     let mut list = String::new();
     for machine in &MACHINES {
         let Some(build) = compilers.iter().find_map(|compiler| compiler.build_for(machine)) else {
             continue;
         };
-        let built = build.run(&here, &out.join("stubs"));
+        let built = build.run(&here, &out.join("stubs"), &empty);
         let kept = out.join(machine.target);
         fs::copy(&built, &kept)
             .unwrap_or_else(|error| panic!("cannot copy {}: {error}", built.display()));
@@ -102,33 +110,44 @@ fn main() {
         .expect("the folder for what is built can be written to");
 }
 
-/// Returns the compilers that there are: the one that builds this, and Debian's.
-fn compilers() -> Vec<Compiler> {
-    let programs = [PathBuf::from(variable("RUSTC")), PathBuf::from(DEBIAN_COMPILER)];
-    let compilers: Vec<Compiler> = programs.into_iter().filter_map(Compiler::find).collect();
+/// Returns the compilers that there are: the one that builds this, and the distribution's, with its
+/// own libraries and with others.
+fn compilers(here: &Path) -> Vec<Compiler> {
+    let distribution = || PathBuf::from(DISTRIBUTION_COMPILER);
+    let compilers = [
+        Compiler::find(PathBuf::from(variable("RUSTC")), None),
+        Compiler::find(distribution(), None),
+        Compiler::find(distribution(), Some(here.join(UNPACKED))),
+    ];
+    let compilers: Vec<Compiler> = compilers.into_iter().flatten().collect();
     for compiler in &compilers {
         // Another target may be installed.
-        rerun_if_changed(&compiler.libraries);
+        rerun_if_changed(&compiler.libraries());
     }
     compilers
 }
 
-/// A compiler and where it has its libraries.
+/// A compiler, and a folder where there are libraries for it.
 struct Compiler {
     program: PathBuf,
-    libraries: PathBuf,
+    sysroot: PathBuf,
     /// The linker that comes with it, if one does.
     lld: Option<PathBuf>,
 }
 
 impl Compiler {
-    fn find(program: PathBuf) -> Option<Self> {
+    /// Looks for a compiler with its own libraries, or those in another folder.
+    fn find(program: PathBuf, sysroot: Option<PathBuf>) -> Option<Self> {
         let printed = Command::new(&program).args(["--print", "sysroot"]).output().ok()?;
-        let sysroot = String::from_utf8(printed.stdout).ok()?;
-        let libraries = Path::new(sysroot.trim()).join("lib/rustlib");
-        let lld = libraries.join(variable("HOST")).join("bin/rust-lld");
+        let own = PathBuf::from(String::from_utf8(printed.stdout).ok()?.trim());
+        let lld = own.join("lib/rustlib").join(variable("HOST")).join("bin/rust-lld");
         let lld = lld.exists().then_some(lld);
-        libraries.exists().then_some(Self { program, libraries, lld })
+        let compiler = Self { program, sysroot: sysroot.unwrap_or(own), lld };
+        compiler.libraries().exists().then_some(compiler)
+    }
+
+    fn libraries(&self) -> PathBuf {
+        self.sysroot.join("lib/rustlib")
     }
 
     /// Says how this compiler builds for a machine, if it has `core` and a linker for it.
@@ -142,7 +161,7 @@ impl Compiler {
     }
 
     fn has_core(&self, triple: &str) -> bool {
-        let files = fs::read_dir(self.libraries.join(triple).join("lib"));
+        let files = fs::read_dir(self.libraries().join(triple).join("lib"));
         files.is_ok_and(|files| {
             files.flatten().any(|file| file.file_name().to_string_lossy().starts_with("libcore-"))
         })
@@ -159,7 +178,7 @@ struct Build<'a> {
 
 impl Build<'_> {
     /// Builds the stub in the folder `target`, and returns the file.
-    fn run(&self, here: &Path, target: &Path) -> PathBuf {
+    fn run(&self, here: &Path, target: &Path, empty: &Path) -> PathBuf {
         let manifest = here.join("../stub/Cargo.toml");
         let mut cargo = Command::new(variable("CARGO"));
         for (name, _) in env::vars_os() {
@@ -179,7 +198,7 @@ impl Build<'_> {
             // Empty is not the same as missing: configuration files may name some.
             .env("RUSTC_WRAPPER", "")
             .env("RUSTC_WORKSPACE_WRAPPER", "")
-            .env("CARGO_ENCODED_RUSTFLAGS", self.flags(here).join("\x1f"));
+            .env("CARGO_ENCODED_RUSTFLAGS", self.flags(here, empty).join("\x1f"));
         let output = cargo.output().unwrap_or_else(|error| panic!("cannot run cargo: {error}"));
         assert!(
             output.status.success(),
@@ -191,7 +210,7 @@ impl Build<'_> {
         target.join(self.triple).join("release/sealcrate-stub")
     }
 
-    fn flags(&self, here: &Path) -> Vec<String> {
+    fn flags(&self, here: &Path, empty: &Path) -> Vec<String> {
         let folder = here.parent().expect("the folder of the crates");
         let flavor = if self.compiler.lld.is_some() { "ld.lld" } else { "ld" };
         let codegen = [
@@ -201,16 +220,23 @@ impl Build<'_> {
             "target-feature=+crt-static".into(),
             "force-unwind-tables=no".into(),
             "default-linker-libraries=no".into(),
-            "link-self-contained=no".into(),
             format!("linker={}", self.linker.display()),
             format!("linker-flavor={flavor}"),
             format!("link-arg=--script={}", folder.join("stub/stub.ld").display()),
             "link-arg=--build-id=none".into(),
             "link-arg=-znorelro".into(),
             format!("link-arg=-zmax-page-size={}", self.machine.page),
+            format!("link-arg=-L{}", empty.display()),
         ];
         let mut flags: Vec<String> =
             codegen.into_iter().flat_map(|option| ["-C".into(), option]).collect();
+        if self.triple.contains("musl") {
+            // Else the compiler adds the beginning of a C program.
+            flags.extend(["-C".into(), "link-self-contained=no".into()]);
+        }
+        // What a machine can do is asked of a C library otherwise, and little is hashed.
+        flags.extend(["--cfg".into(), "sha2_backend=\"soft\"".into()]);
+        flags.push(format!("--sysroot={}", self.compiler.sysroot.display()));
         // A stub does not tell who built it, and is the same wherever that was.
         flags.push(format!("--remap-path-prefix={}=sealcrate", folder.display()));
         let cargo_home = env::var_os("CARGO_HOME").map(PathBuf::from);
@@ -220,6 +246,18 @@ impl Build<'_> {
         }
         flags
     }
+}
+
+/// Makes archives with nothing in them, and returns their folder.
+fn empty_libraries(out: &Path) -> PathBuf {
+    let folder = out.join("empty");
+    let made = fs::create_dir_all(&folder).and_then(|()| {
+        EMPTY_LIBRARIES
+            .iter()
+            .try_for_each(|name| fs::write(folder.join(format!("lib{name}.a")), "!<arch>\n"))
+    });
+    made.unwrap_or_else(|error| panic!("cannot write to {}: {error}", folder.display()));
+    folder
 }
 
 /// Finds a program in the folders of `PATH`.
