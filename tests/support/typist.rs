@@ -6,6 +6,7 @@ use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use rustix::termios::{LocalModes, tcgetattr};
 
@@ -53,10 +54,15 @@ impl Typist {
     /// Waits for a text, and returns all that was seen on the terminal so far.
     ///
     /// # Panics
-    /// If the program ends before.
+    /// If the program ends before, or waits for something itself.
     #[track_caller]
     pub fn wait_for(&mut self, text: &str) -> String {
+        let patience = Timespec::try_from(PATIENCE).expect("it is not long");
         while !self.seen.ends_with(text.as_bytes()) {
+            let mut readable = [PollFd::new(&self.terminal, PollFlags::IN)];
+            let ready =
+                poll(&mut readable, Some(&patience)).expect("the terminal can be waited for");
+            assert!(ready > 0, "{text:?} was not seen in {:?}", self.seen());
             let mut byte = [0];
             let read = self.terminal.read_exact(&mut byte);
             assert!(read.is_ok(), "{text:?} was not seen in {:?}", self.seen());
