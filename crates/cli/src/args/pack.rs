@@ -36,11 +36,11 @@ pub(crate) struct PackArgs {
     pub(crate) recipients: RecipientArgs,
     #[command(flatten)]
     pub(crate) passphrase: PassphraseArgs,
-    /// Ask for the passphrase, whatever the environment says
+    /// Ask for the passphrase, whatever the environment says, unless an option names it
     #[arg(
         short = 'p',
         long = "ask-pass",
-        conflicts_with_all = ["passphrase", "recipient", "recipients_file"],
+        conflicts_with_all = ["recipient", "recipients_file"],
         help_heading = "Passphrase"
     )]
     pub(crate) ask: bool,

@@ -111,8 +111,11 @@ fn protection(args: &PackArgs, local: &Local) -> Result<Protection> {
         }
         return Protection::recipients(recipients).map_err(|error| Usage(error.to_string()).into());
     }
-    let passphrase =
-        if args.ask { keys::ask_twice()? } else { local.keys.to_encrypt(&args.passphrase)? };
+    let passphrase = match keys::named(&args.passphrase)? {
+        Some(passphrase) => passphrase,
+        None if args.ask => keys::ask_twice()?,
+        None => local.keys.to_encrypt(&args.passphrase)?,
+    };
     let text = String::from_utf8_lossy(passphrase.as_bytes());
     if text.chars().count() < SHORT {
         talk::warn(format!(
@@ -180,7 +183,7 @@ mod tests {
             assert_eq!(fails(&[recipient, other]), kind, "{other}");
             assert_eq!(fails(&["-Rx", other]), kind, "{other}");
         }
-        assert_eq!(fails(&["-p", "--pass-file=x"]), kind);
+        assert!(parse(&["-p", "--pass-file=x"]).ask);
         assert_eq!(parse(&[recipient, recipient]).recipients.recipient.len(), 2);
     }
 
