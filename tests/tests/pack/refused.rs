@@ -275,7 +275,17 @@ fn generated_passphrase_is_long_and_never_the_same() {
 }
 
 #[test]
-fn targets_are_listed() {
-    let listed = Workshop::new().succeed(&["pack", "--list-targets"]).stdout;
-    assert!(listed.contains("amd64"), "{listed}");
+fn targets_are_listed_with_the_size_of_their_stubs() {
+    let workshop = Workshop::new();
+    let listed = workshop.succeed(&["pack", "--list-targets"]).stdout;
+    let size = listed.lines().find_map(|line| line.strip_prefix("amd64\t")).unwrap();
+    let packed = workshop.pack(smallest());
+    let size: u64 = size.parse().unwrap();
+    assert!((1..fs::metadata(packed).unwrap().len()).contains(&size));
+    // What is in every packed program is to stay small.
+    assert!(size <= 128 << 10, "{size}");
+
+    let listed = workshop.succeed(&["pack", "--list-targets", "--output=json"]).json();
+    assert_eq!(listed["targets"][0]["name"], "amd64");
+    assert_eq!(listed["targets"][0]["stub_bytes"], size);
 }

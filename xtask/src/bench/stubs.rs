@@ -13,13 +13,11 @@ pub(super) fn sizes(sealcrate: &Path) -> anyhow::Result<BTreeMap<String, u64>> {
     parse(&String::from_utf8(output.stdout)?)
 }
 
-/// Parses lines of a target and a number.
+/// Parses lines of a target, a tab and a number.
 fn parse(listed: &str) -> anyhow::Result<BTreeMap<String, u64>> {
     let line = |line: &str| {
-        let mut words = line.split_whitespace();
-        let target = words.next()?.to_owned();
-        let size = words.find_map(|word| word.replace(',', "").parse().ok())?;
-        Some((target, size))
+        let (target, size) = line.split_once('\t')?;
+        Some((target.to_owned(), size.parse().ok()?))
     };
     listed.lines().map(|text| line(text).with_context(|| format!("no target: {text}"))).collect()
 }
@@ -30,7 +28,7 @@ mod tests {
 
     #[test]
     fn targets_have_sizes() {
-        let sizes = parse("amd64   61440 bytes\narm64   70000 bytes\n").unwrap();
+        let sizes = parse("amd64\t61440\narm64\t70000\n").unwrap();
         assert_eq!(sizes, BTreeMap::from([("amd64".into(), 61440), ("arm64".into(), 70000)]));
         assert!(parse("amd64\n").is_err());
     }
