@@ -20,8 +20,8 @@ pub(crate) struct PackArgs {
     /// Replace a file that is there; pack without set-ID bits and file capabilities
     #[arg(long)]
     pub(crate) force: bool,
-    /// List the machines that programs can be packed for, and do nothing else
-    #[arg(long, exclusive = true)]
+    /// List the machines that programs can be packed for, with the bytes that a stub adds
+    #[arg(long, conflicts_with_all = ["program", "out"])]
     pub(crate) list_targets: bool,
     /// How the result is printed
     #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
@@ -35,11 +35,11 @@ pub(crate) struct PackArgs {
     pub(crate) recipients: RecipientArgs,
     #[command(flatten)]
     pub(crate) passphrase: PassphraseArgs,
-    /// Ask for the passphrase, whatever the environment says
+    /// Ask for the passphrase, whatever the environment says, unless an option names it
     #[arg(
         short = 'p',
         long = "ask-pass",
-        conflicts_with_all = ["passphrase", "recipient", "recipients_file"],
+        conflicts_with_all = ["recipient", "recipients_file"],
         help_heading = "Passphrase"
     )]
     pub(crate) ask: bool,

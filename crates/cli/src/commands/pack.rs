@@ -12,7 +12,7 @@ use sealcrate_pack::{Packer, Parameters, Privilege, Program, Protection, Recipie
 use serde_json::json;
 
 use super::{cannot_read, open, print, print_file};
-use crate::args::{PackArgs, RecipientArgs};
+use crate::args::{Output, PackArgs, RecipientArgs};
 use crate::destination::{Destination, Existing};
 use crate::failure::{Privileged, Usage};
 use crate::session::Local;
@@ -29,8 +29,7 @@ const MAX_TEXT: u64 = 64 << 10;
 
 pub(crate) fn run(args: &PackArgs, local: &Local) -> Result<()> {
     if args.list_targets {
-        let names: Vec<&str> = stubs().iter().map(|stub| stub.target.name()).collect();
-        return print(args.output, &names.join("\n"), &json!({ "targets": names }));
+        return list_targets(args.output);
     }
     let path = args.program.as_deref().expect("clap requires it");
     let out = args.out.as_deref().expect("clap requires it");
@@ -77,6 +76,14 @@ pub(crate) fn run(args: &PackArgs, local: &Local) -> Result<()> {
     print_file(args.output, out, &written, program.target())
 }
 
+fn list_targets(output: Output) -> Result<()> {
+    let stubs = stubs().iter().map(|stub| (stub.target.name(), stub.bytes.len()));
+    let lines: Vec<_> = stubs.clone().map(|(name, bytes)| format!("{name}\t{bytes}")).collect();
+    let targets: Vec<_> =
+        stubs.map(|(name, bytes)| json!({ "name": name, "stub_bytes": bytes })).collect();
+    print(output, &lines.join("\n"), &json!({ "targets": targets }))
+}
+
 /// Returns where the packed program looks for a file with the key.
 fn start_key_file(args: &PackArgs) -> PathBuf {
     match &args.start.start_key_file {
@@ -112,8 +119,11 @@ fn protection(args: &PackArgs, local: &Local) -> Result<Protection> {
         }
         return Protection::recipients(recipients).map_err(|error| Usage(error.to_string()).into());
     }
-    let passphrase =
-        if args.ask { keys::ask_twice()? } else { local.keys.to_encrypt(&args.passphrase)? };
+    let passphrase = match keys::named(&args.passphrase)? {
+        Some(passphrase) => passphrase,
+        None if args.ask => keys::ask_twice()?,
+        None => local.keys.to_encrypt(&args.passphrase)?,
+    };
     let text = String::from_utf8_lossy(passphrase.as_bytes());
     if text.chars().count() < SHORT {
         talk::warn(format!(
@@ -181,7 +191,7 @@ mod tests {
             assert_eq!(fails(&[recipient, other]), kind, "{other}");
             assert_eq!(fails(&["-Rx", other]), kind, "{other}");
         }
-        assert_eq!(fails(&["-p", "--pass-file=x"]), kind);
+        assert!(parse(&["-p", "--pass-file=x"]).ask);
         assert_eq!(parse(&[recipient, recipient]).recipients.recipient.len(), 2);
     }
 
