@@ -5,6 +5,7 @@
 //! (`fuzz/fuzz_targets`), and so does an ordinary test, over the corpus and over bytes that it
 //! derives from it.
 
+mod answer;
 mod archives;
 mod challenge;
 mod config;
@@ -16,6 +17,7 @@ mod layout;
 mod manifest;
 mod names;
 mod parts;
+mod program;
 mod reading;
 mod sealed_image;
 
@@ -29,7 +31,8 @@ pub struct Target {
 }
 
 /// All targets, by name.
-pub const TARGETS: [Target; 10] = [
+pub const TARGETS: [Target; 12] = [
+    Target { name: "answer", run: answer::run },
     Target { name: "challenge", run: challenge::run },
     Target { name: "config", run: config::run },
     Target { name: "dare", run: dare::run },
@@ -39,6 +42,7 @@ pub const TARGETS: [Target; 10] = [
     Target { name: "layout", run: layout::run },
     Target { name: "manifest", run: manifest::run },
     Target { name: "names", run: names::run },
+    Target { name: "program", run: program::run },
     Target { name: "sealed_image", run: sealed_image::run },
 ];
 

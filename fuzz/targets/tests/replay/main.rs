@@ -93,6 +93,11 @@ fn run_all(
 }
 
 #[test]
+fn any_question_is_read_as_it_is_written() {
+    survives("answer", 10_000);
+}
+
+#[test]
 fn any_challenge_header_is_read_in_bounds_and_as_it_is_written() {
     survives("challenge", 20_000);
 }
@@ -135,6 +140,11 @@ fn any_manifest_is_read_as_it_is_written() {
 #[test]
 fn any_name_is_read_as_it_is_written() {
     survives("names", 20_000);
+}
+
+#[test]
+fn any_program_yields_only_what_was_packed() {
+    survives("program", 10_000);
 }
 
 #[test]
