@@ -77,7 +77,7 @@ impl Unnamed {
                 let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
                 let named = tempfile::Builder::new()
                     .prefix(PREFIX)
-                    .make_in(folder.unwrap_or(Path::new(".")), |name| {
+                    .make_in(folder.unwrap_or_else(|| Path::new(".")), |name| {
                         Ok(rustix::fs::linkat(CWD, &link, CWD, name, AtFlags::SYMLINK_FOLLOW)?)
                     })?;
                 named.into_temp_path()

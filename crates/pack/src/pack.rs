@@ -26,10 +26,32 @@ pub struct Packer<'a> {
 /// What was written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Written {
-    /// The digest of the packed program.
+    /// The digest of the file.
     pub digest: Digest,
     /// How many bytes it has.
     pub size: u64,
+}
+
+impl Written {
+    /// Reads `file` from its beginning to its end.
+    ///
+    /// # Errors
+    /// Those of reading.
+    pub fn of(mut file: &File) -> io::Result<Self> {
+        file.rewind()?;
+        let mut hasher = Hasher::default();
+        let mut buffer = vec![0; 256 << 10];
+        let mut size = 0;
+        loop {
+            match file.read(&mut buffer)? {
+                0 => return Ok(Self { digest: hasher.finish(), size }),
+                len => {
+                    hasher.update(&buffer[..len]);
+                    size += len as u64;
+                }
+            }
+        }
+    }
 }
 
 impl Packer<'_> {
@@ -70,7 +92,7 @@ impl Packer<'_> {
         }
         writer.flush().map_err(PackError::Write)?;
         drop(writer);
-        digest(output).map_err(PackError::Write)
+        Written::of(output).map_err(PackError::Write)
     }
 }
 
@@ -78,22 +100,6 @@ impl Packer<'_> {
 fn stub_for(target: Target) -> Result<&'static Stub, PackError> {
     let found = stubs().iter().find(|stub| stub.target == target);
     found.ok_or(PackError::NoStub(target))
-}
-
-fn digest(mut file: &File) -> io::Result<Written> {
-    file.rewind()?;
-    let mut hasher = Hasher::default();
-    let mut buffer = vec![0; 256 << 10];
-    let mut size = 0;
-    loop {
-        match file.read(&mut buffer)? {
-            0 => return Ok(Written { digest: hasher.finish(), size }),
-            len => {
-                hasher.update(&buffer[..len]);
-                size += len as u64;
-            }
-        }
-    }
 }
 
 /// Why a program could not be packed.
@@ -115,4 +121,41 @@ pub enum PackError {
     /// The packed program could not be written.
     #[error("the packed program cannot be written")]
     Write(#[source] io::Error),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixtures::{self, Made};
+
+    #[test]
+    fn what_was_written_is_told() {
+        let file = fixtures::packed_under_passphrase(Compression::Lz4);
+        let bytes = fixtures::content(&file);
+        let expected = Written { digest: Digest::of(&bytes), size: bytes.len() as u64 };
+        assert_eq!(Written::of(&file).unwrap(), expected);
+    }
+
+    #[test]
+    fn the_same_program_is_never_packed_to_the_same_bytes() {
+        let packed = || fixtures::content(&fixtures::packed_under_passphrase(Compression::Lz4));
+        let (one, other) = (packed(), packed());
+        assert_eq!(one.len(), other.len());
+        assert_ne!(one, other);
+    }
+
+    #[test]
+    fn a_target_without_stub_is_refused() {
+        let Some(target) = Target::ALL.into_iter().find(|&target| stub_for(target).is_err()) else {
+            return assert_eq!(stubs().len(), Target::ALL.len());
+        };
+        let bytes = Made::program(target).bytes();
+        let program = Program::of(bytes.as_slice()).unwrap();
+        let protection = Protection::passphrase(fixtures::PASSPHRASE, 14).unwrap();
+        let parameters = Parameters::new(1, "BP", b"/k", b"").unwrap();
+        let packer = Packer { parameters, protection: &protection, compression: Compression::None };
+        let output = tempfile::tempfile().unwrap();
+        let refused = packer.pack(&program, &mut bytes.as_slice(), &output).unwrap_err();
+        assert!(matches!(refused, PackError::NoStub(other) if other == target));
+    }
 }
