@@ -32,7 +32,7 @@ impl Vector {
     fn read(path: &Path) -> Self {
         let bytes = fs::read(path).unwrap();
         let end = bytes.windows(2).position(|pair| pair == b"\n\n").unwrap();
-        let fields: Vec<_> = str::from_utf8(&bytes[..end])
+        let fields: Vec<_> = std::str::from_utf8(&bytes[..end])
             .unwrap()
             .lines()
             .map(|line| line.split_once(": ").unwrap())
