@@ -192,7 +192,7 @@ fn input_on_which_a_target_fails_is_told() {
         }
     }
     let target = Target { name: "fails", run: fails };
-    let patience = Duration::from_millis(300);
+    let patience = Duration::from_secs(3);
     for (input, what) in [(&b"bad"[..], "panicked"), (b"slow", "does not come to an end")] {
         let inputs = [b"good".to_vec(), input.to_vec(), b"never".to_vec()];
         let failure = run_all(target, inputs.into_iter(), patience).unwrap_err();
