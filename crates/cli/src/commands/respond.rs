@@ -17,10 +17,11 @@ const MAX_INPUT: u64 = 128 << 10;
 
 pub(crate) fn run(args: &RespondArgs, session: &Session) -> Result<()> {
     let key = keys::key_in(&args.identity)?;
-    let question = match &args.challenge {
-        Some(challenge) => Question::parse(challenge)?,
-        None => Question::parse(&read_challenge()?)?,
+    let challenge = match &args.challenge {
+        Some(challenge) => challenge.clone(),
+        None => read_challenge()?,
     };
+    let question = Question::parse(&challenge).context("the challenge cannot be read")?;
     let header = match &args.subject {
         Subject::File(path) => {
             let packed = Packed::read(&open(path)?).with_context(|| path.display().to_string())?;
