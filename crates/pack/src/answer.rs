@@ -92,3 +92,92 @@ pub enum AnswerError {
     #[error("{0}")]
     Response(#[from] ResponseError),
 }
+
+#[cfg(test)]
+mod tests {
+    use sealcrate_packfile::age::Header;
+    use sealcrate_packfile::challenge;
+
+    use super::*;
+    use crate::fixtures::packed;
+    use crate::{Compression, NewIdentity, Packed, Protection};
+
+    /// A program that was packed to a recipient, and started without a key.
+    struct Started {
+        identity: NewIdentity,
+        packed: Packed,
+        secret: Secret,
+        line: String,
+    }
+
+    fn started() -> Started {
+        let identity = NewIdentity::generate();
+        let protection = Protection::recipients(vec![identity.recipient.clone()]).unwrap();
+        let packed = Packed::read(&packed(&protection, Compression::Lz4)).unwrap();
+        let secret = Secret::new([7; 32]);
+        let line = ask(secret.public(), packed.header());
+        Started { identity, packed, secret, line }
+    }
+
+    fn ask(public: [u8; 32], header: &[u8]) -> String {
+        let mut line = vec![0; challenge::line_len(header.len())];
+        challenge::write(&public, &Header::parse(header).unwrap(), &mut line).to_owned()
+    }
+
+    fn key(identity: &NewIdentity) -> Key {
+        Key::parse(Zeroizing::new(identity.secret.as_bytes().to_vec())).unwrap()
+    }
+
+    #[test]
+    fn the_program_that_asked_opens_the_answer() {
+        let Started { identity, packed, secret, line } = started();
+        // As a terminal may break it.
+        let (start, end) = line.split_at(80);
+        let question = Question::parse(&format!(" {start}\r\n{end}\n")).unwrap();
+        assert_eq!(question.fingerprint(), challenge::Fingerprint::of(&line).to_string());
+        assert_eq!(question.header(), packed.header());
+        let answer = question.answer(packed.header(), &key(&identity)).unwrap();
+        let file_key = Response::parse(&answer).unwrap().open(&line, &secret).unwrap();
+        assert!(Header::parse(packed.header()).unwrap().check(&file_key).is_ok());
+        assert_ne!(question.answer(packed.header(), &key(&identity)).unwrap(), answer);
+    }
+
+    #[test]
+    fn headers_of_anything_else_are_not_answered() {
+        let (one, other) = (started(), started());
+        let question = Question::parse(&one.line).unwrap();
+        let refused = question.answer(other.packed.header(), &key(&one.identity)).unwrap_err();
+        assert_eq!(refused, AnswerError::OtherProgram);
+        let refused = question.answer(one.packed.header(), &key(&other.identity)).unwrap_err();
+        assert_eq!(refused, AnswerError::Key(KeyError::Wrong));
+    }
+
+    #[test]
+    fn a_header_that_was_changed_is_not_answered() {
+        let Started { identity, packed, secret, .. } = started();
+        // Another recipient's stanza is put in, and what is named to be started is changed likewise.
+        let header = String::from_utf8(packed.header().to_vec()).unwrap();
+        let changed = header.replacen("\n---", "\n-> x y\n\n---", 1).into_bytes();
+        let question = Question::parse(&ask(secret.public(), &changed)).unwrap();
+        let refused = question.answer(&changed, &key(&identity)).unwrap_err();
+        assert!(matches!(refused, AnswerError::Key(KeyError::Header(_))), "{refused}");
+    }
+
+    #[test]
+    fn a_key_that_would_give_the_answer_away_is_refused() {
+        let Started { identity, packed, .. } = started();
+        let question = Question::parse(&ask([0; 32], packed.header())).unwrap();
+        let refused = question.answer(packed.header(), &key(&identity)).unwrap_err();
+        assert_eq!(refused, AnswerError::Response(ResponseError::Share));
+    }
+
+    #[test]
+    fn what_is_no_challenge_is_told() {
+        assert_eq!(Question::parse("hello").unwrap_err(), ChallengeError::Prefix);
+        let line = started().line;
+        let cut = Question::parse(&line[..line.len() - 5]).unwrap_err();
+        assert!(!matches!(cut, ChallengeError::Prefix), "{cut}");
+        let long = format!("{line}{}", "A".repeat(MAX_LINE));
+        assert_eq!(Question::parse(&long).unwrap_err(), ChallengeError::Damaged);
+    }
+}

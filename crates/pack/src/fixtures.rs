@@ -1,8 +1,53 @@
-//! ELF files made by hand, for tests.
+//! ELF files made by hand, and packed, for tests.
+
+use std::fs::File;
 
 use object::elf;
 
-use crate::Target;
+use crate::{Compression, Packer, Parameters, Program, Protection, Target};
+
+/// A passphrase, and the least that it can cost to try it.
+pub(crate) const PASSPHRASE: &[u8] = b"a passphrase";
+pub(crate) const LEAST_WORK: u8 = 14;
+
+/// Returns the program that is packed by [`packed`]: for a target that every build has a stub for.
+pub(crate) fn program() -> Made {
+    let code = (0_u32..100_000).flat_map(|i| (i / 3).to_le_bytes()).collect();
+    Made { code, ..Made::program(Target::Amd64) }
+}
+
+/// Packs [`program`].
+pub(crate) fn packed(protection: &Protection, compression: Compression) -> File {
+    let bytes = program().bytes();
+    let program = Program::of(bytes.as_slice()).unwrap();
+    let parameters = Parameters::new(1, "BP", b"/run/secrets/bp", b"Hello\n").unwrap();
+    let output = tempfile::tempfile().unwrap();
+    let packer = Packer { parameters, protection, compression };
+    packer.pack(&program, &mut bytes.as_slice(), &output).unwrap();
+    output
+}
+
+/// Packs [`program`] under [`PASSPHRASE`].
+pub(crate) fn packed_under_passphrase(compression: Compression) -> File {
+    packed(&Protection::passphrase(PASSPHRASE, LEAST_WORK).unwrap(), compression)
+}
+
+/// Reads a file from its beginning.
+pub(crate) fn content(mut file: &File) -> Vec<u8> {
+    use std::io::{Read, Seek};
+    let mut bytes = Vec::new();
+    file.rewind().unwrap();
+    file.read_to_end(&mut bytes).unwrap();
+    bytes
+}
+
+/// Makes a file of bytes.
+pub(crate) fn file_of(bytes: &[u8]) -> File {
+    use std::io::Write;
+    let mut file = tempfile::tempfile().unwrap();
+    file.write_all(bytes).unwrap();
+    file
+}
 
 /// Where the segments are mapped.
 pub(crate) const BASE: u64 = 0x40_0000;

@@ -275,3 +275,68 @@ impl From<ElfError> for FrameError {
         Self::NoPlace
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::stubs;
+
+    /// Returns the file that a stub and a payload make.
+    fn around(stub: &Stub, payload: &[u8]) -> Vec<u8> {
+        let frame = Frame::of(stub).unwrap();
+        let mut file = frame.before();
+        file.extend_from_slice(payload);
+        let rest = frame.around(payload.len() as u64).unwrap();
+        assert_eq!(rest.end_at, file.len() as u64);
+        file.extend_from_slice(&rest.end);
+        file[..rest.beginning.len()].copy_from_slice(&rest.beginning);
+        file
+    }
+
+    #[test]
+    fn payload_is_the_last_segment_and_a_section() {
+        assert!(stubs().iter().any(|stub| stub.target == Target::Amd64));
+        for stub in stubs() {
+            let payload = vec![b'p'; 70_001];
+            let file = around(stub, &payload);
+            let (before, after) =
+                (Elf::read(stub.bytes).unwrap(), Elf::read(file.as_slice()).unwrap());
+            assert_eq!((after.target, after.entry), (stub.target, before.entry));
+            assert_eq!(after.end, file.len() as u64);
+            let (last, others) = after.segments.split_last().unwrap();
+            assert_eq!(others, &before.segments[..others.len()], "the other segments");
+            let range = last.file_range();
+            assert_eq!(&file[range.start as usize..range.end as usize], payload);
+            assert_eq!((last.kind, last.is_executable), (elf::PT_LOAD, false));
+            let page = page_size(stub.target);
+            assert_eq!((last.address % page, last.offset % page), (0, 0));
+            let others_end = before.loads().map(|segment| segment.addresses().end).max().unwrap();
+            assert!((others_end..others_end + page).contains(&last.address));
+
+            let object = object::read::elf::ElfFile64::<LE>::parse(file.as_slice());
+            if let Ok(object) = object {
+                use object::{Object, ObjectSection};
+                let section = object.section_by_name(".payload").unwrap();
+                assert_eq!(section.file_range(), Some((range.start, payload.len() as u64)));
+                assert_eq!(section.address(), last.address);
+                assert!(object.section_by_name(".text").is_some());
+            }
+        }
+    }
+
+    #[test]
+    fn payloads_beyond_32_bits_are_refused() {
+        // Another class of the same stub: only numbers are looked at.
+        let frame = Frame::of(&stubs()[0]).unwrap();
+        let narrow = Frame { target: Target::I386, ..frame };
+        let refused = narrow.around(END_OF_32_BITS).map(|_| ()).unwrap_err();
+        assert_eq!(refused, FrameError::TooLong(Target::I386));
+    }
+
+    #[test]
+    fn stubs_without_a_place_are_refused() {
+        let bytes: &'static [u8] = crate::fixtures::Made::program(Target::Amd64).bytes().leak();
+        let refused = Frame::of(&Stub { target: Target::Amd64, bytes }).unwrap_err();
+        assert_eq!(refused, FrameError::NoPlace);
+    }
+}

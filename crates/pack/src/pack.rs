@@ -122,3 +122,40 @@ pub enum PackError {
     #[error("the packed program cannot be written")]
     Write(#[source] io::Error),
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixtures::{self, Made};
+
+    #[test]
+    fn what_was_written_is_told() {
+        let file = fixtures::packed_under_passphrase(Compression::Lz4);
+        let bytes = fixtures::content(&file);
+        let expected = Written { digest: Digest::of(&bytes), size: bytes.len() as u64 };
+        assert_eq!(Written::of(&file).unwrap(), expected);
+    }
+
+    #[test]
+    fn the_same_program_is_never_packed_to_the_same_bytes() {
+        let packed = || fixtures::content(&fixtures::packed_under_passphrase(Compression::Lz4));
+        let (one, other) = (packed(), packed());
+        assert_eq!(one.len(), other.len());
+        assert_ne!(one, other);
+    }
+
+    #[test]
+    fn a_target_without_stub_is_refused() {
+        let Some(target) = Target::ALL.into_iter().find(|&target| stub_for(target).is_err()) else {
+            return assert_eq!(stubs().len(), Target::ALL.len());
+        };
+        let bytes = Made::program(target).bytes();
+        let program = Program::of(bytes.as_slice()).unwrap();
+        let protection = Protection::passphrase(fixtures::PASSPHRASE, 14).unwrap();
+        let parameters = Parameters::new(1, "BP", b"/k", b"").unwrap();
+        let packer = Packer { parameters, protection: &protection, compression: Compression::None };
+        let output = tempfile::tempfile().unwrap();
+        let refused = packer.pack(&program, &mut bytes.as_slice(), &output).unwrap_err();
+        assert!(matches!(refused, PackError::NoStub(other) if other == target));
+    }
+}

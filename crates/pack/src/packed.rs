@@ -183,3 +183,135 @@ pub enum OpenError {
     #[error("the program cannot be written")]
     Write(#[source] io::Error),
 }
+
+#[cfg(test)]
+mod tests {
+    use zeroize::Zeroizing;
+
+    use super::*;
+    use crate::fixtures::{self, PASSPHRASE, content, file_of, packed, packed_under_passphrase};
+    use crate::{Compression, NewIdentity, Program, ProgramError, Protection};
+
+    fn key(text: &[u8]) -> Key {
+        Key::parse(Zeroizing::new(text.to_vec())).unwrap()
+    }
+
+    fn opened(packed: &Packed, text: &[u8]) -> Result<Vec<u8>, OpenError> {
+        let mut output = Vec::new();
+        packed.open(&key(text), &mut output).map(|()| output)
+    }
+
+    #[test]
+    fn programs_come_back_bit_by_bit() {
+        for compression in [Compression::Lz4, Compression::None, Compression::Zstd] {
+            let packed = Packed::read(&packed_under_passphrase(compression)).unwrap();
+            assert!(packed.is_for_passphrase());
+            assert_eq!(packed.target(), Target::Amd64);
+            assert!(opened(&packed, PASSPHRASE).unwrap() == fixtures::program().bytes());
+        }
+    }
+
+    #[test]
+    fn every_recipient_and_nobody_else_opens_a_program() {
+        let [one, two, other] = [(); 3].map(|()| NewIdentity::generate());
+        let recipients = vec![one.recipient.clone(), two.recipient.clone()];
+        let protection = Protection::recipients(recipients).unwrap();
+        let packed = Packed::read(&packed(&protection, Compression::Lz4)).unwrap();
+        assert!(!packed.is_for_passphrase());
+        let both = format!("# keys\n{}\n{}\n", *other.secret, *two.secret);
+        for text in [&*one.secret, &*two.secret, &both] {
+            assert!(opened(&packed, text.as_bytes()).is_ok());
+        }
+        let refused = |text: &[u8]| opened(&packed, text).unwrap_err();
+        let wrong = refused(other.secret.as_bytes());
+        assert!(matches!(wrong, OpenError::Key(KeyError::Wrong)), "{wrong}");
+        let passphrase = refused(PASSPHRASE);
+        assert!(matches!(passphrase, OpenError::Key(KeyError::NeedsIdentity)));
+    }
+
+    #[test]
+    fn other_passphrases_and_identities_open_nothing() {
+        let packed = Packed::read(&packed_under_passphrase(Compression::Lz4)).unwrap();
+        let wrong = opened(&packed, b"another").unwrap_err();
+        assert!(matches!(wrong, OpenError::Key(KeyError::Wrong)), "{wrong}");
+        let identity = opened(&packed, NewIdentity::generate().secret.as_bytes()).unwrap_err();
+        assert!(matches!(identity, OpenError::Key(KeyError::NeedsPassphrase)), "{identity}");
+    }
+
+    #[test]
+    fn the_age_library_opens_what_is_cut_out() {
+        let identity = NewIdentity::generate();
+        let protection = Protection::recipients(vec![identity.recipient.clone()]).unwrap();
+        let packed = Packed::read(&packed(&protection, Compression::None)).unwrap();
+        let identity: age::x25519::Identity = identity.secret.parse().unwrap();
+        assert!(age::decrypt(&identity, packed.age()).unwrap() == fixtures::program().bytes());
+    }
+
+    #[test]
+    fn a_changed_byte_of_the_age_file_is_damage() {
+        let identity = NewIdentity::generate();
+        let protection = Protection::recipients(vec![identity.recipient.clone()]).unwrap();
+        let bytes = content(&packed(&protection, Compression::Lz4));
+        let packed = Packed::read(&file_of(&bytes)).unwrap();
+        let age = packed.age();
+        let start = bytes.windows(age.len()).position(|part| part == age).unwrap();
+        let (header, step) = (packed.header().len(), age.len() / 50);
+        for place in (0..header).chain((header..age.len()).step_by(step)).chain([age.len() - 1]) {
+            let mut bytes = bytes.clone();
+            bytes[start + place] ^= 1;
+            let opened = match Packed::read(&file_of(&bytes)) {
+                Ok(packed) => opened(&packed, identity.secret.as_bytes()),
+                Err(PackedError::Age(_)) => continue,
+                Err(other) => panic!("{place}: {other}"),
+            };
+            match opened.unwrap_err() {
+                OpenError::Damaged(_) | OpenError::Key(KeyError::Header(_)) => {}
+                // What is wrapped for a recipient cannot be told from what is for another one.
+                OpenError::Key(KeyError::Wrong) => assert!(place < header, "{place}"),
+                other => panic!("{place}: {other}"),
+            }
+        }
+    }
+
+    #[test]
+    fn payloads_that_are_cut_off_are_damage() {
+        let bytes = content(&packed_under_passphrase(Compression::Lz4));
+        let payload = bytes.windows(8).rposition(|part| part == MAGIC).unwrap();
+        for len in [payload + 8, payload + 100, bytes.len() - 3000] {
+            let refused = Packed::read(&file_of(&bytes[..len])).unwrap_err();
+            assert!(matches!(refused, PackedError::Segment(_)), "{len}: {refused}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_packed_is_told() {
+        for bytes in [&b""[..], b"#!/bin/sh\n", &fixtures::program().bytes()] {
+            let refused = Packed::read(&file_of(bytes)).unwrap_err();
+            assert!(matches!(refused, PackedError::NotPacked), "{refused}");
+        }
+    }
+
+    #[test]
+    fn packed_programs_are_not_packed_again() {
+        let bytes = content(&packed_under_passphrase(Compression::Lz4));
+        assert!(matches!(Program::of(bytes.as_slice()), Err(ProgramError::AlreadyPacked)));
+    }
+
+    #[test]
+    fn errors_of_the_output_are_no_damage() {
+        struct Full;
+        impl Write for Full {
+            fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+                Err(io::ErrorKind::StorageFull.into())
+            }
+            fn flush(&mut self) -> io::Result<()> {
+                Ok(())
+            }
+        }
+        for compression in [Compression::Lz4, Compression::None, Compression::Zstd] {
+            let packed = Packed::read(&packed_under_passphrase(compression)).unwrap();
+            let error = packed.open(&key(PASSPHRASE), &mut Full).unwrap_err();
+            assert!(matches!(error, OpenError::Write(_)), "{error}");
+        }
+    }
+}

@@ -59,3 +59,72 @@ fn age_header(payload: &[u8]) -> Option<&[u8]> {
     let age = payload.get(HEAD_LEN + usize::try_from(parameters).ok()?..)?;
     Header::parse(age).ok().map(|header| header.bytes())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixtures::{self, content, packed_under_passphrase};
+    use crate::{Compression, Packed};
+
+    fn tar(files: &[(&str, &[u8])]) -> Vec<u8> {
+        let mut builder = tar::Builder::new(Vec::new());
+        for (name, bytes) in files {
+            let mut header = tar::Header::new_ustar();
+            header.set_size(bytes.len() as u64);
+            header.set_mode(0o755);
+            builder.append_data(&mut header, name, *bytes).unwrap();
+        }
+        builder.into_inner().unwrap()
+    }
+
+    #[test]
+    fn programs_are_found_by_their_headers() {
+        let files = [(); 2].map(|()| packed_under_passphrase(Compression::Lz4));
+        let [one, two] = files.each_ref().map(content);
+        let other = packed_under_passphrase(Compression::Lz4);
+        let header = |file| Packed::read(file).unwrap().header().to_vec();
+        let plain = fixtures::program().bytes();
+        let layer = tar(&[("a", b"text"), ("b", &plain), ("c", &one), ("d", &two), ("e", b"")]);
+        for file in &files {
+            assert!(holds_program(layer.as_slice(), &header(file)).unwrap());
+        }
+        assert!(!holds_program(layer.as_slice(), &header(&other)).unwrap());
+        assert!(!holds_program(layer.as_slice(), b"").unwrap());
+    }
+
+    #[test]
+    fn layers_are_read_to_their_end() {
+        struct Counting<'a>(&'a [u8], &'a mut usize);
+        impl Read for Counting<'_> {
+            fn read(&mut self, to: &mut [u8]) -> io::Result<usize> {
+                let len = self.0.read(to)?;
+                *self.1 += len;
+                Ok(len)
+            }
+        }
+        let file = packed_under_passphrase(Compression::Lz4);
+        let header = Packed::read(&file).unwrap().header().to_vec();
+        let mut layer = tar(&[("app", &content(&file)), ("more", &[0; 5000])]);
+        layer.extend([0; 10_000]);
+        let mut read = 0;
+        assert!(holds_program(Counting(&layer, &mut read), &header).unwrap());
+        assert_eq!(read, layer.len());
+    }
+
+    #[test]
+    fn cut_off_and_wild_programs_are_passed_over() {
+        let bytes = content(&packed_under_passphrase(Compression::Lz4));
+        let payload = bytes.windows(8).rposition(|part| part == MAGIC).unwrap();
+        for len in [0, 5, 64, 200, payload - 1, payload, payload + 10, payload + 60] {
+            assert_eq!(header_of(&bytes[..len]).unwrap(), None, "{len}");
+        }
+        let mut wild = bytes;
+        wild[payload + 12..payload + 16].fill(0xff);
+        assert_eq!(header_of(wild.as_slice()).unwrap(), None);
+    }
+
+    #[test]
+    fn what_is_no_tar_file_is_an_error() {
+        assert!(holds_program(&[7_u8; 2000][..], b"").is_err());
+    }
+}

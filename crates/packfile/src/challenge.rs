@@ -94,7 +94,7 @@ impl<'a> Challenge<'a> {
     }
 
     /// Returns the public key of the start that asks.
-    pub(crate) fn stub_key(&self) -> &[u8; 32] {
+    pub fn stub_key(&self) -> &[u8; 32] {
         &self.stub_key
     }
 

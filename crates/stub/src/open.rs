@@ -49,14 +49,9 @@ fn unwrap(found: &Found, header: &Header<'_>, limit: Limit) -> Result<FileKey, F
     };
     match (found.parse()?, header.passphrase()) {
         (KeyText::Identities(identities), None) => {
-            let mut failed = UnwrapError::NoMatch;
-            for identity in identities.iter() {
-                match identity.unwrap(header) {
-                    Ok(file_key) => return Ok(file_key),
-                    Err(error) => failed = error,
-                }
-            }
-            Err(failure(failed))
+            let mut results = identities.iter().map(|identity| identity.unwrap(header));
+            let mine = results.find(|result| !matches!(result, Err(UnwrapError::NoMatch)));
+            mine.unwrap_or(Err(UnwrapError::NoMatch)).map_err(failure)
         }
         (KeyText::Passphrase(passphrase), Some(stanza)) => {
             let mut memory = kdf_memory(stanza, limit)?;

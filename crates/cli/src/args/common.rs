@@ -34,13 +34,17 @@ pub(crate) struct NewPassphraseArgs {
     pub(crate) new_pass_fd: Option<u32>,
 }
 
-/// A passphrase on the command line, kept out of what is printed for debugging.
+/// A passphrase on the command line, or what may be a secret in the wrong place: kept out of what is printed for debugging.
 #[derive(Clone)]
 pub(crate) struct Typed(zeroize::Zeroizing<String>);
 
 impl Typed {
     pub(crate) fn as_bytes(&self) -> &[u8] {
         self.0.as_bytes()
+    }
+
+    pub(crate) fn as_str(&self) -> &str {
+        &self.0
     }
 }
 

@@ -3,11 +3,10 @@
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
-use sealcrate_pack::{
-    Compression, DEFAULT_WORK_FACTOR, MAX_WORK_FACTOR, MIN_WORK_FACTOR, Recipient,
-};
+use sealcrate_pack::{Compression, DEFAULT_WORK_FACTOR, MAX_WORK_FACTOR, MIN_WORK_FACTOR};
 
 use super::PassphraseArgs;
+use super::common::Typed;
 use super::push::Output;
 
 #[derive(Debug, Args)]
@@ -82,7 +81,7 @@ pub(crate) struct RecipientArgs {
         conflicts_with = "passphrase",
         help_heading = "Encryption"
     )]
-    pub(crate) recipient: Vec<Recipient>,
+    pub(crate) recipient: Vec<Typed>,
     /// Let the recipients in this file open it, one a line (repeatable)
     #[arg(
         short = 'R',

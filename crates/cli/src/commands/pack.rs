@@ -112,7 +112,8 @@ fn check_privileges(file: &File, existing: Existing) -> Result<()> {
 fn protection(args: &PackArgs, local: &Local) -> Result<Protection> {
     let RecipientArgs { recipient, recipients_file } = &args.recipients;
     if !recipient.is_empty() || !recipients_file.is_empty() {
-        let mut recipients = recipient.clone();
+        let typed = recipient.iter().map(|text| text.as_str().parse().context("--recipient"));
+        let mut recipients = typed.collect::<Result<Vec<Recipient>>>()?;
         for path in recipients_file {
             recipients.extend(recipients_in(path)?);
         }
