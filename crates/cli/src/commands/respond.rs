@@ -9,7 +9,7 @@ use sealcrate_pack::{AnswerError, Packed, Question, holds_program};
 use super::{open, print_line};
 use crate::args::{RespondArgs, Subject};
 use crate::keys;
-use crate::session::Session;
+use crate::session::{Session, protection};
 use crate::talk;
 
 /// A longer input is no challenge.
@@ -57,10 +57,13 @@ fn search(
 ) -> Result<()> {
     let source = session.places.source(location)?;
     let image = Artifact::read(&source)?.into_image(&source, platform)?;
+    let protection = protection(&image)?;
     let header = question.header();
     // What is put into an image last is what is private most often.
-    for layer in image.layers.iter().rev() {
-        if layer.media_type().as_str().ends_with("+encrypted") {
+    for (place, layer) in image.layers.iter().enumerate().rev() {
+        let has_key =
+            protection.as_ref().is_some_and(|of| of.layers.get(place).is_some_and(Option::is_some));
+        if has_key || layer.media_type().as_str().ends_with("+encrypted") {
             talk::note(format!("layer {} is encrypted, and not searched", layer.name()));
             continue;
         }
