@@ -8,6 +8,7 @@ mod confined;
 mod containers;
 mod damage;
 mod example;
+mod foreign;
 mod kinds;
 mod programs;
 mod refused;
