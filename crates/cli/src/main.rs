@@ -25,8 +25,9 @@ use std::process::ExitCode;
 use anyhow::{Context, Result};
 use clap::{CommandFactory, Parser};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use sealcrate_image::CompressionLevel;
 
-use crate::args::{Cli, Command, RegistryArgs, TalkArgs};
+use crate::args::{Cli, Command, CompressionArgs, RegistryArgs, TalkArgs};
 use crate::interrupt::Interrupt;
 use crate::keys::{Ambient, VARIABLE};
 use crate::places::Places;
@@ -41,12 +42,19 @@ fn main() -> ExitCode {
 }
 
 fn run(cli: &Cli) -> Result<()> {
-    let session = |args: &RegistryArgs| start(&cli.talk, args);
+    let reading = |args| start(&cli.talk, args, CompressionLevel::default());
+    let writing = |args, compression: &CompressionArgs| {
+        start(&cli.talk, args, compression.compression_level.try_into()?)
+    };
     match &cli.command {
-        Command::Push(args) => commands::push::run(args, &session(&args.registry)?),
-        Command::Pull(args) => commands::pull::run(args, &session(&args.registry)?),
-        Command::Copy(args) => commands::copy::run(args, &session(&args.registry)?),
-        Command::Inspect(args) => commands::inspect::run(args, &session(&args.registry)?),
+        Command::Push(args) => {
+            commands::push::run(args, &writing(&args.registry, &args.compression)?)
+        }
+        Command::Pull(args) => commands::pull::run(args, &reading(&args.registry)?),
+        Command::Copy(args) => {
+            commands::copy::run(args, &writing(&args.registry, &args.compression)?)
+        }
+        Command::Inspect(args) => commands::inspect::run(args, &reading(&args.registry)?),
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(*shell, &mut Cli::command(), "sealcrate", &mut script);
@@ -57,7 +65,7 @@ fn run(cli: &Cli) -> Result<()> {
 }
 
 /// Makes the process one that may hold secrets, and what its command works with.
-fn start(talk: &TalkArgs, args: &RegistryArgs) -> Result<Session> {
+fn start(talk: &TalkArgs, args: &RegistryArgs, level: CompressionLevel) -> Result<Session> {
     forbid_core_dumps()?;
     allow_many_files();
     if talk.verbose {
@@ -71,7 +79,7 @@ fn start(talk: &TalkArgs, args: &RegistryArgs) -> Result<Session> {
     let interrupt = Interrupt::listen().context("cannot listen for signals")?;
     let keys = Ambient::new(std::env::var_os(VARIABLE));
     let places = Places::new(args, progress::shown(talk));
-    Ok(Session::new(keys, places, args.jobs, interrupt))
+    Ok(Session::new(keys, places, args.jobs, level, interrupt))
 }
 
 /// A limit of 0 stops files only; the kernel pipes no dump to a collector if the limit is 1 (core(5),
