@@ -5,6 +5,7 @@
 //! `cargo xtask test` sets what [`Engine`] and [`Sandbox`] read from the environment.
 
 pub use crate::authority::Authority;
+pub use crate::done::Done;
 pub use crate::engine::{Builder, Engine, EngineImage, busybox};
 pub use crate::fault::{Fault, Rule};
 pub use crate::fault_proxy::{FaultProxy, RecordedRequest};
@@ -12,8 +13,10 @@ pub use crate::podman::PodmanService;
 pub use crate::registry::{PASSWORD, Registry, USERNAME};
 pub use crate::sandbox::{Sandbox, files_containing};
 pub use crate::token_issuer::{Anonymous, Caller, TokenIssuer, TokenLife, TokenRequest};
+pub use crate::typist::Typist;
 
 mod authority;
+mod done;
 mod engine;
 mod fault;
 mod fault_proxy;
@@ -23,3 +26,4 @@ mod registry;
 mod sandbox;
 mod server;
 mod token_issuer;
+mod typist;

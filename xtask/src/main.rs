@@ -19,7 +19,7 @@ mod test;
 fn main() -> anyhow::Result<ExitCode> {
     match Arguments::parse().task {
         Task::Demo => demo::run(),
-        Task::Bench { quick, rounds } => bench::run(quick, rounds),
+        Task::Bench { subject, quick, rounds } => bench::run(subject, quick, rounds),
         Task::Test { cargo_test_args } => test::run(&cargo_test_args),
         Task::Engine { command } => engine::run(&command),
     }
@@ -40,11 +40,13 @@ enum Task {
     /// Needs nothing but cargo. Where the docker command reaches an engine, the image goes through
     /// that too, and is removed from it afterwards.
     Demo,
-    /// Measure pushes and pulls beside skopeo and docker, through a private engine and registries
+    /// Measure pushes and pulls beside skopeo and docker, and the start of packed programs
     ///
-    /// Prints a Markdown table and writes benches/results/DATE.json. Takes some minutes and about
-    /// 10 GB in the target folder and the temporary folder.
+    /// Prints Markdown tables and writes benches/results/DATE.json and DATE-programs.json. Images
+    /// take some minutes and about 10 GB in the target folder and the temporary folder.
     Bench {
+        /// Measure only this
+        subject: Option<bench::Subject>,
         /// Measure one small image, to see whether everything works
         #[arg(long)]
         quick: bool,

@@ -18,7 +18,7 @@ struct Need {
 const BUSYBOX: [&str; 2] = ["/bin/busybox", "/usr/bin/busybox"];
 
 /// By file, not by package name: Docker's own packages (docker-ce) serve as well as Debian's.
-const NEEDS: [Need; 5] = [
+const NEEDS: [Need; 13] = [
     Need {
         package: "docker.io",
         files: &["/usr/sbin/dockerd", "/usr/bin/dockerd"],
@@ -32,6 +32,16 @@ const NEEDS: [Need; 5] = [
     Need { package: "podman", files: &["/usr/bin/podman"], accepts: Path::exists },
     Need { package: "skopeo", files: &["/usr/bin/skopeo"], accepts: Path::exists },
     Need { package: "busybox-static", files: &BUSYBOX, accepts: is_static },
+    // Programs to be packed are built by these,
+    Need { package: "gcc", files: &["/usr/bin/gcc"], accepts: Path::exists },
+    Need { package: "musl-tools", files: &["/usr/bin/musl-gcc"], accepts: Path::exists },
+    Need { package: "golang-go", files: &["/usr/bin/go"], accepts: Path::exists },
+    Need { package: "binutils", files: &["/usr/bin/strip"], accepts: Path::exists },
+    Need { package: "libcap2-bin", files: &["/usr/sbin/setcap"], accepts: Path::exists },
+    // and what was packed is opened by these.
+    Need { package: "age", files: &["/usr/bin/age"], accepts: Path::exists },
+    Need { package: "lz4", files: &["/usr/bin/lz4"], accepts: Path::exists },
+    Need { package: "zstd", files: &["/usr/bin/zstd"], accepts: Path::exists },
 ];
 
 /// What newer releases split off from docker.io: the client, and BuildKit's part of it.

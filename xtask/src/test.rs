@@ -1,8 +1,8 @@
 //! `cargo xtask test`: every test of the workspace, with the services that the tests need.
 //!
-//! The tests get two variables: `SEALCRATE_TEST_ENGINE`, the engine's address, and
-//! `SEALCRATE_TEST_BIN`, the path of the binary under test. Registries are started by the tests
-//! themselves.
+//! The tests get three variables: `SEALCRATE_TEST_ENGINE`, the engine's address,
+//! `SEALCRATE_TEST_BIN`, the path of the binary under test, and `SEALCRATE_TEST_STATIC_BIN`, that of
+//! the same as it is in the tool's image. Registries are started by the tests themselves.
 
 use std::process::ExitCode;
 
@@ -16,6 +16,7 @@ use crate::{packages, private_engine};
 pub(crate) fn run(cargo_test_args: &[String]) -> anyhow::Result<ExitCode> {
     let interrupts = Interrupts::catch()?;
     packages::install_missing()?;
+    let for_image = binary::build_static()?;
     let binary = binary::build(Profile::Dev)?;
     // Takes along what tests leave that are killed.
     let tmp = tempfile::Builder::new()
@@ -29,6 +30,7 @@ pub(crate) fn run(cargo_test_args: &[String]) -> anyhow::Result<ExitCode> {
             .args(cargo_test_args)
             .env("SEALCRATE_TEST_ENGINE", address)
             .env("SEALCRATE_TEST_BIN", &binary)
+            .env("SEALCRATE_TEST_STATIC_BIN", &for_image)
             .env("TMPDIR", tmp.path());
         child::run_in_own_group(&mut tests, &interrupts)
     })

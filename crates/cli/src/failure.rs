@@ -3,6 +3,8 @@
 //! Libraries say what happened; here it is decided what that means to the user: which of the
 //! documented exit codes, and what to do next.
 
+mod packed;
+
 use std::error::Error;
 use std::io;
 use std::process::ExitCode;
@@ -19,6 +21,8 @@ use sealcrate_image::{ConfigError, Damage, ManifestError, ReferenceError};
 use thiserror::Error;
 
 use crate::{report, talk};
+
+pub(crate) use packed::{MissingIdentity, Privileged};
 
 /// Longer errors are cut: names and types in them may be anybody's.
 const MAX_LINE: usize = 2000;
@@ -114,7 +118,7 @@ fn kind_of(error: &(dyn Error + 'static)) -> Option<Kind> {
     let is_usage = error.is::<Usage>()
         || error.is::<ReferenceError>()
         || matches!(error.downcast_ref(), Some(EncryptError::Iterations(_)));
-    is_usage.then_some(Kind::Usage)
+    if is_usage { Some(Kind::Usage) } else { packed::kind_of(error) }
 }
 
 fn hint(error: &(dyn Error + 'static)) -> Option<&'static str> {
@@ -177,7 +181,7 @@ fn hint(error: &(dyn Error + 'static)) -> Option<&'static str> {
             _ => None,
         };
     }
-    None
+    packed::hint(error)
 }
 
 fn registry_hint(error: &RegistryError) -> Option<&'static str> {

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use sealcrate_crypt::Passphrase;
+use sealcrate_pack::Key;
 use zeroize::Zeroizing;
 
 use crate::args::{NewPassphraseArgs, PassphraseArgs};
@@ -45,15 +46,7 @@ impl Ambient {
     pub(crate) fn to_encrypt(&self, args: &PassphraseArgs) -> Result<Passphrase> {
         match self.given(args)? {
             Some(passphrase) => Ok(passphrase),
-            None => {
-                let first = prompt("Passphrase: ")?;
-                let second = prompt("The same again: ")?;
-                anyhow::ensure!(
-                    first.as_bytes() == second.as_bytes(),
-                    "the two passphrases are not the same"
-                );
-                Ok(first)
-            }
+            None => ask_twice(),
         }
     }
 
@@ -107,6 +100,27 @@ fn from_reader(reader: impl Read, name: &str) -> Result<Option<Passphrase>> {
         "{name} is longer than 64 KiB: it holds something else than a passphrase"
     );
     Passphrase::from_file_content(bytes).with_context(|| name.to_owned()).map(Some)
+}
+
+/// Returns the identities, or the passphrase, in a file that holds a key.
+pub(crate) fn key_in(path: &Path) -> Result<Key> {
+    let Some(text) = from_file_or_descriptor(Some(path), None)? else {
+        return Err(MissingKey.into());
+    };
+    key_of(&text).with_context(|| path.display().to_string())
+}
+
+/// Takes a passphrase, or what was given as one, for a key of packed programs.
+pub(crate) fn key_of(text: &Passphrase) -> Result<Key> {
+    Ok(Key::parse(Zeroizing::new(text.as_bytes().to_vec()))?)
+}
+
+/// Asks for a passphrase on the terminal, twice.
+pub(crate) fn ask_twice() -> Result<Passphrase> {
+    let first = prompt("Passphrase: ")?;
+    let second = prompt("The same again: ")?;
+    anyhow::ensure!(first.as_bytes() == second.as_bytes(), "the two passphrases are not the same");
+    Ok(first)
 }
 
 /// Asks on the terminal, without echo.

@@ -7,6 +7,7 @@
 mod args;
 mod commands;
 mod credentials;
+mod destination;
 mod docker_host;
 mod failure;
 mod interrupt;
@@ -31,7 +32,7 @@ use crate::args::{Cli, Command, CompressionArgs, RegistryArgs, TalkArgs};
 use crate::interrupt::Interrupt;
 use crate::keys::{Ambient, VARIABLE};
 use crate::places::Places;
-use crate::session::Session;
+use crate::session::{Local, Session};
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
@@ -55,6 +56,10 @@ fn run(cli: &Cli) -> Result<()> {
             commands::copy::run(args, &writing(&args.registry, &args.compression)?)
         }
         Command::Inspect(args) => commands::inspect::run(args, &reading(&args.registry)?),
+        Command::Pack(args) => commands::pack::run(args, &begin(&cli.talk)?),
+        Command::Unpack(args) => commands::unpack::run(args, &begin(&cli.talk)?),
+        Command::Keygen(args) => commands::keygen::run(args, &begin(&cli.talk)?),
+        Command::Respond(args) => commands::respond::run(args, &reading(&args.registry)?),
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(*shell, &mut Cli::command(), "sealcrate", &mut script);
@@ -64,10 +69,17 @@ fn run(cli: &Cli) -> Result<()> {
     }
 }
 
-/// Makes the process one that may hold secrets, and what its command works with.
+/// Makes what a command on images works with.
 fn start(talk: &TalkArgs, args: &RegistryArgs, level: CompressionLevel) -> Result<Session> {
-    forbid_core_dumps()?;
+    let local = begin(talk)?;
     allow_many_files();
+    let places = Places::new(args, local.progress.clone());
+    Ok(Session::new(local, places, args.jobs, level))
+}
+
+/// Makes the process one that may hold secrets, and what a command on files works with.
+fn begin(talk: &TalkArgs) -> Result<Local> {
+    forbid_core_dumps()?;
     if talk.verbose {
         let level = tracing_subscriber::filter::LevelFilter::DEBUG;
         tracing_subscriber::fmt()
@@ -78,8 +90,7 @@ fn start(talk: &TalkArgs, args: &RegistryArgs, level: CompressionLevel) -> Resul
     }
     let interrupt = Interrupt::listen().context("cannot listen for signals")?;
     let keys = Ambient::new(std::env::var_os(VARIABLE));
-    let places = Places::new(args, progress::shown(talk));
-    Ok(Session::new(keys, places, args.jobs, level, interrupt))
+    Ok(Local { keys, progress: progress::shown(talk), interrupt })
 }
 
 /// A limit of 0 stops files only; the kernel pipes no dump to a collector if the limit is 1 (core(5),

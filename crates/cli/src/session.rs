@@ -13,7 +13,7 @@ use sealcrate_crypt::senetas::{
 use sealcrate_image::engine::ExportForm;
 use sealcrate_image::{
     CompressionLevel, Compressor, Descriptor, Image, Layer, LayerForm, Location, Manifest,
-    Prefetch, Sink, Source, Transfer, WriteError,
+    Prefetch, Progress, Sink, Source, Transfer, WriteError,
 };
 
 use crate::args::{EncryptionArgs, ImageName, ReadingArgs, SelectionArgs};
@@ -22,7 +22,14 @@ use crate::interrupt::Interrupt;
 use crate::keys::Ambient;
 use crate::places::Places;
 
-/// What every command works with.
+/// What commands work with that deal with files alone.
+pub(crate) struct Local {
+    pub(crate) keys: Ambient,
+    pub(crate) progress: Arc<dyn Progress>,
+    pub(crate) interrupt: Interrupt,
+}
+
+/// What commands work with that deal with images.
 pub(crate) struct Session {
     pub(crate) keys: Ambient,
     pub(crate) places: Places,
@@ -32,13 +39,8 @@ pub(crate) struct Session {
 
 impl Session {
     /// Puts a session together.
-    pub(crate) fn new(
-        keys: Ambient,
-        places: Places,
-        jobs: u8,
-        level: CompressionLevel,
-        interrupt: Interrupt,
-    ) -> Self {
+    pub(crate) fn new(local: Local, places: Places, jobs: u8, level: CompressionLevel) -> Self {
+        let Local { keys, interrupt, .. } = local;
         let threads = thread::available_parallelism().map_or(1, usize::from);
         let transfer = Transfer {
             jobs: usize::from(jobs),

@@ -28,6 +28,7 @@ mod sink;
 mod source;
 mod spool;
 mod transfer;
+mod unnamed;
 mod verify;
 
 pub mod archive;
@@ -56,4 +57,5 @@ pub use sink::{LayerForm, Sink, WriteError};
 pub use source::{ReadError, Source};
 pub use spool::Spool;
 pub use transfer::Transfer;
+pub use unnamed::Unnamed;
 pub use verify::Damage;

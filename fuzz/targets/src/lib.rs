@@ -5,18 +5,22 @@
 //! (`fuzz/fuzz_targets`), and so does an ordinary test, over the corpus and over bytes that it
 //! derives from it.
 
+mod age_file;
 mod archives;
 mod challenge;
 mod config;
 mod dare;
 mod gcm;
 mod key_data;
+mod key_text;
 mod label;
 mod layout;
 mod manifest;
 mod names;
 mod parts;
+mod payload;
 mod reading;
+mod remote;
 mod sealed_image;
 
 /// A fuzz target.
@@ -29,16 +33,20 @@ pub struct Target {
 }
 
 /// All targets, by name.
-pub const TARGETS: [Target; 10] = [
+pub const TARGETS: [Target; 14] = [
+    Target { name: "age_file", run: age_file::run },
     Target { name: "challenge", run: challenge::run },
     Target { name: "config", run: config::run },
     Target { name: "dare", run: dare::run },
     Target { name: "docker_archive", run: archives::docker },
     Target { name: "key_data", run: key_data::run },
+    Target { name: "key_text", run: key_text::run },
     Target { name: "label", run: label::run },
     Target { name: "layout", run: layout::run },
     Target { name: "manifest", run: manifest::run },
     Target { name: "names", run: names::run },
+    Target { name: "payload", run: payload::run },
+    Target { name: "remote", run: remote::run },
     Target { name: "sealed_image", run: sealed_image::run },
 ];
 

@@ -28,7 +28,16 @@ fn completions_for_zsh_and_fish_name_every_command() {
     for (shell, beginning) in [("zsh", "#compdef sealcrate"), ("fish", "# ")] {
         let script = machine.succeed(&["completions", shell]).stdout;
         assert!(script.starts_with(beginning), "{shell}: {script}");
-        for word in ["push", "pull", "copy", "inspect", "encrypt-layer", "pass-file"] {
+        for word in [
+            "push",
+            "pull",
+            "copy",
+            "inspect",
+            "encrypt-layer",
+            "pass-file",
+            "keygen",
+            "start-key-file",
+        ] {
             assert!(script.contains(word), "{shell}: {word}");
         }
     }
@@ -40,7 +49,19 @@ fn man_pages_are_written_for_every_command() {
     let machine = Machine::new();
     fs::create_dir(machine.path("man")).unwrap();
     machine.succeed(&["man", "man"]);
-    for command in ["", "-push", "-pull", "-copy", "-inspect", "-completions", "-man"] {
+    for command in [
+        "",
+        "-push",
+        "-pull",
+        "-copy",
+        "-inspect",
+        "-pack",
+        "-unpack",
+        "-keygen",
+        "-respond",
+        "-completions",
+        "-man",
+    ] {
         let page = machine.path("man").join(format!("sealcrate{command}.1"));
         let page = fs::read_to_string(&page).unwrap_or_else(|_| panic!("{}", page.display()));
         assert!(page.contains(".TH sealcrate") && page.contains(".SH NAME"), "{command}: {page}");

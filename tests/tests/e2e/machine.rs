@@ -3,11 +3,12 @@
 use std::ffi::OsStr;
 use std::fs;
 use std::path::PathBuf;
-use std::process::{Command, Output, Stdio, id};
+use std::process::{Command, Stdio, id};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use sealcrate_tests::Sandbox;
-use serde_json::Value;
+
+pub(crate) use sealcrate_tests::Done;
 
 /// The passphrase in the file `key`.
 pub(crate) const PASSPHRASE: &str = "correct horse battery staple";
@@ -98,74 +99,6 @@ impl Machine {
     #[track_caller]
     pub(crate) fn call(&self, program: impl AsRef<OsStr>, arguments: &[&str]) -> String {
         Done::of(self.sandbox.command(program).args(arguments)).with_status(0).stdout
-    }
-}
-
-/// What came of a run.
-#[derive(Debug)]
-pub(crate) struct Done {
-    pub(crate) status: Option<i32>,
-    pub(crate) stdout: String,
-    pub(crate) stderr: String,
-}
-
-impl Done {
-    /// Runs a command to its end.
-    pub(crate) fn of(command: &mut Command) -> Self {
-        command.output().expect("the program can be run").into()
-    }
-
-    #[track_caller]
-    pub(crate) fn with_status(self, status: i32) -> Self {
-        assert_eq!(self.status, Some(status), "{}", self.said());
-        self
-    }
-
-    /// Asserts that a run failed as the README says: with one line for the error, and no result.
-    #[track_caller]
-    pub(crate) fn failed(self, status: i32) -> Self {
-        let done = self.with_status(status);
-        let errors = done.stderr.lines().filter(|line| line.starts_with("error: ")).count();
-        assert_eq!((errors, &*done.stdout), (1, ""), "{}", done.said());
-        done
-    }
-
-    #[track_caller]
-    pub(crate) fn says(self, text: &str) -> Self {
-        assert!(self.stderr.contains(text), "{text:?} is not in {}", self.said());
-        self
-    }
-
-    #[track_caller]
-    pub(crate) fn does_not_say(self, text: &str) -> Self {
-        assert!(!self.stderr.contains(text), "{text:?} is in {}", self.said());
-        self
-    }
-
-    /// The lines on standard error that begin so.
-    pub(crate) fn lines(&self, beginning: &str) -> Vec<&str> {
-        self.stderr.lines().filter(|line| line.starts_with(beginning)).collect()
-    }
-
-    /// What was printed, as JSON.
-    #[track_caller]
-    pub(crate) fn json(&self) -> Value {
-        serde_json::from_str(&self.stdout).unwrap_or_else(|_| panic!("no JSON: {}", self.said()))
-    }
-
-    pub(crate) fn said(&self) -> String {
-        format!("{:?}\nstdout: {}\nstderr: {}", self.status, self.stdout, self.stderr)
-    }
-}
-
-impl From<Output> for Done {
-    fn from(output: Output) -> Self {
-        let text = |bytes| String::from_utf8(bytes).expect("the output is UTF-8");
-        Self {
-            status: output.status.code(),
-            stdout: text(output.stdout),
-            stderr: text(output.stderr),
-        }
     }
 }
 

@@ -160,7 +160,7 @@ fn append(
 }
 
 /// Lists programs, libraries and texts in an order that mixes them, the same each time.
-fn machine_files() -> anyhow::Result<Vec<PathBuf>> {
+pub(super) fn machine_files() -> anyhow::Result<Vec<PathBuf>> {
     let mut folders: Vec<PathBuf> =
         ["/usr/bin", "/usr/lib", "/usr/share"].map(PathBuf::from).into();
     if let Ok(output) = Command::new("rustc").args(["--print", "sysroot"]).output() {

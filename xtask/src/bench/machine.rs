@@ -7,18 +7,24 @@ use serde_json::{Value, json};
 
 use super::tools::{Bench, Tool};
 
-/// Describes the machine and the versions of everything that is measured.
-pub(super) fn describe(bench: &Bench) -> Value {
+/// Describes the machine.
+pub(super) fn describe() -> Value {
     json!({
         "cpu": field("/proc/cpuinfo", "model name"),
         "cores": thread::available_parallelism().map_or(0, usize::from),
         "memory": field("/proc/meminfo", "MemTotal"),
         "kernel": fs::read_to_string("/proc/sys/kernel/osrelease").map(|text| text.trim().to_owned()).ok(),
-        "engine": bench.engine_version(),
-        "sealcrate": bench.version(Tool::Sealcrate),
-        "skopeo": bench.version(Tool::SkopeoEncrypted),
-        "docker": bench.version(Tool::Docker),
     })
+}
+
+/// Describes the machine and the versions of everything that images are measured with.
+pub(super) fn describe_with_tools(bench: &Bench) -> Value {
+    let mut description = describe();
+    description["engine"] = json!(bench.engine_version());
+    description["sealcrate"] = json!(bench.version(Tool::Sealcrate));
+    description["skopeo"] = json!(bench.version(Tool::SkopeoEncrypted));
+    description["docker"] = json!(bench.version(Tool::Docker));
+    description
 }
 
 /// Finds the value of the first line `NAME: VALUE`.

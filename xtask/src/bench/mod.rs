@@ -1,4 +1,5 @@
-//! `cargo xtask bench`: how fast sealcrate is, beside skopeo and docker on the same machine.
+//! `cargo xtask bench`: how fast sealcrate is, beside skopeo and docker on the same machine, and how
+//! much longer a packed program takes to start than the bare one.
 //!
 //! The tools take turns, round by round, so that whatever else the machine does meets all of them.
 //! Every push goes to a registry of its own, which holds nothing yet; the last round's are what is
@@ -8,6 +9,7 @@ use std::path::Path;
 use std::process::{Command, ExitCode};
 
 use anyhow::{Context, bail, ensure};
+use serde_json::json;
 
 use self::images::{FULL, QUICK, Recipe};
 use self::measure::{Measured, Sample};
@@ -21,32 +23,82 @@ use crate::{packages, private_engine};
 mod images;
 mod machine;
 mod measure;
+mod programs;
 mod registry;
 mod report;
+mod starts;
+mod stubs;
 mod tools;
 
-/// Measures all there is to measure `rounds` times, prints a table and writes the samples.
-pub(crate) fn run(quick: bool, rounds: u8) -> anyhow::Result<ExitCode> {
+/// What can be measured alone.
+#[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Subject {
+    /// Pushes and pulls, beside skopeo and docker
+    Images,
+    /// Packed programs: sizes, and the time to start
+    Programs,
+}
+
+/// Measures a subject, or all there is, `rounds` times, prints tables and writes the samples.
+pub(crate) fn run(subject: Option<Subject>, quick: bool, rounds: u8) -> anyhow::Result<ExitCode> {
     let interrupts = Interrupts::catch()?;
     packages::install_missing_for_bench()?;
     let binary = binary::build(Profile::Release)?;
-    let recipes: &[Recipe] = if quick { &QUICK } else { &FULL };
     let kept = binary.ancestors().nth(2).context("the binary is in no target folder")?;
     let kept = kept.join("bench");
+    if subject != Some(Subject::Images) {
+        measure_programs(&binary, &kept, rounds, &interrupts)?;
+    }
+    if subject != Some(Subject::Programs) {
+        return measure_images(&binary, &kept, quick, rounds, &interrupts);
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn measure_programs(
+    binary: &Path,
+    kept: &Path,
+    rounds: u8,
+    interrupts: &Interrupts,
+) -> anyhow::Result<()> {
+    let programs = programs::all(kept)?;
+    let stubs = stubs::sizes(binary)?;
+    let forms = starts::measure(binary, &programs, rounds, interrupts)?;
+    let machine = machine::describe();
+    report::print_programs(&machine, &stubs, &forms);
+    let samples = json!({
+        "machine": machine,
+        "stub_bytes": stubs,
+        "forms": forms.iter().map(starts::Form::to_json).collect::<Vec<_>>(),
+    });
+    report::write("-programs", samples)
+}
+
+fn measure_images(
+    binary: &Path,
+    kept: &Path,
+    quick: bool,
+    rounds: u8,
+    interrupts: &Interrupts,
+) -> anyhow::Result<ExitCode> {
+    let recipes: &[Recipe] = if quick { &QUICK } else { &FULL };
     let mut images = Vec::new();
     for recipe in recipes {
-        images.push((recipe, images::archive(recipe, &kept)?));
+        images.push((recipe, images::archive(recipe, kept)?));
     }
-    private_engine::with(&interrupts, |address| {
-        let bench = Bench::new(binary, address)?;
+    private_engine::with(interrupts, |address| {
+        let bench = Bench::new(binary.to_owned(), address)?;
         let mut rows = Vec::new();
         for (recipe, archive) in images {
-            rows.extend(measure_image(&bench, recipe, &archive, rounds, &interrupts)?);
+            rows.extend(measure_image(&bench, recipe, &archive, rounds, interrupts)?);
         }
-        let machine = machine::describe(&bench);
+        let machine = machine::describe_with_tools(&bench);
         report::print(&machine, &rows, rounds);
-        let path = report::write(&machine, &rows, quick)?;
-        tell(&format!("samples written to {}", path.display()));
+        let samples = json!({
+            "machine": machine,
+            "rows": rows.iter().map(Row::to_json).collect::<Vec<_>>(),
+        });
+        report::write(if quick { "-quick" } else { "" }, samples)?;
         Ok(ExitCode::SUCCESS)
     })
 }

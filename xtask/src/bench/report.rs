@@ -1,5 +1,6 @@
 //! What is told of the samples: a table for people, and everything for machines.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
@@ -8,6 +9,8 @@ use anyhow::Context;
 use serde_json::{Value, json};
 
 use super::measure::Sample;
+use super::starts::Form;
+use super::tell;
 use super::tools::Tool;
 
 /// The samples of one tool that does one thing with one image.
@@ -27,7 +30,7 @@ impl Row {
         Spread::of(self.samples.iter().map(|sample| sample.measured.wall))
     }
 
-    fn to_json(&self) -> Value {
+    pub(super) fn to_json(&self) -> Value {
         json!({
             "operation": self.operation,
             "image": self.image,
@@ -39,7 +42,7 @@ impl Row {
 
 /// The least, the middle and the greatest of some figures.
 #[derive(Debug, PartialEq)]
-struct Spread {
+pub(super) struct Spread {
     least: f64,
     median: f64,
     most: f64,
@@ -47,7 +50,7 @@ struct Spread {
 
 impl Spread {
     /// Figures that are none have a spread of nothing.
-    fn of(figures: impl Iterator<Item = f64>) -> Self {
+    pub(super) fn of(figures: impl Iterator<Item = f64>) -> Self {
         let mut sorted: Vec<f64> = figures.collect();
         sorted.sort_by(f64::total_cmp);
         let at = |i: usize| sorted.get(i).copied().unwrap_or(f64::NAN);
@@ -106,22 +109,52 @@ fn line(row: &Row, rows: &[Row]) -> String {
     )
 }
 
-/// Writes everything to `benches/results`, and returns the file's path.
-pub(super) fn write(machine: &Value, rows: &[Row], quick: bool) -> anyhow::Result<PathBuf> {
+/// Prints a Markdown table of sizes, and one of medians.
+#[expect(clippy::print_stdout, reason = "the result")]
+pub(super) fn print_programs(machine: &Value, stubs: &BTreeMap<String, u64>, forms: &[Form]) {
+    println!("{} core(s) of {}, {}\n", machine["cores"], machine["cpu"], machine["memory"]);
+    println!("| stub for | bytes |");
+    println!("|---|---|");
+    for (target, size) in stubs {
+        println!("| {target} | {size} |");
+    }
+    println!("\nstart to end: medians (least – most); packed to a recipient\n");
+    println!(
+        "| program | form | MB | of the bare one | of its gzip | start to end ms | more than bare ms |"
+    );
+    println!("|---|---|---|---|---|---|---|");
+    for form in forms {
+        let bare = forms.iter().find(|bare| (bare.program, bare.form) == (form.program, "bare"));
+        let (size, bare_size) = (form.size as f64, bare.map_or(f64::NAN, |bare| bare.size as f64));
+        let took = form.milliseconds();
+        let more = bare.map_or(f64::NAN, |bare| took.median - bare.milliseconds().median);
+        println!(
+            "| {} | {} | {:.2} | {:.2} | {:.2} | {:.2} ({:.2} – {:.2}) | {more:.2} |",
+            form.program,
+            form.form,
+            size / 1e6,
+            size / bare_size,
+            size / form.gzipped as f64,
+            took.median,
+            took.least,
+            took.most,
+        );
+    }
+    println!();
+}
+
+/// Writes samples to `benches/results`, into a file that is named for the date and what was measured.
+pub(super) fn write(kind: &str, mut samples: Value) -> anyhow::Result<()> {
     let date = Command::new("date").args(["--utc", "+%Y-%m-%d"]).output().context("date")?;
     let date = String::from_utf8(date.stdout)?.trim().to_owned();
     let folder = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../benches/results"));
     fs::create_dir_all(&folder)?;
-    let path =
-        folder.join(if quick { format!("{date}-quick.json") } else { format!("{date}.json") });
-    let all = json!({
-        "date": date,
-        "machine": machine,
-        "rows": rows.iter().map(Row::to_json).collect::<Vec<_>>(),
-    });
-    let text = serde_json::to_string_pretty(&all)? + "\n";
+    let path = folder.join(format!("{date}{kind}.json"));
+    samples["date"] = json!(date);
+    let text = serde_json::to_string_pretty(&samples)? + "\n";
     fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))?;
-    Ok(path)
+    tell(&format!("samples written to {}", path.display()));
+    Ok(())
 }
 
 #[cfg(test)]

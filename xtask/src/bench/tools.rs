@@ -211,7 +211,7 @@ pub(super) fn public_name(host: &str) -> String {
 }
 
 /// Runs a command of which only a failure is of interest.
-fn quietly(mut command: Command) -> anyhow::Result<()> {
+pub(super) fn quietly(mut command: Command) -> anyhow::Result<()> {
     let program = command.get_program().to_owned();
     let output = command
         .stdin(Stdio::null())

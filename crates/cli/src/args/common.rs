@@ -20,7 +20,7 @@ pub(crate) struct PassphraseArgs {
     #[arg(long, value_name = "N", help_heading = "Passphrase")]
     pub(crate) pass_fd: Option<u32>,
     /// The passphrase itself; other users of this machine can read it
-    #[arg(long, value_name = "PASSPHRASE", help_heading = "Passphrase")]
+    #[arg(short = 'P', long, value_name = "PASSPHRASE", help_heading = "Passphrase")]
     pub(crate) pass: Option<Typed>,
 }
 
@@ -36,13 +36,17 @@ pub(crate) struct NewPassphraseArgs {
     pub(crate) new_pass_fd: Option<u32>,
 }
 
-/// A passphrase on the command line, kept out of what is printed for debugging.
+/// A passphrase on the command line, or what may be a secret in the wrong place: kept out of what is printed for debugging.
 #[derive(Clone)]
 pub(crate) struct Typed(zeroize::Zeroizing<String>);
 
 impl Typed {
     pub(crate) fn as_bytes(&self) -> &[u8] {
         self.0.as_bytes()
+    }
+
+    pub(crate) fn as_str(&self) -> &str {
+        &self.0
     }
 }
 

@@ -6,8 +6,12 @@
 mod common;
 mod copy;
 mod inspect;
+mod keygen;
+mod pack;
 mod pull;
 mod push;
+mod respond;
+mod unpack;
 
 use std::path::PathBuf;
 
@@ -19,8 +23,12 @@ pub(crate) use common::{
 };
 pub(crate) use copy::CopyArgs;
 pub(crate) use inspect::InspectArgs;
+pub(crate) use keygen::KeygenArgs;
+pub(crate) use pack::{PackArgs, RecipientArgs};
 pub(crate) use pull::{PullArgs, ReadingArgs};
 pub(crate) use push::{EncryptionArgs, Output, Protection, PushArgs};
+pub(crate) use respond::{RespondArgs, Subject};
+pub(crate) use unpack::UnpackArgs;
 
 /// Keeps container images private on public registries.
 #[derive(Debug, Parser)]
@@ -67,6 +75,22 @@ pub(crate) enum Command {
     Copy(CopyArgs),
     /// Show what of an image is encrypted, and what a stranger can read
     Inspect(InspectArgs),
+    /// Pack a program so that it opens itself when it is started with its key
+    ///
+    /// The packed program is a file like any other: copy it into an image. When it starts, it looks
+    /// for the key in the variable BP, the file that BP_FILE names, the file /run/secrets/bp, and asks
+    /// for it on a terminal. A program that is packed to recipients shows a challenge there, which
+    /// `sealcrate respond` answers elsewhere.
+    Pack(PackArgs),
+    /// Get a program back out of a packed one
+    Unpack(UnpackArgs),
+    /// Make a new identity, or a strong passphrase
+    Keygen(KeygenArgs),
+    /// Answer the challenge of a program that was started without its key
+    ///
+    /// Only the program that --for names is answered, or one in the image that it names: a challenge
+    /// may ask for the key of anything that is encrypted to the same recipient.
+    Respond(RespondArgs),
     /// Print a completion script for a shell
     Completions {
         /// The shell

@@ -2,16 +2,24 @@
 
 pub(crate) mod copy;
 pub(crate) mod inspect;
+pub(crate) mod keygen;
+pub(crate) mod pack;
 pub(crate) mod pull;
 pub(crate) mod push;
+pub(crate) mod respond;
+pub(crate) mod unpack;
 
+use std::fs::File;
 use std::io::{ErrorKind, Write};
+use std::path::Path;
 
 use anyhow::{Context, Result};
 use sealcrate_image::{Descriptor, EngineName, Image, Location, Reference};
+use sealcrate_pack::{Target, Written};
 use serde_json::{Value, json};
 
 use crate::args::{ImageName, Output};
+use crate::report;
 
 /// Prints the result of a command on standard output: for people a line, for programs an object.
 pub(crate) fn print(output: Output, line: &str, object: &Value) -> Result<()> {
@@ -60,6 +68,27 @@ fn print_written(
         "config": image.id(),
     });
     print(output, &name, &object)
+}
+
+/// Prints which file was written, as sha256sum does.
+fn print_file(output: Output, path: &Path, written: &Written, target: Target) -> Result<()> {
+    let name = path.display().to_string();
+    let object = json!({
+        "file": name,
+        "sha256": written.digest.hex(),
+        "size": written.size,
+        "target": target.name(),
+    });
+    print(output, &format!("{}  {}", written.digest.hex(), report::printable(&name)), &object)
+}
+
+/// Opens a file to read it.
+fn open(path: &Path) -> Result<File> {
+    File::open(path).with_context(|| cannot_read(path))
+}
+
+fn cannot_read(path: &Path) -> String {
+    format!("cannot read {}", path.display())
 }
 
 /// Adds the digest that was written to the name under which it was.

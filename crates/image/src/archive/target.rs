@@ -5,7 +5,7 @@ use std::io::{self, BufWriter};
 use std::path::{Path, PathBuf};
 
 use super::ArchiveError;
-use crate::layout::Unnamed;
+use crate::Unnamed;
 
 /// An archive may hold in clear what was private: it is for its owner, as `docker save` has it.
 const MODE: u32 = 0o600;

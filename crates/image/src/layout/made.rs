@@ -4,7 +4,8 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::{LayoutError, Unnamed};
+use super::LayoutError;
+use crate::Unnamed;
 
 /// Files and folders that were made. Dropped before they are [kept](Self::keep), they are removed.
 #[derive(Default)]

@@ -9,7 +9,6 @@ mod entry;
 mod made;
 mod sink;
 mod source;
-mod unnamed;
 
 use std::io;
 use std::path::PathBuf;
@@ -24,7 +23,6 @@ pub use source::LayoutSource;
 pub(crate) use contents::{LAYER_FORM, check_index, image_manifest};
 pub(crate) use entry::{MARKER, blob_name, named, with_entry};
 pub(crate) use source::{Files, Layout};
-pub(crate) use unnamed::Unnamed;
 
 /// Why an operation on OCI image layouts failed.
 #[derive(Debug, Error)]

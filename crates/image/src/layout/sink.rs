@@ -12,13 +12,12 @@ use super::entry::{MAX_MARKER_BYTES, check_marker, parse_index};
 use super::made::Made;
 use super::source::{Folder, read_whole};
 use super::{
-    LAYER_FORM, LayoutError, MARKER, Unnamed, blob_name, check_index, image_manifest, named,
-    with_entry,
+    LAYER_FORM, LayoutError, MARKER, blob_name, check_index, image_manifest, named, with_entry,
 };
 use crate::progress::MeteredReader;
 use crate::{
     Descriptor, Digest, Image, Index, Layer, LayerForm, MAX_MANIFEST_BYTES, ManifestError,
-    Progress, RawManifest, Sink, Stage, WriteError,
+    Progress, RawManifest, Sink, Stage, Unnamed, WriteError,
 };
 
 /// What other people may do with blobs is for the process's own mask to say.

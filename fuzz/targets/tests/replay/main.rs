@@ -93,6 +93,11 @@ fn run_all(
 }
 
 #[test]
+fn any_age_file_is_opened_as_age_opens_it() {
+    survives("age_file", 4_000);
+}
+
+#[test]
 fn any_challenge_header_is_read_in_bounds_and_as_it_is_written() {
     survives("challenge", 20_000);
 }
@@ -118,6 +123,11 @@ fn any_key_data_comes_back_from_both_shapes() {
 }
 
 #[test]
+fn any_key_text_is_identities_or_a_passphrase_or_an_error() {
+    survives("key_text", 20_000);
+}
+
+#[test]
 fn any_label_line_is_understood_rightly_or_not_at_all() {
     survives("label", 10_000);
 }
@@ -135,6 +145,16 @@ fn any_manifest_is_read_as_it_is_written() {
 #[test]
 fn any_name_is_read_as_it_is_written() {
     survives("names", 20_000);
+}
+
+#[test]
+fn any_payload_is_read_as_it_is_written() {
+    survives("payload", 20_000);
+}
+
+#[test]
+fn any_challenge_and_response_is_read_as_it_is_written() {
+    survives("remote", 10_000);
 }
 
 #[test]

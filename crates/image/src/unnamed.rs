@@ -13,7 +13,10 @@ use tempfile::NamedTempFile;
 ///
 /// Where the file system has no such files it has a temporary name, and is gone when it is dropped.
 /// open(2), `O_TMPFILE`.
-pub(crate) struct Unnamed(Inner);
+pub struct Unnamed(Inner);
+
+/// How temporary names begin.
+const PREFIX: &str = ".sealcrate-";
 
 enum Inner {
     Nameless(File),
@@ -26,19 +29,19 @@ impl Unnamed {
     ///
     /// # Errors
     /// A folder that is not there or not writable.
-    pub(crate) fn create_in(folder: &Path, mode: u32) -> io::Result<Self> {
+    pub fn create_in(folder: &Path, mode: u32) -> io::Result<Self> {
         if let Some(file) = nameless(folder, mode) {
             return Ok(Self(Inner::Nameless(file)));
         }
         tempfile::Builder::new()
-            .prefix(".sealcrate-")
+            .prefix(PREFIX)
             .permissions(std::fs::Permissions::from_mode(mode))
             .tempfile_in(folder)
             .map(|file| Self(Inner::Temporary(file)))
     }
 
     /// Returns the file itself.
-    pub(crate) fn file(&self) -> &File {
+    pub fn file(&self) -> &File {
         match &self.0 {
             Inner::Nameless(file) => file,
             Inner::Temporary(file) => file.as_file(),
@@ -49,7 +52,7 @@ impl Unnamed {
     ///
     /// # Errors
     /// Of kind `AlreadyExists` where something has that name; those of the file system.
-    pub(crate) fn name(self, path: &Path) -> io::Result<()> {
+    pub fn name(self, path: &Path) -> io::Result<()> {
         match self.0 {
             Inner::Nameless(file) => {
                 let link = own_link(&file);
@@ -59,6 +62,29 @@ impl Unnamed {
                 file.persist_noclobber(path).map(|_| ()).map_err(|error| error.error)
             }
         }
+    }
+
+    /// Names the file `path`, in the place of what has that name. There is no moment at which nothing
+    /// has it.
+    ///
+    /// # Errors
+    /// Those of the file system; what was there stays then.
+    pub fn replace(self, path: &Path) -> io::Result<()> {
+        let temporary = match self.0 {
+            // Only a rename replaces, and only what has a name can be renamed.
+            Inner::Nameless(file) => {
+                let link = own_link(&file);
+                let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+                let named = tempfile::Builder::new()
+                    .prefix(PREFIX)
+                    .make_in(folder.unwrap_or_else(|| Path::new(".")), |name| {
+                        Ok(rustix::fs::linkat(CWD, &link, CWD, name, AtFlags::SYMLINK_FOLLOW)?)
+                    })?;
+                named.into_temp_path()
+            }
+            Inner::Temporary(file) => file.into_temp_path(),
+        };
+        temporary.persist(path).map_err(|error| error.error)
     }
 }
 
@@ -105,6 +131,26 @@ mod tests {
             fs::remove_file(&path).unwrap();
         }
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn file_takes_the_place_of_another() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("name");
+        for content in ["one", "two"] {
+            for file in both(folder.path()) {
+                fs::write(&path, "old").unwrap();
+                file.file().write_all(content.as_bytes()).unwrap();
+                file.replace(&path).unwrap();
+                assert_eq!(fs::read_to_string(&path).unwrap(), content);
+            }
+        }
+        fs::remove_file(&path).unwrap();
+        fs::create_dir(&path).unwrap();
+        for file in both(folder.path()) {
+            assert!(file.replace(&path).is_err());
+        }
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "a temporary name is left");
     }
 
     #[test]

@@ -1,0 +1,14 @@
+# The image of the tool, which packs programs in other images' builds:
+#
+#   docker build -t sealcrate .
+
+FROM rust:1.90-bookworm AS build
+WORKDIR /source
+COPY . .
+# Only the program itself is linked in another way than usual: it needs no other file.
+RUN cargo rustc --locked --release --package sealcrate --bin sealcrate -- -C target-feature=+crt-static \
+    && mv target/release/sealcrate /sealcrate
+
+FROM scratch
+COPY --from=build /sealcrate /sealcrate
+ENTRYPOINT ["/sealcrate"]

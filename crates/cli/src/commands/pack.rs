@@ -1,0 +1,210 @@
+//! `pack`: from a program to one that opens itself.
+
+use std::fs::File;
+use std::io::{Read, Seek};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use sealcrate_image::{MeteredReader, Stage};
+use sealcrate_pack::{Packer, Parameters, Privilege, Program, Protection, Recipient, stubs};
+use serde_json::json;
+
+use super::{cannot_read, open, print, print_file};
+use crate::args::{Output, PackArgs, RecipientArgs};
+use crate::destination::{Destination, Existing};
+use crate::failure::{Privileged, Usage};
+use crate::session::Local;
+use crate::{keys, report, talk};
+
+/// The folder in which engines put secrets.
+const SECRETS: &str = "/run/secrets/";
+
+/// A shorter passphrase is tried out sooner or later by anybody who has the image.
+const SHORT: usize = 12;
+
+/// The longest file with a banner or recipients.
+const MAX_TEXT: u64 = 64 << 10;
+
+pub(crate) fn run(args: &PackArgs, local: &Local) -> Result<()> {
+    if args.list_targets {
+        return list_targets(args.output);
+    }
+    let path = args.program.as_deref().expect("clap requires it");
+    let out = args.out.as_deref().expect("clap requires it");
+    let existing = if args.force { Existing::Replace } else { Existing::Keep };
+    let destination = Destination::new(out, existing)?;
+    let start_key_file = start_key_file(args);
+    let banner = match &args.start.banner {
+        Some(path) => read_text(path).context("cannot read the banner")?,
+        None => Vec::new(),
+    };
+
+    let mut file = open(path)?;
+    let program =
+        Program::read(&file).with_context(|| format!("cannot pack {}", path.display()))?;
+    let parameters = Parameters::new(
+        u32::try_from(program.size().div_ceil(1 << 20)).unwrap_or(u32::MAX),
+        &args.start.variable,
+        start_key_file.as_os_str().as_bytes(),
+        &banner,
+    )
+    .map_err(|error| Usage(error.to_string()))?;
+    check_privileges(&file, existing).with_context(|| format!("cannot pack {}", path.display()))?;
+    if let Some(run_path) = program.run_path() {
+        talk::warn(format!(
+            "the program looks for libraries beside itself ({}), but once it is packed and started \
+             it lies in no folder: link it statically, or to libraries at a path",
+            report::printable(run_path)
+        ));
+    }
+
+    let protection = protection(args, local)?;
+    let packer = Packer { parameters, protection: &protection, compression: args.compress.into() };
+    let packed = destination.create(0o600)?;
+    file.rewind().with_context(|| cannot_read(path))?;
+    let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy();
+    let meter =
+        local.progress.begin(Stage::Encrypt, &report::printable(&name), Some(program.size()));
+    let written = packer
+        .pack(&program, &mut MeteredReader::new(&file, &*meter), packed.file())
+        .with_context(|| format!("cannot pack {}", path.display()))?;
+    meter.done();
+    let mode = file.metadata().with_context(|| cannot_read(path))?.mode() & 0o777;
+    destination.name_with_mode(packed, mode, &local.interrupt)?;
+    print_file(args.output, out, &written, program.target())
+}
+
+fn list_targets(output: Output) -> Result<()> {
+    let stubs = stubs().iter().map(|stub| (stub.target.name(), stub.bytes.len()));
+    let lines: Vec<_> = stubs.clone().map(|(name, bytes)| format!("{name}\t{bytes}")).collect();
+    let targets: Vec<_> =
+        stubs.map(|(name, bytes)| json!({ "name": name, "stub_bytes": bytes })).collect();
+    print(output, &lines.join("\n"), &json!({ "targets": targets }))
+}
+
+/// Returns where the packed program looks for a file with the key.
+fn start_key_file(args: &PackArgs) -> PathBuf {
+    match &args.start.start_key_file {
+        Some(path) => path.clone(),
+        None => Path::new(SECRETS).join(args.start.variable.to_ascii_lowercase()),
+    }
+}
+
+/// Refuses a file whose privileges would be lost, unless it was said that they may be.
+fn check_privileges(file: &File, existing: Existing) -> Result<()> {
+    let privileges = Privilege::of(file)?;
+    if privileges.is_empty() {
+        return Ok(());
+    }
+    let names = privileges.iter().map(ToString::to_string).collect::<Vec<_>>().join(" and ");
+    match existing {
+        Existing::Keep => Err(Privileged(names).into()),
+        Existing::Replace => {
+            talk::warn(format!("the packed program does not have the program's {names}"));
+            Ok(())
+        }
+    }
+}
+
+/// Returns what will open the packed program.
+fn protection(args: &PackArgs, local: &Local) -> Result<Protection> {
+    let RecipientArgs { recipient, recipients_file } = &args.recipients;
+    if !recipient.is_empty() || !recipients_file.is_empty() {
+        let typed = recipient.iter().map(|text| text.as_str().parse().context("--recipient"));
+        let mut recipients = typed.collect::<Result<Vec<Recipient>>>()?;
+        for path in recipients_file {
+            recipients.extend(recipients_in(path)?);
+        }
+        return Protection::recipients(recipients).map_err(|error| Usage(error.to_string()).into());
+    }
+    let passphrase = match keys::named(&args.passphrase)? {
+        Some(passphrase) => passphrase,
+        None if args.ask => keys::ask_twice()?,
+        None => local.keys.to_encrypt(&args.passphrase)?,
+    };
+    let text = String::from_utf8_lossy(passphrase.as_bytes());
+    if text.chars().count() < SHORT {
+        talk::warn(format!(
+            "a passphrase of less than {SHORT} characters can be found by trial by anybody who has \
+             the packed program: `sealcrate keygen --passphrase` makes a strong one",
+        ));
+    }
+    Ok(Protection::passphrase(passphrase.as_bytes(), args.work_factor)?)
+}
+
+/// Reads a file with a recipient on each line that is neither blank nor a comment.
+fn recipients_in(path: &Path) -> Result<Vec<Recipient>> {
+    let text = String::from_utf8(read_text(path)?)
+        .with_context(|| format!("{} is no text", path.display()))?;
+    let lines = (1..).zip(text.lines().map(str::trim));
+    lines
+        .filter(|(_, line)| !line.is_empty() && !line.starts_with('#'))
+        .map(|(number, line)| {
+            line.parse().with_context(|| format!("{}, line {number}", path.display()))
+        })
+        .collect()
+}
+
+/// Reads a small file whole.
+fn read_text(path: &Path) -> Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    open(path)?.take(MAX_TEXT + 1).read_to_end(&mut bytes).with_context(|| cannot_read(path))?;
+    anyhow::ensure!(bytes.len() as u64 <= MAX_TEXT, "{} is longer than 64 KiB", path.display());
+    Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+    use crate::args::{Cli, Command};
+
+    fn parse(arguments: &[&str]) -> PackArgs {
+        let all = ["sealcrate", "pack", "in", "-o", "out"].iter().chain(arguments);
+        match Cli::try_parse_from(all).unwrap().command {
+            Command::Pack(args) => args,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn start_key_file_is_named_for_the_variable() {
+        assert_eq!(start_key_file(&parse(&[])), Path::new("/run/secrets/bp"));
+        assert_eq!(start_key_file(&parse(&["--env=My_KEY"])), Path::new("/run/secrets/my_key"));
+        let given = parse(&["--env=A", "--start-key-file=/k"]);
+        assert_eq!(start_key_file(&given), Path::new("/k"));
+    }
+
+    #[test]
+    fn passphrase_and_recipients_do_not_go_together() {
+        let recipient =
+            "--recipient=age1zvkyg2lqzraa2lnjvqej32nkuu0ues2s82hzrye869xeexvn73equnujwj";
+        let fails = |arguments: &[&str]| {
+            let all = ["sealcrate", "pack", "in", "-o", "out"].iter().chain(arguments);
+            Cli::try_parse_from(all).unwrap_err().kind()
+        };
+        let kind = clap::error::ErrorKind::ArgumentConflict;
+        for other in ["--pass=x", "-Px", "--pass-file=x", "--pass-fd=3", "-p", "--work-factor=16"] {
+            assert_eq!(fails(&[recipient, other]), kind, "{other}");
+            assert_eq!(fails(&["-Rx", other]), kind, "{other}");
+        }
+        assert!(parse(&["-p", "--pass-file=x"]).ask);
+        assert_eq!(parse(&[recipient, recipient]).recipients.recipient.len(), 2);
+    }
+
+    #[test]
+    fn recipients_are_read_line_by_line() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("recipients");
+        let one = "age1zvkyg2lqzraa2lnjvqej32nkuu0ues2s82hzrye869xeexvn73equnujwj";
+        std::fs::write(&path, format!("# team\n\n{one}\r\n  {one}\n")).unwrap();
+        assert_eq!(recipients_in(&path).unwrap(), [one.parse().unwrap(), one.parse().unwrap()]);
+        std::fs::write(&path, format!("{one}\nage1\n")).unwrap();
+        assert!(recipients_in(&path).unwrap_err().to_string().ends_with("line 2"));
+        std::fs::write(&path, vec![b'#'; 70_000]).unwrap();
+        assert!(recipients_in(&path).unwrap_err().to_string().ends_with("longer than 64 KiB"));
+    }
+}

@@ -1,0 +1,129 @@
+//! The file that a command writes: it gets its name when it is whole.
+
+use std::fs::Permissions;
+use std::io;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use sealcrate_image::Unnamed;
+use thiserror::Error;
+
+use crate::interrupt::Interrupt;
+
+/// What happens to a file that is there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Existing {
+    Keep,
+    Replace,
+}
+
+/// Tells that a file is there, and stays.
+#[derive(Debug, Error)]
+#[error("{} is there already", .0.display())]
+pub(crate) struct Exists(PathBuf);
+
+/// A file to be written.
+pub(crate) struct Destination<'a> {
+    path: &'a Path,
+    existing: Existing,
+}
+
+impl<'a> Destination<'a> {
+    /// Checks that a file can be named `path`, better than after all the work.
+    pub(crate) fn new(path: &'a Path, existing: Existing) -> Result<Self> {
+        match (path.symlink_metadata(), existing) {
+            (Ok(_), Existing::Keep) => return Err(Exists(path.to_owned()).into()),
+            (Ok(there), Existing::Replace) => {
+                let is_replaceable = there.is_file() || there.is_symlink();
+                anyhow::ensure!(is_replaceable, "{} is not a regular file", path.display());
+            }
+            (Err(error), _) if error.kind() == io::ErrorKind::NotFound => {}
+            (Err(error), _) => return Err(error).with_context(|| cannot_write(path)),
+        }
+        Ok(Self { path, existing })
+    }
+
+    /// Makes the file, without a name, with these permissions less those that the process withholds.
+    pub(crate) fn create(&self, mode: u32) -> Result<Unnamed> {
+        let folder = self.path.parent().filter(|folder| !folder.as_os_str().is_empty());
+        Unnamed::create_in(folder.unwrap_or_else(|| Path::new(".")), mode)
+            .with_context(|| cannot_write(self.path))
+    }
+
+    /// Gives `file`, which is whole, exactly these permissions, and its name.
+    pub(crate) fn name_with_mode(
+        &self,
+        file: Unnamed,
+        mode: u32,
+        interrupt: &Interrupt,
+    ) -> Result<()> {
+        file.file()
+            .set_permissions(Permissions::from_mode(mode))
+            .with_context(|| cannot_write(self.path))?;
+        self.name(file, interrupt)
+    }
+
+    /// Gives `file`, which is whole, its name.
+    pub(crate) fn name(&self, file: Unnamed, interrupt: &Interrupt) -> Result<()> {
+        let named = file.file().sync_all().and_then(|()| {
+            interrupt.hold(|| match self.existing {
+                Existing::Keep => file.name(self.path),
+                Existing::Replace => file.replace(self.path),
+            })
+        });
+        match named {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                Err(Exists(self.path.to_owned()).into())
+            }
+            other => other.with_context(|| cannot_write(self.path)),
+        }
+    }
+}
+
+fn cannot_write(path: &Path) -> String {
+    format!("cannot write {}", path.display())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::io::Write;
+
+    use super::*;
+
+    fn written(path: &Path, existing: Existing) -> Result<()> {
+        let destination = Destination::new(path, existing)?;
+        let file = destination.create(0o600)?;
+        file.file().write_all(b"new")?;
+        destination.name_with_mode(file, 0o751, &Interrupt::default())
+    }
+
+    #[test]
+    fn files_that_are_there_are_replaced_only_if_that_is_said() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("file");
+        written(&path, Existing::Keep).unwrap();
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o7777, 0o751);
+        fs::write(&path, "old").unwrap();
+        assert!(written(&path, Existing::Keep).unwrap_err().is::<Exists>());
+        assert_eq!(fs::read(&path).unwrap(), b"old");
+        written(&path, Existing::Replace).unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"new");
+        // Somebody else was faster.
+        let destination = Destination { path: &path, existing: Existing::Keep };
+        let late = destination.name(destination.create(0o600).unwrap(), &Interrupt::default());
+        assert!(late.unwrap_err().is::<Exists>());
+    }
+
+    #[test]
+    fn what_is_no_file_is_never_replaced() {
+        let folder = tempfile::tempdir().unwrap();
+        for path in [folder.path(), Path::new("/dev/null")] {
+            let refused = written(path, Existing::Replace).unwrap_err();
+            assert!(refused.to_string().ends_with("is not a regular file"), "{refused}");
+        }
+        let nowhere = written(&folder.path().join("no/where"), Existing::Keep).unwrap_err();
+        assert!(nowhere.to_string().starts_with("cannot write"), "{nowhere}");
+    }
+}

@@ -1,0 +1,99 @@
+//! New keys: identities and passphrases that nobody can guess.
+
+use std::fmt;
+
+use age::secrecy::ExposeSecret;
+use age::x25519;
+use aws_lc_rs::rand;
+use thiserror::Error;
+use zeroize::{Zeroize, Zeroizing};
+
+use crate::Recipient;
+
+/// A new identity, as text, and its recipient.
+pub struct NewIdentity {
+    /// `AGE-SECRET-KEY-1…`.
+    pub secret: Zeroizing<String>,
+    /// The public side.
+    pub recipient: Recipient,
+}
+
+impl NewIdentity {
+    /// Makes an identity.
+    pub fn generate() -> Self {
+        let identity = x25519::Identity::generate();
+        let secret = Zeroizing::new(identity.to_string().expose_secret().to_owned());
+        Self { secret, recipient: Recipient::of(identity.to_public()) }
+    }
+}
+
+impl fmt::Debug for NewIdentity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("NewIdentity").field("recipient", &self.recipient).finish_non_exhaustive()
+    }
+}
+
+/// Letters and digits that are not taken for each other: 32 of them, so that each holds 5 bits.
+const SYMBOLS: &[u8; 32] = b"abcdefghijkmnpqrstuvwxyz23456789";
+
+/// How many groups a passphrase has, and how many symbols a group: 140 bits.
+const GROUPS: usize = 7;
+const GROUP: usize = 4;
+
+/// Makes a passphrase of 140 random bits: groups of letters and digits with hyphens between them.
+///
+/// # Errors
+/// The system has no randomness to give.
+pub fn generate_passphrase() -> Result<Zeroizing<String>, NoRandomness> {
+    let mut random = [0; GROUPS * GROUP];
+    rand::fill(&mut random).map_err(|_| NoRandomness)?;
+    // With room for all of it, so that no shorter copy is left behind.
+    let mut passphrase = Zeroizing::new(String::with_capacity(GROUPS * (GROUP + 1)));
+    for (place, byte) in random.iter().enumerate() {
+        if place > 0 && place % GROUP == 0 {
+            passphrase.push('-');
+        }
+        passphrase.push(char::from(SYMBOLS[usize::from(byte % 32)]));
+    }
+    random.zeroize();
+    Ok(passphrase)
+}
+
+/// Tells that the system has no randomness to give.
+#[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
+#[error("the system has no random bytes to give")]
+pub struct NoRandomness;
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn passphrases_are_long_and_use_every_symbol() {
+        assert_eq!(SYMBOLS.iter().collect::<BTreeSet<_>>().len(), 32);
+        let made: BTreeSet<String> =
+            (0..100).map(|_| generate_passphrase().unwrap().to_string()).collect();
+        assert_eq!(made.len(), 100);
+        let mut used = BTreeSet::new();
+        for passphrase in &made {
+            let groups: Vec<&str> = passphrase.split('-').collect();
+            assert_eq!(groups.len(), GROUPS, "{passphrase}");
+            assert!(groups.iter().all(|group| group.len() == GROUP), "{passphrase}");
+            used.extend(groups.concat().into_bytes());
+        }
+        // 2,800 symbols: that one of 32 never comes is less likely than one in 10^37.
+        assert_eq!(used, SYMBOLS.iter().copied().collect());
+    }
+
+    #[test]
+    fn identities_are_read_by_the_stub_and_belong_to_their_recipients() {
+        let made = NewIdentity::generate();
+        let parsed = sealcrate_packfile::age::Identity::parse(&made.secret).unwrap();
+        let age: x25519::Identity = made.secret.parse().unwrap();
+        assert_eq!(age.to_public().to_string(), made.recipient.to_string());
+        assert_ne!(parsed.public(), [0; 32]);
+        assert!(!format!("{made:?}").contains("SECRET"));
+    }
+}

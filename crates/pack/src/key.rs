@@ -1,0 +1,90 @@
+//! Keys that open packed programs on the host.
+
+use std::fmt;
+
+use sealcrate_packfile::age::{FileKey, Header, UnwrapError};
+use sealcrate_packfile::{KeyText, KeyTextError, scrypt};
+use thiserror::Error;
+use zeroize::Zeroizing;
+
+/// The most memory that a passphrase is tried in: 2 to the power of it, in KiB. What takes more is
+/// tried in this much, and takes longer.
+const MAX_LOG_MEMORY: u8 = 18;
+
+/// A passphrase, or identities: as a program that starts takes them.
+pub struct Key(Zeroizing<Vec<u8>>);
+
+impl Key {
+    /// Takes what a variable or file holds, without a line end.
+    ///
+    /// # Errors
+    /// It is empty or too long, or an identity is mistyped.
+    pub fn parse(text: Zeroizing<Vec<u8>>) -> Result<Self, KeyTextError> {
+        KeyText::parse(&text)?;
+        Ok(Self(text))
+    }
+
+    /// Tells whether it is a passphrase.
+    pub fn is_passphrase(&self) -> bool {
+        matches!(self.text(), KeyText::Passphrase(_))
+    }
+
+    /// Unwraps the file key of a header, which is authentic then.
+    ///
+    /// # Errors
+    /// The header is for another key, or was changed.
+    pub(crate) fn unwrap(&self, header: &Header<'_>) -> Result<FileKey, KeyError> {
+        let failed = |error| match error {
+            UnwrapError::NoMatch => KeyError::Wrong,
+            other => KeyError::Header(other),
+        };
+        match (self.text(), header.passphrase()) {
+            (KeyText::Identities(identities), None) => {
+                let results = identities.iter().map(|identity| identity.unwrap(header));
+                let mine =
+                    results.into_iter().find(|result| !matches!(result, Err(UnwrapError::NoMatch)));
+                mine.unwrap_or(Err(UnwrapError::NoMatch)).map_err(failed)
+            }
+            (KeyText::Identities(_), Some(_)) => Err(KeyError::NeedsPassphrase),
+            (KeyText::Passphrase(_), None) => Err(KeyError::NeedsIdentity),
+            (KeyText::Passphrase(passphrase), Some(stanza)) => {
+                let log_n = stanza.log_n();
+                let blocks = scrypt::blocks(log_n, log_n.saturating_sub(MAX_LOG_MEMORY));
+                let mut memory = vec![scrypt::Block::ZERO; blocks];
+                let file_key = stanza.unwrap(passphrase, &mut memory).map_err(failed)?;
+                header.check(&file_key).map_err(failed)?;
+                Ok(file_key)
+            }
+        }
+    }
+
+    fn text(&self) -> KeyText<'_> {
+        KeyText::parse(&self.0).expect("it has been parsed")
+    }
+}
+
+impl fmt::Debug for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Key({:?}, ..)", self.text())
+    }
+}
+
+/// Why a key does not open a header.
+#[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum KeyError {
+    /// The header is damaged, or was tampered with.
+    #[error("the payload is damaged: {0}")]
+    Header(UnwrapError),
+    /// A passphrase was given.
+    #[error("wrong key: the program is packed to recipients, and a passphrase does not open it")]
+    NeedsIdentity,
+    /// An identity was given.
+    #[error(
+        "wrong key: the program is packed under a passphrase, and an identity does not open it"
+    )]
+    NeedsPassphrase,
+    /// It is another one.
+    #[error("wrong key")]
+    Wrong,
+}

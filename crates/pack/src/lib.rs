@@ -1,0 +1,40 @@
+//! Packs programs so that they open themselves when they start.
+//!
+//! [`Program`] tells which files can be packed, [`Packer`] packs one, and [`Packed`] is what came of
+//! it. What a packed program is made of is in `sealcrate-packfile`, what it does when it starts in
+//! the stub. Nothing here prints, prompts, or reads the environment.
+
+mod answer;
+mod compress;
+mod elf;
+#[cfg(test)]
+mod fixtures;
+mod frame;
+mod generate;
+mod key;
+mod pack;
+mod packed;
+mod privileges;
+mod program;
+mod protection;
+mod search;
+mod stubs;
+
+pub use answer::{AnswerError, Question};
+pub use compress::Compression;
+pub use frame::FrameError;
+pub use generate::{NewIdentity, NoRandomness, generate_passphrase};
+pub use key::{Key, KeyError};
+pub use pack::{PackError, Packer, Written};
+pub use packed::{OpenError, Packed, PackedError};
+pub use privileges::Privilege;
+pub use program::{Program, ProgramError};
+pub use protection::{
+    DEFAULT_WORK_FACTOR, MAX_WORK_FACTOR, MIN_WORK_FACTOR, Protection, ProtectionError, Recipient,
+    RecipientError,
+};
+pub use sealcrate_packfile::challenge::ChallengeError;
+pub use sealcrate_packfile::response::ResponseError;
+pub use sealcrate_packfile::{KeyTextError, Parameters, ParametersError};
+pub use search::holds_program;
+pub use stubs::{Stub, Target, stubs};

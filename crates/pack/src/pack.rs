@@ -1,0 +1,161 @@
+//! Packing: from a program to one that opens itself.
+
+use std::fs::File;
+use std::io::{self, BufWriter, Read, Seek, SeekFrom, Write};
+
+use sealcrate_image::{Digest, Hasher};
+use sealcrate_packfile::{Parameters, write_head};
+use thiserror::Error;
+
+use crate::compress::{Compression, compress};
+use crate::frame::{Frame, FrameError};
+use crate::stubs::stubs;
+use crate::{Program, Protection, Stub, Target};
+
+/// How programs are packed.
+#[derive(Debug)]
+pub struct Packer<'a> {
+    /// What the packed program knows before it has a key.
+    pub parameters: Parameters<'a>,
+    /// What opens it.
+    pub protection: &'a Protection,
+    /// How it is compressed.
+    pub compression: Compression,
+}
+
+/// What was written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Written {
+    /// The digest of the file.
+    pub digest: Digest,
+    /// How many bytes it has.
+    pub size: u64,
+}
+
+impl Written {
+    /// Reads `file` from its beginning to its end.
+    ///
+    /// # Errors
+    /// Those of reading.
+    pub fn of(mut file: &File) -> io::Result<Self> {
+        file.rewind()?;
+        let mut hasher = Hasher::default();
+        let mut buffer = vec![0; 256 << 10];
+        let mut size = 0;
+        loop {
+            match file.read(&mut buffer)? {
+                0 => return Ok(Self { digest: hasher.finish(), size }),
+                len => {
+                    hasher.update(&buffer[..len]);
+                    size += len as u64;
+                }
+            }
+        }
+    }
+}
+
+impl Packer<'_> {
+    /// Packs the program that `input` yields, and that `program` tells of, into `output`, an empty
+    /// file that can be read.
+    ///
+    /// # Errors
+    /// There is no stub for the program; it changes meanwhile; those of `input` and `output`.
+    pub fn pack(
+        &self,
+        program: &Program,
+        input: &mut dyn Read,
+        output: &File,
+    ) -> Result<Written, PackError> {
+        let frame = Frame::of(stub_for(program.target())?)?;
+        let mut head = Vec::new();
+        write_head(&self.parameters, 0, &mut head);
+
+        let mut writer = BufWriter::with_capacity(256 << 10, output);
+        writer.write_all(&frame.before()).map_err(PackError::Write)?;
+        let payload_at = writer.stream_position().map_err(PackError::Write)?;
+        writer.write_all(&head).map_err(PackError::Write)?;
+        let age_at = payload_at + head.len() as u64;
+        let encrypted =
+            self.protection.encryptor()?.wrap_output(writer).map_err(PackError::Write)?;
+        let encrypted = compress(input, program.size(), self.compression, encrypted)
+            .map_err(PackError::Copy)?;
+        let mut writer = encrypted.finish().map_err(PackError::Write)?;
+        let end = writer.stream_position().map_err(PackError::Write)?;
+
+        let rest = frame.around(end - payload_at)?;
+        head.clear();
+        write_head(&self.parameters, end - age_at, &mut head);
+        let parts = [(rest.end_at, &rest.end), (payload_at, &head), (0, &rest.beginning)];
+        for (at, bytes) in parts {
+            writer.seek(SeekFrom::Start(at)).map_err(PackError::Write)?;
+            writer.write_all(bytes).map_err(PackError::Write)?;
+        }
+        writer.flush().map_err(PackError::Write)?;
+        drop(writer);
+        Written::of(output).map_err(PackError::Write)
+    }
+}
+
+/// Returns the stub that this build has for a target.
+fn stub_for(target: Target) -> Result<&'static Stub, PackError> {
+    let found = stubs().iter().find(|stub| stub.target == target);
+    found.ok_or(PackError::NoStub(target))
+}
+
+/// Why a program could not be packed.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum PackError {
+    /// The program could not be read, or what came of it not be written.
+    #[error("{0}")]
+    Copy(io::Error),
+    /// It could not be encrypted.
+    #[error("the program cannot be encrypted: {0}")]
+    Encrypt(#[from] age::EncryptError),
+    /// It does not fit around its payload.
+    #[error("{0}")]
+    Frame(#[from] FrameError),
+    /// This build cannot pack for the program's machine.
+    #[error("this sealcrate has no stub for {0}")]
+    NoStub(Target),
+    /// The packed program could not be written.
+    #[error("the packed program cannot be written")]
+    Write(#[source] io::Error),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixtures::{self, Made};
+
+    #[test]
+    fn what_was_written_is_told() {
+        let file = fixtures::packed_under_passphrase(Compression::Lz4);
+        let bytes = fixtures::content(&file);
+        let expected = Written { digest: Digest::of(&bytes), size: bytes.len() as u64 };
+        assert_eq!(Written::of(&file).unwrap(), expected);
+    }
+
+    #[test]
+    fn the_same_program_is_never_packed_to_the_same_bytes() {
+        let packed = || fixtures::content(&fixtures::packed_under_passphrase(Compression::Lz4));
+        let (one, other) = (packed(), packed());
+        assert_eq!(one.len(), other.len());
+        assert_ne!(one, other);
+    }
+
+    #[test]
+    fn a_target_without_stub_is_refused() {
+        let Some(target) = Target::ALL.into_iter().find(|&target| stub_for(target).is_err()) else {
+            return assert_eq!(stubs().len(), Target::ALL.len());
+        };
+        let bytes = Made::program(target).bytes();
+        let program = Program::of(bytes.as_slice()).unwrap();
+        let protection = Protection::passphrase(fixtures::PASSPHRASE, 14).unwrap();
+        let parameters = Parameters::new(1, "BP", b"/k", b"").unwrap();
+        let packer = Packer { parameters, protection: &protection, compression: Compression::None };
+        let output = tempfile::tempfile().unwrap();
+        let refused = packer.pack(&program, &mut bytes.as_slice(), &output).unwrap_err();
+        assert!(matches!(refused, PackError::NoStub(other) if other == target));
+    }
+}

@@ -1,0 +1,317 @@
+//! Packed programs: where the payload is in one, and how it is opened.
+
+use std::fmt;
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::ops::Range;
+use std::os::unix::fs::FileExt;
+
+use object::read::ReadCache;
+use sealcrate_packfile::age::{AgeFile, CHUNK, Chunks, HeaderError};
+use sealcrate_packfile::{MAGIC, Segment as Payload, SegmentError};
+use thiserror::Error;
+
+use crate::compress::decompress;
+use crate::elf::{Elf, Segment};
+use crate::{Key, KeyError, Target};
+
+/// A program that was packed.
+pub struct Packed {
+    target: Target,
+    payload: Vec<u8>,
+}
+
+impl Packed {
+    /// Reads the payload of the program in `file`.
+    ///
+    /// # Errors
+    /// The file is no packed program, or its payload is damaged.
+    pub fn read(file: &File) -> Result<Self, PackedError> {
+        let len = file.metadata()?.len();
+        let elf = Elf::read(&ReadCache::new(file)).map_err(|_| PackedError::NotPacked)?;
+        let range = payload_of(&elf, |at| {
+            let mut magic = [0; MAGIC.len()];
+            file.read_exact_at(&mut magic, at).is_ok_and(|()| magic == MAGIC)
+        });
+        let range = range.ok_or(PackedError::NotPacked)?;
+        if range.end > len {
+            return Err(SegmentError::Length.into());
+        }
+        let mut payload = vec![0; (range.end - range.start) as usize];
+        file.read_exact_at(&mut payload, range.start)?;
+        // Only so that whoever has one has one that can be read.
+        AgeFile::parse(Payload::parse(&payload)?.age)?;
+        Ok(Self { target: elf.target, payload })
+    }
+
+    /// Returns what the program runs on.
+    pub fn target(&self) -> Target {
+        self.target
+    }
+
+    /// Tells whether a passphrase opens it, or else identities.
+    pub fn is_for_passphrase(&self) -> bool {
+        self.age_file().header().passphrase().is_some()
+    }
+
+    /// Returns the header of the age file.
+    pub fn header(&self) -> &[u8] {
+        self.age_file().header().bytes()
+    }
+
+    /// Returns the age file that holds the program.
+    pub fn age(&self) -> &[u8] {
+        Payload::parse(&self.payload).expect("it has been parsed").age
+    }
+
+    /// Writes the program to `output`. Nothing that was written counts before this has succeeded.
+    ///
+    /// # Errors
+    /// Another key; damage; those of `output`.
+    pub fn open(&self, key: &Key, output: &mut dyn Write) -> Result<(), OpenError> {
+        let age = self.age_file();
+        let file_key = key.unwrap(age.header())?;
+        let mut output = Output { inner: output, error: None };
+        let opened = decompress(Content::new(age.chunks(&file_key)), &mut output);
+        match (opened, output.error) {
+            (Ok(()), _) => Ok(()),
+            (Err(_), Some(error)) => Err(OpenError::Write(error)),
+            (Err(error), None) => Err(OpenError::Damaged(error)),
+        }
+    }
+
+    fn age_file(&self) -> AgeFile<'_> {
+        AgeFile::parse(self.age()).expect("it has been parsed")
+    }
+}
+
+impl fmt::Debug for Packed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Packed")
+            .field("target", &self.target)
+            .field("payload", &self.payload.len())
+            .finish()
+    }
+}
+
+/// Returns which bytes of a file are the payload. `is_payload` tells whether one begins somewhere.
+pub(crate) fn payload_of(elf: &Elf, is_payload: impl Fn(u64) -> bool) -> Option<Range<u64>> {
+    // It is the last one, and whoever looks for it first finds it at once.
+    let mut ranges = elf.loads().rev().map(Segment::file_range);
+    ranges.find(|range| is_payload(range.start))
+}
+
+/// What an age file holds, as a stream.
+struct Content<'a> {
+    chunks: Chunks<'a>,
+    buffer: Box<[u8; CHUNK]>,
+    /// What of the buffer has not been read.
+    unread: Range<usize>,
+}
+
+impl<'a> Content<'a> {
+    fn new(chunks: Chunks<'a>) -> Self {
+        Self { chunks, buffer: Box::new([0; CHUNK]), unread: 0..0 }
+    }
+}
+
+impl Read for Content<'_> {
+    fn read(&mut self, to: &mut [u8]) -> io::Result<usize> {
+        if self.unread.is_empty() {
+            let chunk = self.chunks.next(&mut self.buffer);
+            let chunk = chunk.map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
+            self.unread = 0..chunk.map_or(0, <[u8]>::len);
+        }
+        let len = to.len().min(self.unread.len());
+        to[..len].copy_from_slice(&self.buffer[self.unread.start..][..len]);
+        self.unread.start += len;
+        Ok(len)
+    }
+}
+
+/// Keeps errors of the output apart from those of what goes into it.
+struct Output<'a> {
+    inner: &'a mut dyn Write,
+    error: Option<io::Error>,
+}
+
+impl Write for Output<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.inner.write(bytes).map_err(|error| {
+            let kind = error.kind();
+            if kind != io::ErrorKind::Interrupted {
+                self.error = Some(error);
+            }
+            kind.into()
+        })
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.inner.flush()
+    }
+}
+
+/// Why a file is no packed program that can be opened.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum PackedError {
+    /// The payload does not hold an age file.
+    #[error("the payload is damaged: {0}")]
+    Age(#[from] HeaderError),
+    /// Reading failed.
+    #[error("{0}")]
+    Io(#[from] io::Error),
+    /// There is no payload in it.
+    #[error("it is no packed program")]
+    NotPacked,
+    /// The payload is not as it has to be.
+    #[error("the payload is damaged: {0}")]
+    Segment(#[from] SegmentError),
+}
+
+/// Why a packed program could not be opened.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum OpenError {
+    /// What is encrypted was changed, or is cut off, or is no program.
+    #[error("the payload is damaged")]
+    Damaged(#[source] io::Error),
+    /// The key does not open it.
+    #[error("{0}")]
+    Key(#[from] KeyError),
+    /// The program could not be written.
+    #[error("the program cannot be written")]
+    Write(#[source] io::Error),
+}
+
+#[cfg(test)]
+mod tests {
+    use zeroize::Zeroizing;
+
+    use super::*;
+    use crate::fixtures::{self, PASSPHRASE, content, file_of, packed, packed_under_passphrase};
+    use crate::{Compression, NewIdentity, Program, ProgramError, Protection};
+
+    fn key(text: &[u8]) -> Key {
+        Key::parse(Zeroizing::new(text.to_vec())).unwrap()
+    }
+
+    fn opened(packed: &Packed, text: &[u8]) -> Result<Vec<u8>, OpenError> {
+        let mut output = Vec::new();
+        packed.open(&key(text), &mut output).map(|()| output)
+    }
+
+    #[test]
+    fn programs_come_back_bit_by_bit() {
+        for compression in [Compression::Lz4, Compression::None, Compression::Zstd] {
+            let packed = Packed::read(&packed_under_passphrase(compression)).unwrap();
+            assert!(packed.is_for_passphrase());
+            assert_eq!(packed.target(), Target::Amd64);
+            assert!(opened(&packed, PASSPHRASE).unwrap() == fixtures::program().bytes());
+        }
+    }
+
+    #[test]
+    fn every_recipient_and_nobody_else_opens_a_program() {
+        let [one, two, other] = [(); 3].map(|()| NewIdentity::generate());
+        let recipients = vec![one.recipient.clone(), two.recipient.clone()];
+        let protection = Protection::recipients(recipients).unwrap();
+        let packed = Packed::read(&packed(&protection, Compression::Lz4)).unwrap();
+        assert!(!packed.is_for_passphrase());
+        let both = format!("# keys\n{}\n{}\n", *other.secret, *two.secret);
+        for text in [&*one.secret, &*two.secret, &both] {
+            assert!(opened(&packed, text.as_bytes()).is_ok());
+        }
+        let refused = |text: &[u8]| opened(&packed, text).unwrap_err();
+        let wrong = refused(other.secret.as_bytes());
+        assert!(matches!(wrong, OpenError::Key(KeyError::Wrong)), "{wrong}");
+        let passphrase = refused(PASSPHRASE);
+        assert!(matches!(passphrase, OpenError::Key(KeyError::NeedsIdentity)));
+    }
+
+    #[test]
+    fn other_passphrases_and_identities_open_nothing() {
+        let packed = Packed::read(&packed_under_passphrase(Compression::Lz4)).unwrap();
+        let wrong = opened(&packed, b"another").unwrap_err();
+        assert!(matches!(wrong, OpenError::Key(KeyError::Wrong)), "{wrong}");
+        let identity = opened(&packed, NewIdentity::generate().secret.as_bytes()).unwrap_err();
+        assert!(matches!(identity, OpenError::Key(KeyError::NeedsPassphrase)), "{identity}");
+    }
+
+    #[test]
+    fn the_age_library_opens_what_is_cut_out() {
+        let identity = NewIdentity::generate();
+        let protection = Protection::recipients(vec![identity.recipient.clone()]).unwrap();
+        let packed = Packed::read(&packed(&protection, Compression::None)).unwrap();
+        let identity: age::x25519::Identity = identity.secret.parse().unwrap();
+        assert!(age::decrypt(&identity, packed.age()).unwrap() == fixtures::program().bytes());
+    }
+
+    #[test]
+    fn a_changed_byte_of_the_age_file_is_damage() {
+        let identity = NewIdentity::generate();
+        let protection = Protection::recipients(vec![identity.recipient.clone()]).unwrap();
+        let bytes = content(&packed(&protection, Compression::Lz4));
+        let packed = Packed::read(&file_of(&bytes)).unwrap();
+        let age = packed.age();
+        let start = bytes.windows(age.len()).position(|part| part == age).unwrap();
+        let (header, step) = (packed.header().len(), age.len() / 50);
+        for place in (0..header).chain((header..age.len()).step_by(step)).chain([age.len() - 1]) {
+            let mut bytes = bytes.clone();
+            bytes[start + place] ^= 1;
+            let opened = match Packed::read(&file_of(&bytes)) {
+                Ok(packed) => opened(&packed, identity.secret.as_bytes()),
+                Err(PackedError::Age(_)) => continue,
+                Err(other) => panic!("{place}: {other}"),
+            };
+            match opened.unwrap_err() {
+                OpenError::Damaged(_) | OpenError::Key(KeyError::Header(_)) => {}
+                // What is wrapped for a recipient cannot be told from what is for another one.
+                OpenError::Key(KeyError::Wrong) => assert!(place < header, "{place}"),
+                other => panic!("{place}: {other}"),
+            }
+        }
+    }
+
+    #[test]
+    fn payloads_that_are_cut_off_are_damage() {
+        let bytes = content(&packed_under_passphrase(Compression::Lz4));
+        let payload = bytes.windows(8).rposition(|part| part == MAGIC).unwrap();
+        for len in [payload + 8, payload + 100, bytes.len() - 3000] {
+            let refused = Packed::read(&file_of(&bytes[..len])).unwrap_err();
+            assert!(matches!(refused, PackedError::Segment(_)), "{len}: {refused}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_packed_is_told() {
+        for bytes in [&b""[..], b"#!/bin/sh\n", &fixtures::program().bytes()] {
+            let refused = Packed::read(&file_of(bytes)).unwrap_err();
+            assert!(matches!(refused, PackedError::NotPacked), "{refused}");
+        }
+    }
+
+    #[test]
+    fn packed_programs_are_not_packed_again() {
+        let bytes = content(&packed_under_passphrase(Compression::Lz4));
+        assert!(matches!(Program::of(bytes.as_slice()), Err(ProgramError::AlreadyPacked)));
+    }
+
+    #[test]
+    fn errors_of_the_output_are_no_damage() {
+        struct Full;
+        impl Write for Full {
+            fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+                Err(io::ErrorKind::StorageFull.into())
+            }
+            fn flush(&mut self) -> io::Result<()> {
+                Ok(())
+            }
+        }
+        for compression in [Compression::Lz4, Compression::None, Compression::Zstd] {
+            let packed = Packed::read(&packed_under_passphrase(compression)).unwrap();
+            let error = packed.open(&key(PASSPHRASE), &mut Full).unwrap_err();
+            assert!(matches!(error, OpenError::Write(_)), "{error}");
+        }
+    }
+}

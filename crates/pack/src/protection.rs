@@ -1,0 +1,224 @@
+//! What opens a packed program: a passphrase, or the identities of recipients.
+
+use std::fmt;
+use std::iter;
+use std::str::FromStr;
+
+use age::secrecy::SecretString;
+use age::{Encryptor, scrypt, x25519};
+use sealcrate_packfile::{KeyText, KeyTextError};
+use thiserror::Error;
+
+/// The smallest work factor. scrypt's N is 2 to the power of it, and to try a passphrase takes N KiB.
+pub const MIN_WORK_FACTOR: u8 = 14;
+/// The largest work factor, with which that is 1 GiB.
+pub const MAX_WORK_FACTOR: u8 = 20;
+/// The usual work factor, with which that is 64 MiB.
+pub const DEFAULT_WORK_FACTOR: u8 = 16;
+
+/// More recipients would make a header, and a challenge, that nobody wants to pass on.
+const MAX_RECIPIENTS: usize = 256;
+
+/// What opens a packed program.
+pub struct Protection(Inner);
+
+enum Inner {
+    Passphrase(scrypt::Recipient),
+    Recipients(Vec<Recipient>),
+}
+
+impl Protection {
+    /// Protects by a passphrase, with a work factor from [`MIN_WORK_FACTOR`] to [`MAX_WORK_FACTOR`].
+    ///
+    /// # Errors
+    /// A passphrase that could not be given at the start, or would be taken for something else.
+    ///
+    /// # Panics
+    /// A work factor out of bounds.
+    pub fn passphrase(bytes: &[u8], work_factor: u8) -> Result<Self, ProtectionError> {
+        assert!((MIN_WORK_FACTOR..=MAX_WORK_FACTOR).contains(&work_factor), "the work factor");
+        match KeyText::parse(bytes) {
+            Ok(KeyText::Passphrase(_)) => {}
+            Ok(KeyText::Identities(_)) | Err(KeyTextError::Identity { .. }) => {
+                return Err(ProtectionError::Identity);
+            }
+            Err(error) => return Err(ProtectionError::Text(error)),
+        }
+        // Other tools that open the payload take text alone.
+        let text = str::from_utf8(bytes).map_err(|_| ProtectionError::NotText)?;
+        let mut recipient = scrypt::Recipient::new(SecretString::from(text));
+        recipient.set_work_factor(work_factor);
+        Ok(Self(Inner::Passphrase(recipient)))
+    }
+
+    /// Protects so that each of these recipients can open the program.
+    ///
+    /// # Errors
+    /// None at all, or too many.
+    pub fn recipients(recipients: Vec<Recipient>) -> Result<Self, ProtectionError> {
+        match recipients.len() {
+            0 => Err(ProtectionError::NoRecipient),
+            1..=MAX_RECIPIENTS => Ok(Self(Inner::Recipients(recipients))),
+            _ => Err(ProtectionError::TooManyRecipients),
+        }
+    }
+
+    /// Prepares to encrypt one file, under a fresh file key.
+    pub(crate) fn encryptor(&self) -> Result<Encryptor, age::EncryptError> {
+        match &self.0 {
+            Inner::Passphrase(recipient) => {
+                Encryptor::with_recipients(iter::once(recipient as &dyn age::Recipient))
+            }
+            Inner::Recipients(recipients) => Encryptor::with_recipients(
+                recipients.iter().map(|recipient| &recipient.0 as &dyn age::Recipient),
+            ),
+        }
+    }
+}
+
+impl fmt::Debug for Protection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self.0 {
+            Inner::Passphrase(_) => "Protection::Passphrase(..)",
+            Inner::Recipients(_) => "Protection::Recipients(..)",
+        })
+    }
+}
+
+/// Why a program cannot be protected so.
+#[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ProtectionError {
+    /// At the start it would be taken for an identity, which opens something else.
+    #[error("the passphrase is an age identity, or begins like one")]
+    Identity,
+    /// There is nobody who could open it.
+    #[error("there is no recipient")]
+    NoRecipient,
+    /// It has bytes in it that are no text.
+    #[error("the passphrase is not UTF-8")]
+    NotText,
+    /// It cannot be a key at all.
+    #[error("the passphrase cannot be used: {0}")]
+    Text(KeyTextError),
+    /// Their stanzas would make too long a header.
+    #[error("there are more than {MAX_RECIPIENTS} recipients")]
+    TooManyRecipients,
+}
+
+/// Somebody who can open a packed program: the public side of an age X25519 identity.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Recipient(x25519::Recipient);
+
+impl Recipient {
+    pub(crate) fn of(recipient: x25519::Recipient) -> Self {
+        Self(recipient)
+    }
+}
+
+impl FromStr for Recipient {
+    type Err = RecipientError;
+
+    fn from_str(text: &str) -> Result<Self, RecipientError> {
+        if let Ok(recipient) = text.parse() {
+            return Ok(Self(recipient));
+        }
+        // What is refused may be a secret in the wrong place, and is not repeated.
+        let begins = |prefix: &str| {
+            text.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix))
+        };
+        // The data of such texts have no digit one: a second one ends the name of another kind.
+        let is_other = text.strip_prefix("age1").is_some_and(|data| data.contains('1'));
+        Err(if begins("age-secret-key-") {
+            RecipientError::Identity
+        } else if is_other || begins("ssh-") {
+            RecipientError::OtherKind
+        } else {
+            RecipientError::Malformed
+        })
+    }
+}
+
+impl fmt::Display for Recipient {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl fmt::Debug for Recipient {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// Why a text is no recipient.
+#[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum RecipientError {
+    /// It is the secret side.
+    #[error("it is an identity, which is secret: the recipient is its public key, age1…")]
+    Identity,
+    /// It is nothing of the kind.
+    #[error("it is no age recipient, age1…: a character is wrong or missing")]
+    Malformed,
+    /// It is for a key that the stub does not know.
+    #[error("only X25519 recipients can open a program that starts: age1… as keygen prints it")]
+    OtherKind,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::NewIdentity;
+
+    fn refused(passphrase: &[u8]) -> ProtectionError {
+        Protection::passphrase(passphrase, DEFAULT_WORK_FACTOR).unwrap_err()
+    }
+
+    #[test]
+    fn passphrases_that_mean_something_else_at_the_start_are_refused() {
+        let identity = NewIdentity::generate();
+        assert_eq!(refused(identity.secret.as_bytes()), ProtectionError::Identity);
+        assert_eq!(refused(b"AGE-SECRET-KEY-1"), ProtectionError::Identity);
+        assert_eq!(refused(b"# mine\nAGE-SECRET-KEY-1"), ProtectionError::Identity);
+        assert_eq!(refused(b""), ProtectionError::Text(KeyTextError::Empty));
+        assert_eq!(refused(b"caf\xe9"), ProtectionError::NotText);
+        assert!(Protection::passphrase("caf\u{e9}".as_bytes(), DEFAULT_WORK_FACTOR).is_ok());
+    }
+
+    #[test]
+    fn recipients_are_read_as_they_are_written() {
+        let recipient = NewIdentity::generate().recipient;
+        assert_eq!(recipient.to_string().parse(), Ok(recipient));
+    }
+
+    #[test]
+    fn what_is_no_recipient_is_told_without_repeating_it() {
+        let parse = |text: &str| text.parse::<Recipient>().unwrap_err();
+        let identity = NewIdentity::generate();
+        assert_eq!(parse(&identity.secret), RecipientError::Identity);
+        let mut mistyped = identity.recipient.to_string();
+        mistyped.pop();
+        for text in ["", "hello", "age1", mistyped.as_str()] {
+            assert_eq!(parse(text), RecipientError::Malformed, "{text}");
+        }
+        for text in ["ssh-ed25519 AAAA", "age1yubikey1qqqq", "age1pq1qqqq"] {
+            assert_eq!(parse(text), RecipientError::OtherKind, "{text}");
+        }
+    }
+
+    #[test]
+    fn no_recipient_and_too_many_are_refused() {
+        let recipient = NewIdentity::generate().recipient;
+        let of = |count| Protection::recipients(vec![recipient.clone(); count]).map(|_| ());
+        assert_eq!(of(0), Err(ProtectionError::NoRecipient));
+        assert_eq!(of(MAX_RECIPIENTS), Ok(()));
+        assert_eq!(of(MAX_RECIPIENTS + 1), Err(ProtectionError::TooManyRecipients));
+    }
+
+    #[test]
+    fn debug_does_not_tell() {
+        let protection = Protection::passphrase(b"secret", DEFAULT_WORK_FACTOR).unwrap();
+        assert!(!format!("{protection:?}").contains("secret"));
+    }
+}

@@ -1,0 +1,11 @@
+//! What a packed program does when it starts, with the stub of the machine that the tests run on.
+
+#![allow(clippy::unwrap_used)]
+
+mod content;
+mod damage;
+mod keys;
+mod packed;
+mod program;
+mod stubs;
+mod terminal;

@@ -1,0 +1,30 @@
+//! What stubs there are, and that they stay small.
+
+use sealcrate_pack::{Target, stubs};
+
+use crate::packed::own_stub;
+
+/// The most that the stub for amd64 may have, in bytes.
+const MAX_AMD64: usize = 128 << 10;
+
+/// The most that any stub may have: the others are built by older compilers too.
+const MAX_ANY: usize = 144 << 10;
+
+#[test]
+fn stubs_are_small() {
+    assert_eq!(own_stub().bytes[..4], *b"\x7fELF");
+    for stub in stubs() {
+        let bound = if stub.target == Target::Amd64 { MAX_AMD64 } else { MAX_ANY };
+        assert!(stub.bytes.len() <= bound, "{}: {} bytes", stub.target, stub.bytes.len());
+    }
+}
+
+#[test]
+fn stubs_do_not_tell_where_they_were_built() {
+    for stub in stubs() {
+        let tells = |text: &str| stub.bytes.windows(text.len()).any(|w| w == text.as_bytes());
+        for place in [env!("CARGO_MANIFEST_DIR"), "/.cargo/", "/home/", "/root/"] {
+            assert!(!tells(place), "{} tells of {place}", stub.target);
+        }
+    }
+}

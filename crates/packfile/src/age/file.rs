@@ -1,0 +1,37 @@
+//! An age file: the header, a nonce, and the chunks of its content.
+
+use crate::age::{Chunks, FileKey, Header, HeaderError};
+
+/// A parsed age file. Nothing of it is authenticated yet.
+#[derive(Clone, Copy, Debug)]
+pub struct AgeFile<'a> {
+    header: Header<'a>,
+    nonce: &'a [u8; 16],
+    sealed: &'a [u8],
+}
+
+impl<'a> AgeFile<'a> {
+    /// Parses the header, and takes what follows as content.
+    ///
+    /// # Errors
+    /// The header or the nonce after it is not as it has to be.
+    pub fn parse(bytes: &'a [u8]) -> Result<Self, HeaderError> {
+        let header = Header::parse(bytes)?;
+        let rest = &bytes[header.bytes().len()..];
+        let (nonce, sealed) = rest.split_first_chunk().ok_or(HeaderError::Nonce)?;
+        Ok(Self { header, nonce, sealed })
+    }
+
+    /// Returns the header.
+    pub fn header(&self) -> &Header<'a> {
+        &self.header
+    }
+
+    /// Returns the chunks of the content, which are opened one after the other.
+    ///
+    /// The file key should come from this file's header, or have been [checked][Header::check]
+    /// against it.
+    pub fn chunks(&self, file_key: &FileKey) -> Chunks<'a> {
+        Chunks::new(&file_key.payload_key(self.nonce), self.sealed)
+    }
+}

@@ -1,0 +1,120 @@
+//! The header of an age file: the version, stanzas, and a MAC over both.
+
+use base64ct::{Base64Unpadded, Encoding as _};
+use thiserror::Error;
+
+use crate::age::stanza::{Lines, Passphrase, Stanza, Wrapped};
+use crate::age::{FileKey, UnwrapError};
+
+/// How every header begins.
+const VERSION: &[u8] = b"age-encryption.org/v1\n";
+
+/// How the line of the MAC begins; it is authenticated up to here.
+const MAC_MARK: &[u8] = b"---";
+
+/// The longest header that is read, in bytes: some five hundred recipients.
+const MAX_HEADER: usize = 64 << 10;
+
+/// A parsed header. It is authentic only towards a file key that [fits][Header::check].
+#[derive(Clone, Copy, Debug)]
+pub struct Header<'a> {
+    /// The whole, up to the end of the MAC's line.
+    bytes: &'a [u8],
+    /// The part that the MAC is over.
+    authenticated: &'a [u8],
+    mac: [u8; 32],
+    passphrase: Option<Passphrase>,
+}
+
+/// Why some bytes do not begin with the header of an age file.
+#[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum HeaderError {
+    /// The line of the MAC is not as it has to be.
+    #[error("the age header's last line is malformed")]
+    Mac,
+    /// A passphrase is not the only recipient.
+    #[error("the age header has a passphrase beside other recipients")]
+    Mixed,
+    /// The content has no nonce.
+    #[error("the age file ends after its header")]
+    Nonce,
+    /// A recipient of a known kind is not as it has to be.
+    #[error("the age header has a malformed recipient")]
+    Recipient,
+    /// Something that is no stanza stands where one should.
+    #[error("the age header is malformed")]
+    Stanza,
+    /// The header has no end within 64 KiB.
+    #[error("the age header has no end within 64 KiB")]
+    Unfinished,
+    /// It is not version 1 of the format.
+    #[error("there is no age file of version 1")]
+    Version,
+    /// A passphrase would take more than 2^20 to try.
+    #[error("the age header's work factor is more than 20")]
+    WorkFactor,
+}
+
+impl<'a> Header<'a> {
+    /// Parses the header with which `bytes` begin.
+    ///
+    /// # Errors
+    /// Says what is wrong with it. Every stanza is looked at, whoever it is for.
+    pub fn parse(bytes: &'a [u8]) -> Result<Self, HeaderError> {
+        let bounded = &bytes[..bytes.len().min(MAX_HEADER)];
+        let stanzas = bounded.strip_prefix(VERSION).ok_or(HeaderError::Version)?;
+        let mut lines = Lines::new(stanzas);
+        let (mut count, mut passphrase) = (0, None);
+        while !lines.rest().starts_with(MAC_MARK) {
+            if let Wrapped::Passphrase(found) = Stanza::take(&mut lines)?.wrapped()? {
+                passphrase = Some(found);
+            }
+            count += 1;
+        }
+        match (count, passphrase) {
+            (0, _) => return Err(HeaderError::Stanza),
+            (1, _) | (_, None) => {}
+            (_, Some(_)) => return Err(HeaderError::Mixed),
+        }
+        let mac_at = bounded.len() - lines.rest().len();
+        let line = lines.take()?;
+        let encoded = line[MAC_MARK.len()..].strip_prefix(b" ").ok_or(HeaderError::Mac)?;
+        let mut mac = [0; 32];
+        match Base64Unpadded::decode(encoded, &mut mac) {
+            Ok(decoded) if decoded.len() == 32 => {}
+            _ => return Err(HeaderError::Mac),
+        }
+        Ok(Self {
+            bytes: &bounded[..bounded.len() - lines.rest().len()],
+            authenticated: &bounded[..mac_at + MAC_MARK.len()],
+            mac,
+            passphrase,
+        })
+    }
+
+    /// Returns the bytes of the header, the end of its last line included.
+    pub fn bytes(&self) -> &'a [u8] {
+        self.bytes
+    }
+
+    /// Returns the stanza of the passphrase, if the file is for one. It is then for nobody else.
+    pub fn passphrase(&self) -> Option<&Passphrase> {
+        self.passphrase.as_ref()
+    }
+
+    /// Returns the stanzas, in their order.
+    pub fn stanzas(&self) -> impl Iterator<Item = Stanza<'a>> + use<'a> {
+        let between = &self.authenticated[VERSION.len()..self.authenticated.len() - MAC_MARK.len()];
+        let mut lines = Lines::new(between);
+        core::iter::from_fn(move || Stanza::take(&mut lines).ok())
+    }
+
+    /// Checks that this header was written with a file key.
+    ///
+    /// # Errors
+    /// [`UnwrapError::Mac`]: it was not, or was changed since.
+    pub fn check(&self, file_key: &FileKey) -> Result<(), UnwrapError> {
+        if file_key.has_mac(self.authenticated, &self.mac) { Ok(()) } else { Err(UnwrapError::Mac) }
+    }
+}

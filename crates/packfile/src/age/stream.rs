@@ -1,0 +1,70 @@
+//! The content of an age file: chunks of 64 KiB, each with its number and whether it is the last.
+
+use chacha20poly1305::aead::inout::InOutBuf;
+use chacha20poly1305::{AeadInOut as _, ChaCha20Poly1305, KeyInit as _, Nonce, Tag};
+use thiserror::Error;
+
+/// The length of every chunk's content but the last one's, in bytes.
+pub const CHUNK: usize = 64 << 10;
+
+const TAG: usize = 16;
+
+/// A chunk is not as it was written, or something is missing or was added.
+#[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
+#[error("the payload is damaged")]
+pub struct StreamError;
+
+/// The chunks of one file, opened in their order.
+pub struct Chunks<'a> {
+    cipher: ChaCha20Poly1305,
+    /// What was not opened; nothing once the last chunk was.
+    sealed: Option<&'a [u8]>,
+    number: u64,
+}
+
+impl<'a> Chunks<'a> {
+    pub(crate) fn new(key: &[u8; 32], sealed: &'a [u8]) -> Self {
+        Self { cipher: ChaCha20Poly1305::new(key.into()), sealed: Some(sealed), number: 0 }
+    }
+
+    /// Opens the next chunk into a buffer, and returns its content, or nothing after the last.
+    ///
+    /// Only when nothing has been returned is what came before known to be the whole content.
+    ///
+    /// # Errors
+    /// The chunk is not authentic, or not one that can stand there. Nothing comes after that.
+    // Not inlined, so that it is optimised as this crate is.
+    #[inline(never)]
+    pub fn next<'b>(
+        &mut self,
+        buffer: &'b mut [u8; CHUNK],
+    ) -> Result<Option<&'b [u8]>, StreamError> {
+        let Some(sealed) = self.sealed.take() else { return Ok(None) };
+        let is_last = sealed.len() <= CHUNK + TAG;
+        let (chunk, rest) = sealed.split_at(sealed.len().min(CHUNK + TAG));
+        let (chunk, tag) = chunk.split_at(chunk.len().checked_sub(TAG).ok_or(StreamError)?);
+        // Only an empty file has an empty chunk.
+        if chunk.is_empty() && self.number > 0 {
+            return Err(StreamError);
+        }
+        let content = &mut buffer[..chunk.len()];
+        // Eleven bytes of number, and one that says whether the chunk is the last.
+        let mut nonce = [0; 12];
+        nonce[3..11].copy_from_slice(&self.number.to_be_bytes());
+        nonce[11] = u8::from(is_last);
+        let tag = Tag::try_from(tag).map_err(|_| StreamError)?;
+        let places = InOutBuf::new(chunk, content).map_err(|_| StreamError)?;
+        self.cipher
+            .decrypt_inout_detached(&Nonce::from(nonce), &[], places, &tag)
+            .map_err(|_| StreamError)?;
+        self.number += 1;
+        self.sealed = (!is_last).then_some(rest);
+        Ok(Some(&buffer[..chunk.len()]))
+    }
+}
+
+impl core::fmt::Debug for Chunks<'_> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("Chunks").field("number", &self.number).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,28 @@
+//! The bytes of a packed program: all that the packer, the stub and the answering side share.
+//!
+//! A packed program is a stub with one more segment, the payload: parameters in clear and an age
+//! file (<https://c2sp.org/age>) whose content is the program. This crate reads and writes that
+//! segment, opens the age file, reads key text, and holds both sides of challenge and response. It
+//! knows nothing of ELF files, systems, prompts and compression, allocates nothing, and draws no
+//! random bytes: buffers and randomness come from the caller.
+
+#![no_std]
+
+#[cfg(test)]
+extern crate std;
+
+pub mod age;
+mod agreement;
+pub mod challenge;
+mod content;
+mod key_text;
+mod parameters;
+pub mod response;
+pub mod scrypt;
+mod segment;
+
+pub use agreement::Secret;
+pub use content::Content;
+pub use key_text::{KeyText, KeyTextError, MAX_KEY_TEXT, without_line_end};
+pub use parameters::{Parameters, ParametersError};
+pub use segment::{HEAD_LEN, MAGIC, Segment, SegmentError, write_head};

@@ -1,0 +1,126 @@
+//! The line that answers a challenge: the file key, sealed to the start that asked.
+//!
+//! The key that seals it depends on the challenge, so an answer opens nothing at another start, and
+//! on an ephemeral key, so it opens nothing for whoever has read both lines.
+
+use core::fmt;
+
+use base64ct::{Base64UrlUnpadded, Encoding as _};
+use thiserror::Error;
+use zeroize::Zeroizing;
+
+use crate::age::FileKey;
+use crate::age::keys::{derive, open_file_key, seal_file_key};
+use crate::agreement::Secret;
+use crate::challenge::{self, Challenge};
+
+/// How every response begins.
+pub const PREFIX: &str = "sealcrate-response-1.";
+
+/// The length of a response without a line end.
+pub const LINE_LEN: usize = PREFIX.len() + ENCODED;
+
+/// The length of 64 bytes in base64 without padding.
+const ENCODED: usize = 86;
+
+const INFO: &[u8] = b"sealcrate response v1";
+
+/// A response, which is no secret.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Response {
+    /// The answering side's ephemeral public key.
+    ephemeral: [u8; 32],
+    sealed: [u8; 32],
+}
+
+/// Why there is no response, or none that opens.
+#[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ResponseError {
+    /// What follows the prefix is not 64 bytes in base64.
+    #[error("the response is damaged: a character is wrong or missing")]
+    Damaged,
+    /// It answers another challenge.
+    #[error("the response is to another challenge")]
+    NoMatch,
+    /// It does not begin like one.
+    #[error("it is no response: that begins with {PREFIX}")]
+    Prefix,
+    /// The other side's public key is a point of low order.
+    #[error("the other side's key would give the answer away")]
+    Share,
+}
+
+impl Response {
+    /// Seals the file key that a challenge asks for, with a secret key made of fresh random bytes.
+    ///
+    /// # Errors
+    /// [`ResponseError::Share`]: anybody could open the response.
+    pub fn seal(
+        challenge: &Challenge<'_>,
+        file_key: &FileKey,
+        ephemeral: Secret,
+    ) -> Result<Self, ResponseError> {
+        let public = ephemeral.public();
+        let shared = ephemeral.shared_with(challenge.stub_key()).ok_or(ResponseError::Share)?;
+        let key = key(&shared, &public, challenge.stub_key(), challenge.digest());
+        Ok(Self { ephemeral: public, sealed: seal_file_key(&key, file_key) })
+    }
+
+    /// Parses a line without its end.
+    ///
+    /// # Errors
+    /// Says what is wrong with it.
+    pub fn parse(line: &str) -> Result<Self, ResponseError> {
+        let encoded = line.strip_prefix(PREFIX).ok_or(ResponseError::Prefix)?;
+        let mut bytes = [0; 64];
+        let decoded = Base64UrlUnpadded::decode(encoded, &mut bytes);
+        if decoded.map_err(|_| ResponseError::Damaged)?.len() != bytes.len() {
+            return Err(ResponseError::Damaged);
+        }
+        let mut response = Self { ephemeral: [0; 32], sealed: [0; 32] };
+        response.ephemeral.copy_from_slice(&bytes[..32]);
+        response.sealed.copy_from_slice(&bytes[32..]);
+        Ok(response)
+    }
+
+    /// Opens the file key with the secret key and the line of the challenge.
+    ///
+    /// It has not been [checked][crate::age::Header::check] against the header.
+    ///
+    /// # Errors
+    /// It is no answer to this challenge.
+    pub fn open(&self, challenge: &str, secret: &Secret) -> Result<FileKey, ResponseError> {
+        let shared = secret.shared_with(&self.ephemeral).ok_or(ResponseError::Share)?;
+        let digest = challenge::digest(challenge);
+        let key = key(&shared, &self.ephemeral, &secret.public(), &digest);
+        open_file_key(&key, &self.sealed).ok_or(ResponseError::NoMatch)
+    }
+}
+
+impl fmt::Display for Response {
+    /// Writes the line without its end.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut bytes = [0; 64];
+        bytes[..32].copy_from_slice(&self.ephemeral);
+        bytes[32..].copy_from_slice(&self.sealed);
+        let mut encoded = [0; ENCODED];
+        let encoded = Base64UrlUnpadded::encode(&bytes, &mut encoded).map_err(|_| fmt::Error)?;
+        write!(f, "{PREFIX}{encoded}")
+    }
+}
+
+fn key(
+    shared: &[u8; 32],
+    ephemeral: &[u8; 32],
+    stub_key: &[u8; 32],
+    digest: &[u8; 32],
+) -> Zeroizing<[u8; 32]> {
+    let mut salt = [0; 64];
+    salt[..32].copy_from_slice(ephemeral);
+    salt[32..].copy_from_slice(stub_key);
+    let mut info = [0; INFO.len() + 32];
+    info[..INFO.len()].copy_from_slice(INFO);
+    info[INFO.len()..].copy_from_slice(digest);
+    derive(shared, &salt, &info)
+}

@@ -1,0 +1,147 @@
+//! What the crate `age` writes is opened here, whatever its length, and nothing that was changed is.
+
+#![allow(clippy::unwrap_used)]
+
+use std::io::Write;
+use std::iter;
+
+use age::secrecy::{ExposeSecret as _, SecretString};
+use age::x25519;
+use proptest::prelude::*;
+use sealcrate_packfile::age::{AgeFile, CHUNK, Identity};
+use sealcrate_packfile::scrypt::Block;
+use sealcrate_packfile::{KeyText, Secret, challenge, response};
+
+/// Encrypts content for some recipients.
+fn sealed(content: &[u8], recipients: &[x25519::Recipient]) -> Vec<u8> {
+    let recipients = recipients.iter().map(|recipient| recipient as &dyn age::Recipient);
+    let mut writer =
+        age::Encryptor::with_recipients(recipients).unwrap().wrap_output(Vec::new()).unwrap();
+    writer.write_all(content).unwrap();
+    writer.finish().unwrap()
+}
+
+/// Opens a file as packed programs do; nothing if anything at all is wrong.
+fn opened(file: &[u8], identity: &Identity) -> Option<Vec<u8>> {
+    let file = AgeFile::parse(file).ok()?;
+    let mut chunks = file.chunks(&identity.unwrap(file.header()).ok()?);
+    let (mut content, mut buffer) = (Vec::new(), Box::new([0; CHUNK]));
+    while let Some(chunk) = chunks.next(&mut buffer).ok()? {
+        content.extend(chunk);
+    }
+    Some(content)
+}
+
+fn identity(of: &x25519::Identity) -> Identity {
+    Identity::parse(of.to_string().expose_secret()).unwrap()
+}
+
+/// Content of some length that is not the same everywhere.
+fn content(len: usize) -> Vec<u8> {
+    (0..len).map(|i| (i ^ i >> 8) as u8).collect()
+}
+
+#[test]
+fn content_of_every_length_around_chunks_comes_back() {
+    let key = x25519::Identity::generate();
+    for len in [0, 1, CHUNK - 1, CHUNK, CHUNK + 1, 2 * CHUNK, 3 * CHUNK + 5] {
+        let file = sealed(&content(len), &[key.to_public()]);
+        assert_eq!(opened(&file, &identity(&key)), Some(content(len)), "{len}");
+    }
+}
+
+#[test]
+fn passphrases_open_in_any_memory() {
+    let mut recipient = age::scrypt::Recipient::new(SecretString::from("pass".to_owned()));
+    recipient.set_work_factor(6);
+    let encryptor =
+        age::Encryptor::with_recipients(iter::once(&recipient as &dyn age::Recipient)).unwrap();
+    let mut writer = encryptor.wrap_output(Vec::new()).unwrap();
+    writer.write_all(b"content").unwrap();
+    let file = writer.finish().unwrap();
+    let file = AgeFile::parse(&file).unwrap();
+    let stanza = file.header().passphrase().unwrap();
+    assert_eq!(stanza.log_n(), 6);
+    for blocks in [64, 20, 1] {
+        let file_key = stanza.unwrap(b"pass", &mut vec![Block::ZERO; blocks]).unwrap();
+        file.header().check(&file_key).unwrap();
+        let mut buffer = Box::new([0; CHUNK]);
+        assert_eq!(file.chunks(&file_key).next(&mut buffer), Ok(Some(&b"content"[..])));
+    }
+    stanza.unwrap(b"other", &mut [Block::ZERO; 64]).unwrap_err();
+}
+
+#[test]
+fn each_of_several_recipients_opens_and_nobody_else() {
+    let keys = [(); 3].map(|()| x25519::Identity::generate());
+    let file = sealed(b"content", &keys.each_ref().map(x25519::Identity::to_public));
+    for key in &keys {
+        assert_eq!(opened(&file, &identity(key)).as_deref(), Some(&b"content"[..]));
+    }
+    assert_eq!(opened(&file, &identity(&x25519::Identity::generate())), None);
+}
+
+#[test]
+fn key_text_is_what_keygen_writes() {
+    let key = x25519::Identity::generate();
+    let text = format!("# public key: {}\n{}\n", key.to_public(), key.to_string().expose_secret());
+    let KeyText::Identities(lines) = KeyText::parse(text.as_bytes()).unwrap() else { panic!() };
+    assert_eq!(lines.iter().next().unwrap().public(), identity(&key).public());
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn no_changed_bit_is_opened(place in any::<prop::sample::Index>(), bit in 0..8_u8) {
+        let key = x25519::Identity::generate();
+        let mut file = sealed(&content(CHUNK + 100), &[key.to_public()]);
+        let place = place.index(file.len());
+        file[place] ^= 1 << bit;
+        prop_assert_eq!(opened(&file, &identity(&key)), None);
+    }
+
+    #[test]
+    fn no_part_of_a_file_is_opened(place in any::<prop::sample::Index>()) {
+        let key = x25519::Identity::generate();
+        let file = sealed(&content(CHUNK + 100), &[key.to_public()]);
+        let part = &file[..place.index(file.len())];
+        prop_assert_eq!(opened(part, &identity(&key)), None);
+    }
+
+    #[test]
+    fn responses_open_at_the_start_that_asked_and_nowhere_else(
+        stub: [u8; 32],
+        other: [u8; 32],
+        ephemeral: [u8; 32],
+        recipients in 1..4_usize,
+    ) {
+        let keys: Vec<_> = iter::repeat_with(x25519::Identity::generate).take(recipients).collect();
+        let publics: Vec<_> = keys.iter().map(x25519::Identity::to_public).collect();
+        let file = sealed(b"content", &publics);
+        let file = AgeFile::parse(&file).unwrap();
+        let (stub, other) = (Secret::new(stub), Secret::new(other));
+        prop_assume!(stub.public() != other.public());
+        let mut line = vec![0; challenge::line_len(file.header().bytes().len())];
+        let line = challenge::write(&stub.public(), file.header(), &mut line);
+
+        let mut buffer = vec![0; challenge::buffer_len(line)];
+        let parsed = challenge::Challenge::parse(line, &mut buffer).unwrap();
+        prop_assert_eq!(parsed.header().bytes(), file.header().bytes());
+        prop_assert_eq!(parsed.fingerprint(), challenge::Fingerprint::of(line));
+        let file_key = identity(&keys[0]).unwrap(parsed.header()).unwrap();
+        let sealed = response::Response::seal(&parsed, &file_key, Secret::new(ephemeral)).unwrap();
+
+        let answer = sealed.to_string();
+        prop_assert_eq!(answer.len(), response::LINE_LEN);
+        let answer = response::Response::parse(&answer).unwrap();
+        prop_assert_eq!(answer, sealed);
+        let opened = answer.open(line, &stub).unwrap();
+        prop_assert_eq!(file.header().check(&opened), Ok(()));
+        prop_assert!(answer.open(line, &other).is_err());
+        let mut line_of_other = vec![0; line.len()];
+        let line_of_other =
+            challenge::write(&other.public(), file.header(), &mut line_of_other);
+        prop_assert!(answer.open(line_of_other, &stub).is_err());
+    }
+}

@@ -1,0 +1,142 @@
+//! The functions that compilers call without being asked: `memcpy`, `memmove`, `memset`, `memcmp`,
+//! `bcmp` and `strlen`, as the C standard has them.
+//!
+//! They are in a crate of their own for its attribute: without it, the compiler sees that a loop
+//! copies bytes, and makes a call of `memcpy` out of the loop in `memcpy`.
+
+#![no_std]
+#![no_builtins]
+
+use core::ffi::{c_char, c_int};
+use core::mem::size_of;
+
+/// What is moved at once.
+type Piece = [usize; 2];
+
+const PIECE: usize = size_of::<Piece>();
+
+/// Copies `len` bytes between places that do not overlap.
+///
+/// # Safety
+/// As in C: both places are of that length.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn memcpy(to: *mut u8, from: *const u8, len: usize) -> *mut u8 {
+    // SAFETY: the caller's promise.
+    unsafe { forwards(to, from, len) };
+    to
+}
+
+/// Copies `len` bytes between places that may overlap.
+///
+/// # Safety
+/// As in C: both places are of that length.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn memmove(to: *mut u8, from: *const u8, len: usize) -> *mut u8 {
+    if (to as usize).wrapping_sub(from as usize) >= len {
+        // SAFETY: the caller's promise; nothing is read after it was written over, since `to` does
+        // not begin inside of what is read.
+        unsafe { forwards(to, from, len) };
+    } else {
+        // SAFETY: the caller's promise; `to` begins inside of what is read.
+        unsafe { backwards(to, from, len) };
+    }
+    to
+}
+
+/// Copies from the first byte to the last.
+#[inline(always)]
+unsafe fn forwards(to: *mut u8, from: *const u8, len: usize) {
+    let mut at = 0;
+    // SAFETY: `at` and what is moved there stay below `len`.
+    unsafe {
+        while len - at >= PIECE {
+            let piece = from.add(at).cast::<Piece>().read_unaligned();
+            to.add(at).cast::<Piece>().write_unaligned(piece);
+            at += PIECE;
+        }
+        while at < len {
+            *to.add(at) = *from.add(at);
+            at += 1;
+        }
+    }
+}
+
+/// Copies from the last byte to the first.
+#[inline(always)]
+unsafe fn backwards(to: *mut u8, from: *const u8, len: usize) {
+    let mut left = len;
+    // SAFETY: `left` and what is moved below it stay below `len`.
+    unsafe {
+        while left >= PIECE {
+            left -= PIECE;
+            let piece = from.add(left).cast::<Piece>().read_unaligned();
+            to.add(left).cast::<Piece>().write_unaligned(piece);
+        }
+        while left > 0 {
+            left -= 1;
+            *to.add(left) = *from.add(left);
+        }
+    }
+}
+
+/// Writes one byte `len` times.
+///
+/// # Safety
+/// As in C: the place is of that length.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn memset(to: *mut u8, byte: c_int, len: usize) -> *mut u8 {
+    let piece: Piece = [usize::from_ne_bytes([byte as u8; size_of::<usize>()]); 2];
+    let mut at = 0;
+    // SAFETY: `at` and what is written there stay below `len`.
+    unsafe {
+        while len - at >= PIECE {
+            to.add(at).cast::<Piece>().write_unaligned(piece);
+            at += PIECE;
+        }
+        while at < len {
+            *to.add(at) = byte as u8;
+            at += 1;
+        }
+    }
+    to
+}
+
+/// Compares two places as unsigned bytes.
+///
+/// # Safety
+/// As in C: both places are of that length.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn memcmp(one: *const u8, other: *const u8, len: usize) -> c_int {
+    for at in 0..len {
+        // SAFETY: `at` is below `len`.
+        let (a, b) = unsafe { (*one.add(at), *other.add(at)) };
+        if a != b {
+            return c_int::from(a) - c_int::from(b);
+        }
+    }
+    0
+}
+
+/// Tells, by anything but zero, that two places differ.
+///
+/// # Safety
+/// As in C: both places are of that length.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn bcmp(one: *const u8, other: *const u8, len: usize) -> c_int {
+    // SAFETY: the caller's promise.
+    unsafe { memcmp(one, other, len) }
+}
+
+/// Counts the bytes before the first zero.
+///
+/// # Safety
+/// As in C: there is a zero.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn strlen(text: *const c_char) -> usize {
+    let mut len = 0;
+    // SAFETY: nothing behind the zero is read.
+    while unsafe { *text.add(len) } != 0 {
+        len += 1;
+    }
+    len
+}

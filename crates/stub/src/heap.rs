@@ -1,0 +1,57 @@
+//! Memory for the one library that allocates, the zstd decoder.
+//!
+//! What is large is mapped by itself and given back. What is small is cut from pages that are never
+//! given back: the decoder has few small things, and soon the program takes the place of all.
+
+use core::alloc::{GlobalAlloc, Layout};
+use core::cell::Cell;
+use core::ptr;
+
+use crate::system;
+
+/// From this size on, in bytes, everything has pages of its own.
+const LARGE: usize = 32 << 10;
+
+/// How much is mapped at once for small things, in bytes.
+const AREA: usize = 256 << 10;
+
+#[global_allocator]
+static HEAP: Heap = Heap { next: Cell::new(0), end: Cell::new(0) };
+
+/// The area that small things are cut from.
+struct Heap {
+    next: Cell<usize>,
+    end: Cell<usize>,
+}
+
+// SAFETY: a stub has one thread and no signal handlers.
+unsafe impl Sync for Heap {}
+
+// SAFETY: what is given out is mapped, of the size and alignment that was asked for, and given out
+// once until it is given back.
+unsafe impl GlobalAlloc for Heap {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        if layout.size() >= LARGE {
+            // No alignment in use here is more than a page's.
+            return system::map(layout.size()).unwrap_or(ptr::null_mut());
+        }
+        let mut start = self.next.get().next_multiple_of(layout.align());
+        if start + layout.size() > self.end.get() {
+            let Ok(area) = system::map(AREA) else { return ptr::null_mut() };
+            self.end.set(area as usize + AREA);
+            start = area as usize;
+        }
+        self.next.set(start + layout.size());
+        start as *mut u8
+    }
+
+    unsafe fn dealloc(&self, place: *mut u8, layout: Layout) {
+        // SAFETY: the caller's promise: it is ours, of that size, and not used any more.
+        unsafe {
+            ptr::write_bytes(place, 0, layout.size());
+            if layout.size() >= LARGE {
+                system::unmap(place, layout.size());
+            }
+        }
+    }
+}

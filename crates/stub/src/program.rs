@@ -1,0 +1,67 @@
+//! The program as it comes into memory: a file that nothing names, sealed before it is run.
+
+use core::ffi::CStr;
+
+use linux_raw_sys::general::MFD_EXEC;
+
+use crate::failure::Failure;
+use crate::start::Start;
+use crate::system::{Errno, File};
+
+/// How every program begins.
+const ELF: &[u8] = b"\x7fELF";
+
+/// The longest name that a file in memory can have, in bytes.
+const MAX_NAME: usize = 249;
+
+/// A program that is being written.
+pub(crate) struct Program {
+    file: File,
+    has_begun: bool,
+}
+
+impl Program {
+    /// Makes an empty file in memory. The name is for whoever looks at processes.
+    pub(crate) fn new(name: &[u8]) -> Result<Self, Failure> {
+        let mut buffer = [0; MAX_NAME + 1];
+        let name = &name[..name.len().min(MAX_NAME)];
+        buffer[..name.len()].copy_from_slice(name);
+        let name = CStr::from_bytes_until_nul(&buffer).map_err(|_| Failure::Defect)?;
+        // Kernels before 6.3 do not know that a file can be for execution or not.
+        let made = match File::in_memory(name, MFD_EXEC) {
+            Err(Errno::INVALID) => File::in_memory(name, 0),
+            made => made,
+        };
+        match made {
+            Ok(file) => Ok(Self { file, has_begun: false }),
+            Err(Errno::ACCESS) => Err(Failure::NoExecutableMemory),
+            Err(errno) => Err(Failure::Program(errno)),
+        }
+    }
+
+    /// Appends some bytes.
+    pub(crate) fn write(&mut self, bytes: &[u8]) -> Result<(), Failure> {
+        // Both decoders and chunks give much more than four bytes at first, if there are so many.
+        if !self.has_begun && !bytes.starts_with(ELF) {
+            return Err(Failure::Content("it holds no program"));
+        }
+        self.has_begun = true;
+        self.file.descriptor().write(bytes).map_err(Failure::Program)
+    }
+
+    /// Becomes the program. Returns only where that fails.
+    pub(crate) fn run(self, start: &Start) -> Failure {
+        if !self.has_begun {
+            return Failure::Content("it holds no program");
+        }
+        if let Err(errno) = self.file.seal() {
+            return Failure::Program(errno);
+        }
+        let (arguments, environment) = start.lists();
+        // SAFETY: these are such lists.
+        match unsafe { self.file.execute(arguments, environment) } {
+            Errno::NO_ENTRY => Failure::Loader,
+            errno => Failure::Execute(errno),
+        }
+    }
+}

@@ -1,0 +1,42 @@
+//! What the kernel says when it will not.
+
+use core::fmt;
+
+use linux_raw_sys::errno as linux;
+
+/// The number of an error.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Errno(pub(crate) u16);
+
+impl Errno {
+    pub(crate) const ACCESS: Self = Self(linux::EACCES as u16);
+    pub(crate) const INTERRUPTED: Self = Self(linux::EINTR as u16);
+    pub(crate) const INVALID: Self = Self(linux::EINVAL as u16);
+    pub(crate) const NAME_TOO_LONG: Self = Self(linux::ENAMETOOLONG as u16);
+    pub(crate) const NO_MEMORY: Self = Self(linux::ENOMEM as u16);
+    pub(crate) const NO_ENTRY: Self = Self(linux::ENOENT as u16);
+    pub(crate) const NOT_A_DIRECTORY: Self = Self(linux::ENOTDIR as u16);
+}
+
+impl fmt::Display for Errno {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match u32::from(self.0) {
+            linux::E2BIG => "arguments and environment are too long",
+            linux::EACCES => "permission denied",
+            linux::EIO => "input/output error",
+            linux::EISDIR => "it is a directory",
+            linux::ELOOP => "too many symbolic links",
+            linux::EMFILE | linux::ENFILE => "too many open files",
+            linux::ENAMETOOLONG => "the name is too long",
+            linux::ENODEV | linux::ENXIO => "no such device",
+            linux::ENOENT => "no such file or directory",
+            linux::ENOEXEC => "it is no program for this machine",
+            linux::ENOMEM => "out of memory",
+            linux::ENOSPC => "no space left",
+            linux::ENOSYS => "the kernel does not know the call",
+            linux::ENOTDIR => "not a directory",
+            linux::EPERM => "not permitted",
+            _ => return write!(f, "error {} of the kernel", self.0),
+        })
+    }
+}

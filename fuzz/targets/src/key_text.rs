@@ -1,0 +1,34 @@
+//! What a variable, a file or a prompt holds as a key.
+
+use sealcrate_packfile::{KeyText, KeyTextError, MAX_KEY_TEXT, without_line_end};
+
+/// Tells what some bytes are as a key.
+pub(crate) fn run(data: &[u8]) {
+    let text = without_line_end(data);
+    assert!(data.starts_with(text) && data.len() - text.len() <= 2);
+    match KeyText::parse(data) {
+        Ok(KeyText::Passphrase(passphrase)) => assert_eq!(passphrase, data),
+        Ok(KeyText::Identities(lines)) => {
+            let publics = || lines.iter().map(|identity| identity.public());
+            assert!(publics().next().is_some());
+            // Every line is an identity or passed over, whatever ends it. Comments may hold anything.
+            let Ok(text) = std::str::from_utf8(data) else { return };
+            let counted = text.lines().filter(|line| line.starts_with("AGE-SECRET-KEY-1")).count();
+            assert_eq!(publics().count(), counted);
+            let windows = text.replace("\r\n", "\n").replace('\n', "\r\n");
+            if windows.len() <= MAX_KEY_TEXT {
+                let Ok(KeyText::Identities(again)) = KeyText::parse(windows.as_bytes()) else {
+                    panic!("no identities any more");
+                };
+                assert!(again.iter().map(|identity| identity.public()).eq(publics()));
+            }
+        }
+        Err(KeyTextError::Empty) => assert!(data.is_empty()),
+        Err(KeyTextError::TooLong) => assert!(data.len() > MAX_KEY_TEXT),
+        Err(KeyTextError::Identity { line }) => {
+            let lines = data.iter().filter(|byte| **byte == b'\n').count() + 1;
+            assert!((1..=lines).contains(&line));
+        }
+        Err(other) => panic!("{other}"),
+    }
+}

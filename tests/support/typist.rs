@@ -1,0 +1,122 @@
+//! A program at a terminal of its own, and somebody who reads and types there.
+
+use std::fs::{File, OpenOptions};
+use std::io::{Read, Write};
+use std::process::{Child, Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+use rustix::termios::{LocalModes, tcgetattr};
+
+use crate::{Done, Sandbox};
+
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A run of a program at a terminal of its own.
+#[derive(Debug)]
+pub struct Typist {
+    terminal: File,
+    child: Child,
+    seen: Vec<u8>,
+}
+
+impl Typist {
+    /// Starts a program, whose standard output and standard error are not the terminal.
+    ///
+    /// Its arguments and the variables that were set for it are those of `direct`.
+    ///
+    /// # Panics
+    /// If there is no terminal to be had, or the program cannot be run.
+    pub fn start(sandbox: &Sandbox, direct: &Command) -> Self {
+        let flags = OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC;
+        let terminal = openpt(flags).expect("a terminal can be made");
+        grantpt(&terminal).expect("a terminal can be made");
+        unlockpt(&terminal).expect("a terminal can be made");
+        let name = ptsname(&terminal, Vec::new()).expect("the terminal has a name");
+        let name = name.into_string().expect("terminals have ASCII names");
+        let other_side = OpenOptions::new().read(true).write(true).open(name);
+        let mut command = sandbox.command("setsid");
+        // The program's standard input becomes its controlling terminal.
+        command.arg("--ctty").arg(direct.get_program()).args(direct.get_args());
+        for (name, value) in direct.get_envs() {
+            if let Some(value) = value {
+                command.env(name, value);
+            }
+        }
+        command.stdin(other_side.expect("the terminal can be opened"));
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        let child = command.spawn().expect("the program can be run");
+        Self { terminal: terminal.into(), child, seen: Vec::new() }
+    }
+
+    /// Waits for a text, and returns all that was seen on the terminal so far.
+    ///
+    /// # Panics
+    /// If the program ends before, or waits for something itself.
+    #[track_caller]
+    pub fn wait_for(&mut self, text: &str) -> String {
+        let patience = Timespec::try_from(PATIENCE).expect("it is not long");
+        while !self.seen.ends_with(text.as_bytes()) {
+            let mut readable = [PollFd::new(&self.terminal, PollFlags::IN)];
+            let ready =
+                poll(&mut readable, Some(&patience)).expect("the terminal can be waited for");
+            assert!(ready > 0, "{text:?} was not seen in {:?}", self.seen());
+            let mut byte = [0];
+            let read = self.terminal.read_exact(&mut byte);
+            assert!(read.is_ok(), "{text:?} was not seen in {:?}", self.seen());
+            self.seen.push(byte[0]);
+        }
+        self.seen()
+    }
+
+    /// Waits for a prompt and for the end of the echo, and types a line.
+    ///
+    /// # Panics
+    /// If either does not come.
+    #[track_caller]
+    pub fn type_at(&mut self, prompt: &str, line: &str) {
+        self.wait_for(prompt);
+        let deadline = Instant::now() + PATIENCE;
+        while self.echoes() {
+            assert!(Instant::now() < deadline, "the terminal keeps echoing");
+            thread::sleep(Duration::from_millis(5));
+        }
+        self.press(line);
+        self.press("\n");
+    }
+
+    /// Presses keys, without waiting for anything.
+    ///
+    /// # Panics
+    /// If the terminal takes nothing.
+    pub fn press(&mut self, keys: &str) {
+        self.terminal.write_all(keys.as_bytes()).expect("the terminal takes what is typed");
+    }
+
+    /// Whether what is typed can be seen now.
+    ///
+    /// # Panics
+    /// If the terminal does not say.
+    pub fn echoes(&self) -> bool {
+        let modes = tcgetattr(&self.terminal).expect("the terminal tells its modes");
+        modes.local_modes.contains(LocalModes::ECHO)
+    }
+
+    /// Waits for the end, and returns the result with all that was seen on the terminal.
+    ///
+    /// # Panics
+    /// If something else than UTF-8 was written.
+    pub fn end(self) -> (Done, String) {
+        let Self { mut terminal, child, mut seen } = self;
+        let done = child.wait_with_output().expect("the program can be waited for").into();
+        // After the last byte Linux tells by an error that nobody holds the other side.
+        let _ = terminal.read_to_end(&mut seen);
+        (done, String::from_utf8(seen).expect("the terminal shows UTF-8"))
+    }
+
+    fn seen(&self) -> String {
+        String::from_utf8_lossy(&self.seen).into_owned()
+    }
+}

@@ -1,0 +1,136 @@
+//! Starts where the system gives little: no `/proc`, no files at all, no memfd that may be
+//! executed, little memory.
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use sealcrate_tests::Done;
+
+use crate::programs::{Kind, MARK};
+use crate::workshop::{FAST, PASSPHRASE, Workshop, assert_refused, key_pair};
+
+/// Prepares a start of a program that sees one folder as the root of all files.
+///
+/// In a user namespace of its own anybody may do so.
+fn start_in_root(root: &Path, program: &str) -> Command {
+    let mut command = Command::new("unshare");
+    command.args(["--map-root-user", "--root"]).arg(root).arg(program);
+    command.env_clear().env("PATH", "/usr/bin:/bin").stdin(Stdio::null());
+    command
+}
+
+fn root_with(workshop: &Workshop, packed: &Path) -> std::path::PathBuf {
+    let root = workshop.path("root");
+    fs::create_dir_all(&root).unwrap();
+    fs::rename(packed, root.join("program")).unwrap();
+    root
+}
+
+#[test]
+fn program_runs_where_there_is_nothing_but_itself() {
+    for kind in Kind::ALL.into_iter().filter(|kind| kind.is_static()) {
+        let workshop = Workshop::new();
+        let root = root_with(&workshop, &workshop.pack(kind.path()));
+        assert!(!root.join("proc").exists());
+        let done = Done::of(start_in_root(&root, "/program").env("BP", &key_pair().identity));
+        done.with_status(0).prints(&format!("{MARK}\n"));
+        let done = Done::of(start_in_root(&root, "/program").env("BP", "wrong"));
+        assert_refused(done, 3, "wrong key");
+    }
+}
+
+#[test]
+fn program_under_a_passphrase_runs_where_there_is_nothing_but_itself() {
+    let workshop = Workshop::new();
+    let root = root_with(&workshop, &workshop.pack_under_passphrase(Kind::Go.path()));
+    let done = Done::of(start_in_root(&root, "/program").env("BP", PASSPHRASE));
+    done.with_status(0).prints(&format!("{MARK}\n"));
+    let done = Done::of(&mut start_in_root(&root, "/program"));
+    assert_refused(done, 3, "/run/secrets/bp");
+}
+
+#[test]
+fn limit_of_memory_that_is_too_small_is_said_with_figures() {
+    let workshop = Workshop::new();
+    let root = root_with(&workshop, &workshop.pack_under_passphrase(Kind::RustStatic.path()));
+    // As the two versions of control groups show their limit inside of a container.
+    for path in ["sys/fs/cgroup/memory.max", "sys/fs/cgroup/memory/memory.limit_in_bytes"] {
+        let file = root.join(path);
+        fs::create_dir_all(file.parent().unwrap()).unwrap();
+        fs::write(&file, "7340032\n").unwrap();
+        let done = Done::of(start_in_root(&root, "/program").env("BP", PASSPHRASE));
+        // The limit, and the program with some more.
+        let done = done.says("limit is 7 MiB").says("takes 10 MiB");
+        assert_refused(done, 1, "not enough memory");
+
+        for enough in ["max\n", "1073741824\n", "9223372036854771712\n", "", "what?\n"] {
+            fs::write(&file, enough).unwrap();
+            let done = Done::of(start_in_root(&root, "/program").env("BP", PASSPHRASE));
+            done.with_status(0);
+        }
+        fs::remove_file(&file).unwrap();
+    }
+}
+
+#[test]
+fn secret_that_is_mounted_opens() {
+    let workshop = Workshop::new();
+    let root = root_with(&workshop, &workshop.pack(Kind::Go.path()));
+    fs::create_dir_all(root.join("run/secrets")).unwrap();
+    fs::copy(workshop.path("identity"), root.join("run/secrets/bp")).unwrap();
+    Done::of(&mut start_in_root(&root, "/program")).with_status(0).prints(&format!("{MARK}\n"));
+    fs::copy(workshop.path("other-identity"), root.join("run/secrets/bp")).unwrap();
+    assert_refused(Done::of(&mut start_in_root(&root, "/program")), 3, "wrong key");
+}
+
+/// Prepares a start where the sysctl `vm.memfd_noexec` has a value; in a namespace for processes of
+/// its own, which has one of its own, anybody may set it.
+fn start_with_memfd_noexec(value: &str, program: &Path) -> Command {
+    let script = "echo \"$1\" > /proc/sys/vm/memfd_noexec && exec \"$2\"";
+    let mut command = Command::new("unshare");
+    command.args(["--map-root-user", "--pid", "--fork", "--mount-proc", "sh", "-c", script, "sh"]);
+    command.arg(value).arg(program).stdin(Stdio::null());
+    command.env_clear().env("PATH", "/usr/bin:/bin").env("BP", &key_pair().identity);
+    command
+}
+
+#[test]
+fn forbidden_execution_of_memory_is_said() {
+    let workshop = Workshop::new();
+    let packed = workshop.pack(Kind::Go.path());
+    if !Path::new("/proc/sys/vm/memfd_noexec").exists() {
+        // Linux before 6.3 has neither the sysctl nor MFD_EXEC: what can be held there is that the
+        // program runs without.
+        let mut command = crate::workshop::start_with_key(&packed);
+        Done::of(&mut command).with_status(0).prints(&format!("{MARK}\n"));
+        return;
+    }
+    for value in ["0", "1"] {
+        let done = Done::of(&mut start_with_memfd_noexec(value, &packed));
+        done.with_status(0).prints(&format!("{MARK}\n"));
+    }
+    let done = Done::of(&mut start_with_memfd_noexec("2", &packed));
+    assert_refused(done, 1, "vm.memfd_noexec");
+}
+
+#[test]
+fn limits_of_the_process_are_no_trouble() {
+    let workshop = Workshop::new();
+    let packed = workshop.pack_with(Kind::MuslStatic.path(), &["--pass-file", "key", FAST]);
+    let mut command = Command::new("/bin/sh");
+    // Few descriptors, a small stack, no core, no files to be written.
+    command.args(["-c", "ulimit -n 4; ulimit -s 256; ulimit -c 0; exec \"$0\""]).arg(&packed);
+    command.env_clear().env("BP", PASSPHRASE).stdin(Stdio::null());
+    Done::of(&mut command).with_status(0).prints(&format!("{MARK}\n"));
+}
+
+#[test]
+fn too_little_address_space_is_said() {
+    let workshop = Workshop::new();
+    let packed = workshop.pack_under_passphrase(Kind::MuslStatic.path());
+    let mut command = Command::new("/bin/sh");
+    command.args(["-c", "ulimit -v 512; exec \"$0\""]).arg(&packed);
+    command.env_clear().env("BP", PASSPHRASE).stdin(Stdio::null());
+    assert_refused(Done::of(&mut command), 1, "not enough memory");
+}

@@ -1,0 +1,18 @@
+//! Packed programs, as their users make and start them: what they do that the bare program does,
+//! what they tell nobody, and what they refuse.
+
+#![allow(missing_docs, clippy::unwrap_used)]
+
+mod age;
+mod confined;
+mod containers;
+mod damage;
+mod example;
+mod kinds;
+mod programs;
+mod refused;
+mod respond;
+mod same;
+mod start;
+mod terminal;
+mod workshop;
