@@ -11,6 +11,7 @@ mod binary;
 mod child;
 mod demo;
 mod engine;
+mod foreign;
 mod packages;
 mod private_engine;
 mod root;

@@ -18,7 +18,7 @@ struct Need {
 const BUSYBOX: [&str; 2] = ["/bin/busybox", "/usr/bin/busybox"];
 
 /// By file, not by package name: Docker's own packages (docker-ce) serve as well as Debian's.
-const NEEDS: [Need; 13] = [
+const NEEDS: [Need; 17] = [
     Need {
         package: "docker.io",
         files: &["/usr/sbin/dockerd", "/usr/bin/dockerd"],
@@ -42,6 +42,27 @@ const NEEDS: [Need; 13] = [
     Need { package: "age", files: &["/usr/bin/age"], accepts: Path::exists },
     Need { package: "lz4", files: &["/usr/bin/lz4"], accepts: Path::exists },
     Need { package: "zstd", files: &["/usr/bin/zstd"], accepts: Path::exists },
+    // Stubs for other machines are linked by these, and run in the last.
+    Need {
+        package: "binutils-aarch64-linux-gnu",
+        files: &["/usr/bin/aarch64-linux-gnu-ld"],
+        accepts: Path::exists,
+    },
+    Need {
+        package: "binutils-arm-linux-gnueabihf",
+        files: &["/usr/bin/arm-linux-gnueabihf-ld"],
+        accepts: Path::exists,
+    },
+    Need {
+        package: "binutils-i686-linux-gnu",
+        files: &["/usr/bin/i686-linux-gnu-ld"],
+        accepts: Path::exists,
+    },
+    Need {
+        package: "qemu-user-static",
+        files: &["/usr/bin/qemu-aarch64-static"],
+        accepts: Path::exists,
+    },
 ];
 
 /// What newer releases split off from docker.io: the client, and BuildKit's part of it.
@@ -97,6 +118,16 @@ fn install_those(missing: impl Fn() -> Vec<&'static str>) -> anyhow::Result<()> 
     apt_get(&["update"])?;
     // Asked again, since it may depend on the lists that have just come.
     install(&missing())
+}
+
+/// Installs packages in exact versions, `NAME=VERSION` each, older than installed ones if need be.
+///
+/// # Errors
+/// They cannot be installed.
+pub(crate) fn install_exactly(packages: &[&str]) -> anyhow::Result<()> {
+    announce(&format!("installing {}", packages.join(" ")));
+    root::authenticate()?;
+    install(&[&["--allow-downgrades"], packages].concat())
 }
 
 fn missing() -> Vec<&'static str> {
@@ -186,8 +217,9 @@ impl NoServiceStarts {
     }
 }
 
+/// Tells what takes a while.
 #[expect(clippy::print_stderr, reason = "what the user waits for")]
-fn announce(what: &str) {
+pub(crate) fn announce(what: &str) {
     eprintln!("xtask: {what}");
 }
 

@@ -158,6 +158,11 @@ fn any_challenge_and_response_is_read_as_it_is_written() {
 }
 
 #[test]
+fn any_program_yields_only_what_was_packed() {
+    survives("program", 10_000);
+}
+
+#[test]
 fn any_encrypted_image_yields_only_what_was_put_in() {
     survives("sealed_image", 1_500);
 }

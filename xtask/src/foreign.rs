@@ -1,0 +1,190 @@
+//! What building stubs for other machines takes where rustup's compiler has no `core` for them: the
+//! distribution's compiler, and out of its packages for other architectures the few files that a
+//! program without the standard library is linked with.
+//!
+//! The packages are not installed, since they would bring LLVM along for every architecture, and
+//! make the system one of several architectures. apt gets lists of its own for each, beside the
+//! system's; the files go to `target/foreign-core`, where the build script of `crates/pack` looks.
+
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::SystemTime;
+
+use anyhow::{Context, bail, ensure};
+
+use crate::packages;
+
+/// The distribution's compiler.
+const COMPILER: &str = "/usr/bin/rustc";
+
+/// The package that has a compiler new enough, and the package of its libraries.
+const PACKAGES: (&str, &str) = ("rustc-web", "libstd-rust-web-dev");
+
+/// The packages of a release whose own compiler is new enough.
+const OWN_PACKAGES: (&str, &str) = ("rustc", "libstd-rust-dev");
+
+/// Other machines, as Debian and as the compiler calls them.
+const MACHINES: [(&str, &str); 3] = [
+    ("arm64", "aarch64-unknown-linux-gnu"),
+    ("armhf", "armv7-unknown-linux-gnueabihf"),
+    ("i386", "i686-unknown-linux-gnu"),
+];
+
+/// The libraries that are taken, without the rest of their names.
+const LIBRARIES: [&str; 4] =
+    ["liballoc-", "libcompiler_builtins-", "libcore-", "librustc_std_workspace_core-"];
+
+/// Provides what is missing.
+///
+/// # Errors
+/// There is no apt; it does not have the packages in one version; what failed.
+pub(crate) fn provide() -> anyhow::Result<()> {
+    let root = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/.."));
+    let folder = root.join("target/foreign-core/lib/rustlib");
+    let missing: Vec<Machine> = MACHINES
+        .iter()
+        .filter(|(_, triple)| !folder.join(triple).exists())
+        .map(|(architecture, triple)| Machine::new(architecture, triple))
+        .collect::<anyhow::Result<_>>()?;
+    if missing.is_empty() && Path::new(COMPILER).exists() {
+        return Ok(());
+    }
+    for machine in &missing {
+        machine.update();
+    }
+    let (library, version) = compiler(&missing)?;
+    for machine in &missing {
+        packages::announce(&format!("unpacking {library} {version} for {}", machine.architecture));
+        machine.unpack(library, &version, &folder)?;
+    }
+    // The build script does not look at a folder that is not there yet.
+    let script = File::options().append(true).open(root.join("crates/pack/build.rs"))?;
+    script.set_modified(SystemTime::now()).context("cannot touch the build script of crates/pack")
+}
+
+/// Returns the name and version of the libraries' package that fits the distribution's compiler,
+/// which is installed if it is missing.
+fn compiler(missing: &[Machine]) -> anyhow::Result<(&'static str, String)> {
+    if !Path::new(COMPILER).exists() {
+        let (package, library) = PACKAGES;
+        let mut versions = versions(&[], library)?;
+        for machine in missing {
+            let others = versions_for(machine, library)?;
+            versions.retain(|version| others.contains(version));
+        }
+        let version = versions.first().context("no rustc-web is there for all architectures")?;
+        packages::install_exactly(&[
+            &format!("{package}={version}"),
+            &format!("{library}={version}"),
+        ])?;
+    }
+    for (package, library) in [PACKAGES, OWN_PACKAGES] {
+        let shown = Command::new("dpkg-query")
+            .args(["--show", "--showformat=${Version}", package])
+            .stderr(Stdio::null())
+            .output()
+            .context("cannot run dpkg-query")?;
+        let version = String::from_utf8(shown.stdout)?;
+        if shown.status.success() && !version.is_empty() {
+            return Ok((library, version));
+        }
+    }
+    bail!("{COMPILER} is of no package of Debian's: there are no libraries for it")
+}
+
+fn versions_for(machine: &Machine, package: &str) -> anyhow::Result<Vec<String>> {
+    versions(&machine.options, package)
+}
+
+/// Returns the versions of a package that there are, the newest first.
+fn versions(options: &[String], package: &str) -> anyhow::Result<Vec<String>> {
+    let listed = Command::new("apt-cache")
+        .args(options)
+        .args(["madison", package])
+        .output()
+        .context("cannot run apt-cache")?;
+    let text = String::from_utf8(listed.stdout)?;
+    Ok(text.lines().filter_map(|line| Some(line.split('|').nth(1)?.trim().to_owned())).collect())
+}
+
+/// Another architecture, with apt's state for it in a folder of its own.
+struct Machine {
+    architecture: &'static str,
+    triple: &'static str,
+    state: tempfile::TempDir,
+    options: Vec<String>,
+}
+
+impl Machine {
+    fn new(architecture: &'static str, triple: &'static str) -> anyhow::Result<Self> {
+        let state = tempfile::tempdir().context("cannot create a temporary folder")?;
+        let path = state.path();
+        for folder in ["lists/partial", "cache/archives/partial", "packages"] {
+            fs::create_dir_all(path.join(folder))?;
+        }
+        File::create(path.join("status"))?;
+        let shown = path.display();
+        let mut options = vec![
+            format!("APT::Architecture={architecture}"),
+            format!("APT::Architectures::={architecture}"),
+            format!("Dir::State={shown}"),
+            format!("Dir::State::lists={shown}/lists"),
+            format!("Dir::State::status={shown}/status"),
+            format!("Dir::Cache={shown}/cache"),
+        ];
+        if rustix::process::geteuid().is_root() {
+            // The user that apt becomes may not write to folders of ours.
+            options.push("APT::Sandbox::User=root".into());
+        }
+        let options = options.into_iter().flat_map(|option| ["-o".into(), option]).collect();
+        Ok(Self { architecture, triple, state, options })
+    }
+
+    /// Fetches the lists. Some of them may be missing: whether the package is there shows later.
+    fn update(&self) {
+        let _ = self.apt_get().args(["--quiet", "--quiet", "update"]).status();
+    }
+
+    fn apt_get(&self) -> Command {
+        let mut command = Command::new("apt-get");
+        command.args(&self.options).stdin(Stdio::null());
+        command
+    }
+
+    /// Takes the libraries out of a package.
+    fn unpack(&self, package: &str, version: &str, folder: &Path) -> anyhow::Result<()> {
+        let packages = self.state.path().join("packages");
+        let status = self
+            .apt_get()
+            .args(["--quiet", "download", &format!("{package}={version}")])
+            .current_dir(&packages)
+            .status()
+            .context("cannot run apt-get")?;
+        ensure!(status.success(), "cannot get {package} {version} for {}", self.architecture);
+        let file = only_file(&packages)?;
+        let unpacked = self.state.path().join("unpacked");
+        let status = Command::new("dpkg-deb").arg("--extract").args([&file, &unpacked]).status()?;
+        ensure!(status.success(), "cannot unpack {}", file.display());
+
+        // Complete or not there at all: a folder is taken to have everything.
+        let from = unpacked.join("usr/lib/rustlib").join(self.triple).join("lib");
+        let made = folder.join(format!("{}.new", self.triple));
+        fs::create_dir_all(made.join("lib"))?;
+        let files = fs::read_dir(&from).with_context(|| format!("{package} has no libraries"))?;
+        for file in files {
+            let file = file?;
+            let name = file.file_name();
+            let is_taken = |start| name.to_str().is_some_and(|name| name.starts_with(start));
+            if LIBRARIES.into_iter().any(is_taken) {
+                fs::copy(file.path(), made.join("lib").join(&name))?;
+            }
+        }
+        fs::rename(&made, folder.join(self.triple)).context("cannot name the libraries' folder")
+    }
+}
+
+fn only_file(folder: &Path) -> anyhow::Result<PathBuf> {
+    let first = fs::read_dir(folder)?.next().context("apt-get downloaded nothing")?;
+    Ok(first?.path())
+}
