@@ -3,6 +3,7 @@
 use std::io::{self, Read};
 
 use anyhow::{Context, Result};
+use sealcrate_image::engine::ExportForm;
 use sealcrate_image::{Artifact, Location, Platform};
 use sealcrate_pack::{AnswerError, Packed, Question, holds_program};
 
@@ -55,7 +56,7 @@ fn search(
     platform: Option<&Platform>,
     session: &Session,
 ) -> Result<()> {
-    let source = session.places.source(location)?;
+    let source = session.places.source(location, ExportForm::AsTheyCome)?;
     let image = Artifact::read(&source)?.into_image(&source, platform)?;
     let protection = protection(&image)?;
     let header = question.header();
