@@ -11,7 +11,7 @@ use std::process::Command;
 
 use sealcrate_tests::Done;
 
-use crate::workshop::{FAST, Workshop, assert_refused, key_pair, start};
+use crate::workshop::{FAST, Workshop, assert_refused, install, key_pair, start};
 
 /// Another machine: its name in `--list-targets`, the prefix of its tools, its emulator.
 const MACHINES: [(&str, &str, &str); 3] = [
@@ -93,7 +93,8 @@ fn foreign_payloads_that_were_changed_are_told() {
         let mut bytes = fs::read(&packed).unwrap();
         let age = bytes.windows(21).rposition(|window| window == b"age-encryption.org/v1").unwrap();
         bytes[age + 300] ^= 1;
-        let changed = workshop.write("changed", bytes);
+        let changed = workshop.path("changed");
+        install(&bytes, &changed);
         let key: OsString = workshop.path("key").into();
         let told = Done::of(start_in(emulator, &changed).env("BP_FILE", key));
         assert_refused(told, 5, "the payload is damaged");
