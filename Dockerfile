@@ -3,6 +3,9 @@
 #   docker build -t sealcrate .
 
 FROM rust:1.90-bookworm AS build
+# For each there is a stub then, so that programs for all of them can be packed.
+RUN rustup target add x86_64-unknown-linux-gnu aarch64-unknown-linux-gnu \
+    armv7-unknown-linux-gnueabihf i686-unknown-linux-gnu
 WORKDIR /source
 COPY . .
 # Only the program itself is linked in another way than usual: it needs no other file.

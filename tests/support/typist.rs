@@ -78,13 +78,35 @@ impl Typist {
     #[track_caller]
     pub fn type_at(&mut self, prompt: &str, line: &str) {
         self.wait_for(prompt);
+        self.wait_until_typing_is_hidden();
+        self.press(line);
+        self.press("\n");
+    }
+
+    /// Waits until what is typed can not be seen.
+    ///
+    /// # Panics
+    /// If it stays visible.
+    #[track_caller]
+    pub fn wait_until_typing_is_hidden(&self) {
         let deadline = Instant::now() + PATIENCE;
         while self.echoes() {
             assert!(Instant::now() < deadline, "the terminal keeps echoing");
             thread::sleep(Duration::from_millis(5));
         }
-        self.press(line);
-        self.press("\n");
+    }
+
+    /// Waits until what is typed can be seen, as is usual.
+    ///
+    /// # Panics
+    /// If it stays hidden.
+    #[track_caller]
+    pub fn wait_until_typing_is_shown(&self) {
+        let deadline = Instant::now() + PATIENCE;
+        while !self.echoes() {
+            assert!(Instant::now() < deadline, "the terminal does not echo");
+            thread::sleep(Duration::from_millis(5));
+        }
     }
 
     /// Presses keys, without waiting for anything.

@@ -39,9 +39,29 @@ fn images_are_built_without_network_and_cryptography() {
 }
 
 #[test]
+fn packed_programs_are_written_without_network_and_layer_formats() {
+    let tree = tree("sealcrate-pack");
+    assert!(tree.contains("sealcrate-image") && tree.contains("sealcrate-packfile"));
+    // The age library has combinators of futures in its tree, and nothing that runs them on I/O.
+    let network: Vec<&str> = NETWORK.into_iter().filter(|&name| name != "futures-util").collect();
+    assert_eq!(found(&tree, &network), [""; 0]);
+    assert_eq!(found(&tree, &["sealcrate", "sealcrate-crypt"]), [""; 0]);
+}
+
+#[test]
+fn the_bytes_of_packed_programs_are_known_without_anything_else_of_ours() {
+    let tree = tree("sealcrate-packfile");
+    assert!(tree.contains("chacha20poly1305"));
+    assert_eq!(found(&tree, &NETWORK), [""; 0]);
+    let ours = ["sealcrate", "sealcrate-crypt", "sealcrate-image", "sealcrate-pack"];
+    assert_eq!(found(&tree, &ours), [""; 0]);
+    assert_eq!(found(&tree, &["age", "libc", "rustix"]), [""; 0]);
+}
+
+#[test]
 fn the_program_is_built_of_all() {
     // The names above are those that cargo writes: here they are found.
     let tree = tree("sealcrate");
     assert_eq!(found(&tree, &NETWORK), NETWORK);
-    assert_eq!(found(&tree, &["sealcrate-crypt", "sealcrate-image"]).len(), 2);
+    assert_eq!(found(&tree, &["sealcrate-crypt", "sealcrate-image", "sealcrate-pack"]).len(), 3);
 }

@@ -26,8 +26,9 @@ use std::process::ExitCode;
 use anyhow::{Context, Result};
 use clap::{CommandFactory, Parser};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use sealcrate_image::CompressionLevel;
 
-use crate::args::{Cli, Command, RegistryArgs, TalkArgs};
+use crate::args::{Cli, Command, CompressionArgs, RegistryArgs, TalkArgs};
 use crate::interrupt::Interrupt;
 use crate::keys::{Ambient, VARIABLE};
 use crate::places::Places;
@@ -42,16 +43,23 @@ fn main() -> ExitCode {
 }
 
 fn run(cli: &Cli) -> Result<()> {
-    let session = |args: &RegistryArgs| start(&cli.talk, args);
+    let reading = |args| start(&cli.talk, args, CompressionLevel::default());
+    let writing = |args, compression: &CompressionArgs| {
+        start(&cli.talk, args, compression.compression_level.try_into()?)
+    };
     match &cli.command {
-        Command::Push(args) => commands::push::run(args, &session(&args.registry)?),
-        Command::Pull(args) => commands::pull::run(args, &session(&args.registry)?),
-        Command::Copy(args) => commands::copy::run(args, &session(&args.registry)?),
-        Command::Inspect(args) => commands::inspect::run(args, &session(&args.registry)?),
+        Command::Push(args) => {
+            commands::push::run(args, &writing(&args.registry, &args.compression)?)
+        }
+        Command::Pull(args) => commands::pull::run(args, &reading(&args.registry)?),
+        Command::Copy(args) => {
+            commands::copy::run(args, &writing(&args.registry, &args.compression)?)
+        }
+        Command::Inspect(args) => commands::inspect::run(args, &reading(&args.registry)?),
         Command::Pack(args) => commands::pack::run(args, &begin(&cli.talk)?),
         Command::Unpack(args) => commands::unpack::run(args, &begin(&cli.talk)?),
         Command::Keygen(args) => commands::keygen::run(args, &begin(&cli.talk)?),
-        Command::Respond(args) => commands::respond::run(args, &session(&args.registry)?),
+        Command::Respond(args) => commands::respond::run(args, &reading(&args.registry)?),
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(*shell, &mut Cli::command(), "sealcrate", &mut script);
@@ -62,11 +70,11 @@ fn run(cli: &Cli) -> Result<()> {
 }
 
 /// Makes what a command on images works with.
-fn start(talk: &TalkArgs, args: &RegistryArgs) -> Result<Session> {
+fn start(talk: &TalkArgs, args: &RegistryArgs, level: CompressionLevel) -> Result<Session> {
     let local = begin(talk)?;
     allow_many_files();
     let places = Places::new(args, local.progress.clone());
-    Ok(Session::new(local, places, args.jobs))
+    Ok(Session::new(local, places, args.jobs, level))
 }
 
 /// Makes the process one that may hold secrets, and what a command on files works with.

@@ -8,7 +8,7 @@ use anyhow::{Context, Result};
 use sealcrate_image::archive::{
     self, DockerArchive, DockerArchiveSink, OciArchiveSink, OciArchiveSource,
 };
-use sealcrate_image::engine::Engine;
+use sealcrate_image::engine::{Engine, ExportForm};
 use sealcrate_image::layout::{LayoutSink, LayoutSource};
 use sealcrate_image::registry::{Registry, SchemePolicy};
 use sealcrate_image::{
@@ -63,19 +63,23 @@ impl Places {
         &self.progress
     }
 
-    /// Opens a place to read from.
-    pub(crate) fn source(&self, location: &Location) -> Result<Arc<dyn Source>> {
-        self.open_source(location).with_context(|| format!("cannot read {location}"))
+    /// Opens a place to read from. What comes out of an engine is brought into `form` on its way.
+    pub(crate) fn source(
+        &self,
+        location: &Location,
+        form: ExportForm<'_>,
+    ) -> Result<Arc<dyn Source>> {
+        self.open_source(location, form).with_context(|| format!("cannot read {location}"))
     }
 
-    fn open_source(&self, location: &Location) -> Result<Arc<dyn Source>> {
+    fn open_source(&self, location: &Location, form: ExportForm<'_>) -> Result<Arc<dyn Source>> {
         Ok(match location {
             Location::DockerArchive { file, name } => Arc::new(DockerArchive::open(
                 archive::open_file(file, &self.spool)?,
                 name.as_ref(),
             )?),
             Location::DockerDaemon(name) => {
-                self.engine()?.source(name, &self.spool, &*self.progress)?
+                self.engine()?.source(name, form, &self.spool, &*self.progress)?
             }
             Location::OciLayout { folder, name } => {
                 Arc::new(LayoutSource::open(folder, name.as_deref())?)
@@ -94,7 +98,7 @@ impl Places {
             let asked = self.engine()?.diff_ids(name);
             return asked.with_context(|| format!("cannot read {location}"));
         }
-        let source = self.source(location)?;
+        let source = self.source(location, ExportForm::AsTheyCome)?;
         let image = Artifact::read(&source)?.into_image(&source, None)?;
         Ok(Config::parse(&image.config)?.diff_ids().to_vec())
     }

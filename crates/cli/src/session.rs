@@ -10,9 +10,10 @@ use sealcrate_crypt::senetas::{
     self, Decrypted, EncryptError, Encryptor, FreshKey, KeyDataShape, KeyDerivation, Protection,
     Unencrypted,
 };
+use sealcrate_image::engine::ExportForm;
 use sealcrate_image::{
-    Compressor, Descriptor, Image, Layer, LayerForm, Location, Manifest, Prefetch, Progress, Sink,
-    Transfer, WriteError,
+    CompressionLevel, Compressor, Descriptor, Image, Layer, LayerForm, Location, Manifest,
+    Prefetch, Progress, Sink, Source, Transfer, WriteError,
 };
 
 use crate::args::{EncryptionArgs, ImageName, ReadingArgs, SelectionArgs};
@@ -38,16 +39,28 @@ pub(crate) struct Session {
 
 impl Session {
     /// Puts a session together.
-    pub(crate) fn new(local: Local, places: Places, jobs: u8) -> Self {
+    pub(crate) fn new(local: Local, places: Places, jobs: u8, level: CompressionLevel) -> Self {
         let Local { keys, interrupt, .. } = local;
         let threads = thread::available_parallelism().map_or(1, usize::from);
         let transfer = Transfer {
             jobs: usize::from(jobs),
-            compressor: Arc::new(Compressor::new(threads)),
+            compressor: Arc::new(Compressor::new(threads, level)),
             spool: places.spool().clone(),
             progress: places.progress().clone(),
         };
         Self { keys, places, transfer, interrupt }
+    }
+
+    /// Opens `from`, whose layers will go to `to`: where they have to be compressed for that, those
+    /// of an engine are on their way out of it.
+    pub(crate) fn source(&self, from: &Location, to: &Location) -> Result<Arc<dyn Source>> {
+        let form = match to {
+            Location::DockerArchive { .. } | Location::DockerDaemon(_) => ExportForm::AsTheyCome,
+            Location::OciArchive { .. } | Location::OciLayout { .. } | Location::Registry(_) => {
+                ExportForm::Packed(&self.transfer.compressor)
+            }
+        };
+        self.places.source(from, form)
     }
 
     /// Works out which layers the user chose; `location` tells where a base image's name leads.

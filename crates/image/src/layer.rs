@@ -202,7 +202,7 @@ impl Layer {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Damage, Quiet};
+    use crate::{CompressionLevel, Damage, Quiet};
 
     fn read(layer: &Layer) -> Result<Vec<u8>, Damage> {
         let mut out = Vec::new();
@@ -241,7 +241,8 @@ mod tests {
     #[test]
     fn packing_compresses_once_and_learns_the_digest() {
         let folder = tempfile::tempdir().unwrap();
-        let (spool, compressor) = (Spool::in_folder(folder.path()), Compressor::new(2));
+        let (spool, compressor) =
+            (Spool::in_folder(folder.path()), Compressor::new(2, CompressionLevel::default()));
         let tar = b"tar".repeat(1000);
         let id = DiffId(Digest::of(&tar));
         let size = tar.len() as u64;

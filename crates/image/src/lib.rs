@@ -39,7 +39,7 @@ pub mod layout;
 pub mod registry;
 
 pub use blob::Content;
-pub use compress::{Compression, Compressor};
+pub use compress::{Compression, CompressionLevel, CompressionLevelError, Compressor};
 pub use config::{Config, ConfigError, HistoryEntry, MAX_CONFIG_BYTES};
 pub use descriptor::Descriptor;
 pub use digest::{ChainId, DiffId, Digest, DigestError, Hasher};

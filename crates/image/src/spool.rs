@@ -43,15 +43,37 @@ impl Spool {
         &self,
         fill: impl FnOnce(&mut dyn Write) -> Result<(), E>,
     ) -> Result<Spooled, E> {
-        let mut writer = Hashing {
-            inner: BufWriter::with_capacity(256 << 10, self.file()?),
-            hasher: Hasher::default(),
-            len: 0,
-        };
+        Spooling::new(self.file()?).add(fill)
+    }
+}
+
+/// Writes contents, one after the other, into one unnamed file.
+pub(crate) struct Spooling {
+    writer: BufWriter<Arc<File>>,
+    end: u64,
+}
+
+impl Spooling {
+    /// Writes to the beginning of `file`, which is empty.
+    pub(crate) fn new(file: File) -> Self {
+        Self { writer: BufWriter::with_capacity(256 << 10, Arc::new(file)), end: 0 }
+    }
+
+    /// Runs `fill` on a writer to the end of the file, and returns what was written.
+    ///
+    /// # Errors
+    /// Those of `fill` and of the file system.
+    pub(crate) fn add<E: From<io::Error>>(
+        &mut self,
+        fill: impl FnOnce(&mut dyn Write) -> Result<(), E>,
+    ) -> Result<Spooled, E> {
+        let mut writer = Hashing { inner: &mut self.writer, hasher: Hasher::default(), len: 0 };
         fill(&mut writer)?;
         let (digest, len) = (writer.hasher.finish(), writer.len);
-        let file = writer.inner.into_inner().map_err(io::IntoInnerError::into_error)?;
-        Ok(Spooled { content: FileSlice::new(Arc::new(file), 0, len), digest, len })
+        self.writer.flush()?;
+        let content = FileSlice::new(Arc::clone(self.writer.get_ref()), self.end, len);
+        self.end += len;
+        Ok(Spooled { content, digest, len })
     }
 }
 
@@ -65,13 +87,13 @@ pub struct Spooled {
     pub len: u64,
 }
 
-struct Hashing {
-    inner: BufWriter<File>,
+struct Hashing<'w> {
+    inner: &'w mut dyn Write,
     hasher: Hasher,
     len: u64,
 }
 
-impl Write for Hashing {
+impl Write for Hashing<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.write_all(bytes)?;
         Ok(bytes.len())

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
+use crate::archive::ArchiveError;
 use crate::{Compression, Compressor, Layer, LayerForm, Progress, Sink, Spool, Stage, WriteError};
 
 /// What every transfer needs, whatever is transferred.
@@ -40,7 +41,7 @@ impl Transfer {
         let failed = AtomicBool::new(false);
         let seen = Mutex::new(HashSet::new());
         let results: Mutex<Vec<Option<Layer>>> = Mutex::new(vec![None; layers.len()]);
-        let first_error: Mutex<Option<E>> = Mutex::new(None);
+        let first_error: Mutex<Option<(Cause, E)>> = Mutex::new(None);
         let work = || {
             while !failed.load(Ordering::Relaxed) {
                 let i = next.fetch_add(1, Ordering::Relaxed);
@@ -49,16 +50,22 @@ impl Transfer {
                     self.progress.present(&layer.name());
                     Ok(layer.clone())
                 } else {
-                    prepare(i, layer).and_then(|layer| Ok(self.put(layer, form, sink, &seen)?))
+                    prepare(i, layer).map_err(|error| (Cause::Itself, error)).and_then(|layer| {
+                        let put = self.put(layer, form, sink, &seen);
+                        put.map_err(|error| (Cause::of(&error), error.into()))
+                    })
                 };
                 match outcome {
                     Ok(layer) => {
                         results.lock().unwrap_or_else(PoisonError::into_inner)[i] = Some(layer);
                     }
-                    Err(error) => {
+                    Err((cause, error)) => {
                         failed.store(true, Ordering::Relaxed);
                         let mut first = first_error.lock().unwrap_or_else(PoisonError::into_inner);
-                        first.get_or_insert(error);
+                        // The layer that failed first need not be the one that says so first.
+                        if first.as_ref().is_none_or(|(first, _)| cause < *first) {
+                            *first = Some((cause, error));
+                        }
                     }
                 }
             }
@@ -68,7 +75,7 @@ impl Transfer {
                 scope.spawn(work);
             }
         });
-        if let Some(error) = first_error.into_inner().unwrap_or_else(PoisonError::into_inner) {
+        if let Some((_, error)) = first_error.into_inner().unwrap_or_else(PoisonError::into_inner) {
             return Err(error);
         }
         let results = results.into_inner().unwrap_or_else(PoisonError::into_inner);
@@ -106,5 +113,22 @@ impl Transfer {
             sink.put(&layer, &*self.progress)?;
         }
         Ok(layer)
+    }
+}
+
+/// Why a layer was not put, the reason that says more first.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Cause {
+    Itself,
+    /// Another one has spoilt the sink.
+    Another,
+}
+
+impl Cause {
+    fn of(error: &WriteError) -> Self {
+        match error {
+            WriteError::Archive(ArchiveError::Unfinished) => Self::Another,
+            _ => Self::Itself,
+        }
     }
 }

@@ -319,6 +319,8 @@ mod tests {
                 let section = object.section_by_name(".payload").unwrap();
                 assert_eq!(section.file_range(), Some((range.start, payload.len() as u64)));
                 assert_eq!(section.address(), last.address);
+                let object::SectionFlags::Elf { sh_flags, .. } = section.flags() else { panic!() };
+                assert_eq!(sh_flags, elf::SHF_ALLOC);
                 assert!(object.section_by_name(".text").is_some());
             }
         }
@@ -337,6 +339,15 @@ mod tests {
     fn stubs_without_a_place_are_refused() {
         let bytes: &'static [u8] = crate::fixtures::Made::program(Target::Amd64).bytes().leak();
         let refused = Frame::of(&Stub { target: Target::Amd64, bytes }).unwrap_err();
+        assert_eq!(refused, FrameError::NoPlace);
+        // A segment that is mapped after the place would be at a lower address than the payload.
+        let mut bytes = stubs()[0].bytes.to_vec();
+        let (header, _) = from_bytes_mut::<FileHeader64<LE>>(&mut bytes).unwrap();
+        let (at, count) = (header.e_phoff.get(LE) as usize, header.e_phnum.get(LE).into());
+        let (headers, _) =
+            slice_from_bytes_mut::<ProgramHeader64<LE>>(&mut bytes[at..], count).unwrap();
+        headers.reverse();
+        let refused = Frame::of(&Stub { target: Target::Amd64, bytes: bytes.leak() }).unwrap_err();
         assert_eq!(refused, FrameError::NoPlace);
     }
 }

@@ -274,6 +274,16 @@ mod tests {
     }
 
     #[test]
+    fn a_changed_header_is_damage_under_the_right_passphrase() {
+        let mut bytes = content(&packed_under_passphrase(Compression::Lz4));
+        let mac = bytes.windows(5).position(|part| part == b"\n--- ").unwrap() + 5;
+        bytes[mac] = if bytes[mac] == b'A' { b'B' } else { b'A' };
+        let packed = Packed::read(&file_of(&bytes)).unwrap();
+        let refused = opened(&packed, PASSPHRASE).unwrap_err();
+        assert!(matches!(refused, OpenError::Key(KeyError::Header(_))), "{refused}");
+    }
+
+    #[test]
     fn payloads_that_are_cut_off_are_damage() {
         let bytes = content(&packed_under_passphrase(Compression::Lz4));
         let payload = bytes.windows(8).rposition(|part| part == MAGIC).unwrap();

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use sealcrate_image::archive::{DockerArchive, DockerArchiveWriter, OciArchiveSource};
-use sealcrate_image::{Image, Reference, Source};
+use sealcrate_image::{CompressionLevel, Compressor, Image, Reference, Source, Spool};
 
 use crate::reading;
 
@@ -20,16 +20,35 @@ pub(crate) fn docker(data: &[u8]) {
     let second = DockerArchive::open_nth(reading::file_of(data), 1);
     let only = DockerArchive::open_bytes(data);
     assert!(only.is_err() || second.is_err(), "the only image is one of two");
-    for archive in [only, second].into_iter().flatten() {
-        let names: Vec<Reference> =
-            archive.repo_tags().iter().filter_map(|tag| tag.parse().ok()).collect();
-        let source: Arc<dyn Source> = Arc::new(archive);
-        let Ok(image) = reading::image(&source) else { continue };
-        let diff_ids = image.layers.iter().all(|layer| layer.diff_id().is_some());
-        assert!(diff_ids, "a layer of an archive whose diff ID is not known");
-        if reading::all_layers_are_whole(&image) {
-            written_again(&image, &names);
-        }
+    let image = only.ok().and_then(checked);
+    received(data, image.as_ref());
+    second.ok().and_then(checked);
+}
+
+/// Reads the image of an archive, if it can be read.
+fn checked(archive: DockerArchive) -> Option<Image> {
+    let names: Vec<Reference> =
+        archive.repo_tags().iter().filter_map(|tag| tag.parse().ok()).collect();
+    let source: Arc<dyn Source> = Arc::new(archive);
+    let image = reading::image(&source).ok()?;
+    let diff_ids = image.layers.iter().all(|layer| layer.diff_id().is_some());
+    assert!(diff_ids, "a layer of an archive whose diff ID is not known");
+    if reading::all_layers_are_whole(&image) {
+        written_again(&image, &names);
+    }
+    Some(image)
+}
+
+/// Reads bytes as the archive that an engine sends, whose layers are gzipped on their way: those that
+/// were are what the config says, and an image that is whole is the one that the bytes hold at rest.
+fn received(data: &[u8], at_rest: Option<&Image>) {
+    let compressor = Compressor::new(1, CompressionLevel::default());
+    let spool = Spool::in_folder(std::env::temp_dir());
+    let Ok(archive) = DockerArchive::receive(&mut &data[..], &compressor, &spool) else { return };
+    let source: Arc<dyn Source> = Arc::new(archive);
+    let Ok(image) = reading::image(&source) else { return };
+    if let (true, Some(at_rest)) = (reading::all_layers_are_whole(&image), at_rest) {
+        assert_eq!(image.config, at_rest.config);
     }
 }
 

@@ -19,6 +19,7 @@ mod manifest;
 mod names;
 mod parts;
 mod payload;
+mod program;
 mod reading;
 mod remote;
 mod sealed_image;
@@ -33,7 +34,7 @@ pub struct Target {
 }
 
 /// All targets, by name.
-pub const TARGETS: [Target; 14] = [
+pub const TARGETS: [Target; 15] = [
     Target { name: "age_file", run: age_file::run },
     Target { name: "challenge", run: challenge::run },
     Target { name: "config", run: config::run },
@@ -46,6 +47,7 @@ pub const TARGETS: [Target; 14] = [
     Target { name: "manifest", run: manifest::run },
     Target { name: "names", run: names::run },
     Target { name: "payload", run: payload::run },
+    Target { name: "program", run: program::run },
     Target { name: "remote", run: remote::run },
     Target { name: "sealed_image", run: sealed_image::run },
 ];

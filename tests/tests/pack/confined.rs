@@ -114,6 +114,32 @@ fn forbidden_execution_of_memory_is_said() {
     assert_refused(done, 1, "vm.memfd_noexec");
 }
 
+/// What the kernel lets nobody see without privileges, it does not write into a core dump either.
+#[test]
+fn nobody_can_look_into_the_process_before_the_program_runs() {
+    // The key comes through a pipe, so that the moment before it is there lasts.
+    const SCRIPT: &str = "mkfifo pipe
+        BP_FILE=pipe \"$0\" serve > output & program=$!
+        exec 3> pipe
+        tr '\\0' ' ' < /proc/$program/environ; echo before
+        cat identity >&3; exec 3>&-
+        until [ -s output ]; do sleep 0.02; done
+        tr '\\0' ' ' < /proc/$program/environ; echo after
+        kill $program; wait $program; echo $?";
+    let workshop = Workshop::new();
+    let packed = workshop.pack(Kind::MuslStatic.path());
+    // A user without privileges, in a namespace of its own.
+    let mut command = Command::new("unshare");
+    command.args(["--user", "--map-user=1000", "--map-group=1000", "bash", "-c", SCRIPT]);
+    command.arg(packed).current_dir(workshop.path(".")).env_clear().stdin(Stdio::null());
+    let done = Done::of(command.env("PATH", "/usr/bin:/bin").env("LC_ALL", "C")).with_status(0);
+    let lines: Vec<_> = done.stdout.lines().collect();
+    assert_eq!(lines[0], "before", "{}", done.said());
+    assert!(lines[1].contains("BP_FILE=pipe") && lines[1].ends_with("after"), "{}", done.said());
+    assert_eq!(lines[2], "42", "{}", done.said());
+    assert!(done.stderr.contains("Permission denied"), "{}", done.said());
+}
+
 #[test]
 fn limits_of_the_process_are_no_trouble() {
     let workshop = Workshop::new();

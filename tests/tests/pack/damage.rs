@@ -220,7 +220,7 @@ fn chunks_in_another_order_run_nothing() {
     let parts = Parts::of(&bytes);
     let first = parts.age_header_end + 16;
     let chunk = 64 * 1024 + 16;
-    let mut changed = bytes.clone();
+    let mut changed = bytes;
     changed.copy_within(first..first + chunk, first + chunk);
     let path = workshop.path("changed");
     install(&changed, &path);

@@ -13,6 +13,7 @@ mod kinds;
 mod programs;
 mod refused;
 mod respond;
+mod respond_image;
 mod same;
 mod start;
 mod terminal;

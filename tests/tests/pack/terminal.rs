@@ -55,9 +55,7 @@ fn press_at_prompt(key: &str) -> String {
     let mut shell = Command::new("bash");
     let mut typist = Typist::start(&workshop.sandbox, shell.args(["-c", script]).arg(packed));
     typist.wait_for(PROMPT);
-    while typist.echoes() {
-        std::thread::yield_now();
-    }
+    typist.wait_until_typing_is_hidden();
     typist.press(key);
     let (done, _) = typist.end();
     let done = done.with_status(0);
@@ -113,9 +111,7 @@ fn program_at_a_terminal_reads_what_is_typed_after_the_passphrase() {
     let workshop = Workshop::new();
     let mut typist = start(&workshop, &["copy"]);
     typist.type_at(PROMPT, PASSPHRASE);
-    while !typist.echoes() {
-        std::thread::yield_now();
-    }
+    typist.wait_until_typing_is_shown();
     typist.press("for the program\n\x04");
     typist.end().0.with_status(0).prints("for the program\n");
 }

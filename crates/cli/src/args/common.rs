@@ -5,7 +5,9 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use clap::Args;
-use sealcrate_image::{Location, LocationError, Platform, Reference, ReferenceError};
+use sealcrate_image::{
+    CompressionLevel, Location, LocationError, Platform, Reference, ReferenceError,
+};
 
 /// Where a passphrase comes from. One source at most may be named.
 #[derive(Debug, Args)]
@@ -82,6 +84,21 @@ impl SelectionArgs {
     pub(crate) fn is_none(&self) -> bool {
         self.encrypt_layer.is_empty() && !self.all_layers && self.base.is_none()
     }
+}
+
+/// How layers that come uncompressed are compressed.
+#[derive(Debug, Args)]
+pub(crate) struct CompressionArgs {
+    /// How hard gzip tries: 1 is fastest, 12 makes the least bytes
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = 1,
+        value_parser = clap::value_parser!(u8).range(
+            i64::from(CompressionLevel::MIN)..=i64::from(CompressionLevel::MAX)
+        )
+    )]
+    pub(crate) compression_level: u8,
 }
 
 /// How registries are reached.

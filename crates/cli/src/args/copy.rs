@@ -6,7 +6,7 @@ use sealcrate_image::Location;
 use super::common::location;
 use super::pull::ReadingArgs;
 use super::push::{EncryptionArgs, Output};
-use super::{NewPassphraseArgs, PassphraseArgs, RegistryArgs, SelectionArgs};
+use super::{CompressionArgs, NewPassphraseArgs, PassphraseArgs, RegistryArgs, SelectionArgs};
 
 #[derive(Debug, Args)]
 pub(crate) struct CopyArgs {
@@ -30,6 +30,8 @@ pub(crate) struct CopyArgs {
     pub(crate) new_passphrase: NewPassphraseArgs,
     #[command(flatten)]
     pub(crate) selection: SelectionArgs,
+    #[command(flatten)]
+    pub(crate) compression: CompressionArgs,
     #[command(flatten)]
     pub(crate) encryption: EncryptionArgs,
     #[command(flatten)]

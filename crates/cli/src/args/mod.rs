@@ -19,7 +19,7 @@ use clap::{ArgAction, Parser, Subcommand};
 use clap_complete::Shell;
 
 pub(crate) use common::{
-    ImageName, NewPassphraseArgs, PassphraseArgs, RegistryArgs, SelectionArgs,
+    CompressionArgs, ImageName, NewPassphraseArgs, PassphraseArgs, RegistryArgs, SelectionArgs,
 };
 pub(crate) use copy::CopyArgs;
 pub(crate) use inspect::InspectArgs;

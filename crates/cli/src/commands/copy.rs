@@ -31,7 +31,7 @@ pub(crate) fn run(args: &CopyArgs, session: &Session) -> Result<()> {
         return Err(Usage(text.to_owned()).into());
     }
     let key = new_passphrase.map(|passphrase| session::begin_key(passphrase, &args.encryption));
-    let source = session.places.source(from)?;
+    let source = session.source(from, to)?;
     let reading = Reading { from, to, args: &args.reading };
     let (written, image) = match key {
         Some(key) => encrypt_into(args, session, &source, passphrase, key)?,

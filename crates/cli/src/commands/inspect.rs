@@ -6,6 +6,7 @@ use anyhow::Result;
 use sealcrate_crypt::senetas::{
     self, KeyData, KeyDataShape, KeyDerivation, Protection, Seal, Unencrypted,
 };
+use sealcrate_image::engine::ExportForm;
 use sealcrate_image::{Artifact, Config, Image, Layer, Location};
 use serde_json::{Value, json};
 
@@ -19,7 +20,7 @@ pub(crate) fn run(args: &InspectArgs, session: &Session) -> Result<()> {
         ImageName::Location(location) => location.clone(),
         ImageName::Name(name) => Location::Registry(name.clone()),
     };
-    let source = session.places.source(&location)?;
+    let source = session.places.source(&location, ExportForm::AsTheyCome)?;
     let artifact = Artifact::read(&source)?;
     let image = artifact.into_image(&source, args.platform.as_ref())?;
     let protection = protection(&image)?;

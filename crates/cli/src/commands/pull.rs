@@ -16,7 +16,7 @@ pub(crate) fn run(args: &PullArgs, session: &Session) -> Result<()> {
     if given.is_some() {
         copy::refuse_to_publish(&to, &args.reading)?;
     }
-    let source = session.places.source(&from)?;
+    let source = session.source(&from, &to)?;
     let image = copy::read_image(&source, &args.reading)?;
     let passphrase = match given {
         Some(passphrase) => Some(passphrase),

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use anyhow::Result;
 use sealcrate_crypt::senetas::Encryptor;
+use sealcrate_image::engine::ExportForm;
 use sealcrate_image::{
     ATTESTED, Artifact, Config, Descriptor, EngineName, Family, Image, Index, Location, Platform,
     Prefetch, Sink, Source,
@@ -39,7 +40,10 @@ pub(crate) fn run(args: &PushArgs, session: &Session) -> Result<()> {
         }
         _ => None,
     };
-    let source = session.places.source(&from)?;
+    let source = match args.dry_run {
+        true => session.places.source(&from, ExportForm::AsTheyCome)?,
+        false => session.source(&from, &to)?,
+    };
     let chosen = Chosen::read(&source, args.platform.as_ref())?;
     let selection = match args.protection {
         Protection::Passphrase => {

@@ -3,13 +3,14 @@
 use std::io::{self, Read};
 
 use anyhow::{Context, Result};
+use sealcrate_image::engine::ExportForm;
 use sealcrate_image::{Artifact, Location, Platform};
 use sealcrate_pack::{AnswerError, Packed, Question, holds_program};
 
 use super::{open, print_line};
 use crate::args::{RespondArgs, Subject};
 use crate::keys;
-use crate::session::Session;
+use crate::session::{Session, protection};
 use crate::talk;
 
 /// A longer input is no challenge.
@@ -17,10 +18,11 @@ const MAX_INPUT: u64 = 128 << 10;
 
 pub(crate) fn run(args: &RespondArgs, session: &Session) -> Result<()> {
     let key = keys::key_in(&args.identity)?;
-    let question = match &args.challenge {
-        Some(challenge) => Question::parse(challenge)?,
-        None => Question::parse(&read_challenge()?)?,
+    let challenge = match &args.challenge {
+        Some(challenge) => challenge.clone(),
+        None => read_challenge()?,
     };
+    let question = Question::parse(&challenge).context("the challenge cannot be read")?;
     let header = match &args.subject {
         Subject::File(path) => {
             let packed = Packed::read(&open(path)?).with_context(|| path.display().to_string())?;
@@ -54,12 +56,15 @@ fn search(
     platform: Option<&Platform>,
     session: &Session,
 ) -> Result<()> {
-    let source = session.places.source(location)?;
+    let source = session.places.source(location, ExportForm::AsTheyCome)?;
     let image = Artifact::read(&source)?.into_image(&source, platform)?;
+    let protection = protection(&image)?;
     let header = question.header();
     // What is put into an image last is what is private most often.
-    for layer in image.layers.iter().rev() {
-        if layer.media_type().as_str().ends_with("+encrypted") {
+    for (place, layer) in image.layers.iter().enumerate().rev() {
+        let has_key =
+            protection.as_ref().is_some_and(|of| of.layers.get(place).is_some_and(Option::is_some));
+        if has_key || layer.media_type().as_str().ends_with("+encrypted") {
             talk::note(format!("layer {} is encrypted, and not searched", layer.name()));
             continue;
         }

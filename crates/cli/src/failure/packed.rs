@@ -68,7 +68,10 @@ pub(super) fn hint(error: &(dyn Error + 'static)) -> Option<&'static str> {
         );
     }
     if matches!(error.downcast_ref(), Some(PackedError::NotPacked)) {
-        return Some("programs are packed with `sealcrate pack`");
+        return Some(
+            "programs are packed with `sealcrate pack`; an image is named with its transport, as \
+             docker-archive:FILE or docker-daemon:NAME",
+        );
     }
     if matches!(error.downcast_ref(), Some(ProtectionError::Identity)) {
         return Some("to pack for an identity, give its public key with --recipient age1…");

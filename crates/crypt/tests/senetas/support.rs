@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use sealcrate_crypt::Passphrase;
 use sealcrate_image::{
-    Compressor, Content, Descriptor, DiffId, Digest, Image, Layer, MediaType, Quiet, RawManifest,
-    ReadError, Source, Spool,
+    CompressionLevel, Compressor, Content, Descriptor, DiffId, Digest, Image, Layer, MediaType,
+    Quiet, RawManifest, ReadError, Source, Spool,
 };
 use serde_json::{Value, json};
 
@@ -98,7 +98,8 @@ pub(crate) fn plain_image() -> Image {
 /// Encrypts `image` layer by layer.
 pub(crate) fn encrypt(image: &Image, encryptor: &sealcrate_crypt::senetas::Encryptor) -> Image {
     let folder = tempfile::tempdir().unwrap();
-    let (compressor, spool) = (Compressor::new(2), Spool::in_folder(folder.path()));
+    let (compressor, spool) =
+        (Compressor::new(2, CompressionLevel::default()), Spool::in_folder(folder.path()));
     let layers = image
         .layers
         .iter()

@@ -6,12 +6,14 @@ use std::io::{self, Read};
 use std::sync::Arc;
 
 use super::ArchiveError;
-use super::entries::Entries;
+use super::entries::{Entries, FileEntry};
 use super::listed::{Listed, names};
+use super::received;
 use crate::spool::FileSlice;
 use crate::{
-    Compression, Config, ConfigError, Content, Damage, Descriptor, DiffId, Digest, Family, Hasher,
-    MAX_CONFIG_BYTES, MAX_LAYERS, Manifest, MediaType, RawManifest, ReadError, Reference, Source,
+    Compression, Compressor, Config, ConfigError, Content, Damage, Descriptor, DiffId, Digest,
+    Family, Hasher, MAX_CONFIG_BYTES, MAX_LAYERS, Manifest, MediaType, RawManifest, ReadError,
+    Reference, Source, Spool,
 };
 
 /// One image of an archive as `docker save` writes it.
@@ -37,21 +39,20 @@ impl DockerArchive {
     /// No such image; an archive that is malformed, incomplete, or over its bounds; a config that
     /// is not what its name says, or that has another number of layers.
     pub fn open(file: Arc<File>, name: Option<&Reference>) -> Result<Self, ArchiveError> {
-        let entries = Entries::read(file)?;
-        let images = Listed::read(&entries)?;
-        let fits = |image: &&Listed| name.is_none_or(|name| image.is_named(name));
-        let mut fitting = images.iter().filter(fits);
-        match (fitting.next(), fitting.next(), name) {
-            (Some(image), None, _) => Self::of(&entries, image),
-            (Some(_), Some(_), _) => Err(ArchiveError::Several { there: names(&images) }),
-            (None, _, Some(name)) => {
-                Err(ArchiveError::NoImage { wanted: name.familiar(), there: names(&images) })
-            }
-            (None, _, None) => {
-                let (wanted, there) = ("at all".to_owned(), names(&images));
-                Err(ArchiveError::NoImage { wanted, there })
-            }
-        }
+        Self::named(&Entries::read(file)?, name)
+    }
+
+    /// Reads the only image of an archive as it comes out of `stream`, up to its end, and gzips the
+    /// layers that are not compressed meanwhile. Nothing is kept but what `spool` holds.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open); layers that are not what the config says; those of `stream`.
+    pub fn receive(
+        stream: &mut dyn Read,
+        compressor: &Compressor,
+        spool: &Spool,
+    ) -> Result<Self, ArchiveError> {
+        Self::named(&received::entries(stream, compressor, spool)?, None)
     }
 
     /// Opens the image that is listed at `place`, counted from 0.
@@ -85,6 +86,23 @@ impl DockerArchive {
         &self.repo_tags
     }
 
+    fn named(entries: &Entries, name: Option<&Reference>) -> Result<Self, ArchiveError> {
+        let images = Listed::read(entries)?;
+        let fits = |image: &&Listed| name.is_none_or(|name| image.is_named(name));
+        let mut fitting = images.iter().filter(fits);
+        match (fitting.next(), fitting.next(), name) {
+            (Some(image), None, _) => Self::of(entries, image),
+            (Some(_), Some(_), _) => Err(ArchiveError::Several { there: names(&images) }),
+            (None, _, Some(name)) => {
+                Err(ArchiveError::NoImage { wanted: name.familiar(), there: names(&images) })
+            }
+            (None, _, None) => {
+                let (wanted, there) = ("at all".to_owned(), names(&images));
+                Err(ArchiveError::NoImage { wanted, there })
+            }
+        }
+    }
+
     fn of(entries: &Entries, image: &Listed) -> Result<Self, ArchiveError> {
         let config = entries.read_whole(&image.config, MAX_CONFIG_BYTES)?;
         let config_digest = Digest::of(&config);
@@ -103,12 +121,13 @@ impl DockerArchive {
             let diff_ids = diff_ids.len();
             return Err(ConfigError::LayerCount { diff_ids, layers }.into());
         }
-        let mut blobs = HashMap::from([(config_digest, entries.find(&image.config)?)]);
+        let config_slice = entries.find(&image.config)?.slice.clone();
+        let mut blobs = HashMap::from([(config_digest, config_slice)]);
         let mut descriptors = Vec::with_capacity(layers);
         for (name, diff_id) in image.layers.iter().zip(diff_ids) {
-            let slice = entries.find(name)?;
-            let descriptor = describe(entries.target(name), &slice, *diff_id)?;
-            blobs.insert(descriptor.digest, slice);
+            let file = entries.find(name)?;
+            let descriptor = describe(entries.target(name), file, *diff_id)?;
+            blobs.insert(descriptor.digest, file.slice.clone());
             descriptors.push(descriptor);
         }
         let config = Descriptor::new(MediaType::DOCKER_CONFIG, config_digest, config.len() as u64);
@@ -151,8 +170,19 @@ impl Content for Absent {
     }
 }
 
-/// Tells what a manifest would say of the layer of `diff_id`, which lies in `slice` under `name`.
-fn describe(name: &str, slice: &FileSlice, diff_id: DiffId) -> Result<Descriptor, ArchiveError> {
+/// Tells what a manifest would say of the layer of `diff_id`, which is the file `name`.
+fn describe(name: &str, file: &FileEntry, diff_id: DiffId) -> Result<Descriptor, ArchiveError> {
+    let slice = &file.slice;
+    let described = |compression, digest| {
+        Descriptor::new(MediaType::layer(Family::Docker, compression), digest, slice.len())
+    };
+    if let Some(packed) = file.packed {
+        if packed.diff_id != diff_id {
+            let source = Damage::DiffId { expected: diff_id, found: packed.diff_id };
+            return Err(ArchiveError::Layer { name: name.to_owned(), source });
+        }
+        return Ok(described(Compression::Gzip, packed.digest));
+    }
     let compression = Compression::sniff(&mut *slice.open()?)?;
     // Whichever digest is taken, it is checked when the layer is read, and so is the diff ID.
     let digest = match (digest_in(name), compression) {
@@ -164,7 +194,7 @@ fn describe(name: &str, slice: &FileSlice, diff_id: DiffId) -> Result<Descriptor
             hasher.finish()
         }
     };
-    Ok(Descriptor::new(MediaType::layer(Family::Docker, compression), digest, slice.len()))
+    Ok(described(compression, digest))
 }
 
 /// Returns the digest of which an entry's name tells: `HEX.json`, or `blobs/sha256/HEX`.

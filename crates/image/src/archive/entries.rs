@@ -9,7 +9,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use crate::spool::FileSlice;
-use crate::{Content, archive::ArchiveError};
+use crate::{Content, DiffId, Digest, archive::ArchiveError};
 
 /// The most entries that are read; an image of 1000 layers has 4000 in the oldest form.
 const MAX_ENTRIES: usize = 100_000;
@@ -24,20 +24,36 @@ const MAX_HEADERS: u64 = 64 << 10;
 const MAX_LINKS: usize = 8;
 
 /// A tar file whose entries are known.
+#[derive(Default)]
 pub(crate) struct Entries {
-    file: Arc<File>,
     by_name: HashMap<String, Entry>,
+    seen: usize,
 }
 
 enum Entry {
-    File {
-        offset: u64,
-        len: u64,
-    },
+    File(FileEntry),
     /// The name of another entry, from the archive's root.
     Link(String),
     /// Something that holds no bytes of an image, such as a device.
     Other,
+}
+
+/// A file in an archive.
+#[derive(Clone)]
+pub(crate) struct FileEntry {
+    /// Where its bytes are.
+    pub(crate) slice: FileSlice,
+    /// What is known of them, if they were gzipped while the archive was read.
+    pub(crate) packed: Option<Packed>,
+}
+
+/// What is known of bytes that were gzipped.
+#[derive(Clone, Copy)]
+pub(crate) struct Packed {
+    /// The digest of the gzip.
+    pub(crate) digest: Digest,
+    /// The digest of what was gzipped.
+    pub(crate) diff_id: DiffId,
 }
 
 impl Entries {
@@ -48,55 +64,66 @@ impl Entries {
     /// or that occur twice; more than 100,000 entries.
     pub(crate) fn read(file: Arc<File>) -> Result<Self, ArchiveError> {
         let end = file.metadata()?.len();
-        let budget = Rc::new(Cell::new(MAX_HEADERS));
+        let budget = Budget::default();
         let headers = Headers { file: file.clone(), position: 0, budget: budget.clone() };
         let mut archive = tar::Archive::new(headers);
-        let mut by_name = HashMap::new();
-        for (count, entry) in archive.entries_with_seek()?.enumerate() {
-            if count >= MAX_ENTRIES {
-                return Err(ArchiveError::TooManyEntries);
-            }
-            budget.set(MAX_HEADERS);
-            let entry = entry?;
-            let kind = entry.header().entry_type();
-            if kind.is_dir() || kind.is_pax_global_extensions() {
-                continue;
-            }
-            let name = normalised("", &entry.path_bytes())?;
-            let target = entry.link_name_bytes().unwrap_or_default();
-            let what = if kind.is_file() {
+        let mut entries = Self::default();
+        for entry in archive.entries_with_seek()? {
+            budget.renew();
+            entries.add(&mut entry?, |name, entry| {
                 let (offset, len) = (entry.raw_file_position(), entry.size());
                 if offset.checked_add(len).is_none_or(|entry_end| entry_end > end) {
-                    return Err(ArchiveError::Truncated(name));
+                    return Err(ArchiveError::Truncated(name.to_owned()));
                 }
-                Entry::File { offset, len }
-            } else if kind.is_symlink() {
-                let folder = name.rsplit_once('/').map_or("", |(folder, _)| folder);
-                normalised(folder, &target).map_or(Entry::Other, Entry::Link)
-            } else if kind.is_hard_link() {
-                Entry::Link(normalised("", &target)?)
-            } else {
-                Entry::Other
-            };
-            if by_name.contains_key(&name) {
-                return Err(ArchiveError::Duplicate(name));
-            }
-            by_name.insert(name, what);
+                Ok(FileEntry { slice: FileSlice::new(file.clone(), offset, len), packed: None })
+            })?;
         }
-        Ok(Self { file, by_name })
+        Ok(entries)
+    }
+
+    /// Takes note of one entry; `file` tells where the bytes of one that is a file are.
+    pub(super) fn add<R: Read>(
+        &mut self,
+        entry: &mut tar::Entry<'_, R>,
+        file: impl FnOnce(&str, &mut tar::Entry<'_, R>) -> Result<FileEntry, ArchiveError>,
+    ) -> Result<(), ArchiveError> {
+        self.seen += 1;
+        if self.seen > MAX_ENTRIES {
+            return Err(ArchiveError::TooManyEntries);
+        }
+        let kind = entry.header().entry_type();
+        if kind.is_dir() || kind.is_pax_global_extensions() {
+            return Ok(());
+        }
+        let name = normalised("", &entry.path_bytes())?;
+        if self.by_name.contains_key(&name) {
+            return Err(ArchiveError::Duplicate(name));
+        }
+        let target = entry.link_name_bytes().unwrap_or_default();
+        let what = if kind.is_file() {
+            drop(target);
+            Entry::File(file(&name, entry)?)
+        } else if kind.is_symlink() {
+            let folder = name.rsplit_once('/').map_or("", |(folder, _)| folder);
+            normalised(folder, &target).map_or(Entry::Other, Entry::Link)
+        } else if kind.is_hard_link() {
+            Entry::Link(normalised("", &target)?)
+        } else {
+            Entry::Other
+        };
+        self.by_name.insert(name, what);
+        Ok(())
     }
 
     /// Returns the file that `name` is or links to.
     ///
     /// # Errors
     /// No such file; a link that leads to none.
-    pub(crate) fn find(&self, name: &str) -> Result<FileSlice, ArchiveError> {
+    pub(crate) fn find(&self, name: &str) -> Result<&FileEntry, ArchiveError> {
         let mut at = name;
         for _ in 0..=MAX_LINKS {
             match self.by_name.get(at) {
-                Some(Entry::File { offset, len }) => {
-                    return Ok(FileSlice::new(self.file.clone(), *offset, *len));
-                }
+                Some(Entry::File(file)) => return Ok(file),
                 Some(Entry::Link(target)) => at = target,
                 Some(Entry::Other) | None => break,
             }
@@ -124,7 +151,7 @@ impl Entries {
     /// # Errors
     /// As [`find`](Self::find); more than `max` bytes.
     pub(crate) fn read_whole(&self, name: &str, max: u64) -> Result<Vec<u8>, ArchiveError> {
-        let slice = self.find(name)?;
+        let slice = &self.find(name)?.slice;
         if slice.len() > max {
             return Err(ArchiveError::TooLarge(name.to_owned()));
         }
@@ -164,20 +191,48 @@ fn shown(name: &[u8]) -> String {
     text.chars().take(MAX_NAME).collect()
 }
 
+/// How many more bytes the headers of one entry may have.
+#[derive(Clone)]
+pub(super) struct Budget(Rc<Cell<u64>>);
+
+impl Default for Budget {
+    fn default() -> Self {
+        Self(Rc::new(Cell::new(MAX_HEADERS)))
+    }
+}
+
+impl Budget {
+    /// Begins anew, for the headers of the next entry.
+    pub(super) fn renew(&self) {
+        self.0.set(MAX_HEADERS);
+    }
+
+    /// Adds what is read of an entry's content and is no header.
+    pub(super) fn allow(&self, bytes: u64) {
+        self.0.set(self.0.get().saturating_add(bytes));
+    }
+
+    /// Takes off what has been read.
+    pub(super) fn spend(&self, bytes: usize) -> io::Result<()> {
+        let left = self.0.get().checked_sub(bytes as u64).ok_or_else(|| {
+            io::Error::new(io::ErrorKind::InvalidData, "the headers of an entry are too long")
+        })?;
+        self.0.set(left);
+        Ok(())
+    }
+}
+
 /// Reads the headers of a tar, and no more for one entry than they may have.
 struct Headers {
     file: Arc<File>,
     position: u64,
-    budget: Rc<Cell<u64>>,
+    budget: Budget,
 }
 
 impl Read for Headers {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let count = self.file.read_at(buffer, self.position)?;
-        let left = self.budget.get().checked_sub(count as u64).ok_or_else(|| {
-            io::Error::new(io::ErrorKind::InvalidData, "the headers of an entry are too long")
-        })?;
-        self.budget.set(left);
+        self.budget.spend(count)?;
         self.position += count as u64;
         Ok(count)
     }

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use crate::{
-    Artifact, Compression, Compressor, Descriptor, DiffId, Digest, Family, Image, Layer, LayerForm,
-    MediaType, Quiet, ReadError, Sink, Source, Spool, Transfer, WriteError,
+    Artifact, Compression, CompressionLevel, Compressor, Descriptor, DiffId, Digest, Family, Image,
+    Layer, LayerForm, MediaType, Quiet, ReadError, Sink, Source, Spool, Transfer, WriteError,
 };
 
 /// A tar that is being put together.
@@ -124,7 +124,7 @@ pub(crate) fn write(image: &Image, sink: &dyn Sink) -> Result<Descriptor, WriteE
 pub(crate) fn put(image: &Image, sink: &dyn Sink) -> Result<Vec<Layer>, WriteError> {
     let transfer = Transfer {
         jobs: 2,
-        compressor: Arc::new(Compressor::new(1)),
+        compressor: Arc::new(Compressor::new(1, CompressionLevel::default())),
         spool: Spool::in_folder(std::env::temp_dir()),
         progress: Arc::new(Quiet),
     };

@@ -11,6 +11,7 @@ mod entries;
 pub(crate) mod fixtures;
 mod listed;
 mod oci;
+mod received;
 mod target;
 mod writer;
 
@@ -85,6 +86,14 @@ pub enum ArchiveError {
     /// The list of images is malformed.
     #[error("the archive's manifest.json is malformed")]
     Json(#[source] serde_json::Error),
+    /// A layer is not the one that the config names.
+    #[error("the archive's layer {name:?} is damaged")]
+    Layer {
+        /// The entry.
+        name: String,
+        /// The two diff IDs.
+        source: Damage,
+    },
     /// The layout that the archive holds cannot be used.
     #[error("{0}")]
     Layout(#[from] LayoutError),

@@ -37,7 +37,7 @@ impl OciArchiveSource {
 impl Files for Entries {
     fn file(&self, name: &str) -> Arc<dyn Content> {
         match self.find(name) {
-            Ok(slice) => Arc::new(slice),
+            Ok(file) => Arc::new(file.slice.clone()),
             Err(_) => Arc::new(Absent(name.to_owned())),
         }
     }

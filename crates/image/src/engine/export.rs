@@ -1,22 +1,36 @@
 //! Exports: an image on its way out of the engine, into an unnamed file.
 
-use std::io::Write as _;
-use std::pin::pin;
+use std::io::{self, Read};
+use std::pin::Pin;
 use std::sync::Arc;
 
-use futures_util::StreamExt as _;
+use bollard::errors::Error as ClientError;
+use bytes::{Buf as _, Bytes};
+use futures_util::{Stream, StreamExt as _};
 use tracing::debug;
 
 use crate::archive::DockerArchive;
-use crate::{EngineName, Manifest, Progress, ReadError, Source as _, Spool, Stage};
+use crate::{
+    Compressor, EngineName, Manifest, Meter, Progress, ReadError, Source as _, Spool, Stage,
+};
 
 use super::EngineError;
 use super::client::{Client, Inspected, Store};
+
+/// In which form the layers of an export are kept.
+#[derive(Clone, Copy)]
+pub enum ExportForm<'c> {
+    /// As they come.
+    AsTheyCome,
+    /// Compressed while the rest of the export is still to come.
+    Packed(&'c Compressor),
+}
 
 /// Exports the image that `name` names.
 pub(super) fn export(
     client: &Client,
     name: &EngineName,
+    form: ExportForm<'_>,
     spool: &Spool,
     progress: &dyn Progress,
 ) -> Result<DockerArchive, ReadError> {
@@ -31,21 +45,66 @@ pub(super) fn export(
         _ => (name.to_string(), None),
     };
     let meter = progress.begin(Stage::Export, &name.to_string(), size);
-    let mut file = spool.file()?;
     let docker = client.unlimited();
     debug!("GET /images/{asked}/get");
-    let mut parts = pin!(docker.export_image(&asked));
-    while let Some(part) = client.runtime().block_on(parts.next()) {
-        let part = part.map_err(|error| EngineError::new(client.endpoint(), error))?;
-        file.write_all(&part)?;
-        meter.advance(part.len() as u64);
-    }
-    let archive = DockerArchive::open(Arc::new(file), None)?;
+    let parts = Box::pin(docker.export_image(&asked));
+    let mut stream = Answer { client, parts, part: Bytes::new(), meter: &*meter, failure: None };
+    let archive = match receive(&mut stream, form, spool) {
+        Ok(archive) => archive,
+        // What the archive's reader makes of a broken connection says less.
+        Err(error) => return Err(stream.failure.map_or(error, ReadError::Engine)),
+    };
     if store == Store::Classic {
         check(&archive, &image)?;
     }
     meter.done();
     Ok(archive)
+}
+
+fn receive(
+    stream: &mut dyn Read,
+    form: ExportForm<'_>,
+    spool: &Spool,
+) -> Result<DockerArchive, ReadError> {
+    Ok(match form {
+        ExportForm::Packed(compressor) => DockerArchive::receive(stream, compressor, spool)?,
+        ExportForm::AsTheyCome => {
+            let mut file = spool.file()?;
+            io::copy(stream, &mut file)?;
+            DockerArchive::open(Arc::new(file), None)?
+        }
+    })
+}
+
+/// The body of the engine's answer.
+struct Answer<'e, P> {
+    client: &'e Client,
+    parts: Pin<Box<P>>,
+    part: Bytes,
+    meter: &'e dyn Meter,
+    /// Why it has ended, if it should not have.
+    failure: Option<EngineError>,
+}
+
+impl<P: Stream<Item = Result<Bytes, ClientError>>> Read for Answer<'_, P> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        while self.part.is_empty() {
+            match self.client.runtime().block_on(self.parts.next()) {
+                None => return Ok(0),
+                Some(Ok(part)) => {
+                    self.meter.advance(part.len() as u64);
+                    self.part = part;
+                }
+                Some(Err(error)) => {
+                    self.failure = Some(EngineError::new(self.client.endpoint(), error));
+                    return Err(io::Error::other("the engine's answer broke off"));
+                }
+            }
+        }
+        let count = self.part.len().min(buffer.len());
+        self.part.copy_to_slice(&mut buffer[..count]);
+        Ok(count)
+    }
 }
 
 /// Checks that the archive holds the image that the engine named.
@@ -62,7 +121,7 @@ mod tests {
     use super::*;
     use crate::archive::DockerArchiveWriter;
     use crate::engine::fake::{Caller, Fake, soon};
-    use crate::{Artifact, Digest, Image, Quiet};
+    use crate::{Artifact, CompressionLevel, Digest, Image, Quiet};
 
     const CONFIG: &[u8] = br#"{"rootfs":{"type":"layers","diff_ids":[]}}"#;
 
@@ -71,20 +130,27 @@ mod tests {
         DockerArchiveWriter::new(Vec::new()).finish(&image, &[]).unwrap()
     }
 
-    /// Exports `app:1` of an engine that says its ID is `id`.
+    /// Exports `app:1` of an engine that says its ID is `id`, in every form.
     fn exported(
         id: Digest,
         answer: impl Fn(Caller) + Send + Sync + 'static,
-    ) -> Result<Image, ReadError> {
+    ) -> [Result<Image, ReadError>; 2] {
         let asked = format!("GET /images/{id}/get");
         let fake = Fake::start(move |request, mut caller| {
             if request == asked { answer(caller) } else { caller.classic(request, id, &[]) }
         });
-        let engine = fake.connect();
-        soon(move || {
-            let spool = Spool::in_folder(std::env::temp_dir());
-            let source = engine.source(&"app:1".parse().unwrap(), &spool, &Quiet)?;
-            Artifact::read(&source)?.into_image(&source, None)
+        [false, true].map(|is_packed| {
+            let engine = fake.connect();
+            soon(move || {
+                let compressor = Compressor::new(1, CompressionLevel::default());
+                let form = match is_packed {
+                    true => ExportForm::Packed(&compressor),
+                    false => ExportForm::AsTheyCome,
+                };
+                let spool = Spool::in_folder(std::env::temp_dir());
+                let source = engine.source(&"app:1".parse().unwrap(), form, &spool, &Quiet)?;
+                Artifact::read(&source)?.into_image(&source, None)
+            })
         })
     }
 
@@ -98,8 +164,9 @@ mod tests {
 
     #[test]
     fn image_is_exported_by_its_id() {
-        let image = exported(Digest::of(CONFIG), |mut caller| caller.answer(200, &archive()));
-        assert_eq!(image.unwrap().config, CONFIG);
+        for image in exported(Digest::of(CONFIG), |mut caller| caller.answer(200, &archive())) {
+            assert_eq!(image.unwrap().config, CONFIG);
+        }
     }
 
     #[test]
@@ -109,41 +176,66 @@ mod tests {
             caller.send(&archive()[..512]);
             caller.send(b"\r\n");
         };
-        let error = refused(exported(Digest::of(CONFIG), cut));
-        assert!(matches!(error, EngineError::Connection { .. }), "{error:?}");
+        for error in exported(Digest::of(CONFIG), cut).map(refused) {
+            assert!(matches!(error, EngineError::Connection { .. }), "{error:?}");
+        }
+    }
+
+    #[test]
+    fn export_that_is_cut_behind_the_archive_is_refused() {
+        let cut = |mut caller: Caller| {
+            let archive = archive();
+            let head = format!(
+                "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n{:x}\r\n",
+                archive.len()
+            );
+            caller.send(head.as_bytes());
+            caller.send(&archive);
+            caller.send(b"\r\n");
+        };
+        for error in exported(Digest::of(CONFIG), cut).map(refused) {
+            assert!(matches!(error, EngineError::Connection { .. }), "{error:?}");
+        }
     }
 
     #[test]
     fn export_that_ends_early_is_refused() {
         let short = |mut caller: Caller| caller.answer(200, &archive()[..512 + 10]);
-        let error = exported(Digest::of(CONFIG), short);
-        assert!(matches!(error, Err(ReadError::Archive(_))));
+        for error in exported(Digest::of(CONFIG), short) {
+            assert!(matches!(error, Err(ReadError::Archive(_))));
+        }
     }
 
     #[test]
     fn export_of_another_image_is_refused() {
         let wanted = Digest::of(b"another");
-        let error = refused(exported(wanted, |mut caller| caller.answer(200, &archive())));
-        let is_told = matches!(error, EngineError::OtherImage { wanted: w, found }
-            if w == wanted && found == Digest::of(CONFIG));
-        assert!(is_told, "{error:?}");
+        for error in exported(wanted, |mut caller| caller.answer(200, &archive())).map(refused) {
+            let is_told = matches!(error, EngineError::OtherImage { wanted: w, found }
+                if w == wanted && found == Digest::of(CONFIG));
+            assert!(is_told, "{error:?}");
+        }
     }
 
     #[test]
     fn refusal_is_told_in_the_engines_words() {
-        let error = refused(exported(Digest::of(CONFIG), |mut caller| {
+        let refusal = |mut caller: Caller| {
             caller.answer(500, b"{\"message\":\"no \\u001b[1m space\"}");
-        }));
-        let is_told = matches!(&error, EngineError::Refused { status: Some(500), said }
-            if said == "no [1m space");
-        assert!(is_told, "{error:?}");
+        };
+        for error in exported(Digest::of(CONFIG), refusal).map(refused) {
+            let is_told = matches!(&error, EngineError::Refused { status: Some(500), said }
+                if said == "no [1m space");
+            assert!(is_told, "{error:?}");
+        }
     }
 
     #[test]
     fn image_that_is_not_there_is_told() {
         let fake = Fake::start(|request, mut caller| caller.classic(request, Digest::of(b""), &[]));
         let spool = Spool::in_folder(std::env::temp_dir());
-        let error = fake.connect().source(&"other:1".parse().unwrap(), &spool, &Quiet).err();
+        let error = fake
+            .connect()
+            .source(&"other:1".parse().unwrap(), ExportForm::AsTheyCome, &spool, &Quiet)
+            .err();
         assert!(matches!(error, Some(ReadError::Engine(EngineError::NoSuchImage { .. }))));
     }
 
@@ -152,13 +244,13 @@ mod tests {
         use std::sync::Mutex;
         struct Counted(Arc<Mutex<(Option<u64>, u64, bool)>>);
         impl Progress for Counted {
-            fn begin(&self, _: Stage, _: &str, bytes: Option<u64>) -> Box<dyn crate::Meter> {
+            fn begin(&self, _: Stage, _: &str, bytes: Option<u64>) -> Box<dyn Meter> {
                 self.0.lock().unwrap().0 = bytes;
                 Box::new(Self(Arc::clone(&self.0)))
             }
             fn present(&self, _: &str) {}
         }
-        impl crate::Meter for Counted {
+        impl Meter for Counted {
             fn advance(&self, bytes: u64) {
                 self.0.lock().unwrap().1 += bytes;
             }
@@ -171,9 +263,12 @@ mod tests {
             get if get.ends_with("/get") => caller.answer(200, &archive()),
             other => caller.classic(other, id, &[]),
         });
-        let counted = Counted(Arc::default());
-        let spool = Spool::in_folder(std::env::temp_dir());
-        fake.connect().source(&"app:1".parse().unwrap(), &spool, &counted).unwrap();
-        assert_eq!(*counted.0.lock().unwrap(), (Some(5), archive().len() as u64, true));
+        let compressor = Compressor::new(1, CompressionLevel::default());
+        for form in [ExportForm::AsTheyCome, ExportForm::Packed(&compressor)] {
+            let counted = Counted(Arc::default());
+            let spool = Spool::in_folder(std::env::temp_dir());
+            fake.connect().source(&"app:1".parse().unwrap(), form, &spool, &counted).unwrap();
+            assert_eq!(*counted.0.lock().unwrap(), (Some(5), archive().len() as u64, true));
+        }
     }
 }

@@ -25,6 +25,7 @@ use sink::EngineSink;
 
 pub use endpoint::{Endpoint, EndpointError, TlsFiles};
 pub use error::EngineError;
+pub use export::ExportForm;
 
 /// A Docker engine, or another that speaks its language, such as Podman's service.
 #[derive(Clone)]
@@ -41,17 +42,19 @@ impl Engine {
         Ok(Self { client: Arc::new(Client::connect(endpoint)?) })
     }
 
-    /// Exports the image that `name` names into an unnamed file of `spool`, and returns it.
+    /// Exports the image that `name` names into an unnamed file of `spool`, and returns it, with its
+    /// layers in the form that `form` says.
     ///
     /// # Errors
     /// No such image; an export that breaks off or is not of that image; those of the spool.
     pub fn source(
         &self,
         name: &EngineName,
+        form: ExportForm<'_>,
         spool: &Spool,
         progress: &dyn Progress,
     ) -> Result<Arc<dyn Source>, ReadError> {
-        Ok(Arc::new(export::export(&self.client, name, spool, progress)?))
+        Ok(Arc::new(export::export(&self.client, name, form, spool, progress)?))
     }
 
     /// Asks for the diff IDs of the image that `name` names, lowest first, without exporting it.

@@ -158,6 +158,11 @@ fn any_challenge_and_response_is_read_as_it_is_written() {
 }
 
 #[test]
+fn any_program_yields_only_what_was_packed() {
+    survives("program", 10_000);
+}
+
+#[test]
 fn any_encrypted_image_yields_only_what_was_put_in() {
     survives("sealed_image", 1_500);
 }
@@ -187,8 +192,11 @@ fn input_on_which_a_target_fails_is_told() {
         }
     }
     let target = Target { name: "fails", run: fails };
-    let patience = Duration::from_millis(300);
-    for (input, what) in [(&b"bad"[..], "panicked"), (b"slow", "does not come to an end")] {
+    // Only where it is waited for in vain is patience short: a panic may take its time.
+    let (short, long) = (Duration::from_millis(300), Duration::from_secs(60));
+    for (input, what, patience) in
+        [(&b"bad"[..], "panicked", long), (b"slow", "does not come to an end", short)]
+    {
         let inputs = [b"good".to_vec(), input.to_vec(), b"never".to_vec()];
         let failure = run_all(target, inputs.into_iter(), patience).unwrap_err();
         assert_eq!((failure.input.as_slice(), failure.what), (input, what));

@@ -1,0 +1,265 @@
+//! Archives on their way: the entries of a tar that is read once, from its beginning to its end.
+//!
+//! What looks like the tar of a layer is gzipped at once, on all cores, while the rest of the
+//! archive is still to come; everything else is kept as it is. All of it goes into one unnamed file.
+//! Which entries are layers, only the list of images tells, and that comes last: a mistake costs
+//! time and nothing else, since whatever was gzipped bears the digest of what it was.
+
+use std::io::{self, Cursor, Read};
+
+use super::ArchiveError;
+use super::entries::{Budget, Entries, FileEntry, Packed};
+use crate::spool::Spooling;
+use crate::{Compressor, DiffId, Hasher, Spool};
+
+/// Reads the archive in `stream`, and whatever follows it, to the end.
+///
+/// # Errors
+/// Those of `stream` and of the spool, and those of [`Entries::read`].
+pub(super) fn entries(
+    stream: &mut dyn Read,
+    compressor: &Compressor,
+    spool: &Spool,
+) -> Result<Entries, ArchiveError> {
+    let budget = Budget::default();
+    let mut spooling = Spooling::new(spool.file()?);
+    let mut entries = Entries::default();
+    let mut archive = tar::Archive::new(Spending { inner: &mut *stream, budget: budget.clone() });
+    for entry in archive.entries()? {
+        budget.renew();
+        entries.add(&mut entry?, |name, entry| {
+            budget.allow(entry.size());
+            let (file, read) = keep(entry, compressor, &mut spooling)?;
+            // The tar library takes the end of the stream for the end of the entry.
+            if read < entry.size() {
+                return Err(ArchiveError::Truncated(name.to_owned()));
+            }
+            Ok(file)
+        })?;
+    }
+    // An engine whose answer breaks off behind the archive has told of that, too.
+    io::copy(stream, &mut io::sink())?;
+    Ok(entries)
+}
+
+/// Reads an entry to its end. Returns where its bytes are, and how many there were.
+fn keep(
+    entry: &mut dyn Read,
+    compressor: &Compressor,
+    spooling: &mut Spooling,
+) -> io::Result<(FileEntry, u64)> {
+    let mut head = Vec::with_capacity(BLOCK);
+    entry.take(BLOCK as u64).read_to_end(&mut head)?;
+    let is_tar = is_tar(&head);
+    let mut whole = Cursor::new(head).chain(entry);
+    if !is_tar {
+        let spooled = spooling.add(|out| io::copy(&mut whole, out).map(|_| ()))?;
+        return Ok((FileEntry { slice: spooled.content, packed: None }, spooled.len));
+    }
+    let mut tar = Hashing { inner: whole, hasher: Hasher::default(), len: 0 };
+    let spooled = spooling.add(|out| compressor.gzip(&mut tar, out))?;
+    let diff_id = DiffId(tar.hasher.finish());
+    let packed = Some(Packed { digest: spooled.digest, diff_id });
+    Ok((FileEntry { slice: spooled.content, packed }, tar.len))
+}
+
+/// The length of a tar header.
+const BLOCK: usize = 512;
+
+/// Tells whether something that begins with `head` is a tar, by the mark that POSIX and GNU tars
+/// have in their first header (POSIX.1-2024, pax, "ustar Interchange Format").
+fn is_tar(head: &[u8]) -> bool {
+    head.get(257..262) == Some(b"ustar")
+}
+
+/// Hashes what is read.
+struct Hashing<R> {
+    inner: R,
+    hasher: Hasher,
+    len: u64,
+}
+
+impl<R: Read> Read for Hashing<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.inner.read(buffer)?;
+        self.hasher.update(&buffer[..count]);
+        self.len += count as u64;
+        Ok(count)
+    }
+}
+
+/// Reads no more than it may.
+struct Spending<'s> {
+    inner: &'s mut dyn Read,
+    budget: Budget,
+}
+
+impl Read for Spending<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.inner.read(buffer)?;
+        self.budget.spend(count)?;
+        Ok(count)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    use super::*;
+    use crate::archive::DockerArchive;
+    use crate::archive::fixtures::{Tar, config, gzip, read};
+    use crate::{Compression, CompressionLevel, Config, Damage, Digest, Image, MediaType};
+
+    /// A tar as layers are, with `content` in it.
+    fn layer(content: &[u8]) -> Vec<u8> {
+        Tar::new().file("in/the/layer", content).bytes()
+    }
+
+    /// An archive of engines before 25: of three layers, the lowest twice.
+    fn classic() -> (Vec<u8>, [Vec<u8>; 3]) {
+        let (low, top) = (layer(b"low"), layer(&[7; (1 << 20) + 5]));
+        let config = config(&[&low, &top, &low]);
+        let name = format!("{}.json", Digest::of(&config).hex());
+        let bytes = Tar::new()
+            .special(tar::EntryType::Directory, "aa/", "")
+            .file("aa/VERSION", b"1.0")
+            .file("aa/layer.tar", &low)
+            .file("bb/layer.tar", &top)
+            .link("cc/layer.tar", "../aa/layer.tar")
+            .file(&name, &config)
+            .images(&json!([{
+                "Config": name, "RepoTags": null,
+                "Layers": ["aa/layer.tar", "bb/layer.tar", "cc/layer.tar"],
+            }]))
+            .bytes();
+        (bytes, [low.clone(), top, low])
+    }
+
+    fn receive(mut stream: impl Read) -> Result<DockerArchive, ArchiveError> {
+        let compressor = Compressor::new(2, CompressionLevel::default());
+        DockerArchive::receive(&mut stream, &compressor, &Spool::in_folder(std::env::temp_dir()))
+    }
+
+    fn unpacked(archive: DockerArchive) -> (Image, Vec<Vec<u8>>) {
+        let (image, layers) = read(archive).unwrap();
+        let unpack = |(layer, bytes): (&crate::Layer, Vec<u8>)| {
+            let mut out = Vec::new();
+            let compression = layer.compression().unwrap();
+            compression
+                .reader(Box::new(Cursor::new(bytes)))
+                .unwrap()
+                .read_to_end(&mut out)
+                .unwrap();
+            out
+        };
+        let layers = image.layers.iter().zip(layers).map(unpack).collect();
+        (image, layers)
+    }
+
+    #[test]
+    fn layers_are_gzipped_on_their_way_and_stay_what_they_are() {
+        let (bytes, layers) = classic();
+        let (image, received) = unpacked(receive(bytes.as_slice()).unwrap());
+        assert!(received == layers);
+        for (layer, plain) in image.layers.iter().zip(&layers) {
+            assert_eq!(layer.diff_id(), Some(DiffId(Digest::of(plain))));
+            assert_eq!(*layer.media_type(), MediaType::DOCKER_LAYER_GZIP);
+            assert_eq!(layer.compression().unwrap(), Compression::Gzip);
+        }
+        assert_eq!(image.layers[0].digest(), image.layers[2].digest());
+        assert!(image.manifest.is_none());
+    }
+
+    #[test]
+    fn what_is_compressed_or_no_tar_stays_as_it_is() {
+        let (zipped, odd) = (gzip(&layer(b"low")), b"a tar older than its mark".to_vec());
+        let config = config(&[&layer(b"low"), &odd]);
+        let names =
+            [&zipped, &odd, &config].map(|blob| format!("blobs/sha256/{}", Digest::of(blob).hex()));
+        let bytes = Tar::new()
+            .file(&names[2], &config)
+            .file(&names[0], &zipped)
+            .file(&names[1], &odd)
+            .file("oci-layout", b"{}")
+            .images(&json!([{ "Config": names[2], "RepoTags": [], "Layers": &names[..2] }]))
+            .bytes();
+        let (image, layers) = read(receive(bytes.as_slice()).unwrap()).unwrap();
+        assert_eq!(layers, [zipped, odd]);
+        assert_eq!(*image.layers[1].media_type(), MediaType::DOCKER_LAYER);
+    }
+
+    #[test]
+    fn layers_that_the_config_does_not_name_are_refused() {
+        let (named, other) = (layer(b"named"), layer(b"other"));
+        let config = config(&[&named]);
+        let bytes = Tar::new()
+            .file("l.tar", &other)
+            .file("c.json", &config)
+            .images(&json!([{ "Config": "c.json", "RepoTags": null, "Layers": ["l.tar"] }]))
+            .bytes();
+        let error = receive(bytes.as_slice()).err().unwrap();
+        let is_told = matches!(&error, ArchiveError::Layer { name, source: Damage::DiffId { .. } }
+            if name == "l.tar");
+        assert!(is_told, "{error:?}");
+    }
+
+    #[test]
+    fn archive_that_ends_early_is_refused_wherever_it_ends() {
+        let (bytes, _) = classic();
+        // What lies behind the list of images is padding.
+        let end = bytes.windows(2).rposition(|bytes| bytes == b"}]").unwrap() + 2;
+        for len in (0..end).step_by(32 * 509).chain([end - 1]) {
+            assert!(receive(&bytes[..len]).is_err(), "{len}");
+        }
+        let cut = &bytes[..1 << 20];
+        let error = receive(cut).err().unwrap();
+        assert!(
+            matches!(&error, ArchiveError::Truncated(name) if name == "bb/layer.tar"),
+            "{error:?}"
+        );
+    }
+
+    #[test]
+    fn headers_are_bounded_and_contents_are_not() {
+        let name = |len: usize| "x".repeat(len);
+        let long = Tar::new().file("large", &[0; 1 << 20]).long_name(&name(1 << 20)).file("y", b"");
+        let ArchiveError::Io(error) = receive(long.bytes().as_slice()).err().unwrap() else {
+            panic!("it is no error of reading")
+        };
+        assert_eq!(error.to_string(), "the headers of an entry are too long");
+    }
+
+    #[test]
+    fn failure_of_the_stream_is_one_of_the_archive() {
+        struct Broken;
+        impl Read for Broken {
+            fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+                Err(io::Error::other("broken"))
+            }
+        }
+        let (bytes, _) = classic();
+        // In the middle of a layer, and behind the archive.
+        for len in [1 << 20, bytes.len()] {
+            let error = receive(bytes[..len].chain(Broken)).err().unwrap();
+            assert!(matches!(&error, ArchiveError::Io(error) if error.to_string() == "broken"));
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn damaged_archives_do_no_harm(place in 0_usize..8192, byte: u8) {
+            let (mut bytes, _) = classic();
+            let place = place % bytes.len();
+            bytes[place] = byte;
+            if let Ok(archive) = receive(bytes.as_slice()) {
+                let (image, layers) = unpacked(archive);
+                prop_assert_eq!(Config::parse(&image.config).unwrap().diff_ids().len(), layers.len());
+                for (layer, bytes) in image.layers.iter().zip(layers) {
+                    prop_assert_eq!(layer.diff_id(), Some(DiffId(Digest::of(&bytes))));
+                }
+            }
+        }
+    }
+}
