@@ -32,8 +32,8 @@ pub(crate) fn ask(terminal: &mut Terminal, header: &Header<'_>) -> Result<FileKe
     let answer = terminal.ask_line("Response: ")?;
 
     let wrong = |_| Failure::WrongKey(Place::Terminal);
-    let response = Response::parse(answer.text()).map_err(|error| Failure::Response(error))?;
-    let file_key = response.open(line, &secret).map_err(|error| Failure::Response(error))?;
+    let response = Response::parse(answer.text()).map_err(Failure::Response)?;
+    let file_key = response.open(line, &secret).map_err(Failure::Response)?;
     header.check(&file_key).map_err(wrong)?;
     Ok(file_key)
 }
