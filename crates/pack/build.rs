@@ -234,8 +234,11 @@ impl Build<'_> {
             // Else the compiler adds the beginning of a C program.
             flags.extend(["-C".into(), "link-self-contained=no".into()]);
         }
-        // What a machine can do is asked of a C library otherwise, and little is hashed.
-        flags.extend(["--cfg".into(), "sha2_backend=\"soft\"".into()]);
+        // Little is hashed, so small code serves. What a machine can do is asked of a C library
+        // otherwise.
+        for option in ["sha2_backend=\"soft\"", "sha2_backend_soft=\"compact\""] {
+            flags.extend(["--cfg".into(), option.into()]);
+        }
         flags.push(format!("--sysroot={}", self.compiler.sysroot.display()));
         // A stub does not tell who built it, and is the same wherever that was.
         flags.push(format!("--remap-path-prefix={}=sealcrate", folder.display()));
