@@ -1,8 +1,9 @@
 //! Where a key is looked for, and what it may be.
 
 use std::fs;
+use std::process::Command;
 
-use age::secrecy::ExposeSecret as _;
+use age::secrecy::{ExposeSecret as _, SecretString};
 use age::x25519::Identity;
 
 use crate::packed::{Done, PASSPHRASE, Packed, passphrase, payload, sealed};
@@ -25,6 +26,17 @@ fn wrong_key_is_told_and_has_a_status() {
     let identity = text_of(&Identity::generate());
     let told = "wrong key in the variable BP: the program is packed for a passphrase";
     assert_eq!(packed.run(&identity, &["x"]).failed(3), told);
+}
+
+#[test]
+fn passphrases_are_tried_in_the_memory_that_there_is() {
+    let mut recipient = age::scrypt::Recipient::new(SecretString::from(PASSPHRASE.to_owned()));
+    recipient.set_work_factor(16);
+    let packed = Packed::of(&echo(), &recipient);
+    // Scrypt alone would take 64 MiB.
+    let mut command = Command::new("prlimit");
+    command.arg(format!("--as={}", 40 << 20)).arg(packed.path()).arg("x");
+    assert_eq!(Done::of(command.env("BP", PASSPHRASE)).output(), "x\n");
 }
 
 #[test]
