@@ -73,7 +73,9 @@ fn compiler(missing: &[Machine]) -> anyhow::Result<(&'static str, String)> {
             let others = versions_for(machine, library)?;
             versions.retain(|version| others.contains(version));
         }
-        let version = versions.first().context("no rustc-web is there for all architectures")?;
+        // The oldest is the release's own, and the one that stubs are held to; newer ones come to
+        // the architectures one after the other.
+        let version = versions.last().context("no rustc-web is there for all architectures")?;
         packages::install_exactly(&[
             &format!("{package}={version}"),
             &format!("{library}={version}"),
