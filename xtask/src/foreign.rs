@@ -68,6 +68,7 @@ pub(crate) fn provide() -> anyhow::Result<()> {
 fn compiler(missing: &[Machine]) -> anyhow::Result<(&'static str, String)> {
     if !Path::new(COMPILER).exists() {
         let (package, library) = PACKAGES;
+        packages::update()?;
         let mut versions = versions(&[], library)?;
         for machine in missing {
             let others = versions_for(machine, library)?;

@@ -114,10 +114,22 @@ fn install_those(missing: impl Fn() -> Vec<&'static str>) -> anyhow::Result<()> 
         bail!("the tests need what Debian's packages {} hold", names.join(", "));
     }
     announce(&format!("installing what is missing: {}", names.join(" ")));
-    root::authenticate()?;
-    apt_get(&["update"])?;
+    update()?;
     // Asked again, since it may depend on the lists that have just come.
     install(&missing())
+}
+
+/// Fetches the lists of the packages that there are. Where some of them cannot be had, as while a
+/// mirror is being renewed, the older ones may do: what is missing shows when it is installed.
+///
+/// # Errors
+/// It may not be done.
+pub(crate) fn update() -> anyhow::Result<()> {
+    root::authenticate()?;
+    if let Err(error) = apt_get(&["update"]) {
+        announce(&format!("{error:#}: going on with the lists that are there"));
+    }
+    Ok(())
 }
 
 /// Installs packages in exact versions, `NAME=VERSION` each, older than installed ones if need be.
