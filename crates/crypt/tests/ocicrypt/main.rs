@@ -3,5 +3,6 @@
 #![allow(missing_docs, clippy::unwrap_used)]
 
 mod attacks;
+mod curves;
 mod fixtures;
 mod support;

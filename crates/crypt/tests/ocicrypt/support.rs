@@ -58,6 +58,11 @@ pub(crate) struct Parts {
 impl Parts {
     /// A bound image of one clear layer and two encrypted ones, all plain tars to the eye.
     pub(crate) fn bound(command: &str) -> Self {
+        Self::wrapped(command, &|content| jwe(content))
+    }
+
+    /// The same with keys that `wrap` wraps.
+    pub(crate) fn wrapped(command: &str, wrap: &dyn Fn(&[u8]) -> String) -> Self {
         let tars: [Vec<u8>; 3] = [0, 1, 2].map(|i| vec![i; 1024 * (1 + usize::from(i))]);
         let digests = tars.each_ref().map(|tar| Digest::of(tar));
         let config = json!({
@@ -73,7 +78,7 @@ impl Parts {
             let digest = Digest::of(&tar);
             let binding = json!({"version": 1, "layer": i, "count": 3, "config": sealed,
                 "diff_id": digest, "blobs": blobs});
-            encrypted(tar, &json!(digest), &binding)
+            encrypted(tar, &json!(digest), &binding, wrap)
         });
         Self { layers: layers.collect(), config }
     }
@@ -99,7 +104,12 @@ fn bytes(config: &Value) -> Vec<u8> {
 pub(crate) const PUBLIC_OPTIONS: &str = "org.opencontainers.image.enc.pubopts";
 pub(crate) const JWE: &str = "org.opencontainers.image.enc.keys.jwe";
 
-fn encrypted(tar: Vec<u8>, digest: &Value, binding: &Value) -> (Descriptor, Vec<u8>) {
+fn encrypted(
+    tar: Vec<u8>,
+    digest: &Value,
+    binding: &Value,
+    wrap: &dyn Fn(&[u8]) -> String,
+) -> (Descriptor, Vec<u8>) {
     let (key, nonce) = ([7; 32], [8; 16]);
     let mut blob = tar;
     EncryptingKey::ctr(UnboundCipherKey::new(&AES_256, &key).unwrap())
@@ -115,7 +125,7 @@ fn encrypted(tar: Vec<u8>, digest: &Value, binding: &Value) -> (Descriptor, Vec<
         Descriptor::of(format!("{}+encrypted", MediaType::OCI_LAYER).into(), &blob);
     let text = STANDARD.encode(public.to_string());
     descriptor.annotations.insert(PUBLIC_OPTIONS.to_owned(), text);
-    let text = STANDARD.encode(jwe(private.to_string().as_bytes()));
+    let text = STANDARD.encode(wrap(private.to_string().as_bytes()));
     descriptor.annotations.insert(JWE.to_owned(), text);
     (descriptor, blob)
 }
