@@ -2,10 +2,12 @@
 //! [`Image`](sealcrate_image::Image) out.
 //!
 //! [`select`] chooses layers, [`senetas`] is crypto-cli's image format with its key wrapping under a
-//! passphrase, and [`dare`] the stream in which it holds layers. Nothing here touches the network,
-//! prompts, prints, or reads the environment.
+//! passphrase, and [`dare`] the stream in which it holds layers. [`ocicrypt`] is OCI image encryption,
+//! to public keys, of which decryption is there. Nothing here touches the network, prompts, prints, or
+//! reads the environment.
 
 pub mod dare;
+pub mod ocicrypt;
 mod passphrase;
 pub mod select;
 pub mod senetas;

@@ -6,11 +6,13 @@
 //! derives from it.
 
 mod age_file;
+mod annotations;
 mod archives;
 mod challenge;
 mod config;
 mod dare;
 mod gcm;
+mod jwe;
 mod key_data;
 mod key_text;
 mod label;
@@ -34,12 +36,14 @@ pub struct Target {
 }
 
 /// All targets, by name.
-pub const TARGETS: [Target; 15] = [
+pub const TARGETS: [Target; 17] = [
     Target { name: "age_file", run: age_file::run },
+    Target { name: "annotations", run: annotations::run },
     Target { name: "challenge", run: challenge::run },
     Target { name: "config", run: config::run },
     Target { name: "dare", run: dare::run },
     Target { name: "docker_archive", run: archives::docker },
+    Target { name: "jwe", run: jwe::run },
     Target { name: "key_data", run: key_data::run },
     Target { name: "key_text", run: key_text::run },
     Target { name: "label", run: label::run },

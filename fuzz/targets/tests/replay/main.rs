@@ -98,6 +98,11 @@ fn any_age_file_is_opened_as_age_opens_it() {
 }
 
 #[test]
+fn any_annotations_are_of_a_whole_encrypted_layer_or_an_error() {
+    survives("annotations", 10_000);
+}
+
+#[test]
 fn any_challenge_header_is_read_in_bounds_and_as_it_is_written() {
     survives("challenge", 20_000);
 }
@@ -115,6 +120,11 @@ fn any_encrypted_stream_yields_only_what_is_authentic() {
 #[test]
 fn any_archive_yields_only_what_its_digests_name() {
     survives("docker_archive", 6_000);
+}
+
+#[test]
+fn any_jwe_is_for_somebody_or_an_error() {
+    survives("jwe", 10_000);
 }
 
 #[test]

@@ -1,0 +1,172 @@
+//! Annotations: what the descriptor of an encrypted layer says of its key. Nothing in them is
+//! authenticated or secret.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use sealcrate_image::{Descriptor, MediaType};
+use thiserror::Error;
+
+use super::options::{OptionsError, PublicOptions};
+
+const PREFIX: &str = "org.opencontainers.image.enc.";
+const KEYS: &str = "org.opencontainers.image.enc.keys.";
+const PUBLIC_OPTIONS: &str = "org.opencontainers.image.enc.pubopts";
+const SUFFIX: &str = "+encrypted";
+
+/// The most wrapped keys of one layer that are looked at.
+pub const MAX_WRAPS: usize = 256;
+
+/// How a layer is encrypted, as its descriptor says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Encryption {
+    /// What the decrypted bytes are.
+    pub media_type: MediaType,
+    /// The HMAC-SHA256 of the encrypted bytes.
+    pub hmac: [u8; 32],
+    /// The layer's key, wrapped in one way or several.
+    pub wraps: Vec<(Scheme, Vec<u8>)>,
+}
+
+/// In which way a key is wrapped.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Scheme {
+    /// A JWE.
+    Jwe,
+    /// One of those that are not read here, by the name that its annotation has.
+    Other(String),
+}
+
+impl Encryption {
+    /// Reads the annotations of `descriptor`; `None` if the layer is not encrypted.
+    ///
+    /// # Errors
+    /// A media type and annotations that contradict each other, or are malformed; more than
+    /// [`MAX_WRAPS`] wrapped keys.
+    pub fn of(descriptor: &Descriptor) -> Result<Option<Self>, AnnotationError> {
+        let annotated = descriptor.annotations.keys().any(|key| key.starts_with(PREFIX));
+        let media_type = match (descriptor.media_type.as_str().strip_suffix(SUFFIX), annotated) {
+            (Some(plain), _) => MediaType::from(plain.to_owned()),
+            (None, false) => return Ok(None),
+            (None, true) => return Err(AnnotationError::MediaType),
+        };
+        if media_type.compression().is_none() {
+            return Err(AnnotationError::NoLayer);
+        }
+        let text = descriptor
+            .annotations
+            .get(PUBLIC_OPTIONS)
+            .ok_or(AnnotationError::Missing("public options"))?;
+        let public = STANDARD
+            .decode(text)
+            .map_err(|_| AnnotationError::Base64(PUBLIC_OPTIONS.to_owned()))?;
+        let hmac = PublicOptions::parse(&public)?.hmac;
+        let mut wraps = Vec::new();
+        for (key, list) in &descriptor.annotations {
+            let Some(name) = key.strip_prefix(KEYS) else { continue };
+            for item in list.split(',').filter(|item| !item.is_empty()) {
+                if wraps.len() == MAX_WRAPS {
+                    return Err(AnnotationError::TooMany);
+                }
+                let bytes =
+                    STANDARD.decode(item).map_err(|_| AnnotationError::Base64(key.clone()))?;
+                let scheme = match name {
+                    "jwe" => Scheme::Jwe,
+                    other => Scheme::Other(other.to_owned()),
+                };
+                wraps.push((scheme, bytes));
+            }
+        }
+        if wraps.is_empty() {
+            return Err(AnnotationError::Missing("wrapped key"));
+        }
+        Ok(Some(Self { media_type, hmac, wraps }))
+    }
+}
+
+/// Why what a descriptor says of its layer's encryption cannot be used.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum AnnotationError {
+    /// An annotation's value is not in base64.
+    #[error("the annotation {0:?} is no base64")]
+    Base64(String),
+    /// The annotations are those of an encrypted layer, the media type is not.
+    #[error("annotations say that the layer is encrypted, its media type does not")]
+    MediaType,
+    /// An annotation is not there.
+    #[error("the layer is encrypted, but there is no {0} in its annotations")]
+    Missing(&'static str),
+    /// Something else than a layer is encrypted.
+    #[error("the media type is not that of an encrypted layer")]
+    NoLayer,
+    /// The public options cannot be used.
+    #[error("{0}")]
+    Options(#[from] OptionsError),
+    /// There are more than [`MAX_WRAPS`] wrapped keys.
+    #[error("the layer's key is wrapped more than {MAX_WRAPS} times")]
+    TooMany,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn descriptor(annotations: &[(&str, String)]) -> Descriptor {
+        let media_type = "application/vnd.oci.image.layer.v1.tar+gzip+encrypted".to_owned();
+        let mut descriptor = Descriptor::of(media_type.into(), b"x");
+        for (key, value) in annotations {
+            descriptor.annotations.insert((*key).to_owned(), value.clone());
+        }
+        descriptor
+    }
+
+    fn public() -> (&'static str, String) {
+        let hmac = STANDARD.encode([7; 32]);
+        let json = format!(
+            r#"{{"cipher":"AES_256_CTR_HMAC_SHA256","hmac":"{hmac}","cipheroptions":{{}}}}"#
+        );
+        (PUBLIC_OPTIONS, STANDARD.encode(json))
+    }
+
+    fn jwe(value: &str) -> (&'static str, String) {
+        ("org.opencontainers.image.enc.keys.jwe", value.to_owned())
+    }
+
+    #[test]
+    fn lists_of_every_scheme_are_read() {
+        let pgp = ("org.opencontainers.image.enc.keys.pgp", "Yw==".to_owned());
+        let found = Encryption::of(&descriptor(&[public(), jwe("YQ==,Yg=="), pgp]));
+        let found = found.unwrap().unwrap();
+        assert_eq!(found.media_type, MediaType::OCI_LAYER_GZIP);
+        assert_eq!(found.hmac, [7; 32]);
+        let pgp = Scheme::Other("pgp".to_owned());
+        let expected = [(Scheme::Jwe, b"a"), (Scheme::Jwe, b"b"), (pgp, b"c")];
+        assert_eq!(found.wraps, expected.map(|(scheme, bytes)| (scheme, bytes.to_vec())));
+    }
+
+    #[test]
+    fn stripped_or_empty_annotations_are_refused() {
+        let error = |descriptor: &Descriptor| Encryption::of(descriptor).unwrap_err();
+        assert!(matches!(error(&descriptor(&[])), AnnotationError::Missing("public options")));
+        assert!(matches!(
+            error(&descriptor(&[public(), jwe("")])),
+            AnnotationError::Missing("wrapped key")
+        ));
+        assert!(matches!(error(&descriptor(&[public(), jwe("?")])), AnnotationError::Base64(_)));
+        let mut relabelled = descriptor(&[public(), jwe("YQ==")]);
+        relabelled.media_type = MediaType::OCI_LAYER_GZIP;
+        assert!(matches!(error(&relabelled), AnnotationError::MediaType));
+        relabelled.media_type = "text/plain+encrypted".to_owned().into();
+        assert!(matches!(error(&relabelled), AnnotationError::NoLayer));
+        relabelled.media_type = MediaType::OCI_LAYER_GZIP;
+        relabelled.annotations.clear();
+        assert_eq!(Encryption::of(&relabelled).unwrap(), None);
+    }
+
+    #[test]
+    fn endless_lists_are_refused() {
+        let list = vec!["YQ=="; MAX_WRAPS + 1].join(",");
+        let error = Encryption::of(&descriptor(&[public(), jwe(&list)])).unwrap_err();
+        assert!(matches!(error, AnnotationError::TooMany));
+    }
+}

@@ -1,0 +1,102 @@
+//! The layer cipher: AES-256 in counter mode, and an HMAC-SHA256 of the ciphertext under the same key.
+
+use std::io::{self, Read};
+
+use aws_lc_rs::cipher::{AES_256, DecryptionContext, StreamingDecryptingKey, UnboundCipherKey};
+use aws_lc_rs::constant_time::verify_slices_are_equal;
+use aws_lc_rs::hmac;
+use aws_lc_rs::iv::FixedLength;
+use sealcrate_image::{Content, Layer, Spool};
+use thiserror::Error;
+use zeroize::Zeroizing;
+
+const CHUNK: usize = 64 << 10;
+const BLOCK: usize = 16;
+
+/// The plaintext of an encrypted layer.
+///
+/// Ciphertext is spooled to its end and authenticated before the first byte of it is decrypted.
+pub(super) struct CipherContent {
+    /// The layer as stored.
+    pub(super) stored: Layer,
+    /// The key of cipher and HMAC.
+    pub(super) key: Zeroizing<[u8; 32]>,
+    /// The first counter block.
+    pub(super) nonce: [u8; 16],
+    /// What the ciphertext's HMAC has to be.
+    pub(super) hmac: [u8; 32],
+    /// Where ciphertext waits.
+    pub(super) spool: Spool,
+}
+
+impl Content for CipherContent {
+    fn open(&self) -> io::Result<Box<dyn Read + Send>> {
+        let mut stored = self.stored.open_stored()?;
+        let mut mac = hmac::Context::with_key(&hmac::Key::new(hmac::HMAC_SHA256, &*self.key));
+        let spooled = self.spool.fill(|out| {
+            let mut chunk = vec![0; CHUNK];
+            loop {
+                let count = match stored.read(&mut chunk) {
+                    Ok(0) => return Ok::<(), io::Error>(()),
+                    Ok(count) => count,
+                    Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                    Err(error) => return Err(error),
+                };
+                mac.update(&chunk[..count]);
+                out.write_all(&chunk[..count])?;
+            }
+        })?;
+        if verify_slices_are_equal(mac.sign().as_ref(), &self.hmac).is_err() {
+            let damage = LayerAuthentication { layer: self.stored.name() };
+            return Err(io::Error::new(io::ErrorKind::InvalidData, damage));
+        }
+        let cipher = counter_mode(&self.key, self.nonce);
+        Ok(Box::new(CounterReader {
+            ciphertext: spooled.content.open()?,
+            cipher,
+            input: vec![0; CHUNK],
+            output: Zeroizing::new(vec![0; CHUNK + BLOCK]),
+            start: 0,
+            end: 0,
+        }))
+    }
+}
+
+fn counter_mode(key: &[u8; 32], nonce: [u8; 16]) -> StreamingDecryptingKey {
+    let key = UnboundCipherKey::new(&AES_256, key).expect("an AES-256 key is 32 bytes");
+    StreamingDecryptingKey::ctr(key, DecryptionContext::Iv128(FixedLength::from(nonce)))
+        .expect("counter mode takes a block of 16 bytes")
+}
+
+struct CounterReader {
+    ciphertext: Box<dyn Read + Send>,
+    cipher: StreamingDecryptingKey,
+    input: Vec<u8>,
+    output: Zeroizing<Vec<u8>>,
+    start: usize,
+    end: usize,
+}
+
+impl Read for CounterReader {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if self.start == self.end {
+            let count = self.ciphertext.read(&mut self.input)?;
+            let update = self
+                .cipher
+                .update(&self.input[..count], &mut self.output)
+                .map_err(|_| io::Error::other("cannot decrypt in counter mode"))?;
+            (self.start, self.end) = (0, update.written().len());
+        }
+        let count = buffer.len().min(self.end - self.start);
+        buffer[..count].copy_from_slice(&self.output[self.start..][..count]);
+        self.start += count;
+        Ok(count)
+    }
+}
+
+/// Tells that an encrypted layer is damaged. It travels inside an [`io::Error`].
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
+#[error("the encrypted layer {layer} is damaged: it does not authenticate")]
+pub struct LayerAuthentication {
+    layer: String,
+}

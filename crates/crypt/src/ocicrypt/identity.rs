@@ -1,0 +1,196 @@
+//! Identities: private keys, as other tools keep them in files.
+
+use std::fmt;
+
+use aws_lc_rs::agreement::{self, ECDH_P256, ECDH_P384, ECDH_P521, PrivateKey};
+use aws_lc_rs::rsa::{OaepPrivateDecryptingKey, PrivateDecryptingKey};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use rustls_pki_types::PrivateKeyDer;
+use rustls_pki_types::pem::PemObject as _;
+use serde::Deserialize;
+use thiserror::Error;
+use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
+
+use super::der;
+
+/// The longest key file.
+pub const MAX_KEY_FILE_BYTES: usize = 64 << 10;
+
+/// A private key that opens what was encrypted to its public one.
+pub struct Identity(pub(super) Key);
+
+/// The kinds of private keys.
+pub(super) enum Key {
+    /// On one of NIST's curves.
+    Ec(Curve, PrivateKey),
+    /// RSA, 2048 to 8192 bits.
+    Rsa(OaepPrivateDecryptingKey),
+}
+
+/// NIST's curves. RFC 7518, section 6.2.1.1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Curve {
+    P256,
+    P384,
+    P521,
+}
+
+impl Curve {
+    const ALL: [Self; 3] = [Self::P256, Self::P384, Self::P521];
+
+    /// Finds the curve that JWK calls `name`.
+    pub(super) fn named(name: &str) -> Option<Self> {
+        match name {
+            "P-256" => Some(Self::P256),
+            "P-384" => Some(Self::P384),
+            "P-521" => Some(Self::P521),
+            _ => None,
+        }
+    }
+
+    /// Returns the length of a coordinate in bytes.
+    pub(super) fn coordinate_len(self) -> usize {
+        match self {
+            Self::P256 => 32,
+            Self::P384 => 48,
+            Self::P521 => 66,
+        }
+    }
+
+    /// Returns what the library calls the curve.
+    pub(super) fn agreement(self) -> &'static agreement::Algorithm {
+        match self {
+            Self::P256 => &ECDH_P256,
+            Self::P384 => &ECDH_P384,
+            Self::P521 => &ECDH_P521,
+        }
+    }
+}
+
+impl Identity {
+    /// Reads a key file: PEM or DER of PKCS#8, PKCS#1 or SEC 1, or a JWK.
+    ///
+    /// # Errors
+    /// What is no private key of a kind that is known, is too long, or is under a password.
+    pub fn parse(bytes: &[u8]) -> Result<Self, IdentityError> {
+        if bytes.len() > MAX_KEY_FILE_BYTES {
+            return Err(IdentityError::TooLong);
+        }
+        if bytes.trim_ascii_start().first() == Some(&b'{') {
+            return Self::from_jwk(bytes);
+        }
+        if !contains(bytes, b"-----BEGIN ") {
+            return Self::from_der(bytes);
+        }
+        if contains(bytes, b"BEGIN ENCRYPTED PRIVATE KEY") || contains(bytes, b"4,ENCRYPTED") {
+            return Err(IdentityError::Password);
+        }
+        match PrivateKeyDer::from_pem_slice(bytes) {
+            Ok(mut key) => {
+                let identity = Self::from_der(key.secret_der());
+                key.zeroize();
+                identity
+            }
+            Err(_) => Err(IdentityError::NoKey),
+        }
+    }
+
+    fn from_der(bytes: &[u8]) -> Result<Self, IdentityError> {
+        let rsa = PrivateDecryptingKey::from_pkcs8(bytes)
+            .or_else(|_| PrivateDecryptingKey::from_pkcs8(&der::rsa_private_key_info(bytes)));
+        if let Ok(key) =
+            rsa.map_err(|_| ()).and_then(|key| OaepPrivateDecryptingKey::new(key).map_err(|_| ()))
+        {
+            return Ok(Self(Key::Rsa(key)));
+        }
+        Curve::ALL
+            .into_iter()
+            .find_map(|curve| {
+                let key = PrivateKey::from_private_key_der(curve.agreement(), bytes).ok()?;
+                Some(Self(Key::Ec(curve, key)))
+            })
+            .ok_or(IdentityError::NoKey)
+    }
+
+    fn from_jwk(bytes: &[u8]) -> Result<Self, IdentityError> {
+        let jwk: Jwk = serde_json::from_slice(bytes).map_err(|_| IdentityError::NoKey)?;
+        match (jwk.kty.as_str(), jwk.crv.as_deref().and_then(Curve::named)) {
+            ("EC", Some(curve)) => {
+                let key = PrivateKey::from_private_key(curve.agreement(), &number(&jwk.d)?)
+                    .map_err(|_| IdentityError::NoKey)?;
+                Ok(Self(Key::Ec(curve, key)))
+            }
+            ("RSA", _) => {
+                let members = [&jwk.n, &jwk.e, &jwk.d, &jwk.p, &jwk.q, &jwk.dp, &jwk.dq, &jwk.qi];
+                let mut numbers = Vec::with_capacity(members.len());
+                for member in members {
+                    numbers.push(number(member)?);
+                }
+                Self::from_der(&der::rsa_private_key(std::array::from_fn(|i| &numbers[i][..])))
+            }
+            _ => Err(IdentityError::NoKey),
+        }
+    }
+}
+
+impl fmt::Debug for Identity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Identity(..)")
+    }
+}
+
+/// A private key as JSON. RFC 7518, section 6.
+#[derive(Deserialize, Zeroize, ZeroizeOnDrop)]
+struct Jwk {
+    kty: String,
+    crv: Option<String>,
+    d: Option<String>,
+    n: Option<String>,
+    e: Option<String>,
+    p: Option<String>,
+    q: Option<String>,
+    dp: Option<String>,
+    dq: Option<String>,
+    qi: Option<String>,
+}
+
+fn number(member: &Option<String>) -> Result<Zeroizing<Vec<u8>>, IdentityError> {
+    let text = member.as_deref().ok_or(IdentityError::NoKey)?;
+    URL_SAFE_NO_PAD.decode(text).map(Zeroizing::new).map_err(|_| IdentityError::NoKey)
+}
+
+fn contains(bytes: &[u8], words: &[u8]) -> bool {
+    bytes.windows(words.len()).any(|window| window == words)
+}
+
+/// Why a file is not taken for an identity.
+#[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum IdentityError {
+    /// There is no private key in it, or one of another kind.
+    #[error("there is no private key in it for RSA (2048 to 8192 bits) or P-256, P-384 or P-521")]
+    NoKey,
+    /// The key is under a password.
+    #[error("its private key is under a password")]
+    Password,
+    /// The file is longer than [`MAX_KEY_FILE_BYTES`].
+    #[error("it is longer than 64 KiB")]
+    TooLong,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_no_usable_key_is_said_to_be_none() {
+        let error = |text: &str| Identity::parse(text.as_bytes()).unwrap_err();
+        for text in ["", "x", "{", r#"{"kty":"oct","k":"AAAA"}"#, r#"{"kty":"EC","crv":"P-256"}"#] {
+            assert_eq!(error(text), IdentityError::NoKey);
+        }
+        assert_eq!(error("-----BEGIN CERTIFICATE-----\n"), IdentityError::NoKey);
+        assert_eq!(error("-----BEGIN ENCRYPTED PRIVATE KEY-----\n"), IdentityError::Password);
+        assert_eq!(error(&"x".repeat(MAX_KEY_FILE_BYTES + 1)), IdentityError::TooLong);
+    }
+}

@@ -1,0 +1,199 @@
+//! The options of the layer cipher: the public ones, which stand in clear, and the private ones, which
+//! are what every scheme wraps, with the sealed binding in them.
+
+use std::fmt;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use sealcrate_image::{DiffId, Digest};
+use serde::Deserialize;
+use serde_json::{Map, Value};
+use thiserror::Error;
+use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
+
+const CIPHER: &str = "AES_256_CTR_HMAC_SHA256";
+const SEALED_VERSION: u64 = 1;
+
+/// What stands in clear beside the wrapped keys.
+#[derive(Debug)]
+pub(super) struct PublicOptions {
+    /// The HMAC of the encrypted bytes.
+    pub(super) hmac: [u8; 32],
+}
+
+#[derive(Deserialize)]
+struct PublicMembers {
+    cipher: String,
+    hmac: String,
+    #[serde(default)]
+    cipheroptions: Option<Map<String, Value>>,
+}
+
+impl PublicOptions {
+    /// Parses the JSON of public options.
+    ///
+    /// # Errors
+    /// What is malformed, another cipher, and a nonce, which has its place where it cannot be changed.
+    pub(super) fn parse(bytes: &[u8]) -> Result<Self, OptionsError> {
+        let members: PublicMembers =
+            serde_json::from_slice(bytes).map_err(|_| OptionsError::Malformed("public options"))?;
+        if members.cipher != CIPHER {
+            return Err(OptionsError::Cipher(members.cipher.chars().take(64).collect()));
+        }
+        if members.cipheroptions.is_some_and(|options| options.contains_key("nonce")) {
+            return Err(OptionsError::PublicNonce);
+        }
+        Ok(Self { hmac: bytes_of(&members.hmac, "hmac")? })
+    }
+}
+
+/// What is wrapped: the key of a layer, and what it belongs to.
+pub(super) struct PrivateOptions {
+    /// The key of cipher and HMAC.
+    pub(super) key: Zeroizing<[u8; 32]>,
+    /// The first counter block.
+    pub(super) nonce: [u8; 16],
+    /// The digest of the layer before encryption. Other tools do not always tell the truth.
+    pub(super) digest: Option<Digest>,
+    /// The binding, in what was written here.
+    pub(super) binding: Option<SealedBinding>,
+}
+
+impl fmt::Debug for PrivateOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("PrivateOptions(..)")
+    }
+}
+
+#[derive(Deserialize)]
+struct PrivateMembers {
+    symkey: Secret,
+    #[serde(default)]
+    digest: Option<String>,
+    cipheroptions: CipherOptions,
+    #[serde(default)]
+    sealcrate: Option<SealedBinding>,
+}
+
+#[derive(Deserialize)]
+struct CipherOptions {
+    nonce: String,
+}
+
+#[derive(Deserialize, Zeroize, ZeroizeOnDrop)]
+#[serde(transparent)]
+struct Secret(String);
+
+/// Which layer of which image a key belongs to.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub(super) struct SealedBinding {
+    version: u64,
+    layer: usize,
+    count: usize,
+    config: Digest,
+    diff_id: Digest,
+    blobs: Digest,
+}
+
+impl SealedBinding {
+    /// Describes the layer of the number `layer` among those with the digests `blobs` before
+    /// encryption, lowest first, in the image of the config `config`.
+    pub(super) fn new(config: Digest, diff_id: DiffId, layer: usize, blobs: &[Digest]) -> Self {
+        let lines: String = blobs.iter().map(|digest| format!("{digest}\n")).collect();
+        Self {
+            version: SEALED_VERSION,
+            layer,
+            count: blobs.len(),
+            config,
+            diff_id: diff_id.0,
+            blobs: Digest::of(lines.as_bytes()),
+        }
+    }
+}
+
+impl PrivateOptions {
+    /// Parses what was unwrapped.
+    ///
+    /// # Errors
+    /// What is malformed, and a binding of an unknown version.
+    pub(super) fn parse(bytes: &[u8]) -> Result<Self, OptionsError> {
+        let members: PrivateMembers = serde_json::from_slice(bytes)
+            .map_err(|_| OptionsError::Malformed("private options"))?;
+        if let Some(binding) = &members.sealcrate
+            && binding.version != SEALED_VERSION
+        {
+            return Err(OptionsError::Version(binding.version));
+        }
+        Ok(Self {
+            key: Zeroizing::new(bytes_of(&members.symkey.0, "symkey")?),
+            nonce: bytes_of(&members.cipheroptions.nonce, "nonce")?,
+            digest: members.digest.and_then(|text| text.parse().ok()),
+            binding: members.sealcrate,
+        })
+    }
+}
+
+fn bytes_of<const N: usize>(text: &str, name: &'static str) -> Result<[u8; N], OptionsError> {
+    let bytes = STANDARD.decode(text).map(Zeroizing::new);
+    bytes
+        .ok()
+        .and_then(|bytes| bytes.as_slice().try_into().ok())
+        .ok_or(OptionsError::Malformed(name))
+}
+
+/// Why the options of a layer's cipher cannot be used.
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum OptionsError {
+    /// Another cipher than the defined one.
+    #[error("the layer is encrypted with the unknown cipher {0:?}")]
+    Cipher(String),
+    /// The options, or one of them, are not of the right shape.
+    #[error("the encrypted layer's {0} cannot be read")]
+    Malformed(&'static str),
+    /// The public options have a nonce, which anybody could change.
+    #[error("the encrypted layer was tampered with: its public options have a nonce")]
+    PublicNonce,
+    /// The binding is of another version.
+    #[error("the layer's sealed binding of version {0} is not supported")]
+    Version(u64),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn public(cipher: &str, options: &str) -> Result<PublicOptions, OptionsError> {
+        let hmac = STANDARD.encode([1; 32]);
+        let json = format!(r#"{{"cipher":"{cipher}","hmac":"{hmac}","cipheroptions":{options}}}"#);
+        PublicOptions::parse(json.as_bytes())
+    }
+
+    #[test]
+    fn nonce_in_public_options_is_refused() {
+        assert!(public(CIPHER, "{}").is_ok());
+        assert!(public(CIPHER, "null").is_ok());
+        let error = public(CIPHER, r#"{"nonce":"AAAA"}"#).unwrap_err();
+        assert_eq!(error, OptionsError::PublicNonce);
+        assert!(matches!(public("ROT13", "{}"), Err(OptionsError::Cipher(_))));
+    }
+
+    #[test]
+    fn short_keys_and_missing_nonces_are_refused() {
+        let parse = |key: &[u8], rest: &str| {
+            let json = format!(r#"{{"symkey":"{}",{rest}}}"#, STANDARD.encode(key));
+            PrivateOptions::parse(json.as_bytes()).map(|_| ())
+        };
+        let nonce = format!(r#""cipheroptions":{{"nonce":"{}"}}"#, STANDARD.encode([2; 16]));
+        assert_eq!(parse(&[1; 32], &nonce), Ok(()));
+        assert_eq!(parse(&[1; 31], &nonce), Err(OptionsError::Malformed("symkey")));
+        let none = Err(OptionsError::Malformed("private options"));
+        assert_eq!(parse(&[1; 32], r#""cipheroptions":{}"#), none);
+        let zeros = Digest::of(b"");
+        let sealed = format!(
+            r#"{nonce},"sealcrate":{{"version":2,"layer":0,"count":1,"config":"{zeros}",
+               "diff_id":"{zeros}","blobs":"{zeros}"}}"#
+        );
+        assert_eq!(parse(&[1; 32], &sealed), Err(OptionsError::Version(2)));
+    }
+}

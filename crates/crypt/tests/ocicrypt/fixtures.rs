@@ -1,0 +1,41 @@
+//! What skopeo wrote is decrypted, with the keys in every form.
+
+use sealcrate_crypt::ocicrypt::{Binding, DecryptError, Unbound, Unencrypted};
+
+use crate::support::{fixture, identity, opened, read_all};
+
+#[test]
+fn what_skopeo_wrote_is_decrypted_with_the_key_in_every_form() {
+    for (image, keys) in [
+        ("jwe-ec", ["ec.pem", "ec.pkcs8.der", "ec.sec1.der", "ec.jwk"]),
+        ("jwe-rsa-layers12", ["rsa.pem", "rsa.pkcs8.der", "rsa.pkcs1.pem", "rsa.jwk"]),
+        ("two-recipients", ["rsa.pem", "rsa.pkcs8.der", "rsa.pkcs1.pem", "rsa.jwk"]),
+    ] {
+        for key in keys {
+            let image = fixture(image);
+            let opened = opened(&image, &[identity(key)], Unencrypted::Refuse, Unbound::Accept);
+            let opened = opened.unwrap();
+            assert_eq!(opened.binding, Binding::None);
+            assert_eq!(opened.image.config, image.config);
+            assert_eq!(opened.image.layers.len(), image.layers.len());
+            for layer in &opened.image.layers {
+                // Read to the end, a layer is held to its diff ID.
+                assert!(layer.diff_id().is_some());
+                assert_eq!(read_all(layer).unwrap().len() as u64, layer.size());
+            }
+        }
+    }
+}
+
+#[test]
+fn other_keys_other_schemes_and_missing_bindings_are_told_apart() {
+    let error = |image: &str, key: &str, unbound| {
+        opened(&fixture(image), &[identity(key)], Unencrypted::Refuse, unbound).err().unwrap()
+    };
+    for (image, key) in [("jwe-ec", "rsa.pem"), ("jwe-rsa-layers12", "ec.pem")] {
+        assert!(matches!(error(image, key, Unbound::Accept), DecryptError::WrongKey));
+    }
+    let pgp = error("pgp", "rsa.pem", Unbound::Accept);
+    assert!(matches!(pgp, DecryptError::Scheme { scheme, .. } if scheme == "pgp"));
+    assert!(matches!(error("jwe-ec", "ec.pem", Unbound::Refuse), DecryptError::NotBound));
+}

@@ -1,0 +1,8 @@
+//! OCI image encryption: what skopeo wrote, images that are bound, and what is refused.
+
+#![allow(missing_docs, clippy::unwrap_used)]
+
+mod attacks;
+mod curves;
+mod fixtures;
+mod support;
