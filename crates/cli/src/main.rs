@@ -12,6 +12,7 @@ mod docker_host;
 mod failure;
 mod interrupt;
 mod keys;
+mod opening;
 mod places;
 mod progress;
 mod registry_access;

@@ -6,17 +6,14 @@ use std::thread;
 use anyhow::Result;
 use sealcrate_crypt::Passphrase;
 use sealcrate_crypt::select::Selection;
-use sealcrate_crypt::senetas::{
-    self, Decrypted, EncryptError, Encryptor, FreshKey, KeyDataShape, KeyDerivation, Protection,
-    Unencrypted,
-};
+use sealcrate_crypt::senetas::{EncryptError, Encryptor, FreshKey, KeyDataShape};
 use sealcrate_image::engine::ExportForm;
 use sealcrate_image::{
-    CompressionLevel, Compressor, Descriptor, Image, Layer, LayerForm, Location, Manifest,
-    Prefetch, Progress, Sink, Source, Transfer, WriteError,
+    CompressionLevel, Compressor, Descriptor, Image, Layer, LayerForm, Location, Prefetch,
+    Progress, Sink, Source, Transfer, WriteError,
 };
 
-use crate::args::{EncryptionArgs, ImageName, ReadingArgs, SelectionArgs};
+use crate::args::{EncryptionArgs, ImageName, SelectionArgs};
 use crate::failure::Usage;
 use crate::interrupt::Interrupt;
 use crate::keys::Ambient;
@@ -140,19 +137,6 @@ impl Session {
             _ => (Prefetch::default(), image),
         }
     }
-
-    /// Decrypts `image`.
-    pub(crate) fn decrypt(
-        &self,
-        image: &Image,
-        passphrase: Passphrase,
-        args: &ReadingArgs,
-    ) -> Result<Decrypted> {
-        let unencrypted =
-            if args.allow_unencrypted { Unencrypted::Accept } else { Unencrypted::Refuse };
-        let mut kdf = KeyDerivation::new(passphrase);
-        Ok(senetas::decrypt(image, &mut kdf, unencrypted)?)
-    }
 }
 
 /// Begins to derive the key under which an image will be encrypted, beside whatever comes next.
@@ -176,11 +160,4 @@ impl PendingKey {
         let key = self.0.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
         Ok(Encryptor::new(image, selection, key, shape)?)
     }
-}
-
-/// Reads what of an image is encrypted, as its manifest says.
-pub(crate) fn protection(image: &Image) -> Result<Option<Protection>> {
-    let Some(raw) = &image.manifest else { return Ok(None) };
-    let protection = Protection::of(&Manifest::parse(raw)?)?;
-    Ok(protection.is_any().then_some(protection))
 }

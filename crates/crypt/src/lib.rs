@@ -11,5 +11,7 @@ pub mod ocicrypt;
 mod passphrase;
 pub mod select;
 pub mod senetas;
+mod unencrypted;
 
 pub use passphrase::{Passphrase, PassphraseError};
+pub use unencrypted::Unencrypted;

@@ -16,6 +16,7 @@ mod passphrases;
 mod places;
 mod protection;
 mod pull;
+mod recipients;
 mod reencrypt;
 mod registries;
 mod selection;

@@ -6,7 +6,9 @@ use sealcrate_image::Location;
 use super::common::location;
 use super::pull::ReadingArgs;
 use super::push::{EncryptionArgs, Output};
-use super::{CompressionArgs, NewPassphraseArgs, PassphraseArgs, RegistryArgs, SelectionArgs};
+use super::{
+    CompressionArgs, IdentityArgs, NewPassphraseArgs, PassphraseArgs, RegistryArgs, SelectionArgs,
+};
 
 #[derive(Debug, Args)]
 pub(crate) struct CopyArgs {
@@ -24,6 +26,8 @@ pub(crate) struct CopyArgs {
     /// How the result is printed
     #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
     pub(crate) output: Output,
+    #[command(flatten)]
+    pub(crate) keys: IdentityArgs,
     #[command(flatten)]
     pub(crate) passphrase: PassphraseArgs,
     #[command(flatten)]

@@ -5,6 +5,7 @@
 
 mod common;
 mod copy;
+mod identity;
 mod inspect;
 mod keygen;
 mod pack;
@@ -22,6 +23,7 @@ pub(crate) use common::{
     CompressionArgs, ImageName, NewPassphraseArgs, PassphraseArgs, RegistryArgs, SelectionArgs,
 };
 pub(crate) use copy::CopyArgs;
+pub(crate) use identity::{IdentityArgs, KeyFile, PasswordSource};
 pub(crate) use inspect::InspectArgs;
 pub(crate) use keygen::KeygenArgs;
 pub(crate) use pack::{PackArgs, RecipientArgs};
@@ -67,8 +69,8 @@ pub(crate) enum Command {
     Pull(PullArgs),
     /// Copy an image from anywhere to anywhere
     ///
-    /// Without a passphrase, bytes are copied as they are. A passphrase decrypts what is read, a new
-    /// passphrase encrypts what is written, and both together encrypt anew under new keys.
+    /// Without a key, bytes are copied as they are. A passphrase or an identity decrypts what is read, a
+    /// new passphrase encrypts what is written, and both together encrypt anew under new keys.
     ///
     /// Locations are docker-daemon:NAME[:TAG], docker-archive:FILE[:NAME:TAG], oci:DIR[:TAG],
     /// oci-archive:FILE[:TAG] and docker://NAME[:TAG|@DIGEST].

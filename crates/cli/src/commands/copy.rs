@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use anyhow::Result;
-use sealcrate_crypt::Passphrase;
 use sealcrate_crypt::select::Selection;
 use sealcrate_image::{
     Artifact, Descriptor, Image, Index, LayerForm, Location, Prefetch, RawManifest, Sink, Source,
@@ -11,9 +10,10 @@ use sealcrate_image::{
 
 use super::{name_beside, print, print_written};
 use crate::args::{CopyArgs, ReadingArgs};
-use crate::failure::{MissingKey, Usage};
+use crate::failure::{MissingImageIdentity, MissingKey, Usage};
 use crate::keys;
-use crate::session::{self, PendingKey, Session, protection};
+use crate::opening::{self, Keys, Opened, Protection, Terms};
+use crate::session::{self, PendingKey, Session};
 
 pub(crate) fn run(args: &CopyArgs, session: &Session) -> Result<()> {
     let new_passphrase = keys::new_passphrase(&args.new_passphrase)?;
@@ -21,8 +21,9 @@ pub(crate) fn run(args: &CopyArgs, session: &Session) -> Result<()> {
         None if args.decrypt => Some(session.keys.to_decrypt(&args.passphrase)?),
         named => named,
     };
+    let keys = Keys::new(passphrase, &args.keys)?;
     let (from, to) = (&args.source, &args.destination);
-    if passphrase.is_some() && new_passphrase.is_none() {
+    if keys.is_any() && new_passphrase.is_none() {
         refuse_to_publish(to, &args.reading)?;
     }
     if new_passphrase.is_none() && !args.selection.is_none() {
@@ -32,12 +33,13 @@ pub(crate) fn run(args: &CopyArgs, session: &Session) -> Result<()> {
     }
     let key = new_passphrase.map(|passphrase| session::begin_key(passphrase, &args.encryption));
     let source = session.source(from, to)?;
-    let reading = Reading { from, to, args: &args.reading };
+    let terms = Terms::new(args.reading.unencrypted(), &args.keys);
+    let reading = Reading { from, to, terms };
     let (written, image) = match key {
-        Some(key) => encrypt_into(args, session, &source, passphrase, key)?,
+        Some(key) => encrypt_into(args, session, &source, keys, key)?,
         None => {
             let artifact = Artifact::read(&source)?;
-            if let (Artifact::Index { raw, index }, None) = (&artifact, &passphrase)
+            if let (Artifact::Index { raw, index }, false) = (&artifact, keys.is_any())
                 && args.reading.platform.is_none()
                 && holds_indexes(to)
             {
@@ -49,7 +51,7 @@ pub(crate) fn run(args: &CopyArgs, session: &Session) -> Result<()> {
                 return print(args.output, &line, &serde_json::to_value(&written)?);
             }
             let image = artifact.into_image(&source, args.reading.platform.as_ref())?;
-            read_into(session, &reading, image, passphrase)?
+            read_into(session, &reading, image, keys)?
         }
     };
     print_written(args.output, to, &written, &image)
@@ -70,59 +72,70 @@ pub(super) fn read_image(source: &Arc<dyn Source>, args: &ReadingArgs) -> Result
     Ok(Artifact::read(source)?.into_image(source, args.platform.as_ref())?)
 }
 
-/// From where to where an image is read.
+/// From where to where an image is read, and on which terms.
 pub(super) struct Reading<'a> {
     pub(super) from: &'a Location,
     pub(super) to: &'a Location,
-    pub(super) args: &'a ReadingArgs,
+    pub(super) terms: Terms,
 }
 
-/// Writes `image`, decrypted if there is a passphrase, to its destination. Returns what was written.
+/// Writes `image`, decrypted if there are keys, to its destination. Returns what was written.
 pub(super) fn read_into(
     session: &Session,
     reading: &Reading<'_>,
     image: Image,
-    passphrase: Option<Passphrase>,
+    keys: Keys,
 ) -> Result<(Descriptor, Image)> {
-    let is_encrypted = protection(&image)?.is_some();
+    let protection = Protection::of(&image)?;
     let (downloads, image) = session.ahead(reading.from, image);
-    let image = match passphrase {
-        Some(passphrase) => session.decrypt(&image, passphrase, reading.args)?.image,
-        None => image,
+    let opened = if keys.is_any() {
+        opening::open(&image, keys, reading.terms, session.places.spool())?
+    } else {
+        Opened::unchanged(image)
     };
     let sink = session.places.sink(reading.to)?;
-    if is_encrypted && image.manifest.is_some() && sink.layer_form() == LayerForm::AsItComes {
+    if opened.image.manifest.is_some() && sink.layer_form() == LayerForm::AsItComes {
         // An engine or its archive would take ciphertext for a broken layer.
-        return Err(anyhow::Error::new(MissingKey).context("the image is encrypted"));
+        match protection {
+            Some(Protection::CryptoCli(_)) => {
+                return Err(anyhow::Error::new(MissingKey).context("the image is encrypted"));
+            }
+            Some(Protection::Oci(_)) => return Err(MissingImageIdentity.into()),
+            None => {}
+        }
     }
-    let image = session.put_plain(&image, downloads, &*sink)?;
+    let image = session.put_plain(&opened.image, downloads, &*sink)?;
+    opened.tell_wrong_digests();
     let written = session.commit(&image, &*sink)?;
     Ok((written, image))
 }
 
-/// Encrypts an image, after decrypting it if there is a passphrase for it.
+/// Encrypts an image, after decrypting it if there are keys for it.
 fn encrypt_into(
     args: &CopyArgs,
     session: &Session,
     source: &Arc<dyn Source>,
-    passphrase: Option<Passphrase>,
+    keys: Keys,
     key: PendingKey,
 ) -> Result<(Descriptor, Image)> {
-    let mut image = read_image(source, &args.reading)?;
+    let image = read_image(source, &args.reading)?;
     let mut selection =
         session.selection(&args.selection, |base| name_beside(base, &args.source))?;
-    if let Some(passphrase) = passphrase {
+    let opened = if keys.is_any() {
         // What was private stays private, unless something else is asked for.
-        if let (true, Some(protection)) = (args.selection.is_none(), protection(&image)?) {
-            let places = 0..i64::try_from(protection.layers.len())?;
-            let encrypted = places.zip(&protection.layers).filter(|(_, data)| data.is_some());
-            selection = Selection::Indices(encrypted.map(|(place, _)| place).collect());
+        if let (true, Some(protection)) = (args.selection.is_none(), Protection::of(&image)?) {
+            let places = (0..image.layers.len()).filter(|&place| protection.has_layer(place));
+            selection = Selection::Indices(places.map(i64::try_from).collect::<Result<_, _>>()?);
         }
-        image = session.decrypt(&image, passphrase, &args.reading)?.image;
-    }
-    let encryptor = key.encryptor(&image, &selection, &args.encryption)?;
+        let terms = Terms::new(args.reading.unencrypted(), &args.keys);
+        opening::open(&image, keys, terms, session.places.spool())?
+    } else {
+        Opened::unchanged(image)
+    };
+    let encryptor = key.encryptor(&opened.image, &selection, &args.encryption)?;
     let sink = session.places.sink(&args.destination)?;
-    let image = session.put_encrypted(&image, &encryptor, &*sink)?;
+    let image = session.put_encrypted(&opened.image, &encryptor, &*sink)?;
+    opened.tell_wrong_digests();
     let written = session.commit(&image, &*sink)?;
     Ok((written, image))
 }

@@ -1,9 +1,12 @@
 //! Annotations: what the descriptor of an encrypted layer says of its key. Nothing in them is
 //! authenticated or secret.
 
+use std::collections::BTreeMap;
+use std::fmt;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use sealcrate_image::{Descriptor, MediaType};
+use sealcrate_image::{Descriptor, Manifest, MediaType};
 use thiserror::Error;
 
 use super::options::{OptionsError, PublicOptions};
@@ -15,6 +18,32 @@ const SUFFIX: &str = "+encrypted";
 
 /// The most wrapped keys of one layer that are looked at.
 pub const MAX_WRAPS: usize = 256;
+
+/// What is encrypted in an image, as its descriptors say; nothing of it is authenticated.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Protection {
+    /// Each layer's encryption, lowest first.
+    pub layers: Vec<Option<Encryption>>,
+}
+
+impl Protection {
+    /// Reads the annotations of every layer of a manifest.
+    ///
+    /// # Errors
+    /// Those of [`Encryption::of`], with the layer.
+    pub fn of(manifest: &Manifest) -> Result<Self, ProtectionError> {
+        let read = |descriptor: &Descriptor| {
+            Encryption::of(descriptor)
+                .map_err(|source| ProtectionError { layer: descriptor.digest.short(), source })
+        };
+        Ok(Self { layers: manifest.layers.iter().map(read).collect::<Result<_, _>>()? })
+    }
+
+    /// Tells whether anything is encrypted.
+    pub fn is_any(&self) -> bool {
+        self.layers.iter().any(Option::is_some)
+    }
+}
 
 /// How a layer is encrypted, as its descriptor says.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,6 +63,26 @@ pub enum Scheme {
     Jwe,
     /// One of those that are not read here, by the name that its annotation has.
     Other(String),
+}
+
+impl Scheme {
+    /// Finds the scheme whose annotations end with `name`.
+    fn named(name: &str) -> Self {
+        match name {
+            "jwe" => Self::Jwe,
+            other => Self::Other(other.to_owned()),
+        }
+    }
+}
+
+impl fmt::Display for Scheme {
+    /// Writes the name that the annotation has, which may be anybody's text.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Jwe => "jwe",
+            Self::Other(name) => name,
+        })
+    }
 }
 
 impl Encryption {
@@ -69,11 +118,7 @@ impl Encryption {
                 }
                 let bytes =
                     STANDARD.decode(item).map_err(|_| AnnotationError::Base64(key.clone()))?;
-                let scheme = match name {
-                    "jwe" => Scheme::Jwe,
-                    other => Scheme::Other(other.to_owned()),
-                };
-                wraps.push((scheme, bytes));
+                wraps.push((Scheme::named(name), bytes));
             }
         }
         if wraps.is_empty() {
@@ -81,6 +126,21 @@ impl Encryption {
         }
         Ok(Some(Self { media_type, hmac, wraps }))
     }
+}
+
+/// Returns those annotations of a layer that do not tell of its encryption.
+pub(super) fn others(descriptor: &Descriptor) -> BTreeMap<String, String> {
+    let mut annotations = descriptor.annotations.clone();
+    annotations.retain(|key, _| !key.starts_with(PREFIX));
+    annotations
+}
+
+/// Tells of which layer the annotations cannot be used.
+#[derive(Debug, Error)]
+#[error("cannot decrypt layer {layer}")]
+pub struct ProtectionError {
+    layer: String,
+    source: AnnotationError,
 }
 
 /// Why what a descriptor says of its layer's encryption cannot be used.

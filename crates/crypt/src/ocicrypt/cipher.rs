@@ -1,6 +1,6 @@
 //! The layer cipher: AES-256 in counter mode, and an HMAC-SHA256 of the ciphertext under the same key.
 
-use std::io::{self, Read};
+use std::io::{self, Read, Write};
 
 use aws_lc_rs::cipher::{AES_256, DecryptionContext, StreamingDecryptingKey, UnboundCipherKey};
 use aws_lc_rs::constant_time::verify_slices_are_equal;
@@ -15,7 +15,8 @@ const BLOCK: usize = 16;
 
 /// The plaintext of an encrypted layer.
 ///
-/// Ciphertext is spooled to its end and authenticated before the first byte of it is decrypted.
+/// Ciphertext is read to its end and authenticated before the first byte of it is decrypted. Where
+/// somebody could change it in between, it waits in the spool.
 pub(super) struct CipherContent {
     /// The layer as stored.
     pub(super) stored: Layer,
@@ -33,32 +34,46 @@ impl Content for CipherContent {
     fn open(&self) -> io::Result<Box<dyn Read + Send>> {
         let mut stored = self.stored.open_stored()?;
         let mut mac = hmac::Context::with_key(&hmac::Key::new(hmac::HMAC_SHA256, &*self.key));
-        let spooled = self.spool.fill(|out| {
-            let mut chunk = vec![0; CHUNK];
-            loop {
-                let count = match stored.read(&mut chunk) {
-                    Ok(0) => return Ok::<(), io::Error>(()),
-                    Ok(count) => count,
-                    Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-                    Err(error) => return Err(error),
-                };
-                mac.update(&chunk[..count]);
-                out.write_all(&chunk[..count])?;
-            }
-        })?;
+        let content = self.stored.content();
+        let ciphertext = if content.is_settled() {
+            authenticate(&mut stored, &mut mac, &mut io::sink())?;
+            content.open()
+        } else {
+            let spooled = self.spool.fill(|out| authenticate(&mut stored, &mut mac, out))?;
+            spooled.content.open()
+        };
         if verify_slices_are_equal(mac.sign().as_ref(), &self.hmac).is_err() {
             let damage = LayerAuthentication { layer: self.stored.name() };
             return Err(io::Error::new(io::ErrorKind::InvalidData, damage));
         }
         let cipher = counter_mode(&self.key, self.nonce);
         Ok(Box::new(CounterReader {
-            ciphertext: spooled.content.open()?,
+            ciphertext: ciphertext?,
             cipher,
             input: vec![0; CHUNK],
             output: Zeroizing::new(vec![0; CHUNK + BLOCK]),
             start: 0,
             end: 0,
         }))
+    }
+}
+
+/// Copies ciphertext to its end, through the HMAC.
+fn authenticate(
+    ciphertext: &mut dyn Read,
+    mac: &mut hmac::Context,
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    let mut chunk = vec![0; CHUNK];
+    loop {
+        let count = match ciphertext.read(&mut chunk) {
+            Ok(0) => return Ok(()),
+            Ok(count) => count,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            Err(error) => return Err(error),
+        };
+        mac.update(&chunk[..count]);
+        out.write_all(&chunk[..count])?;
     }
 }
 

@@ -12,7 +12,8 @@ use serde::Deserialize;
 use thiserror::Error;
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
-use super::der;
+use super::{der, sealed_key};
+use crate::Passphrase;
 
 /// The longest key file.
 pub const MAX_KEY_FILE_BYTES: usize = 64 << 10;
@@ -77,14 +78,17 @@ impl Identity {
         if bytes.len() > MAX_KEY_FILE_BYTES {
             return Err(IdentityError::TooLong);
         }
+        if sealed_key::of(bytes).is_some() {
+            return Err(IdentityError::Password);
+        }
         if bytes.trim_ascii_start().first() == Some(&b'{') {
             return Self::from_jwk(bytes);
         }
         if !contains(bytes, b"-----BEGIN ") {
             return Self::from_der(bytes);
         }
-        if contains(bytes, b"BEGIN ENCRYPTED PRIVATE KEY") || contains(bytes, b"4,ENCRYPTED") {
-            return Err(IdentityError::Password);
+        if contains(bytes, b"4,ENCRYPTED") {
+            return Err(IdentityError::OldEncryption);
         }
         match PrivateKeyDer::from_pem_slice(bytes) {
             Ok(mut key) => {
@@ -93,6 +97,20 @@ impl Identity {
                 identity
             }
             Err(_) => Err(IdentityError::NoKey),
+        }
+    }
+
+    /// Reads a key file like [`parse`](Self::parse), with the password for a key that is under one:
+    /// PKCS#8's `EncryptedPrivateKeyInfo` (RFC 5958) with PBES2 (RFC 8018), in PEM or DER.
+    ///
+    /// # Errors
+    /// Those of [`parse`](Self::parse); another password, or other ways of encryption.
+    pub fn parse_with_password(bytes: &[u8], password: &Passphrase) -> Result<Self, IdentityError> {
+        match sealed_key::of(bytes) {
+            Some(sealed) if bytes.len() <= MAX_KEY_FILE_BYTES => {
+                Self::from_der(&sealed_key::open(&sealed, password)?)
+            }
+            _ => Self::parse(bytes),
         }
     }
 
@@ -171,12 +189,21 @@ pub enum IdentityError {
     /// There is no private key in it, or one of another kind.
     #[error("there is no private key in it for RSA (2048 to 8192 bits) or P-256, P-384 or P-521")]
     NoKey,
+    /// The key is under a password, in a way that only old tools write.
+    #[error("its private key is under a password in the old form of PEM, which is not supported")]
+    OldEncryption,
     /// The key is under a password.
     #[error("its private key is under a password")]
     Password,
     /// The file is longer than [`MAX_KEY_FILE_BYTES`].
     #[error("it is longer than 64 KiB")]
     TooLong,
+    /// The key is under a password, in another way than PBES2 with AES.
+    #[error("its private key is encrypted in a way that is not supported")]
+    UnknownEncryption,
+    /// The key is under another password.
+    #[error("wrong password for its private key")]
+    WrongPassword,
 }
 
 #[cfg(test)]
@@ -190,7 +217,8 @@ mod tests {
             assert_eq!(error(text), IdentityError::NoKey);
         }
         assert_eq!(error("-----BEGIN CERTIFICATE-----\n"), IdentityError::NoKey);
-        assert_eq!(error("-----BEGIN ENCRYPTED PRIVATE KEY-----\n"), IdentityError::Password);
+        let old = "-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\n";
+        assert_eq!(error(old), IdentityError::OldEncryption);
         assert_eq!(error(&"x".repeat(MAX_KEY_FILE_BYTES + 1)), IdentityError::TooLong);
     }
 }

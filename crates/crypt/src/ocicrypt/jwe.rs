@@ -17,6 +17,7 @@ use zeroize::Zeroizing;
 
 use super::Identity;
 use super::identity::{Curve, Key};
+use super::wrapped::Unwrapped;
 
 /// The longest JWE, which is many times what private options need.
 const MAX_BYTES: usize = 64 << 10;
@@ -41,16 +42,6 @@ struct Recipient {
 enum Algorithm {
     Ecdh { name: &'static str, key_len: usize, curve: Curve, point: Vec<u8>, parties: [Vec<u8>; 2] },
     Oaep(&'static OaepAlgorithm),
-}
-
-/// What came of an identity and a JWE.
-pub(super) enum Unwrapped {
-    /// The content.
-    Content(Zeroizing<Vec<u8>>),
-    /// The identity opens the content's key, but not the content.
-    Damaged,
-    /// The identity opens nothing.
-    NotMine,
 }
 
 /// The JSON forms, which differ in where a recipient stands.

@@ -2,8 +2,9 @@
 //! keys.
 //!
 //! `annotations` is what a descriptor carries, `options` what is wrapped and what stands beside it,
-//! `jwe` the wrapping, `identity` the key files, `cipher` the way of a layer's bytes. [`decrypt`] puts
-//! them together and holds the image to what is sealed in it. `docs/formats/ocicrypt.md` specifies the
+//! `wrapped` the ways of wrapping, of which `jwe` is one, `identity` the key files, `keyring` what
+//! tries these on those, `cipher` the way of a layer's bytes. [`decrypt`] puts them together and holds
+//! the image to what is sealed in it, and `stated` tells what others' images only say of themselves. `docs/formats/ocicrypt.md` specifies the
 //! bytes.
 
 mod annotations;
@@ -12,11 +13,19 @@ mod decrypt;
 mod der;
 mod identity;
 mod jwe;
+mod keyring;
 mod options;
+mod sealed_key;
+mod stated;
+mod wrapped;
 
-pub use annotations::{AnnotationError, Encryption, MAX_WRAPS, Scheme};
+pub use annotations::{
+    AnnotationError, Encryption, MAX_WRAPS, Protection, ProtectionError, Scheme,
+};
 pub use cipher::LayerAuthentication;
-pub use decrypt::{Binding, DecryptError, Decrypted, MAX_ATTEMPTS, Unbound, Unencrypted, decrypt};
+pub use decrypt::{Binding, DecryptError, Decrypted, MAX_ATTEMPTS, Unbound, decrypt};
 pub use identity::{Identity, IdentityError, MAX_KEY_FILE_BYTES};
 pub use jwe::{Jwe, JweError};
 pub use options::OptionsError;
+pub use stated::StatedDigests;
+pub use wrapped::WrappedKeyError;

@@ -12,7 +12,7 @@ mod kdf;
 mod key_data;
 
 pub use config::{Seal, SealedConfigError};
-pub use decrypt::{DecryptError, Decrypted, Protection, Unencrypted, decrypt};
+pub use decrypt::{DecryptError, Decrypted, Protection, decrypt};
 pub use encrypt::{EncryptError, Encryptor, FreshKey};
 pub use kdf::{
     DEFAULT_ITERATIONS, KdfError, KeyDerivation, MAX_ITERATIONS, MAX_TOTAL_ITERATIONS,

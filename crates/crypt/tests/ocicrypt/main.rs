@@ -5,4 +5,5 @@
 mod attacks;
 mod curves;
 mod fixtures;
+mod passwords;
 mod support;

@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use crate::support::{encrypt, passphrase, plain_image, read};
+use sealcrate_crypt::Unencrypted;
 use sealcrate_crypt::select::Selection;
 use sealcrate_crypt::senetas::{
     DecryptError, EncryptError, Encryptor, FreshKey, KeyDataShape, KeyDerivation,
-    SealedConfigError, Unencrypted, decrypt,
+    SealedConfigError, decrypt,
 };
 use sealcrate_image::{Descriptor, Digest, Family, Image, Layer, Manifest, RawManifest};
 use serde_json::{Value, json};
