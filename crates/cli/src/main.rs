@@ -11,6 +11,7 @@ mod destination;
 mod docker_host;
 mod failure;
 mod interrupt;
+mod key_folder;
 mod keys;
 mod opening;
 mod places;
@@ -36,9 +37,10 @@ use crate::places::Places;
 use crate::session::{Local, Session};
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = Cli::parse_from(args::invocation(std::env::args_os()));
     match run(&cli) {
         Ok(()) => ExitCode::SUCCESS,
+        Err(error) if cli.command.is_for_programs() => failure::report_to_program(&error),
         Err(error) => failure::report(&error),
     }
 }
@@ -61,6 +63,11 @@ fn run(cli: &Cli) -> Result<()> {
         Command::Unpack(args) => commands::unpack::run(args, &begin(&cli.talk)?),
         Command::Keygen(args) => commands::keygen::run(args, &begin(&cli.talk)?),
         Command::Respond(args) => commands::respond::run(args, &reading(&args.registry)?),
+        Command::Decoder(args) => {
+            let payload = commands::decoder::open_payload();
+            let _local = begin(&cli.talk)?;
+            commands::decoder::run(args, payload)
+        }
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(*shell, &mut Cli::command(), "sealcrate", &mut script);

@@ -1,6 +1,7 @@
 //! One module a command.
 
 pub(crate) mod copy;
+pub(crate) mod decoder;
 pub(crate) mod inspect;
 pub(crate) mod keygen;
 pub(crate) mod pack;

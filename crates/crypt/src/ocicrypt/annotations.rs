@@ -32,11 +32,17 @@ impl Protection {
     /// # Errors
     /// Those of [`Encryption::of`], with the layer.
     pub fn of(manifest: &Manifest) -> Result<Self, ProtectionError> {
-        let read = |descriptor: &Descriptor| {
-            Encryption::of(descriptor)
-                .map_err(|source| ProtectionError { layer: descriptor.digest.short(), source })
-        };
-        Ok(Self { layers: manifest.layers.iter().map(read).collect::<Result<_, _>>()? })
+        let layers = manifest.layers.iter().map(Self::of_layer).collect::<Result<_, _>>()?;
+        Ok(Self { layers })
+    }
+
+    /// Reads how one layer is encrypted.
+    ///
+    /// # Errors
+    /// As [`of`](Self::of).
+    pub(super) fn of_layer(descriptor: &Descriptor) -> Result<Option<Encryption>, ProtectionError> {
+        Encryption::of(descriptor)
+            .map_err(|source| ProtectionError { layer: descriptor.digest.short(), source })
     }
 
     /// Tells whether anything is encrypted.

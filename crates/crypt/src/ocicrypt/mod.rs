@@ -4,8 +4,9 @@
 //! `annotations` is what a descriptor carries, `options` what is wrapped and what stands beside it,
 //! `wrapped` the ways of wrapping, of which `jwe` is one, `identity` the key files, `keyring` what
 //! tries these on those, `cipher` the way of a layer's bytes. [`decrypt`] puts them together and holds
-//! the image to what is sealed in it, and `stated` tells what others' images only say of themselves. `docs/formats/ocicrypt.md` specifies the
-//! bytes.
+//! the image to what is sealed in it, and `stated` tells what others' images only say of themselves.
+//! [`LayerKey`] is for readers that see one layer alone, as those do that containerd starts with a
+//! [`Payload`]. `docs/formats/ocicrypt.md` specifies the bytes.
 
 mod annotations;
 mod cipher;
@@ -14,7 +15,10 @@ mod der;
 mod identity;
 mod jwe;
 mod keyring;
+mod layer_key;
 mod options;
+mod payload;
+mod protobuf;
 mod sealed_key;
 mod stated;
 mod wrapped;
@@ -26,6 +30,8 @@ pub use cipher::LayerAuthentication;
 pub use decrypt::{Binding, DecryptError, Decrypted, MAX_ATTEMPTS, Unbound, decrypt};
 pub use identity::{Identity, IdentityError, MAX_KEY_FILE_BYTES};
 pub use jwe::{Jwe, JweError};
+pub use layer_key::LayerKey;
 pub use options::OptionsError;
+pub use payload::{MAX_PAYLOAD_BYTES, Payload, PayloadError};
 pub use stated::StatedDigests;
 pub use wrapped::WrappedKeyError;

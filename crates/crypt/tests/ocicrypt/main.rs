@@ -5,5 +5,6 @@
 mod attacks;
 mod curves;
 mod fixtures;
+mod layers;
 mod passwords;
 mod support;

@@ -136,7 +136,7 @@ fn encrypted(
 }
 
 /// Wraps to the RSA key in the general form, behind a recipient of an unknown kind.
-fn jwe(content: &[u8]) -> String {
+pub(crate) fn jwe(content: &[u8]) -> String {
     let pem = std::fs::read_to_string(data().join("keys/rsa.pub.pem")).unwrap();
     let body: String = pem.lines().filter(|line| !line.starts_with('-')).collect();
     let public = PublicEncryptingKey::from_der(&STANDARD.decode(body).unwrap()).unwrap();
