@@ -40,7 +40,10 @@ fn main() -> ExitCode {
     let cli = Cli::parse_from(args::invocation(std::env::args_os()));
     match run(&cli) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) if cli.command.is_for_programs() => failure::report_to_program(&error),
+        Err(error) if cli.command.is_for_programs() => {
+            commands::decoder::outlive();
+            failure::report_to_program(&error)
+        }
         Err(error) => failure::report(&error),
     }
 }
@@ -67,6 +70,10 @@ fn run(cli: &Cli) -> Result<()> {
             let payload = commands::decoder::open_payload();
             let _local = begin(&cli.talk)?;
             commands::decoder::run(args, payload)
+        }
+        Command::Linger => {
+            commands::decoder::linger();
+            Ok(())
         }
         Command::Completions { shell } => {
             let mut script = Vec::new();

@@ -25,6 +25,7 @@ mod program;
 mod reading;
 mod remote;
 mod sealed_image;
+mod stream_payload;
 
 /// A fuzz target.
 #[derive(Clone, Copy, Debug)]
@@ -36,7 +37,7 @@ pub struct Target {
 }
 
 /// All targets, by name.
-pub const TARGETS: [Target; 17] = [
+pub const TARGETS: [Target; 18] = [
     Target { name: "age_file", run: age_file::run },
     Target { name: "annotations", run: annotations::run },
     Target { name: "challenge", run: challenge::run },
@@ -54,6 +55,7 @@ pub const TARGETS: [Target; 17] = [
     Target { name: "program", run: program::run },
     Target { name: "remote", run: remote::run },
     Target { name: "sealed_image", run: sealed_image::run },
+    Target { name: "stream_payload", run: stream_payload::run },
 ];
 
 /// Runs the target `name` on `bytes`.

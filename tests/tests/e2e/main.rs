@@ -5,6 +5,8 @@
 
 mod attestations;
 mod builders;
+mod containerd;
+mod decoder;
 mod engine;
 mod fixtures;
 mod generated;

@@ -102,6 +102,9 @@ pub(crate) enum Command {
     /// binary does when it is called by that name. Which layer it is comes on descriptor 3. Everything is
     /// verified before the first byte is written; what waits is in an unnamed file in $TMPDIR.
     Decoder(DecoderArgs),
+    /// Hold standard output open for a moment, after a decoder that failed
+    #[command(hide = true)]
+    Linger,
     /// Print a completion script for a shell
     Completions {
         /// The shell

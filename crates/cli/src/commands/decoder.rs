@@ -5,7 +5,10 @@ use std::fs::File;
 use std::io::{self, Read, Write};
 use std::os::fd::AsFd;
 use std::os::unix::fs::FileTypeExt;
+use std::process::{Command, Stdio};
 use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 use sealcrate_crypt::ocicrypt::{DecryptError, LayerKey, MAX_PAYLOAD_BYTES, Payload};
@@ -79,6 +82,29 @@ fn write(plain: &mut dyn Read, mut out: File) -> Result<()> {
         }
         out.write_all(&chunk[..count]).context(CANNOT_WRITE)?;
     }
+}
+
+/// Lets the end of standard output come after the end of this program, which is about to fail.
+///
+/// containerd looks for a failure when it has read the output to its end. If it is so fast that it has not
+/// noticed yet that the program ended, it takes the layer for an empty one, and tells the operator of a
+/// wrong diff ID in the place of what went wrong. Another process holds the pipe until then.
+pub(crate) fn outlive() {
+    let Ok(out) = io::stdout().as_fd().try_clone_to_owned().map(File::from) else { return };
+    if out.metadata().is_ok_and(|out| out.file_type().is_fifo()) {
+        // Without it, the wrong reason may be shown; the failure stays one.
+        let _ = Command::new("/proc/self/exe")
+            .arg("linger")
+            .stdin(Stdio::null())
+            .stdout(out)
+            .stderr(Stdio::null())
+            .spawn();
+    }
+}
+
+/// Waits as long as it may take containerd to notice that a program ended.
+pub(crate) fn linger() {
+    thread::sleep(Duration::from_millis(500));
 }
 
 /// What is on standard input. It can be read once.

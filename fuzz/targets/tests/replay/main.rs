@@ -178,6 +178,11 @@ fn any_encrypted_image_yields_only_what_was_put_in() {
 }
 
 #[test]
+fn any_payload_of_containerd_opens_nothing_without_a_key() {
+    survives("stream_payload", 5_000);
+}
+
+#[test]
 fn every_target_has_a_corpus_and_a_program_for_the_fuzzer() {
     let mut total = 0;
     for target in TARGETS {
