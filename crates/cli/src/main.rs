@@ -9,6 +9,8 @@ mod commands;
 mod credentials;
 mod destination;
 mod docker_host;
+mod encryption;
+mod exposure;
 mod failure;
 mod interrupt;
 mod keys;

@@ -22,3 +22,4 @@ mod registries;
 mod selection;
 mod stored;
 mod terminal;
+mod to_recipients;

@@ -17,7 +17,7 @@ fn data() -> PathBuf {
 }
 
 /// A machine with the keys of the fixtures in files of their names.
-fn machine() -> Machine {
+pub(crate) fn machine() -> Machine {
     let machine = Machine::new();
     for entry in fs::read_dir(data().join("keys")).unwrap() {
         let entry = entry.unwrap();

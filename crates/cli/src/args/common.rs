@@ -4,7 +4,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 use sealcrate_image::{
     CompressionLevel, Location, LocationError, Platform, Reference, ReferenceError,
 };
@@ -22,6 +22,13 @@ pub(crate) struct PassphraseArgs {
     /// The passphrase itself; other users of this machine can read it
     #[arg(short = 'P', long, value_name = "PASSPHRASE", help_heading = "Passphrase")]
     pub(crate) pass: Option<Typed>,
+}
+
+impl PassphraseArgs {
+    /// Tells whether none is named.
+    pub(crate) fn is_none(&self) -> bool {
+        self.pass_file.is_none() && self.pass_fd.is_none() && self.pass.is_none()
+    }
 }
 
 /// Where the passphrase for what is written comes from, when what is read has its own.
@@ -89,6 +96,9 @@ impl SelectionArgs {
 /// How layers that come uncompressed are compressed.
 #[derive(Debug, Args)]
 pub(crate) struct CompressionArgs {
+    /// By what
+    #[arg(long, value_enum, default_value_t, value_name = "KIND")]
+    pub(crate) compression: CompressionKind,
     /// How hard gzip tries: 1 is fastest, 12 makes the least bytes
     #[arg(
         long,
@@ -99,6 +109,16 @@ pub(crate) struct CompressionArgs {
         )
     )]
     pub(crate) compression_level: u8,
+}
+
+/// What layers are compressed by that come uncompressed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum CompressionKind {
+    /// Read everywhere
+    #[default]
+    Gzip,
+    /// Smaller, and faster to read; in images that are encrypted to recipients
+    Zstd,
 }
 
 /// How registries are reached.

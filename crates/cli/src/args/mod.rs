@@ -11,6 +11,7 @@ mod keygen;
 mod pack;
 mod pull;
 mod push;
+mod recipient;
 mod respond;
 mod unpack;
 
@@ -20,7 +21,8 @@ use clap::{ArgAction, Parser, Subcommand};
 use clap_complete::Shell;
 
 pub(crate) use common::{
-    CompressionArgs, ImageName, NewPassphraseArgs, PassphraseArgs, RegistryArgs, SelectionArgs,
+    CompressionArgs, CompressionKind, ImageName, NewPassphraseArgs, PassphraseArgs, RegistryArgs,
+    SelectionArgs, Typed,
 };
 pub(crate) use copy::CopyArgs;
 pub(crate) use identity::{IdentityArgs, KeyFile, PasswordSource};
@@ -29,6 +31,7 @@ pub(crate) use keygen::KeygenArgs;
 pub(crate) use pack::{PackArgs, RecipientArgs};
 pub(crate) use pull::{PullArgs, ReadingArgs};
 pub(crate) use push::{EncryptionArgs, Output, Protection, PushArgs};
+pub(crate) use recipient::{Format, ImageRecipientArgs};
 pub(crate) use respond::{RespondArgs, Subject};
 pub(crate) use unpack::UnpackArgs;
 

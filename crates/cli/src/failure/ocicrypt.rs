@@ -2,7 +2,9 @@
 
 use std::error::Error;
 
-use sealcrate_crypt::ocicrypt::{DecryptError, IdentityError, LayerAuthentication};
+use sealcrate_crypt::ocicrypt::{
+    DecryptError, EncryptError, IdentityError, LayerAuthentication, ProtectionError, PublicKeyError,
+};
 use thiserror::Error;
 
 use super::Kind;
@@ -34,8 +36,13 @@ pub(super) fn kind_of(error: &(dyn Error + 'static)) -> Option<Kind> {
             _ => Some(Kind::Damaged),
         };
     }
-    if error.is::<LayerAuthentication>() {
+    if error.is::<LayerAuthentication>() || error.is::<ProtectionError>() {
         return Some(Kind::Damaged);
+    }
+    let is_usage = error.is::<PublicKeyError>()
+        || matches!(error.downcast_ref(), Some(EncryptError::Recipients(_)));
+    if is_usage {
+        return Some(Kind::Usage);
     }
     let is_key = error.is::<MissingImageIdentity>()
         || error.is::<WrongKind>()
@@ -62,6 +69,9 @@ pub(super) fn hint(error: &(dyn Error + 'static)) -> Option<&'static str> {
     }
     if matches!(error.downcast_ref(), Some(WrongKind::Identity)) {
         return Some("give the passphrase with --pass-file FILE or --pass-fd N");
+    }
+    if matches!(error.downcast_ref(), Some(PublicKeyError::PrivateKey)) {
+        return Some("`openssl pkey -in PRIVATE -pubout -out PUBLIC` makes the public key");
     }
     match error.downcast_ref() {
         Some(IdentityError::OldEncryption) => Some(

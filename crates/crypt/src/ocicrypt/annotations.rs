@@ -6,7 +6,7 @@ use std::fmt;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use sealcrate_image::{Descriptor, Manifest, MediaType};
+use sealcrate_image::{Descriptor, Image, Layer, Manifest, MediaType};
 use thiserror::Error;
 
 use super::options::{OptionsError, PublicOptions};
@@ -126,6 +126,31 @@ impl Encryption {
         }
         Ok(Some(Self { media_type, hmac, wraps }))
     }
+
+    /// Writes it into the descriptor of the encrypted bytes, whose other annotations stay.
+    pub(super) fn put(&self, descriptor: &mut Descriptor) {
+        descriptor.media_type = format!("{}{SUFFIX}", self.media_type).into();
+        let public = PublicOptions { hmac: self.hmac }.to_json();
+        descriptor.annotations.insert(PUBLIC_OPTIONS.to_owned(), STANDARD.encode(public));
+        for (scheme, bytes) in &self.wraps {
+            let list = descriptor.annotations.entry(format!("{KEYS}{scheme}")).or_default();
+            if !list.is_empty() {
+                list.push(',');
+            }
+            list.push_str(&STANDARD.encode(bytes));
+        }
+    }
+}
+
+/// Tells whether a descriptor says, by its media type or annotations, that its layer is encrypted.
+fn is_marked(descriptor: &Descriptor) -> bool {
+    descriptor.media_type.as_str().ends_with(SUFFIX)
+        || descriptor.annotations.keys().any(|key| key.starts_with(PREFIX))
+}
+
+/// Tells whether any layer of an image says that it is encrypted.
+pub(crate) fn is_encrypted(image: &Image) -> bool {
+    image.layers.iter().filter_map(Layer::descriptor).any(is_marked)
 }
 
 /// Returns those annotations of a layer that do not tell of its encryption.

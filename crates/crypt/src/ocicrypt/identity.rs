@@ -38,15 +38,20 @@ pub(super) enum Curve {
 }
 
 impl Curve {
-    const ALL: [Self; 3] = [Self::P256, Self::P384, Self::P521];
+    /// All of them.
+    pub(super) const ALL: [Self; 3] = [Self::P256, Self::P384, Self::P521];
 
     /// Finds the curve that JWK calls `name`.
     pub(super) fn named(name: &str) -> Option<Self> {
-        match name {
-            "P-256" => Some(Self::P256),
-            "P-384" => Some(Self::P384),
-            "P-521" => Some(Self::P521),
-            _ => None,
+        Self::ALL.into_iter().find(|curve| curve.name() == name)
+    }
+
+    /// Returns JWK's name.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::P256 => "P-256",
+            Self::P384 => "P-384",
+            Self::P521 => "P-521",
         }
     }
 

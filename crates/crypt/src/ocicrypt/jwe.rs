@@ -3,6 +3,8 @@
 //! A closed set of algorithms is read, in all three forms; what wraps under passwords or compresses is
 //! not in it, so that nothing here costs more than a key operation for each recipient.
 
+mod wrap;
+
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
 use aws_lc_rs::agreement::{self, UnparsedPublicKey};
 use aws_lc_rs::digest::{Context, SHA256};
@@ -18,6 +20,8 @@ use zeroize::Zeroizing;
 use super::Identity;
 use super::identity::{Curve, Key};
 use super::wrapped::Unwrapped;
+
+pub(super) use wrap::wrap;
 
 /// The longest JWE, which is many times what private options need.
 const MAX_BYTES: usize = 64 << 10;

@@ -3,29 +3,40 @@
 //!
 //! `annotations` is what a descriptor carries, `options` what is wrapped and what stands beside it,
 //! `wrapped` the ways of wrapping, of which `jwe` is one, `identity` the key files, `keyring` what
-//! tries these on those, `cipher` the way of a layer's bytes. [`decrypt`] puts them together and holds
-//! the image to what is sealed in it, and `stated` tells what others' images only say of themselves. `docs/formats/ocicrypt.md` specifies the
+//! tries these on those, `recipient` and `public_key` those to whom keys are wrapped, `cipher` the way of a
+//! layer's bytes, `history` what the config in clear may tell. [`Encryptor`] puts them together, and
+//! [`decrypt`], which holds the image to what is sealed in it; `stated` tells what others' images only
+//! say of themselves. `docs/formats/ocicrypt.md` specifies the
 //! bytes.
 
 mod annotations;
 mod cipher;
 mod decrypt;
 mod der;
+mod encrypt;
+mod history;
 mod identity;
 mod jwe;
 mod keyring;
 mod options;
+mod public_key;
+mod recipient;
 mod sealed_key;
 mod stated;
 mod wrapped;
 
+pub(crate) use annotations::is_encrypted;
 pub use annotations::{
     AnnotationError, Encryption, MAX_WRAPS, Protection, ProtectionError, Scheme,
 };
 pub use cipher::LayerAuthentication;
 pub use decrypt::{Binding, DecryptError, Decrypted, MAX_ATTEMPTS, Unbound, decrypt};
+pub use encrypt::{EncryptError, Encryptor};
+pub use history::History;
 pub use identity::{Identity, IdentityError, MAX_KEY_FILE_BYTES};
 pub use jwe::{Jwe, JweError};
 pub use options::OptionsError;
+pub use public_key::PublicKeyError;
+pub use recipient::Recipient;
 pub use stated::StatedDigests;
 pub use wrapped::WrappedKeyError;

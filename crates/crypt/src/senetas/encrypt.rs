@@ -6,8 +6,8 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use sealcrate_image::{
-    Compression, Compressor, Config, ConfigError, Descriptor, Family, Image, Layer,
-    MAX_CONFIG_BYTES, Manifest, MediaType, Meter, MeteredReader, Progress, Spool, Stage,
+    Compression, Compressor, Descriptor, Family, Image, Layer, MAX_CONFIG_BYTES, Manifest,
+    MediaType, Meter, MeteredReader, Progress, Spool, Stage,
 };
 use thiserror::Error;
 
@@ -16,7 +16,8 @@ use super::kdf::{DataKey, KeyEncryptionKey};
 use super::{KeyData, KeyDataError, KeyDataShape, MAX_ITERATIONS, MIN_ITERATIONS};
 use crate::Passphrase;
 use crate::dare::DareWriter;
-use crate::select::{SelectError, Selection};
+use crate::random::random;
+use crate::select::{ChooseError, Selection, choose};
 
 /// A key-encryption key for one image, under a fresh salt.
 pub struct FreshKey {
@@ -62,23 +63,7 @@ impl Encryptor {
         key: FreshKey,
         shape: KeyDataShape,
     ) -> Result<Self, EncryptError> {
-        Ok(Self { key, shape, chosen: Self::choose(image, selection)? })
-    }
-
-    /// Returns the places of the layers of `image` that would be encrypted, lowest first from 0.
-    ///
-    /// # Errors
-    /// An image that is encrypted already, or a selection that does not fit it.
-    pub fn choose(image: &Image, selection: &Selection) -> Result<BTreeSet<usize>, EncryptError> {
-        let config = Config::parse(&image.config)?;
-        if config::is_encrypted(&image.config) || any_key_data(image)? {
-            return Err(EncryptError::AlreadyEncrypted);
-        }
-        let (diff_ids, layers) = (config.diff_ids().len(), image.layers.len());
-        if diff_ids != layers {
-            return Err(ConfigError::LayerCount { diff_ids, layers }.into());
-        }
-        Ok(selection.of(&config)?)
+        Ok(Self { key, shape, chosen: choose(image, selection)? })
     }
 
     /// Returns the layer at `place` as it is to be stored: gzipped, and encrypted if it was chosen.
@@ -163,13 +148,17 @@ impl Encryptor {
     }
 }
 
-fn any_key_data(image: &Image) -> Result<bool, EncryptError> {
+/// Tells whether anything of an image is encrypted in this format.
+///
+/// # Errors
+/// Key data that is malformed.
+pub(crate) fn is_encrypted(image: &Image) -> Result<bool, KeyDataError> {
     for descriptor in image.layers.iter().filter_map(Layer::descriptor) {
         if KeyData::of(descriptor)?.is_some() {
             return Ok(true);
         }
     }
-    Ok(false)
+    Ok(config::is_encrypted(&image.config))
 }
 
 /// Writes `layer` gzipped; what is gzip already stays as it is.
@@ -188,23 +177,13 @@ fn gzipped(
     }
 }
 
-fn random<const N: usize>() -> io::Result<[u8; N]> {
-    let mut bytes = [0; N];
-    aws_lc_rs::rand::fill(&mut bytes)
-        .map_err(|_| io::Error::other("the system gives no random bytes"))?;
-    Ok(bytes)
-}
-
 /// Why an image cannot be encrypted.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum EncryptError {
-    /// The image is encrypted.
-    #[error("the image is encrypted already")]
-    AlreadyEncrypted,
-    /// The config cannot be used.
+    /// The layers cannot be chosen.
     #[error("{0}")]
-    Config(#[from] ConfigError),
+    Choose(#[from] ChooseError),
     /// The encrypted config is larger than a reader takes.
     #[error("the image config is too large to be encrypted")]
     ConfigTooLarge,
@@ -214,13 +193,7 @@ pub enum EncryptError {
     /// The rounds of the key derivation are out of bounds.
     #[error("{0} iterations are not between 100,000 and 10,000,000")]
     Iterations(u32),
-    /// A descriptor carries key data that cannot be read.
-    #[error("{0}")]
-    KeyData(#[from] KeyDataError),
     /// The config cannot be sealed.
     #[error("{0}")]
     SealedConfig(#[from] SealedConfigError),
-    /// The layers cannot be chosen.
-    #[error("{0}")]
-    Select(#[from] SelectError),
 }

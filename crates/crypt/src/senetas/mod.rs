@@ -13,6 +13,7 @@ mod key_data;
 
 pub use config::{Seal, SealedConfigError};
 pub use decrypt::{DecryptError, Decrypted, Protection, decrypt};
+pub(crate) use encrypt::is_encrypted;
 pub use encrypt::{EncryptError, Encryptor, FreshKey};
 pub use kdf::{
     DEFAULT_ITERATIONS, KdfError, KeyDerivation, MAX_ITERATIONS, MAX_TOTAL_ITERATIONS,

@@ -7,3 +7,4 @@ mod curves;
 mod fixtures;
 mod passwords;
 mod support;
+mod written;

@@ -1,0 +1,178 @@
+//! Encryption: to what, and in which format, images are encrypted, as the user has said.
+
+use std::collections::BTreeSet;
+use std::thread;
+
+use anyhow::Result;
+use sealcrate_crypt::Passphrase;
+use sealcrate_crypt::ocicrypt::{self, History, Recipient};
+use sealcrate_crypt::select::{Selection, choose};
+use sealcrate_crypt::senetas::{self, EncryptError, FreshKey, KeyDataShape};
+use sealcrate_image::engine::ExportForm;
+use sealcrate_image::{Compression, Config, Image, Layer, Transfer};
+
+use crate::args::{CompressionArgs, CompressionKind, EncryptionArgs, Format, ImageRecipientArgs};
+use crate::failure::Usage;
+use crate::{exposure, keys, talk};
+
+/// What the command line says of encryption.
+#[derive(Clone, Copy)]
+pub(crate) struct Wishes<'a> {
+    pub(crate) recipients: &'a ImageRecipientArgs,
+    pub(crate) encryption: &'a EncryptionArgs,
+    pub(crate) compression: &'a CompressionArgs,
+}
+
+impl Wishes<'_> {
+    /// Returns the format that a passphrase or recipients are for.
+    ///
+    /// # Errors
+    /// Options that contradict each other, or that the format has no place for.
+    pub(crate) fn format(&self) -> Result<Format> {
+        let Self { recipients, encryption, compression } = self;
+        let has_recipients = !recipients.recipient.is_empty();
+        let format = recipients.format.unwrap_or(match has_recipients {
+            true => Format::Oci,
+            false => Format::CryptoCli,
+        });
+        let is_zstd = compression.compression == CompressionKind::Zstd;
+        let contradiction = match format {
+            Format::CryptoCli if has_recipients => {
+                "the format crypto-cli holds a key under a passphrase, and none for recipients"
+            }
+            Format::CryptoCli if is_zstd => "the format crypto-cli has layers in gzip only",
+            Format::CryptoCli if recipients.keep_history => {
+                "the format crypto-cli has its history encrypted: --keep-history is for oci"
+            }
+            Format::Oci if !has_recipients => {
+                "the format oci needs recipients: name them with --recipient"
+            }
+            Format::Oci if encryption.compat => "--compat is for the format crypto-cli",
+            _ => return Ok(format),
+        };
+        Err(Usage(contradiction.to_owned()).into())
+    }
+
+    fn history(&self) -> History {
+        if self.recipients.keep_history { History::Keep } else { History::Scrub }
+    }
+
+    fn compression(&self) -> Compression {
+        match self.compression.compression {
+            CompressionKind::Gzip => Compression::Gzip,
+            CompressionKind::Zstd => Compression::Zstd,
+        }
+    }
+
+    /// Returns the config of `image` as it will be stored in clear if the layers at `places` are
+    /// private; `None` where it will be encrypted.
+    pub(crate) fn clear_config(
+        &self,
+        image: &Image,
+        places: &BTreeSet<usize>,
+    ) -> Result<Option<Config>> {
+        Ok(match self.format()? {
+            Format::CryptoCli => None,
+            Format::Oci => Some(Config::parse(&self.history().applied(&image.config, places)?)?),
+        })
+    }
+}
+
+/// What an image is going to be encrypted to.
+pub(crate) enum Encryption {
+    /// A passphrase, in crypto-cli's format.
+    CryptoCli(PendingKey, KeyDataShape),
+    /// Recipients, in the format of OCI image encryption.
+    Oci(Vec<Recipient>, Compression, History),
+}
+
+impl Encryption {
+    /// Takes recipients, if there are any, or else the passphrase that `passphrase` finds, whose key is
+    /// derived beside whatever comes next.
+    pub(crate) fn begin(
+        wishes: Wishes<'_>,
+        passphrase: impl FnOnce() -> Result<Passphrase>,
+    ) -> Result<Self> {
+        match wishes.format()? {
+            Format::CryptoCli => {
+                let (passphrase, rounds) = (passphrase()?, wishes.encryption.iterations);
+                let key = thread::spawn(move || FreshKey::derive(&passphrase, rounds));
+                let shape = match wishes.encryption.compat {
+                    true => KeyDataShape::Url,
+                    false => KeyDataShape::Member,
+                };
+                Ok(Self::CryptoCli(PendingKey(key), shape))
+            }
+            Format::Oci => {
+                let recipients = keys::recipients(&wishes.recipients.recipient)?;
+                Ok(Self::Oci(recipients, wishes.compression(), wishes.history()))
+            }
+        }
+    }
+
+    /// Returns the form in which layers are wanted that come out of an engine.
+    pub(crate) fn export_form<'t>(&self, transfer: &'t Transfer) -> ExportForm<'t> {
+        match self {
+            Self::Oci(_, Compression::Zstd, _) => ExportForm::AsTheyCome,
+            _ => ExportForm::Packed(&transfer.compressor),
+        }
+    }
+
+    /// Prepares to encrypt those layers of `image` that `selection` chooses.
+    pub(crate) fn encryptor(self, image: &Image, selection: &Selection) -> Result<Encryptor> {
+        match self {
+            Self::CryptoCli(key, shape) => {
+                // What cannot be encrypted need not wait for its key.
+                choose(image, selection)?;
+                let encryptor = senetas::Encryptor::new(image, selection, key.wait()?, shape)?;
+                Ok(Encryptor::CryptoCli(encryptor))
+            }
+            Self::Oci(recipients, compression, history) => {
+                let encryptor =
+                    ocicrypt::Encryptor::new(image, selection, recipients, compression, history)?;
+                Ok(Encryptor::Oci(encryptor))
+            }
+        }
+    }
+}
+
+/// A key that is being derived.
+pub(crate) struct PendingKey(thread::JoinHandle<Result<FreshKey, EncryptError>>);
+
+impl PendingKey {
+    fn wait(self) -> Result<FreshKey> {
+        Ok(self.0.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?)
+    }
+}
+
+/// Encrypts one image, in either format.
+pub(crate) enum Encryptor {
+    CryptoCli(senetas::Encryptor),
+    Oci(ocicrypt::Encryptor),
+}
+
+impl Encryptor {
+    /// Returns the layer at `place` as it is to be stored.
+    pub(crate) fn layer(&self, place: usize, layer: &Layer, transfer: &Transfer) -> Result<Layer> {
+        let Transfer { compressor, spool, progress, .. } = transfer;
+        Ok(match self {
+            Self::CryptoCli(of) => of.layer(place, layer, compressor, spool, &**progress)?,
+            Self::Oci(of) => of.layer(place, layer, compressor, spool, &**progress)?,
+        })
+    }
+
+    /// Returns the encrypted `image`, whose layers have become `layers`, and says what secrets its
+    /// config still shows.
+    pub(crate) fn finish(&self, image: &Image, layers: Vec<Layer>) -> Result<Image> {
+        match self {
+            Self::CryptoCli(of) => Ok(of.finish(image, layers)?),
+            Self::Oci(of) => {
+                let encrypted = of.finish(layers)?;
+                for exposed in exposure::of(&Config::parse(&encrypted.config)?) {
+                    talk::warn(format!("anybody can read {exposed}: the config is in clear"));
+                }
+                Ok(encrypted)
+            }
+        }
+    }
+}
