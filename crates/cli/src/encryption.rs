@@ -44,9 +44,6 @@ impl Wishes<'_> {
             Format::CryptoCli if recipients.keep_history => {
                 "the format crypto-cli has its history encrypted: --keep-history is for oci"
             }
-            Format::Oci if !has_recipients => {
-                "the format oci needs recipients: name them with --recipient"
-            }
             Format::Oci if encryption.compat => "--compat is for the format crypto-cli",
             _ => return Ok(format),
         };
@@ -81,31 +78,43 @@ impl Wishes<'_> {
 /// What an image is going to be encrypted to.
 pub(crate) enum Encryption {
     /// A passphrase, in crypto-cli's format.
-    CryptoCli(PendingKey, KeyDataShape),
+    CryptoCli(Pending<Result<FreshKey, EncryptError>>, KeyDataShape),
     /// Recipients, in the format of OCI image encryption.
-    Oci(Vec<Recipient>, Compression, History),
+    Oci(Pending<Result<Vec<Recipient>>>, Compression, History),
 }
 
 impl Encryption {
-    /// Takes recipients, if there are any, or else the passphrase that `passphrase` finds, whose key is
-    /// derived beside whatever comes next.
+    /// Takes recipients and the passphrase that is named, or, if there is neither, the one that `ask`
+    /// finds; keys are derived from it beside whatever comes next.
     pub(crate) fn begin(
         wishes: Wishes<'_>,
-        passphrase: impl FnOnce() -> Result<Passphrase>,
+        named: Option<Passphrase>,
+        ask: impl FnOnce() -> Result<Passphrase>,
     ) -> Result<Self> {
-        match wishes.format()? {
-            Format::CryptoCli => {
-                let (passphrase, rounds) = (passphrase()?, wishes.encryption.iterations);
-                let key = thread::spawn(move || FreshKey::derive(&passphrase, rounds));
+        let format = wishes.format()?;
+        let mut recipients = keys::recipients(&wishes.recipients.recipient)?;
+        let passphrase = match named {
+            None if recipients.is_empty() => Some(ask()?),
+            named => named,
+        };
+        match (format, passphrase) {
+            (Format::CryptoCli, Some(passphrase)) => {
+                let rounds = wishes.encryption.iterations;
+                let key = Pending::begin(move || FreshKey::derive(&passphrase, rounds));
                 let shape = match wishes.encryption.compat {
                     true => KeyDataShape::Url,
                     false => KeyDataShape::Member,
                 };
-                Ok(Self::CryptoCli(PendingKey(key), shape))
+                Ok(Self::CryptoCli(key, shape))
             }
-            Format::Oci => {
-                let recipients = keys::recipients(&wishes.recipients.recipient)?;
-                Ok(Self::Oci(recipients, wishes.compression(), wishes.history()))
+            (_, passphrase) => {
+                let all = Pending::begin(move || {
+                    if let Some(passphrase) = passphrase {
+                        recipients.push(Recipient::passphrase(&passphrase)?);
+                    }
+                    Ok(recipients)
+                });
+                Ok(Self::Oci(all, wishes.compression(), wishes.history()))
             }
         }
     }
@@ -128,20 +137,30 @@ impl Encryption {
                 Ok(Encryptor::CryptoCli(encryptor))
             }
             Self::Oci(recipients, compression, history) => {
-                let encryptor =
-                    ocicrypt::Encryptor::new(image, selection, recipients, compression, history)?;
+                choose(image, selection)?;
+                let encryptor = ocicrypt::Encryptor::new(
+                    image,
+                    selection,
+                    recipients.wait()?,
+                    compression,
+                    history,
+                )?;
                 Ok(Encryptor::Oci(encryptor))
             }
         }
     }
 }
 
-/// A key that is being derived.
-pub(crate) struct PendingKey(thread::JoinHandle<Result<FreshKey, EncryptError>>);
+/// What is being derived from a passphrase.
+pub(crate) struct Pending<T>(thread::JoinHandle<T>);
 
-impl PendingKey {
-    fn wait(self) -> Result<FreshKey> {
-        Ok(self.0.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?)
+impl<T: Send + 'static> Pending<T> {
+    fn begin(derive: impl FnOnce() -> T + Send + 'static) -> Self {
+        Self(thread::spawn(derive))
+    }
+
+    fn wait(self) -> T {
+        self.0.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
     }
 }
 

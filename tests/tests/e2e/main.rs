@@ -3,6 +3,7 @@
 
 #![allow(missing_docs, clippy::unwrap_used)]
 
+mod age_recipients;
 mod attestations;
 mod builders;
 mod engine;

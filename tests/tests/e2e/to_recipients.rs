@@ -147,12 +147,9 @@ fn what_the_format_cannot_hold_is_an_error() {
     let push = ["push", "127.0.0.1:1/app", "--from=oci:image", "--all-layers"];
     for (more, text) in [
         (&[RSA, "--format=crypto-cli"][..], "none for recipients"),
-        (&["--format=oci"], "needs recipients"),
         (&["--pass-file=key", "--keep-history"], "--keep-history is for oci"),
         (&["--pass-file=key", "--compression=zstd"], "gzip only"),
         (&[RSA, "--compat"], "--compat is for"),
-        (&[RSA, "--pass-file=key"], "do not go together"),
-        (&["-r=age1"], "a recipient is written jwe:FILE"),
         (&["-r=jwe:rsa.pem"], "it holds a private key"),
         (&["-r=jwe:key"], "there is no public key"),
     ] {

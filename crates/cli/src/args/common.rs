@@ -24,13 +24,6 @@ pub(crate) struct PassphraseArgs {
     pub(crate) pass: Option<Typed>,
 }
 
-impl PassphraseArgs {
-    /// Tells whether none is named.
-    pub(crate) fn is_none(&self) -> bool {
-        self.pass_file.is_none() && self.pass_fd.is_none() && self.pass.is_none()
-    }
-}
-
 /// Where the passphrase for what is written comes from, when what is read has its own.
 #[derive(Debug, Args)]
 #[group(multiple = false, id = "new-passphrase")]

@@ -7,9 +7,10 @@ use super::common::Typed;
 /// To whom an image is encrypted.
 #[derive(Debug, Args)]
 pub(crate) struct ImageRecipientArgs {
-    /// Let whoever has the private key open the image, jwe:PUBLIC_KEY (repeatable)
+    /// Let this recipient open the image: age1…, a file of such lines, or jwe:PUBLIC_KEY (repeatable)
     ///
-    /// The public key is in a file, in PEM, DER or JWK: RSA, or on P-256, P-384 or P-521.
+    /// A public key is in a file, in PEM, DER or JWK: RSA, or on P-256, P-384 or P-521. A passphrase that
+    /// is named beside recipients opens the image as well.
     #[arg(
         short,
         long,

@@ -66,24 +66,19 @@ fn encryption(args: &CopyArgs, passphrase: Option<Passphrase>) -> Result<Option<
         encryption: &args.encryption,
         compression: &args.compression,
     };
-    let text = match (passphrase, args.recipients.recipient.is_empty()) {
-        (Some(_), false) => "a passphrase and recipients do not go together",
-        (Some(passphrase), true) => return Encryption::begin(wishes, || Ok(passphrase)).map(Some),
-        (None, false) => {
-            return Encryption::begin(wishes, || Err(MissingKey.into())).map(Some);
-        }
-        (None, true) if !args.selection.is_none() => {
-            "layers are chosen for encryption, but no --recipient says to whom, and no \
-             --new-pass-file or --new-pass-fd under which passphrase"
-        }
-        (None, true) if !args.recipients.is_none() => {
-            "--format and --keep-history are for images that are encrypted, with --recipient, \
-             --new-pass-file or --new-pass-fd"
-        }
-        (None, true) if args.compression.compression == CompressionKind::Zstd => {
-            "--compression zstd is for images that are encrypted to recipients"
-        }
-        (None, true) => return Ok(None),
+    if passphrase.is_some() || !args.recipients.recipient.is_empty() {
+        return Encryption::begin(wishes, passphrase, || Err(MissingKey.into())).map(Some);
+    }
+    let text = if !args.selection.is_none() {
+        "layers are chosen for encryption, but no --recipient says to whom, and no --new-pass-file or \
+         --new-pass-fd under which passphrase"
+    } else if !args.recipients.is_none() {
+        "--format and --keep-history are for images that are encrypted, with --recipient, \
+         --new-pass-file or --new-pass-fd"
+    } else if args.compression.compression == CompressionKind::Zstd {
+        "--compression zstd is for images that are encrypted to recipients"
+    } else {
+        return Ok(None);
     };
     Err(Usage(text.to_owned()).into())
 }
@@ -128,10 +123,10 @@ pub(super) fn read_into(
     if opened.image.manifest.is_some() && sink.layer_form() == LayerForm::AsItComes {
         // An engine or its archive would take ciphertext for a broken layer.
         match protection {
-            Some(Protection::CryptoCli(_)) => {
+            Some(protection) if protection.takes_passphrase() => {
                 return Err(anyhow::Error::new(MissingKey).context("the image is encrypted"));
             }
-            Some(Protection::Oci(_)) => return Err(MissingImageIdentity.into()),
+            Some(_) => return Err(MissingImageIdentity.into()),
             None => {}
         }
     }

@@ -16,7 +16,7 @@ use crate::args::{CompressionKind, Protection, PushArgs};
 use crate::encryption::{Encryption, Wishes};
 use crate::failure::Usage;
 use crate::session::Session;
-use crate::talk;
+use crate::{keys, talk};
 
 pub(crate) fn run(args: &PushArgs, session: &Session) -> Result<()> {
     if args.name.digest().is_some() {
@@ -31,10 +31,6 @@ pub(crate) fn run(args: &PushArgs, session: &Session) -> Result<()> {
     if args.protection == Protection::None && (!args.recipients.is_none() || is_zstd) {
         let text = "--type NONE encrypts nothing: --recipient, --format, --keep-history and \
                     --compression zstd are for encrypted images";
-        return Err(Usage(text.to_owned()).into());
-    }
-    if !args.recipients.recipient.is_empty() && !args.passphrase.is_none() {
-        let text = "a passphrase and recipients do not go together";
         return Err(Usage(text.to_owned()).into());
     }
     let from = args
@@ -53,7 +49,8 @@ pub(crate) fn run(args: &PushArgs, session: &Session) -> Result<()> {
             None
         }
         Protection::Passphrase => {
-            Some(Encryption::begin(wishes, || session.keys.to_encrypt(&args.passphrase))?)
+            let ask = || session.keys.to_encrypt(&args.passphrase);
+            Some(Encryption::begin(wishes, keys::named(&args.passphrase)?, ask)?)
         }
         Protection::None => None,
     };

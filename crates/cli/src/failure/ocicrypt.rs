@@ -3,7 +3,8 @@
 use std::error::Error;
 
 use sealcrate_crypt::ocicrypt::{
-    DecryptError, EncryptError, IdentityError, LayerAuthentication, ProtectionError, PublicKeyError,
+    AgeRecipientError, DecryptError, EncryptError, IdentityError, LayerAuthentication,
+    ProtectionError, PublicKeyError,
 };
 use thiserror::Error;
 
@@ -40,6 +41,7 @@ pub(super) fn kind_of(error: &(dyn Error + 'static)) -> Option<Kind> {
         return Some(Kind::Damaged);
     }
     let is_usage = error.is::<PublicKeyError>()
+        || error.is::<AgeRecipientError>()
         || matches!(error.downcast_ref(), Some(EncryptError::Recipients(_)));
     if is_usage {
         return Some(Kind::Usage);

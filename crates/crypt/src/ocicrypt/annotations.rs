@@ -9,11 +9,13 @@ use base64::engine::general_purpose::STANDARD;
 use sealcrate_image::{Descriptor, Image, Layer, Manifest, MediaType};
 use thiserror::Error;
 
+use super::age_item::AgeItem;
 use super::options::{OptionsError, PublicOptions};
 
 const PREFIX: &str = "org.opencontainers.image.enc.";
 const KEYS: &str = "org.opencontainers.image.enc.keys.";
 const PUBLIC_OPTIONS: &str = "org.opencontainers.image.enc.pubopts";
+const AGE: &str = "provider.sealcrate";
 const SUFFIX: &str = "+encrypted";
 
 /// The most wrapped keys of one layer that are looked at.
@@ -43,6 +45,15 @@ impl Protection {
     pub fn is_any(&self) -> bool {
         self.layers.iter().any(Option::is_some)
     }
+
+    /// Tells whether a passphrase is among what opens it.
+    pub fn takes_passphrase(&self) -> bool {
+        self.layers.iter().flatten().flat_map(|encryption| &encryption.wraps).any(
+            |(scheme, bytes)| {
+                *scheme == Scheme::Age && AgeItem::parse(bytes).is_ok_and(|item| item.has_lock())
+            },
+        )
+    }
 }
 
 /// How a layer is encrypted, as its descriptor says.
@@ -59,6 +70,8 @@ pub struct Encryption {
 /// In which way a key is wrapped.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Scheme {
+    /// An item of ours, which holds an age file.
+    Age,
     /// A JWE.
     Jwe,
     /// One of those that are not read here, by the name that its annotation has.
@@ -69,6 +82,7 @@ impl Scheme {
     /// Finds the scheme whose annotations end with `name`.
     fn named(name: &str) -> Self {
         match name {
+            AGE => Self::Age,
             "jwe" => Self::Jwe,
             other => Self::Other(other.to_owned()),
         }
@@ -79,6 +93,7 @@ impl fmt::Display for Scheme {
     /// Writes the name that the annotation has, which may be anybody's text.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
+            Self::Age => AGE,
             Self::Jwe => "jwe",
             Self::Other(name) => name,
         })

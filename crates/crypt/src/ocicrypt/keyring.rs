@@ -46,8 +46,10 @@ impl<'i> Keyring<'i> {
             };
             readable = true;
             for identity in self.identities {
-                self.left =
-                    self.left.checked_sub(wrapped.cost()).ok_or(DecryptError::TooManyAttempts)?;
+                self.left = self
+                    .left
+                    .checked_sub(wrapped.cost(identity))
+                    .ok_or(DecryptError::TooManyAttempts)?;
                 match wrapped.unwrap(identity) {
                     Unwrapped::Content(content) => {
                         return PrivateOptions::parse(&content)

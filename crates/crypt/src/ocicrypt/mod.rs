@@ -2,13 +2,14 @@
 //! keys.
 //!
 //! `annotations` is what a descriptor carries, `options` what is wrapped and what stands beside it,
-//! `wrapped` the ways of wrapping, of which `jwe` is one, `identity` the key files, `keyring` what
+//! `wrapped` the ways of wrapping, `jwe` and `age_item`, `passphrase` what opens the latter, `identity` the key files, `keyring` what
 //! tries these on those, `recipient` and `public_key` those to whom keys are wrapped, `cipher` the way of a
 //! layer's bytes, `history` what the config in clear may tell. [`Encryptor`] puts them together, and
 //! [`decrypt`], which holds the image to what is sealed in it; `stated` tells what others' images only
 //! say of themselves. `docs/formats/ocicrypt.md` specifies the
 //! bytes.
 
+mod age_item;
 mod annotations;
 mod cipher;
 mod decrypt;
@@ -19,12 +20,14 @@ mod identity;
 mod jwe;
 mod keyring;
 mod options;
+mod passphrase;
 mod public_key;
 mod recipient;
 mod sealed_key;
 mod stated;
 mod wrapped;
 
+pub use age_item::{AgeItem, AgeItemError};
 pub(crate) use annotations::is_encrypted;
 pub use annotations::{
     AnnotationError, Encryption, MAX_WRAPS, Protection, ProtectionError, Scheme,
@@ -37,6 +40,6 @@ pub use identity::{Identity, IdentityError, MAX_KEY_FILE_BYTES};
 pub use jwe::{Jwe, JweError};
 pub use options::OptionsError;
 pub use public_key::PublicKeyError;
-pub use recipient::Recipient;
+pub use recipient::{AgeRecipientError, Recipient};
 pub use stated::StatedDigests;
 pub use wrapped::WrappedKeyError;

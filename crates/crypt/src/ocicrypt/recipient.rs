@@ -3,18 +3,42 @@
 use std::fmt;
 use std::io;
 
+use age::x25519;
+use thiserror::Error;
+
+use super::age_item::PassphraseLock;
 use super::annotations::Scheme;
-use super::jwe;
 use super::public_key::{PublicKey, PublicKeyError};
+use super::{age_item, jwe};
+use crate::Passphrase;
 
 /// Somebody who will be able to open an image.
 pub struct Recipient(Kind);
 
 enum Kind {
+    Age(x25519::Recipient),
     Jwe(PublicKey),
+    Passphrase(PassphraseLock),
 }
 
 impl Recipient {
+    /// Takes the text of age's X25519 recipient, `age1…`.
+    ///
+    /// # Errors
+    /// Any other text.
+    pub fn age(text: &str) -> Result<Self, AgeRecipientError> {
+        Ok(Self(Kind::Age(text.parse().map_err(|_| AgeRecipientError)?)))
+    }
+
+    /// Takes whoever has a passphrase, for one image: what it will be wrapped to is made here, which takes
+    /// its time by design.
+    ///
+    /// # Errors
+    /// A passphrase that is no text.
+    pub fn passphrase(passphrase: &Passphrase) -> io::Result<Self> {
+        Ok(Self(Kind::Passphrase(PassphraseLock::new(passphrase)?)))
+    }
+
     /// Takes the file of a public key, to which keys are wrapped as JWE: PEM, DER or JWK.
     ///
     /// # Errors
@@ -29,6 +53,8 @@ impl Recipient {
     /// The system gives no random bytes.
     pub(super) fn wrap(&self, content: &[u8]) -> io::Result<(Scheme, Vec<u8>)> {
         match &self.0 {
+            Kind::Age(recipient) => Ok((Scheme::Age, age_item::wrap(content, recipient)?)),
+            Kind::Passphrase(lock) => Ok((Scheme::Age, lock.wrap(content)?)),
             Kind::Jwe(key) => Ok((Scheme::Jwe, jwe::wrap(content, key)?)),
         }
     }
@@ -37,7 +63,14 @@ impl Recipient {
 impl fmt::Debug for Recipient {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self.0 {
+            Kind::Age(_) => "Recipient::Age(..)",
             Kind::Jwe(_) => "Recipient::Jwe(..)",
+            Kind::Passphrase(_) => "Recipient::Passphrase(..)",
         })
     }
 }
+
+/// Tells that a text is no recipient of age's X25519; it may be a secret, and is not repeated.
+#[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
+#[error("it is no age recipient (age1…)")]
+pub struct AgeRecipientError;

@@ -4,13 +4,15 @@ use std::collections::BTreeSet;
 use std::io::Write as _;
 use std::sync::Arc;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use flate2::write::GzEncoder;
-use sealcrate_crypt::Unencrypted;
 use sealcrate_crypt::ocicrypt::{
-    Binding, DecryptError, EncryptError, Encryptor, History, LayerAuthentication, PublicKeyError,
-    Recipient, Unbound,
+    Binding, DecryptError, EncryptError, Encryptor, History, Identity, LayerAuthentication,
+    Protection, PublicKeyError, Recipient, Unbound,
 };
 use sealcrate_crypt::select::{ChooseError, Selection};
+use sealcrate_crypt::{Passphrase, Unencrypted};
 use sealcrate_image::{
     Compression, CompressionLevel, Compressor, Descriptor, DiffId, Digest, Image, Layer, Manifest,
     MediaType, Quiet, Spool,
@@ -18,6 +20,14 @@ use sealcrate_image::{
 use serde_json::json;
 
 use crate::support::{Parts, identity, key_file, opened, read_all};
+
+/// What age-keygen made, for these tests alone.
+const AGE_IDENTITY: &str =
+    "AGE-SECRET-KEY-1PJ8E68934KYKR9KG86TKGJJ2TD586J7VVKG43HEKVVPQAAQD9U3SCKHMNS";
+const AGE_RECIPIENT: &str = "age1l2c6dshs93df23k80rq2xr720wzawrzf5h6a030u5m0hvn6q4c5sl536es";
+const OTHER_AGE_RECIPIENT: &str = "age1asevwmszlt4gs9xp9m7cquqp3r6mmd6xkh503m74act8nz2z5qzsjjudrx";
+
+const ITEM: &str = "org.opencontainers.image.enc.keys.provider.sealcrate";
 
 fn recipient(file: &str) -> Recipient {
     Recipient::jwe(&key_file(file)).unwrap()
@@ -195,4 +205,60 @@ fn encrypted_images_and_absurd_recipients_are_refused() {
         let error = error(image, 1);
         assert!(matches!(error, EncryptError::Choose(ChooseError::AlreadyEncrypted)), "{error}");
     }
+}
+
+#[test]
+fn age_identities_and_passphrases_open_our_items_and_others_do_not() {
+    let passphrase = |text: &str| Passphrase::new(text.as_bytes().to_vec().into()).unwrap();
+    let recipients = || {
+        let team = [AGE_RECIPIENT, OTHER_AGE_RECIPIENT].map(|text| Recipient::age(text).unwrap());
+        let mut all = Vec::from(team);
+        all.push(Recipient::passphrase(&passphrase("correct horse")).unwrap());
+        all
+    };
+    let image = encrypted(&plain(), &[0, 1, 2], recipients(), Compression::Gzip);
+    let file = format!("# a comment\n\n{AGE_IDENTITY}\r\n");
+    let identities = [
+        Identity::parse(file.as_bytes()).unwrap(),
+        Identity::passphrase(&passphrase("correct horse")),
+    ];
+    for identity in identities {
+        let opened = opened(&image, &[identity], Unencrypted::Refuse, Unbound::Refuse).unwrap();
+        assert_eq!(opened.binding, Binding::Sealed);
+        for layer in &opened.image.layers {
+            read_all(layer).unwrap();
+        }
+    }
+    for other in [identity("rsa.pem"), Identity::passphrase(&passphrase("another"))] {
+        let error = opened(&image, &[other], Unencrypted::Refuse, Unbound::Refuse).err().unwrap();
+        assert!(matches!(error, DecryptError::WrongKey), "{error}");
+    }
+    let protection = Protection::of(&Manifest::parse(image.manifest.as_ref().unwrap()).unwrap());
+    assert!(protection.unwrap().takes_passphrase());
+}
+
+#[test]
+fn locks_of_an_image_are_the_same_in_every_layer_and_few_are_tried() {
+    let passphrase = Passphrase::new(b"correct horse".to_vec().into()).unwrap();
+    let recipients = vec![Recipient::passphrase(&passphrase).unwrap()];
+    let image = encrypted(&plain(), &[0, 1, 2], recipients, Compression::Gzip);
+    let mut manifest = Manifest::parse(image.manifest.as_ref().unwrap()).unwrap();
+    let item = |layer: &Descriptor| -> serde_json::Value {
+        serde_json::from_slice(&STANDARD.decode(&layer.annotations[ITEM]).unwrap()).unwrap()
+    };
+    let locks: BTreeSet<_> =
+        manifest.layers.iter().map(|of| item(of)["lock"].to_string()).collect();
+    assert_eq!(locks.len(), 1);
+    // Five other locks, each of which would cost a run of the key derivation.
+    let items = (0..5_u8).map(|i| {
+        let mut item = item(&manifest.layers[0]);
+        item["lock"] = STANDARD.encode([i; 64]).into();
+        STANDARD.encode(item.to_string())
+    });
+    let items: Vec<_> = items.collect();
+    manifest.layers[0].annotations.insert(ITEM.to_owned(), items.join(","));
+    let image = Image { manifest: Some(manifest.to_raw()), ..image };
+    let mine = [Identity::passphrase(&passphrase)];
+    let error = opened(&image, &mine, Unencrypted::Refuse, Unbound::Accept).err().unwrap();
+    assert!(matches!(error, DecryptError::TooManyAttempts), "{error}");
 }
