@@ -142,8 +142,10 @@ impl Encryption {
         Ok(Some(Self { media_type, hmac, wraps }))
     }
 
-    /// Writes it into the descriptor of the encrypted bytes, whose other annotations stay.
+    /// Writes it into the descriptor of the encrypted bytes, in the place of what stood there; other
+    /// annotations stay.
     pub(super) fn put(&self, descriptor: &mut Descriptor) {
+        descriptor.annotations.retain(|key, _| !key.starts_with(KEYS));
         descriptor.media_type = format!("{}{SUFFIX}", self.media_type).into();
         let public = PublicOptions { hmac: self.hmac }.to_json();
         descriptor.annotations.insert(PUBLIC_OPTIONS.to_owned(), STANDARD.encode(public));
@@ -159,7 +161,7 @@ impl Encryption {
 
 /// Tells whether a descriptor says, by its media type or annotations, that its layer is encrypted.
 fn is_marked(descriptor: &Descriptor) -> bool {
-    descriptor.media_type.as_str().ends_with(SUFFIX)
+    descriptor.media_type.is_encrypted()
         || descriptor.annotations.keys().any(|key| key.starts_with(PREFIX))
 }
 
