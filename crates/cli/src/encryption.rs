@@ -92,31 +92,34 @@ impl Encryption {
         ask: impl FnOnce() -> Result<Passphrase>,
     ) -> Result<Self> {
         let format = wishes.format()?;
-        let mut recipients = keys::recipients(&wishes.recipients.recipient)?;
+        let recipients = keys::recipients(&wishes.recipients.recipient)?;
         let passphrase = match named {
             None if recipients.is_empty() => Some(ask()?),
             named => named,
         };
-        match (format, passphrase) {
+        Ok(match (format, passphrase) {
             (Format::CryptoCli, Some(passphrase)) => {
-                let rounds = wishes.encryption.iterations;
-                let key = Pending::begin(move || FreshKey::derive(&passphrase, rounds));
                 let shape = match wishes.encryption.compat {
                     true => KeyDataShape::Url,
                     false => KeyDataShape::Member,
                 };
-                Ok(Self::CryptoCli(key, shape))
+                Self::under(passphrase, wishes.encryption.iterations, shape)
             }
             (_, passphrase) => {
-                let all = Pending::begin(move || {
-                    if let Some(passphrase) = passphrase {
-                        recipients.push(Recipient::passphrase(&passphrase)?);
-                    }
-                    Ok(recipients)
-                });
-                Ok(Self::Oci(all, wishes.compression(), wishes.history()))
+                let all = with_passphrase(recipients, passphrase);
+                Self::Oci(all, wishes.compression(), wishes.history())
             }
-        }
+        })
+    }
+
+    /// Begins to derive a key from a passphrase, for crypto-cli's format.
+    pub(crate) fn under(passphrase: Passphrase, rounds: u32, shape: KeyDataShape) -> Self {
+        Self::CryptoCli(Pending::begin(move || FreshKey::derive(&passphrase, rounds)), shape)
+    }
+
+    /// Takes recipients for an image whose history is as it is to stay.
+    pub(crate) fn again(recipients: Vec<Recipient>, passphrase: Option<Passphrase>) -> Self {
+        Self::Oci(with_passphrase(recipients, passphrase), Compression::Gzip, History::Keep)
     }
 
     /// Returns the form in which layers are wanted that come out of an engine.
@@ -149,6 +152,19 @@ impl Encryption {
             }
         }
     }
+}
+
+/// Begins to make a passphrase one of the recipients.
+fn with_passphrase(
+    mut recipients: Vec<Recipient>,
+    passphrase: Option<Passphrase>,
+) -> Pending<Result<Vec<Recipient>>> {
+    Pending::begin(move || {
+        if let Some(passphrase) = passphrase {
+            recipients.push(Recipient::passphrase(&passphrase)?);
+        }
+        Ok(recipients)
+    })
 }
 
 /// What is being derived from a passphrase.

@@ -166,8 +166,9 @@ fn hint(error: &(dyn Error + 'static)) -> Option<&'static str> {
     }
     if matches!(error.downcast_ref(), Some(ChooseError::AlreadyEncrypted)) {
         return Some(
-            "to encrypt it anew, copy it with --pass-file for the old passphrase, or --identity, and \
-             --new-pass-file or --recipient for the new ones",
+            "`sealcrate rewrap` changes who can open it; to encrypt it anew elsewhere, copy it with \
+             --pass-file for the old passphrase, or --identity, and --new-pass-file or --recipient for \
+             the new ones",
         );
     }
     if let Some(error) = error.downcast_ref::<SelectError>() {

@@ -58,6 +58,7 @@ fn run(cli: &Cli) -> Result<()> {
         Command::Copy(args) => {
             commands::copy::run(args, &writing(&args.registry, &args.compression)?)
         }
+        Command::Rewrap(args) => commands::rewrap::run(args, &reading(&args.registry)?),
         Command::Inspect(args) => commands::inspect::run(args, &reading(&args.registry)?),
         Command::Pack(args) => commands::pack::run(args, &begin(&cli.talk)?),
         Command::Unpack(args) => commands::unpack::run(args, &begin(&cli.talk)?),

@@ -2,6 +2,7 @@
 
 use anyhow::Result;
 use sealcrate_crypt::ocicrypt::{self, Binding, Identity, StatedDigests, Unbound};
+use sealcrate_crypt::select::Selection;
 use sealcrate_crypt::senetas::{self, KeyDerivation};
 use sealcrate_crypt::{Passphrase, Unencrypted};
 use sealcrate_image::{Image, Manifest, Spool};
@@ -73,6 +74,12 @@ impl Protection {
             Self::CryptoCli(_) => true,
             Self::Oci(protection) => protection.takes_passphrase(),
         }
+    }
+
+    /// Chooses the layers of `image` that are encrypted.
+    pub(crate) fn selection(&self, image: &Image) -> Result<Selection> {
+        let places = (0..image.layers.len()).filter(|&place| self.has_layer(place));
+        Ok(Selection::Indices(places.map(i64::try_from).collect::<Result<_, _>>()?))
     }
 
     /// Tells whether the layer at `place`, lowest first from 0, is encrypted.

@@ -13,7 +13,7 @@ use crate::stored::layers;
 const ITEM: &str = "org.opencontainers.image.enc.keys.provider.sealcrate";
 
 /// Makes an identity in a file, and returns its recipient.
-fn keygen(machine: &Machine, file: &str) -> String {
+pub(crate) fn keygen(machine: &Machine, file: &str) -> String {
     let done = machine.succeed(&["keygen", "-o", file]);
     let line = done.lines("Public key: ")[0];
     line["Public key: ".len()..].to_owned()

@@ -20,6 +20,7 @@ mod pull;
 mod recipients;
 mod reencrypt;
 mod registries;
+mod rewrap;
 mod selection;
 mod stored;
 mod terminal;

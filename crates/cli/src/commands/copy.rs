@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use anyhow::Result;
 use sealcrate_crypt::Passphrase;
-use sealcrate_crypt::select::Selection;
 use sealcrate_image::{
     Artifact, Descriptor, Image, Index, LayerForm, Location, Prefetch, RawManifest, Sink, Source,
 };
@@ -150,8 +149,7 @@ fn encrypt_into(
     let opened = if keys.is_any() {
         // What was private stays private, unless something else is asked for.
         if let (true, Some(protection)) = (args.selection.is_none(), Protection::of(&image)?) {
-            let places = (0..image.layers.len()).filter(|&place| protection.has_layer(place));
-            selection = Selection::Indices(places.map(i64::try_from).collect::<Result<_, _>>()?);
+            selection = protection.selection(&image)?;
         }
         let terms = Terms::new(args.reading.unencrypted(), &args.keys);
         opening::open(&image, keys, terms, session.places.spool())?

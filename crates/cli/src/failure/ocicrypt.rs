@@ -4,7 +4,7 @@ use std::error::Error;
 
 use sealcrate_crypt::ocicrypt::{
     AgeRecipientError, DecryptError, EncryptError, IdentityError, LayerAuthentication,
-    ProtectionError, PublicKeyError,
+    ProtectionError, PublicKeyError, RewrapError,
 };
 use thiserror::Error;
 
@@ -63,6 +63,12 @@ pub(super) fn hint(error: &(dyn Error + 'static)) -> Option<&'static str> {
             DecryptError::WrongKey => Some("no layer was read, and nothing was written"),
             _ => None,
         };
+    }
+    if matches!(error.downcast_ref(), Some(RewrapError::NotARecipient { .. })) {
+        return Some(
+            "keys that other tools wrapped, or this one under a passphrase, do not tell whose they are: \
+             --reencrypt makes new ones, for those alone whom --add names",
+        );
     }
     if error.is::<MissingImageIdentity>()
         || matches!(error.downcast_ref(), Some(WrongKind::Passphrase))

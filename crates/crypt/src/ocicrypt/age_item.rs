@@ -29,6 +29,7 @@ const VERSION: u64 = 1;
 pub struct AgeItem {
     wrap: Vec<u8>,
     lock: Option<Vec<u8>>,
+    hint: Option<String>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -37,6 +38,8 @@ struct Members {
     wrap: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     lock: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    hint: Option<String>,
 }
 
 impl AgeItem {
@@ -54,12 +57,21 @@ impl AgeItem {
             return Err(AgeItemError::Version(members.v));
         }
         let decode = |text: String| STANDARD.decode(text).map_err(|_| AgeItemError::Malformed);
-        Ok(Self { wrap: decode(members.wrap)?, lock: members.lock.map(decode).transpose()? })
+        Ok(Self {
+            wrap: decode(members.wrap)?,
+            lock: members.lock.map(decode).transpose()?,
+            hint: members.hint,
+        })
     }
 
     /// Tells whether a passphrase opens it.
     pub fn has_lock(&self) -> bool {
         self.lock.is_some()
+    }
+
+    /// Returns the hint at the recipient, if there is one.
+    pub(super) fn hint(&self) -> Option<&str> {
+        self.hint.as_deref()
     }
 
     /// Returns how many key operations identities cost: one for each line of the header that may be a
@@ -139,7 +151,9 @@ mod tests {
 
     #[test]
     fn identities_cost_as_many_operations_as_there_are_stanzas() {
-        let item = |wrap: &str| AgeItem { wrap: wrap.as_bytes().to_vec(), lock: None }.stanzas();
+        let item = |wrap: &str| {
+            AgeItem { wrap: wrap.as_bytes().to_vec(), lock: None, hint: None }.stanzas()
+        };
         assert_eq!(item("age-encryption.org/v1\n-> X25519 a\nb\n-> X25519 c\nd\n--- e\n"), 2);
         assert_eq!(item(""), 1);
     }

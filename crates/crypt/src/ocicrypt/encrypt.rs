@@ -149,7 +149,8 @@ impl Encryptor {
                 )),
             };
             let options = options.to_json();
-            let wraps = self.recipients.iter().map(|recipient| recipient.wrap(&options));
+            let wraps =
+                self.recipients.iter().map(|recipient| recipient.wrap(&options, &sealed.key));
             let encryption = Encryption {
                 media_type: sealed.media_type.clone(),
                 hmac: sealed.hmac,

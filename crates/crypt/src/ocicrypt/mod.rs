@@ -2,8 +2,8 @@
 //! keys.
 //!
 //! `annotations` is what a descriptor carries, `options` what is wrapped and what stands beside it,
-//! `wrapped` the ways of wrapping, `jwe` and `age_item`, `passphrase` what opens the latter, `identity` the key files, `keyring` what
-//! tries these on those, `recipient` and `public_key` those to whom keys are wrapped, `cipher` the way of a
+//! `wrapped` the ways of wrapping, `jwe` and `age_item`, `passphrase` what opens the latter, `identity` the key files, `keyring` and `unlock` what
+//! tries these on those, `rewrap` what puts others in their place, `recipient` and `public_key` those to whom keys are wrapped, `cipher` the way of a
 //! layer's bytes, `history` what the config in clear may tell. [`Encryptor`] puts them together, and
 //! [`decrypt`], which holds the image to what is sealed in it; `stated` tells what others' images only
 //! say of themselves. `docs/formats/ocicrypt.md` specifies the
@@ -15,6 +15,7 @@ mod cipher;
 mod decrypt;
 mod der;
 mod encrypt;
+mod hint;
 mod history;
 mod identity;
 mod jwe;
@@ -23,8 +24,10 @@ mod options;
 mod passphrase;
 mod public_key;
 mod recipient;
+mod rewrap;
 mod sealed_key;
 mod stated;
+mod unlock;
 mod wrapped;
 
 pub use age_item::{AgeItem, AgeItemError};
@@ -41,5 +44,6 @@ pub use jwe::{Jwe, JweError};
 pub use options::OptionsError;
 pub use public_key::PublicKeyError;
 pub use recipient::{AgeRecipientError, Recipient};
+pub use rewrap::{Change, RewrapError, rewrap};
 pub use stated::StatedDigests;
 pub use wrapped::WrappedKeyError;

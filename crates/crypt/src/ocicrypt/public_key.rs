@@ -1,6 +1,7 @@
 //! Public keys, as other tools keep them in files.
 
 use aws_lc_rs::agreement::{ParsedPublicKey, UnparsedPublicKey};
+use aws_lc_rs::encoding::{AsDer as _, PublicKeyX509Der};
 use aws_lc_rs::rsa::{OaepPublicEncryptingKey, PublicEncryptingKey, PublicKeyComponents};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -11,15 +12,32 @@ use thiserror::Error;
 use super::identity::{Curve, MAX_KEY_FILE_BYTES};
 use super::{Identity, IdentityError, der};
 
+/// What begins a point whose coordinates are both there. SEC 1, section 2.3.3.
+const UNCOMPRESSED: u8 = 4;
+
 /// The public side of a private key.
 pub(super) enum PublicKey {
     /// On one of NIST's curves, in a form that the library reads.
     Ec(Curve, Vec<u8>),
-    /// RSA, 2048 to 8192 bits.
-    Rsa(OaepPublicEncryptingKey),
+    /// RSA, 2048 to 8192 bits, and its `SubjectPublicKeyInfo`.
+    Rsa {
+        /// The key.
+        key: OaepPublicEncryptingKey,
+        /// Its DER.
+        id: Vec<u8>,
+    },
 }
 
 impl PublicKey {
+    /// Returns what is the same for one key in whichever file it came: the point, or the DER of an RSA
+    /// key.
+    pub(super) fn id(&self) -> &[u8] {
+        match self {
+            Self::Ec(curve, bytes) => &bytes[bytes.len() - 1 - 2 * curve.coordinate_len()..],
+            Self::Rsa { id, .. } => id,
+        }
+    }
+
     /// Reads a key file: PEM or DER of a `SubjectPublicKeyInfo` (RFC 5280) or of PKCS#1, or a JWK.
     ///
     /// # Errors
@@ -58,12 +76,17 @@ impl PublicKey {
     }
 
     fn from_rsa(key: PublicEncryptingKey) -> Result<Self, PublicKeyError> {
-        Ok(Self::Rsa(OaepPublicEncryptingKey::new(key).map_err(|_| PublicKeyError::NoKey)?))
+        let id: PublicKeyX509Der<'_> = key.as_der().map_err(|_| PublicKeyError::NoKey)?;
+        let id = id.as_ref().to_vec();
+        let key = OaepPublicEncryptingKey::new(key).map_err(|_| PublicKeyError::NoKey)?;
+        Ok(Self::Rsa { key, id })
     }
 
     fn from_point(curve: Curve, bytes: Vec<u8>) -> Option<Self> {
         ParsedPublicKey::try_from(&UnparsedPublicKey::new(curve.agreement(), &bytes)).ok()?;
-        Some(Self::Ec(curve, bytes))
+        // Compressed points are shorter, and rare.
+        let start = bytes.len().checked_sub(1 + 2 * curve.coordinate_len())?;
+        (bytes[start] == UNCOMPRESSED).then_some(Self::Ec(curve, bytes))
     }
 
     fn from_jwk(bytes: &[u8]) -> Result<Self, PublicKeyError> {
@@ -74,7 +97,8 @@ impl PublicKey {
                 if x.len() != curve.coordinate_len() || y.len() != x.len() {
                     return Err(PublicKeyError::NoKey);
                 }
-                Self::from_point(curve, [&[4], &x[..], &y].concat()).ok_or(PublicKeyError::NoKey)
+                Self::from_point(curve, [&[UNCOMPRESSED], &x[..], &y].concat())
+                    .ok_or(PublicKeyError::NoKey)
             }
             ("RSA", _) => {
                 let components = PublicKeyComponents { n: number(&jwk.n)?, e: number(&jwk.e)? };

@@ -9,7 +9,7 @@ use thiserror::Error;
 use super::age_item::PassphraseLock;
 use super::annotations::Scheme;
 use super::public_key::{PublicKey, PublicKeyError};
-use super::{age_item, jwe};
+use super::{age_item, hint, jwe};
 use crate::Passphrase;
 
 /// Somebody who will be able to open an image.
@@ -47,15 +47,26 @@ impl Recipient {
         Ok(Self(Kind::Jwe(PublicKey::parse(file)?)))
     }
 
-    /// Wraps private options.
+    /// Wraps `content`, the private options of a layer with the key `key`.
     ///
     /// # Errors
     /// The system gives no random bytes.
-    pub(super) fn wrap(&self, content: &[u8]) -> io::Result<(Scheme, Vec<u8>)> {
+    pub(super) fn wrap(&self, content: &[u8], key: &[u8; 32]) -> io::Result<(Scheme, Vec<u8>)> {
+        let hint = self.hint(key).unwrap_or_default();
         match &self.0 {
-            Kind::Age(recipient) => Ok((Scheme::Age, age_item::wrap(content, recipient)?)),
+            Kind::Age(recipient) => Ok((Scheme::Age, age_item::wrap(content, recipient, hint)?)),
             Kind::Passphrase(lock) => Ok((Scheme::Age, lock.wrap(content)?)),
-            Kind::Jwe(key) => Ok((Scheme::Jwe, jwe::wrap(content, key)?)),
+            Kind::Jwe(public) => Ok((Scheme::Jwe, jwe::wrap(content, public, &hint)?)),
+        }
+    }
+
+    /// Returns the hint that tells keys which are wrapped to this recipient; a passphrase has none, since
+    /// it is not known again.
+    pub(super) fn hint(&self, key: &[u8; 32]) -> Option<String> {
+        match &self.0 {
+            Kind::Age(recipient) => Some(hint::of(key, recipient.to_string().as_bytes())),
+            Kind::Jwe(public) => Some(hint::of(key, public.id())),
+            Kind::Passphrase(_) => None,
         }
     }
 }

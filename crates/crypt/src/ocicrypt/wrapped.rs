@@ -38,6 +38,14 @@ impl WrappedKey {
         }
     }
 
+    /// Returns the hint at the recipient, if there is one.
+    pub(super) fn hint(&self) -> Option<&str> {
+        match self {
+            Self::Age(item) => item.hint(),
+            Self::Jwe(jwe) => jwe.hint(),
+        }
+    }
+
     /// Returns how many key operations `identity` costs at most.
     pub(super) fn cost(&self, identity: &Identity) -> usize {
         match (self, &identity.0) {

@@ -40,6 +40,40 @@ impl FreshKey {
         let kek = KeyEncryptionKey::derive(passphrase, &salt, rounds);
         Ok(Self { kek, salt, iterations: rounds })
     }
+
+    /// Wraps the key of a blob, under a nonce that must be fresh.
+    pub(super) fn key_data(&self, key: &DataKey, nonce: [u8; 12]) -> KeyData {
+        let Self { kek, salt, iterations } = self;
+        KeyData {
+            nonce,
+            salt: *salt,
+            iterations: iterations.get(),
+            wrapped_key: kek.wrap(key, nonce, salt),
+        }
+    }
+
+    /// Returns the manifest and config of the image that has the config `config`, encrypted under a
+    /// fresh key, and `layers`.
+    ///
+    /// # Errors
+    /// A config that becomes too large.
+    pub(super) fn image(
+        &self,
+        config: &[u8],
+        layers: Vec<Layer>,
+        shape: KeyDataShape,
+    ) -> Result<Image, EncryptError> {
+        let (key, nonce) = (DataKey::new(random()?), random()?);
+        let config = config::seal(config, &key, nonce, &self.salt)?;
+        if config.len() as u64 > MAX_CONFIG_BYTES {
+            return Err(EncryptError::ConfigTooLarge);
+        }
+        let mut descriptor = Descriptor::of(MediaType::DOCKER_CONFIG, &config);
+        self.key_data(&key, nonce).put(&mut descriptor, shape);
+        let descriptors = layers.iter().filter_map(Layer::descriptor).cloned().collect::<Vec<_>>();
+        let manifest = Manifest::new(Family::Docker, descriptor, descriptors).to_raw();
+        Ok(Image { manifest: Some(manifest), config, layers })
+    }
 }
 
 /// Encrypts the chosen layers of one image, and its config.
@@ -94,7 +128,7 @@ impl Encryptor {
         meter.done();
         let mut descriptor =
             Descriptor::new(MediaType::DOCKER_LAYER_GZIP, spooled.digest, spooled.len);
-        self.key_data(&key, nonce).put(&mut descriptor, self.shape);
+        self.key.key_data(&key, nonce).put(&mut descriptor, self.shape);
         Ok(Layer::stored(descriptor, None, Arc::new(spooled.content)))
     }
 
@@ -125,26 +159,7 @@ impl Encryptor {
     /// # Errors
     /// A config that becomes too large.
     pub fn finish(&self, image: &Image, layers: Vec<Layer>) -> Result<Image, EncryptError> {
-        let (key, nonce) = (DataKey::new(random()?), random()?);
-        let config = config::seal(&image.config, &key, nonce, &self.key.salt)?;
-        if config.len() as u64 > MAX_CONFIG_BYTES {
-            return Err(EncryptError::ConfigTooLarge);
-        }
-        let mut descriptor = Descriptor::of(MediaType::DOCKER_CONFIG, &config);
-        self.key_data(&key, nonce).put(&mut descriptor, self.shape);
-        let descriptors = layers.iter().filter_map(Layer::descriptor).cloned().collect::<Vec<_>>();
-        let manifest = Manifest::new(Family::Docker, descriptor, descriptors).to_raw();
-        Ok(Image { manifest: Some(manifest), config, layers })
-    }
-
-    fn key_data(&self, key: &DataKey, nonce: [u8; 12]) -> KeyData {
-        let FreshKey { kek, salt, iterations } = &self.key;
-        KeyData {
-            nonce,
-            salt: *salt,
-            iterations: iterations.get(),
-            wrapped_key: kek.wrap(key, nonce, salt),
-        }
+        self.key.image(&image.config, layers, self.shape)
     }
 }
 

@@ -10,6 +10,7 @@ mod decrypt;
 mod encrypt;
 mod kdf;
 mod key_data;
+mod rewrap;
 
 pub use config::{Seal, SealedConfigError};
 pub use decrypt::{DecryptError, Decrypted, Protection, decrypt};
@@ -20,3 +21,4 @@ pub use kdf::{
     MIN_ITERATIONS,
 };
 pub use key_data::{KeyData, KeyDataError, KeyDataShape};
+pub use rewrap::{RewrapError, rewrap};

@@ -37,22 +37,31 @@ impl PassphraseLock {
 
     /// Wraps `content` to whoever has the passphrase.
     pub(in super::super) fn wrap(&self, content: &[u8]) -> io::Result<Vec<u8>> {
-        item(&self.recipient, content, Some(&self.lock))
+        let lock = Some(STANDARD.encode(&self.lock));
+        item(content, &self.recipient, Members { lock, ..empty() })
     }
 }
 
-/// Wraps `content` to an age recipient.
+/// Wraps `content` to an age recipient, with a hint at whose it is.
 ///
 /// # Errors
 /// Those of the library, which has none in memory.
-pub(in super::super) fn wrap(content: &[u8], recipient: &x25519::Recipient) -> io::Result<Vec<u8>> {
-    item(recipient, content, None)
+pub(in super::super) fn wrap(
+    content: &[u8],
+    recipient: &x25519::Recipient,
+    hint: String,
+) -> io::Result<Vec<u8>> {
+    item(content, recipient, Members { hint: Some(hint), ..empty() })
 }
 
-fn item(recipient: &x25519::Recipient, content: &[u8], lock: Option<&[u8]>) -> io::Result<Vec<u8>> {
+fn empty() -> Members {
+    Members { v: VERSION, wrap: String::new(), lock: None, hint: None }
+}
+
+/// Completes the members of an item.
+fn item(content: &[u8], recipient: &x25519::Recipient, members: Members) -> io::Result<Vec<u8>> {
     let wrap = STANDARD.encode(encrypted(recipient, content)?);
-    let members = Members { v: VERSION, wrap, lock: lock.map(|lock| STANDARD.encode(lock)) };
-    Ok(serde_json::to_vec(&members)?)
+    Ok(serde_json::to_vec(&Members { wrap, ..members })?)
 }
 
 fn encrypted(to: &impl age::Recipient, content: &[u8]) -> io::Result<Vec<u8>> {

@@ -14,20 +14,20 @@ use zeroize::Zeroizing;
 
 use super::super::identity::Curve;
 use super::super::public_key::PublicKey;
-use super::concat_kdf;
+use super::{HINT, concat_kdf};
 use crate::random::random;
 
 /// AES key wrap adds a block of 8 bytes to a key of 32. RFC 3394.
 const WRAPPED_KEY: usize = 40;
 
-/// Wraps `content` to a public key.
+/// Wraps `content` to a public key, with a hint at whose it is.
 ///
 /// # Errors
 /// The system gives no random bytes.
-pub(in super::super) fn wrap(content: &[u8], key: &PublicKey) -> io::Result<Vec<u8>> {
+pub(in super::super) fn wrap(content: &[u8], key: &PublicKey, hint: &str) -> io::Result<Vec<u8>> {
     let content_key = Zeroizing::new(random::<32>()?);
-    let (header, encrypted_key) = match key {
-        PublicKey::Rsa(key) => {
+    let (mut header, encrypted_key) = match key {
+        PublicKey::Rsa { key, .. } => {
             let mut encrypted = vec![0; key.ciphertext_size()];
             key.encrypt(&OAEP_SHA1_MGF1SHA1, &*content_key, &mut encrypted, None)
                 .map_err(|_| failed())?;
@@ -35,6 +35,7 @@ pub(in super::super) fn wrap(content: &[u8], key: &PublicKey) -> io::Result<Vec<
         }
         PublicKey::Ec(curve, point) => to_point(*curve, point, &content_key)?,
     };
+    header[HINT] = hint.into();
     let protected = URL_SAFE_NO_PAD.encode(header.to_string());
     let iv = random()?;
     let mut sealed = content.to_vec();
