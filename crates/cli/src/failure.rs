@@ -13,7 +13,7 @@ use std::process::ExitCode;
 
 use sealcrate_crypt::PassphraseError;
 use sealcrate_crypt::dare::DareError;
-use sealcrate_crypt::select::SelectError;
+use sealcrate_crypt::select::{ChooseError, SelectError};
 use sealcrate_crypt::senetas::{
     DecryptError, EncryptError, KdfError, KeyDataError, SealedConfigError,
 };
@@ -173,14 +173,12 @@ fn hint(error: &(dyn Error + 'static)) -> Option<&'static str> {
              will do as well, for copy with --decrypt",
         );
     }
-    if let Some(error) = error.downcast_ref::<EncryptError>() {
-        return match error {
-            EncryptError::AlreadyEncrypted => Some(
-                "to change its passphrase, copy it with --pass-file for the old one and \
-                 --new-pass-file for the new one",
-            ),
-            _ => None,
-        };
+    if matches!(error.downcast_ref(), Some(ChooseError::AlreadyEncrypted)) {
+        return Some(
+            "`sealcrate rewrap` changes who can open it; to encrypt it anew elsewhere, copy it with \
+             --pass-file for the old passphrase, or --identity, and --new-pass-file or --recipient for \
+             the new ones",
+        );
     }
     if let Some(error) = error.downcast_ref::<SelectError>() {
         return match error {

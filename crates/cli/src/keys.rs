@@ -1,6 +1,7 @@
 //! Passphrases from wherever the user keeps them: a file, a descriptor, the environment, a prompt.
 
 mod identities;
+mod recipients;
 
 use std::ffi::OsString;
 use std::fs::File;
@@ -18,6 +19,7 @@ use crate::failure::MissingKey;
 use crate::talk;
 
 pub(crate) use identities::identities;
+pub(crate) use recipients::recipients;
 
 /// The variable that counts when no source is named on the command line.
 pub(crate) const VARIABLE: &str = "SEALCRATE_PASS";

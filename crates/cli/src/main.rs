@@ -9,6 +9,8 @@ mod commands;
 mod credentials;
 mod destination;
 mod docker_host;
+mod encryption;
+mod exposure;
 mod failure;
 mod interrupt;
 mod key_folder;
@@ -61,6 +63,7 @@ fn run(cli: &Cli) -> Result<()> {
         Command::Copy(args) => {
             commands::copy::run(args, &writing(&args.registry, &args.compression)?)
         }
+        Command::Rewrap(args) => commands::rewrap::run(args, &reading(&args.registry)?),
         Command::Inspect(args) => commands::inspect::run(args, &reading(&args.registry)?),
         Command::Pack(args) => commands::pack::run(args, &begin(&cli.talk)?),
         Command::Unpack(args) => commands::unpack::run(args, &begin(&cli.talk)?),

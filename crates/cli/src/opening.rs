@@ -2,6 +2,7 @@
 
 use anyhow::Result;
 use sealcrate_crypt::ocicrypt::{self, Binding, Identity, StatedDigests, Unbound};
+use sealcrate_crypt::select::Selection;
 use sealcrate_crypt::senetas::{self, KeyDerivation};
 use sealcrate_crypt::{Passphrase, Unencrypted};
 use sealcrate_image::{Image, Manifest, Spool};
@@ -12,7 +13,7 @@ use crate::{keys, talk};
 
 /// What the user has given to open images with.
 pub(crate) struct Keys {
-    /// For crypto-cli's format.
+    /// For both formats.
     pub(crate) passphrase: Option<Passphrase>,
     /// For OCI image encryption.
     pub(crate) identities: Vec<Identity>,
@@ -22,6 +23,22 @@ impl Keys {
     /// Takes a passphrase, and reads the identities that the command line names.
     pub(crate) fn new(passphrase: Option<Passphrase>, args: &IdentityArgs) -> Result<Self> {
         Ok(Self { passphrase, identities: keys::identities(&args.identity)? })
+    }
+
+    /// Returns what opens an image whose `protection` is that of OCI image encryption.
+    ///
+    /// # Errors
+    /// A passphrase alone, where the image has none.
+    pub(crate) fn for_oci(self, protection: &ocicrypt::Protection) -> Result<Vec<Identity>> {
+        let mut identities = self.identities;
+        match self.passphrase {
+            Some(passphrase) if protection.takes_passphrase() => {
+                identities.push(Identity::passphrase(&passphrase));
+            }
+            _ if identities.is_empty() => return Err(WrongKind::Passphrase.into()),
+            _ => {}
+        }
+        Ok(identities)
     }
 
     /// Tells whether there is one.
@@ -49,6 +66,20 @@ impl Protection {
         }
         let protection = senetas::Protection::of(&manifest)?;
         Ok(protection.is_any().then_some(Self::CryptoCli(protection)))
+    }
+
+    /// Tells whether a passphrase is what opens it, or one of several ways.
+    pub(crate) fn takes_passphrase(&self) -> bool {
+        match self {
+            Self::CryptoCli(_) => true,
+            Self::Oci(protection) => protection.takes_passphrase(),
+        }
+    }
+
+    /// Chooses the layers of `image` that are encrypted.
+    pub(crate) fn selection(&self, image: &Image) -> Result<Selection> {
+        let places = (0..image.layers.len()).filter(|&place| self.has_layer(place));
+        Ok(Selection::Indices(places.map(i64::try_from).collect::<Result<_, _>>()?))
     }
 
     /// Tells whether the layer at `place`, lowest first from 0, is encrypted.
@@ -105,26 +136,23 @@ impl Opened {
 
 /// Opens `image`; `spool` is where ciphertext waits.
 pub(crate) fn open(image: &Image, keys: Keys, terms: Terms, spool: &Spool) -> Result<Opened> {
-    let Keys { passphrase, identities } = keys;
-    match (Protection::of(image)?, passphrase) {
-        (Some(Protection::CryptoCli(_)), Some(passphrase)) => {
+    let identities = match Protection::of(image)? {
+        Some(Protection::CryptoCli(_)) => {
+            let passphrase = keys.passphrase.ok_or(WrongKind::Identity)?;
             let mut kdf = KeyDerivation::new(passphrase);
             let opened = senetas::decrypt(image, &mut kdf, terms.unencrypted)?;
-            Ok(Opened::unchanged(opened.image))
+            return Ok(Opened::unchanged(opened.image));
         }
-        (Some(Protection::CryptoCli(_)), None) => Err(WrongKind::Identity.into()),
-        (Some(Protection::Oci(_)), _) if identities.is_empty() => Err(WrongKind::Passphrase.into()),
-        (protection, _) => {
-            let Terms { unencrypted, unbound } = terms;
-            let opened = ocicrypt::decrypt(image, &identities, unencrypted, unbound, spool)?;
-            if protection.is_some() && opened.binding == Binding::None {
-                talk::warn(
-                    "another tool wrote this image, and nothing in it binds layers and config to \
-                     each other: somebody without a key may have changed them (--require-binding \
-                     refuses such images)",
-                );
-            }
-            Ok(Opened { image: opened.image, stated: opened.stated })
-        }
+        Some(Protection::Oci(protection)) => keys.for_oci(&protection)?,
+        None => Vec::new(),
+    };
+    let Terms { unencrypted, unbound } = terms;
+    let opened = ocicrypt::decrypt(image, &identities, unencrypted, unbound, spool)?;
+    if !identities.is_empty() && opened.binding == Binding::None {
+        talk::warn(
+            "another tool wrote this image, and nothing in it binds layers and config to each other: \
+             somebody without a key may have changed them (--require-binding refuses such images)",
+        );
     }
+    Ok(Opened { image: opened.image, stated: opened.stated })
 }

@@ -4,16 +4,15 @@ use std::sync::Arc;
 use std::thread;
 
 use anyhow::Result;
-use sealcrate_crypt::Passphrase;
 use sealcrate_crypt::select::Selection;
-use sealcrate_crypt::senetas::{EncryptError, Encryptor, FreshKey, KeyDataShape};
 use sealcrate_image::engine::ExportForm;
 use sealcrate_image::{
     CompressionLevel, Compressor, Descriptor, Image, Layer, LayerForm, Location, Prefetch,
     Progress, Sink, Source, Transfer, WriteError,
 };
 
-use crate::args::{EncryptionArgs, ImageName, SelectionArgs};
+use crate::args::{ImageName, SelectionArgs};
+use crate::encryption::Encryptor;
 use crate::failure::Usage;
 use crate::interrupt::Interrupt;
 use crate::keys::Ambient;
@@ -86,18 +85,10 @@ impl Session {
             let text = "an encrypted image can be written to a registry or an OCI layout only";
             return Err(Usage(text.to_owned()).into());
         }
-        let transfer = &self.transfer;
-        let layers = transfer.put_layers(
-            &image.layers,
-            &[],
-            LayerForm::AsItComes,
-            sink,
-            |place, layer| -> Result<_> {
-                let (compressor, spool) = (&transfer.compressor, &transfer.spool);
-                Ok(encryptor.layer(place, layer, compressor, spool, &*transfer.progress)?)
-            },
-        )?;
-        Ok(encryptor.finish(image, layers)?)
+        let form = LayerForm::AsItComes;
+        let encrypt = |place, layer: &Layer| encryptor.layer(place, layer, &self.transfer);
+        let layers = self.transfer.put_layers(&image.layers, &[], form, sink, encrypt)?;
+        encryptor.finish(image, layers)
     }
 
     /// Puts those layers of `image` that `sink` lacks into it as they are, and returns the image as
@@ -136,28 +127,5 @@ impl Session {
             }
             _ => (Prefetch::default(), image),
         }
-    }
-}
-
-/// Begins to derive the key under which an image will be encrypted, beside whatever comes next.
-pub(crate) fn begin_key(passphrase: Passphrase, args: &EncryptionArgs) -> PendingKey {
-    let iterations = args.iterations;
-    PendingKey(thread::spawn(move || FreshKey::derive(&passphrase, iterations)))
-}
-
-/// A key that is being derived.
-pub(crate) struct PendingKey(thread::JoinHandle<Result<FreshKey, EncryptError>>);
-
-impl PendingKey {
-    /// Waits for the key, and prepares to encrypt `image` under it.
-    pub(crate) fn encryptor(
-        self,
-        image: &Image,
-        selection: &Selection,
-        args: &EncryptionArgs,
-    ) -> Result<Encryptor> {
-        let shape = if args.compat { KeyDataShape::Url } else { KeyDataShape::Member };
-        let key = self.0.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
-        Ok(Encryptor::new(image, selection, key, shape)?)
     }
 }

@@ -3,6 +3,7 @@
 
 #![allow(missing_docs, clippy::unwrap_used)]
 
+mod age_recipients;
 mod attestations;
 mod builders;
 mod containerd;
@@ -21,6 +22,8 @@ mod pull;
 mod recipients;
 mod reencrypt;
 mod registries;
+mod rewrap;
 mod selection;
 mod stored;
 mod terminal;
+mod to_recipients;

@@ -17,7 +17,7 @@ fn data() -> PathBuf {
 }
 
 /// A machine with the keys of the fixtures in files of their names.
-fn machine() -> Machine {
+pub(crate) fn machine() -> Machine {
     let machine = Machine::new();
     for entry in fs::read_dir(data().join("keys")).unwrap() {
         let entry = entry.unwrap();
@@ -27,7 +27,7 @@ fn machine() -> Machine {
 }
 
 /// The location of an image that skopeo encrypted.
-fn fixture(name: &str) -> String {
+pub(crate) fn fixture(name: &str) -> String {
     format!("oci:{}:1", data().join(name).display())
 }
 
@@ -159,4 +159,16 @@ fn inspect_shows_how_keys_are_wrapped_and_whether_the_image_is_bound() {
     let seen = machine.succeed(&["inspect", &image, "-i=rsa.pem", "--output=json"]).json();
     assert_eq!((&seen["bound"], &seen["wrappedBy"]), (&json!(false), &json!(["jwe", "pkcs7"])));
     machine.fail(3, &["inspect", &image, "-i=ec.pem"]).says("wrong key");
+}
+
+#[test]
+fn encrypted_image_is_copied_byte_for_byte_without_a_key() {
+    let machine = machine();
+    let root = Layout::open(data().join("jwe-ec")).root_digest();
+    machine.succeed(&["copy", &fixture("jwe-ec"), "oci:copy"]);
+    machine.succeed(&["copy", "oci:copy", "oci-archive:copy.tar"]);
+    machine.succeed(&["copy", "oci-archive:copy.tar", "oci:again"]);
+    for layout in ["copy", "again"] {
+        assert_eq!(Layout::open(machine.path(layout)).root_digest(), root);
+    }
 }

@@ -7,7 +7,8 @@ use super::common::location;
 use super::pull::ReadingArgs;
 use super::push::{EncryptionArgs, Output};
 use super::{
-    CompressionArgs, IdentityArgs, NewPassphraseArgs, PassphraseArgs, RegistryArgs, SelectionArgs,
+    CompressionArgs, IdentityArgs, ImageRecipientArgs, NewPassphraseArgs, PassphraseArgs,
+    RegistryArgs, SelectionArgs,
 };
 
 #[derive(Debug, Args)]
@@ -36,6 +37,8 @@ pub(crate) struct CopyArgs {
     pub(crate) selection: SelectionArgs,
     #[command(flatten)]
     pub(crate) compression: CompressionArgs,
+    #[command(flatten)]
+    pub(crate) recipients: ImageRecipientArgs,
     #[command(flatten)]
     pub(crate) encryption: EncryptionArgs,
     #[command(flatten)]

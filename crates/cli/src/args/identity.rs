@@ -13,7 +13,7 @@ use super::common::Typed;
 pub(crate) struct IdentityArgs {
     /// Open it with the private key in this file ("-" is standard input; repeatable)
     ///
-    /// The key is in PEM, DER or JWK. Where it is under a password, that is asked for, unless
+    /// The key is an age identity, or in PEM, DER or JWK. Where it is under a password, that is asked for, unless
     /// :pass=PASSWORD, :file=FILE or :fd=N behind the file's name tells it.
     #[arg(
         short,

@@ -12,7 +12,9 @@ mod keygen;
 mod pack;
 mod pull;
 mod push;
+mod recipient;
 mod respond;
+mod rewrap;
 mod unpack;
 
 use std::ffi::{OsStr, OsString};
@@ -22,7 +24,8 @@ use clap::{ArgAction, Parser, Subcommand};
 use clap_complete::Shell;
 
 pub(crate) use common::{
-    CompressionArgs, ImageName, NewPassphraseArgs, PassphraseArgs, RegistryArgs, SelectionArgs,
+    CompressionArgs, CompressionKind, ImageName, NewPassphraseArgs, PassphraseArgs, RegistryArgs,
+    SelectionArgs, Typed,
 };
 pub(crate) use copy::CopyArgs;
 pub(crate) use decoder::DecoderArgs;
@@ -32,7 +35,9 @@ pub(crate) use keygen::KeygenArgs;
 pub(crate) use pack::{PackArgs, RecipientArgs};
 pub(crate) use pull::{PullArgs, ReadingArgs};
 pub(crate) use push::{EncryptionArgs, Output, Protection, PushArgs};
+pub(crate) use recipient::{Format, ImageRecipientArgs};
 pub(crate) use respond::{RespondArgs, Subject};
+pub(crate) use rewrap::RewrapArgs;
 pub(crate) use unpack::UnpackArgs;
 
 /// Keeps container images private on public registries.
@@ -78,6 +83,12 @@ pub(crate) enum Command {
     /// Locations are docker-daemon:NAME[:TAG], docker-archive:FILE[:NAME:TAG], oci:DIR[:TAG],
     /// oci-archive:FILE[:TAG] and docker://NAME[:TAG|@DIGEST].
     Copy(CopyArgs),
+    /// Change who can open an encrypted image, without uploading its layers again
+    ///
+    /// In an image that is encrypted to recipients, keys are wrapped to more or less of them; one in
+    /// crypto-cli's format gets another passphrase. Data keys stay, unless --reencrypt says that layers
+    /// are to be encrypted anew.
+    Rewrap(RewrapArgs),
     /// Show what of an image is encrypted, and what a stranger can read
     Inspect(InspectArgs),
     /// Pack a program so that it opens itself when it is started with its key

@@ -3,17 +3,18 @@
 use std::sync::Arc;
 
 use anyhow::Result;
-use sealcrate_crypt::select::Selection;
+use sealcrate_crypt::Passphrase;
 use sealcrate_image::{
     Artifact, Descriptor, Image, Index, LayerForm, Location, Prefetch, RawManifest, Sink, Source,
 };
 
 use super::{name_beside, print, print_written};
-use crate::args::{CopyArgs, ReadingArgs};
+use crate::args::{CompressionKind, CopyArgs, ReadingArgs};
+use crate::encryption::{Encryption, Wishes};
 use crate::failure::{MissingImageIdentity, MissingKey, Usage};
 use crate::keys;
 use crate::opening::{self, Keys, Opened, Protection, Terms};
-use crate::session::{self, PendingKey, Session};
+use crate::session::Session;
 
 pub(crate) fn run(args: &CopyArgs, session: &Session) -> Result<()> {
     let new_passphrase = keys::new_passphrase(&args.new_passphrase)?;
@@ -23,20 +24,20 @@ pub(crate) fn run(args: &CopyArgs, session: &Session) -> Result<()> {
     };
     let keys = Keys::new(passphrase, &args.keys)?;
     let (from, to) = (&args.source, &args.destination);
-    if keys.is_any() && new_passphrase.is_none() {
+    let encryption = encryption(args, new_passphrase)?;
+    if keys.is_any() && encryption.is_none() {
         refuse_to_publish(to, &args.reading)?;
     }
-    if new_passphrase.is_none() && !args.selection.is_none() {
-        let text = "layers are chosen for encryption, but no --new-pass-file or --new-pass-fd \
-                    says under which passphrase";
-        return Err(Usage(text.to_owned()).into());
-    }
-    let key = new_passphrase.map(|passphrase| session::begin_key(passphrase, &args.encryption));
-    let source = session.source(from, to)?;
+    let source = match &encryption {
+        Some(encryption) => {
+            session.places.source(from, encryption.export_form(&session.transfer))?
+        }
+        None => session.source(from, to)?,
+    };
     let terms = Terms::new(args.reading.unencrypted(), &args.keys);
     let reading = Reading { from, to, terms };
-    let (written, image) = match key {
-        Some(key) => encrypt_into(args, session, &source, keys, key)?,
+    let (written, image) = match encryption {
+        Some(encryption) => encrypt_into(args, session, &source, keys, encryption)?,
         None => {
             let artifact = Artifact::read(&source)?;
             if let (Artifact::Index { raw, index }, false) = (&artifact, keys.is_any())
@@ -55,6 +56,30 @@ pub(crate) fn run(args: &CopyArgs, session: &Session) -> Result<()> {
         }
     };
     print_written(args.output, to, &written, &image)
+}
+
+/// Returns what the destination is encrypted to, if it is.
+fn encryption(args: &CopyArgs, passphrase: Option<Passphrase>) -> Result<Option<Encryption>> {
+    let wishes = Wishes {
+        recipients: &args.recipients,
+        encryption: &args.encryption,
+        compression: &args.compression,
+    };
+    if passphrase.is_some() || !args.recipients.recipient.is_empty() {
+        return Encryption::begin(wishes, passphrase, || Err(MissingKey.into())).map(Some);
+    }
+    let text = if !args.selection.is_none() {
+        "layers are chosen for encryption, but no --recipient says to whom, and no --new-pass-file or \
+         --new-pass-fd under which passphrase"
+    } else if !args.recipients.is_none() {
+        "--format and --keep-history are for images that are encrypted, with --recipient, \
+         --new-pass-file or --new-pass-fd"
+    } else if args.compression.compression == CompressionKind::Zstd {
+        "--compression zstd is for images that are encrypted to recipients"
+    } else {
+        return Ok(None);
+    };
+    Err(Usage(text.to_owned()).into())
 }
 
 /// A decrypted image goes to a registry only if that is said.
@@ -97,10 +122,10 @@ pub(super) fn read_into(
     if opened.image.manifest.is_some() && sink.layer_form() == LayerForm::AsItComes {
         // An engine or its archive would take ciphertext for a broken layer.
         match protection {
-            Some(Protection::CryptoCli(_)) => {
+            Some(protection) if protection.takes_passphrase() => {
                 return Err(anyhow::Error::new(MissingKey).context("the image is encrypted"));
             }
-            Some(Protection::Oci(_)) => return Err(MissingImageIdentity.into()),
+            Some(_) => return Err(MissingImageIdentity.into()),
             None => {}
         }
     }
@@ -116,7 +141,7 @@ fn encrypt_into(
     session: &Session,
     source: &Arc<dyn Source>,
     keys: Keys,
-    key: PendingKey,
+    encryption: Encryption,
 ) -> Result<(Descriptor, Image)> {
     let image = read_image(source, &args.reading)?;
     let mut selection =
@@ -124,15 +149,14 @@ fn encrypt_into(
     let opened = if keys.is_any() {
         // What was private stays private, unless something else is asked for.
         if let (true, Some(protection)) = (args.selection.is_none(), Protection::of(&image)?) {
-            let places = (0..image.layers.len()).filter(|&place| protection.has_layer(place));
-            selection = Selection::Indices(places.map(i64::try_from).collect::<Result<_, _>>()?);
+            selection = protection.selection(&image)?;
         }
         let terms = Terms::new(args.reading.unencrypted(), &args.keys);
         opening::open(&image, keys, terms, session.places.spool())?
     } else {
         Opened::unchanged(image)
     };
-    let encryptor = key.encryptor(&opened.image, &selection, &args.encryption)?;
+    let encryptor = encryption.encryptor(&opened.image, &selection)?;
     let sink = session.places.sink(&args.destination)?;
     let image = session.put_encrypted(&opened.image, &encryptor, &*sink)?;
     opened.tell_wrong_digests();

@@ -41,20 +41,25 @@ fn look_inside(
     terms: Terms,
     session: &Session,
 ) -> Result<Option<Inside>> {
-    let Keys { passphrase, identities } = keys;
-    match (protection, passphrase) {
-        (Some(Protection::CryptoCli(_)), Some(passphrase)) => {
+    match protection {
+        Some(Protection::CryptoCli(_)) => {
+            let Some(passphrase) = keys.passphrase else { return Ok(None) };
             let mut kdf = KeyDerivation::new(passphrase);
             let opened = senetas::decrypt(image, &mut kdf, terms.unencrypted)?;
             Ok(Some(Inside::Config(Config::parse(&opened.image.config)?, opened.seal)))
         }
-        (Some(Protection::Oci(_)), _) if !identities.is_empty() => {
+        // A passphrase in the environment need not be for this image.
+        Some(Protection::Oci(of)) if of.takes_passphrase() || !keys.identities.is_empty() => {
+            if !keys.is_any() {
+                return Ok(None);
+            }
+            let identities = keys.for_oci(of)?;
             let Terms { unencrypted, unbound } = terms;
             let spool = session.places.spool();
             let opened = ocicrypt::decrypt(image, &identities, unencrypted, unbound, spool)?;
             Ok(Some(Inside::Binding(opened.binding)))
         }
-        (None, _) if terms.unbound == Unbound::Refuse => Err(DecryptError::NotEncrypted.into()),
+        None if terms.unbound == Unbound::Refuse => Err(DecryptError::NotEncrypted.into()),
         _ => Ok(None),
     }
 }
@@ -108,7 +113,7 @@ impl Facts<'_> {
                 lines.extend(report::details(config).into_iter().map(|line| format!("  {line}")));
             }
             Some(Inside::Binding(binding)) => {
-                lines.push(format!("with the identity: {}", binding_words(*binding)));
+                lines.push(format!("with the key: {}", binding_words(*binding)));
             }
             None => {}
         }

@@ -8,6 +8,7 @@ pub(crate) mod pack;
 pub(crate) mod pull;
 pub(crate) mod push;
 pub(crate) mod respond;
+pub(crate) mod rewrap;
 pub(crate) mod unpack;
 
 use std::fs::File;

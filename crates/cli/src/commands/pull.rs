@@ -22,11 +22,11 @@ pub(crate) fn run(args: &PullArgs, session: &Session) -> Result<()> {
     let image = copy::read_image(&source, &args.reading)?;
     if !keys.is_any() {
         match Protection::of(&image)? {
-            Some(Protection::CryptoCli(_)) => {
+            Some(protection) if protection.takes_passphrase() => {
                 copy::refuse_to_publish(&to, &args.reading)?;
                 keys.passphrase = Some(session.keys.to_decrypt(&args.passphrase)?);
             }
-            Some(Protection::Oci(_)) => return Err(MissingImageIdentity.into()),
+            Some(_) => return Err(MissingImageIdentity.into()),
             None => {}
         }
     }

@@ -1,23 +1,22 @@
 //! `push`: an image out of the engine, or from elsewhere, encrypted into a registry.
 
-use std::collections::BTreeSet;
+mod dry_run;
+
 use std::sync::Arc;
 
 use anyhow::Result;
-use sealcrate_crypt::senetas::Encryptor;
 use sealcrate_image::engine::ExportForm;
 use sealcrate_image::{
     ATTESTED, Artifact, Config, Descriptor, EngineName, Family, Image, Index, Location, Platform,
     Prefetch, Sink, Source,
 };
-use serde_json::json;
 
-use super::{name_beside, print, print_written};
-use crate::args::{Protection, PushArgs};
+use super::{name_beside, print_written};
+use crate::args::{CompressionKind, Protection, PushArgs};
+use crate::encryption::{Encryption, Wishes};
 use crate::failure::Usage;
-use crate::report::{self, Clear};
-use crate::session::{self, Session};
-use crate::talk;
+use crate::session::Session;
+use crate::{keys, talk};
 
 pub(crate) fn run(args: &PushArgs, session: &Session) -> Result<()> {
     if args.name.digest().is_some() {
@@ -28,22 +27,39 @@ pub(crate) fn run(args: &PushArgs, session: &Session) -> Result<()> {
         let text = "layers are chosen for encryption, but --type NONE encrypts none";
         return Err(Usage(text.to_owned()).into());
     }
+    let is_zstd = args.compression.compression == CompressionKind::Zstd;
+    if args.protection == Protection::None && (!args.recipients.is_none() || is_zstd) {
+        let text = "--type NONE encrypts nothing: --recipient, --format, --keep-history and \
+                    --compression zstd are for encrypted images";
+        return Err(Usage(text.to_owned()).into());
+    }
     let from = args
         .from
         .clone()
         .unwrap_or_else(|| Location::DockerDaemon(EngineName::Named(args.name.clone())));
     let to = Location::Registry(args.name.clone());
-    let key = match args.protection {
-        Protection::Passphrase if !args.dry_run => {
-            let passphrase = session.keys.to_encrypt(&args.passphrase)?;
-            Some(session::begin_key(passphrase, &args.encryption))
+    let wishes = Wishes {
+        recipients: &args.recipients,
+        encryption: &args.encryption,
+        compression: &args.compression,
+    };
+    let encryption = match args.protection {
+        Protection::Passphrase if args.dry_run => {
+            wishes.format()?;
+            None
         }
-        _ => None,
+        Protection::Passphrase => {
+            let ask = || session.keys.to_encrypt(&args.passphrase);
+            Some(Encryption::begin(wishes, keys::named(&args.passphrase)?, ask)?)
+        }
+        Protection::None => None,
     };
-    let source = match args.dry_run {
-        true => session.places.source(&from, ExportForm::AsTheyCome)?,
-        false => session.source(&from, &to)?,
+    let form = match &encryption {
+        _ if args.dry_run => ExportForm::AsTheyCome,
+        Some(encryption) => encryption.export_form(&session.transfer),
+        None => ExportForm::Packed(&session.transfer.compressor),
     };
+    let source = session.places.source(&from, form)?;
     let chosen = Chosen::read(&source, args.platform.as_ref())?;
     let selection = match args.protection {
         Protection::Passphrase => {
@@ -52,15 +68,11 @@ pub(crate) fn run(args: &PushArgs, session: &Session) -> Result<()> {
         Protection::None => None,
     };
     if args.dry_run {
-        let encrypted = match &selection {
-            Some(selection) => Encryptor::choose(&chosen.image, selection)?,
-            None => BTreeSet::new(),
-        };
-        return say_what_would_happen(args, &chosen, &encrypted);
+        return dry_run::say(args, wishes, &chosen, selection.as_ref());
     }
-    let encryptor = match (&selection, key) {
-        (Some(selection), Some(key)) => {
-            Some(key.encryptor(&chosen.image, selection, &args.encryption)?)
+    let encryptor = match (&selection, encryption) {
+        (Some(selection), Some(encryption)) => {
+            Some(encryption.encryptor(&chosen.image, selection)?)
         }
         _ => None,
     };
@@ -144,33 +156,4 @@ fn put_beside_attestations(
         manifests.push(attestation);
     }
     Ok(Index::new(manifests))
-}
-
-fn say_what_would_happen(
-    args: &PushArgs,
-    chosen: &Chosen,
-    encrypted: &BTreeSet<usize>,
-) -> Result<()> {
-    let config = Config::parse(&chosen.image.config)?;
-    let is_encrypted = args.protection == Protection::Passphrase;
-    let mut lines = vec![format!("would push to {}", args.name.familiar())];
-    let mut layers = Vec::new();
-    for (place, layer) in chosen.image.layers.iter().enumerate() {
-        let state = if encrypted.contains(&place) { "encrypted" } else { "visible" };
-        lines.push(format!("layer {place:>3}  {state:<9}  {}", report::bytes(layer.size())));
-        layers.push(json!({ "encrypted": encrypted.contains(&place), "size": layer.size() }));
-    }
-    let clear = if is_encrypted { Clear::BesideEncryption } else { Clear::Everything };
-    lines.push(format!("visible in the config: {}", report::visible(&config, clear)));
-    for attestation in &chosen.attestations {
-        let state = if args.keep_attestations { "visible" } else { "left out" };
-        lines.push(format!("attestation {}: {state}", attestation.digest.short()));
-    }
-    let object = json!({
-        "reference": args.name.familiar(),
-        "configEncrypted": is_encrypted,
-        "layers": layers,
-        "attestations": chosen.attestations.iter().map(|child| child.digest).collect::<Vec<_>>(),
-    });
-    print(args.output, &lines.join("\n"), &object)
 }

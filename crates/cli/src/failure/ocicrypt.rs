@@ -2,7 +2,10 @@
 
 use std::error::Error;
 
-use sealcrate_crypt::ocicrypt::{DecryptError, IdentityError, LayerAuthentication};
+use sealcrate_crypt::ocicrypt::{
+    AgeRecipientError, DecryptError, EncryptError, IdentityError, LayerAuthentication,
+    ProtectionError, PublicKeyError, RewrapError,
+};
 use thiserror::Error;
 
 use super::Kind;
@@ -36,8 +39,14 @@ pub(super) fn kind_of(error: &(dyn Error + 'static)) -> Option<Kind> {
             _ => Some(Kind::Damaged),
         };
     }
-    if error.is::<LayerAuthentication>() {
+    if error.is::<LayerAuthentication>() || error.is::<ProtectionError>() {
         return Some(Kind::Damaged);
+    }
+    let is_usage = error.is::<PublicKeyError>()
+        || error.is::<AgeRecipientError>()
+        || matches!(error.downcast_ref(), Some(EncryptError::Recipients(_)));
+    if is_usage {
+        return Some(Kind::Usage);
     }
     let is_key = error.is::<MissingImageIdentity>()
         || error.is::<WrongKind>()
@@ -57,6 +66,12 @@ pub(super) fn hint(error: &(dyn Error + 'static)) -> Option<&'static str> {
             _ => None,
         };
     }
+    if matches!(error.downcast_ref(), Some(RewrapError::NotARecipient { .. })) {
+        return Some(
+            "keys that other tools wrapped, or this one under a passphrase, do not tell whose they are: \
+             --reencrypt makes new ones, for those alone whom --add names",
+        );
+    }
     if error.is::<MissingImageIdentity>()
         || matches!(error.downcast_ref(), Some(WrongKind::Passphrase))
     {
@@ -64,6 +79,9 @@ pub(super) fn hint(error: &(dyn Error + 'static)) -> Option<&'static str> {
     }
     if matches!(error.downcast_ref(), Some(WrongKind::Identity)) {
         return Some("give the passphrase with --pass-file FILE or --pass-fd N");
+    }
+    if matches!(error.downcast_ref(), Some(PublicKeyError::PrivateKey)) {
+        return Some("`openssl pkey -in PRIVATE -pubout -out PUBLIC` makes the public key");
     }
     match error.downcast_ref() {
         Some(IdentityError::OldEncryption) => Some(

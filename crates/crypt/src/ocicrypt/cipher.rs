@@ -2,7 +2,10 @@
 
 use std::io::{self, Read, Write};
 
-use aws_lc_rs::cipher::{AES_256, DecryptionContext, StreamingDecryptingKey, UnboundCipherKey};
+use aws_lc_rs::cipher::{
+    AES_256, DecryptionContext, EncryptionContext, StreamingDecryptingKey, StreamingEncryptingKey,
+    UnboundCipherKey,
+};
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 use aws_lc_rs::hmac;
 use aws_lc_rs::iv::FixedLength;
@@ -12,6 +15,48 @@ use zeroize::Zeroizing;
 
 const CHUNK: usize = 64 << 10;
 const BLOCK: usize = 16;
+
+/// Encrypts what is written to it.
+pub(super) struct CipherWriter<'w> {
+    out: &'w mut dyn Write,
+    cipher: StreamingEncryptingKey,
+    mac: hmac::Context,
+    buffer: Vec<u8>,
+}
+
+impl<'w> CipherWriter<'w> {
+    /// Writes to `out` under a key and first counter block that are used for nothing else.
+    pub(super) fn new(out: &'w mut dyn Write, key: &[u8; 32], nonce: [u8; 16]) -> Self {
+        let mac = hmac::Context::with_key(&hmac::Key::new(hmac::HMAC_SHA256, key));
+        let key = UnboundCipherKey::new(&AES_256, key).expect("an AES-256 key is 32 bytes");
+        let context = EncryptionContext::Iv128(FixedLength::from(nonce));
+        let cipher = StreamingEncryptingKey::less_safe_ctr(key, context)
+            .expect("counter mode takes a block of 16 bytes");
+        Self { out, cipher, mac, buffer: vec![0; CHUNK + BLOCK] }
+    }
+
+    /// Returns the HMAC of what was written.
+    pub(super) fn finish(self) -> [u8; 32] {
+        self.mac.sign().as_ref().try_into().expect("an HMAC-SHA256 is 32 bytes")
+    }
+}
+
+impl Write for CipherWriter<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let count = bytes.len().min(CHUNK);
+        let update = self
+            .cipher
+            .update(&bytes[..count], &mut self.buffer)
+            .map_err(|_| io::Error::other("cannot encrypt in counter mode"))?;
+        self.mac.update(update.written());
+        self.out.write_all(update.written())?;
+        Ok(count)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.out.flush()
+    }
+}
 
 /// The plaintext of an encrypted layer.
 ///

@@ -3,17 +3,15 @@
 
 use std::sync::Arc;
 
-use sealcrate_image::{
-    Config, ConfigError, Descriptor, DiffId, Digest, Image, Layer, Manifest, ManifestError, Spool,
-};
+use sealcrate_image::{ConfigError, Descriptor, Image, Layer, ManifestError, Spool};
 use thiserror::Error;
 
 use super::Identity;
-use super::annotations::{self, Protection, ProtectionError};
+use super::annotations::{self, ProtectionError};
 use super::cipher::CipherContent;
-use super::keyring::Keyring;
-use super::options::{OptionsError, PrivateOptions, SealedBinding};
+use super::options::OptionsError;
 use super::stated::{StatedContent, StatedDigests};
+use super::unlock::{Unlocked, UnlockedKey, unlock};
 use super::wrapped::WrappedKeyError;
 use crate::Unencrypted;
 
@@ -62,11 +60,8 @@ pub fn decrypt(
     unbound: Unbound,
     spool: &Spool,
 ) -> Result<Decrypted, DecryptError> {
-    let Some(raw) = &image.manifest else { return Err(DecryptError::NotEncrypted) };
-    let manifest = Manifest::parse(raw)?;
-    let protection = Protection::of(&manifest)?;
     let stated = StatedDigests::default();
-    if !protection.is_any() {
+    let Some(unlocked) = unlock(image, identities, unbound)? else {
         return match (unencrypted, unbound) {
             (Unencrypted::Refuse, _) => Err(DecryptError::NotEncrypted),
             (Unencrypted::Accept, Unbound::Refuse) => Err(DecryptError::NotBound),
@@ -74,28 +69,12 @@ pub fn decrypt(
                 Ok(Decrypted { image: image.clone(), binding: Binding::None, stated })
             }
         };
-    }
-    let diff_ids = Config::parse(&image.config)?.diff_ids().to_vec();
-    if diff_ids.len() != manifest.layers.len() || image.layers.len() != manifest.layers.len() {
-        let (diff_ids, layers) = (diff_ids.len(), manifest.layers.len());
-        return Err(DecryptError::LayerCount { diff_ids, layers });
-    }
-    let mut keyring = Keyring::new(identities);
-    let mut opened = Vec::with_capacity(protection.layers.len());
-    for (encryption, layer) in protection.layers.iter().zip(&manifest.layers) {
-        opened.push(match encryption {
-            Some(encryption) => Some(keyring.open(encryption, &layer.digest.short())?),
-            None => None,
-        });
-    }
-    let digests = sealed_digests(image.id(), &manifest.layers, &opened, &diff_ids)?;
-    if digests.is_none() && unbound == Unbound::Refuse {
-        return Err(DecryptError::NotBound);
-    }
+    };
+    let Unlocked { manifest, protection, keys, diff_ids, digests } = unlocked;
     let mut layers = Vec::with_capacity(image.layers.len());
-    for (i, (encryption, options)) in protection.layers.into_iter().zip(opened).enumerate() {
+    for (i, (encryption, key)) in protection.layers.into_iter().zip(keys).enumerate() {
         let (stored, diff_id) = (image.layers[i].clone(), diff_ids[i]);
-        let (Some(encryption), Some(options)) = (encryption, options) else {
+        let (Some(encryption), Some(UnlockedKey { options, .. })) = (encryption, key) else {
             layers.push(stored.with_diff_id(diff_id));
             continue;
         };
@@ -123,36 +102,6 @@ pub fn decrypt(
     let binding = if digests.is_some() { Binding::Sealed } else { Binding::None };
     let image = Image { manifest: None, config: image.config.clone(), layers };
     Ok(Decrypted { image, binding, stated })
-}
-
-/// Holds the image to what is sealed beside its layers' keys, and returns the digests that its layers
-/// have before encryption, or `None` if nothing is sealed.
-fn sealed_digests(
-    config: Digest,
-    layers: &[Descriptor],
-    opened: &[Option<PrivateOptions>],
-    diff_ids: &[DiffId],
-) -> Result<Option<Vec<Digest>>, DecryptError> {
-    if opened.iter().flatten().all(|options| options.binding.is_none()) {
-        return Ok(None);
-    }
-    let mut digests = Vec::with_capacity(layers.len());
-    for (layer, options) in layers.iter().zip(opened) {
-        digests.push(match options {
-            None => layer.digest,
-            Some(options) => {
-                options.digest.ok_or_else(|| DecryptError::Tampered(layer.digest.short()))?
-            }
-        });
-    }
-    for (i, options) in opened.iter().enumerate() {
-        let Some(options) = options else { continue };
-        let expected = SealedBinding::new(config, diff_ids[i], i, &digests);
-        if options.binding.as_ref() != Some(&expected) {
-            return Err(DecryptError::Tampered(layers[i].digest.short()));
-        }
-    }
-    Ok(Some(digests))
 }
 
 /// Why an image cannot be decrypted.

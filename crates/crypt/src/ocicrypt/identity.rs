@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use age::x25519;
 use aws_lc_rs::agreement::{self, ECDH_P256, ECDH_P384, ECDH_P521, PrivateKey};
 use aws_lc_rs::rsa::{OaepPrivateDecryptingKey, PrivateDecryptingKey};
 use base64::Engine as _;
@@ -12,19 +13,27 @@ use serde::Deserialize;
 use thiserror::Error;
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
+use super::passphrase::PassphraseIdentity;
 use super::{der, sealed_key};
 use crate::Passphrase;
 
 /// The longest key file.
 pub const MAX_KEY_FILE_BYTES: usize = 64 << 10;
 
+/// How the text of age's X25519 identities begins.
+const AGE: &str = "AGE-SECRET-KEY-1";
+
 /// A private key that opens what was encrypted to its public one.
 pub struct Identity(pub(super) Key);
 
 /// The kinds of private keys.
 pub(super) enum Key {
+    /// age's, one or several.
+    Age(Vec<x25519::Identity>),
     /// On one of NIST's curves.
     Ec(Curve, PrivateKey),
+    /// A passphrase, which opens identities.
+    Passphrase(PassphraseIdentity),
     /// RSA, 2048 to 8192 bits.
     Rsa(OaepPrivateDecryptingKey),
 }
@@ -38,15 +47,20 @@ pub(super) enum Curve {
 }
 
 impl Curve {
-    const ALL: [Self; 3] = [Self::P256, Self::P384, Self::P521];
+    /// All of them.
+    pub(super) const ALL: [Self; 3] = [Self::P256, Self::P384, Self::P521];
 
     /// Finds the curve that JWK calls `name`.
     pub(super) fn named(name: &str) -> Option<Self> {
-        match name {
-            "P-256" => Some(Self::P256),
-            "P-384" => Some(Self::P384),
-            "P-521" => Some(Self::P521),
-            _ => None,
+        Self::ALL.into_iter().find(|curve| curve.name() == name)
+    }
+
+    /// Returns JWK's name.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::P256 => "P-256",
+            Self::P384 => "P-384",
+            Self::P521 => "P-521",
         }
     }
 
@@ -70,13 +84,21 @@ impl Curve {
 }
 
 impl Identity {
-    /// Reads a key file: PEM or DER of PKCS#8, PKCS#1 or SEC 1, or a JWK.
+    /// Takes a passphrase, which opens what was encrypted under it in this format.
+    pub fn passphrase(passphrase: &Passphrase) -> Self {
+        Self(Key::Passphrase(PassphraseIdentity::new(passphrase)))
+    }
+
+    /// Reads a key file: PEM or DER of PKCS#8, PKCS#1 or SEC 1, a JWK, or age's file of X25519 identities.
     ///
     /// # Errors
     /// What is no private key of a kind that is known, is too long, or is under a password.
     pub fn parse(bytes: &[u8]) -> Result<Self, IdentityError> {
         if bytes.len() > MAX_KEY_FILE_BYTES {
             return Err(IdentityError::TooLong);
+        }
+        if contains(bytes, AGE.as_bytes()) {
+            return Self::from_age(bytes);
         }
         if sealed_key::of(bytes).is_some() {
             return Err(IdentityError::Password);
@@ -129,6 +151,19 @@ impl Identity {
                 Some(Self(Key::Ec(curve, key)))
             })
             .ok_or(IdentityError::NoKey)
+    }
+
+    /// Reads lines, of which those that begin with `#` are comments.
+    fn from_age(bytes: &[u8]) -> Result<Self, IdentityError> {
+        let text = str::from_utf8(bytes).map_err(|_| IdentityError::Age)?;
+        let lines = text.lines().map(str::trim);
+        let lines = lines.filter(|line| !line.is_empty() && !line.starts_with('#'));
+        let identities: Vec<_> =
+            lines.map(str::parse).collect::<Result<_, _>>().map_err(|_| IdentityError::Age)?;
+        if identities.is_empty() {
+            return Err(IdentityError::NoKey);
+        }
+        Ok(Self(Key::Age(identities)))
     }
 
     fn from_jwk(bytes: &[u8]) -> Result<Self, IdentityError> {
@@ -186,8 +221,14 @@ fn contains(bytes: &[u8], words: &[u8]) -> bool {
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum IdentityError {
+    /// A line of an age identity file is no X25519 identity.
+    #[error("a line in it is no age identity (AGE-SECRET-KEY-1…)")]
+    Age,
     /// There is no private key in it, or one of another kind.
-    #[error("there is no private key in it for RSA (2048 to 8192 bits) or P-256, P-384 or P-521")]
+    #[error(
+        "there is no private key in it: neither age's nor one for RSA (2048 to 8192 bits), P-256, \
+         P-384 or P-521"
+    )]
     NoKey,
     /// The key is under a password, in a way that only old tools write.
     #[error("its private key is under a password in the old form of PEM, which is not supported")]

@@ -1,9 +1,10 @@
 //! The keyring: identities, tried on one layer after the other, as often as may be.
 
+use zeroize::Zeroizing;
+
 use super::Identity;
 use super::annotations::{Encryption, Scheme};
 use super::decrypt::{DecryptError, MAX_ATTEMPTS};
-use super::options::PrivateOptions;
 use super::wrapped::{Unwrapped, WrappedKey};
 
 /// Identities, and how many key operations are left to them.
@@ -18,7 +19,7 @@ impl<'i> Keyring<'i> {
         Self { identities, left: MAX_ATTEMPTS }
     }
 
-    /// Finds the private options of the layer of the name `layer`.
+    /// Finds the private options of the layer of the name `layer`, as they were wrapped.
     ///
     /// # Errors
     /// No identity opens them, or they are damaged; too many attempts.
@@ -26,7 +27,7 @@ impl<'i> Keyring<'i> {
         &mut self,
         encryption: &Encryption,
         layer: &str,
-    ) -> Result<PrivateOptions, DecryptError> {
+    ) -> Result<Zeroizing<Vec<u8>>, DecryptError> {
         let layer = || layer.to_owned();
         let mut refused = None;
         let mut other = None;
@@ -46,13 +47,12 @@ impl<'i> Keyring<'i> {
             };
             readable = true;
             for identity in self.identities {
-                self.left =
-                    self.left.checked_sub(wrapped.cost()).ok_or(DecryptError::TooManyAttempts)?;
+                self.left = self
+                    .left
+                    .checked_sub(wrapped.cost(identity))
+                    .ok_or(DecryptError::TooManyAttempts)?;
                 match wrapped.unwrap(identity) {
-                    Unwrapped::Content(content) => {
-                        return PrivateOptions::parse(&content)
-                            .map_err(|source| DecryptError::Options { layer: layer(), source });
-                    }
+                    Unwrapped::Content(content) => return Ok(content),
                     Unwrapped::Damaged => damaged = true,
                     Unwrapped::NotMine => {}
                 }

@@ -31,7 +31,9 @@ impl LayerKey {
         let layer = descriptor.digest.short();
         let encryption = Protection::of_layer(descriptor)?
             .ok_or_else(|| DecryptError::LayerNotEncrypted(layer.clone()))?;
-        let options = Keyring::new(identities).open(&encryption, &layer)?;
+        let content = Keyring::new(identities).open(&encryption, &layer)?;
+        let options = PrivateOptions::parse(&content)
+            .map_err(|source| DecryptError::Options { layer, source })?;
         Ok(Self { stored: descriptor.clone(), encryption, options })
     }
 

@@ -2,36 +2,54 @@
 //! keys.
 //!
 //! `annotations` is what a descriptor carries, `options` what is wrapped and what stands beside it,
-//! `wrapped` the ways of wrapping, of which `jwe` is one, `identity` the key files, `keyring` what
-//! tries these on those, `cipher` the way of a layer's bytes. [`decrypt`] puts them together and holds
-//! the image to what is sealed in it, and `stated` tells what others' images only say of themselves.
-//! [`LayerKey`] is for readers that see one layer alone, as those do that containerd starts with a
-//! [`Payload`]. `docs/formats/ocicrypt.md` specifies the bytes.
+//! `wrapped` the ways of wrapping, `jwe` and `age_item`, `passphrase` what opens the latter, `identity`
+//! the key files, `keyring` and `unlock` what tries these on those, `rewrap` what puts others in their
+//! place, `recipient` and `public_key` those to whom keys are wrapped, `cipher` the way of a layer's
+//! bytes, `history` what the config in clear may tell. [`Encryptor`] puts them together, and
+//! [`decrypt`], which holds the image to what is sealed in it; `stated` tells what others' images only
+//! say of themselves. [`LayerKey`] is for readers that see one layer alone, as those do that containerd
+//! starts with a [`Payload`]. `docs/formats/ocicrypt.md` specifies the bytes.
 
+mod age_item;
 mod annotations;
 mod cipher;
 mod decrypt;
 mod der;
+mod encrypt;
+mod hint;
+mod history;
 mod identity;
 mod jwe;
 mod keyring;
 mod layer_key;
 mod options;
+mod passphrase;
 mod payload;
 mod protobuf;
+mod public_key;
+mod recipient;
+mod rewrap;
 mod sealed_key;
 mod stated;
+mod unlock;
 mod wrapped;
 
+pub use age_item::{AgeItem, AgeItemError};
+pub(crate) use annotations::is_encrypted;
 pub use annotations::{
     AnnotationError, Encryption, MAX_WRAPS, Protection, ProtectionError, Scheme,
 };
 pub use cipher::LayerAuthentication;
 pub use decrypt::{Binding, DecryptError, Decrypted, MAX_ATTEMPTS, Unbound, decrypt};
+pub use encrypt::{EncryptError, Encryptor};
+pub use history::History;
 pub use identity::{Identity, IdentityError, MAX_KEY_FILE_BYTES};
 pub use jwe::{Jwe, JweError};
 pub use layer_key::LayerKey;
 pub use options::OptionsError;
 pub use payload::{MAX_PAYLOAD_BYTES, Payload, PayloadError};
+pub use public_key::PublicKeyError;
+pub use recipient::{AgeRecipientError, Recipient};
+pub use rewrap::{Change, RewrapError, rewrap};
 pub use stated::StatedDigests;
 pub use wrapped::WrappedKeyError;

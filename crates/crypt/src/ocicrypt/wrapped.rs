@@ -4,11 +4,14 @@ use thiserror::Error;
 use zeroize::Zeroizing;
 
 use super::Identity;
+use super::age_item::{AgeItem, AgeItemError};
 use super::annotations::Scheme;
+use super::identity::Key;
 use super::jwe::{Jwe, JweError};
 
 /// A layer's private options, wrapped to somebody.
 pub(super) enum WrappedKey {
+    Age(AgeItem),
     Jwe(Jwe),
 }
 
@@ -29,22 +32,37 @@ impl WrappedKey {
     /// What is malformed, or outside of what is read.
     pub(super) fn parse(scheme: &Scheme, bytes: &[u8]) -> Result<Option<Self>, WrappedKeyError> {
         match scheme {
+            Scheme::Age => Ok(Some(Self::Age(AgeItem::parse(bytes)?))),
             Scheme::Jwe => Ok(Some(Self::Jwe(Jwe::parse(bytes)?))),
             Scheme::Other(_) => Ok(None),
         }
     }
 
-    /// Returns how many key operations an identity costs at most.
-    pub(super) fn cost(&self) -> usize {
+    /// Returns the hint at the recipient, if there is one.
+    pub(super) fn hint(&self) -> Option<&str> {
         match self {
-            Self::Jwe(jwe) => jwe.recipients(),
+            Self::Age(item) => item.hint(),
+            Self::Jwe(jwe) => jwe.hint(),
+        }
+    }
+
+    /// Returns how many key operations `identity` costs at most.
+    pub(super) fn cost(&self, identity: &Identity) -> usize {
+        match (self, &identity.0) {
+            (Self::Age(item), Key::Passphrase(passphrase)) => item.cost_of(passphrase),
+            (Self::Age(item), Key::Age(identities)) => item.stanzas() * identities.len(),
+            (Self::Jwe(jwe), Key::Ec(..) | Key::Rsa(_)) => jwe.recipients(),
+            _ => 0,
         }
     }
 
     /// Opens the private options with `identity`.
     pub(super) fn unwrap(&self, identity: &Identity) -> Unwrapped {
-        match self {
-            Self::Jwe(jwe) => jwe.unwrap(identity),
+        match (self, &identity.0) {
+            (Self::Age(item), Key::Age(identities)) => item.unwrap(identities),
+            (Self::Age(item), Key::Passphrase(passphrase)) => item.unwrap_locked(passphrase),
+            (Self::Age(_), _) => Unwrapped::NotMine,
+            (Self::Jwe(jwe), _) => jwe.unwrap(identity),
         }
     }
 }
@@ -53,6 +71,9 @@ impl WrappedKey {
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum WrappedKeyError {
+    /// An item of ours.
+    #[error("{0}")]
+    Age(#[from] AgeItemError),
     /// A JWE.
     #[error("{0}")]
     Jwe(#[from] JweError),

@@ -10,12 +10,15 @@ mod decrypt;
 mod encrypt;
 mod kdf;
 mod key_data;
+mod rewrap;
 
 pub use config::{Seal, SealedConfigError};
 pub use decrypt::{DecryptError, Decrypted, Protection, decrypt};
+pub(crate) use encrypt::is_encrypted;
 pub use encrypt::{EncryptError, Encryptor, FreshKey};
 pub use kdf::{
     DEFAULT_ITERATIONS, KdfError, KeyDerivation, MAX_ITERATIONS, MAX_TOTAL_ITERATIONS,
     MIN_ITERATIONS,
 };
 pub use key_data::{KeyData, KeyDataError, KeyDataShape};
+pub use rewrap::{RewrapError, rewrap};

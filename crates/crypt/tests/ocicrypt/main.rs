@@ -8,3 +8,4 @@ mod fixtures;
 mod layers;
 mod passwords;
 mod support;
+mod written;

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
+use sealcrate_crypt::ocicrypt::{AgeItem, Scheme};
 use sealcrate_crypt::{ocicrypt, senetas};
 use serde_json::{Value, json};
 
@@ -42,6 +43,12 @@ impl fmt::Display for KeyCost {
 /// Returns in which ways the keys of an image's layers are wrapped, each once.
 pub(super) fn schemes(protection: &ocicrypt::Protection) -> Vec<String> {
     let wraps = protection.layers.iter().flatten().flat_map(|encryption| &encryption.wraps);
-    let names: BTreeSet<_> = wraps.map(|(scheme, _)| printable(&scheme.to_string())).collect();
-    names.into_iter().collect()
+    let names = wraps.map(|(scheme, bytes)| match scheme {
+        Scheme::Age if AgeItem::parse(bytes).is_ok_and(|item| item.has_lock()) => {
+            "passphrase".to_owned()
+        }
+        Scheme::Age => "age".to_owned(),
+        other => printable(&other.to_string()),
+    });
+    names.collect::<BTreeSet<_>>().into_iter().collect()
 }
