@@ -5,7 +5,7 @@ use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
-use sealcrate_crypt::ocicrypt::{Identity, MAX_KEY_FILE_BYTES};
+use sealcrate_crypt::ocicrypt::{Identity, IdentityError, MAX_KEY_FILE_BYTES};
 use zeroize::Zeroizing;
 
 /// More files than this are no folder of keys.
@@ -37,6 +37,8 @@ impl KeyFolder {
             let bytes = read(&file).with_context(|| format!("cannot read {}", file.display()))?;
             match Identity::parse(&bytes) {
                 Ok(identity) => keys.identities.push(identity),
+                // Other decoders want the certificate beside the key.
+                Err(IdentityError::Certificate) => {}
                 Err(error) => keys.unusable.push(format!("{}: {error}", file.display())),
             }
         }

@@ -22,6 +22,7 @@ mod manifest;
 mod names;
 mod parts;
 mod payload;
+mod pkcs7;
 mod program;
 mod reading;
 mod remote;
@@ -38,7 +39,7 @@ pub struct Target {
 }
 
 /// All targets, by name.
-pub const TARGETS: [Target; 19] = [
+pub const TARGETS: [Target; 20] = [
     Target { name: "age_file", run: age_file::run },
     Target { name: "age_item", run: age_item::run },
     Target { name: "annotations", run: annotations::run },
@@ -54,6 +55,7 @@ pub const TARGETS: [Target; 19] = [
     Target { name: "manifest", run: manifest::run },
     Target { name: "names", run: names::run },
     Target { name: "payload", run: payload::run },
+    Target { name: "pkcs7", run: pkcs7::run },
     Target { name: "program", run: program::run },
     Target { name: "remote", run: remote::run },
     Target { name: "sealed_image", run: sealed_image::run },

@@ -80,6 +80,8 @@ pub enum Scheme {
     Age,
     /// A JWE.
     Jwe,
+    /// A message of PKCS#7, which is CMS.
+    Pkcs7,
     /// One of those that are not read here, by the name that its annotation has.
     Other(String),
 }
@@ -90,6 +92,7 @@ impl Scheme {
         match name {
             AGE => Self::Age,
             "jwe" => Self::Jwe,
+            "pkcs7" => Self::Pkcs7,
             other => Self::Other(other.to_owned()),
         }
     }
@@ -101,6 +104,7 @@ impl fmt::Display for Scheme {
         f.write_str(match self {
             Self::Age => AGE,
             Self::Jwe => "jwe",
+            Self::Pkcs7 => "pkcs7",
             Self::Other(name) => name,
         })
     }

@@ -2,7 +2,7 @@
 //! keys.
 //!
 //! `annotations` is what a descriptor carries, `options` what is wrapped and what stands beside it,
-//! `wrapped` the ways of wrapping, `jwe` and `age_item`, `passphrase` what opens the latter, `identity`
+//! `wrapped` the ways of wrapping, `jwe`, `pkcs7` and `age_item`, `passphrase` what opens the latter, `identity`
 //! the key files, `keyring` and `unlock` what tries these on those, `rewrap` what puts others in their
 //! place, `recipient` and `public_key` those to whom keys are wrapped, `cipher` the way of a layer's
 //! bytes, `history` what the config in clear may tell. [`Encryptor`] puts them together, and
@@ -25,6 +25,7 @@ mod layer_key;
 mod options;
 mod passphrase;
 mod payload;
+mod pkcs7;
 mod protobuf;
 mod public_key;
 mod recipient;
@@ -48,6 +49,7 @@ pub use jwe::{Jwe, JweError};
 pub use layer_key::LayerKey;
 pub use options::OptionsError;
 pub use payload::{MAX_PAYLOAD_BYTES, Payload, PayloadError};
+pub use pkcs7::{Pkcs7, Pkcs7Error};
 pub use public_key::PublicKeyError;
 pub use recipient::{AgeRecipientError, Recipient};
 pub use rewrap::{Change, RewrapError, rewrap};

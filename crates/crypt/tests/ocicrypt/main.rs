@@ -7,5 +7,6 @@ mod curves;
 mod fixtures;
 mod layers;
 mod passwords;
+mod pkcs7;
 mod support;
 mod written;

@@ -19,7 +19,7 @@ use sealcrate_image::{
 };
 use serde_json::{Value, json};
 
-fn data() -> PathBuf {
+pub(crate) fn data() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/ocicrypt")
 }
 

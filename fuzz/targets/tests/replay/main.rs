@@ -173,6 +173,11 @@ fn any_challenge_and_response_is_read_as_it_is_written() {
 }
 
 #[test]
+fn any_pkcs7_message_is_for_somebody_or_an_error() {
+    survives("pkcs7", 10_000);
+}
+
+#[test]
 fn any_program_yields_only_what_was_packed() {
     survives("program", 10_000);
 }
