@@ -272,3 +272,26 @@ fn damaged_layer_is_not_encrypted_and_leaves_no_tag() {
     machine.fail(5, &push);
     assert!(registry.tags("app").is_empty());
 }
+
+#[test]
+fn skopeo_opens_what_is_encrypted_to_a_certificate() {
+    let machine = machine();
+    for name in ["x509.cert.pem", "x509.key.pem"] {
+        fs::copy(crate::decoder::key(name), machine.path(name)).unwrap();
+    }
+    machine.layout("image", &["public", "private"]);
+    let to = "-r=pkcs7:x509.cert.pem";
+    machine.succeed(&["copy", "oci:image", "oci:enc:latest", to, "--encrypt-layer=-1"]);
+    let keys = ["--decryption-key=x509.key.pem", "--decryption-key=x509.cert.pem"];
+    let copy =
+        ["--insecure-policy", "copy", keys[0], keys[1], "oci:enc:latest", "oci:other:latest"];
+    machine.call("skopeo", &copy);
+    let ours = ["copy", "oci:enc", "oci:back", "--require-binding", keys[0], keys[1]];
+    machine.succeed(&ours);
+    for name in ["other", "back"] {
+        assert_whole(&Layout::open(machine.path(name)));
+    }
+    machine.fail(3, &["copy", "oci:enc", "oci:none", "-i=rsa.pem"]).says("wrong key");
+    machine.fail(3, &["copy", "oci:enc", "oci:none", keys[1]]).says("it is a certificate");
+    machine.fail(1, &["copy", "oci:image", "oci:none", "-r=pkcs7:rsa.pem", "--all-layers"]);
+}

@@ -7,7 +7,8 @@ use super::common::Typed;
 /// To whom an image is encrypted.
 #[derive(Debug, Args)]
 pub(crate) struct ImageRecipientArgs {
-    /// Let this recipient open the image: age1…, a file of such lines, or jwe:PUBLIC_KEY (repeatable)
+    /// Let this recipient open the image: age1…, a file of such lines, jwe:PUBLIC_KEY or
+    /// pkcs7:CERTIFICATE (repeatable)
     ///
     /// A public key is in a file, in PEM, DER or JWK: RSA, or on P-256, P-384 or P-521. A passphrase that
     /// is named beside recipients opens the image as well.

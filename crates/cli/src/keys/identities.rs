@@ -17,12 +17,13 @@ use crate::talk;
 /// Reads the identities in these files.
 pub(crate) fn identities(files: &[KeyFile]) -> Result<Vec<Identity>> {
     let mut identities = Vec::with_capacity(files.len());
-    for file in files {
+    for (place, file) in files.iter().enumerate() {
         let read = identity(file);
-        // Other tools want the certificate beside the key.
+        // Other tools want the certificate beside the key; without any key, it is a mistake.
         let is_certificate = matches!(&read, Err(error)
             if matches!(error.downcast_ref(), Some(IdentityError::Certificate)));
-        if !is_certificate {
+        let is_last_hope = identities.is_empty() && place + 1 == files.len();
+        if !is_certificate || is_last_hope {
             let context = || format!("cannot use the key in {}", file.path.display());
             identities.push(read.with_context(context)?);
         }

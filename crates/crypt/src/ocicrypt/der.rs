@@ -42,7 +42,8 @@ fn integer(bytes: &[u8]) -> Zeroizing<Vec<u8>> {
     )
 }
 
-fn element(tag: u8, parts: &[&[u8]]) -> Zeroizing<Vec<u8>> {
+/// Writes an element whose content is `parts`.
+pub(super) fn element(tag: u8, parts: &[&[u8]]) -> Zeroizing<Vec<u8>> {
     let len: usize = parts.iter().map(|part| part.len()).sum();
     let mut bytes = Zeroizing::new(Vec::with_capacity(len + 10));
     bytes.push(tag);

@@ -4,7 +4,7 @@
 //! `annotations` is what a descriptor carries, `options` what is wrapped and what stands beside it,
 //! `wrapped` the ways of wrapping, `jwe`, `pkcs7` and `age_item`, `passphrase` what opens the latter, `identity`
 //! the key files, `keyring` and `unlock` what tries these on those, `rewrap` what puts others in their
-//! place, `recipient` and `public_key` those to whom keys are wrapped, `cipher` the way of a layer's
+//! place, `recipient`, `public_key` and `certificate` those to whom keys are wrapped, `cipher` the way of a layer's
 //! bytes, `history` what the config in clear may tell. [`Encryptor`] puts them together, and
 //! [`decrypt`], which holds the image to what is sealed in it; `stated` tells what others' images only
 //! say of themselves. [`LayerKey`] is for readers that see one layer alone, as those do that containerd
@@ -12,6 +12,7 @@
 
 mod age_item;
 mod annotations;
+mod certificate;
 mod cipher;
 mod decrypt;
 mod der;
@@ -40,6 +41,7 @@ pub(crate) use annotations::is_encrypted;
 pub use annotations::{
     AnnotationError, Encryption, MAX_WRAPS, Protection, ProtectionError, Scheme,
 };
+pub use certificate::CertificateError;
 pub use cipher::LayerAuthentication;
 pub use decrypt::{Binding, DecryptError, Decrypted, MAX_ATTEMPTS, Unbound, decrypt};
 pub use encrypt::{EncryptError, Encryptor};

@@ -7,6 +7,8 @@
 //! Every failure of a key looks like that of another's. PKCS#1 v1.5 tells by its padding whether it was
 //! opened, so a random key takes the place of what was not.
 
+use std::io;
+
 use aws_lc_rs::aead::{
     AES_128_GCM, AES_192_GCM, AES_256_GCM, Aad, Algorithm, LessSafeKey, Nonce, UnboundKey,
 };
@@ -15,7 +17,8 @@ use aws_lc_rs::rsa::{OAEP_SHA1_MGF1SHA1, OAEP_SHA256_MGF1SHA256, OaepAlgorithm};
 use thiserror::Error;
 use zeroize::Zeroizing;
 
-use super::der::{self, INTEGER, OBJECT_IDENTIFIER, OCTET_STRING, SEQUENCE, SET};
+use super::certificate::Certificate;
+use super::der::{self, INTEGER, OBJECT_IDENTIFIER, OCTET_STRING, SEQUENCE, SET, element};
 use super::identity::RsaKey;
 use super::wrapped::Unwrapped;
 
@@ -32,6 +35,10 @@ const CONTEXT_4_PRIMITIVE: u8 = 0x84;
 const CONTEXT_0: u8 = 0xa0;
 const CONTEXT_0_PRIMITIVE: u8 = 0x80;
 
+const NULL: [u8; 2] = [5, 0];
+
+/// 1.2.840.113549.1.7.1, RFC 5652, section 4.
+const DATA: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x07, 0x01];
 /// 1.2.840.113549.1.7.3, RFC 5652, section 6.1.
 const ENVELOPED_DATA: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x07, 0x03];
 /// 1.2.840.113549.1.1.1, RFC 8017, A.1.
@@ -121,6 +128,49 @@ impl Pkcs7 {
         bytes.truncate(len);
         Some(bytes)
     }
+}
+
+/// Wraps `content` to the key of a certificate, in the form that skopeo's library reads.
+///
+/// # Errors
+/// The system gives no random bytes.
+pub(super) fn wrap(content: &[u8], to: &Certificate) -> io::Result<Vec<u8>> {
+    let failed = |_| io::Error::other("cannot wrap a key to a certificate");
+    let (mut key, mut nonce) = (Zeroizing::new([0; 32]), [0; 12]);
+    rand::fill(&mut *key).map_err(failed)?;
+    rand::fill(&mut nonce).map_err(failed)?;
+    let mut encrypted_key = vec![0; to.key.ciphertext_size()];
+    to.key.encrypt(&*key, &mut encrypted_key).map_err(failed)?;
+    let mut sealed = content.to_vec();
+    LessSafeKey::new(UnboundKey::new(&AES_256_GCM, &*key).map_err(failed)?)
+        .seal_in_place_append_tag(Nonce::assume_unique_for_key(nonce), Aad::empty(), &mut sealed)
+        .map_err(failed)?;
+
+    let identifier = |bytes: &[u8]| element(OBJECT_IDENTIFIER, &[bytes]);
+    let version = element(INTEGER, &[&[0]]);
+    let recipient = element(
+        SEQUENCE,
+        &[
+            &version,
+            &element(SEQUENCE, &[&to.issuer, &to.serial]),
+            &element(SEQUENCE, &[&identifier(RSA_PKCS1), &NULL]),
+            &element(OCTET_STRING, &[&encrypted_key]),
+        ],
+    );
+    let parameters =
+        element(SEQUENCE, &[&element(CONTEXT_4_PRIMITIVE, &[&nonce]), &element(INTEGER, &[&[16]])]);
+    let aes_256_gcm = [AES, &[46]].concat();
+    let cipher = element(
+        SEQUENCE,
+        &[&identifier(&aes_256_gcm), &element(PRIMITIVE_SEQUENCE, &[&parameters])],
+    );
+    let content = element(
+        SEQUENCE,
+        &[&identifier(DATA), &cipher, &element(CONTEXT_0, &[&element(OCTET_STRING, &[&sealed])])],
+    );
+    let data = element(SEQUENCE, &[&version, &element(SET, &[&recipient]), &content]);
+    let message = element(SEQUENCE, &[&identifier(ENVELOPED_DATA), &element(CONTEXT_0, &[&data])]);
+    Ok(message.to_vec())
 }
 
 impl Recipient {

@@ -112,7 +112,10 @@ impl PublicKey {
 
 /// Tells a private key, which somebody may take for its public one; it has no business here.
 fn is_private(bytes: &[u8]) -> bool {
-    !matches!(Identity::parse(bytes), Err(IdentityError::NoKey | IdentityError::TooLong))
+    !matches!(
+        Identity::parse(bytes),
+        Err(IdentityError::Certificate | IdentityError::NoKey | IdentityError::TooLong)
+    )
 }
 
 /// A public key as JSON. RFC 7518, section 6.

@@ -8,8 +8,9 @@ use thiserror::Error;
 
 use super::age_item::PassphraseLock;
 use super::annotations::Scheme;
+use super::certificate::{Certificate, CertificateError};
 use super::public_key::{PublicKey, PublicKeyError};
-use super::{age_item, hint, jwe};
+use super::{age_item, hint, jwe, pkcs7};
 use crate::Passphrase;
 
 /// Somebody who will be able to open an image.
@@ -19,6 +20,7 @@ enum Kind {
     Age(x25519::Recipient),
     Jwe(PublicKey),
     Passphrase(PassphraseLock),
+    Pkcs7(Certificate),
 }
 
 impl Recipient {
@@ -47,6 +49,14 @@ impl Recipient {
         Ok(Self(Kind::Jwe(PublicKey::parse(file)?)))
     }
 
+    /// Takes the file of a certificate, to whose RSA key keys are wrapped as PKCS#7: PEM or DER.
+    ///
+    /// # Errors
+    /// What is no certificate of an RSA key.
+    pub fn pkcs7(file: &[u8]) -> Result<Self, CertificateError> {
+        Ok(Self(Kind::Pkcs7(Certificate::parse(file)?)))
+    }
+
     /// Wraps `content`, the private options of a layer with the key `key`.
     ///
     /// # Errors
@@ -57,6 +67,7 @@ impl Recipient {
             Kind::Age(recipient) => Ok((Scheme::Age, age_item::wrap(content, recipient, hint)?)),
             Kind::Passphrase(lock) => Ok((Scheme::Age, lock.wrap(content)?)),
             Kind::Jwe(public) => Ok((Scheme::Jwe, jwe::wrap(content, public, &hint)?)),
+            Kind::Pkcs7(certificate) => Ok((Scheme::Pkcs7, pkcs7::wrap(content, certificate)?)),
         }
     }
 
@@ -66,7 +77,8 @@ impl Recipient {
         match &self.0 {
             Kind::Age(recipient) => Some(hint::of(key, recipient.to_string().as_bytes())),
             Kind::Jwe(public) => Some(hint::of(key, public.id())),
-            Kind::Passphrase(_) => None,
+            // There is no room for one in a message of PKCS#7.
+            Kind::Passphrase(_) | Kind::Pkcs7(_) => None,
         }
     }
 }
@@ -77,6 +89,7 @@ impl fmt::Debug for Recipient {
             Kind::Age(_) => "Recipient::Age(..)",
             Kind::Jwe(_) => "Recipient::Jwe(..)",
             Kind::Passphrase(_) => "Recipient::Passphrase(..)",
+            Kind::Pkcs7(_) => "Recipient::Pkcs7(..)",
         })
     }
 }

@@ -10,7 +10,10 @@ use aws_lc_rs::rsa::{
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use sealcrate_crypt::Unencrypted;
-use sealcrate_crypt::ocicrypt::{DecryptError, LayerKey, Pkcs7Error, Unbound, WrappedKeyError};
+use sealcrate_crypt::ocicrypt::{
+    CertificateError, DecryptError, Identity, IdentityError, LayerKey, Pkcs7Error, PublicKeyError,
+    Recipient, Unbound, WrappedKeyError,
+};
 use sealcrate_image::Descriptor;
 
 use crate::support::{Parts, data, fixture, identity, opened, read_all};
@@ -167,5 +170,24 @@ fn what_does_not_authenticate_is_not_tried() {
         let error = unwrapped(&descriptor).unwrap_err();
         let DecryptError::WrappedKey { source, .. } = error else { panic!("{error}") };
         assert_eq!(source, WrappedKeyError::Pkcs7(Pkcs7Error::Unsupported(refused)));
+    }
+}
+
+#[test]
+fn certificates_are_told_from_keys() {
+    let read = |name: &str| std::fs::read(data().join("keys").join(name)).unwrap();
+    let pem = String::from_utf8(read("x509.cert.pem")).unwrap();
+    let body: String = pem.lines().filter(|line| !line.starts_with('-')).collect();
+    for file in [pem.into_bytes(), STANDARD.decode(body).unwrap()] {
+        assert!(Recipient::pkcs7(&file).is_ok());
+        assert!(matches!(Identity::parse(&file), Err(IdentityError::Certificate)));
+        assert!(matches!(
+            Recipient::jwe(&file),
+            Err(PublicKeyError::Certificate | PublicKeyError::NoKey)
+        ));
+    }
+    for name in ["x509.key.pem", "rsa.pub.pem", "ec.pkcs8.der", "ec.jwk"] {
+        let refused = Recipient::pkcs7(&read(name)).unwrap_err();
+        assert_eq!(refused, CertificateError::NoCertificate, "{name}");
     }
 }
