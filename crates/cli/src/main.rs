@@ -14,6 +14,7 @@ mod interrupt;
 mod keys;
 mod places;
 mod progress;
+mod pushed;
 mod registry_access;
 mod report;
 mod session;

@@ -10,7 +10,7 @@ use sealcrate_crypt::senetas::{
     self, Decrypted, EncryptError, Encryptor, FreshKey, KeyDataShape, KeyDerivation, Protection,
     Unencrypted,
 };
-use sealcrate_image::engine::ExportForm;
+use sealcrate_image::engine::{ExportForm, Spared};
 use sealcrate_image::{
     CompressionLevel, Compressor, Descriptor, Image, Layer, LayerForm, Location, Manifest,
     Prefetch, Progress, Sink, Source, Transfer, WriteError,
@@ -52,12 +52,17 @@ impl Session {
     }
 
     /// Opens `from`, whose layers will go to `to`: where they have to be compressed for that, those
-    /// of an engine are on their way out of it.
-    pub(crate) fn source(&self, from: &Location, to: &Location) -> Result<Arc<dyn Source>> {
+    /// of an engine are on their way out of it, but for what is `spared`.
+    pub(crate) fn source(
+        &self,
+        from: &Location,
+        to: &Location,
+        spared: &Spared,
+    ) -> Result<Arc<dyn Source>> {
         let form = match to {
             Location::DockerArchive { .. } | Location::DockerDaemon(_) => ExportForm::AsTheyCome,
             Location::OciArchive { .. } | Location::OciLayout { .. } | Location::Registry(_) => {
-                ExportForm::Packed(&self.transfer.compressor)
+                ExportForm::Packed { compressor: &self.transfer.compressor, spared }
             }
         };
         self.places.source(from, form)
@@ -90,9 +95,17 @@ impl Session {
             return Err(Usage(text.to_owned()).into());
         }
         let transfer = &self.transfer;
+        let (mut layers, mut present) = (image.layers.clone(), Vec::new());
+        for (place, layer) in layers.iter_mut().enumerate() {
+            let reused = encryptor.reused(place, layer)?;
+            present.push(reused.is_some());
+            if let Some(reused) = reused {
+                *layer = reused;
+            }
+        }
         let layers = transfer.put_layers(
-            &image.layers,
-            &[],
+            &layers,
+            &present,
             LayerForm::AsItComes,
             sink,
             |place, layer| -> Result<_> {

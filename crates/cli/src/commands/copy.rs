@@ -5,6 +5,7 @@ use std::sync::Arc;
 use anyhow::Result;
 use sealcrate_crypt::Passphrase;
 use sealcrate_crypt::select::Selection;
+use sealcrate_image::engine::Spared;
 use sealcrate_image::{
     Artifact, Descriptor, Image, Index, LayerForm, Location, Prefetch, RawManifest, Sink, Source,
 };
@@ -31,7 +32,7 @@ pub(crate) fn run(args: &CopyArgs, session: &Session) -> Result<()> {
         return Err(Usage(text.to_owned()).into());
     }
     let key = new_passphrase.map(|passphrase| session::begin_key(passphrase, &args.encryption));
-    let source = session.source(from, to)?;
+    let source = session.source(from, to, &Spared::default())?;
     let reading = Reading { from, to, args: &args.reading };
     let (written, image) = match key {
         Some(key) => encrypt_into(args, session, &source, passphrase, key)?,

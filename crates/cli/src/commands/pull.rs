@@ -1,6 +1,7 @@
 //! `pull`: an image out of a registry, decrypted into the engine or elsewhere.
 
 use anyhow::Result;
+use sealcrate_image::engine::Spared;
 use sealcrate_image::{EngineName, Location, Reference};
 
 use super::copy::{self, Reading};
@@ -16,7 +17,7 @@ pub(crate) fn run(args: &PullArgs, session: &Session) -> Result<()> {
     if given.is_some() {
         copy::refuse_to_publish(&to, &args.reading)?;
     }
-    let source = session.source(&from, &to)?;
+    let source = session.source(&from, &to, &Spared::default())?;
     let image = copy::read_image(&source, &args.reading)?;
     let passphrase = match given {
         Some(passphrase) => Some(passphrase),

@@ -4,17 +4,19 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use anyhow::Result;
-use sealcrate_crypt::senetas::Encryptor;
-use sealcrate_image::engine::ExportForm;
+use sealcrate_crypt::Passphrase;
+use sealcrate_crypt::senetas::{Encryptor, Pushed};
+use sealcrate_image::engine::{ExportForm, Spared};
 use sealcrate_image::{
     ATTESTED, Artifact, Config, Descriptor, EngineName, Family, Image, Index, Location, Platform,
-    Prefetch, Sink, Source,
+    Prefetch, Reference, Sink, Source,
 };
 use serde_json::json;
 
 use super::{name_beside, print, print_written};
 use crate::args::{Protection, PushArgs};
 use crate::failure::Usage;
+use crate::pushed;
 use crate::report::{self, Clear};
 use crate::session::{self, Session};
 use crate::talk;
@@ -33,39 +35,47 @@ pub(crate) fn run(args: &PushArgs, session: &Session) -> Result<()> {
         .clone()
         .unwrap_or_else(|| Location::DockerDaemon(EngineName::Named(args.name.clone())));
     let to = Location::Registry(args.name.clone());
-    let key = match args.protection {
-        Protection::Passphrase if !args.dry_run => {
-            let passphrase = session.keys.to_encrypt(&args.passphrase)?;
-            Some(session::begin_key(passphrase, &args.encryption))
-        }
-        _ => None,
-    };
-    let source = match args.dry_run {
-        true => session.places.source(&from, ExportForm::AsTheyCome)?,
-        false => session.source(&from, &to)?,
-    };
-    let chosen = Chosen::read(&source, args.platform.as_ref())?;
-    let selection = match args.protection {
-        Protection::Passphrase => {
-            Some(session.selection(&args.selection, |base| name_beside(base, &from))?)
-        }
-        Protection::None => None,
-    };
     if args.dry_run {
-        let encrypted = match &selection {
-            Some(selection) => Encryptor::choose(&chosen.image, selection)?,
-            None => BTreeSet::new(),
-        };
-        return say_what_would_happen(args, &chosen, &encrypted);
+        return dry_run(args, session, &from);
     }
-    let encryptor = match (&selection, key) {
-        (Some(selection), Some(key)) => {
-            Some(key.encryptor(&chosen.image, selection, &args.encryption)?)
+    let read = |spared: &Spared| -> Result<_> {
+        let source = session.source(&from, &to, spared)?;
+        let chosen = Chosen::read(&source, args.platform.as_ref())?;
+        Ok((source, chosen))
+    };
+    let (source, chosen, encryptor, sink) = match args.protection {
+        Protection::None => {
+            let (source, chosen) = read(&Spared::default())?;
+            (source, chosen, None, session.places.sink(&to)?)
         }
-        _ => None,
+        Protection::Passphrase => {
+            let passphrase = session.keys.to_encrypt(&args.passphrase)?;
+            let key = session::begin_key(passphrase.clone(), &args.encryption);
+            let selection = session.selection(&args.selection, |base| name_beside(base, &from))?;
+            // Mistakes are told before a registry is asked for anything, as far as they can be seen.
+            let early = match &from {
+                Location::DockerDaemon(_) => session.places.diff_ids(&from).map(|_| None)?,
+                _ => Some(read(&Spared::default())?),
+            };
+            if let Some((_, chosen)) = &early {
+                Encryptor::choose(&chosen.image, &selection)?;
+            }
+            let sink = session.places.sink(&to)?;
+            let mut pushed = pushed_before(args, session, &passphrase, &*sink)?;
+            let (mut source, mut chosen) = match early {
+                Some(early) => early,
+                None => read(&pushed::spared(&pushed))?,
+            };
+            let encryptor = key.encryptor(&chosen.image, &selection, &args.encryption)?;
+            let changed = encryptor.changed(&pushed, &chosen.image);
+            if !changed.is_empty() {
+                pushed.forget(&changed);
+                (source, chosen) = read(&pushed::spared(&pushed))?;
+            }
+            (source, chosen, Some(encryptor.reuse(pushed)), sink)
+        }
     };
     chosen.tell_what_is_dropped(args);
-    let sink = session.places.sink(&to)?;
     let image = match &encryptor {
         Some(encryptor) => session.put_encrypted(&chosen.image, encryptor, &*sink)?,
         None => session.put_plain(&chosen.image, Prefetch::default(), &*sink)?,
@@ -77,6 +87,33 @@ pub(crate) fn run(args: &PushArgs, session: &Session) -> Result<()> {
         session.commit(&image, &*sink)?
     };
     print_written(args.output, &to, &written, &image)
+}
+
+/// Returns what was pushed before and need not be sent again.
+fn pushed_before(
+    args: &PushArgs,
+    session: &Session,
+    passphrase: &Passphrase,
+    sink: &dyn Sink,
+) -> Result<Pushed> {
+    if args.no_cache {
+        return Ok(Pushed::default());
+    }
+    let images: Vec<&Reference> = [&args.name].into_iter().chain(&args.cache_from).collect();
+    pushed::find(session, &images, args.platform.as_ref(), passphrase, sink)
+}
+
+fn dry_run(args: &PushArgs, session: &Session, from: &Location) -> Result<()> {
+    let source = session.places.source(from, ExportForm::AsTheyCome)?;
+    let chosen = Chosen::read(&source, args.platform.as_ref())?;
+    let encrypted = match args.protection {
+        Protection::Passphrase => {
+            let selection = session.selection(&args.selection, |base| name_beside(base, from))?;
+            Encryptor::choose(&chosen.image, &selection)?
+        }
+        Protection::None => BTreeSet::new(),
+    };
+    say_what_would_happen(args, &chosen, &encrypted)
 }
 
 /// What is pushed out of a source that may hold several images.
