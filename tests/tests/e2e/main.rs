@@ -9,6 +9,7 @@ mod builders;
 mod engine;
 mod fixtures;
 mod generated;
+mod indexes;
 mod inspect;
 mod machine;
 mod made;

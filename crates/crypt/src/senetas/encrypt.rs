@@ -19,7 +19,7 @@ use crate::dare::DareWriter;
 use crate::random::random;
 use crate::select::{ChooseError, Selection, choose};
 
-/// A key-encryption key for one image, under a fresh salt.
+/// A key-encryption key for one image, or those of one index, under a fresh salt.
 pub struct FreshKey {
     kek: KeyEncryptionKey,
     salt: [u8; 16],
@@ -81,23 +81,23 @@ impl FreshKey {
 /// All blobs share one salt, so that one run of the key derivation opens the image; each has a data
 /// key and a nonce of its own, and all are fresh.
 pub struct Encryptor {
-    key: FreshKey,
+    key: Arc<FreshKey>,
     shape: KeyDataShape,
     chosen: BTreeSet<usize>,
 }
 
 impl Encryptor {
-    /// Chooses the layers of `image`, to be encrypted under `key`, which is used up by that.
+    /// Chooses the layers of `image`, to be encrypted under `key`.
     ///
     /// # Errors
     /// An image that is encrypted already, or a selection that does not fit it.
     pub fn new(
         image: &Image,
         selection: &Selection,
-        key: FreshKey,
+        key: impl Into<Arc<FreshKey>>,
         shape: KeyDataShape,
     ) -> Result<Self, EncryptError> {
-        Ok(Self { key, shape, chosen: choose(image, selection)? })
+        Ok(Self { key: key.into(), shape, chosen: choose(image, selection)? })
     }
 
     /// Returns the layer at `place` as it is to be stored: gzipped, and encrypted if it was chosen.
