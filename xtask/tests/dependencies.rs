@@ -22,11 +22,16 @@ fn found<'n>(tree: &BTreeSet<String>, names: &[&'n str]) -> Vec<&'n str> {
     names.iter().copied().filter(|name| tree.contains(*name)).collect()
 }
 
+/// The age library has combinators of futures in its tree, and nothing that runs them on I/O.
+fn network_but_for_age() -> Vec<&'static str> {
+    NETWORK.into_iter().filter(|&name| name != "futures-util").collect()
+}
+
 #[test]
 fn cryptography_is_built_without_network() {
     let tree = tree("sealcrate-crypt");
     assert!(tree.contains("sealcrate-image"));
-    assert_eq!(found(&tree, &NETWORK), [""; 0]);
+    assert_eq!(found(&tree, &network_but_for_age()), [""; 0]);
     assert_eq!(found(&tree, &["sealcrate"]), [""; 0]);
 }
 
@@ -42,9 +47,7 @@ fn images_are_built_without_network_and_cryptography() {
 fn packed_programs_are_written_without_network_and_layer_formats() {
     let tree = tree("sealcrate-pack");
     assert!(tree.contains("sealcrate-image") && tree.contains("sealcrate-packfile"));
-    // The age library has combinators of futures in its tree, and nothing that runs them on I/O.
-    let network: Vec<&str> = NETWORK.into_iter().filter(|&name| name != "futures-util").collect();
-    assert_eq!(found(&tree, &network), [""; 0]);
+    assert_eq!(found(&tree, &network_but_for_age()), [""; 0]);
     assert_eq!(found(&tree, &["sealcrate", "sealcrate-crypt"]), [""; 0]);
 }
 

@@ -3,6 +3,7 @@
 //! Libraries say what happened; here it is decided what that means to the user: which of the
 //! documented exit codes, and what to do next.
 
+mod ocicrypt;
 mod packed;
 
 use std::error::Error;
@@ -11,7 +12,7 @@ use std::process::ExitCode;
 
 use sealcrate_crypt::PassphraseError;
 use sealcrate_crypt::dare::DareError;
-use sealcrate_crypt::select::SelectError;
+use sealcrate_crypt::select::{ChooseError, SelectError};
 use sealcrate_crypt::senetas::{
     DecryptError, EncryptError, KdfError, KeyDataError, SealedConfigError,
 };
@@ -22,10 +23,14 @@ use thiserror::Error;
 
 use crate::{report, talk};
 
+pub(crate) use ocicrypt::{MissingImageIdentity, WrongKind};
 pub(crate) use packed::{MissingIdentity, Privileged};
 
 /// Longer errors are cut: names and types in them may be anybody's.
 const MAX_LINE: usize = 2000;
+
+const UNENCRYPTED: &str = "somebody may have put it in the place of an encrypted one; if it is what \
+                           you want, say so with --allow-unencrypted";
 
 /// Tells that a key is needed and there is none.
 #[derive(Debug, Error)]
@@ -120,16 +125,16 @@ fn kind_of(error: &(dyn Error + 'static)) -> Option<Kind> {
     let is_usage = error.is::<Usage>()
         || error.is::<ReferenceError>()
         || matches!(error.downcast_ref(), Some(EncryptError::Iterations(_)));
-    if is_usage { Some(Kind::Usage) } else { packed::kind_of(error) }
+    if is_usage {
+        return Some(Kind::Usage);
+    }
+    ocicrypt::kind_of(error).or_else(|| packed::kind_of(error))
 }
 
 fn hint(error: &(dyn Error + 'static)) -> Option<&'static str> {
     if let Some(error) = error.downcast_ref::<DecryptError>() {
         return match error {
-            DecryptError::NotEncrypted | DecryptError::ConfigNotEncrypted => Some(
-                "somebody may have put it in the place of an encrypted one; if it is what you \
-                 want, say so with --allow-unencrypted",
-            ),
+            DecryptError::NotEncrypted | DecryptError::ConfigNotEncrypted => Some(UNENCRYPTED),
             DecryptError::WrongPassphrase => Some(
                 "no layer was read, and nothing was written; of a passphrase in a file, one line end at \
                  its end does not count, but every space does",
@@ -161,14 +166,12 @@ fn hint(error: &(dyn Error + 'static)) -> Option<&'static str> {
              will do as well, for copy with --decrypt",
         );
     }
-    if let Some(error) = error.downcast_ref::<EncryptError>() {
-        return match error {
-            EncryptError::AlreadyEncrypted => Some(
-                "to change its passphrase, copy it with --pass-file for the old one and \
-                 --new-pass-file for the new one",
-            ),
-            _ => None,
-        };
+    if matches!(error.downcast_ref(), Some(ChooseError::AlreadyEncrypted)) {
+        return Some(
+            "`sealcrate rewrap` changes who can open it; to encrypt it anew elsewhere, copy it with \
+             --pass-file for the old passphrase, or --identity, and --new-pass-file or --recipient for \
+             the new ones",
+        );
     }
     if let Some(error) = error.downcast_ref::<SelectError>() {
         return match error {
@@ -183,7 +186,7 @@ fn hint(error: &(dyn Error + 'static)) -> Option<&'static str> {
             _ => None,
         };
     }
-    packed::hint(error)
+    ocicrypt::hint(error).or_else(|| packed::hint(error))
 }
 
 fn registry_hint(error: &RegistryError) -> Option<&'static str> {

@@ -1,5 +1,8 @@
 //! Passphrases from wherever the user keeps them: a file, a descriptor, the environment, a prompt.
 
+mod identities;
+mod recipients;
+
 use std::ffi::OsString;
 use std::fs::File;
 use std::io::{self, Read};
@@ -14,6 +17,9 @@ use zeroize::Zeroizing;
 use crate::args::{NewPassphraseArgs, PassphraseArgs};
 use crate::failure::MissingKey;
 use crate::talk;
+
+pub(crate) use identities::identities;
+pub(crate) use recipients::recipients;
 
 /// The variable that counts when no source is named on the command line.
 pub(crate) const VARIABLE: &str = "SEALCRATE_PASS";

@@ -9,9 +9,12 @@ mod commands;
 mod credentials;
 mod destination;
 mod docker_host;
+mod encryption;
+mod exposure;
 mod failure;
 mod interrupt;
 mod keys;
+mod opening;
 mod places;
 mod progress;
 mod pushed;
@@ -56,6 +59,7 @@ fn run(cli: &Cli) -> Result<()> {
         Command::Copy(args) => {
             commands::copy::run(args, &writing(&args.registry, &args.compression)?)
         }
+        Command::Rewrap(args) => commands::rewrap::run(args, &reading(&args.registry)?),
         Command::Inspect(args) => commands::inspect::run(args, &reading(&args.registry)?),
         Command::Pack(args) => commands::pack::run(args, &begin(&cli.talk)?),
         Command::Unpack(args) => commands::unpack::run(args, &begin(&cli.talk)?),

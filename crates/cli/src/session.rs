@@ -4,19 +4,15 @@ use std::sync::Arc;
 use std::thread;
 
 use anyhow::Result;
-use sealcrate_crypt::Passphrase;
 use sealcrate_crypt::select::Selection;
-use sealcrate_crypt::senetas::{
-    self, Decrypted, EncryptError, Encryptor, FreshKey, KeyDataShape, KeyDerivation, Protection,
-    Unencrypted,
-};
 use sealcrate_image::engine::{ExportForm, Spared};
 use sealcrate_image::{
-    CompressionLevel, Compressor, Descriptor, Image, Layer, LayerForm, Location, Manifest,
-    Prefetch, Progress, Sink, Source, Transfer, WriteError,
+    CompressionLevel, Compressor, Descriptor, Image, Layer, LayerForm, Location, Prefetch,
+    Progress, Sink, Source, Transfer, WriteError,
 };
 
-use crate::args::{EncryptionArgs, ImageName, ReadingArgs, SelectionArgs};
+use crate::args::{ImageName, SelectionArgs};
+use crate::encryption::Encryptor;
 use crate::failure::Usage;
 use crate::interrupt::Interrupt;
 use crate::keys::Ambient;
@@ -52,13 +48,9 @@ impl Session {
     }
 
     /// Opens `from`, whose layers will go to `to`: where they have to be compressed for that, those
-    /// of an engine are on their way out of it, but for what is `spared`.
-    pub(crate) fn source(
-        &self,
-        from: &Location,
-        to: &Location,
-        spared: &Spared,
-    ) -> Result<Arc<dyn Source>> {
+    /// of an engine are on their way out of it.
+    pub(crate) fn source(&self, from: &Location, to: &Location) -> Result<Arc<dyn Source>> {
+        let spared = &Spared::default();
         let form = match to {
             Location::DockerArchive { .. } | Location::DockerDaemon(_) => ExportForm::AsTheyCome,
             Location::OciArchive { .. } | Location::OciLayout { .. } | Location::Registry(_) => {
@@ -94,7 +86,6 @@ impl Session {
             let text = "an encrypted image can be written to a registry or an OCI layout only";
             return Err(Usage(text.to_owned()).into());
         }
-        let transfer = &self.transfer;
         let (mut layers, mut present) = (image.layers.clone(), Vec::new());
         for (place, layer) in layers.iter_mut().enumerate() {
             let reused = encryptor.reused(place, layer)?;
@@ -103,17 +94,10 @@ impl Session {
                 *layer = reused;
             }
         }
-        let layers = transfer.put_layers(
-            &layers,
-            &present,
-            LayerForm::AsItComes,
-            sink,
-            |place, layer| -> Result<_> {
-                let (compressor, spool) = (&transfer.compressor, &transfer.spool);
-                Ok(encryptor.layer(place, layer, compressor, spool, &*transfer.progress)?)
-            },
-        )?;
-        Ok(encryptor.finish(image, layers)?)
+        let form = LayerForm::AsItComes;
+        let encrypt = |place, layer: &Layer| encryptor.layer(place, layer, &self.transfer);
+        let layers = self.transfer.put_layers(&layers, &present, form, sink, encrypt)?;
+        encryptor.finish(image, layers)
     }
 
     /// Puts those layers of `image` that `sink` lacks into it as they are, and returns the image as
@@ -153,47 +137,4 @@ impl Session {
             _ => (Prefetch::default(), image),
         }
     }
-
-    /// Decrypts `image`.
-    pub(crate) fn decrypt(
-        &self,
-        image: &Image,
-        passphrase: Passphrase,
-        args: &ReadingArgs,
-    ) -> Result<Decrypted> {
-        let unencrypted =
-            if args.allow_unencrypted { Unencrypted::Accept } else { Unencrypted::Refuse };
-        let mut kdf = KeyDerivation::new(passphrase);
-        Ok(senetas::decrypt(image, &mut kdf, unencrypted)?)
-    }
-}
-
-/// Begins to derive the key under which an image will be encrypted, beside whatever comes next.
-pub(crate) fn begin_key(passphrase: Passphrase, args: &EncryptionArgs) -> PendingKey {
-    let iterations = args.iterations;
-    PendingKey(thread::spawn(move || FreshKey::derive(&passphrase, iterations)))
-}
-
-/// A key that is being derived.
-pub(crate) struct PendingKey(thread::JoinHandle<Result<FreshKey, EncryptError>>);
-
-impl PendingKey {
-    /// Waits for the key, and prepares to encrypt `image` under it.
-    pub(crate) fn encryptor(
-        self,
-        image: &Image,
-        selection: &Selection,
-        args: &EncryptionArgs,
-    ) -> Result<Encryptor> {
-        let shape = if args.compat { KeyDataShape::Url } else { KeyDataShape::Member };
-        let key = self.0.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
-        Ok(Encryptor::new(image, selection, key, shape)?)
-    }
-}
-
-/// Reads what of an image is encrypted, as its manifest says.
-pub(crate) fn protection(image: &Image) -> Result<Option<Protection>> {
-    let Some(raw) = &image.manifest else { return Ok(None) };
-    let protection = Protection::of(&Manifest::parse(raw)?)?;
-    Ok(protection.is_any().then_some(protection))
 }

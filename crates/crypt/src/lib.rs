@@ -3,13 +3,16 @@
 //!
 //! [`select`] chooses layers, [`senetas`] is crypto-cli's image format with its key wrapping under a
 //! passphrase, and [`dare`] the stream in which it holds layers. [`ocicrypt`] is OCI image encryption,
-//! to public keys, of which decryption is there. Nothing here touches the network, prompts, prints, or
+//! to public keys. Nothing here touches the network, prompts, prints, or
 //! reads the environment.
 
 pub mod dare;
 pub mod ocicrypt;
 mod passphrase;
+mod random;
 pub mod select;
 pub mod senetas;
+mod unencrypted;
 
 pub use passphrase::{Passphrase, PassphraseError};
+pub use unencrypted::Unencrypted;

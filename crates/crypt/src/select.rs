@@ -9,7 +9,10 @@ use sealcrate_image::{Config, DiffId, HistoryEntry};
 use serde_json::{Map, Value};
 use thiserror::Error;
 
+mod choose;
 mod label;
+
+pub use choose::{ChooseError, choose};
 
 /// The Dockerfile label that switches encryption on and off for the layers after it.
 pub const LABEL: &str = "com.senetas.crypto.enabled";
@@ -64,6 +67,11 @@ impl Selection {
         }
         Ok(chosen)
     }
+}
+
+/// Tells whether a step of the build of `config` is one that switches encryption on or off.
+pub(crate) fn is_switch(step: &HistoryEntry, config: &Config) -> bool {
+    step.empty_layer && matches!(label::switch(&step.created_by, &labels(config)), Ok(Some(_)))
 }
 
 fn labels(config: &Config) -> Map<String, Value> {

@@ -13,16 +13,30 @@ pub trait Content: Send + Sync {
     /// # Errors
     /// The medium's own; the error's inner value tells which.
     fn open(&self) -> io::Result<Box<dyn Read + Send>>;
+
+    /// Tells whether nobody else can change the bytes: they lie in memory, or in a file of this
+    /// process without a name. What was checked once need not be copied then to stay checked.
+    fn is_settled(&self) -> bool {
+        false
+    }
 }
 
 impl Content for Vec<u8> {
     fn open(&self) -> io::Result<Box<dyn Read + Send>> {
         Ok(Box::new(io::Cursor::new(self.clone())))
     }
+
+    fn is_settled(&self) -> bool {
+        true
+    }
 }
 
 impl<C: Content + ?Sized> Content for Arc<C> {
     fn open(&self) -> io::Result<Box<dyn Read + Send>> {
         (**self).open()
+    }
+
+    fn is_settled(&self) -> bool {
+        (**self).is_settled()
     }
 }

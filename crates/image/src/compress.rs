@@ -176,6 +176,31 @@ impl Compressor {
     }
 }
 
+impl Compressor {
+    /// Writes `input` to `output`, compressed as `compression` says; Zstandard at its usual level.
+    ///
+    /// # Errors
+    /// Those of `input` and `output`.
+    pub fn compress(
+        &self,
+        compression: Compression,
+        input: &mut dyn Read,
+        output: &mut dyn Write,
+    ) -> io::Result<()> {
+        match compression {
+            Compression::None => io::copy(input, output).map(|_| ()),
+            Compression::Gzip => self.gzip(input, output),
+            Compression::Zstd => {
+                let mut encoder =
+                    zstd::stream::Encoder::new(output, zstd::DEFAULT_COMPRESSION_LEVEL)?;
+                encoder.include_checksum(true)?;
+                io::copy(input, &mut encoder)?;
+                encoder.finish().map(|_| ())
+            }
+        }
+    }
+}
+
 impl Drop for Compressor {
     fn drop(&mut self) {
         self.jobs = None;

@@ -45,7 +45,8 @@ impl Image {
             .enumerate()
             .map(|(i, descriptor)| {
                 let content = source.blob(&descriptor);
-                Layer::stored(descriptor, diff_ids.get(i).copied(), content)
+                let diff_id = diff_ids.get(i).filter(|_| !descriptor.media_type.is_encrypted());
+                Layer::stored(descriptor, diff_id.copied(), content)
             })
             .collect();
         let manifest = source.stores_manifests().then_some(raw);

@@ -75,6 +75,12 @@ impl MediaType {
         *self == Self::DOCKER_MANIFEST || *self == Self::OCI_MANIFEST
     }
 
+    /// Tells whether this is the type of a layer that is encrypted, as OCI image encryption names them: its
+    /// bytes are not those of the diff ID.
+    pub fn is_encrypted(&self) -> bool {
+        self.as_str().ends_with("+encrypted")
+    }
+
     /// Returns the compression that the type of a layer names, or `None` for a type that is not an
     /// ordinary layer's.
     pub fn compression(&self) -> Option<Compression> {

@@ -187,6 +187,10 @@ impl Content for Arriving {
     fn open(&self) -> io::Result<Box<dyn Read + Send>> {
         Ok(Box::new(Follower { arrival: self.0.clone(), position: 0 }))
     }
+
+    fn is_settled(&self) -> bool {
+        true
+    }
 }
 
 struct Follower {

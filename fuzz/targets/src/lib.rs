@@ -6,6 +6,7 @@
 //! derives from it.
 
 mod age_file;
+mod age_item;
 mod annotations;
 mod archives;
 mod challenge;
@@ -36,8 +37,9 @@ pub struct Target {
 }
 
 /// All targets, by name.
-pub const TARGETS: [Target; 17] = [
+pub const TARGETS: [Target; 18] = [
     Target { name: "age_file", run: age_file::run },
+    Target { name: "age_item", run: age_item::run },
     Target { name: "annotations", run: annotations::run },
     Target { name: "challenge", run: challenge::run },
     Target { name: "config", run: config::run },

@@ -7,8 +7,9 @@ use std::sync::{Arc, LazyLock};
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE};
 use sealcrate_crypt::Passphrase;
+use sealcrate_crypt::Unencrypted;
 use sealcrate_crypt::senetas::{
-    DecryptError, Decrypted, KeyData, KeyDataShape, KeyDerivation, Seal, Unencrypted, decrypt,
+    DecryptError, Decrypted, KeyData, KeyDataShape, KeyDerivation, Seal, decrypt,
 };
 use sealcrate_image::{Config, Descriptor, Family, Image, Layer, Manifest, MediaType};
 use serde_json::{Map, Value};

@@ -3,11 +3,13 @@
 
 #![allow(missing_docs, clippy::unwrap_used)]
 
+mod age_recipients;
 mod attestations;
 mod builders;
 mod engine;
 mod fixtures;
 mod generated;
+mod indexes;
 mod inspect;
 mod machine;
 mod made;
@@ -16,8 +18,11 @@ mod passphrases;
 mod places;
 mod protection;
 mod pull;
+mod recipients;
 mod reencrypt;
 mod registries;
+mod rewrap;
 mod selection;
 mod stored;
 mod terminal;
+mod to_recipients;

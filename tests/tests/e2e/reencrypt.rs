@@ -109,7 +109,11 @@ fn encrypted_source_without_its_passphrase_is_not_encrypted_again() {
     let from = format!("docker://{}/a:1", registry.host());
     let copy = ["copy", &from, "oci:back", "--new-pass-file=key", "--all-layers", FAST];
     let done = machine.fail(1, &copy).says("the image is encrypted already");
-    assert!(done.lines("hint: ")[0].contains("--pass-file for the old one"), "{}", done.said());
+    assert!(
+        done.lines("hint: ")[0].contains("--pass-file for the old passphrase"),
+        "{}",
+        done.said()
+    );
     let name = format!("{}/b", registry.host());
     let push = ["push", &name, "--from", &from, "--pass-file=key", "--all-layers", FAST];
     machine.fail(1, &push).says("the image is encrypted already");

@@ -4,7 +4,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 use sealcrate_image::{
     CompressionLevel, Location, LocationError, Platform, Reference, ReferenceError,
 };
@@ -89,6 +89,9 @@ impl SelectionArgs {
 /// How layers that come uncompressed are compressed.
 #[derive(Debug, Args)]
 pub(crate) struct CompressionArgs {
+    /// By what
+    #[arg(long, value_enum, default_value_t, value_name = "KIND")]
+    pub(crate) compression: CompressionKind,
     /// How hard gzip tries: 1 is fastest, 12 makes the least bytes
     #[arg(
         long,
@@ -99,6 +102,16 @@ pub(crate) struct CompressionArgs {
         )
     )]
     pub(crate) compression_level: u8,
+}
+
+/// What layers are compressed by that come uncompressed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum CompressionKind {
+    /// Read everywhere
+    #[default]
+    Gzip,
+    /// Smaller, and faster to read; in images that are encrypted to recipients
+    Zstd,
 }
 
 /// How registries are reached.

@@ -6,7 +6,10 @@ use sealcrate_image::Location;
 use super::common::location;
 use super::pull::ReadingArgs;
 use super::push::{EncryptionArgs, Output};
-use super::{CompressionArgs, NewPassphraseArgs, PassphraseArgs, RegistryArgs, SelectionArgs};
+use super::{
+    CompressionArgs, IdentityArgs, ImageRecipientArgs, NewPassphraseArgs, PassphraseArgs,
+    RegistryArgs, SelectionArgs,
+};
 
 #[derive(Debug, Args)]
 pub(crate) struct CopyArgs {
@@ -25,6 +28,8 @@ pub(crate) struct CopyArgs {
     #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
     pub(crate) output: Output,
     #[command(flatten)]
+    pub(crate) keys: IdentityArgs,
+    #[command(flatten)]
     pub(crate) passphrase: PassphraseArgs,
     #[command(flatten)]
     pub(crate) new_passphrase: NewPassphraseArgs,
@@ -32,6 +37,8 @@ pub(crate) struct CopyArgs {
     pub(crate) selection: SelectionArgs,
     #[command(flatten)]
     pub(crate) compression: CompressionArgs,
+    #[command(flatten)]
+    pub(crate) recipients: ImageRecipientArgs,
     #[command(flatten)]
     pub(crate) encryption: EncryptionArgs,
     #[command(flatten)]

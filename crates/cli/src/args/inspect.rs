@@ -5,7 +5,7 @@ use sealcrate_image::Platform;
 
 use super::common::platform;
 use super::push::Output;
-use super::{ImageName, PassphraseArgs, RegistryArgs};
+use super::{IdentityArgs, ImageName, PassphraseArgs, RegistryArgs};
 
 #[derive(Debug, Args)]
 pub(crate) struct InspectArgs {
@@ -18,6 +18,8 @@ pub(crate) struct InspectArgs {
     /// How the result is printed
     #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
     pub(crate) output: Output,
+    #[command(flatten)]
+    pub(crate) keys: IdentityArgs,
     #[command(flatten)]
     pub(crate) passphrase: PassphraseArgs,
     #[command(flatten)]

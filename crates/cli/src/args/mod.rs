@@ -5,12 +5,15 @@
 
 mod common;
 mod copy;
+mod identity;
 mod inspect;
 mod keygen;
 mod pack;
 mod pull;
 mod push;
+mod recipient;
 mod respond;
+mod rewrap;
 mod unpack;
 
 use std::path::PathBuf;
@@ -19,15 +22,19 @@ use clap::{ArgAction, Parser, Subcommand};
 use clap_complete::Shell;
 
 pub(crate) use common::{
-    CompressionArgs, ImageName, NewPassphraseArgs, PassphraseArgs, RegistryArgs, SelectionArgs,
+    CompressionArgs, CompressionKind, ImageName, NewPassphraseArgs, PassphraseArgs, RegistryArgs,
+    SelectionArgs, Typed,
 };
 pub(crate) use copy::CopyArgs;
+pub(crate) use identity::{IdentityArgs, KeyFile, PasswordSource};
 pub(crate) use inspect::InspectArgs;
 pub(crate) use keygen::KeygenArgs;
 pub(crate) use pack::{PackArgs, RecipientArgs};
 pub(crate) use pull::{PullArgs, ReadingArgs};
 pub(crate) use push::{EncryptionArgs, Output, Protection, PushArgs};
+pub(crate) use recipient::{Format, ImageRecipientArgs};
 pub(crate) use respond::{RespondArgs, Subject};
+pub(crate) use rewrap::RewrapArgs;
 pub(crate) use unpack::UnpackArgs;
 
 /// Keeps container images private on public registries.
@@ -67,12 +74,18 @@ pub(crate) enum Command {
     Pull(PullArgs),
     /// Copy an image from anywhere to anywhere
     ///
-    /// Without a passphrase, bytes are copied as they are. A passphrase decrypts what is read, a new
-    /// passphrase encrypts what is written, and both together encrypt anew under new keys.
+    /// Without a key, bytes are copied as they are. A passphrase or an identity decrypts what is read, a
+    /// new passphrase encrypts what is written, and both together encrypt anew under new keys.
     ///
     /// Locations are docker-daemon:NAME[:TAG], docker-archive:FILE[:NAME:TAG], oci:DIR[:TAG],
     /// oci-archive:FILE[:TAG] and docker://NAME[:TAG|@DIGEST].
     Copy(CopyArgs),
+    /// Change who can open an encrypted image, without uploading its layers again
+    ///
+    /// In an image that is encrypted to recipients, keys are wrapped to more or less of them; one in
+    /// crypto-cli's format gets another passphrase. Data keys stay, unless --reencrypt says that layers
+    /// are to be encrypted anew.
+    Rewrap(RewrapArgs),
     /// Show what of an image is encrypted, and what a stranger can read
     Inspect(InspectArgs),
     /// Pack a program so that it opens itself when it is started with its key

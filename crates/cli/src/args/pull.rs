@@ -1,11 +1,12 @@
 //! The arguments of `pull`.
 
 use clap::Args;
+use sealcrate_crypt::Unencrypted;
 use sealcrate_image::{Location, Platform, Reference};
 
 use super::common::{location, platform};
 use super::push::Output;
-use super::{PassphraseArgs, RegistryArgs};
+use super::{IdentityArgs, PassphraseArgs, RegistryArgs};
 
 #[derive(Debug, Args)]
 pub(crate) struct PullArgs {
@@ -24,6 +25,8 @@ pub(crate) struct PullArgs {
     #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
     pub(crate) output: Output,
     #[command(flatten)]
+    pub(crate) keys: IdentityArgs,
+    #[command(flatten)]
     pub(crate) passphrase: PassphraseArgs,
     #[command(flatten)]
     pub(crate) registry: RegistryArgs,
@@ -35,10 +38,17 @@ pub(crate) struct ReadingArgs {
     /// Of several platforms, take this one: OS/ARCH[/VARIANT]
     #[arg(long, value_name = "PLATFORM", value_parser = platform)]
     pub(crate) platform: Option<Platform>,
-    /// Accept an image, or a config, that is not encrypted though a passphrase was given
+    /// Accept an image, or a config, that is not encrypted though a key was given
     #[arg(long)]
     pub(crate) allow_unencrypted: bool,
     /// Allow a decrypted image to be written to a registry
     #[arg(long)]
     pub(crate) publish_decrypted: bool,
+}
+
+impl ReadingArgs {
+    /// Returns what to do about an image that is not encrypted though a key was given.
+    pub(crate) fn unencrypted(&self) -> Unencrypted {
+        if self.allow_unencrypted { Unencrypted::Accept } else { Unencrypted::Refuse }
+    }
 }

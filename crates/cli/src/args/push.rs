@@ -5,7 +5,7 @@ use sealcrate_crypt::senetas::{DEFAULT_ITERATIONS, MAX_ITERATIONS, MIN_ITERATION
 use sealcrate_image::{Location, Platform, Reference};
 
 use super::common::{location, platform};
-use super::{CompressionArgs, PassphraseArgs, RegistryArgs, SelectionArgs};
+use super::{CompressionArgs, ImageRecipientArgs, PassphraseArgs, RegistryArgs, SelectionArgs};
 
 #[derive(Debug, Args)]
 pub(crate) struct PushArgs {
@@ -44,6 +44,8 @@ pub(crate) struct PushArgs {
     pub(crate) protection: Protection,
     #[command(flatten)]
     pub(crate) compression: CompressionArgs,
+    #[command(flatten)]
+    pub(crate) recipients: ImageRecipientArgs,
     #[command(flatten)]
     pub(crate) encryption: EncryptionArgs,
     #[command(flatten)]

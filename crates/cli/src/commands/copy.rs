@@ -4,17 +4,19 @@ use std::sync::Arc;
 
 use anyhow::Result;
 use sealcrate_crypt::Passphrase;
-use sealcrate_crypt::select::Selection;
 use sealcrate_image::engine::Spared;
 use sealcrate_image::{
     Artifact, Descriptor, Image, Index, LayerForm, Location, Prefetch, RawManifest, Sink, Source,
 };
 
-use super::{name_beside, print, print_written};
-use crate::args::{CopyArgs, ReadingArgs};
-use crate::failure::{MissingKey, Usage};
+use super::children::{self, Attestations};
+use super::{name_beside, print_index, print_written};
+use crate::args::{CompressionKind, CopyArgs, ReadingArgs};
+use crate::encryption::{Encryption, Wishes};
+use crate::failure::{MissingImageIdentity, MissingKey, Usage};
 use crate::keys;
-use crate::session::{self, PendingKey, Session, protection};
+use crate::opening::{self, Keys, Opened, Protection, Terms};
+use crate::session::Session;
 
 pub(crate) fn run(args: &CopyArgs, session: &Session) -> Result<()> {
     let new_passphrase = keys::new_passphrase(&args.new_passphrase)?;
@@ -22,38 +24,70 @@ pub(crate) fn run(args: &CopyArgs, session: &Session) -> Result<()> {
         None if args.decrypt => Some(session.keys.to_decrypt(&args.passphrase)?),
         named => named,
     };
+    let keys = Keys::new(passphrase, &args.keys)?;
     let (from, to) = (&args.source, &args.destination);
-    if passphrase.is_some() && new_passphrase.is_none() {
+    let encryption = encryption(args, new_passphrase)?;
+    if keys.is_any() && encryption.is_none() {
         refuse_to_publish(to, &args.reading)?;
     }
-    if new_passphrase.is_none() && !args.selection.is_none() {
-        let text = "layers are chosen for encryption, but no --new-pass-file or --new-pass-fd \
-                    says under which passphrase";
-        return Err(Usage(text.to_owned()).into());
-    }
-    let key = new_passphrase.map(|passphrase| session::begin_key(passphrase, &args.encryption));
-    let source = session.source(from, to, &Spared::default())?;
-    let reading = Reading { from, to, args: &args.reading };
-    let (written, image) = match key {
-        Some(key) => encrypt_into(args, session, &source, passphrase, key)?,
-        None => {
-            let artifact = Artifact::read(&source)?;
-            if let (Artifact::Index { raw, index }, None) = (&artifact, &passphrase)
-                && args.reading.platform.is_none()
-                && holds_indexes(to)
-            {
-                let written = copy_index(session, &source, raw, index, to)?;
-                let line = match to {
-                    Location::Registry(reference) => super::digested(reference, &written),
-                    other => other.to_string(),
-                };
-                return print(args.output, &line, &serde_json::to_value(&written)?);
-            }
-            let image = artifact.into_image(&source, args.reading.platform.as_ref())?;
-            read_into(session, &reading, image, passphrase)?
+    let source = match &encryption {
+        Some(encryption) => {
+            let spared = Spared::default();
+            session.places.source(from, encryption.export_form(&session.transfer, &spared))?
         }
+        None => session.source(from, to)?,
+    };
+    let terms = Terms::new(args.reading.unencrypted(), &args.keys);
+    let artifact = Artifact::read(&source)?;
+    if let (Artifact::Index { raw, index }, None) = (&artifact, &args.reading.platform)
+        && holds_indexes(to)
+        && (index.images().nth(1).is_some() || (encryption.is_none() && !keys.is_any()))
+    {
+        let written = match (encryption, keys.is_any()) {
+            (None, false) => copy_index(session, &source, raw, index, to)?,
+            (None, true) => decrypt_index(session, &source, index, to, &keys, terms)?,
+            (Some(encryption), _) => {
+                let encrypting = Encrypting { args, keys: &keys, terms, encryption: &encryption };
+                encrypting.index(session, &source, index)?
+            }
+        };
+        return print_index(args.output, to, &written);
+    }
+    let image = artifact.into_image(&source, args.reading.platform.as_ref())?;
+    let (written, image) = match encryption {
+        Some(encryption) => {
+            let encrypting = Encrypting { args, keys: &keys, terms, encryption: &encryption };
+            let sink = session.places.sink(to)?;
+            let image = encrypting.put(session, image, &*sink)?;
+            (session.commit(&image, &*sink)?, image)
+        }
+        None => read_into(session, &Reading { from, to, terms }, image, &keys)?,
     };
     print_written(args.output, to, &written, &image)
+}
+
+/// Returns what the destination is encrypted to, if it is.
+fn encryption(args: &CopyArgs, passphrase: Option<Passphrase>) -> Result<Option<Encryption>> {
+    let wishes = Wishes {
+        recipients: &args.recipients,
+        encryption: &args.encryption,
+        compression: &args.compression,
+    };
+    if passphrase.is_some() || !args.recipients.recipient.is_empty() {
+        return Encryption::begin(wishes, passphrase, || Err(MissingKey.into())).map(Some);
+    }
+    let text = if !args.selection.is_none() {
+        "layers are chosen for encryption, but no --recipient says to whom, and no --new-pass-file or \
+         --new-pass-fd under which passphrase"
+    } else if !args.recipients.is_none() {
+        "--format and --keep-history are for images that are encrypted, with --recipient, \
+         --new-pass-file or --new-pass-fd"
+    } else if args.compression.compression == CompressionKind::Zstd {
+        "--compression zstd is for images that are encrypted to recipients"
+    } else {
+        return Ok(None);
+    };
+    Err(Usage(text.to_owned()).into())
 }
 
 /// A decrypted image goes to a registry only if that is said.
@@ -71,61 +105,110 @@ pub(super) fn read_image(source: &Arc<dyn Source>, args: &ReadingArgs) -> Result
     Ok(Artifact::read(source)?.into_image(source, args.platform.as_ref())?)
 }
 
-/// From where to where an image is read.
+/// From where to where an image is read, and on which terms.
 pub(super) struct Reading<'a> {
     pub(super) from: &'a Location,
     pub(super) to: &'a Location,
-    pub(super) args: &'a ReadingArgs,
+    pub(super) terms: Terms,
 }
 
-/// Writes `image`, decrypted if there is a passphrase, to its destination. Returns what was written.
+/// Writes `image`, decrypted if there are keys, to its destination. Returns what was written.
 pub(super) fn read_into(
     session: &Session,
     reading: &Reading<'_>,
     image: Image,
-    passphrase: Option<Passphrase>,
+    keys: &Keys,
 ) -> Result<(Descriptor, Image)> {
-    let is_encrypted = protection(&image)?.is_some();
+    let protection = Protection::of(&image)?;
     let (downloads, image) = session.ahead(reading.from, image);
-    let image = match passphrase {
-        Some(passphrase) => session.decrypt(&image, passphrase, reading.args)?.image,
-        None => image,
+    let opened = if keys.is_any() {
+        opening::open(&image, keys, reading.terms, session.places.spool())?
+    } else {
+        Opened::unchanged(image)
     };
     let sink = session.places.sink(reading.to)?;
-    if is_encrypted && image.manifest.is_some() && sink.layer_form() == LayerForm::AsItComes {
+    if opened.image.manifest.is_some() && sink.layer_form() == LayerForm::AsItComes {
         // An engine or its archive would take ciphertext for a broken layer.
-        return Err(anyhow::Error::new(MissingKey).context("the image is encrypted"));
+        match protection {
+            Some(protection) if protection.takes_passphrase() => {
+                return Err(anyhow::Error::new(MissingKey).context("the image is encrypted"));
+            }
+            Some(_) => return Err(MissingImageIdentity.into()),
+            None => {}
+        }
     }
-    let image = session.put_plain(&image, downloads, &*sink)?;
+    let image = session.put_plain(&opened.image, downloads, &*sink)?;
+    opened.tell_wrong_digests();
     let written = session.commit(&image, &*sink)?;
     Ok((written, image))
 }
 
-/// Encrypts an image, after decrypting it if there is a passphrase for it.
-fn encrypt_into(
-    args: &CopyArgs,
+/// Encrypts images, after decrypting them if there are keys for them.
+struct Encrypting<'a> {
+    args: &'a CopyArgs,
+    keys: &'a Keys,
+    terms: Terms,
+    encryption: &'a Encryption,
+}
+
+impl Encrypting<'_> {
+    /// Puts the layers of `image` into `sink`, and returns the encrypted image, which is not committed
+    /// yet.
+    fn put(&self, session: &Session, image: Image, sink: &dyn Sink) -> Result<Image> {
+        let args = self.args;
+        let mut selection =
+            session.selection(&args.selection, |base| name_beside(base, &args.source))?;
+        let opened = if self.keys.is_any() {
+            // What was private stays private, unless something else is asked for.
+            if let (true, Some(protection)) = (args.selection.is_none(), Protection::of(&image)?) {
+                selection = protection.selection(&image)?;
+            }
+            opening::open(&image, self.keys, self.terms, session.places.spool())?
+        } else {
+            Opened::unchanged(image)
+        };
+        let encryptor = self.encryption.encryptor(&opened.image, &selection)?;
+        let image = session.put_encrypted(&opened.image, &encryptor, sink)?;
+        opened.tell_wrong_digests();
+        Ok(image)
+    }
+
+    /// Encrypts every image of an index into the destination.
+    fn index(
+        &self,
+        session: &Session,
+        source: &Arc<dyn Source>,
+        index: &Index,
+    ) -> Result<Descriptor> {
+        if self.args.selection.base.is_some() {
+            let text = "--base names the image of one platform: choose it with --platform";
+            return Err(Usage(text.to_owned()).into());
+        }
+        let sink = session.places.sink(&self.args.destination)?;
+        let encrypt = |image| self.put(session, image, &*sink);
+        let index = children::put(session, source, index, &*sink, Attestations::Drop, encrypt)?;
+        Ok(session.interrupt.hold(|| sink.commit_index(&index.to_raw()))?)
+    }
+}
+
+/// Decrypts every image of an index into its destination.
+fn decrypt_index(
     session: &Session,
     source: &Arc<dyn Source>,
-    passphrase: Option<Passphrase>,
-    key: PendingKey,
-) -> Result<(Descriptor, Image)> {
-    let mut image = read_image(source, &args.reading)?;
-    let mut selection =
-        session.selection(&args.selection, |base| name_beside(base, &args.source))?;
-    if let Some(passphrase) = passphrase {
-        // What was private stays private, unless something else is asked for.
-        if let (true, Some(protection)) = (args.selection.is_none(), protection(&image)?) {
-            let places = 0..i64::try_from(protection.layers.len())?;
-            let encrypted = places.zip(&protection.layers).filter(|(_, data)| data.is_some());
-            selection = Selection::Indices(encrypted.map(|(place, _)| place).collect());
-        }
-        image = session.decrypt(&image, passphrase, &args.reading)?.image;
-    }
-    let encryptor = key.encryptor(&image, &selection, &args.encryption)?;
-    let sink = session.places.sink(&args.destination)?;
-    let image = session.put_encrypted(&image, &encryptor, &*sink)?;
-    let written = session.commit(&image, &*sink)?;
-    Ok((written, image))
+    index: &Index,
+    to: &Location,
+    keys: &Keys,
+    terms: Terms,
+) -> Result<Descriptor> {
+    let sink = session.places.sink(to)?;
+    let decrypt = |image: Image| {
+        let opened = opening::open(&image, keys, terms, session.places.spool())?;
+        let image = session.put_plain(&opened.image, Prefetch::default(), &*sink)?;
+        opened.tell_wrong_digests();
+        Ok(image)
+    };
+    let index = children::put(session, source, index, &*sink, Attestations::Keep, decrypt)?;
+    Ok(session.interrupt.hold(|| sink.commit_index(&index.to_raw()))?)
 }
 
 fn holds_indexes(location: &Location) -> bool {

@@ -1,19 +1,21 @@
 //! `inspect`: what of an image is encrypted, how, and what a stranger can read.
 
-use std::collections::BTreeSet;
+mod keys;
 
 use anyhow::Result;
-use sealcrate_crypt::senetas::{
-    self, KeyData, KeyDataShape, KeyDerivation, Protection, Seal, Unencrypted,
-};
+use sealcrate_crypt::Unencrypted;
+use sealcrate_crypt::ocicrypt::{self, Binding, DecryptError, Unbound};
+use sealcrate_crypt::senetas::{self, KeyDataShape, Seal};
 use sealcrate_image::engine::ExportForm;
 use sealcrate_image::{Artifact, Config, Image, Layer, Location};
 use serde_json::{Value, json};
 
+use self::keys::{KeyCost, schemes};
 use super::print;
 use crate::args::{ImageName, InspectArgs};
+use crate::opening::{Keys, Protection, Terms};
 use crate::report::{self, Clear, printable};
-use crate::session::{Session, protection};
+use crate::session::Session;
 
 pub(crate) fn run(args: &InspectArgs, session: &Session) -> Result<()> {
     let location = match &args.image {
@@ -23,18 +25,48 @@ pub(crate) fn run(args: &InspectArgs, session: &Session) -> Result<()> {
     let source = session.places.source(&location, ExportForm::AsTheyCome)?;
     let artifact = Artifact::read(&source)?;
     let image = artifact.into_image(&source, args.platform.as_ref())?;
-    let protection = protection(&image)?;
-    let passphrase = session.keys.given(&args.passphrase)?;
-    let opened = match (&protection, passphrase) {
-        (Some(_), Some(passphrase)) => {
-            let mut kdf = KeyDerivation::new(passphrase);
-            let opened = senetas::decrypt(&image, &mut kdf, Unencrypted::Accept)?;
-            Some((Config::parse(&opened.image.config)?, opened.seal))
-        }
-        _ => None,
-    };
-    let facts = Facts { location: &location, image: &image, protection, opened };
+    let keys = Keys::new(session.keys.given(&args.passphrase)?, &args.keys)?;
+    let terms = Terms::new(Unencrypted::Accept, &args.keys);
+    let protection = Protection::of(&image)?;
+    let inside = look_inside(&image, protection.as_ref(), &keys, terms, session)?;
+    let facts = Facts { location: &location, image: &image, protection, inside };
     print(args.output, &facts.text()?, &facts.json()?)
+}
+
+/// Opens what the keys open; `None` if there are none for the image.
+fn look_inside(
+    image: &Image,
+    protection: Option<&Protection>,
+    keys: &Keys,
+    terms: Terms,
+    session: &Session,
+) -> Result<Option<Inside>> {
+    match protection {
+        Some(Protection::CryptoCli(_)) if keys.has_passphrase() => {
+            let opened = senetas::decrypt(image, &mut keys.derivation()?, terms.unencrypted)?;
+            Ok(Some(Inside::Config(Config::parse(&opened.image.config)?, opened.seal)))
+        }
+        // A passphrase in the environment need not be for this image.
+        Some(Protection::Oci(of))
+            if of.takes_passphrase() && keys.is_any() || keys.has_identity() =>
+        {
+            let identities = keys.identities(of)?;
+            let Terms { unencrypted, unbound } = terms;
+            let spool = session.places.spool();
+            let opened = ocicrypt::decrypt(image, &identities, unencrypted, unbound, spool)?;
+            Ok(Some(Inside::Binding(opened.binding)))
+        }
+        None if terms.unbound == Unbound::Refuse => Err(DecryptError::NotEncrypted.into()),
+        _ => Ok(None),
+    }
+}
+
+/// What a key opens, beside layers.
+enum Inside {
+    /// The config.
+    Config(Config, Seal),
+    /// What holds layers and config together.
+    Binding(Binding),
 }
 
 /// What there is to say.
@@ -42,7 +74,7 @@ struct Facts<'a> {
     location: &'a Location,
     image: &'a Image,
     protection: Option<Protection>,
-    opened: Option<(Config, Seal)>,
+    inside: Option<Inside>,
 }
 
 impl Facts<'_> {
@@ -54,12 +86,16 @@ impl Facts<'_> {
         }
         lines.push(format!("config    {}, {}", self.image.id(), self.config_state()));
         lines.push(format!("format    {}", self.format()));
-        if self.protection.is_some() {
-            lines.push(format!("KDF       {}", self.kdf_cost()));
+        match &self.protection {
+            Some(Protection::CryptoCli(of)) => lines.push(format!("KDF       {}", KeyCost::of(of))),
+            Some(Protection::Oci(of)) => {
+                lines.push(format!("keys      wrapped by {}", schemes(of).join(", ")));
+            }
+            None => {}
         }
         lines.push("layers".to_owned());
         for (place, layer) in self.image.layers.iter().enumerate() {
-            let state = if self.key_data(place).is_some() { "encrypted" } else { "plain" };
+            let state = if self.is_encrypted(place) { "encrypted" } else { "plain" };
             let size = report::bytes(layer.size());
             lines.push(format!("  {place:>3}  {state:<9}  {size:>10}  {}", layer.name()));
         }
@@ -68,9 +104,15 @@ impl Facts<'_> {
         if self.clear() == Clear::Everything {
             lines.extend(report::details(&stored).into_iter().map(|line| format!("  {line}")));
         }
-        if let Some((config, seal)) = &self.opened {
-            lines.push(format!("with the passphrase ({})", seal_words(*seal)));
-            lines.extend(report::details(config).into_iter().map(|line| format!("  {line}")));
+        match &self.inside {
+            Some(Inside::Config(config, seal)) => {
+                lines.push(format!("with the passphrase ({})", seal_words(*seal)));
+                lines.extend(report::details(config).into_iter().map(|line| format!("  {line}")));
+            }
+            Some(Inside::Binding(binding)) => {
+                lines.push(format!("with the key: {}", binding_words(*binding)));
+            }
+            None => {}
         }
         Ok(lines.join("\n"))
     }
@@ -91,17 +133,24 @@ impl Facts<'_> {
             "config": self.image.id(),
             "configEncrypted": self.clear() == Clear::BesideEncryption,
             "format": self.format(),
-            "kdf": self.protection.as_ref().map(|_| self.kdf_json()),
+            "kdf": self.key_cost().map(|cost| cost.json()),
+            "wrappedBy": self.schemes(),
             "layers": layers,
             "readableByAnyone": without_ciphertext(stored),
         });
-        if let Some((config, seal)) = &self.opened {
-            object["sealed"] = (*seal == Seal::Sealed).into();
-            object["secret"] = json!({
-                "config": config.runtime,
-                "diffIds": config.diff_ids(),
-                "history": config.history.iter().map(|e| &e.created_by).collect::<Vec<_>>(),
-            });
+        match &self.inside {
+            Some(Inside::Config(config, seal)) => {
+                object["sealed"] = (*seal == Seal::Sealed).into();
+                object["secret"] = json!({
+                    "config": config.runtime,
+                    "diffIds": config.diff_ids(),
+                    "history": config.history.iter().map(|e| &e.created_by).collect::<Vec<_>>(),
+                });
+            }
+            Some(Inside::Binding(binding)) => {
+                object["bound"] = (*binding == Binding::Sealed).into();
+            }
+            None => {}
         }
         Ok(object)
     }
@@ -111,22 +160,18 @@ impl Facts<'_> {
             "digest": layer.digest(),
             "mediaType": layer.media_type(),
             "size": layer.size(),
-            "encrypted": self.key_data(place).is_some(),
+            "encrypted": self.is_encrypted(place),
         })
     }
 
-    fn key_data(&self, place: usize) -> Option<&KeyData> {
-        self.protection.as_ref()?.layers.get(place)?.as_ref()
-    }
-
-    fn config_data(&self) -> Option<&KeyData> {
-        self.protection.as_ref()?.config.as_ref()
+    fn is_encrypted(&self, place: usize) -> bool {
+        self.protection.as_ref().is_some_and(|protection| protection.has_layer(place))
     }
 
     fn clear(&self) -> Clear {
-        match self.config_data() {
-            Some(_) => Clear::BesideEncryption,
-            None => Clear::Everything,
+        match &self.protection {
+            Some(Protection::CryptoCli(of)) if of.config.is_some() => Clear::BesideEncryption,
+            _ => Clear::Everything,
         }
     }
 
@@ -138,50 +183,33 @@ impl Facts<'_> {
     }
 
     fn format(&self) -> &'static str {
-        match self.protection.as_ref().and_then(|protection| protection.shape) {
-            Some(KeyDataShape::Member) => "crypto-cli, key data in the member \"crypto\"",
-            Some(KeyDataShape::Url) => "crypto-cli, key data in the member \"urls\" (compat)",
-            None => {
-                let encrypted = |layer: &Layer| layer.media_type().as_str().ends_with("+encrypted");
-                if self.image.layers.iter().any(encrypted) {
-                    "OCI image encryption"
-                } else {
-                    "not encrypted"
-                }
-            }
+        match &self.protection {
+            Some(Protection::CryptoCli(of)) => match of.shape {
+                Some(KeyDataShape::Url) => "crypto-cli, key data in the member \"urls\" (compat)",
+                _ => "crypto-cli, key data in the member \"crypto\"",
+            },
+            Some(Protection::Oci(_)) => "OCI image encryption",
+            None => "not encrypted",
         }
     }
 
-    /// The derivations that opening the image takes: salts with their rounds.
-    fn derivations(&self) -> BTreeSet<([u8; 16], u32)> {
-        let Some(protection) = &self.protection else { return BTreeSet::new() };
-        let all = protection.config.iter().chain(protection.layers.iter().flatten());
-        all.map(|data| (data.salt, data.iterations)).collect()
+    fn key_cost(&self) -> Option<KeyCost> {
+        match &self.protection {
+            Some(Protection::CryptoCli(of)) => Some(KeyCost::of(of)),
+            _ => None,
+        }
     }
 
-    fn total_iterations(&self) -> u64 {
-        self.derivations().iter().map(|(_, rounds)| u64::from(*rounds)).sum()
-    }
-
-    fn kdf_cost(&self) -> String {
-        format!(
-            "PBKDF2-HMAC-SHA256, {} iterations in all, for {} salt(s)",
-            self.total_iterations(),
-            self.derivations().len()
-        )
-    }
-
-    fn kdf_json(&self) -> Value {
-        json!({
-            "algorithm": "PBKDF2-HMAC-SHA256",
-            "salts": self.derivations().len(),
-            "iterations": self.total_iterations(),
-        })
+    fn schemes(&self) -> Option<Vec<String>> {
+        match &self.protection {
+            Some(Protection::Oci(of)) => Some(schemes(of)),
+            _ => None,
+        }
     }
 
     fn readable(&self, stored: &Config) -> String {
         let plain = (0..self.image.layers.len())
-            .filter(|&place| self.key_data(place).is_none())
+            .filter(|&place| !self.is_encrypted(place))
             .map(|place| place.to_string())
             .collect::<Vec<_>>();
         let layers = match plain.len() {
@@ -199,6 +227,17 @@ fn seal_words(seal: Seal) -> &'static str {
         Seal::Sealed => "the config is sealed whole, so that a change of it is noticed",
         Seal::Unsealed => {
             "written by another tool: platform, author and creation time are not authenticated"
+        }
+    }
+}
+
+fn binding_words(binding: Binding) -> &'static str {
+    match binding {
+        Binding::Sealed => {
+            "layers and config are bound to each other, so that a change of either is noticed"
+        }
+        Binding::None => {
+            "written by another tool: nothing binds the layers to each other and to the config"
         }
     }
 }

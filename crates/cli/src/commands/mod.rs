@@ -1,5 +1,6 @@
 //! One module a command.
 
+mod children;
 pub(crate) mod copy;
 pub(crate) mod inspect;
 pub(crate) mod keygen;
@@ -7,6 +8,7 @@ pub(crate) mod pack;
 pub(crate) mod pull;
 pub(crate) mod push;
 pub(crate) mod respond;
+pub(crate) mod rewrap;
 pub(crate) mod unpack;
 
 use std::fs::File;
@@ -68,6 +70,15 @@ fn print_written(
         "config": image.id(),
     });
     print(output, &name, &object)
+}
+
+/// Prints which index was written where.
+fn print_index(output: Output, location: &Location, written: &Descriptor) -> Result<()> {
+    let line = match location {
+        Location::Registry(reference) => digested(reference, written),
+        other => other.to_string(),
+    };
+    print(output, &line, &serde_json::to_value(written)?)
 }
 
 /// Prints which file was written, as sha256sum does.

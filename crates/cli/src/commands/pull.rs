@@ -1,35 +1,39 @@
 //! `pull`: an image out of a registry, decrypted into the engine or elsewhere.
 
 use anyhow::Result;
-use sealcrate_image::engine::Spared;
 use sealcrate_image::{EngineName, Location, Reference};
 
 use super::copy::{self, Reading};
 use super::print_written;
 use crate::args::PullArgs;
-use crate::session::{Session, protection};
+use crate::failure::MissingImageIdentity;
+use crate::opening::{Keys, Protection, Terms};
+use crate::session::Session;
 use crate::talk;
 
 pub(crate) fn run(args: &PullArgs, session: &Session) -> Result<()> {
     let from = Location::Registry(args.name.clone());
     let to = args.to.clone().unwrap_or_else(|| engine_name(args));
-    let given = session.keys.given(&args.passphrase)?;
-    if given.is_some() {
+    let mut keys = Keys::new(session.keys.given(&args.passphrase)?, &args.keys)?;
+    if keys.is_any() {
         copy::refuse_to_publish(&to, &args.reading)?;
     }
-    let source = session.source(&from, &to, &Spared::default())?;
+    let source = session.source(&from, &to)?;
     let image = copy::read_image(&source, &args.reading)?;
-    let passphrase = match given {
-        Some(passphrase) => Some(passphrase),
-        None if protection(&image)?.is_some() => {
-            copy::refuse_to_publish(&to, &args.reading)?;
-            Some(session.keys.to_decrypt(&args.passphrase)?)
+    if !keys.is_any() {
+        match Protection::of(&image)? {
+            Some(protection) if protection.takes_passphrase() => {
+                copy::refuse_to_publish(&to, &args.reading)?;
+                keys.take(session.keys.to_decrypt(&args.passphrase)?);
+            }
+            Some(_) => return Err(MissingImageIdentity.into()),
+            None => {}
         }
-        None => None,
-    };
-    let is_decrypted = passphrase.is_some();
-    let reading = Reading { from: &from, to: &to, args: &args.reading };
-    let (written, image) = copy::read_into(session, &reading, image, passphrase)?;
+    }
+    let is_decrypted = keys.is_any();
+    let terms = Terms::new(args.reading.unencrypted(), &args.keys);
+    let reading = Reading { from: &from, to: &to, terms };
+    let (written, image) = copy::read_into(session, &reading, image, &keys)?;
     if let (true, Location::DockerDaemon(EngineName::Named(name))) = (is_decrypted, &to)
         && args.new_name.is_none()
     {

@@ -1,25 +1,25 @@
 //! `push`: an image out of the engine, or from elsewhere, encrypted into a registry.
 
-use std::collections::BTreeSet;
+mod dry_run;
+
 use std::sync::Arc;
 
 use anyhow::Result;
 use sealcrate_crypt::Passphrase;
-use sealcrate_crypt::senetas::{Encryptor, Pushed};
+use sealcrate_crypt::select::choose;
+use sealcrate_crypt::senetas::Pushed;
 use sealcrate_image::engine::{ExportForm, Spared};
 use sealcrate_image::{
     ATTESTED, Artifact, Config, Descriptor, EngineName, Family, Image, Index, Location, Platform,
     Prefetch, Reference, Sink, Source,
 };
-use serde_json::json;
 
-use super::{name_beside, print, print_written};
-use crate::args::{Protection, PushArgs};
+use super::{name_beside, print_written};
+use crate::args::{CompressionKind, Protection, PushArgs};
+use crate::encryption::{Encryption, Wishes};
 use crate::failure::Usage;
-use crate::pushed;
-use crate::report::{self, Clear};
-use crate::session::{self, Session};
-use crate::talk;
+use crate::session::Session;
+use crate::{keys, pushed, talk};
 
 pub(crate) fn run(args: &PushArgs, session: &Session) -> Result<()> {
     if args.name.digest().is_some() {
@@ -30,51 +30,85 @@ pub(crate) fn run(args: &PushArgs, session: &Session) -> Result<()> {
         let text = "layers are chosen for encryption, but --type NONE encrypts none";
         return Err(Usage(text.to_owned()).into());
     }
+    let is_zstd = args.compression.compression == CompressionKind::Zstd;
+    if args.protection == Protection::None && (!args.recipients.is_none() || is_zstd) {
+        let text = "--type NONE encrypts nothing: --recipient, --format, --keep-history and \
+                    --compression zstd are for encrypted images";
+        return Err(Usage(text.to_owned()).into());
+    }
     let from = args
         .from
         .clone()
         .unwrap_or_else(|| Location::DockerDaemon(EngineName::Named(args.name.clone())));
     let to = Location::Registry(args.name.clone());
+    let wishes = Wishes {
+        recipients: &args.recipients,
+        encryption: &args.encryption,
+        compression: &args.compression,
+    };
+    let encryption = match args.protection {
+        Protection::Passphrase if args.dry_run => {
+            wishes.format()?;
+            None
+        }
+        Protection::Passphrase => {
+            let ask = || session.keys.to_encrypt(&args.passphrase);
+            Some(Encryption::begin(wishes, keys::named(&args.passphrase)?, ask)?)
+        }
+        Protection::None => None,
+    };
+    let selection = match args.protection {
+        Protection::Passphrase => {
+            Some(session.selection(&args.selection, |base| name_beside(base, &from))?)
+        }
+        Protection::None => None,
+    };
     if args.dry_run {
-        return dry_run(args, session, &from);
+        let source = session.places.source(&from, ExportForm::AsTheyCome)?;
+        let chosen = Chosen::read(&source, args.platform.as_ref())?;
+        return dry_run::say(args, wishes, &chosen, selection.as_ref());
     }
     let read = |spared: &Spared| -> Result<_> {
-        let source = session.source(&from, &to, spared)?;
+        let form = match &encryption {
+            Some(encryption) => encryption.export_form(&session.transfer, spared),
+            None => ExportForm::Packed { compressor: &session.transfer.compressor, spared },
+        };
+        let source = session.places.source(&from, form)?;
         let chosen = Chosen::read(&source, args.platform.as_ref())?;
         Ok((source, chosen))
     };
-    let (source, chosen, encryptor, sink) = match args.protection {
-        Protection::None => {
-            let (source, chosen) = read(&Spared::default())?;
-            (source, chosen, None, session.places.sink(&to)?)
-        }
-        Protection::Passphrase => {
-            let passphrase = session.keys.to_encrypt(&args.passphrase)?;
-            let key = session::begin_key(passphrase.clone(), &args.encryption);
-            let selection = session.selection(&args.selection, |base| name_beside(base, &from))?;
-            // Mistakes are told before a registry is asked for anything, as far as they can be seen.
-            let early = match &from {
-                Location::DockerDaemon(_) => session.places.diff_ids(&from).map(|_| None)?,
-                _ => Some(read(&Spared::default())?),
-            };
-            if let Some((_, chosen)) = &early {
-                Encryptor::choose(&chosen.image, &selection)?;
-            }
-            let sink = session.places.sink(&to)?;
-            let mut pushed = pushed_before(args, session, &passphrase, &*sink)?;
-            let (mut source, mut chosen) = match early {
-                Some(early) => early,
-                None => read(&pushed::spared(&pushed))?,
-            };
-            let encryptor = key.encryptor(&chosen.image, &selection, &args.encryption)?;
-            let changed = encryptor.changed(&pushed, &chosen.image);
-            if !changed.is_empty() {
-                pushed.forget(&changed);
-                (source, chosen) = read(&pushed::spared(&pushed))?;
-            }
-            (source, chosen, Some(encryptor.reuse(pushed)), sink)
-        }
+    let reusing = encryption.as_ref().and_then(Encryption::reusing).filter(|_| !args.no_cache);
+    // What an engine need not export, is better known before; of all else, mistakes are told first.
+    let early = match (reusing, &from) {
+        (Some(_), Location::DockerDaemon(_)) => session.places.diff_ids(&from).map(|_| None)?,
+        _ => Some(read(&Spared::default())?),
     };
+    if let (Some((_, chosen)), Some(selection)) = (&early, &selection) {
+        choose(&chosen.image, selection)?;
+    }
+    let sink = session.places.sink(&to)?;
+    let mut pushed = match reusing {
+        Some(passphrase) => pushed_before(args, session, passphrase, &*sink)?,
+        None => Pushed::default(),
+    };
+    let (mut source, mut chosen) = match early {
+        Some(early) => early,
+        None => read(&pushed::spared(&pushed))?,
+    };
+    let mut encryptor = match (&selection, &encryption) {
+        (Some(selection), Some(encryption)) => {
+            Some(encryption.encryptor(&chosen.image, selection)?)
+        }
+        _ => None,
+    };
+    if let Some(made) = encryptor.take() {
+        let changed = made.changed(&pushed, &chosen.image);
+        if !changed.is_empty() {
+            pushed.forget(&changed);
+            (source, chosen) = read(&pushed::spared(&pushed))?;
+        }
+        encryptor = Some(made.reuse(pushed));
+    }
     chosen.tell_what_is_dropped(args);
     let image = match &encryptor {
         Some(encryptor) => session.put_encrypted(&chosen.image, encryptor, &*sink)?,
@@ -96,24 +130,8 @@ fn pushed_before(
     passphrase: &Passphrase,
     sink: &dyn Sink,
 ) -> Result<Pushed> {
-    if args.no_cache {
-        return Ok(Pushed::default());
-    }
     let images: Vec<&Reference> = [&args.name].into_iter().chain(&args.cache_from).collect();
     pushed::find(session, &images, args.platform.as_ref(), passphrase, sink)
-}
-
-fn dry_run(args: &PushArgs, session: &Session, from: &Location) -> Result<()> {
-    let source = session.places.source(from, ExportForm::AsTheyCome)?;
-    let chosen = Chosen::read(&source, args.platform.as_ref())?;
-    let encrypted = match args.protection {
-        Protection::Passphrase => {
-            let selection = session.selection(&args.selection, |base| name_beside(base, from))?;
-            Encryptor::choose(&chosen.image, &selection)?
-        }
-        Protection::None => BTreeSet::new(),
-    };
-    say_what_would_happen(args, &chosen, &encrypted)
 }
 
 /// What is pushed out of a source that may hold several images.
@@ -181,33 +199,4 @@ fn put_beside_attestations(
         manifests.push(attestation);
     }
     Ok(Index::new(manifests))
-}
-
-fn say_what_would_happen(
-    args: &PushArgs,
-    chosen: &Chosen,
-    encrypted: &BTreeSet<usize>,
-) -> Result<()> {
-    let config = Config::parse(&chosen.image.config)?;
-    let is_encrypted = args.protection == Protection::Passphrase;
-    let mut lines = vec![format!("would push to {}", args.name.familiar())];
-    let mut layers = Vec::new();
-    for (place, layer) in chosen.image.layers.iter().enumerate() {
-        let state = if encrypted.contains(&place) { "encrypted" } else { "visible" };
-        lines.push(format!("layer {place:>3}  {state:<9}  {}", report::bytes(layer.size())));
-        layers.push(json!({ "encrypted": encrypted.contains(&place), "size": layer.size() }));
-    }
-    let clear = if is_encrypted { Clear::BesideEncryption } else { Clear::Everything };
-    lines.push(format!("visible in the config: {}", report::visible(&config, clear)));
-    for attestation in &chosen.attestations {
-        let state = if args.keep_attestations { "visible" } else { "left out" };
-        lines.push(format!("attestation {}: {state}", attestation.digest.short()));
-    }
-    let object = json!({
-        "reference": args.name.familiar(),
-        "configEncrypted": is_encrypted,
-        "layers": layers,
-        "attestations": chosen.attestations.iter().map(|child| child.digest).collect::<Vec<_>>(),
-    });
-    print(args.output, &lines.join("\n"), &object)
 }

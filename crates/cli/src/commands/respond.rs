@@ -10,7 +10,8 @@ use sealcrate_pack::{AnswerError, Packed, Question, holds_program};
 use super::{open, print_line};
 use crate::args::{RespondArgs, Subject};
 use crate::keys;
-use crate::session::{Session, protection};
+use crate::opening::Protection;
+use crate::session::Session;
 use crate::talk;
 
 /// A longer input is no challenge.
@@ -58,13 +59,11 @@ fn search(
 ) -> Result<()> {
     let source = session.places.source(location, ExportForm::AsTheyCome)?;
     let image = Artifact::read(&source)?.into_image(&source, platform)?;
-    let protection = protection(&image)?;
+    let protection = Protection::of(&image)?;
     let header = question.header();
     // What is put into an image last is what is private most often.
     for (place, layer) in image.layers.iter().enumerate().rev() {
-        let has_key =
-            protection.as_ref().is_some_and(|of| of.layers.get(place).is_some_and(Option::is_some));
-        if has_key || layer.media_type().as_str().ends_with("+encrypted") {
+        if protection.as_ref().is_some_and(|protection| protection.has_layer(place)) {
             talk::note(format!("layer {} is encrypted, and not searched", layer.name()));
             continue;
         }

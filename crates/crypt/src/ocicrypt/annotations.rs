@@ -1,20 +1,60 @@
 //! Annotations: what the descriptor of an encrypted layer says of its key. Nothing in them is
 //! authenticated or secret.
 
+use std::collections::BTreeMap;
+use std::fmt;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use sealcrate_image::{Descriptor, MediaType};
+use sealcrate_image::{Descriptor, Image, Layer, Manifest, MediaType};
 use thiserror::Error;
 
+use super::age_item::AgeItem;
 use super::options::{OptionsError, PublicOptions};
 
 const PREFIX: &str = "org.opencontainers.image.enc.";
 const KEYS: &str = "org.opencontainers.image.enc.keys.";
 const PUBLIC_OPTIONS: &str = "org.opencontainers.image.enc.pubopts";
+const AGE: &str = "provider.sealcrate";
 const SUFFIX: &str = "+encrypted";
 
 /// The most wrapped keys of one layer that are looked at.
 pub const MAX_WRAPS: usize = 256;
+
+/// What is encrypted in an image, as its descriptors say; nothing of it is authenticated.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Protection {
+    /// Each layer's encryption, lowest first.
+    pub layers: Vec<Option<Encryption>>,
+}
+
+impl Protection {
+    /// Reads the annotations of every layer of a manifest.
+    ///
+    /// # Errors
+    /// Those of [`Encryption::of`], with the layer.
+    pub fn of(manifest: &Manifest) -> Result<Self, ProtectionError> {
+        let read = |descriptor: &Descriptor| {
+            Encryption::of(descriptor)
+                .map_err(|source| ProtectionError { layer: descriptor.digest.short(), source })
+        };
+        Ok(Self { layers: manifest.layers.iter().map(read).collect::<Result<_, _>>()? })
+    }
+
+    /// Tells whether anything is encrypted.
+    pub fn is_any(&self) -> bool {
+        self.layers.iter().any(Option::is_some)
+    }
+
+    /// Tells whether a passphrase is among what opens it.
+    pub fn takes_passphrase(&self) -> bool {
+        self.layers.iter().flatten().flat_map(|encryption| &encryption.wraps).any(
+            |(scheme, bytes)| {
+                *scheme == Scheme::Age && AgeItem::parse(bytes).is_ok_and(|item| item.has_lock())
+            },
+        )
+    }
+}
 
 /// How a layer is encrypted, as its descriptor says.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,10 +70,34 @@ pub struct Encryption {
 /// In which way a key is wrapped.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Scheme {
+    /// An item of ours, which holds an age file.
+    Age,
     /// A JWE.
     Jwe,
     /// One of those that are not read here, by the name that its annotation has.
     Other(String),
+}
+
+impl Scheme {
+    /// Finds the scheme whose annotations end with `name`.
+    fn named(name: &str) -> Self {
+        match name {
+            AGE => Self::Age,
+            "jwe" => Self::Jwe,
+            other => Self::Other(other.to_owned()),
+        }
+    }
+}
+
+impl fmt::Display for Scheme {
+    /// Writes the name that the annotation has, which may be anybody's text.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Age => AGE,
+            Self::Jwe => "jwe",
+            Self::Other(name) => name,
+        })
+    }
 }
 
 impl Encryption {
@@ -69,11 +133,7 @@ impl Encryption {
                 }
                 let bytes =
                     STANDARD.decode(item).map_err(|_| AnnotationError::Base64(key.clone()))?;
-                let scheme = match name {
-                    "jwe" => Scheme::Jwe,
-                    other => Scheme::Other(other.to_owned()),
-                };
-                wraps.push((scheme, bytes));
+                wraps.push((Scheme::named(name), bytes));
             }
         }
         if wraps.is_empty() {
@@ -81,6 +141,48 @@ impl Encryption {
         }
         Ok(Some(Self { media_type, hmac, wraps }))
     }
+
+    /// Writes it into the descriptor of the encrypted bytes, in the place of what stood there; other
+    /// annotations stay.
+    pub(super) fn put(&self, descriptor: &mut Descriptor) {
+        descriptor.annotations.retain(|key, _| !key.starts_with(KEYS));
+        descriptor.media_type = format!("{}{SUFFIX}", self.media_type).into();
+        let public = PublicOptions { hmac: self.hmac }.to_json();
+        descriptor.annotations.insert(PUBLIC_OPTIONS.to_owned(), STANDARD.encode(public));
+        for (scheme, bytes) in &self.wraps {
+            let list = descriptor.annotations.entry(format!("{KEYS}{scheme}")).or_default();
+            if !list.is_empty() {
+                list.push(',');
+            }
+            list.push_str(&STANDARD.encode(bytes));
+        }
+    }
+}
+
+/// Tells whether a descriptor says, by its media type or annotations, that its layer is encrypted.
+fn is_marked(descriptor: &Descriptor) -> bool {
+    descriptor.media_type.is_encrypted()
+        || descriptor.annotations.keys().any(|key| key.starts_with(PREFIX))
+}
+
+/// Tells whether any layer of an image says that it is encrypted.
+pub(crate) fn is_encrypted(image: &Image) -> bool {
+    image.layers.iter().filter_map(Layer::descriptor).any(is_marked)
+}
+
+/// Returns those annotations of a layer that do not tell of its encryption.
+pub(super) fn others(descriptor: &Descriptor) -> BTreeMap<String, String> {
+    let mut annotations = descriptor.annotations.clone();
+    annotations.retain(|key, _| !key.starts_with(PREFIX));
+    annotations
+}
+
+/// Tells of which layer the annotations cannot be used.
+#[derive(Debug, Error)]
+#[error("cannot decrypt layer {layer}")]
+pub struct ProtectionError {
+    layer: String,
+    source: AnnotationError,
 }
 
 /// Why what a descriptor says of its layer's encryption cannot be used.

@@ -1,8 +1,11 @@
 //! The layer cipher: AES-256 in counter mode, and an HMAC-SHA256 of the ciphertext under the same key.
 
-use std::io::{self, Read};
+use std::io::{self, Read, Write};
 
-use aws_lc_rs::cipher::{AES_256, DecryptionContext, StreamingDecryptingKey, UnboundCipherKey};
+use aws_lc_rs::cipher::{
+    AES_256, DecryptionContext, EncryptionContext, StreamingDecryptingKey, StreamingEncryptingKey,
+    UnboundCipherKey,
+};
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 use aws_lc_rs::hmac;
 use aws_lc_rs::iv::FixedLength;
@@ -13,9 +16,52 @@ use zeroize::Zeroizing;
 const CHUNK: usize = 64 << 10;
 const BLOCK: usize = 16;
 
+/// Encrypts what is written to it.
+pub(super) struct CipherWriter<'w> {
+    out: &'w mut dyn Write,
+    cipher: StreamingEncryptingKey,
+    mac: hmac::Context,
+    buffer: Vec<u8>,
+}
+
+impl<'w> CipherWriter<'w> {
+    /// Writes to `out` under a key and first counter block that are used for nothing else.
+    pub(super) fn new(out: &'w mut dyn Write, key: &[u8; 32], nonce: [u8; 16]) -> Self {
+        let mac = hmac::Context::with_key(&hmac::Key::new(hmac::HMAC_SHA256, key));
+        let key = UnboundCipherKey::new(&AES_256, key).expect("an AES-256 key is 32 bytes");
+        let context = EncryptionContext::Iv128(FixedLength::from(nonce));
+        let cipher = StreamingEncryptingKey::less_safe_ctr(key, context)
+            .expect("counter mode takes a block of 16 bytes");
+        Self { out, cipher, mac, buffer: vec![0; CHUNK + BLOCK] }
+    }
+
+    /// Returns the HMAC of what was written.
+    pub(super) fn finish(self) -> [u8; 32] {
+        self.mac.sign().as_ref().try_into().expect("an HMAC-SHA256 is 32 bytes")
+    }
+}
+
+impl Write for CipherWriter<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let count = bytes.len().min(CHUNK);
+        let update = self
+            .cipher
+            .update(&bytes[..count], &mut self.buffer)
+            .map_err(|_| io::Error::other("cannot encrypt in counter mode"))?;
+        self.mac.update(update.written());
+        self.out.write_all(update.written())?;
+        Ok(count)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.out.flush()
+    }
+}
+
 /// The plaintext of an encrypted layer.
 ///
-/// Ciphertext is spooled to its end and authenticated before the first byte of it is decrypted.
+/// Ciphertext is read to its end and authenticated before the first byte of it is decrypted. Where
+/// somebody could change it in between, it waits in the spool.
 pub(super) struct CipherContent {
     /// The layer as stored.
     pub(super) stored: Layer,
@@ -33,32 +79,46 @@ impl Content for CipherContent {
     fn open(&self) -> io::Result<Box<dyn Read + Send>> {
         let mut stored = self.stored.open_stored()?;
         let mut mac = hmac::Context::with_key(&hmac::Key::new(hmac::HMAC_SHA256, &*self.key));
-        let spooled = self.spool.fill(|out| {
-            let mut chunk = vec![0; CHUNK];
-            loop {
-                let count = match stored.read(&mut chunk) {
-                    Ok(0) => return Ok::<(), io::Error>(()),
-                    Ok(count) => count,
-                    Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-                    Err(error) => return Err(error),
-                };
-                mac.update(&chunk[..count]);
-                out.write_all(&chunk[..count])?;
-            }
-        })?;
+        let content = self.stored.content();
+        let ciphertext = if content.is_settled() {
+            authenticate(&mut stored, &mut mac, &mut io::sink())?;
+            content.open()
+        } else {
+            let spooled = self.spool.fill(|out| authenticate(&mut stored, &mut mac, out))?;
+            spooled.content.open()
+        };
         if verify_slices_are_equal(mac.sign().as_ref(), &self.hmac).is_err() {
             let damage = LayerAuthentication { layer: self.stored.name() };
             return Err(io::Error::new(io::ErrorKind::InvalidData, damage));
         }
         let cipher = counter_mode(&self.key, self.nonce);
         Ok(Box::new(CounterReader {
-            ciphertext: spooled.content.open()?,
+            ciphertext: ciphertext?,
             cipher,
             input: vec![0; CHUNK],
             output: Zeroizing::new(vec![0; CHUNK + BLOCK]),
             start: 0,
             end: 0,
         }))
+    }
+}
+
+/// Copies ciphertext to its end, through the HMAC.
+fn authenticate(
+    ciphertext: &mut dyn Read,
+    mac: &mut hmac::Context,
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    let mut chunk = vec![0; CHUNK];
+    loop {
+        let count = match ciphertext.read(&mut chunk) {
+            Ok(0) => return Ok(()),
+            Ok(count) => count,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            Err(error) => return Err(error),
+        };
+        mac.update(&chunk[..count]);
+        out.write_all(&chunk[..count])?;
     }
 }
 

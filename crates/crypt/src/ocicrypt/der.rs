@@ -1,8 +1,9 @@
-//! The little DER that is written here: an RSA private key in the form that the library reads.
+//! The little DER that is written here: RSA keys in the forms that the library reads.
 
 use zeroize::Zeroizing;
 
 const INTEGER: u8 = 0x02;
+const BIT_STRING: u8 = 0x03;
 const OCTET_STRING: u8 = 0x04;
 const SEQUENCE: u8 = 0x30;
 /// `AlgorithmIdentifier` of rsaEncryption, RFC 8017, A.1.
@@ -12,6 +13,11 @@ const RSA: [u8; 15] =
 /// Puts an `RSAPrivateKey` (PKCS#1) into a `PrivateKeyInfo` (PKCS#8, RFC 5208).
 pub(super) fn rsa_private_key_info(pkcs1: &[u8]) -> Zeroizing<Vec<u8>> {
     element(SEQUENCE, &[&[INTEGER, 1, 0], &RSA, &element(OCTET_STRING, &[pkcs1])])
+}
+
+/// Puts an `RSAPublicKey` (PKCS#1) into a `SubjectPublicKeyInfo` (RFC 5280).
+pub(super) fn rsa_public_key_info(pkcs1: &[u8]) -> Vec<u8> {
+    element(SEQUENCE, &[&RSA, &element(BIT_STRING, &[&[0], pkcs1])]).to_vec()
 }
 
 /// Makes an `RSAPrivateKey` (RFC 8017, A.1.2) of `n`, `e`, `d`, `p`, `q`, `dp`, `dq`, `qi`.

@@ -1,7 +1,9 @@
 //! Identities: private keys, as other tools keep them in files.
 
 use std::fmt;
+use std::sync::Arc;
 
+use age::x25519;
 use aws_lc_rs::agreement::{self, ECDH_P256, ECDH_P384, ECDH_P521, PrivateKey};
 use aws_lc_rs::rsa::{OaepPrivateDecryptingKey, PrivateDecryptingKey};
 use base64::Engine as _;
@@ -12,18 +14,28 @@ use serde::Deserialize;
 use thiserror::Error;
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
-use super::der;
+use super::passphrase::PassphraseIdentity;
+use super::{der, sealed_key};
+use crate::Passphrase;
 
 /// The longest key file.
 pub const MAX_KEY_FILE_BYTES: usize = 64 << 10;
 
-/// A private key that opens what was encrypted to its public one.
-pub struct Identity(pub(super) Key);
+/// How the text of age's X25519 identities begins.
+const AGE: &str = "AGE-SECRET-KEY-1";
+
+/// A private key that opens what was encrypted to its public one; copies are the same key.
+#[derive(Clone)]
+pub struct Identity(pub(super) Arc<Key>);
 
 /// The kinds of private keys.
 pub(super) enum Key {
+    /// age's, one or several.
+    Age(Vec<x25519::Identity>),
     /// On one of NIST's curves.
     Ec(Curve, PrivateKey),
+    /// A passphrase, which opens identities.
+    Passphrase(PassphraseIdentity),
     /// RSA, 2048 to 8192 bits.
     Rsa(OaepPrivateDecryptingKey),
 }
@@ -37,15 +49,20 @@ pub(super) enum Curve {
 }
 
 impl Curve {
-    const ALL: [Self; 3] = [Self::P256, Self::P384, Self::P521];
+    /// All of them.
+    pub(super) const ALL: [Self; 3] = [Self::P256, Self::P384, Self::P521];
 
     /// Finds the curve that JWK calls `name`.
     pub(super) fn named(name: &str) -> Option<Self> {
-        match name {
-            "P-256" => Some(Self::P256),
-            "P-384" => Some(Self::P384),
-            "P-521" => Some(Self::P521),
-            _ => None,
+        Self::ALL.into_iter().find(|curve| curve.name() == name)
+    }
+
+    /// Returns JWK's name.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::P256 => "P-256",
+            Self::P384 => "P-384",
+            Self::P521 => "P-521",
         }
     }
 
@@ -69,7 +86,16 @@ impl Curve {
 }
 
 impl Identity {
-    /// Reads a key file: PEM or DER of PKCS#8, PKCS#1 or SEC 1, or a JWK.
+    fn of(key: Key) -> Self {
+        Self(Arc::new(key))
+    }
+
+    /// Takes a passphrase, which opens what was encrypted under it in this format.
+    pub fn passphrase(passphrase: &Passphrase) -> Self {
+        Self::of(Key::Passphrase(PassphraseIdentity::new(passphrase)))
+    }
+
+    /// Reads a key file: PEM or DER of PKCS#8, PKCS#1 or SEC 1, a JWK, or age's file of X25519 identities.
     ///
     /// # Errors
     /// What is no private key of a kind that is known, is too long, or is under a password.
@@ -77,14 +103,20 @@ impl Identity {
         if bytes.len() > MAX_KEY_FILE_BYTES {
             return Err(IdentityError::TooLong);
         }
+        if contains(bytes, AGE.as_bytes()) {
+            return Self::from_age(bytes);
+        }
+        if sealed_key::of(bytes).is_some() {
+            return Err(IdentityError::Password);
+        }
         if bytes.trim_ascii_start().first() == Some(&b'{') {
             return Self::from_jwk(bytes);
         }
         if !contains(bytes, b"-----BEGIN ") {
             return Self::from_der(bytes);
         }
-        if contains(bytes, b"BEGIN ENCRYPTED PRIVATE KEY") || contains(bytes, b"4,ENCRYPTED") {
-            return Err(IdentityError::Password);
+        if contains(bytes, b"4,ENCRYPTED") {
+            return Err(IdentityError::OldEncryption);
         }
         match PrivateKeyDer::from_pem_slice(bytes) {
             Ok(mut key) => {
@@ -96,21 +128,48 @@ impl Identity {
         }
     }
 
+    /// Reads a key file like [`parse`](Self::parse), with the password for a key that is under one:
+    /// PKCS#8's `EncryptedPrivateKeyInfo` (RFC 5958) with PBES2 (RFC 8018), in PEM or DER.
+    ///
+    /// # Errors
+    /// Those of [`parse`](Self::parse); another password, or other ways of encryption.
+    pub fn parse_with_password(bytes: &[u8], password: &Passphrase) -> Result<Self, IdentityError> {
+        match sealed_key::of(bytes) {
+            Some(sealed) if bytes.len() <= MAX_KEY_FILE_BYTES => {
+                Self::from_der(&sealed_key::open(&sealed, password)?)
+            }
+            _ => Self::parse(bytes),
+        }
+    }
+
     fn from_der(bytes: &[u8]) -> Result<Self, IdentityError> {
         let rsa = PrivateDecryptingKey::from_pkcs8(bytes)
             .or_else(|_| PrivateDecryptingKey::from_pkcs8(&der::rsa_private_key_info(bytes)));
         if let Ok(key) =
             rsa.map_err(|_| ()).and_then(|key| OaepPrivateDecryptingKey::new(key).map_err(|_| ()))
         {
-            return Ok(Self(Key::Rsa(key)));
+            return Ok(Self::of(Key::Rsa(key)));
         }
         Curve::ALL
             .into_iter()
             .find_map(|curve| {
                 let key = PrivateKey::from_private_key_der(curve.agreement(), bytes).ok()?;
-                Some(Self(Key::Ec(curve, key)))
+                Some(Self::of(Key::Ec(curve, key)))
             })
             .ok_or(IdentityError::NoKey)
+    }
+
+    /// Reads lines, of which those that begin with `#` are comments.
+    fn from_age(bytes: &[u8]) -> Result<Self, IdentityError> {
+        let text = str::from_utf8(bytes).map_err(|_| IdentityError::Age)?;
+        let lines = text.lines().map(str::trim);
+        let lines = lines.filter(|line| !line.is_empty() && !line.starts_with('#'));
+        let identities: Vec<_> =
+            lines.map(str::parse).collect::<Result<_, _>>().map_err(|_| IdentityError::Age)?;
+        if identities.is_empty() {
+            return Err(IdentityError::NoKey);
+        }
+        Ok(Self::of(Key::Age(identities)))
     }
 
     fn from_jwk(bytes: &[u8]) -> Result<Self, IdentityError> {
@@ -119,7 +178,7 @@ impl Identity {
             ("EC", Some(curve)) => {
                 let key = PrivateKey::from_private_key(curve.agreement(), &number(&jwk.d)?)
                     .map_err(|_| IdentityError::NoKey)?;
-                Ok(Self(Key::Ec(curve, key)))
+                Ok(Self::of(Key::Ec(curve, key)))
             }
             ("RSA", _) => {
                 let members = [&jwk.n, &jwk.e, &jwk.d, &jwk.p, &jwk.q, &jwk.dp, &jwk.dq, &jwk.qi];
@@ -168,15 +227,30 @@ fn contains(bytes: &[u8], words: &[u8]) -> bool {
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum IdentityError {
+    /// A line of an age identity file is no X25519 identity.
+    #[error("a line in it is no age identity (AGE-SECRET-KEY-1…)")]
+    Age,
     /// There is no private key in it, or one of another kind.
-    #[error("there is no private key in it for RSA (2048 to 8192 bits) or P-256, P-384 or P-521")]
+    #[error(
+        "there is no private key in it: neither age's nor one for RSA (2048 to 8192 bits), P-256, \
+         P-384 or P-521"
+    )]
     NoKey,
+    /// The key is under a password, in a way that only old tools write.
+    #[error("its private key is under a password in the old form of PEM, which is not supported")]
+    OldEncryption,
     /// The key is under a password.
     #[error("its private key is under a password")]
     Password,
     /// The file is longer than [`MAX_KEY_FILE_BYTES`].
     #[error("it is longer than 64 KiB")]
     TooLong,
+    /// The key is under a password, in another way than PBES2 with AES.
+    #[error("its private key is encrypted in a way that is not supported")]
+    UnknownEncryption,
+    /// The key is under another password.
+    #[error("wrong password for its private key")]
+    WrongPassword,
 }
 
 #[cfg(test)]
@@ -190,7 +264,8 @@ mod tests {
             assert_eq!(error(text), IdentityError::NoKey);
         }
         assert_eq!(error("-----BEGIN CERTIFICATE-----\n"), IdentityError::NoKey);
-        assert_eq!(error("-----BEGIN ENCRYPTED PRIVATE KEY-----\n"), IdentityError::Password);
+        let old = "-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\n";
+        assert_eq!(error(old), IdentityError::OldEncryption);
         assert_eq!(error(&"x".repeat(MAX_KEY_FILE_BYTES + 1)), IdentityError::TooLong);
     }
 }

@@ -3,6 +3,8 @@
 //! A closed set of algorithms is read, in all three forms; what wraps under passwords or compresses is
 //! not in it, so that nothing here costs more than a key operation for each recipient.
 
+mod wrap;
+
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
 use aws_lc_rs::agreement::{self, UnparsedPublicKey};
 use aws_lc_rs::digest::{Context, SHA256};
@@ -17,9 +19,15 @@ use zeroize::Zeroizing;
 
 use super::Identity;
 use super::identity::{Curve, Key};
+use super::wrapped::Unwrapped;
+
+pub(super) use wrap::wrap;
 
 /// The longest JWE, which is many times what private options need.
 const MAX_BYTES: usize = 64 << 10;
+
+/// The member of the protected header that has the hint at the recipient; other readers ignore it.
+const HINT: &str = "sealcrate";
 
 /// A JWE that was parsed.
 #[derive(Debug)]
@@ -28,6 +36,7 @@ pub struct Jwe {
     iv: [u8; 12],
     sealed: Vec<u8>,
     recipients: Vec<Recipient>,
+    hint: Option<String>,
 }
 
 /// One way to the content's key.
@@ -41,16 +50,6 @@ struct Recipient {
 enum Algorithm {
     Ecdh { name: &'static str, key_len: usize, curve: Curve, point: Vec<u8>, parties: [Vec<u8>; 2] },
     Oaep(&'static OaepAlgorithm),
-}
-
-/// What came of an identity and a JWE.
-pub(super) enum Unwrapped {
-    /// The content.
-    Content(Zeroizing<Vec<u8>>),
-    /// The identity opens the content's key, but not the content.
-    Damaged,
-    /// The identity opens nothing.
-    NotMine,
 }
 
 /// The JSON forms, which differ in where a recipient stands.
@@ -135,12 +134,18 @@ impl Jwe {
             Some(aad) => format!("{}.{aad}", members.protected),
             None => members.protected,
         };
-        Ok(Self { associated, iv: fixed(&members.iv, "iv")?, sealed, recipients })
+        let hint = protected.get(HINT).and_then(Value::as_str).map(ToOwned::to_owned);
+        Ok(Self { associated, iv: fixed(&members.iv, "iv")?, sealed, recipients, hint })
     }
 
     /// Returns for how many recipients the content is: what an identity costs at most.
     pub fn recipients(&self) -> usize {
         self.recipients.len()
+    }
+
+    /// Returns the hint at the recipient, if there is one.
+    pub(super) fn hint(&self) -> Option<&str> {
+        self.hint.as_deref()
     }
 
     /// Opens the content with `identity`.
@@ -188,7 +193,7 @@ impl Recipient {
     }
 
     fn content_key(&self, identity: &Identity) -> Option<Zeroizing<Vec<u8>>> {
-        match (&self.algorithm, &identity.0) {
+        match (&self.algorithm, &*identity.0) {
             (Algorithm::Oaep(algorithm), Key::Rsa(key)) => {
                 let mut bytes = Zeroizing::new(vec![0; key.min_output_size()]);
                 let len = key.decrypt(algorithm, &self.encrypted_key, &mut bytes, None).ok()?.len();

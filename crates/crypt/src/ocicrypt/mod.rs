@@ -2,21 +2,48 @@
 //! keys.
 //!
 //! `annotations` is what a descriptor carries, `options` what is wrapped and what stands beside it,
-//! `jwe` the wrapping, `identity` the key files, `cipher` the way of a layer's bytes. [`decrypt`] puts
-//! them together and holds the image to what is sealed in it. `docs/formats/ocicrypt.md` specifies the
+//! `wrapped` the ways of wrapping, `jwe` and `age_item`, `passphrase` what opens the latter, `identity` the key files, `keyring` and `unlock` what
+//! tries these on those, `rewrap` what puts others in their place, `recipient` and `public_key` those to whom keys are wrapped, `cipher` the way of a
+//! layer's bytes, `history` what the config in clear may tell. [`Encryptor`] puts them together, and
+//! [`decrypt`], which holds the image to what is sealed in it; `stated` tells what others' images only
+//! say of themselves. `docs/formats/ocicrypt.md` specifies the
 //! bytes.
 
+mod age_item;
 mod annotations;
 mod cipher;
 mod decrypt;
 mod der;
+mod encrypt;
+mod hint;
+mod history;
 mod identity;
 mod jwe;
+mod keyring;
 mod options;
+mod passphrase;
+mod public_key;
+mod recipient;
+mod rewrap;
+mod sealed_key;
+mod stated;
+mod unlock;
+mod wrapped;
 
-pub use annotations::{AnnotationError, Encryption, MAX_WRAPS, Scheme};
+pub use age_item::{AgeItem, AgeItemError};
+pub(crate) use annotations::is_encrypted;
+pub use annotations::{
+    AnnotationError, Encryption, MAX_WRAPS, Protection, ProtectionError, Scheme,
+};
 pub use cipher::LayerAuthentication;
-pub use decrypt::{Binding, DecryptError, Decrypted, MAX_ATTEMPTS, Unbound, Unencrypted, decrypt};
+pub use decrypt::{Binding, DecryptError, Decrypted, MAX_ATTEMPTS, Unbound, decrypt};
+pub use encrypt::{EncryptError, Encryptor};
+pub use history::History;
 pub use identity::{Identity, IdentityError, MAX_KEY_FILE_BYTES};
 pub use jwe::{Jwe, JweError};
 pub use options::OptionsError;
+pub use public_key::PublicKeyError;
+pub use recipient::{AgeRecipientError, Recipient};
+pub use rewrap::{Change, RewrapError, rewrap};
+pub use stated::StatedDigests;
+pub use wrapped::WrappedKeyError;

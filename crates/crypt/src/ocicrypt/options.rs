@@ -6,8 +6,8 @@ use std::fmt;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use sealcrate_image::{DiffId, Digest};
-use serde::Deserialize;
-use serde_json::{Map, Value};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
 use thiserror::Error;
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
@@ -45,6 +45,12 @@ impl PublicOptions {
         }
         Ok(Self { hmac: bytes_of(&members.hmac, "hmac")? })
     }
+
+    /// Writes the JSON of public options.
+    pub(super) fn to_json(&self) -> String {
+        let hmac = STANDARD.encode(self.hmac);
+        json!({ "cipher": CIPHER, "hmac": hmac, "cipheroptions": {} }).to_string()
+    }
 }
 
 /// What is wrapped: the key of a layer, and what it belongs to.
@@ -65,27 +71,27 @@ impl fmt::Debug for PrivateOptions {
     }
 }
 
-#[derive(Deserialize)]
+#[derive(Serialize, Deserialize)]
 struct PrivateMembers {
     symkey: Secret,
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     digest: Option<String>,
     cipheroptions: CipherOptions,
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     sealcrate: Option<SealedBinding>,
 }
 
-#[derive(Deserialize)]
+#[derive(Serialize, Deserialize)]
 struct CipherOptions {
     nonce: String,
 }
 
-#[derive(Deserialize, Zeroize, ZeroizeOnDrop)]
+#[derive(Serialize, Deserialize, Zeroize, ZeroizeOnDrop)]
 #[serde(transparent)]
 struct Secret(String);
 
 /// Which layer of which image a key belongs to.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct SealedBinding {
     version: u64,
     layer: usize,
@@ -130,6 +136,22 @@ impl PrivateOptions {
             digest: members.digest.and_then(|text| text.parse().ok()),
             binding: members.sealcrate,
         })
+    }
+}
+
+impl PrivateOptions {
+    /// Writes the JSON of private options, with every member that other readers insist on.
+    pub(super) fn to_json(&self) -> Zeroizing<Vec<u8>> {
+        let members = PrivateMembers {
+            symkey: Secret(STANDARD.encode(*self.key)),
+            digest: self.digest.map(|digest| digest.to_string()),
+            cipheroptions: CipherOptions { nonce: STANDARD.encode(self.nonce) },
+            sealcrate: self.binding.clone(),
+        };
+        // As much as it can become, so that no piece of the key is left behind where it grew from.
+        let mut bytes = Zeroizing::new(Vec::with_capacity(1024));
+        serde_json::to_writer(&mut *bytes, &members).expect("memory can be written");
+        bytes
     }
 }
 

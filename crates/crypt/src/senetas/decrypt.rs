@@ -13,6 +13,7 @@ use thiserror::Error;
 use super::config::{self, Seal, SealedConfigError};
 use super::kdf::DataKey;
 use super::{KdfError, KeyData, KeyDataError, KeyDataShape, KeyDerivation};
+use crate::Unencrypted;
 use crate::dare::{self, DareError, DareReader};
 
 /// What is encrypted in an image, as its descriptors say; nothing of it is authenticated.
@@ -48,15 +49,6 @@ impl Protection {
     pub fn is_any(&self) -> bool {
         self.config.is_some() || self.layers.iter().any(Option::is_some)
     }
-}
-
-/// What to do about an image, or a config, that is not encrypted though a key was given.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Unencrypted {
-    /// Take it as it is.
-    Accept,
-    /// Fail: somebody may have put it in the place of an encrypted one.
-    Refuse,
 }
 
 /// An image that was decrypted.

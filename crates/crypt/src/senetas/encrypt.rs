@@ -6,8 +6,8 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use sealcrate_image::{
-    Compression, Compressor, Config, ConfigError, Content, Descriptor, DiffId, Family, Image,
-    Layer, MAX_CONFIG_BYTES, Manifest, MediaType, Meter, MeteredReader, Progress, Spool, Stage,
+    Compression, Compressor, Content, Descriptor, DiffId, Family, Image, Layer, MAX_CONFIG_BYTES,
+    Manifest, MediaType, Meter, MeteredReader, Progress, Spool, Stage,
 };
 use thiserror::Error;
 
@@ -17,9 +17,10 @@ use super::pushed::Pushed;
 use super::{KeyData, KeyDataError, KeyDataShape, MAX_ITERATIONS, MIN_ITERATIONS};
 use crate::Passphrase;
 use crate::dare::DareWriter;
-use crate::select::{SelectError, Selection};
+use crate::random::random;
+use crate::select::{ChooseError, Selection, choose};
 
-/// A key-encryption key for one image, under a fresh salt.
+/// A key-encryption key for one image, or those of one index, under a fresh salt.
 pub struct FreshKey {
     kek: KeyEncryptionKey,
     salt: [u8; 16],
@@ -40,6 +41,41 @@ impl FreshKey {
         let kek = KeyEncryptionKey::derive(passphrase, &salt, rounds);
         Ok(Self { kek, salt, iterations: rounds })
     }
+
+    /// Wraps the key of a blob, under a nonce that must be fresh.
+    pub(super) fn key_data(&self, key: &DataKey, nonce: [u8; 12]) -> KeyData {
+        let Self { kek, salt, iterations } = self;
+        KeyData {
+            nonce,
+            salt: *salt,
+            iterations: iterations.get(),
+            wrapped_key: kek.wrap(key, nonce, salt),
+        }
+    }
+
+    /// Returns the manifest and config of the image that has the config `config`, encrypted under a
+    /// fresh key, and `layers`.
+    ///
+    /// # Errors
+    /// A config that becomes too large.
+    pub(super) fn image(
+        &self,
+        config: &[u8],
+        layers: Vec<Layer>,
+        shape: KeyDataShape,
+    ) -> Result<Image, EncryptError> {
+        let (key, nonce) = (DataKey::new(random()?), random()?);
+        let blobs: Vec<_> = layers.iter().filter_map(Layer::digest).collect();
+        let config = config::seal(config, &blobs, &key, nonce, &self.salt)?;
+        if config.len() as u64 > MAX_CONFIG_BYTES {
+            return Err(EncryptError::ConfigTooLarge);
+        }
+        let mut descriptor = Descriptor::of(MediaType::DOCKER_CONFIG, &config);
+        self.key_data(&key, nonce).put(&mut descriptor, shape);
+        let descriptors = layers.iter().filter_map(Layer::descriptor).cloned().collect::<Vec<_>>();
+        let manifest = Manifest::new(Family::Docker, descriptor, descriptors).to_raw();
+        Ok(Image { manifest: Some(manifest), config, layers })
+    }
 }
 
 /// Encrypts the chosen layers of one image, and its config.
@@ -48,25 +84,25 @@ impl FreshKey {
 /// key and a nonce of its own. All are fresh, but for the data keys of layers that were pushed before
 /// and stay as they are: such a key is wrapped again, and never used to encrypt.
 pub struct Encryptor {
-    key: FreshKey,
+    key: Arc<FreshKey>,
     shape: KeyDataShape,
     chosen: BTreeSet<usize>,
     pushed: Pushed,
 }
 
 impl Encryptor {
-    /// Chooses the layers of `image`, to be encrypted under `key`, which is used up by that.
+    /// Chooses the layers of `image`, to be encrypted under `key`.
     ///
     /// # Errors
     /// An image that is encrypted already, or a selection that does not fit it.
     pub fn new(
         image: &Image,
         selection: &Selection,
-        key: FreshKey,
+        key: impl Into<Arc<FreshKey>>,
         shape: KeyDataShape,
     ) -> Result<Self, EncryptError> {
-        let chosen = Self::choose(image, selection)?;
-        Ok(Self { key, shape, chosen, pushed: Pushed::default() })
+        let chosen = choose(image, selection)?;
+        Ok(Self { key: key.into(), shape, chosen, pushed: Pushed::default() })
     }
 
     /// Takes layers that were `pushed` before, to push them again as they are.
@@ -95,28 +131,12 @@ impl Encryptor {
         let Some(pushed) = self.pushed.layer(diff_id) else { return Ok(None) };
         let mut descriptor = pushed.descriptor();
         match (&pushed.key, self.chosen.contains(&place)) {
-            (Some(key), true) => self.key_data(key, random()?).put(&mut descriptor, self.shape),
+            (Some(key), true) => self.key.key_data(key, random()?).put(&mut descriptor, self.shape),
             (None, false) => {}
             _ => return Ok(None),
         }
         let content = Arc::new(Elsewhere(layer.name()));
         Ok(Some(Layer::stored(descriptor, None, content)))
-    }
-
-    /// Returns the places of the layers of `image` that would be encrypted, lowest first from 0.
-    ///
-    /// # Errors
-    /// An image that is encrypted already, or a selection that does not fit it.
-    pub fn choose(image: &Image, selection: &Selection) -> Result<BTreeSet<usize>, EncryptError> {
-        let config = Config::parse(&image.config)?;
-        if config::is_encrypted(&image.config) || any_key_data(image)? {
-            return Err(EncryptError::AlreadyEncrypted);
-        }
-        let (diff_ids, layers) = (config.diff_ids().len(), image.layers.len());
-        if diff_ids != layers {
-            return Err(ConfigError::LayerCount { diff_ids, layers }.into());
-        }
-        Ok(selection.of(&config)?)
     }
 
     /// Returns the layer at `place` as it is to be stored: gzipped, and encrypted if it was chosen.
@@ -147,7 +167,7 @@ impl Encryptor {
         meter.done();
         let mut descriptor =
             Descriptor::new(MediaType::DOCKER_LAYER_GZIP, spooled.digest, spooled.len);
-        self.key_data(&key, nonce).put(&mut descriptor, self.shape);
+        self.key.key_data(&key, nonce).put(&mut descriptor, self.shape);
         Ok(Layer::stored(descriptor, None, Arc::new(spooled.content)))
     }
 
@@ -178,27 +198,7 @@ impl Encryptor {
     /// # Errors
     /// A config that becomes too large.
     pub fn finish(&self, image: &Image, layers: Vec<Layer>) -> Result<Image, EncryptError> {
-        let (key, nonce) = (DataKey::new(random()?), random()?);
-        let blobs: Vec<_> = layers.iter().filter_map(Layer::digest).collect();
-        let config = config::seal(&image.config, &blobs, &key, nonce, &self.key.salt)?;
-        if config.len() as u64 > MAX_CONFIG_BYTES {
-            return Err(EncryptError::ConfigTooLarge);
-        }
-        let mut descriptor = Descriptor::of(MediaType::DOCKER_CONFIG, &config);
-        self.key_data(&key, nonce).put(&mut descriptor, self.shape);
-        let descriptors = layers.iter().filter_map(Layer::descriptor).cloned().collect::<Vec<_>>();
-        let manifest = Manifest::new(Family::Docker, descriptor, descriptors).to_raw();
-        Ok(Image { manifest: Some(manifest), config, layers })
-    }
-
-    fn key_data(&self, key: &DataKey, nonce: [u8; 12]) -> KeyData {
-        let FreshKey { kek, salt, iterations } = &self.key;
-        KeyData {
-            nonce,
-            salt: *salt,
-            iterations: iterations.get(),
-            wrapped_key: kek.wrap(key, nonce, salt),
-        }
+        self.key.image(&image.config, layers, self.shape)
     }
 }
 
@@ -211,13 +211,17 @@ impl Content for Elsewhere {
     }
 }
 
-fn any_key_data(image: &Image) -> Result<bool, EncryptError> {
+/// Tells whether anything of an image is encrypted in this format.
+///
+/// # Errors
+/// Key data that is malformed.
+pub(crate) fn is_encrypted(image: &Image) -> Result<bool, KeyDataError> {
     for descriptor in image.layers.iter().filter_map(Layer::descriptor) {
         if KeyData::of(descriptor)?.is_some() {
             return Ok(true);
         }
     }
-    Ok(false)
+    Ok(config::is_encrypted(&image.config))
 }
 
 /// Writes `layer` gzipped; what is gzip already stays as it is.
@@ -236,23 +240,13 @@ fn gzipped(
     }
 }
 
-fn random<const N: usize>() -> io::Result<[u8; N]> {
-    let mut bytes = [0; N];
-    aws_lc_rs::rand::fill(&mut bytes)
-        .map_err(|_| io::Error::other("the system gives no random bytes"))?;
-    Ok(bytes)
-}
-
 /// Why an image cannot be encrypted.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum EncryptError {
-    /// The image is encrypted.
-    #[error("the image is encrypted already")]
-    AlreadyEncrypted,
-    /// The config cannot be used.
+    /// The layers cannot be chosen.
     #[error("{0}")]
-    Config(#[from] ConfigError),
+    Choose(#[from] ChooseError),
     /// The encrypted config is larger than a reader takes.
     #[error("the image config is too large to be encrypted")]
     ConfigTooLarge,
@@ -262,13 +256,7 @@ pub enum EncryptError {
     /// The rounds of the key derivation are out of bounds.
     #[error("{0} iterations are not between 100,000 and 10,000,000")]
     Iterations(u32),
-    /// A descriptor carries key data that cannot be read.
-    #[error("{0}")]
-    KeyData(#[from] KeyDataError),
     /// The config cannot be sealed.
     #[error("{0}")]
     SealedConfig(#[from] SealedConfigError),
-    /// The layers cannot be chosen.
-    #[error("{0}")]
-    Select(#[from] SelectError),
 }

@@ -11,9 +11,11 @@ mod encrypt;
 mod kdf;
 mod key_data;
 mod pushed;
+mod rewrap;
 
 pub use config::{Seal, SealedConfigError};
-pub use decrypt::{DecryptError, Decrypted, Protection, Unencrypted, decrypt};
+pub use decrypt::{DecryptError, Decrypted, Protection, decrypt};
+pub(crate) use encrypt::is_encrypted;
 pub use encrypt::{EncryptError, Encryptor, FreshKey};
 pub use kdf::{
     DEFAULT_ITERATIONS, KdfError, KeyDerivation, MAX_ITERATIONS, MAX_TOTAL_ITERATIONS,
@@ -21,3 +23,4 @@ pub use kdf::{
 };
 pub use key_data::{KeyData, KeyDataError, KeyDataShape};
 pub use pushed::Pushed;
+pub use rewrap::{RewrapError, rewrap};

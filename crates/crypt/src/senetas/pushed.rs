@@ -12,7 +12,8 @@ use sealcrate_image::{Descriptor, DiffId, Digest, Image, MediaType};
 
 use super::decrypt::Opened;
 use super::kdf::DataKey;
-use super::{DecryptError, KeyDerivation, Unencrypted};
+use super::{DecryptError, KeyDerivation};
+use crate::Unencrypted;
 
 /// The layers of images that were pushed before, by diff ID.
 #[derive(Default)]

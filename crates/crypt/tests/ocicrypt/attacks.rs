@@ -2,7 +2,8 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use sealcrate_crypt::ocicrypt::{Binding, DecryptError, LayerAuthentication, Unbound, Unencrypted};
+use sealcrate_crypt::Unencrypted;
+use sealcrate_crypt::ocicrypt::{Binding, DecryptError, LayerAuthentication, Unbound};
 use sealcrate_image::{Descriptor, Digest, MediaType};
 use serde_json::json;
 

@@ -8,7 +8,8 @@ use aws_lc_rs::encoding::{AsDer, EcPrivateKeyRfc5915Der};
 use aws_lc_rs::key_wrap::{AES_128, AES_256, AesKek, KeyWrap as _};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use sealcrate_crypt::ocicrypt::{Binding, DecryptError, Identity, Unbound, Unencrypted};
+use sealcrate_crypt::Unencrypted;
+use sealcrate_crypt::ocicrypt::{Binding, DecryptError, Identity, Unbound};
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
 

@@ -1,6 +1,7 @@
 //! What skopeo wrote is decrypted, with the keys in every form.
 
-use sealcrate_crypt::ocicrypt::{Binding, DecryptError, Unbound, Unencrypted};
+use sealcrate_crypt::Unencrypted;
+use sealcrate_crypt::ocicrypt::{Binding, DecryptError, Unbound};
 
 use crate::support::{fixture, identity, opened, read_all};
 
@@ -23,6 +24,9 @@ fn what_skopeo_wrote_is_decrypted_with_the_key_in_every_form() {
                 assert!(layer.diff_id().is_some());
                 assert_eq!(read_all(layer).unwrap().len() as u64, layer.size());
             }
+            // skopeo states the digests that layers had before it compressed them.
+            let encrypted = opened.image.layers.iter().filter(|layer| layer.digest().is_none());
+            assert_eq!(opened.stated.wrong().len(), encrypted.count());
         }
     }
 }

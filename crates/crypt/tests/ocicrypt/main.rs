@@ -5,4 +5,6 @@
 mod attacks;
 mod curves;
 mod fixtures;
+mod passwords;
 mod support;
+mod written;

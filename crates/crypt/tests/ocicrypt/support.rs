@@ -11,7 +11,8 @@ use aws_lc_rs::iv::FixedLength;
 use aws_lc_rs::rsa::{OAEP_SHA256_MGF1SHA256, OaepPublicEncryptingKey, PublicEncryptingKey};
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
-use sealcrate_crypt::ocicrypt::{DecryptError, Decrypted, Identity, Unbound, Unencrypted, decrypt};
+use sealcrate_crypt::Unencrypted;
+use sealcrate_crypt::ocicrypt::{DecryptError, Decrypted, Identity, Unbound, decrypt};
 use sealcrate_image::layout::LayoutSource;
 use sealcrate_image::{
     Artifact, Descriptor, DiffId, Digest, Family, Image, Layer, Manifest, MediaType, Source, Spool,
@@ -22,8 +23,12 @@ fn data() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/ocicrypt")
 }
 
+pub(crate) fn key_file(name: &str) -> Vec<u8> {
+    std::fs::read(data().join("keys").join(name)).unwrap()
+}
+
 pub(crate) fn identity(file: &str) -> Identity {
-    Identity::parse(&std::fs::read(data().join("keys").join(file)).unwrap()).unwrap()
+    Identity::parse(&key_file(file)).unwrap()
 }
 
 pub(crate) fn fixture(name: &str) -> Image {

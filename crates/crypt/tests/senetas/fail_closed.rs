@@ -3,10 +3,12 @@
 use std::sync::Arc;
 
 use crate::support::{Folder, encrypt, passphrase, plain_image, read};
+use sealcrate_crypt::Unencrypted;
+use sealcrate_crypt::select::ChooseError;
 use sealcrate_crypt::select::Selection;
 use sealcrate_crypt::senetas::{
     DecryptError, EncryptError, Encryptor, FreshKey, KeyDataShape, KeyDerivation,
-    SealedConfigError, Unencrypted, decrypt,
+    SealedConfigError, decrypt,
 };
 use sealcrate_image::{Descriptor, Digest, Family, Image, Layer, Manifest, RawManifest};
 use serde_json::{Value, json};
@@ -202,7 +204,7 @@ fn encrypting_twice_or_with_too_few_rounds_is_refused() {
     let (image, passphrase) = (encrypted(), passphrase("abc"));
     let key = FreshKey::derive(&passphrase, 100_000).unwrap();
     let error = Encryptor::new(&image, &Selection::All, key, KeyDataShape::Member).err().unwrap();
-    assert!(matches!(error, EncryptError::AlreadyEncrypted));
+    assert!(matches!(error, EncryptError::Choose(ChooseError::AlreadyEncrypted)));
     for rounds in [0, 99_999, 10_000_001] {
         let error = FreshKey::derive(&passphrase, rounds).err().unwrap();
         assert!(matches!(error, EncryptError::Iterations(_)), "{error}");

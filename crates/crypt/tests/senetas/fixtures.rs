@@ -1,8 +1,9 @@
 //! Images that crypto-cli wrote open, in both shapes of key data, and are what they should be.
 
 use crate::support::{Folder, passphrase, read};
+use sealcrate_crypt::Unencrypted;
 use sealcrate_crypt::senetas::{
-    DecryptError, KeyDataShape, KeyDerivation, Protection, Seal, Unencrypted, decrypt,
+    DecryptError, KeyDataShape, KeyDerivation, Protection, Seal, decrypt,
 };
 use sealcrate_image::Manifest;
 use serde_json::Value;

@@ -1,10 +1,10 @@
 //! What was pushed before is pushed again as it is only under the same passphrase, and a data key that
 //! was read encrypts nothing.
 
+use sealcrate_crypt::Unencrypted;
 use sealcrate_crypt::select::Selection;
 use sealcrate_crypt::senetas::{
-    DecryptError, Encryptor, FreshKey, KeyData, KeyDataShape, KeyDerivation, Pushed, Unencrypted,
-    decrypt,
+    DecryptError, Encryptor, FreshKey, KeyData, KeyDataShape, KeyDerivation, Pushed, decrypt,
 };
 use sealcrate_image::{Image, Layer, Manifest, RawManifest};
 use serde_json::Value;

@@ -224,7 +224,7 @@ mod tests {
         let image = crate::engine::fake::image(vec![layer(1), layer(2)]);
         let diff_ids: Vec<DiffId> = image.layers.iter().filter_map(crate::Layer::diff_id).collect();
         let (id, tars) = (image.id(), [vec![1; 600], vec![2; 600]]);
-        let (config, known) = (image.config.clone(), diff_ids.clone());
+        let (config, known) = (image.config, diff_ids.clone());
         let fake = Fake::start(move |request, mut caller| {
             let list = serde_json::json!([{ "Config": "c.json", "RepoTags": null,
                 "Layers": ["a/layer.tar", "b/layer.tar"] }]);

@@ -123,6 +123,11 @@ fn any_archive_yields_only_what_its_digests_name() {
 }
 
 #[test]
+fn any_age_item_is_read_rightly_or_an_error() {
+    survives("age_item", 10_000);
+}
+
+#[test]
 fn any_jwe_is_for_somebody_or_an_error() {
     survives("jwe", 10_000);
 }

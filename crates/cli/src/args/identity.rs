@@ -1,0 +1,94 @@
+//! The options that name private keys.
+
+use std::convert::Infallible;
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use clap::Args;
+
+use super::common::Typed;
+
+/// What opens an image that is encrypted to recipients.
+#[derive(Debug, Args)]
+pub(crate) struct IdentityArgs {
+    /// Open it with the private key in this file ("-" is standard input; repeatable)
+    ///
+    /// The key is an age identity, or in PEM, DER or JWK. Where it is under a password, that is asked for, unless
+    /// :pass=PASSWORD, :file=FILE or :fd=N behind the file's name tells it.
+    #[arg(
+        short,
+        long,
+        visible_alias = "decryption-key",
+        value_name = "KEY[:PASSWORD]",
+        help_heading = "Keys"
+    )]
+    pub(crate) identity: Vec<KeyFile>,
+    /// Refuse an image whose layers nothing binds to each other and to the config
+    #[arg(long, help_heading = "Keys")]
+    pub(crate) require_binding: bool,
+}
+
+/// A file with a private key, and where the password for it is.
+#[derive(Clone, Debug)]
+pub(crate) struct KeyFile {
+    pub(crate) path: PathBuf,
+    pub(crate) password: Option<PasswordSource>,
+}
+
+/// Where the password for a private key is.
+#[derive(Clone, Debug)]
+pub(crate) enum PasswordSource {
+    /// In an open file descriptor.
+    Descriptor(u32),
+    /// In a file.
+    File(PathBuf),
+    /// On the command line.
+    Typed(Typed),
+}
+
+impl FromStr for KeyFile {
+    type Err = Infallible;
+
+    /// The first of the three forms of a password ends the name of the file.
+    fn from_str(text: &str) -> Result<Self, Infallible> {
+        let described = [":pass=", ":file=", ":fd="]
+            .into_iter()
+            .filter_map(|form| text.find(form).map(|at| (at, form)))
+            .min()
+            .and_then(|(at, form)| {
+                let value = &text[at + form.len()..];
+                let password = match form {
+                    ":pass=" => PasswordSource::Typed(value.parse().ok()?),
+                    ":file=" => PasswordSource::File(value.into()),
+                    _ => PasswordSource::Descriptor(value.parse().ok()?),
+                };
+                Some((&text[..at], password))
+            });
+        Ok(match described {
+            Some((path, password)) => Self { path: path.into(), password: Some(password) },
+            None => Self { path: text.into(), password: None },
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn passwords_are_told_from_names() {
+        let parse = |text: &str| text.parse::<KeyFile>().unwrap();
+        for name in ["key.pem", "a:b", "key:fd=x", "key:password"] {
+            let key = parse(name);
+            assert_eq!((key.path, key.password.is_none()), (name.into(), true));
+        }
+        let key = parse("k:pass=a:file=b");
+        assert_eq!(key.path, PathBuf::from("k"));
+        assert!(matches!(key.password, Some(PasswordSource::Typed(typed))
+            if typed.as_str() == "a:file=b"));
+        assert!(matches!(parse("k:file=p:q").password, Some(PasswordSource::File(path))
+            if path.as_os_str() == "p:q"));
+        assert!(matches!(parse("k:fd=7").password, Some(PasswordSource::Descriptor(7))));
+        assert!(!format!("{:?}", parse("k:pass=secret")).contains("secret"));
+    }
+}

@@ -1,0 +1,54 @@
+//! What there is to say of an image's keys: what they cost, and how they are wrapped.
+
+use std::collections::BTreeSet;
+use std::fmt;
+
+use sealcrate_crypt::ocicrypt::{AgeItem, Scheme};
+use sealcrate_crypt::{ocicrypt, senetas};
+use serde_json::{Value, json};
+
+use crate::report::printable;
+
+/// What it takes to derive the keys of an image from its passphrase.
+pub(super) struct KeyCost {
+    salts: usize,
+    iterations: u64,
+}
+
+impl KeyCost {
+    /// Adds up the derivations that opening an image takes.
+    pub(super) fn of(protection: &senetas::Protection) -> Self {
+        let all = protection.config.iter().chain(protection.layers.iter().flatten());
+        let derivations: BTreeSet<_> = all.map(|data| (data.salt, data.iterations)).collect();
+        let iterations = derivations.iter().map(|(_, rounds)| u64::from(*rounds)).sum();
+        Self { salts: derivations.len(), iterations }
+    }
+
+    pub(super) fn json(&self) -> Value {
+        json!({
+            "algorithm": "PBKDF2-HMAC-SHA256",
+            "salts": self.salts,
+            "iterations": self.iterations,
+        })
+    }
+}
+
+impl fmt::Display for KeyCost {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { salts, iterations } = self;
+        write!(f, "PBKDF2-HMAC-SHA256, {iterations} iterations in all, for {salts} salt(s)")
+    }
+}
+
+/// Returns in which ways the keys of an image's layers are wrapped, each once.
+pub(super) fn schemes(protection: &ocicrypt::Protection) -> Vec<String> {
+    let wraps = protection.layers.iter().flatten().flat_map(|encryption| &encryption.wraps);
+    let names = wraps.map(|(scheme, bytes)| match scheme {
+        Scheme::Age if AgeItem::parse(bytes).is_ok_and(|item| item.has_lock()) => {
+            "passphrase".to_owned()
+        }
+        Scheme::Age => "age".to_owned(),
+        other => printable(&other.to_string()),
+    });
+    names.collect::<BTreeSet<_>>().into_iter().collect()
+}

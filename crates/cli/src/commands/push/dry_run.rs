@@ -1,0 +1,55 @@
+//! What a push would encrypt, and what would stay visible.
+
+use std::collections::BTreeSet;
+
+use anyhow::Result;
+use sealcrate_crypt::select::{Selection, choose};
+use sealcrate_image::Config;
+use serde_json::json;
+
+use super::Chosen;
+use crate::args::PushArgs;
+use crate::commands::print;
+use crate::encryption::Wishes;
+use crate::exposure;
+use crate::report::{self, Clear};
+
+/// Says what would be done with `chosen`, whose private layers are `selection`, if there are any.
+pub(super) fn say(
+    args: &PushArgs,
+    wishes: Wishes<'_>,
+    chosen: &Chosen,
+    selection: Option<&Selection>,
+) -> Result<()> {
+    let encrypted = match selection {
+        Some(selection) => choose(&chosen.image, selection)?,
+        None => BTreeSet::new(),
+    };
+    let config = Config::parse(&chosen.image.config)?;
+    let clear_config = match selection {
+        Some(_) => wishes.clear_config(&chosen.image, &encrypted)?,
+        None => Some(config.clone()),
+    };
+    let mut lines = vec![format!("would push to {}", args.name.familiar())];
+    let mut layers = Vec::new();
+    for (place, layer) in chosen.image.layers.iter().enumerate() {
+        let state = if encrypted.contains(&place) { "encrypted" } else { "visible" };
+        lines.push(format!("layer {place:>3}  {state:<9}  {}", report::bytes(layer.size())));
+        layers.push(json!({ "encrypted": encrypted.contains(&place), "size": layer.size() }));
+    }
+    let clear = if clear_config.is_none() { Clear::BesideEncryption } else { Clear::Everything };
+    lines.push(format!("visible in the config: {}", report::visible(&config, clear)));
+    let exposed = clear_config.as_ref().map(exposure::of).unwrap_or_default();
+    lines.extend(exposed.iter().map(|what| format!("anybody could read {what}")));
+    for attestation in &chosen.attestations {
+        let state = if args.keep_attestations { "visible" } else { "left out" };
+        lines.push(format!("attestation {}: {state}", attestation.digest.short()));
+    }
+    let object = json!({
+        "reference": args.name.familiar(),
+        "configEncrypted": clear_config.is_none(),
+        "layers": layers,
+        "attestations": chosen.attestations.iter().map(|child| child.digest).collect::<Vec<_>>(),
+    });
+    print(args.output, &lines.join("\n"), &object)
+}

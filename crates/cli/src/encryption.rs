@@ -1,0 +1,263 @@
+//! Encryption: to what, and in which format, images are encrypted, as the user has said.
+
+use std::cell::{OnceCell, RefCell};
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::thread;
+
+use anyhow::Result;
+use sealcrate_crypt::Passphrase;
+use sealcrate_crypt::ocicrypt::{self, History, Recipient};
+use sealcrate_crypt::select::{Selection, choose};
+use sealcrate_crypt::senetas::{self, FreshKey, KeyDataShape, Pushed};
+use sealcrate_image::engine::{ExportForm, Spared};
+use sealcrate_image::{Compression, Config, DiffId, Image, Layer, Transfer};
+
+use crate::args::{CompressionArgs, CompressionKind, EncryptionArgs, Format, ImageRecipientArgs};
+use crate::failure::Usage;
+use crate::{exposure, keys, talk};
+
+/// What the command line says of encryption.
+#[derive(Clone, Copy)]
+pub(crate) struct Wishes<'a> {
+    pub(crate) recipients: &'a ImageRecipientArgs,
+    pub(crate) encryption: &'a EncryptionArgs,
+    pub(crate) compression: &'a CompressionArgs,
+}
+
+impl Wishes<'_> {
+    /// Returns the format that a passphrase or recipients are for.
+    ///
+    /// # Errors
+    /// Options that contradict each other, or that the format has no place for.
+    pub(crate) fn format(&self) -> Result<Format> {
+        let Self { recipients, encryption, compression } = self;
+        let has_recipients = !recipients.recipient.is_empty();
+        let format = recipients.format.unwrap_or(match has_recipients {
+            true => Format::Oci,
+            false => Format::CryptoCli,
+        });
+        let is_zstd = compression.compression == CompressionKind::Zstd;
+        let contradiction = match format {
+            Format::CryptoCli if has_recipients => {
+                "the format crypto-cli holds a key under a passphrase, and none for recipients"
+            }
+            Format::CryptoCli if is_zstd => "the format crypto-cli has layers in gzip only",
+            Format::CryptoCli if recipients.keep_history => {
+                "the format crypto-cli has its history encrypted: --keep-history is for oci"
+            }
+            Format::Oci if encryption.compat => "--compat is for the format crypto-cli",
+            _ => return Ok(format),
+        };
+        Err(Usage(contradiction.to_owned()).into())
+    }
+
+    fn history(&self) -> History {
+        if self.recipients.keep_history { History::Keep } else { History::Scrub }
+    }
+
+    fn compression(&self) -> Compression {
+        match self.compression.compression {
+            CompressionKind::Gzip => Compression::Gzip,
+            CompressionKind::Zstd => Compression::Zstd,
+        }
+    }
+
+    /// Returns the config of `image` as it will be stored in clear if the layers at `places` are
+    /// private; `None` where it will be encrypted.
+    pub(crate) fn clear_config(
+        &self,
+        image: &Image,
+        places: &BTreeSet<usize>,
+    ) -> Result<Option<Config>> {
+        Ok(match self.format()? {
+            Format::CryptoCli => None,
+            Format::Oci => Some(Config::parse(&self.history().applied(&image.config, places)?)?),
+        })
+    }
+}
+
+/// What an image is going to be encrypted to.
+pub(crate) enum Encryption {
+    /// A passphrase, in crypto-cli's format.
+    CryptoCli(Pending<Arc<FreshKey>>, KeyDataShape, Passphrase),
+    /// Recipients, in the format of OCI image encryption.
+    Oci(Pending<Arc<[Recipient]>>, Compression, History),
+}
+
+impl Encryption {
+    /// Takes recipients and the passphrase that is named, or, if there is neither, the one that `ask`
+    /// finds; keys are derived from it beside whatever comes next.
+    pub(crate) fn begin(
+        wishes: Wishes<'_>,
+        named: Option<Passphrase>,
+        ask: impl FnOnce() -> Result<Passphrase>,
+    ) -> Result<Self> {
+        let format = wishes.format()?;
+        let recipients = keys::recipients(&wishes.recipients.recipient)?;
+        let passphrase = match named {
+            None if recipients.is_empty() => Some(ask()?),
+            named => named,
+        };
+        Ok(match (format, passphrase) {
+            (Format::CryptoCli, Some(passphrase)) => {
+                let shape = match wishes.encryption.compat {
+                    true => KeyDataShape::Url,
+                    false => KeyDataShape::Member,
+                };
+                Self::under(passphrase, wishes.encryption.iterations, shape)
+            }
+            (_, passphrase) => {
+                let all = with_passphrase(recipients, passphrase);
+                Self::Oci(all, wishes.compression(), wishes.history())
+            }
+        })
+    }
+
+    /// Begins to derive a key from a passphrase, for crypto-cli's format.
+    pub(crate) fn under(passphrase: Passphrase, rounds: u32, shape: KeyDataShape) -> Self {
+        let derived = passphrase.clone();
+        let derive = move || Ok(Arc::new(FreshKey::derive(&derived, rounds)?));
+        Self::CryptoCli(Pending::begin(derive), shape, passphrase)
+    }
+
+    /// Takes recipients for an image whose history is as it is to stay.
+    pub(crate) fn again(recipients: Vec<Recipient>) -> Self {
+        Self::Oci(with_passphrase(recipients, None), Compression::Gzip, History::Keep)
+    }
+
+    /// Returns the passphrase under which layers may have been pushed before that can stay as they are.
+    pub(crate) fn reusing(&self) -> Option<&Passphrase> {
+        match self {
+            Self::CryptoCli(_, _, passphrase) => Some(passphrase),
+            Self::Oci(..) => None,
+        }
+    }
+
+    /// Returns the form in which layers are wanted that come out of an engine, but for what is
+    /// `spared`.
+    pub(crate) fn export_form<'t>(
+        &self,
+        transfer: &'t Transfer,
+        spared: &'t Spared,
+    ) -> ExportForm<'t> {
+        match self {
+            Self::Oci(_, Compression::Zstd, _) => ExportForm::AsTheyCome,
+            _ => ExportForm::Packed { compressor: &transfer.compressor, spared },
+        }
+    }
+
+    /// Prepares to encrypt those layers of `image` that `selection` chooses.
+    pub(crate) fn encryptor(&self, image: &Image, selection: &Selection) -> Result<Encryptor> {
+        match self {
+            Self::CryptoCli(key, shape, _) => {
+                // What cannot be encrypted need not wait for its key.
+                choose(image, selection)?;
+                let encryptor = senetas::Encryptor::new(image, selection, key.wait()?, *shape)?;
+                Ok(Encryptor::CryptoCli(encryptor))
+            }
+            Self::Oci(recipients, compression, history) => {
+                choose(image, selection)?;
+                let encryptor = ocicrypt::Encryptor::new(
+                    image,
+                    selection,
+                    recipients.wait()?,
+                    *compression,
+                    *history,
+                )?;
+                Ok(Encryptor::Oci(encryptor))
+            }
+        }
+    }
+}
+
+/// Begins to make a passphrase one of the recipients.
+fn with_passphrase(
+    mut recipients: Vec<Recipient>,
+    passphrase: Option<Passphrase>,
+) -> Pending<Arc<[Recipient]>> {
+    Pending::begin(move || {
+        if let Some(passphrase) = passphrase {
+            recipients.push(Recipient::passphrase(&passphrase)?);
+        }
+        Ok(recipients.into())
+    })
+}
+
+/// What is being derived from a passphrase, once for all images of an index.
+pub(crate) struct Pending<T> {
+    derivation: RefCell<Option<thread::JoinHandle<Result<T>>>>,
+    derived: OnceCell<T>,
+}
+
+impl<T: Clone + Send + 'static> Pending<T> {
+    fn begin(derive: impl FnOnce() -> Result<T> + Send + 'static) -> Self {
+        let derivation = RefCell::new(Some(thread::spawn(derive)));
+        Self { derivation, derived: OnceCell::new() }
+    }
+
+    /// Waits for it. After an error nobody asks again.
+    fn wait(&self) -> Result<T> {
+        if let Some(handle) = self.derivation.take() {
+            let derived = handle.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
+            return Ok(self.derived.get_or_init(|| derived).clone());
+        }
+        Ok(self.derived.get().expect("it was derived before").clone())
+    }
+}
+
+/// Encrypts one image, in either format.
+pub(crate) enum Encryptor {
+    CryptoCli(senetas::Encryptor),
+    Oci(ocicrypt::Encryptor),
+}
+
+impl Encryptor {
+    /// Takes layers that were `pushed` before, to push them again as they are.
+    pub(crate) fn reuse(self, pushed: Pushed) -> Self {
+        match self {
+            Self::CryptoCli(of) => Self::CryptoCli(of.reuse(pushed)),
+            Self::Oci(of) => Self::Oci(of),
+        }
+    }
+
+    /// Returns the diff IDs of layers that were `pushed` before and cannot stay as they are.
+    pub(crate) fn changed(&self, pushed: &Pushed, image: &Image) -> Vec<DiffId> {
+        match self {
+            Self::CryptoCli(of) => of.changed(pushed, image),
+            Self::Oci(_) => Vec::new(),
+        }
+    }
+
+    /// Returns the layer at `place` as it was pushed before, if it was.
+    pub(crate) fn reused(&self, place: usize, layer: &Layer) -> Result<Option<Layer>> {
+        Ok(match self {
+            Self::CryptoCli(of) => of.reused(place, layer)?,
+            Self::Oci(_) => None,
+        })
+    }
+
+    /// Returns the layer at `place` as it is to be stored.
+    pub(crate) fn layer(&self, place: usize, layer: &Layer, transfer: &Transfer) -> Result<Layer> {
+        let Transfer { compressor, spool, progress, .. } = transfer;
+        Ok(match self {
+            Self::CryptoCli(of) => of.layer(place, layer, compressor, spool, &**progress)?,
+            Self::Oci(of) => of.layer(place, layer, compressor, spool, &**progress)?,
+        })
+    }
+
+    /// Returns the encrypted `image`, whose layers have become `layers`, and says what secrets its
+    /// config still shows.
+    pub(crate) fn finish(&self, image: &Image, layers: Vec<Layer>) -> Result<Image> {
+        match self {
+            Self::CryptoCli(of) => Ok(of.finish(image, layers)?),
+            Self::Oci(of) => {
+                let encrypted = of.finish(layers)?;
+                for exposed in exposure::of(&Config::parse(&encrypted.config)?) {
+                    talk::warn(format!("anybody can read {exposed}: the config is in clear"));
+                }
+                Ok(encrypted)
+            }
+        }
+    }
+}

@@ -1,0 +1,115 @@
+//! What errors about images that are encrypted to recipients mean.
+
+use std::error::Error;
+
+use sealcrate_crypt::ocicrypt::{
+    AgeRecipientError, DecryptError, EncryptError, IdentityError, LayerAuthentication,
+    ProtectionError, PublicKeyError, RewrapError,
+};
+use thiserror::Error;
+
+use super::Kind;
+
+/// Tells that an identity is needed and there is none.
+#[derive(Debug, Error)]
+#[error("the image is encrypted to recipients, and no identity was given")]
+pub(crate) struct MissingImageIdentity;
+
+/// Tells that the keys that were given are of a kind that cannot open the image.
+#[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
+pub(crate) enum WrongKind {
+    #[error(
+        "wrong key: the image is encrypted under a passphrase, and an identity does not open it"
+    )]
+    Identity,
+    #[error("wrong key: the image is encrypted to recipients, and a passphrase does not open it")]
+    Passphrase,
+}
+
+pub(super) fn kind_of(error: &(dyn Error + 'static)) -> Option<Kind> {
+    if let Some(error) = error.downcast_ref::<DecryptError>() {
+        return match error {
+            DecryptError::NotEncrypted => Some(Kind::Unencrypted),
+            DecryptError::Scheme { .. }
+            | DecryptError::TooManyAttempts
+            | DecryptError::WrongKey => Some(Kind::Key),
+            DecryptError::Config(_) | DecryptError::Manifest(_) => None,
+            _ => Some(Kind::Damaged),
+        };
+    }
+    if error.is::<LayerAuthentication>() || error.is::<ProtectionError>() {
+        return Some(Kind::Damaged);
+    }
+    let is_usage = error.is::<PublicKeyError>()
+        || error.is::<AgeRecipientError>()
+        || matches!(error.downcast_ref(), Some(EncryptError::Recipients(_)));
+    if is_usage {
+        return Some(Kind::Usage);
+    }
+    let is_key = error.is::<MissingImageIdentity>()
+        || error.is::<WrongKind>()
+        || error.is::<IdentityError>();
+    is_key.then_some(Kind::Key)
+}
+
+pub(super) fn hint(error: &(dyn Error + 'static)) -> Option<&'static str> {
+    if let Some(error) = error.downcast_ref::<DecryptError>() {
+        return match error {
+            DecryptError::NotBound => Some(
+                "it may be whole all the same: most tools bind nothing, and without \
+                 --require-binding such an image is read with a warning",
+            ),
+            DecryptError::NotEncrypted => Some(super::UNENCRYPTED),
+            DecryptError::WrongKey => Some("no layer was read, and nothing was written"),
+            _ => None,
+        };
+    }
+    if matches!(error.downcast_ref(), Some(RewrapError::NotARecipient { .. })) {
+        return Some(
+            "keys that other tools wrapped, or this one under a passphrase, do not tell whose they are: \
+             --reencrypt makes new ones, for those alone whom --add names",
+        );
+    }
+    if error.is::<MissingImageIdentity>()
+        || matches!(error.downcast_ref(), Some(WrongKind::Passphrase))
+    {
+        return Some("give the private key with --identity KEY");
+    }
+    if matches!(error.downcast_ref(), Some(WrongKind::Identity)) {
+        return Some("give the passphrase with --pass-file FILE or --pass-fd N");
+    }
+    if matches!(error.downcast_ref(), Some(PublicKeyError::PrivateKey)) {
+        return Some("`openssl pkey -in PRIVATE -pubout -out PUBLIC` makes the public key");
+    }
+    match error.downcast_ref() {
+        Some(IdentityError::OldEncryption) => Some(
+            "`openssl pkcs8 -topk8 -in OLD -out NEW` brings the key into the form of today, under a \
+             password as well",
+        ),
+        Some(IdentityError::Password) => Some("name the password behind the file: KEY:file=FILE"),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn wrong_keys_plain_images_and_tampering_are_told_apart() {
+        let layer = || "x".to_owned();
+        for (error, kind) in [
+            (DecryptError::WrongKey, Kind::Key),
+            (DecryptError::TooManyAttempts, Kind::Key),
+            (DecryptError::Scheme { layer: layer(), scheme: layer() }, Kind::Key),
+            (DecryptError::NotEncrypted, Kind::Unencrypted),
+            (DecryptError::NotBound, Kind::Damaged),
+            (DecryptError::Tampered(layer()), Kind::Damaged),
+            (DecryptError::DamagedKey(layer()), Kind::Damaged),
+        ] {
+            assert_eq!(kind_of(&error), Some(kind), "{error}");
+        }
+        assert_eq!(kind_of(&MissingImageIdentity), Some(Kind::Key));
+        assert_eq!(kind_of(&IdentityError::WrongPassword), Some(Kind::Key));
+    }
+}

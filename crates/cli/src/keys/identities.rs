@@ -1,0 +1,63 @@
+//! Identities for images: private keys in files, and the passwords that some of them are under.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::Path;
+
+use anyhow::{Context, Result, ensure};
+use sealcrate_crypt::Passphrase;
+use sealcrate_crypt::ocicrypt::{Identity, IdentityError, MAX_KEY_FILE_BYTES};
+use zeroize::Zeroizing;
+
+use super::{from_file_or_descriptor, prompt};
+use crate::args::{KeyFile, PasswordSource};
+use crate::failure::MissingKey;
+use crate::talk;
+
+/// Reads the identities in these files.
+pub(crate) fn identities(files: &[KeyFile]) -> Result<Vec<Identity>> {
+    files
+        .iter()
+        .map(|file| {
+            identity(file).with_context(|| format!("cannot use the key in {}", file.path.display()))
+        })
+        .collect()
+}
+
+fn identity(file: &KeyFile) -> Result<Identity> {
+    let bytes = read(&file.path)?;
+    let password = match &file.password {
+        Some(source) => password(source)?,
+        None => match Identity::parse(&bytes) {
+            Err(IdentityError::Password) => {
+                prompt(&format!("Password of {}: ", file.path.display()))?
+            }
+            parsed => return Ok(parsed?),
+        },
+    };
+    Ok(Identity::parse_with_password(&bytes, &password)?)
+}
+
+fn read(path: &Path) -> Result<Zeroizing<Vec<u8>>> {
+    let mut bytes = Zeroizing::new(Vec::with_capacity(MAX_KEY_FILE_BYTES + 1));
+    let most = MAX_KEY_FILE_BYTES as u64 + 1;
+    if path == Path::new("-") {
+        io::stdin().take(most).read_to_end(&mut bytes)?;
+    } else {
+        File::open(path)?.take(most).read_to_end(&mut bytes)?;
+    }
+    ensure!(!bytes.is_empty(), "it is empty");
+    Ok(bytes)
+}
+
+fn password(source: &PasswordSource) -> Result<Passphrase> {
+    let given = match source {
+        PasswordSource::Descriptor(fd) => from_file_or_descriptor(None, Some(*fd))?,
+        PasswordSource::File(path) => from_file_or_descriptor(Some(path), None)?,
+        PasswordSource::Typed(typed) => {
+            talk::warn("other users of this machine can read a password behind :pass=");
+            Some(Passphrase::new(Zeroizing::new(typed.as_bytes().to_vec()))?)
+        }
+    };
+    given.ok_or_else(|| MissingKey.into())
+}

@@ -1,0 +1,57 @@
+//! Recipients of images, as they are written on the command line.
+
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use sealcrate_crypt::ocicrypt::{MAX_KEY_FILE_BYTES, Recipient};
+
+use crate::args::Typed;
+use crate::failure::Usage;
+
+/// Finds the recipients that were named: age1…, jwe:FILE, or a file with age1… on its lines.
+pub(crate) fn recipients(named: &[Typed]) -> Result<Vec<Recipient>> {
+    let mut found = Vec::new();
+    for name in named {
+        let name = name.as_str();
+        if name.starts_with("age1") {
+            found.push(Recipient::age(name).context("--recipient")?);
+        } else if let Some(path) = name.strip_prefix("jwe:") {
+            let cannot_use = || format!("cannot use the public key in {path}");
+            let file = read(path).with_context(cannot_use)?;
+            found.push(Recipient::jwe(&file).with_context(cannot_use)?);
+        } else if Path::new(name).is_file() {
+            found.extend(listed(name).with_context(|| format!("cannot use {name}"))?);
+        } else {
+            // It may be a secret in the wrong place, and is not repeated.
+            let text = "a recipient is written age1…, jwe:FILE with a public key in the file, or as the \
+                        name of a file that is there, with age1… on its lines";
+            return Err(Usage(text.to_owned()).into());
+        }
+    }
+    Ok(found)
+}
+
+/// Reads a file with a recipient on each line that is neither blank nor a comment.
+fn listed(path: &str) -> Result<Vec<Recipient>> {
+    let text = String::from_utf8(read(path)?).map_err(|_| Usage("it is no text".to_owned()))?;
+    let lines = (1..).zip(text.lines().map(str::trim));
+    let found: Vec<_> = lines
+        .filter(|(_, line)| !line.is_empty() && !line.starts_with('#'))
+        .map(|(number, line)| Recipient::age(line).with_context(|| format!("line {number}")))
+        .collect::<Result<_>>()?;
+    if found.is_empty() {
+        return Err(Usage("there is no recipient in it".to_owned()).into());
+    }
+    Ok(found)
+}
+
+fn read(path: &str) -> Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    File::open(path)?.take(MAX_KEY_FILE_BYTES as u64 + 1).read_to_end(&mut bytes)?;
+    if bytes.len() > MAX_KEY_FILE_BYTES {
+        return Err(Usage("it is longer than 64 KiB".to_owned()).into());
+    }
+    Ok(bytes)
+}

@@ -1,0 +1,190 @@
+//! Opening: encrypted images of every format, with whatever keys the user has given.
+
+use anyhow::Result;
+use sealcrate_crypt::ocicrypt::{self, Binding, Identity, StatedDigests, Unbound};
+use sealcrate_crypt::select::Selection;
+use sealcrate_crypt::senetas::{self, KeyDerivation};
+use sealcrate_crypt::{Passphrase, Unencrypted};
+use sealcrate_image::{Image, Manifest, Spool};
+
+use crate::args::IdentityArgs;
+use crate::failure::WrongKind;
+use crate::{keys, talk};
+
+/// What the user has given to open images with.
+pub(crate) struct Keys {
+    identities: Vec<Identity>,
+    passphrase: Option<GivenPassphrase>,
+}
+
+/// A passphrase, as either format takes it.
+struct GivenPassphrase {
+    text: Passphrase,
+    /// The same; it remembers what it has opened.
+    identity: Identity,
+}
+
+impl Keys {
+    /// Takes a passphrase, and reads the identities that the command line names.
+    pub(crate) fn new(passphrase: Option<Passphrase>, args: &IdentityArgs) -> Result<Self> {
+        let mut keys = Self { identities: keys::identities(&args.identity)?, passphrase: None };
+        if let Some(passphrase) = passphrase {
+            keys.take(passphrase);
+        }
+        Ok(keys)
+    }
+
+    /// Takes a passphrase that was found later.
+    pub(crate) fn take(&mut self, text: Passphrase) {
+        let identity = Identity::passphrase(&text);
+        self.passphrase = Some(GivenPassphrase { text, identity });
+    }
+
+    /// Tells whether there is one.
+    pub(crate) fn is_any(&self) -> bool {
+        self.passphrase.is_some() || !self.identities.is_empty()
+    }
+
+    /// Tells whether there is a passphrase.
+    pub(crate) fn has_passphrase(&self) -> bool {
+        self.passphrase.is_some()
+    }
+
+    /// Tells whether there is an identity.
+    pub(crate) fn has_identity(&self) -> bool {
+        !self.identities.is_empty()
+    }
+
+    /// Returns what opens an image of crypto-cli's format.
+    ///
+    /// # Errors
+    /// There are identities alone.
+    pub(crate) fn derivation(&self) -> Result<KeyDerivation> {
+        let passphrase = self.passphrase.as_ref().ok_or(WrongKind::Identity)?;
+        Ok(KeyDerivation::new(passphrase.text.clone()))
+    }
+
+    /// Returns what opens an image whose `protection` is that of OCI image encryption.
+    ///
+    /// # Errors
+    /// A passphrase alone, where the image has none.
+    pub(crate) fn identities(&self, protection: &ocicrypt::Protection) -> Result<Vec<Identity>> {
+        let mut identities = self.identities.clone();
+        match &self.passphrase {
+            Some(passphrase) if protection.takes_passphrase() => {
+                identities.push(passphrase.identity.clone());
+            }
+            _ if identities.is_empty() => return Err(WrongKind::Passphrase.into()),
+            _ => {}
+        }
+        Ok(identities)
+    }
+}
+
+/// What of an image is encrypted, and in which format; nothing of it is authenticated.
+pub(crate) enum Protection {
+    /// In crypto-cli's.
+    CryptoCli(senetas::Protection),
+    /// In that of OCI image encryption.
+    Oci(ocicrypt::Protection),
+}
+
+impl Protection {
+    /// Reads what an image's manifest says; `None` if nothing is encrypted.
+    pub(crate) fn of(image: &Image) -> Result<Option<Self>> {
+        let Some(raw) = &image.manifest else { return Ok(None) };
+        let manifest = Manifest::parse(raw)?;
+        let oci = ocicrypt::Protection::of(&manifest)?;
+        if oci.is_any() {
+            return Ok(Some(Self::Oci(oci)));
+        }
+        let protection = senetas::Protection::of(&manifest)?;
+        Ok(protection.is_any().then_some(Self::CryptoCli(protection)))
+    }
+
+    /// Tells whether a passphrase is what opens it, or one of several ways.
+    pub(crate) fn takes_passphrase(&self) -> bool {
+        match self {
+            Self::CryptoCli(_) => true,
+            Self::Oci(protection) => protection.takes_passphrase(),
+        }
+    }
+
+    /// Chooses the layers of `image` that are encrypted.
+    pub(crate) fn selection(&self, image: &Image) -> Result<Selection> {
+        let places = (0..image.layers.len()).filter(|&place| self.has_layer(place));
+        Ok(Selection::Indices(places.map(i64::try_from).collect::<Result<_, _>>()?))
+    }
+
+    /// Tells whether the layer at `place`, lowest first from 0, is encrypted.
+    pub(crate) fn has_layer(&self, place: usize) -> bool {
+        match self {
+            Self::CryptoCli(protection) => {
+                protection.layers.get(place).is_some_and(Option::is_some)
+            }
+            Self::Oci(protection) => protection.layers.get(place).is_some_and(Option::is_some),
+        }
+    }
+}
+
+/// What the user accepts.
+#[derive(Clone, Copy)]
+pub(crate) struct Terms {
+    pub(crate) unencrypted: Unencrypted,
+    pub(crate) unbound: Unbound,
+}
+
+impl Terms {
+    /// Takes what the command line says.
+    pub(crate) fn new(unencrypted: Unencrypted, args: &IdentityArgs) -> Self {
+        let unbound = if args.require_binding { Unbound::Refuse } else { Unbound::Accept };
+        Self { unencrypted, unbound }
+    }
+}
+
+/// An image that was opened.
+pub(crate) struct Opened {
+    /// The image, its layers decrypted as they are read.
+    pub(crate) image: Image,
+    stated: StatedDigests,
+}
+
+impl Opened {
+    /// Takes an image as it is.
+    pub(crate) fn unchanged(image: Image) -> Self {
+        Self { image, stated: StatedDigests::default() }
+    }
+
+    /// Warns of layers that were read and are others than their writer said.
+    pub(crate) fn tell_wrong_digests(&self) {
+        let wrong = self.stated.wrong();
+        if !wrong.is_empty() {
+            talk::warn(format!(
+                "layers are not of the digests that stand beside their keys, but of the diff IDs in the \
+                 config: {}",
+                wrong.join(", ")
+            ));
+        }
+    }
+}
+
+/// Opens `image`; `spool` is where ciphertext waits.
+pub(crate) fn open(image: &Image, keys: &Keys, terms: Terms, spool: &Spool) -> Result<Opened> {
+    let identities = match Protection::of(image)? {
+        Some(Protection::CryptoCli(_)) => {
+            let opened = senetas::decrypt(image, &mut keys.derivation()?, terms.unencrypted)?;
+            return Ok(Opened::unchanged(opened.image));
+        }
+        Some(Protection::Oci(protection)) => keys.identities(&protection)?,
+        None => Vec::new(),
+    };
+    let Terms { unencrypted, unbound } = terms;
+    let opened = ocicrypt::decrypt(image, &identities, unencrypted, unbound, spool)?;
+    if !identities.is_empty() && opened.binding == Binding::None {
+        talk::warn(
+            "another tool wrote this image, and nothing in it binds layers and config to each other: \
+             somebody without a key may have changed them (--require-binding refuses such images)",
+        );
+    }
+    Ok(Opened { image: opened.image, stated: opened.stated })
+}

@@ -1,0 +1,160 @@
+//! The item of ours: private options in an age file, for age's X25519 identities, or for a passphrase.
+//!
+//! It travels under the name of a key provider, so that runtimes which know such providers open it. A
+//! passphrase opens one identity, which is made for the image and is the same in all its layers: so it
+//! costs one run of scrypt an image.
+
+mod wrap;
+
+use std::io::Read as _;
+
+use age::{Decryptor, x25519};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+use zeroize::Zeroizing;
+
+use super::passphrase::{LockError, PassphraseIdentity};
+use super::wrapped::Unwrapped;
+
+pub(super) use wrap::{PassphraseLock, wrap};
+
+/// The longest item.
+const MAX_BYTES: usize = 64 << 10;
+const VERSION: u64 = 1;
+
+/// An item that was parsed.
+#[derive(Debug)]
+pub struct AgeItem {
+    wrap: Vec<u8>,
+    lock: Option<Vec<u8>>,
+    hint: Option<String>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Members {
+    v: u64,
+    wrap: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    lock: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    hint: Option<String>,
+}
+
+impl AgeItem {
+    /// Parses the JSON of an item; the age files in it are left as they are.
+    ///
+    /// # Errors
+    /// What is too long, malformed, or of an unknown version.
+    pub fn parse(bytes: &[u8]) -> Result<Self, AgeItemError> {
+        if bytes.len() > MAX_BYTES {
+            return Err(AgeItemError::TooLong);
+        }
+        let members: Members =
+            serde_json::from_slice(bytes).map_err(|_| AgeItemError::Malformed)?;
+        if members.v != VERSION {
+            return Err(AgeItemError::Version(members.v));
+        }
+        let decode = |text: String| STANDARD.decode(text).map_err(|_| AgeItemError::Malformed);
+        Ok(Self {
+            wrap: decode(members.wrap)?,
+            lock: members.lock.map(decode).transpose()?,
+            hint: members.hint,
+        })
+    }
+
+    /// Tells whether a passphrase opens it.
+    pub fn has_lock(&self) -> bool {
+        self.lock.is_some()
+    }
+
+    /// Returns the hint at the recipient, if there is one.
+    pub(super) fn hint(&self) -> Option<&str> {
+        self.hint.as_deref()
+    }
+
+    /// Returns how many key operations identities cost: one for each line of the header that may be a
+    /// stanza.
+    pub(super) fn stanzas(&self) -> usize {
+        self.wrap.windows(4).filter(|window| window == b"\n-> ").count().max(1)
+    }
+
+    /// Returns what trying a passphrase costs, in the measure of key operations.
+    pub(super) fn cost_of(&self, passphrase: &PassphraseIdentity) -> usize {
+        self.lock.as_deref().map_or(0, |lock| passphrase.cost_of(lock)) + self.stanzas()
+    }
+
+    /// Opens the private options with age's identities.
+    pub(super) fn unwrap(&self, identities: &[x25519::Identity]) -> Unwrapped {
+        let identities = identities.iter().map(|identity| identity as &dyn age::Identity);
+        let opened = Decryptor::new_buffered(&self.wrap[..])
+            .and_then(|decryptor| decryptor.decrypt(identities));
+        let mut reader = match opened {
+            Ok(reader) => reader,
+            Err(age::DecryptError::NoMatchingKeys) => return Unwrapped::NotMine,
+            Err(_) => return Unwrapped::Damaged,
+        };
+        // As much as it can become, so that no piece of a key is left behind where it grew from.
+        let mut content = Zeroizing::new(Vec::with_capacity(MAX_BYTES));
+        match reader.read_to_end(&mut content) {
+            Ok(_) => Unwrapped::Content(content),
+            Err(_) => Unwrapped::Damaged,
+        }
+    }
+
+    /// Opens the private options with a passphrase.
+    pub(super) fn unwrap_locked(&self, passphrase: &PassphraseIdentity) -> Unwrapped {
+        let Some(lock) = &self.lock else { return Unwrapped::NotMine };
+        match passphrase.open(lock) {
+            Ok(Some(identity)) => match self.unwrap(&[identity]) {
+                // The lock is open, and what it is for is not what lies beside it.
+                Unwrapped::NotMine => Unwrapped::Damaged,
+                unwrapped => unwrapped,
+            },
+            Ok(None) => Unwrapped::NotMine,
+            Err(LockError) => Unwrapped::Damaged,
+        }
+    }
+}
+
+/// Why an item cannot be used.
+#[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum AgeItemError {
+    /// It is not of the right shape.
+    #[error("a wrapped key (age) is malformed")]
+    Malformed,
+    /// It is longer than any that holds private options.
+    #[error("a wrapped key (age) is longer than 64 KiB")]
+    TooLong,
+    /// It is of another version.
+    #[error("a wrapped key (age) of version {0} is not supported")]
+    Version(u64),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn malformed_items_and_other_versions_are_refused() {
+        let error = |text: &str| AgeItem::parse(text.as_bytes()).unwrap_err();
+        for text in
+            ["", "{}", r#"{"v":1}"#, r#"{"v":1,"wrap":"?"}"#, r#"{"v":1,"wrap":"","lock":1}"#]
+        {
+            assert_eq!(error(text), AgeItemError::Malformed, "{text}");
+        }
+        assert_eq!(error(r#"{"v":2,"wrap":""}"#), AgeItemError::Version(2));
+        assert_eq!(error(&" ".repeat(MAX_BYTES + 1)), AgeItemError::TooLong);
+    }
+
+    #[test]
+    fn identities_cost_as_many_operations_as_there_are_stanzas() {
+        let item = |wrap: &str| {
+            AgeItem { wrap: wrap.as_bytes().to_vec(), lock: None, hint: None }.stanzas()
+        };
+        assert_eq!(item("age-encryption.org/v1\n-> X25519 a\nb\n-> X25519 c\nd\n--- e\n"), 2);
+        assert_eq!(item(""), 1);
+    }
+}

@@ -1,0 +1,69 @@
+//! The writing half.
+
+use std::io;
+
+use age::secrecy::{ExposeSecret as _, SecretString};
+use age::{scrypt, x25519};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use zeroize::Zeroizing;
+
+use super::{Members, VERSION};
+use crate::Passphrase;
+
+/// scrypt's N is 2 to the power of it, which takes 64 MiB.
+const WORK_FACTOR: u8 = 16;
+
+/// A fresh identity under a passphrase, for one image.
+pub(in super::super) struct PassphraseLock {
+    recipient: x25519::Recipient,
+    lock: Vec<u8>,
+}
+
+impl PassphraseLock {
+    /// Makes an identity and encrypts it, which takes its time by design.
+    ///
+    /// # Errors
+    /// A passphrase that is no text, which other tools could not take.
+    pub(in super::super) fn new(passphrase: &Passphrase) -> io::Result<Self> {
+        let text = str::from_utf8(passphrase.as_bytes())
+            .map_err(|_| io::Error::other("the passphrase is not UTF-8"))?;
+        let mut to = scrypt::Recipient::new(SecretString::from(text));
+        to.set_work_factor(WORK_FACTOR);
+        let identity = x25519::Identity::generate();
+        let secret = Zeroizing::new(format!("{}\n", identity.to_string().expose_secret()));
+        Ok(Self { recipient: identity.to_public(), lock: encrypted(&to, secret.as_bytes())? })
+    }
+
+    /// Wraps `content` to whoever has the passphrase.
+    pub(in super::super) fn wrap(&self, content: &[u8]) -> io::Result<Vec<u8>> {
+        let lock = Some(STANDARD.encode(&self.lock));
+        item(content, &self.recipient, Members { lock, ..empty() })
+    }
+}
+
+/// Wraps `content` to an age recipient, with a hint at whose it is.
+///
+/// # Errors
+/// Those of the library, which has none in memory.
+pub(in super::super) fn wrap(
+    content: &[u8],
+    recipient: &x25519::Recipient,
+    hint: String,
+) -> io::Result<Vec<u8>> {
+    item(content, recipient, Members { hint: Some(hint), ..empty() })
+}
+
+fn empty() -> Members {
+    Members { v: VERSION, wrap: String::new(), lock: None, hint: None }
+}
+
+/// Completes the members of an item.
+fn item(content: &[u8], recipient: &x25519::Recipient, members: Members) -> io::Result<Vec<u8>> {
+    let wrap = STANDARD.encode(encrypted(recipient, content)?);
+    Ok(serde_json::to_vec(&Members { wrap, ..members })?)
+}
+
+fn encrypted(to: &impl age::Recipient, content: &[u8]) -> io::Result<Vec<u8>> {
+    age::encrypt(to, content).map_err(io::Error::other)
+}

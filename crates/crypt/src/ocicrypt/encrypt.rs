@@ -1,0 +1,247 @@
+//! Encryption of an image: layer by layer, then the keys, which are bound to all layers and the config.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::{self, Write};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use sealcrate_image::{
+    Compression, Compressor, Config, ConfigError, Descriptor, DiffId, Digest, Family, Hasher,
+    Image, Layer, MAX_MANIFEST_BYTES, Manifest, MediaType, Meter, MeteredReader, Progress, Spool,
+    Stage,
+};
+use thiserror::Error;
+use zeroize::Zeroizing;
+
+use super::annotations::Encryption;
+use super::cipher::CipherWriter;
+use super::options::{PrivateOptions, SealedBinding};
+use super::{History, MAX_WRAPS, Recipient};
+use crate::random::random;
+use crate::select::{ChooseError, Selection, choose};
+
+/// Encrypts the chosen layers of one image to recipients.
+///
+/// Each layer has a key and a nonce of its own, both fresh. What is not compressed is compressed, what
+/// is stays as it came.
+pub struct Encryptor {
+    recipients: Arc<[Recipient]>,
+    compression: Compression,
+    config: Vec<u8>,
+    diff_ids: Vec<DiffId>,
+    chosen: BTreeSet<usize>,
+    sealed: Mutex<BTreeMap<usize, Sealed>>,
+}
+
+/// What is known of a layer once it is encrypted.
+struct Sealed {
+    key: Zeroizing<[u8; 32]>,
+    nonce: [u8; 16],
+    hmac: [u8; 32],
+    /// Of the compressed layer before encryption.
+    digest: Digest,
+    media_type: MediaType,
+}
+
+impl Encryptor {
+    /// Chooses the layers of `image`; `compression` is what layers get that have none, `history` what
+    /// becomes of what the config tells of private ones.
+    ///
+    /// # Errors
+    /// An image that is encrypted already, a selection that does not fit it; no recipient, or too many.
+    pub fn new(
+        image: &Image,
+        selection: &Selection,
+        recipients: impl Into<Arc<[Recipient]>>,
+        compression: Compression,
+        history: History,
+    ) -> Result<Self, EncryptError> {
+        let recipients = recipients.into();
+        if recipients.is_empty() || recipients.len() > MAX_WRAPS {
+            return Err(EncryptError::Recipients(recipients.len()));
+        }
+        let chosen = choose(image, selection)?;
+        let config = history.applied(&image.config, &chosen)?;
+        let diff_ids = Config::parse(&config)?.diff_ids().to_vec();
+        let sealed = Mutex::default();
+        Ok(Self { recipients, compression, config, diff_ids, chosen, sealed })
+    }
+
+    /// Returns the layer at `place` as it is to be stored: compressed, and encrypted if it was chosen.
+    ///
+    /// Nothing is kept but what `spool` holds, which for a chosen layer is ciphertext.
+    ///
+    /// # Errors
+    /// Those of reading the layer, damage included, and of the spool.
+    pub fn layer(
+        &self,
+        place: usize,
+        layer: &Layer,
+        compressor: &Compressor,
+        spool: &Spool,
+        progress: &dyn Progress,
+    ) -> Result<Layer, EncryptError> {
+        let compression = layer.compression()?;
+        let packed = match compression {
+            Compression::None => self.compression,
+            kept => kept,
+        };
+        let kept = layer.descriptor().filter(|_| compression == packed);
+        if !self.chosen.contains(&place) {
+            return clear_layer(layer, packed, kept, compressor, spool, progress);
+        }
+        let media_type = MediaType::layer(Family::Oci, packed);
+        let annotations = kept.map(|kept| kept.annotations.clone()).unwrap_or_default();
+        let meter = progress.begin(Stage::Encrypt, &layer.name(), Some(layer.size()));
+        let (key, nonce) = (Zeroizing::new(random()?), random()?);
+        let (mut hmac, mut digest) = ([0; 32], None);
+        let spooled = spool.fill(|out| {
+            let mut writer = CipherWriter::new(out, &key, nonce);
+            match kept {
+                // Read to its end, it has been held to its digest.
+                Some(kept) => {
+                    io::copy(&mut MeteredReader::new(layer.open_stored()?, &*meter), &mut writer)?;
+                    digest = Some(kept.digest);
+                }
+                None => {
+                    let mut hashing = Hashing { inner: &mut writer, hasher: Hasher::default() };
+                    write_packed(layer, packed, compressor, &mut hashing, &*meter)?;
+                    digest = Some(hashing.hasher.finish());
+                }
+            }
+            hmac = writer.finish();
+            Ok::<_, io::Error>(())
+        })?;
+        meter.done();
+        let digest = digest.expect("it was filled");
+        let mut descriptor = Descriptor::new(media_type.clone(), spooled.digest, spooled.len);
+        descriptor.annotations = annotations;
+        let sealed = Sealed { key, nonce, hmac, digest, media_type };
+        self.sealed.lock().unwrap_or_else(PoisonError::into_inner).insert(place, sealed);
+        Ok(Layer::stored(descriptor, None, Arc::new(spooled.content)))
+    }
+
+    /// Returns the encrypted image: `layers` as [`layer`](Self::layer) made them, all and lowest first,
+    /// with their keys wrapped to every recipient.
+    ///
+    /// # Errors
+    /// The system gives no random bytes; a manifest that becomes too large.
+    pub fn finish(&self, layers: Vec<Layer>) -> Result<Image, EncryptError> {
+        let sealed = self.sealed.lock().unwrap_or_else(PoisonError::into_inner);
+        let digests: Vec<Digest> = layers
+            .iter()
+            .enumerate()
+            .filter_map(|(place, layer)| match sealed.get(&place) {
+                Some(sealed) => Some(sealed.digest),
+                None => layer.digest(),
+            })
+            .collect();
+        let config = Descriptor::of(MediaType::OCI_CONFIG, &self.config);
+        let mut layers = layers;
+        for (&place, sealed) in &*sealed {
+            let options = PrivateOptions {
+                key: sealed.key.clone(),
+                nonce: sealed.nonce,
+                digest: Some(sealed.digest),
+                binding: Some(SealedBinding::new(
+                    config.digest,
+                    self.diff_ids[place],
+                    place,
+                    &digests,
+                )),
+            };
+            let options = options.to_json();
+            let wraps =
+                self.recipients.iter().map(|recipient| recipient.wrap(&options, &sealed.key));
+            let encryption = Encryption {
+                media_type: sealed.media_type.clone(),
+                hmac: sealed.hmac,
+                wraps: wraps.collect::<io::Result<_>>()?,
+            };
+            let layer = &mut layers[place];
+            let mut descriptor = layer.descriptor().expect("it was made with one").clone();
+            encryption.put(&mut descriptor);
+            *layer = Layer::stored(descriptor, None, layer.content().clone());
+        }
+        let descriptors = layers.iter().filter_map(Layer::descriptor).cloned().collect();
+        let manifest = Manifest::new(Family::Oci, config, descriptors).to_raw();
+        if manifest.bytes().len() as u64 > MAX_MANIFEST_BYTES {
+            return Err(EncryptError::ManifestTooLarge);
+        }
+        Ok(Image { manifest: Some(manifest), config: self.config.clone(), layers })
+    }
+}
+
+/// A layer in clear is as a registry takes it, under OCI's media type.
+fn clear_layer(
+    layer: &Layer,
+    packed: Compression,
+    kept: Option<&Descriptor>,
+    compressor: &Compressor,
+    spool: &Spool,
+    progress: &dyn Progress,
+) -> Result<Layer, EncryptError> {
+    let media_type = MediaType::layer(Family::Oci, packed);
+    if let Some(kept) = kept {
+        let mut descriptor = Descriptor::new(media_type, kept.digest, kept.size);
+        descriptor.annotations = kept.annotations.clone();
+        return Ok(Layer::stored(descriptor, layer.diff_id(), layer.content().clone()));
+    }
+    let meter = progress.begin(Stage::Compress, &layer.name(), Some(layer.size()));
+    let spooled = spool.fill(|out| write_packed(layer, packed, compressor, out, &*meter))?;
+    meter.done();
+    let descriptor = Descriptor::new(media_type, spooled.digest, spooled.len);
+    Ok(Layer::stored(descriptor, layer.diff_id(), Arc::new(spooled.content)))
+}
+
+/// Writes `layer`, compressed as `packed` says; what is compressed stays as it is.
+fn write_packed(
+    layer: &Layer,
+    packed: Compression,
+    compressor: &Compressor,
+    output: &mut dyn Write,
+    meter: &dyn Meter,
+) -> io::Result<()> {
+    let mut reader = MeteredReader::new(layer.open_stored()?, meter);
+    match layer.compression()? {
+        Compression::None => compressor.compress(packed, &mut reader, output),
+        _ => io::copy(&mut reader, output).map(|_| ()),
+    }
+}
+
+struct Hashing<W> {
+    inner: W,
+    hasher: Hasher,
+}
+
+impl<W: Write> Write for Hashing<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let count = self.inner.write(bytes)?;
+        self.hasher.update(&bytes[..count]);
+        Ok(count)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.inner.flush()
+    }
+}
+
+/// Why an image cannot be encrypted.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum EncryptError {
+    /// The layers cannot be chosen.
+    #[error("{0}")]
+    Choose(#[from] ChooseError),
+    /// The config cannot be used.
+    #[error("{0}")]
+    Config(#[from] ConfigError),
+    /// Reading a layer failed, or what was read is damaged, or the spool cannot be written.
+    #[error("{0}")]
+    Io(#[from] io::Error),
+    /// So many layers, each wrapped to so many recipients, do not go into one manifest.
+    #[error("the manifest becomes larger than 4 MiB: there are too many layers and recipients")]
+    ManifestTooLarge,
+    /// There is no recipient, or more than readers look at.
+    #[error("an image is encrypted to 1 to {MAX_WRAPS} recipients, not to {0}")]
+    Recipients(usize),
+}

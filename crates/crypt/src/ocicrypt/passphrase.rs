@@ -1,0 +1,120 @@
+//! A passphrase as an identity: it opens the locks of our items, each at most once.
+
+use std::collections::HashMap;
+use std::io::Read as _;
+use std::iter;
+use std::sync::{Mutex, PoisonError};
+
+use age::secrecy::SecretString;
+use age::{DecryptError, Decryptor, scrypt, x25519};
+use sealcrate_image::Digest;
+use zeroize::Zeroizing;
+
+use crate::Passphrase;
+
+/// The most that scrypt may cost: N is 2 to the power of it, which takes 1 GiB.
+const MAX_WORK_FACTOR: u8 = 20;
+/// What a lock that has not been tried costs in the measure of key operations, so that an image can
+/// have a few of them.
+const LOCK_COST: usize = 1000;
+/// The longest lock.
+const MAX_SECRET: u64 = 1 << 10;
+
+/// A passphrase, and what it has opened so far.
+pub(super) struct PassphraseIdentity {
+    passphrase: SecretString,
+    opened: Mutex<HashMap<Digest, Option<x25519::Identity>>>,
+}
+
+/// Tells that a lock is malformed, or would cost too much.
+#[derive(Debug)]
+pub(super) struct LockError;
+
+impl PassphraseIdentity {
+    /// Takes a passphrase; one that is no text has never locked anything.
+    pub(super) fn new(passphrase: &Passphrase) -> Self {
+        let text = Zeroizing::new(String::from_utf8_lossy(passphrase.as_bytes()).into_owned());
+        Self { passphrase: SecretString::from(text.as_str()), opened: Mutex::default() }
+    }
+
+    /// Returns what trying `lock` costs, which is nothing for one that was tried before.
+    pub(super) fn cost_of(&self, lock: &[u8]) -> usize {
+        let opened = self.opened.lock().unwrap_or_else(PoisonError::into_inner);
+        if opened.contains_key(&Digest::of(lock)) { 0 } else { LOCK_COST }
+    }
+
+    /// Opens a lock; `None` if it is under another passphrase.
+    ///
+    /// # Errors
+    /// What is malformed, or costs too much.
+    pub(super) fn open(&self, lock: &[u8]) -> Result<Option<x25519::Identity>, LockError> {
+        let mut opened = self.opened.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(identity) = opened.get(&Digest::of(lock)) {
+            return Ok(identity.clone());
+        }
+        let identity = self.try_open(lock)?;
+        opened.insert(Digest::of(lock), identity.clone());
+        Ok(identity)
+    }
+
+    fn try_open(&self, lock: &[u8]) -> Result<Option<x25519::Identity>, LockError> {
+        let mut identity = scrypt::Identity::new(self.passphrase.clone());
+        identity.set_max_work_factor(MAX_WORK_FACTOR);
+        let decryptor = Decryptor::new_buffered(lock).map_err(|_| LockError)?;
+        if !decryptor.is_scrypt() {
+            return Err(LockError);
+        }
+        let reader = match decryptor.decrypt(iter::once(&identity as &dyn age::Identity)) {
+            Ok(reader) => reader,
+            Err(DecryptError::NoMatchingKeys | DecryptError::KeyDecryptionFailed) => {
+                return Ok(None);
+            }
+            Err(DecryptError::DecryptionFailed) => return Ok(None),
+            Err(_) => return Err(LockError),
+        };
+        let mut text = Zeroizing::new(String::with_capacity(MAX_SECRET as usize));
+        reader.take(MAX_SECRET).read_to_string(&mut text).map_err(|_| LockError)?;
+        text.trim().parse().map(Some).map_err(|_| LockError)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn passphrase(text: &str) -> Passphrase {
+        Passphrase::new(Zeroizing::new(text.as_bytes().to_vec())).unwrap()
+    }
+
+    fn lock(work_factor: u8, content: &[u8]) -> Vec<u8> {
+        let mut to = scrypt::Recipient::new(SecretString::from("secret"));
+        to.set_work_factor(work_factor);
+        age::encrypt(&to, content).unwrap()
+    }
+
+    #[test]
+    fn lock_opens_with_its_passphrase_and_is_tried_once() {
+        use age::secrecy::ExposeSecret as _;
+        let identity = x25519::Identity::generate();
+        let lock = lock(4, identity.to_string().expose_secret().as_bytes());
+        for (text, opens) in [("secret", true), ("another", false)] {
+            let mine = PassphraseIdentity::new(&passphrase(text));
+            assert_eq!(mine.cost_of(&lock), LOCK_COST);
+            assert_eq!(mine.open(&lock).unwrap().is_some(), opens);
+            assert_eq!(mine.cost_of(&lock), 0);
+            assert_eq!(mine.open(&lock).unwrap().is_some(), opens);
+        }
+    }
+
+    #[test]
+    fn locks_that_are_malformed_or_cost_too_much_are_refused() {
+        let mine = PassphraseIdentity::new(&passphrase("secret"));
+        let mut costly = lock(2, b"x");
+        let at = costly.windows(3).position(|window| window == b" 2\n").unwrap();
+        costly.splice(at + 1..at + 2, *b"21");
+        let to_identity = age::encrypt(&x25519::Identity::generate().to_public(), b"x").unwrap();
+        for lock in [costly, lock(2, b"no identity"), to_identity, b"x".to_vec()] {
+            assert!(mine.open(&lock).is_err());
+        }
+    }
+}

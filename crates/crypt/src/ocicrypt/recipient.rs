@@ -1,0 +1,93 @@
+//! Recipients: those to whom keys are wrapped, each in its own way.
+
+use std::fmt;
+use std::io;
+use std::sync::Arc;
+
+use age::x25519;
+use thiserror::Error;
+
+use super::age_item::PassphraseLock;
+use super::annotations::Scheme;
+use super::public_key::{PublicKey, PublicKeyError};
+use super::{age_item, hint, jwe};
+use crate::Passphrase;
+
+/// Somebody who will be able to open an image; copies are the same one.
+#[derive(Clone)]
+pub struct Recipient(Arc<Kind>);
+
+enum Kind {
+    Age(x25519::Recipient),
+    Jwe(PublicKey),
+    Passphrase(PassphraseLock),
+}
+
+impl Recipient {
+    fn of(kind: Kind) -> Self {
+        Self(Arc::new(kind))
+    }
+
+    /// Takes the text of age's X25519 recipient, `age1…`.
+    ///
+    /// # Errors
+    /// Any other text.
+    pub fn age(text: &str) -> Result<Self, AgeRecipientError> {
+        Ok(Self::of(Kind::Age(text.parse().map_err(|_| AgeRecipientError)?)))
+    }
+
+    /// Takes whoever has a passphrase, for one image or those of one index: what it will be wrapped to is made here, which takes
+    /// its time by design.
+    ///
+    /// # Errors
+    /// A passphrase that is no text.
+    pub fn passphrase(passphrase: &Passphrase) -> io::Result<Self> {
+        Ok(Self::of(Kind::Passphrase(PassphraseLock::new(passphrase)?)))
+    }
+
+    /// Takes the file of a public key, to which keys are wrapped as JWE: PEM, DER or JWK.
+    ///
+    /// # Errors
+    /// What is no public key of a kind that is known.
+    pub fn jwe(file: &[u8]) -> Result<Self, PublicKeyError> {
+        Ok(Self::of(Kind::Jwe(PublicKey::parse(file)?)))
+    }
+
+    /// Wraps `content`, the private options of a layer with the key `key`.
+    ///
+    /// # Errors
+    /// The system gives no random bytes.
+    pub(super) fn wrap(&self, content: &[u8], key: &[u8; 32]) -> io::Result<(Scheme, Vec<u8>)> {
+        let hint = self.hint(key).unwrap_or_default();
+        match &*self.0 {
+            Kind::Age(recipient) => Ok((Scheme::Age, age_item::wrap(content, recipient, hint)?)),
+            Kind::Passphrase(lock) => Ok((Scheme::Age, lock.wrap(content)?)),
+            Kind::Jwe(public) => Ok((Scheme::Jwe, jwe::wrap(content, public, &hint)?)),
+        }
+    }
+
+    /// Returns the hint that tells keys which are wrapped to this recipient; a passphrase has none, since
+    /// it is not known again.
+    pub(super) fn hint(&self, key: &[u8; 32]) -> Option<String> {
+        match &*self.0 {
+            Kind::Age(recipient) => Some(hint::of(key, recipient.to_string().as_bytes())),
+            Kind::Jwe(public) => Some(hint::of(key, public.id())),
+            Kind::Passphrase(_) => None,
+        }
+    }
+}
+
+impl fmt::Debug for Recipient {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match *self.0 {
+            Kind::Age(_) => "Recipient::Age(..)",
+            Kind::Jwe(_) => "Recipient::Jwe(..)",
+            Kind::Passphrase(_) => "Recipient::Passphrase(..)",
+        })
+    }
+}
+
+/// Tells that a text is no recipient of age's X25519; it may be a secret, and is not repeated.
+#[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
+#[error("it is no age recipient (age1…)")]
+pub struct AgeRecipientError;

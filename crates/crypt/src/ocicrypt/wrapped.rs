@@ -1,0 +1,80 @@
+//! Wrapped keys of every scheme that is read: one place that knows which there are.
+
+use thiserror::Error;
+use zeroize::Zeroizing;
+
+use super::Identity;
+use super::age_item::{AgeItem, AgeItemError};
+use super::annotations::Scheme;
+use super::identity::Key;
+use super::jwe::{Jwe, JweError};
+
+/// A layer's private options, wrapped to somebody.
+pub(super) enum WrappedKey {
+    Age(AgeItem),
+    Jwe(Jwe),
+}
+
+/// What came of an identity and a wrapped key.
+pub(super) enum Unwrapped {
+    /// The private options.
+    Content(Zeroizing<Vec<u8>>),
+    /// The identity opens the key, but what it holds does not authenticate.
+    Damaged,
+    /// The identity opens nothing.
+    NotMine,
+}
+
+impl WrappedKey {
+    /// Parses `bytes`, which are of `scheme`; `None` if that is not read.
+    ///
+    /// # Errors
+    /// What is malformed, or outside of what is read.
+    pub(super) fn parse(scheme: &Scheme, bytes: &[u8]) -> Result<Option<Self>, WrappedKeyError> {
+        match scheme {
+            Scheme::Age => Ok(Some(Self::Age(AgeItem::parse(bytes)?))),
+            Scheme::Jwe => Ok(Some(Self::Jwe(Jwe::parse(bytes)?))),
+            Scheme::Other(_) => Ok(None),
+        }
+    }
+
+    /// Returns the hint at the recipient, if there is one.
+    pub(super) fn hint(&self) -> Option<&str> {
+        match self {
+            Self::Age(item) => item.hint(),
+            Self::Jwe(jwe) => jwe.hint(),
+        }
+    }
+
+    /// Returns how many key operations `identity` costs at most.
+    pub(super) fn cost(&self, identity: &Identity) -> usize {
+        match (self, &*identity.0) {
+            (Self::Age(item), Key::Passphrase(passphrase)) => item.cost_of(passphrase),
+            (Self::Age(item), Key::Age(identities)) => item.stanzas() * identities.len(),
+            (Self::Jwe(jwe), Key::Ec(..) | Key::Rsa(_)) => jwe.recipients(),
+            _ => 0,
+        }
+    }
+
+    /// Opens the private options with `identity`.
+    pub(super) fn unwrap(&self, identity: &Identity) -> Unwrapped {
+        match (self, &*identity.0) {
+            (Self::Age(item), Key::Age(identities)) => item.unwrap(identities),
+            (Self::Age(item), Key::Passphrase(passphrase)) => item.unwrap_locked(passphrase),
+            (Self::Age(_), _) => Unwrapped::NotMine,
+            (Self::Jwe(jwe), _) => jwe.unwrap(identity),
+        }
+    }
+}
+
+/// Why a wrapped key cannot be used.
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum WrappedKeyError {
+    /// An item of ours.
+    #[error("{0}")]
+    Age(#[from] AgeItemError),
+    /// A JWE.
+    #[error("{0}")]
+    Jwe(#[from] JweError),
+}

@@ -1,0 +1,43 @@
+//! Private keys under a password, as OpenSSL writes them.
+
+use sealcrate_crypt::Passphrase;
+use sealcrate_crypt::Unencrypted;
+use sealcrate_crypt::ocicrypt::{Identity, IdentityError, Unbound};
+
+use crate::support::{fixture, key_file, opened};
+
+fn password(text: &str) -> Passphrase {
+    Passphrase::new(text.as_bytes().to_vec().into()).unwrap()
+}
+
+#[test]
+fn key_under_a_password_opens_with_it_alone() {
+    for (image, file) in [
+        ("jwe-ec", "ec.password.pem"),
+        ("jwe-ec", "ec.password.der"),
+        ("jwe-rsa-layers12", "rsa.password.pem"),
+    ] {
+        let bytes = key_file(file);
+        assert_eq!(Identity::parse(&bytes).unwrap_err(), IdentityError::Password, "{file}");
+        let wrong = Identity::parse_with_password(&bytes, &password("another"));
+        assert_eq!(wrong.unwrap_err(), IdentityError::WrongPassword, "{file}");
+        let identity = Identity::parse_with_password(&bytes, &password("fixture")).unwrap();
+        let keys = [identity];
+        opened(&fixture(image), &keys, Unencrypted::Refuse, Unbound::Accept).unwrap();
+    }
+}
+
+#[test]
+fn password_for_a_key_without_one_is_not_needed() {
+    assert!(Identity::parse_with_password(&key_file("ec.pem"), &password("x")).is_ok());
+}
+
+#[test]
+fn old_and_mutilated_encryption_is_named() {
+    let parse = |bytes: &[u8]| Identity::parse_with_password(bytes, &password("fixture"));
+    let old = parse(&key_file("rsa.old-password.pem")).unwrap_err();
+    assert_eq!(old, IdentityError::OldEncryption);
+    let mut bytes = key_file("ec.password.pem");
+    bytes.truncate(100);
+    assert_eq!(parse(&bytes).unwrap_err(), IdentityError::UnknownEncryption);
+}

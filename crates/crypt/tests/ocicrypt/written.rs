@@ -1,0 +1,264 @@
+//! What is written is opened by every recipient alone, and says no more than it has to.
+
+use std::collections::BTreeSet;
+use std::io::Write as _;
+use std::sync::Arc;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use flate2::write::GzEncoder;
+use sealcrate_crypt::ocicrypt::{
+    Binding, DecryptError, EncryptError, Encryptor, History, Identity, LayerAuthentication,
+    Protection, PublicKeyError, Recipient, Unbound,
+};
+use sealcrate_crypt::select::{ChooseError, Selection};
+use sealcrate_crypt::{Passphrase, Unencrypted};
+use sealcrate_image::{
+    Compression, CompressionLevel, Compressor, Descriptor, DiffId, Digest, Image, Layer, Manifest,
+    MediaType, Quiet, Spool,
+};
+use serde_json::json;
+
+use crate::support::{Parts, identity, key_file, opened, read_all};
+
+/// What age-keygen made, for these tests alone.
+const AGE_IDENTITY: &str =
+    "AGE-SECRET-KEY-1PJ8E68934KYKR9KG86TKGJJ2TD586J7VVKG43HEKVVPQAAQD9U3SCKHMNS";
+const AGE_RECIPIENT: &str = "age1l2c6dshs93df23k80rq2xr720wzawrzf5h6a030u5m0hvn6q4c5sl536es";
+const OTHER_AGE_RECIPIENT: &str = "age1asevwmszlt4gs9xp9m7cquqp3r6mmd6xkh503m74act8nz2z5qzsjjudrx";
+
+const ITEM: &str = "org.opencontainers.image.enc.keys.provider.sealcrate";
+
+fn recipient(file: &str) -> Recipient {
+    Recipient::jwe(&key_file(file)).unwrap()
+}
+
+fn gzip(bytes: &[u8]) -> Vec<u8> {
+    let mut gzip = GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    gzip.write_all(bytes).unwrap();
+    gzip.finish().unwrap()
+}
+
+/// A Docker image out of nowhere: a gzipped layer with an annotation, and two that are plain tars.
+fn plain() -> Image {
+    let tars: [Vec<u8>; 3] = [0_u8, 1, 2].map(|i| vec![i; 200_000]);
+    let ids = tars.each_ref().map(|tar| Digest::of(tar));
+    let config = json!({
+        "os": "linux", "architecture": "amd64",
+        "rootfs": { "type": "layers", "diff_ids": ids },
+        "history": [
+            { "created_by": "ADD base" },
+            { "created_by": "COPY secret" },
+            { "created_by": "RUN secret" },
+        ],
+    });
+    let mut layers = Vec::new();
+    for (i, tar) in tars.into_iter().enumerate() {
+        let id = DiffId(ids[i]);
+        if i == 0 {
+            let bytes = gzip(&tar);
+            let mut descriptor = Descriptor::of(MediaType::DOCKER_LAYER_GZIP, &bytes);
+            descriptor.annotations.insert("kept".to_owned(), "yes".to_owned());
+            layers.push(Layer::stored(descriptor, Some(id), Arc::new(bytes)));
+        } else {
+            let size = tar.len() as u64;
+            layers.push(Layer::decrypted(MediaType::DOCKER_LAYER, size, id, Arc::new(tar)));
+        }
+    }
+    Image { manifest: None, config: config.to_string().into_bytes(), layers }
+}
+
+fn encryptor(
+    image: &Image,
+    places: &[i64],
+    recipients: Vec<Recipient>,
+    compression: Compression,
+) -> Result<Encryptor, EncryptError> {
+    let selection = Selection::Indices(places.to_vec());
+    Encryptor::new(image, &selection, recipients, compression, History::Scrub)
+}
+
+fn encrypted(
+    image: &Image,
+    places: &[i64],
+    recipients: Vec<Recipient>,
+    compression: Compression,
+) -> Image {
+    let encryptor = encryptor(image, places, recipients, compression).unwrap();
+    let compressor = Compressor::new(2, CompressionLevel::default());
+    let spool = Spool::in_folder(std::env::temp_dir());
+    let layers =
+        image.layers.iter().enumerate().map(|(place, layer)| {
+            encryptor.layer(place, layer, &compressor, &spool, &Quiet).unwrap()
+        });
+    encryptor.finish(layers.collect()).unwrap()
+}
+
+#[test]
+fn every_recipient_opens_a_bound_image_and_nobody_else() {
+    for (compression, suffix) in [(Compression::Gzip, "+gzip"), (Compression::Zstd, "+zstd")] {
+        let recipients = vec![recipient("rsa.pub.pem"), recipient("ec.pub.pem")];
+        let image = encrypted(&plain(), &[0, 2], recipients, compression);
+        for key in ["rsa.pem", "ec.pem"] {
+            let keys = [identity(key)];
+            let opened = opened(&image, &keys, Unencrypted::Refuse, Unbound::Refuse).unwrap();
+            assert_eq!(opened.binding, Binding::Sealed);
+            for (place, layer) in opened.image.layers.iter().enumerate() {
+                let bytes = read_all(layer).unwrap();
+                assert_eq!(layer.digest(), Some(Digest::of(&bytes)));
+                let wanted = if place == 0 { "+gzip" } else { suffix };
+                assert!(layer.media_type().as_str().ends_with(wanted), "{}", layer.media_type());
+            }
+            let first = opened.image.layers[0].descriptor().unwrap();
+            assert_eq!(first.annotations.len(), 1);
+            assert_eq!(first.annotations["kept"], "yes");
+        }
+        let other = opened(&image, &[], Unencrypted::Refuse, Unbound::Accept).err().unwrap();
+        assert!(matches!(other, DecryptError::WrongKey));
+    }
+}
+
+#[test]
+fn manifest_is_ocis_and_keys_are_fresh_for_each_layer() {
+    let image = encrypted(&plain(), &[1, 2], vec![recipient("ec.jwk.pub")], Compression::Gzip);
+    let manifest = Manifest::parse(image.manifest.as_ref().unwrap()).unwrap();
+    assert_eq!(*image.manifest.as_ref().unwrap().media_type(), MediaType::OCI_MANIFEST);
+    assert_eq!(manifest.config.media_type, MediaType::OCI_CONFIG);
+    let types: Vec<_> = manifest.layers.iter().map(|layer| layer.media_type.as_str()).collect();
+    let encrypted = "application/vnd.oci.image.layer.v1.tar+gzip+encrypted";
+    assert_eq!(types, ["application/vnd.oci.image.layer.v1.tar+gzip", encrypted, encrypted]);
+    // The two layers are of one length and differ in a byte that repeats.
+    let blobs: Vec<_> = image.layers[1..].iter().map(|layer| read_all(layer).unwrap()).collect();
+    let streams: BTreeSet<_> = blobs.iter().map(|blob| blob[..64].to_vec()).collect();
+    assert_eq!(streams.len(), 2);
+    let text = String::from_utf8(image.config).unwrap();
+    assert!(text.contains("ADD base") && !text.contains("secret"), "{text}");
+}
+
+#[test]
+fn any_changed_byte_of_the_ciphertext_is_noticed_before_decryption() {
+    let image = encrypted(&plain(), &[1], vec![recipient("ec.pub.pem")], Compression::None);
+    let blob = read_all(&image.layers[1]).unwrap();
+    assert_eq!(blob.len(), 200_000);
+    let keys = [identity("ec.pem")];
+    for at in (0..blob.len()).step_by(blob.len() / 9).chain([blob.len() - 1]) {
+        let mut bytes = blob.clone();
+        bytes[at] ^= 1;
+        let mut manifest = Manifest::parse(image.manifest.as_ref().unwrap()).unwrap();
+        manifest.layers[1].digest = Digest::of(&bytes);
+        let mut image = image.clone();
+        image.manifest = Some(manifest.to_raw());
+        let descriptor = manifest.layers[1].clone();
+        image.layers[1] = Layer::stored(descriptor, None, Arc::new(bytes));
+        let opened = opened(&image, &keys, Unencrypted::Refuse, Unbound::Refuse).unwrap();
+        let error = opened.image.layers[1].open().err().expect("it was changed");
+        assert!(error.get_ref().unwrap().is::<LayerAuthentication>(), "{error}");
+    }
+}
+
+#[test]
+fn public_keys_are_read_in_every_form() {
+    for file in [
+        "rsa.pub.pem",
+        "rsa.pub.der",
+        "rsa.pkcs1.pub.pem",
+        "rsa.jwk.pub",
+        "ec.pub.der",
+        "ec.jwk.pub",
+    ] {
+        let key = if file.starts_with("rsa") { "rsa.pem" } else { "ec.pem" };
+        let image = encrypted(&plain(), &[1], vec![recipient(file)], Compression::Gzip);
+        let keys = [identity(key)];
+        opened(&image, &keys, Unencrypted::Refuse, Unbound::Refuse).unwrap();
+    }
+    for curve in ["p384", "p521"] {
+        let recipients = vec![recipient(&format!("{curve}.pub.pem"))];
+        let image = encrypted(&plain(), &[1], recipients, Compression::Gzip);
+        let keys = [identity(&format!("{curve}.pem"))];
+        opened(&image, &keys, Unencrypted::Refuse, Unbound::Refuse).unwrap();
+    }
+}
+
+#[test]
+fn private_keys_and_other_files_are_no_recipients() {
+    let error = |bytes: &[u8]| Recipient::jwe(bytes).unwrap_err();
+    for file in ["rsa.pem", "rsa.jwk", "ec.sec1.der", "ec.password.pem", "rsa.old-password.pem"] {
+        assert_eq!(error(&key_file(file)), PublicKeyError::PrivateKey, "{file}");
+    }
+    for bytes in [&b""[..], b"x", b"{}", br#"{"kty":"EC","crv":"P-256","x":"AA","y":"AA"}"#] {
+        assert_eq!(error(bytes), PublicKeyError::NoKey);
+    }
+    assert_eq!(error(&[b'x'; 65_537]), PublicKeyError::TooLong);
+}
+
+#[test]
+fn encrypted_images_and_absurd_recipients_are_refused() {
+    let recipients = |count: usize| (0..count).map(|_| recipient("ec.pub.pem")).collect();
+    let error = |image: &Image, count| {
+        encryptor(image, &[1], recipients(count), Compression::Gzip).err().unwrap()
+    };
+    for count in [0, 257] {
+        assert!(matches!(error(&plain(), count), EncryptError::Recipients(_)));
+    }
+    let encrypted = encrypted(&plain(), &[2], recipients(1), Compression::Gzip);
+    for image in [&encrypted, &Parts::bound("run").image()] {
+        let error = error(image, 1);
+        assert!(matches!(error, EncryptError::Choose(ChooseError::AlreadyEncrypted)), "{error}");
+    }
+}
+
+#[test]
+fn age_identities_and_passphrases_open_our_items_and_others_do_not() {
+    let passphrase = |text: &str| Passphrase::new(text.as_bytes().to_vec().into()).unwrap();
+    let recipients = || {
+        let team = [AGE_RECIPIENT, OTHER_AGE_RECIPIENT].map(|text| Recipient::age(text).unwrap());
+        let mut all = Vec::from(team);
+        all.push(Recipient::passphrase(&passphrase("correct horse")).unwrap());
+        all
+    };
+    let image = encrypted(&plain(), &[0, 1, 2], recipients(), Compression::Gzip);
+    let file = format!("# a comment\n\n{AGE_IDENTITY}\r\n");
+    let identities = [
+        Identity::parse(file.as_bytes()).unwrap(),
+        Identity::passphrase(&passphrase("correct horse")),
+    ];
+    for identity in identities {
+        let opened = opened(&image, &[identity], Unencrypted::Refuse, Unbound::Refuse).unwrap();
+        assert_eq!(opened.binding, Binding::Sealed);
+        for layer in &opened.image.layers {
+            read_all(layer).unwrap();
+        }
+    }
+    for other in [identity("rsa.pem"), Identity::passphrase(&passphrase("another"))] {
+        let error = opened(&image, &[other], Unencrypted::Refuse, Unbound::Refuse).err().unwrap();
+        assert!(matches!(error, DecryptError::WrongKey), "{error}");
+    }
+    let protection = Protection::of(&Manifest::parse(image.manifest.as_ref().unwrap()).unwrap());
+    assert!(protection.unwrap().takes_passphrase());
+}
+
+#[test]
+fn locks_of_an_image_are_the_same_in_every_layer_and_few_are_tried() {
+    let passphrase = Passphrase::new(b"correct horse".to_vec().into()).unwrap();
+    let recipients = vec![Recipient::passphrase(&passphrase).unwrap()];
+    let image = encrypted(&plain(), &[0, 1, 2], recipients, Compression::Gzip);
+    let mut manifest = Manifest::parse(image.manifest.as_ref().unwrap()).unwrap();
+    let item = |layer: &Descriptor| -> serde_json::Value {
+        serde_json::from_slice(&STANDARD.decode(&layer.annotations[ITEM]).unwrap()).unwrap()
+    };
+    let locks: BTreeSet<_> =
+        manifest.layers.iter().map(|of| item(of)["lock"].to_string()).collect();
+    assert_eq!(locks.len(), 1);
+    // Five other locks, each of which would cost a run of the key derivation.
+    let items = (0..5_u8).map(|i| {
+        let mut item = item(&manifest.layers[0]);
+        item["lock"] = STANDARD.encode([i; 64]).into();
+        STANDARD.encode(item.to_string())
+    });
+    let items: Vec<_> = items.collect();
+    manifest.layers[0].annotations.insert(ITEM.to_owned(), items.join(","));
+    let image = Image { manifest: Some(manifest.to_raw()), ..image };
+    let mine = [Identity::passphrase(&passphrase)];
+    let error = opened(&image, &mine, Unencrypted::Refuse, Unbound::Accept).err().unwrap();
+    assert!(matches!(error, DecryptError::TooManyAttempts), "{error}");
+}
