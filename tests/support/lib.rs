@@ -1,10 +1,11 @@
-//! The real parts that the end-to-end tests are made of: a Docker engine, CNCF registries, a token
-//! issuer, a proxy that makes faults, and a sandbox for the binary under test.
+//! The real parts that the end-to-end tests are made of: a Docker engine, containerd, CNCF registries, a
+//! token issuer, a proxy that makes faults, and a sandbox for the binary under test.
 //!
 //! Everything here panics with a message when it cannot do its work: that is a failed test.
 //! `cargo xtask test` sets what [`Engine`] and [`Sandbox`] read from the environment.
 
 pub use crate::authority::Authority;
+pub use crate::containerd::Containerd;
 pub use crate::done::Done;
 pub use crate::engine::{Builder, Engine, EngineImage, busybox};
 pub use crate::fault::{Fault, Rule};
@@ -16,10 +17,12 @@ pub use crate::token_issuer::{Anonymous, Caller, TokenIssuer, TokenLife, TokenRe
 pub use crate::typist::Typist;
 
 mod authority;
+mod containerd;
 mod done;
 mod engine;
 mod fault;
 mod fault_proxy;
+pub mod grpc;
 pub mod http;
 mod podman;
 mod registry;

@@ -3,6 +3,7 @@
 //! Libraries say what happened; here it is decided what that means to the user: which of the
 //! documented exit codes, and what to do next.
 
+mod decoder;
 mod ocicrypt;
 mod packed;
 
@@ -23,6 +24,7 @@ use thiserror::Error;
 
 use crate::{report, talk};
 
+pub(crate) use decoder::{NoLayerKey, NoPayload};
 pub(crate) use ocicrypt::{MissingImageIdentity, WrongKind};
 pub(crate) use packed::{MissingIdentity, Privileged};
 
@@ -58,6 +60,13 @@ pub(crate) fn report(error: &anyhow::Error) -> ExitCode {
     if let Some(hint) = causes(error.as_ref()).find_map(hint) {
         talk::line(&format!("hint: {hint}"));
     }
+    ExitCode::from(kind(error.as_ref()) as u8)
+}
+
+/// Prints an error with its causes for a program that started this one, and returns the exit code: one line
+/// that tells who says it, since it will stand among what others say.
+pub(crate) fn report_to_program(error: &anyhow::Error) -> ExitCode {
+    talk::line(&format!("sealcrate: {}", one_line(error)));
     ExitCode::from(kind(error.as_ref()) as u8)
 }
 
@@ -128,7 +137,7 @@ fn kind_of(error: &(dyn Error + 'static)) -> Option<Kind> {
     if is_usage {
         return Some(Kind::Usage);
     }
-    ocicrypt::kind_of(error).or_else(|| packed::kind_of(error))
+    ocicrypt::kind_of(error).or_else(|| decoder::kind_of(error)).or_else(|| packed::kind_of(error))
 }
 
 fn hint(error: &(dyn Error + 'static)) -> Option<&'static str> {

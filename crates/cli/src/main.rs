@@ -13,6 +13,7 @@ mod encryption;
 mod exposure;
 mod failure;
 mod interrupt;
+mod key_folder;
 mod keys;
 mod opening;
 mod places;
@@ -39,9 +40,13 @@ use crate::places::Places;
 use crate::session::{Local, Session};
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = Cli::parse_from(args::invocation(std::env::args_os()));
     match run(&cli) {
         Ok(()) => ExitCode::SUCCESS,
+        Err(error) if cli.command.is_for_programs() => {
+            commands::decoder::outlive();
+            failure::report_to_program(&error)
+        }
         Err(error) => failure::report(&error),
     }
 }
@@ -65,6 +70,15 @@ fn run(cli: &Cli) -> Result<()> {
         Command::Unpack(args) => commands::unpack::run(args, &begin(&cli.talk)?),
         Command::Keygen(args) => commands::keygen::run(args, &begin(&cli.talk)?),
         Command::Respond(args) => commands::respond::run(args, &reading(&args.registry)?),
+        Command::Decoder(args) => {
+            let payload = commands::decoder::open_payload();
+            let _local = begin(&cli.talk)?;
+            commands::decoder::run(args, payload)
+        }
+        Command::Linger => {
+            commands::decoder::linger();
+            Ok(())
+        }
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(*shell, &mut Cli::command(), "sealcrate", &mut script);

@@ -22,10 +22,12 @@ mod manifest;
 mod names;
 mod parts;
 mod payload;
+mod pkcs7;
 mod program;
 mod reading;
 mod remote;
 mod sealed_image;
+mod stream_payload;
 
 /// A fuzz target.
 #[derive(Clone, Copy, Debug)]
@@ -37,7 +39,7 @@ pub struct Target {
 }
 
 /// All targets, by name.
-pub const TARGETS: [Target; 18] = [
+pub const TARGETS: [Target; 20] = [
     Target { name: "age_file", run: age_file::run },
     Target { name: "age_item", run: age_item::run },
     Target { name: "annotations", run: annotations::run },
@@ -53,9 +55,11 @@ pub const TARGETS: [Target; 18] = [
     Target { name: "manifest", run: manifest::run },
     Target { name: "names", run: names::run },
     Target { name: "payload", run: payload::run },
+    Target { name: "pkcs7", run: pkcs7::run },
     Target { name: "program", run: program::run },
     Target { name: "remote", run: remote::run },
     Target { name: "sealed_image", run: sealed_image::run },
+    Target { name: "stream_payload", run: stream_payload::run },
 ];
 
 /// Runs the target `name` on `bytes`.

@@ -6,6 +6,8 @@
 mod age_recipients;
 mod attestations;
 mod builders;
+mod containerd;
+mod decoder;
 mod engine;
 mod fixtures;
 mod generated;

@@ -5,6 +5,7 @@
 
 mod common;
 mod copy;
+mod decoder;
 mod identity;
 mod inspect;
 mod keygen;
@@ -16,7 +17,8 @@ mod respond;
 mod rewrap;
 mod unpack;
 
-use std::path::PathBuf;
+use std::ffi::{OsStr, OsString};
+use std::path::{Path, PathBuf};
 
 use clap::{ArgAction, Parser, Subcommand};
 use clap_complete::Shell;
@@ -26,6 +28,7 @@ pub(crate) use common::{
     SelectionArgs, Typed,
 };
 pub(crate) use copy::CopyArgs;
+pub(crate) use decoder::DecoderArgs;
 pub(crate) use identity::{IdentityArgs, KeyFile, PasswordSource};
 pub(crate) use inspect::InspectArgs;
 pub(crate) use keygen::KeygenArgs;
@@ -104,6 +107,15 @@ pub(crate) enum Command {
     /// Only the program that --for names is answered, or one in the image that it names: a challenge
     /// may ask for the key of anything that is encrypted to the same recipient.
     Respond(RespondArgs),
+    /// Decrypt one layer for containerd, from standard input to standard output
+    ///
+    /// This is the stream processor that containerd's documentation calls ctd-decoder, and is what the
+    /// binary does when it is called by that name. Which layer it is comes on descriptor 3. Everything is
+    /// verified before the first byte is written; what waits is in an unnamed file in $TMPDIR.
+    Decoder(DecoderArgs),
+    /// Hold standard output open for a moment, after a decoder that failed
+    #[command(hide = true)]
+    Linger,
     /// Print a completion script for a shell
     Completions {
         /// The shell
@@ -116,11 +128,46 @@ pub(crate) enum Command {
     },
 }
 
+impl Command {
+    /// Tells whether programs run it, which show what it says as a part of something else.
+    pub(crate) fn is_for_programs(&self) -> bool {
+        matches!(self, Self::Decoder(_))
+    }
+}
+
+/// The name that containerd's documentation has for its decoder.
+const DECODER: &str = "ctd-decoder";
+
+/// Takes what was typed, with the command that the name of the binary stands for.
+pub(crate) fn invocation(typed: impl IntoIterator<Item = OsString>) -> Vec<OsString> {
+    let mut typed: Vec<OsString> = typed.into_iter().collect();
+    let name = typed.first().and_then(|name| Path::new(name).file_name());
+    if name == Some(OsStr::new(DECODER)) {
+        typed.insert(1, "decoder".into());
+    }
+    typed
+}
+
 #[cfg(test)]
 mod tests {
     use clap::CommandFactory;
 
     use super::*;
+
+    #[test]
+    fn name_of_the_binary_stands_for_a_command() {
+        let command = |words: &[&str]| {
+            let typed = words.iter().map(OsString::from);
+            Cli::parse_from(invocation(typed)).command
+        };
+        for name in ["ctd-decoder", "/usr/local/bin/ctd-decoder"] {
+            let Command::Decoder(args) = command(&[name, "--decryption-keys-path", "/keys"]) else {
+                panic!("{name} is not the decoder");
+            };
+            assert_eq!(args.decryption_keys_path, Some("/keys".into()));
+        }
+        assert!(matches!(command(&["/ctd-decoder/sealcrate", "keygen"]), Command::Keygen(_)));
+    }
 
     #[test]
     fn definitions_are_sound() {

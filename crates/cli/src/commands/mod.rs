@@ -2,6 +2,7 @@
 
 mod children;
 pub(crate) mod copy;
+pub(crate) mod decoder;
 pub(crate) mod inspect;
 pub(crate) mod keygen;
 pub(crate) mod pack;

@@ -29,7 +29,9 @@ pub(crate) enum WrongKind {
 pub(super) fn kind_of(error: &(dyn Error + 'static)) -> Option<Kind> {
     if let Some(error) = error.downcast_ref::<DecryptError>() {
         return match error {
-            DecryptError::NotEncrypted => Some(Kind::Unencrypted),
+            DecryptError::LayerNotEncrypted(_) | DecryptError::NotEncrypted => {
+                Some(Kind::Unencrypted)
+            }
             DecryptError::Scheme { .. }
             | DecryptError::TooManyAttempts
             | DecryptError::WrongKey => Some(Kind::Key),

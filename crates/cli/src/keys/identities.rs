@@ -16,12 +16,18 @@ use crate::talk;
 
 /// Reads the identities in these files.
 pub(crate) fn identities(files: &[KeyFile]) -> Result<Vec<Identity>> {
-    files
-        .iter()
-        .map(|file| {
-            identity(file).with_context(|| format!("cannot use the key in {}", file.path.display()))
-        })
-        .collect()
+    let mut identities = Vec::with_capacity(files.len());
+    for file in files {
+        let read = identity(file);
+        // Other tools want the certificate beside the key.
+        let is_certificate = matches!(&read, Err(error)
+            if matches!(error.downcast_ref(), Some(IdentityError::Certificate)));
+        if !is_certificate {
+            let context = || format!("cannot use the key in {}", file.path.display());
+            identities.push(read.with_context(context)?);
+        }
+    }
+    Ok(identities)
 }
 
 fn identity(file: &KeyFile) -> Result<Identity> {

@@ -34,11 +34,17 @@ impl Protection {
     /// # Errors
     /// Those of [`Encryption::of`], with the layer.
     pub fn of(manifest: &Manifest) -> Result<Self, ProtectionError> {
-        let read = |descriptor: &Descriptor| {
-            Encryption::of(descriptor)
-                .map_err(|source| ProtectionError { layer: descriptor.digest.short(), source })
-        };
-        Ok(Self { layers: manifest.layers.iter().map(read).collect::<Result<_, _>>()? })
+        let layers = manifest.layers.iter().map(Self::of_layer).collect::<Result<_, _>>()?;
+        Ok(Self { layers })
+    }
+
+    /// Reads how one layer is encrypted.
+    ///
+    /// # Errors
+    /// As [`of`](Self::of).
+    pub(super) fn of_layer(descriptor: &Descriptor) -> Result<Option<Encryption>, ProtectionError> {
+        Encryption::of(descriptor)
+            .map_err(|source| ProtectionError { layer: descriptor.digest.short(), source })
     }
 
     /// Tells whether anything is encrypted.
@@ -74,6 +80,8 @@ pub enum Scheme {
     Age,
     /// A JWE.
     Jwe,
+    /// A message of PKCS#7, which is CMS.
+    Pkcs7,
     /// One of those that are not read here, by the name that its annotation has.
     Other(String),
 }
@@ -84,6 +92,7 @@ impl Scheme {
         match name {
             AGE => Self::Age,
             "jwe" => Self::Jwe,
+            "pkcs7" => Self::Pkcs7,
             other => Self::Other(other.to_owned()),
         }
     }
@@ -95,6 +104,7 @@ impl fmt::Display for Scheme {
         f.write_str(match self {
             Self::Age => AGE,
             Self::Jwe => "jwe",
+            Self::Pkcs7 => "pkcs7",
             Self::Other(name) => name,
         })
     }

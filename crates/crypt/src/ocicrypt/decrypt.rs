@@ -125,6 +125,9 @@ pub enum DecryptError {
         /// How many the manifest has.
         layers: usize,
     },
+    /// A layer that is to be decrypted by itself is not encrypted.
+    #[error("layer {0} is not encrypted")]
+    LayerNotEncrypted(String),
     /// The manifest cannot be used.
     #[error("{0}")]
     Manifest(#[from] ManifestError),

@@ -1,11 +1,16 @@
-//! The little DER that is written here: RSA keys in the forms that the library reads.
+//! The little DER that there is here: RSA keys are written in the forms that the library reads, and
+//! elements are read one after the other.
+//!
+//! Lengths are definite and shorter than 4 GiB, tags of one byte. ITU-T X.690.
 
 use zeroize::Zeroizing;
 
-const INTEGER: u8 = 0x02;
+pub(super) const INTEGER: u8 = 0x02;
 const BIT_STRING: u8 = 0x03;
-const OCTET_STRING: u8 = 0x04;
-const SEQUENCE: u8 = 0x30;
+pub(super) const OCTET_STRING: u8 = 0x04;
+pub(super) const OBJECT_IDENTIFIER: u8 = 0x06;
+pub(super) const SEQUENCE: u8 = 0x30;
+pub(super) const SET: u8 = 0x31;
 /// `AlgorithmIdentifier` of rsaEncryption, RFC 8017, A.1.
 const RSA: [u8; 15] =
     [0x30, 0x0d, 0x06, 0x09, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x01, 0x05, 0x00];
@@ -55,9 +60,80 @@ fn element(tag: u8, parts: &[&[u8]]) -> Zeroizing<Vec<u8>> {
     bytes
 }
 
+/// Elements, one after the other.
+pub(super) struct Reader<'d>(&'d [u8]);
+
+impl<'d> Reader<'d> {
+    /// Reads the content of an element.
+    pub(super) fn new(content: &'d [u8]) -> Self {
+        Self(content)
+    }
+
+    /// Reads what is in the only element of `bytes`, if it has this tag.
+    pub(super) fn of(bytes: &'d [u8], tag: u8) -> Option<Self> {
+        let mut outer = Self(bytes);
+        let content = outer.next(tag)?;
+        outer.is_empty().then_some(Self(content))
+    }
+
+    /// Takes the content of the next element, if it has this tag.
+    pub(super) fn next(&mut self, tag: u8) -> Option<&'d [u8]> {
+        if self.0.first() != Some(&tag) {
+            return None;
+        }
+        self.next_any().map(|(_, content)| content)
+    }
+
+    /// Takes the tag and the content of the next element.
+    pub(super) fn next_any(&mut self) -> Option<(u8, &'d [u8])> {
+        let (&tag, rest) = self.0.split_first()?;
+        let (&first, mut rest) = rest.split_first()?;
+        let mut len = usize::from(first);
+        if first >= 0x80 {
+            let count = usize::from(first & 0x7f);
+            let (digits, behind) = rest.split_at_checked(count)?;
+            // An indefinite length has no digits, a definite one no zero before them.
+            if count > 4 || digits.first().is_none_or(|&top| top == 0) {
+                return None;
+            }
+            len = digits.iter().fold(0, |len, &digit| len << 8 | usize::from(digit));
+            rest = behind;
+        }
+        let (content, behind) = rest.split_at_checked(len)?;
+        self.0 = behind;
+        Some((tag, content))
+    }
+
+    /// Passes over the next element, if it has this tag.
+    pub(super) fn skip(mut self, tag: u8) -> Option<Self> {
+        self.next(tag)?;
+        Some(self)
+    }
+
+    /// Tells whether nothing is left.
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_written_is_read_and_lengths_that_lie_are_not() {
+        for len in [0, 1, 127, 128, 255, 256, 70_000] {
+            let content = vec![9; len];
+            let written = element(OCTET_STRING, &[&content]);
+            assert_eq!(Reader::new(&written).next(OCTET_STRING), Some(&content[..]));
+            assert_eq!(Reader::new(&written).next(SEQUENCE), None);
+            assert!(Reader::of(&[&written[..], &[0]].concat(), OCTET_STRING).is_none());
+        }
+        for bytes in [&[4][..], &[4, 1], &[4, 0x80, 0, 0], &[4, 0x81, 0], &[4, 0x85, 1, 0, 0, 0, 0]]
+        {
+            assert_eq!(Reader::new(bytes).next_any(), None, "{bytes:?}");
+        }
+    }
 
     #[test]
     fn lengths_and_signs_are_written_as_der_wants_them() {

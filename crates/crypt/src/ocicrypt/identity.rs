@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use age::x25519;
 use aws_lc_rs::agreement::{self, ECDH_P256, ECDH_P384, ECDH_P521, PrivateKey};
-use aws_lc_rs::rsa::{OaepPrivateDecryptingKey, PrivateDecryptingKey};
+use aws_lc_rs::rsa::{OaepPrivateDecryptingKey, Pkcs1PrivateDecryptingKey, PrivateDecryptingKey};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use rustls_pki_types::PrivateKeyDer;
@@ -37,7 +37,28 @@ pub(super) enum Key {
     /// A passphrase, which opens identities.
     Passphrase(PassphraseIdentity),
     /// RSA, 2048 to 8192 bits.
-    Rsa(OaepPrivateDecryptingKey),
+    Rsa(RsaKey),
+}
+
+/// An RSA key for both of its uses.
+pub(super) struct RsaKey {
+    pub(super) oaep: OaepPrivateDecryptingKey,
+    pub(super) pkcs1: Pkcs1PrivateDecryptingKey,
+}
+
+impl RsaKey {
+    /// Reads PKCS#8 or PKCS#1 in DER.
+    fn from_der(bytes: &[u8]) -> Option<Self> {
+        let parse = || {
+            PrivateDecryptingKey::from_pkcs8(bytes)
+                .or_else(|_| PrivateDecryptingKey::from_pkcs8(&der::rsa_private_key_info(bytes)))
+                .ok()
+        };
+        Some(Self {
+            oaep: OaepPrivateDecryptingKey::new(parse()?).ok()?,
+            pkcs1: Pkcs1PrivateDecryptingKey::new(parse()?).ok()?,
+        })
+    }
 }
 
 /// NIST's curves. RFC 7518, section 6.2.1.1.
@@ -119,6 +140,7 @@ impl Identity {
             return Err(IdentityError::OldEncryption);
         }
         match PrivateKeyDer::from_pem_slice(bytes) {
+            Err(_) if contains(bytes, b"BEGIN CERTIFICATE") => Err(IdentityError::Certificate),
             Ok(mut key) => {
                 let identity = Self::from_der(key.secret_der());
                 key.zeroize();
@@ -143,11 +165,7 @@ impl Identity {
     }
 
     fn from_der(bytes: &[u8]) -> Result<Self, IdentityError> {
-        let rsa = PrivateDecryptingKey::from_pkcs8(bytes)
-            .or_else(|_| PrivateDecryptingKey::from_pkcs8(&der::rsa_private_key_info(bytes)));
-        if let Ok(key) =
-            rsa.map_err(|_| ()).and_then(|key| OaepPrivateDecryptingKey::new(key).map_err(|_| ()))
-        {
+        if let Some(key) = RsaKey::from_der(bytes) {
             return Ok(Self::of(Key::Rsa(key)));
         }
         Curve::ALL
@@ -156,7 +174,10 @@ impl Identity {
                 let key = PrivateKey::from_private_key_der(curve.agreement(), bytes).ok()?;
                 Some(Self::of(Key::Ec(curve, key)))
             })
-            .ok_or(IdentityError::NoKey)
+            .ok_or_else(|| match is_certificate(bytes) {
+                true => IdentityError::Certificate,
+                false => IdentityError::NoKey,
+            })
     }
 
     /// Reads lines, of which those that begin with `#` are comments.
@@ -214,6 +235,13 @@ struct Jwk {
     qi: Option<String>,
 }
 
+/// Tells a version 3 certificate by its version, which nothing else has in that place. RFC 5280, section 4.1.
+fn is_certificate(der: &[u8]) -> bool {
+    let body =
+        der::Reader::of(der, der::SEQUENCE).and_then(|mut inside| inside.next(der::SEQUENCE));
+    body.is_some_and(|body| der::Reader::new(body).next(0xa0).is_some())
+}
+
 fn number(member: &Option<String>) -> Result<Zeroizing<Vec<u8>>, IdentityError> {
     let text = member.as_deref().ok_or(IdentityError::NoKey)?;
     URL_SAFE_NO_PAD.decode(text).map(Zeroizing::new).map_err(|_| IdentityError::NoKey)
@@ -230,6 +258,9 @@ pub enum IdentityError {
     /// A line of an age identity file is no X25519 identity.
     #[error("a line in it is no age identity (AGE-SECRET-KEY-1…)")]
     Age,
+    /// It is a certificate, which other tools want beside its private key.
+    #[error("it is a certificate, and no private key")]
+    Certificate,
     /// There is no private key in it, or one of another kind.
     #[error(
         "there is no private key in it: neither age's nor one for RSA (2048 to 8192 bits), P-256, \
@@ -263,7 +294,7 @@ mod tests {
         for text in ["", "x", "{", r#"{"kty":"oct","k":"AAAA"}"#, r#"{"kty":"EC","crv":"P-256"}"#] {
             assert_eq!(error(text), IdentityError::NoKey);
         }
-        assert_eq!(error("-----BEGIN CERTIFICATE-----\n"), IdentityError::NoKey);
+        assert_eq!(error("-----BEGIN CERTIFICATE-----\n"), IdentityError::Certificate);
         let old = "-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\n";
         assert_eq!(error(old), IdentityError::OldEncryption);
         assert_eq!(error(&"x".repeat(MAX_KEY_FILE_BYTES + 1)), IdentityError::TooLong);

@@ -2,12 +2,13 @@
 //! keys.
 //!
 //! `annotations` is what a descriptor carries, `options` what is wrapped and what stands beside it,
-//! `wrapped` the ways of wrapping, `jwe` and `age_item`, `passphrase` what opens the latter, `identity` the key files, `keyring` and `unlock` what
-//! tries these on those, `rewrap` what puts others in their place, `recipient` and `public_key` those to whom keys are wrapped, `cipher` the way of a
-//! layer's bytes, `history` what the config in clear may tell. [`Encryptor`] puts them together, and
+//! `wrapped` the ways of wrapping, `jwe`, `pkcs7` and `age_item`, `passphrase` what opens the latter, `identity`
+//! the key files, `keyring` and `unlock` what tries these on those, `rewrap` what puts others in their
+//! place, `recipient` and `public_key` those to whom keys are wrapped, `cipher` the way of a layer's
+//! bytes, `history` what the config in clear may tell. [`Encryptor`] puts them together, and
 //! [`decrypt`], which holds the image to what is sealed in it; `stated` tells what others' images only
-//! say of themselves. `docs/formats/ocicrypt.md` specifies the
-//! bytes.
+//! say of themselves. [`LayerKey`] is for readers that see one layer alone, as those do that containerd
+//! starts with a [`Payload`]. `docs/formats/ocicrypt.md` specifies the bytes.
 
 mod age_item;
 mod annotations;
@@ -20,8 +21,12 @@ mod history;
 mod identity;
 mod jwe;
 mod keyring;
+mod layer_key;
 mod options;
 mod passphrase;
+mod payload;
+mod pkcs7;
+mod protobuf;
 mod public_key;
 mod recipient;
 mod rewrap;
@@ -41,7 +46,10 @@ pub use encrypt::{EncryptError, Encryptor};
 pub use history::History;
 pub use identity::{Identity, IdentityError, MAX_KEY_FILE_BYTES};
 pub use jwe::{Jwe, JweError};
+pub use layer_key::LayerKey;
 pub use options::OptionsError;
+pub use payload::{MAX_PAYLOAD_BYTES, Payload, PayloadError};
+pub use pkcs7::{Pkcs7, Pkcs7Error};
 pub use public_key::PublicKeyError;
 pub use recipient::{AgeRecipientError, Recipient};
 pub use rewrap::{Change, RewrapError, rewrap};

@@ -96,7 +96,7 @@ pub(super) struct SealedBinding {
     version: u64,
     layer: usize,
     count: usize,
-    config: Digest,
+    pub(super) config: Digest,
     diff_id: Digest,
     blobs: Digest,
 }

@@ -8,11 +8,13 @@ use super::age_item::{AgeItem, AgeItemError};
 use super::annotations::Scheme;
 use super::identity::Key;
 use super::jwe::{Jwe, JweError};
+use super::pkcs7::{Pkcs7, Pkcs7Error};
 
 /// A layer's private options, wrapped to somebody.
 pub(super) enum WrappedKey {
     Age(AgeItem),
     Jwe(Jwe),
+    Pkcs7(Pkcs7),
 }
 
 /// What came of an identity and a wrapped key.
@@ -34,6 +36,7 @@ impl WrappedKey {
         match scheme {
             Scheme::Age => Ok(Some(Self::Age(AgeItem::parse(bytes)?))),
             Scheme::Jwe => Ok(Some(Self::Jwe(Jwe::parse(bytes)?))),
+            Scheme::Pkcs7 => Ok(Some(Self::Pkcs7(Pkcs7::parse(bytes)?))),
             Scheme::Other(_) => Ok(None),
         }
     }
@@ -43,6 +46,7 @@ impl WrappedKey {
         match self {
             Self::Age(item) => item.hint(),
             Self::Jwe(jwe) => jwe.hint(),
+            Self::Pkcs7(_) => None,
         }
     }
 
@@ -52,6 +56,7 @@ impl WrappedKey {
             (Self::Age(item), Key::Passphrase(passphrase)) => item.cost_of(passphrase),
             (Self::Age(item), Key::Age(identities)) => item.stanzas() * identities.len(),
             (Self::Jwe(jwe), Key::Ec(..) | Key::Rsa(_)) => jwe.recipients(),
+            (Self::Pkcs7(message), Key::Rsa(_)) => message.recipients(),
             _ => 0,
         }
     }
@@ -61,7 +66,8 @@ impl WrappedKey {
         match (self, &*identity.0) {
             (Self::Age(item), Key::Age(identities)) => item.unwrap(identities),
             (Self::Age(item), Key::Passphrase(passphrase)) => item.unwrap_locked(passphrase),
-            (Self::Age(_), _) => Unwrapped::NotMine,
+            (Self::Pkcs7(message), Key::Rsa(key)) => message.unwrap(key),
+            (Self::Age(_) | Self::Pkcs7(_), _) => Unwrapped::NotMine,
             (Self::Jwe(jwe), _) => jwe.unwrap(identity),
         }
     }
@@ -77,4 +83,7 @@ pub enum WrappedKeyError {
     /// A JWE.
     #[error("{0}")]
     Jwe(#[from] JweError),
+    /// A message of PKCS#7.
+    #[error("{0}")]
+    Pkcs7(#[from] Pkcs7Error),
 }

@@ -5,6 +5,8 @@
 mod attacks;
 mod curves;
 mod fixtures;
+mod layers;
 mod passwords;
+mod pkcs7;
 mod support;
 mod written;

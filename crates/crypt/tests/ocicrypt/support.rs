@@ -19,7 +19,7 @@ use sealcrate_image::{
 };
 use serde_json::{Value, json};
 
-fn data() -> PathBuf {
+pub(crate) fn data() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/ocicrypt")
 }
 
@@ -136,7 +136,7 @@ fn encrypted(
 }
 
 /// Wraps to the RSA key in the general form, behind a recipient of an unknown kind.
-fn jwe(content: &[u8]) -> String {
+pub(crate) fn jwe(content: &[u8]) -> String {
     let pem = std::fs::read_to_string(data().join("keys/rsa.pub.pem")).unwrap();
     let body: String = pem.lines().filter(|line| !line.starts_with('-')).collect();
     let public = PublicEncryptingKey::from_der(&STANDARD.decode(body).unwrap()).unwrap();

@@ -173,6 +173,11 @@ fn any_challenge_and_response_is_read_as_it_is_written() {
 }
 
 #[test]
+fn any_pkcs7_message_is_for_somebody_or_an_error() {
+    survives("pkcs7", 10_000);
+}
+
+#[test]
 fn any_program_yields_only_what_was_packed() {
     survives("program", 10_000);
 }
@@ -180,6 +185,11 @@ fn any_program_yields_only_what_was_packed() {
 #[test]
 fn any_encrypted_image_yields_only_what_was_put_in() {
     survives("sealed_image", 1_500);
+}
+
+#[test]
+fn any_payload_of_containerd_opens_nothing_without_a_key() {
+    survives("stream_payload", 5_000);
 }
 
 #[test]

@@ -1,0 +1,150 @@
+//! One call of a gRPC service over a Unix socket, with messages that are made by hand.
+//!
+//! gRPC over HTTP/2; Protocol Buffers, "Encoding": fields that are delimited by their length alone.
+
+use std::io;
+use std::path::Path;
+
+use bytes::{Buf, Bytes, BytesMut};
+use h2::client::ResponseFuture;
+use http::{HeaderMap, Request};
+use tokio::net::UnixStream;
+
+/// That a call failed, and why.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Status {
+    /// The status code of gRPC.
+    pub code: String,
+    /// What the service says.
+    pub message: String,
+}
+
+/// Calls `method` of the service at `socket` with one message, and returns the message that it answers.
+///
+/// # Errors
+/// What the service answers in place of a message.
+///
+/// # Panics
+/// If nothing listens there, or does not speak gRPC.
+pub fn call(socket: &Path, method: &str, message: &[u8]) -> Result<Vec<u8>, Status> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build();
+    let answer =
+        runtime.expect("a runtime can be made").block_on(exchange(socket, method, message));
+    answer.unwrap_or_else(|error| panic!("{method} of {}: {error}", socket.display()))
+}
+
+async fn exchange(
+    socket: &Path,
+    method: &str,
+    message: &[u8],
+) -> io::Result<Result<Vec<u8>, Status>> {
+    let stream = UnixStream::connect(socket).await?;
+    let (client, connection) = h2::client::handshake(stream).await.map_err(io::Error::other)?;
+    let connection = tokio::spawn(connection);
+    let request = Request::post(format!("http://localhost{method}"))
+        .header("content-type", "application/grpc")
+        .header("te", "trailers")
+        .body(())
+        .expect("the request is well formed");
+    let mut client = client.ready().await.map_err(io::Error::other)?;
+    let (response, mut body) = client.send_request(request, false).map_err(io::Error::other)?;
+    let len = u32::try_from(message.len()).expect("messages are short");
+    let framed = [&[0], &len.to_be_bytes()[..], message].concat();
+    body.send_data(framed.into(), true).map_err(io::Error::other)?;
+    let answer = receive(response).await.map_err(io::Error::other);
+    connection.abort();
+    answer
+}
+
+async fn receive(response: ResponseFuture) -> Result<Result<Vec<u8>, Status>, h2::Error> {
+    let response = response.await?;
+    let headers = response.headers().clone();
+    let mut body = response.into_body();
+    let mut received = BytesMut::new();
+    while let Some(chunk) = body.data().await {
+        let chunk: Bytes = chunk?;
+        body.flow_control().release_capacity(chunk.len())?;
+        received.extend_from_slice(&chunk);
+    }
+    // A service that answers nothing but a status may send it at once.
+    let trailers = body.trailers().await?.unwrap_or(headers);
+    let code = header(&trailers, "grpc-status");
+    if code != "0" {
+        let message = percent_decoded(&header(&trailers, "grpc-message"));
+        return Ok(Err(Status { code, message }));
+    }
+    assert_eq!(received.get_u8(), 0, "the answer is compressed");
+    assert_eq!(received.get_u32() as usize, received.len(), "there is more than one answer");
+    Ok(Ok(received.to_vec()))
+}
+
+fn header(headers: &HeaderMap, name: &str) -> String {
+    let value = headers.get(name).map(|value| value.to_str().expect("headers are text"));
+    value.unwrap_or_default().to_owned()
+}
+
+fn percent_decoded(text: &str) -> String {
+    let mut bytes = Vec::new();
+    let mut rest = text.as_bytes();
+    while let [first, others @ ..] = rest {
+        rest = others;
+        let coded = others.get(..2).and_then(|hex| std::str::from_utf8(hex).ok());
+        match coded.and_then(|hex| u8::from_str_radix(hex, 16).ok()) {
+            Some(byte) if *first == b'%' => {
+                bytes.push(byte);
+                rest = &others[2..];
+            }
+            _ => bytes.push(*first),
+        }
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+/// Writes a field of a message: its number, its length, and its content.
+pub fn field(number: u8, content: &[u8]) -> Vec<u8> {
+    let mut bytes = vec![number << 3 | 2];
+    let mut len = content.len();
+    while len >= 0x80 {
+        bytes.push(len as u8 | 0x80);
+        len >>= 7;
+    }
+    bytes.push(len as u8);
+    bytes.extend(content);
+    bytes
+}
+
+/// Returns the content of the only field of a message, which has this number.
+///
+/// # Panics
+/// If there is anything else.
+pub fn only_field(message: &[u8], number: u8) -> &[u8] {
+    assert_eq!(message[0], number << 3 | 2, "{message:?}");
+    let (mut len, mut at) = (0, 1);
+    loop {
+        len |= usize::from(message[at] & 0x7f) << (7 * (at - 1));
+        at += 1;
+        if message[at - 1] < 0x80 {
+            break;
+        }
+    }
+    assert_eq!(message.len(), at + len, "{message:?}");
+    &message[at..]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fields_are_read_back() {
+        for content in [&b""[..], b"a", &[7; 300]] {
+            assert_eq!(only_field(&field(1, content), 1), content);
+        }
+        assert_eq!(field(2, &[7; 300])[..3], [0x12, 0xac, 0x02]);
+    }
+
+    #[test]
+    fn coded_characters_are_read() {
+        assert_eq!(percent_decoded("a%20b%c3%A4%"), "a b\u{e4}%");
+    }
+}

@@ -1,0 +1,160 @@
+//! A node with Debian's containerd, whose images our decoder decrypts.
+
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::Path;
+
+use sealcrate_tests::{Builder, Containerd, Engine, Registry, busybox};
+use serde_json::{Value, json};
+
+use crate::decoder::key;
+use crate::machine::Machine;
+use crate::made::{OCI_MANIFEST, sha256};
+use crate::stored::{manifest, put_blob, put_manifest};
+
+const DOCKERFILE: &str = "FROM scratch\nCOPY sh /bin/sh\nCOPY secret /secret\n\
+                          CMD [\"/bin/sh\", \"-c\", \"cat /secret\"]\n";
+
+/// The stanzas of `deploy/`, with the binary and the keys of a test.
+fn stanzas(machine: &Machine, keys: &Path) -> String {
+    let binary = machine.sandbox.sealcrate().get_program().to_owned();
+    let decoder = machine.path("ctd-decoder");
+    if !decoder.exists() {
+        symlink(binary, &decoder).unwrap();
+    }
+    let (decoder, keys, tmp) = (decoder.display(), keys.display(), machine.sandbox.tmp());
+    ["tar", "tar.gzip"].into_iter().fold(String::new(), |text, id| {
+        let media_type = format!("application/vnd.oci.image.layer.v1.{}", id.replace('.', "+"));
+        text + &format!(
+            "[stream_processors.\"io.containerd.ocicrypt.decoder.v1.{id}\"]\n\
+             accepts = [\"{media_type}+encrypted\"]\nreturns = \"{media_type}\"\n\
+             path = \"{decoder}\"\nargs = [\"--decryption-keys-path\", \"{keys}\"]\n\
+             env = [\"TMPDIR={}\"]\n",
+            tmp.display()
+        )
+    })
+}
+
+/// A registry with an image that skopeo encrypted to the EC key, and a machine with the key in `keys`.
+struct Cluster {
+    registry: Registry,
+    machine: Machine,
+    name: String,
+}
+
+impl Cluster {
+    fn new() -> Self {
+        let (engine, registry, machine) = (Engine::from_env(), Registry::plain(), Machine::new());
+        let files = [("sh", busybox()), ("secret", b"for this node".to_vec())];
+        let files: Vec<(&str, &[u8])> =
+            files.iter().map(|(name, bytes)| (*name, &bytes[..])).collect();
+        let built = engine.build(Builder::Classic, DOCKERFILE, &files);
+        machine.succeed(&["copy", &format!("docker-daemon:{}", built.name()), "oci:image:1"]);
+        let name = format!("{}/team/app:1", registry.host());
+        let recipient = format!("--encryption-key=jwe:{}", key("ec.pub.pem").display());
+        let to = format!("docker://{name}");
+        let copy = ["copy", "--insecure-policy", "--dest-tls-verify=false", &recipient];
+        machine.call("skopeo", &[&copy[..], &["oci:image:1", &to]].concat());
+        fs::create_dir(machine.path("keys")).unwrap();
+        fs::copy(key("ec.pem"), machine.path("keys/ec.pem")).unwrap();
+        Self { registry, machine, name }
+    }
+
+    fn config(&self) -> Value {
+        let digest = manifest(&self.registry, "team/app", "1")["config"]["digest"].clone();
+        serde_json::from_slice(&self.registry.blob(digest.as_str().unwrap()).unwrap()).unwrap()
+    }
+
+    /// Puts another command into the image, as anybody can who may write to the registry.
+    fn change_command(&self, command: &[&str]) {
+        let mut config = self.config();
+        config["config"]["Cmd"] = json!(command);
+        let config = config.to_string();
+        put_blob(&self.registry, "team/app", &sha256(config.as_bytes()), config.as_bytes());
+        let mut changed = manifest(&self.registry, "team/app", "1");
+        changed["mediaType"] = OCI_MANIFEST.into();
+        changed["config"]["digest"] = sha256(config.as_bytes()).into();
+        changed["config"]["size"] = config.len().into();
+        put_manifest(&self.registry, "team/app", "1", changed.to_string().as_bytes());
+    }
+}
+
+/// The chain IDs of all layers. OCI image specification, "Layer ChainID".
+fn chain_ids(config: &Value) -> Vec<String> {
+    let diff_ids = config["rootfs"]["diff_ids"].as_array().unwrap();
+    let mut chain: Vec<String> = Vec::new();
+    for diff_id in diff_ids {
+        let diff_id = diff_id.as_str().unwrap();
+        chain.push(match chain.last() {
+            None => diff_id.to_owned(),
+            Some(below) => sha256(format!("{below} {diff_id}").as_bytes()),
+        });
+    }
+    chain
+}
+
+#[test]
+fn node_with_the_key_pulls_unpacks_and_runs() {
+    let cluster = Cluster::new();
+    let node = Containerd::start(&stanzas(&cluster.machine, &cluster.machine.path("keys")));
+    let id = node.pull(&cluster.name).unwrap();
+    let manifest = manifest(&cluster.registry, "team/app", "1");
+    assert_eq!(id, manifest["config"]["digest"]);
+    let types = manifest["layers"].as_array().unwrap().iter().map(|layer| &layer["mediaType"]);
+    assert!(
+        types.clone().count() == 2
+            && types.into_iter().all(|media_type| {
+                media_type == "application/vnd.oci.image.layer.v1.tar+gzip+encrypted"
+            })
+    );
+    let mut unpacked = node.chain_ids();
+    let mut expected = chain_ids(&cluster.config());
+    unpacked.sort();
+    expected.sort();
+    assert_eq!(unpacked, expected);
+    assert_eq!(node.run(&cluster.name), "for this node");
+    cluster.machine.sandbox.assert_nothing_is_left();
+}
+
+#[test]
+fn node_without_the_key_says_so_and_unpacks_nothing() {
+    let cluster = Cluster::new();
+    fs::remove_file(cluster.machine.path("keys/ec.pem")).unwrap();
+    fs::copy(key("rsa.pem"), cluster.machine.path("keys/rsa.pem")).unwrap();
+    let node = Containerd::start(&stanzas(&cluster.machine, &cluster.machine.path("keys")));
+    let refused = node.pull(&cluster.name).unwrap_err();
+    for says in ["sealcrate: no key for layer", "is not a recipient's"] {
+        assert!(refused.message.contains(says), "{refused:?}\n{}", node.log());
+    }
+    assert_eq!(node.chain_ids(), [""; 0]);
+    cluster.machine.sandbox.assert_nothing_is_left();
+}
+
+#[test]
+fn containerds_own_client_sends_no_payload_and_is_told() {
+    let cluster = Cluster::new();
+    let node = Containerd::start(&stanzas(&cluster.machine, &cluster.machine.path("keys")));
+    let pull = ["images", "pull", "--plain-http", "--snapshotter=native", &cluster.name];
+    let done = node.ctr(&pull);
+    assert_ne!(done.status, Some(0), "{}", done.said());
+    done.says("sealcrate: the client sent no payload");
+}
+
+#[test]
+fn changed_command_runs_by_tag_and_is_refused_by_digest() {
+    let cluster = Cluster::new();
+    let digest = cluster.registry.tag_digest("team/app", "1").unwrap();
+    let by_digest = format!("{}/team/app@{digest}", cluster.registry.host());
+    cluster.change_command(&["/bin/sh", "-c", "echo changed: $(cat /secret)"]);
+    let node = Containerd::start(&stanzas(&cluster.machine, &cluster.machine.path("keys")));
+    // A decoder sees layers alone, and each of them is what it was.
+    node.pull(&cluster.name).unwrap();
+    assert_eq!(node.run(&cluster.name), "changed: for this node");
+    // What was named by digest is what was meant, or nothing.
+    let tagged = cluster.registry.manifest("team/app", "1").unwrap();
+    cluster.registry.replace_blob(&digest, &tagged);
+    let other = Containerd::start(&stanzas(&cluster.machine, &cluster.machine.path("keys")));
+    let refused = other.pull(&by_digest).unwrap_err();
+    assert!(refused.message.contains("digest"), "{refused:?}");
+    assert_eq!(other.chain_ids(), [""; 0]);
+}
