@@ -49,6 +49,7 @@ pub(crate) fn run(args: &PushArgs, session: &Session) -> Result<()> {
     let encryption = match args.protection {
         Protection::Passphrase if args.dry_run => {
             wishes.format()?;
+            keys::recipients(&args.recipients.recipient)?;
             None
         }
         Protection::Passphrase => {
