@@ -1,15 +1,17 @@
 //! Encryption: to what, and in which format, images are encrypted, as the user has said.
 
+use std::cell::{OnceCell, RefCell};
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::thread;
 
 use anyhow::Result;
 use sealcrate_crypt::Passphrase;
 use sealcrate_crypt::ocicrypt::{self, History, Recipient};
 use sealcrate_crypt::select::{Selection, choose};
-use sealcrate_crypt::senetas::{self, EncryptError, FreshKey, KeyDataShape};
-use sealcrate_image::engine::ExportForm;
-use sealcrate_image::{Compression, Config, Image, Layer, Transfer};
+use sealcrate_crypt::senetas::{self, FreshKey, KeyDataShape, Pushed};
+use sealcrate_image::engine::{ExportForm, Spared};
+use sealcrate_image::{Compression, Config, DiffId, Image, Layer, Transfer};
 
 use crate::args::{CompressionArgs, CompressionKind, EncryptionArgs, Format, ImageRecipientArgs};
 use crate::failure::Usage;
@@ -78,9 +80,9 @@ impl Wishes<'_> {
 /// What an image is going to be encrypted to.
 pub(crate) enum Encryption {
     /// A passphrase, in crypto-cli's format.
-    CryptoCli(Pending<Result<FreshKey, EncryptError>>, KeyDataShape),
+    CryptoCli(Pending<Arc<FreshKey>>, KeyDataShape, Passphrase),
     /// Recipients, in the format of OCI image encryption.
-    Oci(Pending<Result<Vec<Recipient>>>, Compression, History),
+    Oci(Pending<Arc<[Recipient]>>, Compression, History),
 }
 
 impl Encryption {
@@ -114,29 +116,44 @@ impl Encryption {
 
     /// Begins to derive a key from a passphrase, for crypto-cli's format.
     pub(crate) fn under(passphrase: Passphrase, rounds: u32, shape: KeyDataShape) -> Self {
-        Self::CryptoCli(Pending::begin(move || FreshKey::derive(&passphrase, rounds)), shape)
+        let derived = passphrase.clone();
+        let derive = move || Ok(Arc::new(FreshKey::derive(&derived, rounds)?));
+        Self::CryptoCli(Pending::begin(derive), shape, passphrase)
     }
 
     /// Takes recipients for an image whose history is as it is to stay.
-    pub(crate) fn again(recipients: Vec<Recipient>, passphrase: Option<Passphrase>) -> Self {
-        Self::Oci(with_passphrase(recipients, passphrase), Compression::Gzip, History::Keep)
+    pub(crate) fn again(recipients: Vec<Recipient>) -> Self {
+        Self::Oci(with_passphrase(recipients, None), Compression::Gzip, History::Keep)
     }
 
-    /// Returns the form in which layers are wanted that come out of an engine.
-    pub(crate) fn export_form<'t>(&self, transfer: &'t Transfer) -> ExportForm<'t> {
+    /// Returns the passphrase under which layers may have been pushed before that can stay as they are.
+    pub(crate) fn reusing(&self) -> Option<&Passphrase> {
+        match self {
+            Self::CryptoCli(_, _, passphrase) => Some(passphrase),
+            Self::Oci(..) => None,
+        }
+    }
+
+    /// Returns the form in which layers are wanted that come out of an engine, but for what is
+    /// `spared`.
+    pub(crate) fn export_form<'t>(
+        &self,
+        transfer: &'t Transfer,
+        spared: &'t Spared,
+    ) -> ExportForm<'t> {
         match self {
             Self::Oci(_, Compression::Zstd, _) => ExportForm::AsTheyCome,
-            _ => ExportForm::Packed(&transfer.compressor),
+            _ => ExportForm::Packed { compressor: &transfer.compressor, spared },
         }
     }
 
     /// Prepares to encrypt those layers of `image` that `selection` chooses.
-    pub(crate) fn encryptor(self, image: &Image, selection: &Selection) -> Result<Encryptor> {
+    pub(crate) fn encryptor(&self, image: &Image, selection: &Selection) -> Result<Encryptor> {
         match self {
-            Self::CryptoCli(key, shape) => {
+            Self::CryptoCli(key, shape, _) => {
                 // What cannot be encrypted need not wait for its key.
                 choose(image, selection)?;
-                let encryptor = senetas::Encryptor::new(image, selection, key.wait()?, shape)?;
+                let encryptor = senetas::Encryptor::new(image, selection, key.wait()?, *shape)?;
                 Ok(Encryptor::CryptoCli(encryptor))
             }
             Self::Oci(recipients, compression, history) => {
@@ -145,8 +162,8 @@ impl Encryption {
                     image,
                     selection,
                     recipients.wait()?,
-                    compression,
-                    history,
+                    *compression,
+                    *history,
                 )?;
                 Ok(Encryptor::Oci(encryptor))
             }
@@ -158,25 +175,34 @@ impl Encryption {
 fn with_passphrase(
     mut recipients: Vec<Recipient>,
     passphrase: Option<Passphrase>,
-) -> Pending<Result<Vec<Recipient>>> {
+) -> Pending<Arc<[Recipient]>> {
     Pending::begin(move || {
         if let Some(passphrase) = passphrase {
             recipients.push(Recipient::passphrase(&passphrase)?);
         }
-        Ok(recipients)
+        Ok(recipients.into())
     })
 }
 
-/// What is being derived from a passphrase.
-pub(crate) struct Pending<T>(thread::JoinHandle<T>);
+/// What is being derived from a passphrase, once for all images of an index.
+pub(crate) struct Pending<T> {
+    derivation: RefCell<Option<thread::JoinHandle<Result<T>>>>,
+    derived: OnceCell<T>,
+}
 
-impl<T: Send + 'static> Pending<T> {
-    fn begin(derive: impl FnOnce() -> T + Send + 'static) -> Self {
-        Self(thread::spawn(derive))
+impl<T: Clone + Send + 'static> Pending<T> {
+    fn begin(derive: impl FnOnce() -> Result<T> + Send + 'static) -> Self {
+        let derivation = RefCell::new(Some(thread::spawn(derive)));
+        Self { derivation, derived: OnceCell::new() }
     }
 
-    fn wait(self) -> T {
-        self.0.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    /// Waits for it. After an error nobody asks again.
+    fn wait(&self) -> Result<T> {
+        if let Some(handle) = self.derivation.take() {
+            let derived = handle.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
+            return Ok(self.derived.get_or_init(|| derived).clone());
+        }
+        Ok(self.derived.get().expect("it was derived before").clone())
     }
 }
 
@@ -187,6 +213,30 @@ pub(crate) enum Encryptor {
 }
 
 impl Encryptor {
+    /// Takes layers that were `pushed` before, to push them again as they are.
+    pub(crate) fn reuse(self, pushed: Pushed) -> Self {
+        match self {
+            Self::CryptoCli(of) => Self::CryptoCli(of.reuse(pushed)),
+            Self::Oci(of) => Self::Oci(of),
+        }
+    }
+
+    /// Returns the diff IDs of layers that were `pushed` before and cannot stay as they are.
+    pub(crate) fn changed(&self, pushed: &Pushed, image: &Image) -> Vec<DiffId> {
+        match self {
+            Self::CryptoCli(of) => of.changed(pushed, image),
+            Self::Oci(_) => Vec::new(),
+        }
+    }
+
+    /// Returns the layer at `place` as it was pushed before, if it was.
+    pub(crate) fn reused(&self, place: usize, layer: &Layer) -> Result<Option<Layer>> {
+        Ok(match self {
+            Self::CryptoCli(of) => of.reused(place, layer)?,
+            Self::Oci(_) => None,
+        })
+    }
+
     /// Returns the layer at `place` as it is to be stored.
     pub(crate) fn layer(&self, place: usize, layer: &Layer, transfer: &Transfer) -> Result<Layer> {
         let Transfer { compressor, spool, progress, .. } = transfer;

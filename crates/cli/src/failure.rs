@@ -110,7 +110,9 @@ fn kind_of(error: &(dyn Error + 'static)) -> Option<Kind> {
                 Some(Kind::Unencrypted)
             }
             DecryptError::WrongPassphrase => Some(Kind::Key),
-            DecryptError::LayerCount { .. } | DecryptError::LayerKey(_) => Some(Kind::Damaged),
+            DecryptError::LayerCount { .. }
+            | DecryptError::LayerKey(_)
+            | DecryptError::OtherBlobs => Some(Kind::Damaged),
             _ => None,
         };
     }
@@ -228,6 +230,7 @@ mod tests {
         assert_eq!(kind_in(DecryptError::WrongPassphrase), Kind::Key);
         assert_eq!(kind_in(DecryptError::NotEncrypted), Kind::Unencrypted);
         assert_eq!(kind_in(DecryptError::LayerKey("x".into())), Kind::Damaged);
+        assert_eq!(kind_in(DecryptError::OtherBlobs), Kind::Damaged);
         assert_eq!(kind_in(SealedConfigError::Authentication), Kind::Damaged);
         assert_eq!(kind_in(DecryptError::Kdf(KdfError::TotalIterations)), Kind::Damaged);
     }

@@ -18,6 +18,7 @@ mod keys;
 mod opening;
 mod places;
 mod progress;
+mod pushed;
 mod registry_access;
 mod report;
 mod session;

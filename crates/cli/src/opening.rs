@@ -13,37 +13,71 @@ use crate::{keys, talk};
 
 /// What the user has given to open images with.
 pub(crate) struct Keys {
-    /// For both formats.
-    pub(crate) passphrase: Option<Passphrase>,
-    /// For OCI image encryption.
-    pub(crate) identities: Vec<Identity>,
+    identities: Vec<Identity>,
+    passphrase: Option<GivenPassphrase>,
+}
+
+/// A passphrase, as either format takes it.
+struct GivenPassphrase {
+    text: Passphrase,
+    /// The same; it remembers what it has opened.
+    identity: Identity,
 }
 
 impl Keys {
     /// Takes a passphrase, and reads the identities that the command line names.
     pub(crate) fn new(passphrase: Option<Passphrase>, args: &IdentityArgs) -> Result<Self> {
-        Ok(Self { passphrase, identities: keys::identities(&args.identity)? })
+        let mut keys = Self { identities: keys::identities(&args.identity)?, passphrase: None };
+        if let Some(passphrase) = passphrase {
+            keys.take(passphrase);
+        }
+        Ok(keys)
+    }
+
+    /// Takes a passphrase that was found later.
+    pub(crate) fn take(&mut self, text: Passphrase) {
+        let identity = Identity::passphrase(&text);
+        self.passphrase = Some(GivenPassphrase { text, identity });
+    }
+
+    /// Tells whether there is one.
+    pub(crate) fn is_any(&self) -> bool {
+        self.passphrase.is_some() || !self.identities.is_empty()
+    }
+
+    /// Tells whether there is a passphrase.
+    pub(crate) fn has_passphrase(&self) -> bool {
+        self.passphrase.is_some()
+    }
+
+    /// Tells whether there is an identity.
+    pub(crate) fn has_identity(&self) -> bool {
+        !self.identities.is_empty()
+    }
+
+    /// Returns what opens an image of crypto-cli's format.
+    ///
+    /// # Errors
+    /// There are identities alone.
+    pub(crate) fn derivation(&self) -> Result<KeyDerivation> {
+        let passphrase = self.passphrase.as_ref().ok_or(WrongKind::Identity)?;
+        Ok(KeyDerivation::new(passphrase.text.clone()))
     }
 
     /// Returns what opens an image whose `protection` is that of OCI image encryption.
     ///
     /// # Errors
     /// A passphrase alone, where the image has none.
-    pub(crate) fn for_oci(self, protection: &ocicrypt::Protection) -> Result<Vec<Identity>> {
-        let mut identities = self.identities;
-        match self.passphrase {
+    pub(crate) fn identities(&self, protection: &ocicrypt::Protection) -> Result<Vec<Identity>> {
+        let mut identities = self.identities.clone();
+        match &self.passphrase {
             Some(passphrase) if protection.takes_passphrase() => {
-                identities.push(Identity::passphrase(&passphrase));
+                identities.push(passphrase.identity.clone());
             }
             _ if identities.is_empty() => return Err(WrongKind::Passphrase.into()),
             _ => {}
         }
         Ok(identities)
-    }
-
-    /// Tells whether there is one.
-    pub(crate) fn is_any(&self) -> bool {
-        self.passphrase.is_some() || !self.identities.is_empty()
     }
 }
 
@@ -135,15 +169,13 @@ impl Opened {
 }
 
 /// Opens `image`; `spool` is where ciphertext waits.
-pub(crate) fn open(image: &Image, keys: Keys, terms: Terms, spool: &Spool) -> Result<Opened> {
+pub(crate) fn open(image: &Image, keys: &Keys, terms: Terms, spool: &Spool) -> Result<Opened> {
     let identities = match Protection::of(image)? {
         Some(Protection::CryptoCli(_)) => {
-            let passphrase = keys.passphrase.ok_or(WrongKind::Identity)?;
-            let mut kdf = KeyDerivation::new(passphrase);
-            let opened = senetas::decrypt(image, &mut kdf, terms.unencrypted)?;
+            let opened = senetas::decrypt(image, &mut keys.derivation()?, terms.unencrypted)?;
             return Ok(Opened::unchanged(opened.image));
         }
-        Some(Protection::Oci(protection)) => keys.for_oci(&protection)?,
+        Some(Protection::Oci(protection)) => keys.identities(&protection)?,
         None => Vec::new(),
     };
     let Terms { unencrypted, unbound } = terms;

@@ -1,8 +1,9 @@
 //! Places: from a location that was typed to the source or sink there.
 
+use std::collections::HashMap;
 use std::ffi::OsString;
 use std::path::Path;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use anyhow::{Context, Result};
 use sealcrate_image::archive::{
@@ -12,7 +13,8 @@ use sealcrate_image::engine::{Engine, ExportForm};
 use sealcrate_image::layout::{LayoutSink, LayoutSource};
 use sealcrate_image::registry::{Registry, SchemePolicy};
 use sealcrate_image::{
-    Artifact, Config, DiffId, EngineName, Location, Progress, Reference, Sink, Source, Spool,
+    Artifact, Config, DiffId, EngineName, Location, Progress, Reference, Repository, Sink, Source,
+    Spool,
 };
 
 use crate::args::RegistryArgs;
@@ -21,13 +23,15 @@ use crate::docker_host::Machine;
 use crate::failure::Usage;
 use crate::registry_access::{self, CERTIFICATES, Ways};
 
-/// Opens places, the engine once.
+/// Opens places, the engine and each repository once.
 pub(crate) struct Places {
     spool: Spool,
     progress: Arc<dyn Progress>,
     ways: Ways,
     stores: Stores,
     engine: OnceLock<Engine>,
+    /// By repository, since that is what credentials are for.
+    registries: Mutex<HashMap<Repository, Registry>>,
 }
 
 impl Places {
@@ -50,6 +54,7 @@ impl Places {
             ways,
             stores: Stores::of(&variable),
             engine: OnceLock::new(),
+            registries: Mutex::default(),
         }
     }
 
@@ -90,6 +95,11 @@ impl Places {
             }
             Location::Registry(reference) => self.registry(reference)?.source(reference),
         })
+    }
+
+    /// Opens an image in a registry to read from.
+    pub(crate) fn registry_source(&self, reference: &Reference) -> Result<Arc<dyn Source>> {
+        Ok(self.registry(reference)?.source(reference))
     }
 
     /// Returns the diff IDs of the image at a location, lowest first, reading as little as can be.
@@ -143,9 +153,15 @@ impl Places {
 
     fn registry(&self, reference: &Reference) -> Result<Registry> {
         let repository = reference.repository();
+        let mut registries = self.registries.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(registry) = registries.get(repository) {
+            return Ok(registry.clone());
+        }
         let host = repository.registry();
         let credential = self.stores.credential(repository)?;
-        Ok(Registry::connect(host, self.ways.to(host, credential)?)?)
+        let registry = Registry::connect(host, self.ways.to(host, credential)?)?;
+        registries.insert(repository.clone(), registry.clone());
+        Ok(registry)
     }
 }
 

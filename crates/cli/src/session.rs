@@ -5,7 +5,7 @@ use std::thread;
 
 use anyhow::Result;
 use sealcrate_crypt::select::Selection;
-use sealcrate_image::engine::ExportForm;
+use sealcrate_image::engine::{ExportForm, Spared};
 use sealcrate_image::{
     CompressionLevel, Compressor, Descriptor, Image, Layer, LayerForm, Location, Prefetch,
     Progress, Sink, Source, Transfer, WriteError,
@@ -50,10 +50,11 @@ impl Session {
     /// Opens `from`, whose layers will go to `to`: where they have to be compressed for that, those
     /// of an engine are on their way out of it.
     pub(crate) fn source(&self, from: &Location, to: &Location) -> Result<Arc<dyn Source>> {
+        let spared = &Spared::default();
         let form = match to {
             Location::DockerArchive { .. } | Location::DockerDaemon(_) => ExportForm::AsTheyCome,
             Location::OciArchive { .. } | Location::OciLayout { .. } | Location::Registry(_) => {
-                ExportForm::Packed(&self.transfer.compressor)
+                ExportForm::Packed { compressor: &self.transfer.compressor, spared }
             }
         };
         self.places.source(from, form)
@@ -85,9 +86,17 @@ impl Session {
             let text = "an encrypted image can be written to a registry or an OCI layout only";
             return Err(Usage(text.to_owned()).into());
         }
+        let (mut layers, mut present) = (image.layers.clone(), Vec::new());
+        for (place, layer) in layers.iter_mut().enumerate() {
+            let reused = encryptor.reused(place, layer)?;
+            present.push(reused.is_some());
+            if let Some(reused) = reused {
+                *layer = reused;
+            }
+        }
         let form = LayerForm::AsItComes;
         let encrypt = |place, layer: &Layer| encryptor.layer(place, layer, &self.transfer);
-        let layers = self.transfer.put_layers(&image.layers, &[], form, sink, encrypt)?;
+        let layers = self.transfer.put_layers(&layers, &present, form, sink, encrypt)?;
         encryptor.finish(image, layers)
     }
 

@@ -118,6 +118,12 @@ impl ChainId {
     }
 }
 
+impl fmt::Display for ChainId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
 /// Computes a [`Digest`] of bytes that come in pieces.
 #[derive(Clone, Default)]
 pub struct Hasher(Sha256);

@@ -11,6 +11,7 @@ mod decoder;
 mod engine;
 mod fixtures;
 mod generated;
+mod indexes;
 mod inspect;
 mod machine;
 mod made;

@@ -197,5 +197,5 @@ fn what_cannot_be_rewrapped_is_refused_and_stays() {
     let layout = Layout::create(machine.path("index"));
     let image = layout.add_image(platform(), &["text"], Value::Null);
     layout.name(&layout.add_index(&[image]));
-    fail(2, &pushed.rewrap("oci:index:latest", &add), "is an index");
+    fail(4, &pushed.rewrap("oci:index:latest", &add), "not encrypted");
 }

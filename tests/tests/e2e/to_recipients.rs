@@ -5,7 +5,7 @@ use std::fs;
 use std::io::Read as _;
 
 use flate2::read::MultiGzDecoder;
-use sealcrate_tests::{Builder, Engine, Registry, busybox};
+use sealcrate_tests::{Builder, Done, Engine, Registry, busybox};
 use serde_json::{Value, json};
 
 use crate::machine::{FAST, secret};
@@ -73,6 +73,27 @@ fn skopeo_opens_what_is_pushed_from_the_engine_with_every_kind_of_key() {
     machine.succeed(&["pull", &name, "-i=ec.pem", "--require-binding"]).does_not_say("warning");
     assert_eq!(engine.image_id(&name), digest(&pushed["config"]));
     assert_eq!(engine.run_container(pulled.name(), &[]), text);
+}
+
+#[test]
+fn buildah_pulls_with_the_key_and_not_without() {
+    let (machine, registry) = (machine(), Registry::plain());
+    machine.layout("image", &["public", "private"]);
+    let name = format!("{}/app:1", registry.host());
+    machine.succeed(&["push", &name, "--from=oci:image", "--encrypt-layer=1", RSA]);
+    let buildah = |arguments: &[&str]| {
+        // The plain storage driver needs no mounts.
+        let storage = ["--root=storage", "--runroot=storage-run", "--storage-driver=vfs"];
+        let mut command = machine.sandbox.command("buildah");
+        // It insists on a file in Docker's folder, if there is one.
+        Done::of(command.env_remove("DOCKER_CONFIG").args(storage).args(arguments))
+    };
+    let pull = ["pull", "--quiet", "--tls-verify=false"];
+    assert_ne!(buildah(&[&pull[..], &[&name]].concat()).status, Some(0));
+    buildah(&[&pull[..], &["--decryption-key=rsa.pem", &name]].concat()).with_status(0);
+    let seen = buildah(&["inspect", "--type=image", &name]).with_status(0).json();
+    let pushed = config(&registry, &manifest(&registry, "app", "1"));
+    assert_eq!(seen["OCIv1"]["rootfs"]["diff_ids"], pushed["rootfs"]["diff_ids"]);
 }
 
 #[test]
@@ -252,6 +273,7 @@ fn dry_run_tells_what_the_config_would_show() {
     }
     let seen = machine.succeed(&[&push[..], &[RSA, "--output=json"]].concat()).json();
     assert_eq!(seen["configEncrypted"], false);
+    machine.fail(2, &[&push[..], &["-r=jwe:rsa.pem"]].concat()).says("a private key");
     let under_passphrase = machine.succeed(&push);
     assert!(!under_passphrase.stdout.contains("API_TOKEN"), "{}", under_passphrase.said());
 }

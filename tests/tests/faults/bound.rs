@@ -11,7 +11,8 @@ use sealcrate_tests::{Engine, Registry};
 use serde_json::{Value, json};
 
 use crate::support::{
-    Machine, Pushed, Target, TestImage, digest_of, failed, image_of, parsed, run, succeeded, tar_of,
+    Machine, Pushed, Target, TestImage, digest_of, failed, image_of, parsed, random_bytes, run,
+    succeeded, tar_of,
 };
 
 const PUBLIC_OPTIONS: &str = "org.opencontainers.image.enc.pubopts";
@@ -33,7 +34,9 @@ fn push(machine: &Machine, image: &TestImage, name: &str) {
 }
 
 fn three_layers() -> TestImage {
-    TestImage::of(&[("low", &[1; 2000]), ("middle", &[2; 2000]), ("high", &[3; 2000])])
+    // What the engine has of one test must not be there in another.
+    let files = ["low", "middle", "high"].map(|name| (name, random_bytes(2000)));
+    TestImage::of(&files.each_ref().map(|(name, bytes)| (*name, &bytes[..])))
 }
 
 fn pushed() -> Pushed {
@@ -230,11 +233,7 @@ fn ciphertext_cannot_be_changed() {
 #[test]
 fn keys_of_another_image_or_layer_do_not_fit() {
     let pushed = pushed();
-    push(
-        &pushed.machine,
-        &image_with_other_content(),
-        &format!("{}/app:2", pushed.registry.host()),
-    );
+    push(&pushed.machine, &three_layers(), &format!("{}/app:2", pushed.registry.host()));
     let other = parsed(&pushed.registry.manifest("app", "2").unwrap());
     refused(&pushed, 5, "tampered with", |manifest| {
         manifest["layers"][1]["annotations"] = other["layers"][1]["annotations"].clone();
@@ -249,10 +248,6 @@ fn keys_of_another_image_or_layer_do_not_fit() {
         let keys = manifest["layers"][1]["annotations"].clone();
         manifest["layers"][2]["annotations"] = keys;
     });
-}
-
-fn image_with_other_content() -> TestImage {
-    TestImage::of(&[("low", &[1; 2000]), ("middle", b"other"), ("high", b"other")])
 }
 
 #[test]

@@ -3,6 +3,7 @@
 //!
 //! Whatever happens, an operation ends whole or leaves nothing: no tag, no image, no layer, no file.
 
+mod again;
 mod bound;
 mod downloads;
 mod engine_proxy;

@@ -47,6 +47,7 @@ fn a_push_asks_for_nothing_that_it_does_not_need() {
         asked(&proxy, &names),
         [
             "GET /v2/",
+            "GET /v2/app/manifests/1",
             "HEAD /v2/app/blobs/LOW",
             "POST /v2/app/blobs/uploads/",
             "PUT /v2/app/blobs/uploads/ LOW",

@@ -24,6 +24,12 @@ pub(crate) struct PushArgs {
     /// Say what would be encrypted and what would stay visible, and send nothing
     #[arg(long)]
     pub(crate) dry_run: bool,
+    /// Look for layers that need not be sent again in this image, too (repeatable)
+    #[arg(long, value_name = "NAME[:TAG]")]
+    pub(crate) cache_from: Vec<Reference>,
+    /// Send every layer, encrypted anew
+    #[arg(long, conflicts_with = "cache_from")]
+    pub(crate) no_cache: bool,
     /// How the result is printed
     #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
     pub(crate) output: Output,

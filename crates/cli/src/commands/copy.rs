@@ -4,11 +4,13 @@ use std::sync::Arc;
 
 use anyhow::Result;
 use sealcrate_crypt::Passphrase;
+use sealcrate_image::engine::Spared;
 use sealcrate_image::{
     Artifact, Descriptor, Image, Index, LayerForm, Location, Prefetch, RawManifest, Sink, Source,
 };
 
-use super::{name_beside, print, print_written};
+use super::children::{self, Attestations};
+use super::{name_beside, print_index, print_written};
 use crate::args::{CompressionKind, CopyArgs, ReadingArgs};
 use crate::encryption::{Encryption, Wishes};
 use crate::failure::{MissingImageIdentity, MissingKey, Usage};
@@ -30,30 +32,36 @@ pub(crate) fn run(args: &CopyArgs, session: &Session) -> Result<()> {
     }
     let source = match &encryption {
         Some(encryption) => {
-            session.places.source(from, encryption.export_form(&session.transfer))?
+            let spared = Spared::default();
+            session.places.source(from, encryption.export_form(&session.transfer, &spared))?
         }
         None => session.source(from, to)?,
     };
     let terms = Terms::new(args.reading.unencrypted(), &args.keys);
-    let reading = Reading { from, to, terms };
-    let (written, image) = match encryption {
-        Some(encryption) => encrypt_into(args, session, &source, keys, encryption)?,
-        None => {
-            let artifact = Artifact::read(&source)?;
-            if let (Artifact::Index { raw, index }, false) = (&artifact, keys.is_any())
-                && args.reading.platform.is_none()
-                && holds_indexes(to)
-            {
-                let written = copy_index(session, &source, raw, index, to)?;
-                let line = match to {
-                    Location::Registry(reference) => super::digested(reference, &written),
-                    other => other.to_string(),
-                };
-                return print(args.output, &line, &serde_json::to_value(&written)?);
+    let artifact = Artifact::read(&source)?;
+    if let (Artifact::Index { raw, index }, None) = (&artifact, &args.reading.platform)
+        && holds_indexes(to)
+        && (index.images().nth(1).is_some() || (encryption.is_none() && !keys.is_any()))
+    {
+        let written = match (encryption, keys.is_any()) {
+            (None, false) => copy_index(session, &source, raw, index, to)?,
+            (None, true) => decrypt_index(session, &source, index, to, &keys, terms)?,
+            (Some(encryption), _) => {
+                let encrypting = Encrypting { args, keys: &keys, terms, encryption: &encryption };
+                encrypting.index(session, &source, index)?
             }
-            let image = artifact.into_image(&source, args.reading.platform.as_ref())?;
-            read_into(session, &reading, image, keys)?
+        };
+        return print_index(args.output, to, &written);
+    }
+    let image = artifact.into_image(&source, args.reading.platform.as_ref())?;
+    let (written, image) = match encryption {
+        Some(encryption) => {
+            let encrypting = Encrypting { args, keys: &keys, terms, encryption: &encryption };
+            let sink = session.places.sink(to)?;
+            let image = encrypting.put(session, image, &*sink)?;
+            (session.commit(&image, &*sink)?, image)
         }
+        None => read_into(session, &Reading { from, to, terms }, image, &keys)?,
     };
     print_written(args.output, to, &written, &image)
 }
@@ -109,7 +117,7 @@ pub(super) fn read_into(
     session: &Session,
     reading: &Reading<'_>,
     image: Image,
-    keys: Keys,
+    keys: &Keys,
 ) -> Result<(Descriptor, Image)> {
     let protection = Protection::of(&image)?;
     let (downloads, image) = session.ahead(reading.from, image);
@@ -135,33 +143,72 @@ pub(super) fn read_into(
     Ok((written, image))
 }
 
-/// Encrypts an image, after decrypting it if there are keys for it.
-fn encrypt_into(
-    args: &CopyArgs,
+/// Encrypts images, after decrypting them if there are keys for them.
+struct Encrypting<'a> {
+    args: &'a CopyArgs,
+    keys: &'a Keys,
+    terms: Terms,
+    encryption: &'a Encryption,
+}
+
+impl Encrypting<'_> {
+    /// Puts the layers of `image` into `sink`, and returns the encrypted image, which is not committed
+    /// yet.
+    fn put(&self, session: &Session, image: Image, sink: &dyn Sink) -> Result<Image> {
+        let args = self.args;
+        let mut selection =
+            session.selection(&args.selection, |base| name_beside(base, &args.source))?;
+        let opened = if self.keys.is_any() {
+            // What was private stays private, unless something else is asked for.
+            if let (true, Some(protection)) = (args.selection.is_none(), Protection::of(&image)?) {
+                selection = protection.selection(&image)?;
+            }
+            opening::open(&image, self.keys, self.terms, session.places.spool())?
+        } else {
+            Opened::unchanged(image)
+        };
+        let encryptor = self.encryption.encryptor(&opened.image, &selection)?;
+        let image = session.put_encrypted(&opened.image, &encryptor, sink)?;
+        opened.tell_wrong_digests();
+        Ok(image)
+    }
+
+    /// Encrypts every image of an index into the destination.
+    fn index(
+        &self,
+        session: &Session,
+        source: &Arc<dyn Source>,
+        index: &Index,
+    ) -> Result<Descriptor> {
+        if self.args.selection.base.is_some() {
+            let text = "--base names the image of one platform: choose it with --platform";
+            return Err(Usage(text.to_owned()).into());
+        }
+        let sink = session.places.sink(&self.args.destination)?;
+        let encrypt = |image| self.put(session, image, &*sink);
+        let index = children::put(session, source, index, &*sink, Attestations::Drop, encrypt)?;
+        Ok(session.interrupt.hold(|| sink.commit_index(&index.to_raw()))?)
+    }
+}
+
+/// Decrypts every image of an index into its destination.
+fn decrypt_index(
     session: &Session,
     source: &Arc<dyn Source>,
-    keys: Keys,
-    encryption: Encryption,
-) -> Result<(Descriptor, Image)> {
-    let image = read_image(source, &args.reading)?;
-    let mut selection =
-        session.selection(&args.selection, |base| name_beside(base, &args.source))?;
-    let opened = if keys.is_any() {
-        // What was private stays private, unless something else is asked for.
-        if let (true, Some(protection)) = (args.selection.is_none(), Protection::of(&image)?) {
-            selection = protection.selection(&image)?;
-        }
-        let terms = Terms::new(args.reading.unencrypted(), &args.keys);
-        opening::open(&image, keys, terms, session.places.spool())?
-    } else {
-        Opened::unchanged(image)
+    index: &Index,
+    to: &Location,
+    keys: &Keys,
+    terms: Terms,
+) -> Result<Descriptor> {
+    let sink = session.places.sink(to)?;
+    let decrypt = |image: Image| {
+        let opened = opening::open(&image, keys, terms, session.places.spool())?;
+        let image = session.put_plain(&opened.image, Prefetch::default(), &*sink)?;
+        opened.tell_wrong_digests();
+        Ok(image)
     };
-    let encryptor = encryption.encryptor(&opened.image, &selection)?;
-    let sink = session.places.sink(&args.destination)?;
-    let image = session.put_encrypted(&opened.image, &encryptor, &*sink)?;
-    opened.tell_wrong_digests();
-    let written = session.commit(&image, &*sink)?;
-    Ok((written, image))
+    let index = children::put(session, source, index, &*sink, Attestations::Keep, decrypt)?;
+    Ok(session.interrupt.hold(|| sink.commit_index(&index.to_raw()))?)
 }
 
 fn holds_indexes(location: &Location) -> bool {

@@ -5,7 +5,7 @@ mod keys;
 use anyhow::Result;
 use sealcrate_crypt::Unencrypted;
 use sealcrate_crypt::ocicrypt::{self, Binding, DecryptError, Unbound};
-use sealcrate_crypt::senetas::{self, KeyDataShape, KeyDerivation, Seal};
+use sealcrate_crypt::senetas::{self, KeyDataShape, Seal};
 use sealcrate_image::engine::ExportForm;
 use sealcrate_image::{Artifact, Config, Image, Layer, Location};
 use serde_json::{Value, json};
@@ -28,7 +28,7 @@ pub(crate) fn run(args: &InspectArgs, session: &Session) -> Result<()> {
     let keys = Keys::new(session.keys.given(&args.passphrase)?, &args.keys)?;
     let terms = Terms::new(Unencrypted::Accept, &args.keys);
     let protection = Protection::of(&image)?;
-    let inside = look_inside(&image, protection.as_ref(), keys, terms, session)?;
+    let inside = look_inside(&image, protection.as_ref(), &keys, terms, session)?;
     let facts = Facts { location: &location, image: &image, protection, inside };
     print(args.output, &facts.text()?, &facts.json()?)
 }
@@ -37,23 +37,20 @@ pub(crate) fn run(args: &InspectArgs, session: &Session) -> Result<()> {
 fn look_inside(
     image: &Image,
     protection: Option<&Protection>,
-    keys: Keys,
+    keys: &Keys,
     terms: Terms,
     session: &Session,
 ) -> Result<Option<Inside>> {
     match protection {
-        Some(Protection::CryptoCli(_)) => {
-            let Some(passphrase) = keys.passphrase else { return Ok(None) };
-            let mut kdf = KeyDerivation::new(passphrase);
-            let opened = senetas::decrypt(image, &mut kdf, terms.unencrypted)?;
+        Some(Protection::CryptoCli(_)) if keys.has_passphrase() => {
+            let opened = senetas::decrypt(image, &mut keys.derivation()?, terms.unencrypted)?;
             Ok(Some(Inside::Config(Config::parse(&opened.image.config)?, opened.seal)))
         }
         // A passphrase in the environment need not be for this image.
-        Some(Protection::Oci(of)) if of.takes_passphrase() || !keys.identities.is_empty() => {
-            if !keys.is_any() {
-                return Ok(None);
-            }
-            let identities = keys.for_oci(of)?;
+        Some(Protection::Oci(of))
+            if of.takes_passphrase() && keys.is_any() || keys.has_identity() =>
+        {
+            let identities = keys.identities(of)?;
             let Terms { unencrypted, unbound } = terms;
             let spool = session.places.spool();
             let opened = ocicrypt::decrypt(image, &identities, unencrypted, unbound, spool)?;

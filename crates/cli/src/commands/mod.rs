@@ -1,5 +1,6 @@
 //! One module a command.
 
+mod children;
 pub(crate) mod copy;
 pub(crate) mod decoder;
 pub(crate) mod inspect;
@@ -70,6 +71,15 @@ fn print_written(
         "config": image.id(),
     });
     print(output, &name, &object)
+}
+
+/// Prints which index was written where.
+fn print_index(output: Output, location: &Location, written: &Descriptor) -> Result<()> {
+    let line = match location {
+        Location::Registry(reference) => digested(reference, written),
+        other => other.to_string(),
+    };
+    print(output, &line, &serde_json::to_value(written)?)
 }
 
 /// Prints which file was written, as sha256sum does.

@@ -24,7 +24,7 @@ pub(crate) fn run(args: &PullArgs, session: &Session) -> Result<()> {
         match Protection::of(&image)? {
             Some(protection) if protection.takes_passphrase() => {
                 copy::refuse_to_publish(&to, &args.reading)?;
-                keys.passphrase = Some(session.keys.to_decrypt(&args.passphrase)?);
+                keys.take(session.keys.to_decrypt(&args.passphrase)?);
             }
             Some(_) => return Err(MissingImageIdentity.into()),
             None => {}
@@ -33,7 +33,7 @@ pub(crate) fn run(args: &PullArgs, session: &Session) -> Result<()> {
     let is_decrypted = keys.is_any();
     let terms = Terms::new(args.reading.unencrypted(), &args.keys);
     let reading = Reading { from: &from, to: &to, terms };
-    let (written, image) = copy::read_into(session, &reading, image, keys)?;
+    let (written, image) = copy::read_into(session, &reading, image, &keys)?;
     if let (true, Location::DockerDaemon(EngineName::Named(name))) = (is_decrypted, &to)
         && args.new_name.is_none()
     {

@@ -5,10 +5,13 @@ mod dry_run;
 use std::sync::Arc;
 
 use anyhow::Result;
-use sealcrate_image::engine::ExportForm;
+use sealcrate_crypt::Passphrase;
+use sealcrate_crypt::select::choose;
+use sealcrate_crypt::senetas::Pushed;
+use sealcrate_image::engine::{ExportForm, Spared};
 use sealcrate_image::{
     ATTESTED, Artifact, Config, Descriptor, EngineName, Family, Image, Index, Location, Platform,
-    Prefetch, Sink, Source,
+    Prefetch, Reference, Sink, Source,
 };
 
 use super::{name_beside, print_written};
@@ -16,7 +19,7 @@ use crate::args::{CompressionKind, Protection, PushArgs};
 use crate::encryption::{Encryption, Wishes};
 use crate::failure::Usage;
 use crate::session::Session;
-use crate::{keys, talk};
+use crate::{keys, pushed, talk};
 
 pub(crate) fn run(args: &PushArgs, session: &Session) -> Result<()> {
     if args.name.digest().is_some() {
@@ -46,6 +49,7 @@ pub(crate) fn run(args: &PushArgs, session: &Session) -> Result<()> {
     let encryption = match args.protection {
         Protection::Passphrase if args.dry_run => {
             wishes.format()?;
+            keys::recipients(&args.recipients.recipient)?;
             None
         }
         Protection::Passphrase => {
@@ -54,13 +58,6 @@ pub(crate) fn run(args: &PushArgs, session: &Session) -> Result<()> {
         }
         Protection::None => None,
     };
-    let form = match &encryption {
-        _ if args.dry_run => ExportForm::AsTheyCome,
-        Some(encryption) => encryption.export_form(&session.transfer),
-        None => ExportForm::Packed(&session.transfer.compressor),
-    };
-    let source = session.places.source(&from, form)?;
-    let chosen = Chosen::read(&source, args.platform.as_ref())?;
     let selection = match args.protection {
         Protection::Passphrase => {
             Some(session.selection(&args.selection, |base| name_beside(base, &from))?)
@@ -68,16 +65,52 @@ pub(crate) fn run(args: &PushArgs, session: &Session) -> Result<()> {
         Protection::None => None,
     };
     if args.dry_run {
+        let source = session.places.source(&from, ExportForm::AsTheyCome)?;
+        let chosen = Chosen::read(&source, args.platform.as_ref())?;
         return dry_run::say(args, wishes, &chosen, selection.as_ref());
     }
-    let encryptor = match (&selection, encryption) {
+    let read = |spared: &Spared| -> Result<_> {
+        let form = match &encryption {
+            Some(encryption) => encryption.export_form(&session.transfer, spared),
+            None => ExportForm::Packed { compressor: &session.transfer.compressor, spared },
+        };
+        let source = session.places.source(&from, form)?;
+        let chosen = Chosen::read(&source, args.platform.as_ref())?;
+        Ok((source, chosen))
+    };
+    let reusing = encryption.as_ref().and_then(Encryption::reusing).filter(|_| !args.no_cache);
+    // What an engine need not export, is better known before; of all else, mistakes are told first.
+    let early = match (reusing, &from) {
+        (Some(_), Location::DockerDaemon(_)) => session.places.diff_ids(&from).map(|_| None)?,
+        _ => Some(read(&Spared::default())?),
+    };
+    if let (Some((_, chosen)), Some(selection)) = (&early, &selection) {
+        choose(&chosen.image, selection)?;
+    }
+    let sink = session.places.sink(&to)?;
+    let mut pushed = match reusing {
+        Some(passphrase) => pushed_before(args, session, passphrase, &*sink)?,
+        None => Pushed::default(),
+    };
+    let (mut source, mut chosen) = match early {
+        Some(early) => early,
+        None => read(&pushed::spared(&pushed))?,
+    };
+    let mut encryptor = match (&selection, &encryption) {
         (Some(selection), Some(encryption)) => {
             Some(encryption.encryptor(&chosen.image, selection)?)
         }
         _ => None,
     };
+    if let Some(made) = encryptor.take() {
+        let changed = made.changed(&pushed, &chosen.image);
+        if !changed.is_empty() {
+            pushed.forget(&changed);
+            (source, chosen) = read(&pushed::spared(&pushed))?;
+        }
+        encryptor = Some(made.reuse(pushed));
+    }
     chosen.tell_what_is_dropped(args);
-    let sink = session.places.sink(&to)?;
     let image = match &encryptor {
         Some(encryptor) => session.put_encrypted(&chosen.image, encryptor, &*sink)?,
         None => session.put_plain(&chosen.image, Prefetch::default(), &*sink)?,
@@ -89,6 +122,17 @@ pub(crate) fn run(args: &PushArgs, session: &Session) -> Result<()> {
         session.commit(&image, &*sink)?
     };
     print_written(args.output, &to, &written, &image)
+}
+
+/// Returns what was pushed before and need not be sent again.
+fn pushed_before(
+    args: &PushArgs,
+    session: &Session,
+    passphrase: &Passphrase,
+    sink: &dyn Sink,
+) -> Result<Pushed> {
+    let images: Vec<&Reference> = [&args.name].into_iter().chain(&args.cache_from).collect();
+    pushed::find(session, &images, args.platform.as_ref(), passphrase, sink)
 }
 
 /// What is pushed out of a source that may hold several images.

@@ -1,16 +1,17 @@
 //! `rewrap`: who can open an image is changed, where it lies.
 
 use anyhow::Result;
-use sealcrate_crypt::Unencrypted;
 use sealcrate_crypt::ocicrypt::{self, Change, DecryptError, Recipient};
-use sealcrate_crypt::senetas::{self, FreshKey, KeyDataShape, KeyDerivation};
+use sealcrate_crypt::senetas::{self, FreshKey, KeyDataShape};
+use sealcrate_crypt::{Passphrase, Unencrypted};
 use sealcrate_image::engine::ExportForm;
-use sealcrate_image::{Artifact, Location};
+use sealcrate_image::{Artifact, Image, Location, Sink};
 
-use super::print_written;
+use super::children::{self, Attestations};
+use super::{print_index, print_written};
 use crate::args::{ImageName, RewrapArgs};
 use crate::encryption::Encryption;
-use crate::failure::{MissingImageIdentity, Usage, WrongKind};
+use crate::failure::{MissingImageIdentity, Usage};
 use crate::opening::{self, Keys, Protection, Terms};
 use crate::session::Session;
 use crate::{keys, talk};
@@ -22,70 +23,116 @@ pub(crate) fn run(args: &RewrapArgs, session: &Session) -> Result<()> {
     };
     let to = destination(&from, args.to.as_deref())?;
     let new_passphrase = keys::new_passphrase(&args.new_passphrase)?;
-    let add = keys::recipients(&args.add)?;
-    if add.is_empty() && new_passphrase.is_none() && (args.remove.is_empty() || args.reencrypt) {
+    let change =
+        Change { add: keys::recipients(&args.add)?, remove: keys::recipients(&args.remove)? };
+    if change.add.is_empty()
+        && new_passphrase.is_none()
+        && (args.remove.is_empty() || args.reencrypt)
+    {
         let text = "nothing says who is to open the image: --add RECIPIENT, --remove RECIPIENT, \
                     --new-pass-file FILE";
         return Err(Usage(text.to_owned()).into());
     }
+    let keys = Keys::new(session.keys.given(&args.passphrase)?, &args.keys)?;
     let source = session.places.source(&from, ExportForm::AsTheyCome)?;
-    let Artifact::Image(image) = Artifact::read(&source)? else {
-        let text = format!("{from} is an index: name one of its images by digest, and --to a tag");
-        return Err(Usage(text).into());
-    };
-    let protection = Protection::of(&image)?.ok_or(DecryptError::NotEncrypted)?;
-    let mut keys = Keys::new(session.keys.given(&args.passphrase)?, &args.keys)?;
-    if !keys.is_any() {
-        if !protection.takes_passphrase() {
-            return Err(MissingImageIdentity.into());
-        }
-        keys.passphrase = Some(session.keys.to_decrypt(&args.passphrase)?);
-    }
-    let terms = Terms::new(Unencrypted::Refuse, &args.keys);
     let sink = session.places.sink(&to)?;
-    let image = match protection {
-        Protection::CryptoCli(of) => {
-            let passphrase = match new_passphrase {
-                Some(passphrase) if add.is_empty() && args.remove.is_empty() => passphrase,
-                _ => return Err(Usage(ONE_PASSPHRASE.to_owned()).into()),
+    let mut rewrapping = Rewrapping { args, session, keys, change, new_passphrase, locked: None };
+    match Artifact::read(&source)? {
+        Artifact::Image(image) => {
+            let protection = Protection::of(&image)?.ok_or(DecryptError::NotEncrypted)?;
+            let image = rewrapping.put(&image, protection, &*sink)?;
+            rewrapping.tell_what_stays();
+            let written = session.commit(&image, &*sink)?;
+            print_written(args.output, &to, &written, &image)
+        }
+        Artifact::Index { index, .. } => {
+            let mut any = false;
+            let rewrap = |image: Image| match Protection::of(&image)? {
+                Some(protection) => {
+                    any = true;
+                    rewrapping.put(&image, protection, &*sink)
+                }
+                None => Ok(image),
             };
-            if args.reencrypt {
+            let keep = Attestations::Keep;
+            let index = children::put(session, &source, &index, &*sink, keep, rewrap)?;
+            if !any {
+                return Err(DecryptError::NotEncrypted.into());
+            }
+            rewrapping.tell_what_stays();
+            let written = session.interrupt.hold(|| sink.commit_index(&index.to_raw()))?;
+            print_index(args.output, &to, &written)
+        }
+    }
+}
+
+/// A change of who can open images.
+struct Rewrapping<'a> {
+    args: &'a RewrapArgs,
+    session: &'a Session,
+    keys: Keys,
+    change: Change,
+    new_passphrase: Option<Passphrase>,
+    /// The new passphrase as a recipient, once there is an image that takes it so.
+    locked: Option<Recipient>,
+}
+
+impl Rewrapping<'_> {
+    /// Returns `image` for others, its layers in `sink`; it is not committed yet.
+    fn put(&mut self, image: &Image, protection: Protection, sink: &dyn Sink) -> Result<Image> {
+        if !self.keys.is_any() {
+            if !protection.takes_passphrase() {
+                return Err(MissingImageIdentity.into());
+            }
+            self.keys.take(self.session.keys.to_decrypt(&self.args.passphrase)?);
+        }
+        let encryption = match &protection {
+            Protection::CryptoCli(of) => {
+                let passphrase = match &self.new_passphrase {
+                    Some(new) if self.change.add.is_empty() && self.change.remove.is_empty() => new,
+                    _ => return Err(Usage(ONE_PASSPHRASE.to_owned()).into()),
+                };
+                let rounds = self.args.iterations;
+                if !self.args.reencrypt {
+                    let key = FreshKey::derive(passphrase, rounds)?;
+                    return Ok(senetas::rewrap(image, &mut self.keys.derivation()?, &key)?);
+                }
                 let shape = of.shape.unwrap_or(KeyDataShape::Member);
-                let encryption = Encryption::under(passphrase, args.iterations, shape);
-                let places = Protection::CryptoCli(of).selection(&image)?;
-                let image = opening::open(&image, keys, terms, session.places.spool())?.image;
-                let encryptor = encryption.encryptor(&image, &places)?;
-                session.put_encrypted(&image, &encryptor, &*sink)?
-            } else {
-                let mut kdf = KeyDerivation::new(keys.passphrase.ok_or(WrongKind::Identity)?);
-                let key = FreshKey::derive(&passphrase, args.iterations)?;
-                talk::note(DATA_KEYS_STAY);
-                senetas::rewrap(&image, &mut kdf, &key)?
+                Encryption::under(passphrase.clone(), rounds, shape)
             }
-        }
-        Protection::Oci(of) if args.reencrypt => {
-            let encryption = Encryption::again(add, new_passphrase);
-            let places = Protection::Oci(of).selection(&image)?;
-            let opened = opening::open(&image, keys, terms, session.places.spool())?;
-            let encryptor = encryption.encryptor(&opened.image, &places)?;
-            let image = session.put_encrypted(&opened.image, &encryptor, &*sink)?;
-            opened.tell_wrong_digests();
-            image
-        }
-        Protection::Oci(of) => {
-            let mut change = Change { add, remove: keys::recipients(&args.remove)? };
-            if let Some(passphrase) = new_passphrase {
-                change.add.push(Recipient::passphrase(&passphrase)?);
+            Protection::Oci(of) => {
+                if let (Some(passphrase), None) = (&self.new_passphrase, &self.locked) {
+                    let locked = Recipient::passphrase(passphrase)?;
+                    self.change.add.push(locked.clone());
+                    self.locked = Some(locked);
+                }
+                if !self.args.reencrypt {
+                    let (identities, terms) = (self.keys.identities(of)?, self.terms());
+                    return Ok(ocicrypt::rewrap(image, &identities, terms.unbound, &self.change)?);
+                }
+                Encryption::again(self.change.add.clone())
             }
-            let rewrapped = ocicrypt::rewrap(&image, &keys.for_oci(&of)?, terms.unbound, &change)?;
-            if !change.remove.is_empty() {
-                talk::note(DATA_KEYS_STAY);
-            }
-            rewrapped
+        };
+        let places = protection.selection(image)?;
+        let spool = self.session.places.spool();
+        let opened = opening::open(image, &self.keys, self.terms(), spool)?;
+        let encryptor = encryption.encryptor(&opened.image, &places)?;
+        let image = self.session.put_encrypted(&opened.image, &encryptor, sink)?;
+        opened.tell_wrong_digests();
+        Ok(image)
+    }
+
+    fn terms(&self) -> Terms {
+        Terms::new(Unencrypted::Refuse, &self.args.keys)
+    }
+
+    /// Says what a removal does not do. Only in crypto-cli's format is a new passphrase one.
+    fn tell_what_stays(&self) {
+        let replaced = self.new_passphrase.is_some() && self.locked.is_none();
+        if !self.args.reencrypt && (replaced || !self.change.remove.is_empty()) {
+            talk::note(DATA_KEYS_STAY);
         }
-    };
-    let written = session.commit(&image, &*sink)?;
-    print_written(args.output, &to, &written, &image)
+    }
 }
 
 const ONE_PASSPHRASE: &str = "the image is in the format of crypto-cli, which has one passphrase and no \

@@ -24,7 +24,7 @@ use crate::select::{ChooseError, Selection, choose};
 /// Each layer has a key and a nonce of its own, both fresh. What is not compressed is compressed, what
 /// is stays as it came.
 pub struct Encryptor {
-    recipients: Vec<Recipient>,
+    recipients: Arc<[Recipient]>,
     compression: Compression,
     config: Vec<u8>,
     diff_ids: Vec<DiffId>,
@@ -51,10 +51,11 @@ impl Encryptor {
     pub fn new(
         image: &Image,
         selection: &Selection,
-        recipients: Vec<Recipient>,
+        recipients: impl Into<Arc<[Recipient]>>,
         compression: Compression,
         history: History,
     ) -> Result<Self, EncryptError> {
+        let recipients = recipients.into();
         if recipients.is_empty() || recipients.len() > MAX_WRAPS {
             return Err(EncryptError::Recipients(recipients.len()));
         }

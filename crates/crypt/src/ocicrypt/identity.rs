@@ -1,6 +1,7 @@
 //! Identities: private keys, as other tools keep them in files.
 
 use std::fmt;
+use std::sync::Arc;
 
 use age::x25519;
 use aws_lc_rs::agreement::{self, ECDH_P256, ECDH_P384, ECDH_P521, PrivateKey};
@@ -23,8 +24,9 @@ pub const MAX_KEY_FILE_BYTES: usize = 64 << 10;
 /// How the text of age's X25519 identities begins.
 const AGE: &str = "AGE-SECRET-KEY-1";
 
-/// A private key that opens what was encrypted to its public one.
-pub struct Identity(pub(super) Key);
+/// A private key that opens what was encrypted to its public one; copies are the same key.
+#[derive(Clone)]
+pub struct Identity(pub(super) Arc<Key>);
 
 /// The kinds of private keys.
 pub(super) enum Key {
@@ -105,9 +107,13 @@ impl Curve {
 }
 
 impl Identity {
+    fn of(key: Key) -> Self {
+        Self(Arc::new(key))
+    }
+
     /// Takes a passphrase, which opens what was encrypted under it in this format.
     pub fn passphrase(passphrase: &Passphrase) -> Self {
-        Self(Key::Passphrase(PassphraseIdentity::new(passphrase)))
+        Self::of(Key::Passphrase(PassphraseIdentity::new(passphrase)))
     }
 
     /// Reads a key file: PEM or DER of PKCS#8, PKCS#1 or SEC 1, a JWK, or age's file of X25519 identities.
@@ -160,13 +166,13 @@ impl Identity {
 
     fn from_der(bytes: &[u8]) -> Result<Self, IdentityError> {
         if let Some(key) = RsaKey::from_der(bytes) {
-            return Ok(Self(Key::Rsa(key)));
+            return Ok(Self::of(Key::Rsa(key)));
         }
         Curve::ALL
             .into_iter()
             .find_map(|curve| {
                 let key = PrivateKey::from_private_key_der(curve.agreement(), bytes).ok()?;
-                Some(Self(Key::Ec(curve, key)))
+                Some(Self::of(Key::Ec(curve, key)))
             })
             .ok_or_else(|| match is_certificate(bytes) {
                 true => IdentityError::Certificate,
@@ -184,7 +190,7 @@ impl Identity {
         if identities.is_empty() {
             return Err(IdentityError::NoKey);
         }
-        Ok(Self(Key::Age(identities)))
+        Ok(Self::of(Key::Age(identities)))
     }
 
     fn from_jwk(bytes: &[u8]) -> Result<Self, IdentityError> {
@@ -193,7 +199,7 @@ impl Identity {
             ("EC", Some(curve)) => {
                 let key = PrivateKey::from_private_key(curve.agreement(), &number(&jwk.d)?)
                     .map_err(|_| IdentityError::NoKey)?;
-                Ok(Self(Key::Ec(curve, key)))
+                Ok(Self::of(Key::Ec(curve, key)))
             }
             ("RSA", _) => {
                 let members = [&jwk.n, &jwk.e, &jwk.d, &jwk.p, &jwk.q, &jwk.dp, &jwk.dq, &jwk.qi];

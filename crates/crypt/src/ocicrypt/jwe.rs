@@ -193,7 +193,7 @@ impl Recipient {
     }
 
     fn content_key(&self, identity: &Identity) -> Option<Zeroizing<Vec<u8>>> {
-        match (&self.algorithm, &identity.0) {
+        match (&self.algorithm, &*identity.0) {
             (Algorithm::Oaep(algorithm), Key::Rsa(key)) => {
                 let key = &key.oaep;
                 let mut bytes = Zeroizing::new(vec![0; key.min_output_size()]);

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::io;
+use std::sync::Arc;
 
 use age::x25519;
 use thiserror::Error;
@@ -13,8 +14,9 @@ use super::public_key::{PublicKey, PublicKeyError};
 use super::{age_item, hint, jwe, pkcs7};
 use crate::Passphrase;
 
-/// Somebody who will be able to open an image.
-pub struct Recipient(Kind);
+/// Somebody who will be able to open an image; copies are the same one.
+#[derive(Clone)]
+pub struct Recipient(Arc<Kind>);
 
 enum Kind {
     Age(x25519::Recipient),
@@ -24,21 +26,25 @@ enum Kind {
 }
 
 impl Recipient {
+    fn of(kind: Kind) -> Self {
+        Self(Arc::new(kind))
+    }
+
     /// Takes the text of age's X25519 recipient, `age1…`.
     ///
     /// # Errors
     /// Any other text.
     pub fn age(text: &str) -> Result<Self, AgeRecipientError> {
-        Ok(Self(Kind::Age(text.parse().map_err(|_| AgeRecipientError)?)))
+        Ok(Self::of(Kind::Age(text.parse().map_err(|_| AgeRecipientError)?)))
     }
 
-    /// Takes whoever has a passphrase, for one image: what it will be wrapped to is made here, which takes
+    /// Takes whoever has a passphrase, for one image or those of one index: what it will be wrapped to is made here, which takes
     /// its time by design.
     ///
     /// # Errors
     /// A passphrase that is no text.
     pub fn passphrase(passphrase: &Passphrase) -> io::Result<Self> {
-        Ok(Self(Kind::Passphrase(PassphraseLock::new(passphrase)?)))
+        Ok(Self::of(Kind::Passphrase(PassphraseLock::new(passphrase)?)))
     }
 
     /// Takes the file of a public key, to which keys are wrapped as JWE: PEM, DER or JWK.
@@ -46,7 +52,7 @@ impl Recipient {
     /// # Errors
     /// What is no public key of a kind that is known.
     pub fn jwe(file: &[u8]) -> Result<Self, PublicKeyError> {
-        Ok(Self(Kind::Jwe(PublicKey::parse(file)?)))
+        Ok(Self::of(Kind::Jwe(PublicKey::parse(file)?)))
     }
 
     /// Takes the file of a certificate, to whose RSA key keys are wrapped as PKCS#7: PEM or DER.
@@ -63,7 +69,7 @@ impl Recipient {
     /// The system gives no random bytes.
     pub(super) fn wrap(&self, content: &[u8], key: &[u8; 32]) -> io::Result<(Scheme, Vec<u8>)> {
         let hint = self.hint(key).unwrap_or_default();
-        match &self.0 {
+        match &*self.0 {
             Kind::Age(recipient) => Ok((Scheme::Age, age_item::wrap(content, recipient, hint)?)),
             Kind::Passphrase(lock) => Ok((Scheme::Age, lock.wrap(content)?)),
             Kind::Jwe(public) => Ok((Scheme::Jwe, jwe::wrap(content, public, &hint)?)),
@@ -74,7 +80,7 @@ impl Recipient {
     /// Returns the hint that tells keys which are wrapped to this recipient; a passphrase has none, since
     /// it is not known again.
     pub(super) fn hint(&self, key: &[u8; 32]) -> Option<String> {
-        match &self.0 {
+        match &*self.0 {
             Kind::Age(recipient) => Some(hint::of(key, recipient.to_string().as_bytes())),
             Kind::Jwe(public) => Some(hint::of(key, public.id())),
             // There is no room for one in a message of PKCS#7.
@@ -85,7 +91,7 @@ impl Recipient {
 
 impl fmt::Debug for Recipient {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self.0 {
+        f.write_str(match *self.0 {
             Kind::Age(_) => "Recipient::Age(..)",
             Kind::Jwe(_) => "Recipient::Jwe(..)",
             Kind::Passphrase(_) => "Recipient::Passphrase(..)",

@@ -52,7 +52,7 @@ impl WrappedKey {
 
     /// Returns how many key operations `identity` costs at most.
     pub(super) fn cost(&self, identity: &Identity) -> usize {
-        match (self, &identity.0) {
+        match (self, &*identity.0) {
             (Self::Age(item), Key::Passphrase(passphrase)) => item.cost_of(passphrase),
             (Self::Age(item), Key::Age(identities)) => item.stanzas() * identities.len(),
             (Self::Jwe(jwe), Key::Ec(..) | Key::Rsa(_)) => jwe.recipients(),
@@ -63,7 +63,7 @@ impl WrappedKey {
 
     /// Opens the private options with `identity`.
     pub(super) fn unwrap(&self, identity: &Identity) -> Unwrapped {
-        match (self, &identity.0) {
+        match (self, &*identity.0) {
             (Self::Age(item), Key::Age(identities)) => item.unwrap(identities),
             (Self::Age(item), Key::Passphrase(passphrase)) => item.unwrap_locked(passphrase),
             (Self::Pkcs7(message), Key::Rsa(key)) => message.unwrap(key),

@@ -4,6 +4,7 @@
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE};
+use sealcrate_image::Digest;
 use serde_json::{Map, Value, json};
 use thiserror::Error;
 use zeroize::Zeroizing;
@@ -32,19 +33,23 @@ const ENCRYPTED: &str = "enc";
 const SEALED: &str = "sealcrate";
 const SEALED_VERSION: u64 = 1;
 
-/// Encrypts `config` under `key`, with the nonce and salt that its descriptor will bear.
+/// Encrypts `config` under `key`, with the nonce and salt that its descriptor will bear, and seals
+/// in it of which blobs the image's layers are, lowest first.
 ///
 /// # Errors
 /// A config that is no JSON object.
 pub(super) fn seal(
     config: &[u8],
+    blobs: &[Digest],
     key: &DataKey,
     nonce: [u8; 12],
     salt: &[u8; 16],
 ) -> Result<Vec<u8>, SealedConfigError> {
     let members = object(config)?;
     let mut secret = project(&members, &SECRET);
-    let sealed = json!({ "version": SEALED_VERSION, "config": STANDARD.encode(config) });
+    let blobs: Vec<String> = blobs.iter().map(Digest::to_string).collect();
+    let config = STANDARD.encode(config);
+    let sealed = json!({ "version": SEALED_VERSION, "config": config, "blobs": blobs });
     secret.insert(SEALED.to_owned(), sealed);
     let mut bytes = Zeroizing::new(json_bytes(&secret));
     let tag = aead_key(key)
@@ -66,6 +71,8 @@ pub(super) struct Opened {
     pub(super) config: Vec<u8>,
     /// Whether they are the sealed original.
     pub(super) seal: Seal,
+    /// The blobs that the layers are, lowest first, where that is sealed beside it.
+    pub(super) blobs: Option<Vec<Digest>>,
 }
 
 /// What authenticates the members of a config that are in clear.
@@ -107,10 +114,11 @@ pub(super) fn open(
     match secret.remove(SEALED) {
         None => {
             clear.extend(secret);
-            Ok(Opened { config: json_bytes(&clear), seal: Seal::Unsealed })
+            Ok(Opened { config: json_bytes(&clear), seal: Seal::Unsealed, blobs: None })
         }
         Some(sealed) => {
             let config = sealed_config(&sealed)?;
+            let blobs = sealed_blobs(&sealed)?;
             let members = object(&config)?;
             // The bytes that are sealed decide; whatever else there is may only repeat them.
             if clear != project(&members, &CLEAR) {
@@ -119,7 +127,7 @@ pub(super) fn open(
             if secret != project(&members, &SECRET) {
                 return Err(SealedConfigError::Contradiction("encrypted"));
             }
-            Ok(Opened { config, seal: Seal::Sealed })
+            Ok(Opened { config, seal: Seal::Sealed, blobs })
         }
     }
 }
@@ -133,6 +141,19 @@ fn sealed_config(sealed: &Value) -> Result<Vec<u8>, SealedConfigError> {
         .as_str()
         .and_then(|text| STANDARD.decode(text).ok())
         .ok_or(SealedConfigError::Malformed("its sealed original is no base64"))
+}
+
+/// What was sealed before blobs were is read, too.
+fn sealed_blobs(sealed: &Value) -> Result<Option<Vec<Digest>>, SealedConfigError> {
+    let malformed = SealedConfigError::Malformed("its sealed list of blobs is none");
+    let digest = |blob: &Value| blob.as_str()?.parse().ok();
+    match &sealed["blobs"] {
+        Value::Null => Ok(None),
+        Value::Array(blobs) => {
+            blobs.iter().map(digest).collect::<Option<_>>().map(Some).ok_or(malformed)
+        }
+        _ => Err(malformed),
+    }
 }
 
 fn object(bytes: &[u8]) -> Result<Map<String, Value>, SealedConfigError> {
@@ -181,8 +202,12 @@ mod tests {
         KeyData { nonce: [5; 12], salt: [6; 16], iterations: 1, wrapped_key: [0; 48] }
     }
 
+    fn blob() -> Digest {
+        Digest::of(b"the only layer's blob")
+    }
+
     fn sealed() -> Map<String, Value> {
-        object(&seal(CONFIG, &key(), [5; 12], &[6; 16]).unwrap()).unwrap()
+        object(&seal(CONFIG, &[blob()], &key(), [5; 12], &[6; 16]).unwrap()).unwrap()
     }
 
     fn opened(members: &Map<String, Value>) -> Result<Opened, SealedConfigError> {
@@ -208,6 +233,27 @@ mod tests {
         let opened = opened(&sealed()).unwrap();
         assert_eq!(opened.config, CONFIG);
         assert_eq!(opened.seal, Seal::Sealed);
+        assert_eq!(opened.blobs, Some(vec![blob()]));
+    }
+
+    #[test]
+    fn sealed_original_without_blobs_is_read_and_one_with_others_is_not() {
+        let mut members = sealed();
+        let mut seal = json!({ "version": 1, "config": STANDARD.encode(CONFIG) });
+        let secret = project(&object(CONFIG).unwrap(), &SECRET);
+        let mut opened_with = |blobs: Option<Value>| {
+            if let Some(blobs) = blobs {
+                seal["blobs"] = blobs;
+            }
+            let mut secret = secret.clone();
+            secret.insert(SEALED.to_owned(), seal.clone());
+            members.insert(ENCRYPTED.to_owned(), encrypted(&secret.into()));
+            opened(&members).map(|opened| opened.blobs)
+        };
+        assert_eq!(opened_with(None).unwrap(), None);
+        for blobs in [json!("sha256:1"), json!([1]), json!(["sha256:1"])] {
+            assert!(matches!(opened_with(Some(blobs)), Err(SealedConfigError::Malformed(_))));
+        }
     }
 
     #[test]

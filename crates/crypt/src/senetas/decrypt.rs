@@ -5,7 +5,8 @@ use std::io::{self, Read};
 use std::sync::Arc;
 
 use sealcrate_image::{
-    Config, ConfigError, Content, Descriptor, Image, Layer, Manifest, ManifestError, MediaType,
+    Config, ConfigError, Content, Descriptor, DiffId, Digest, Image, Layer, Manifest,
+    ManifestError, MediaType,
 };
 use thiserror::Error;
 
@@ -69,44 +70,95 @@ pub fn decrypt(
     kdf: &mut KeyDerivation,
     unencrypted: Unencrypted,
 ) -> Result<Decrypted, DecryptError> {
-    let Some(raw) = &image.manifest else { return Err(DecryptError::NotEncrypted) };
-    let protection = Protection::of(&Manifest::parse(raw)?)?;
-    let (config, seal) = match (&protection.config, unencrypted) {
-        (Some(data), _) => {
-            let key = kdf.unwrap_key(data)?.ok_or(DecryptError::WrongPassphrase)?;
-            let opened = config::open(&image.config, &key, data)?;
-            (opened.config, opened.seal)
-        }
-        (None, Unencrypted::Accept) => (image.config.clone(), Seal::Unsealed),
-        (None, Unencrypted::Refuse) if protection.is_any() => {
-            return Err(DecryptError::ConfigNotEncrypted);
-        }
-        (None, Unencrypted::Refuse) => return Err(DecryptError::NotEncrypted),
-    };
-    let diff_ids = Config::parse(&config)?.diff_ids().to_vec();
-    if diff_ids.len() != image.layers.len() {
-        let (diff_ids, layers) = (diff_ids.len(), image.layers.len());
-        return Err(DecryptError::LayerCount { diff_ids, layers });
-    }
+    let opened = Opened::of(image, kdf, unencrypted)?;
     let mut layers = Vec::with_capacity(image.layers.len());
-    for ((layer, data), diff_id) in image.layers.iter().zip(&protection.layers).zip(diff_ids) {
-        let Some(data) = data else {
-            layers.push(layer.with_diff_id(diff_id));
-            continue;
-        };
-        let key = match (kdf.unwrap_key(data)?, &protection.config) {
-            (Some(key), _) => key,
-            // The passphrase has been proven right by the config.
-            (None, Some(_)) => return Err(DecryptError::LayerKey(layer.name())),
-            (None, None) => return Err(DecryptError::WrongPassphrase),
-        };
-        let size = dare::plaintext_len(layer.size())?;
-        let content = Arc::new(DareContent { stored: layer.clone(), key });
-        layers.push(Layer::decrypted(MediaType::DOCKER_LAYER_GZIP, size, diff_id, content));
+    for (layer, LayerKey { diff_id, key }) in image.layers.iter().zip(opened.layers) {
+        layers.push(match key {
+            None => layer.with_diff_id(diff_id),
+            Some(key) => {
+                let size = dare::plaintext_len(layer.size())?;
+                let content = Arc::new(DareContent { stored: layer.clone(), key });
+                Layer::decrypted(MediaType::DOCKER_LAYER_GZIP, size, diff_id, content)
+            }
+        });
     }
     // Bytes that are what they were keep their manifest.
-    let manifest = image.manifest.clone().filter(|_| !protection.is_any());
-    Ok(Decrypted { image: Image { manifest, config, layers }, seal })
+    let manifest = image.manifest.clone().filter(|_| !opened.is_encrypted);
+    let image = Image { manifest, config: opened.config, layers };
+    Ok(Decrypted { image, seal: opened.seal })
+}
+
+/// An image whose config was decrypted, and whose data keys were unwrapped.
+pub(super) struct Opened {
+    /// The config as it was before encryption.
+    pub(super) config: Vec<u8>,
+    pub(super) layers: Vec<LayerKey>,
+    /// Whether it is sealed that the layers are these blobs.
+    pub(super) is_bound: bool,
+    seal: Seal,
+    is_encrypted: bool,
+}
+
+/// What a config, and key data, say of a layer.
+pub(super) struct LayerKey {
+    pub(super) diff_id: DiffId,
+    /// The data key; `None` for a layer in clear.
+    pub(super) key: Option<DataKey>,
+}
+
+impl Opened {
+    pub(super) fn of(
+        image: &Image,
+        kdf: &mut KeyDerivation,
+        unencrypted: Unencrypted,
+    ) -> Result<Self, DecryptError> {
+        let Some(raw) = &image.manifest else { return Err(DecryptError::NotEncrypted) };
+        let protection = Protection::of(&Manifest::parse(raw)?)?;
+        let opened = match (&protection.config, unencrypted) {
+            (Some(data), _) => {
+                let key = kdf.unwrap_key(data)?.ok_or(DecryptError::WrongPassphrase)?;
+                config::open(&image.config, &key, data)?
+            }
+            (None, Unencrypted::Accept) => {
+                let config = image.config.clone();
+                config::Opened { config, seal: Seal::Unsealed, blobs: None }
+            }
+            (None, Unencrypted::Refuse) if protection.is_any() => {
+                return Err(DecryptError::ConfigNotEncrypted);
+            }
+            (None, Unencrypted::Refuse) => return Err(DecryptError::NotEncrypted),
+        };
+        let diff_ids = Config::parse(&opened.config)?.diff_ids().to_vec();
+        if diff_ids.len() != image.layers.len() {
+            let (diff_ids, layers) = (diff_ids.len(), image.layers.len());
+            return Err(DecryptError::LayerCount { diff_ids, layers });
+        }
+        if let Some(blobs) = &opened.blobs {
+            check_blobs(image, blobs)?;
+        }
+        let mut layers = Vec::with_capacity(image.layers.len());
+        for ((layer, data), diff_id) in image.layers.iter().zip(&protection.layers).zip(diff_ids) {
+            let key = match data {
+                None => None,
+                Some(data) => match (kdf.unwrap_key(data)?, &protection.config) {
+                    (Some(key), _) => Some(key),
+                    // The passphrase has been proven right by the config.
+                    (None, Some(_)) => return Err(DecryptError::LayerKey(layer.name())),
+                    (None, None) => return Err(DecryptError::WrongPassphrase),
+                },
+            };
+            layers.push(LayerKey { diff_id, key });
+        }
+        let is_bound = opened.blobs.is_some();
+        let config::Opened { config, seal, .. } = opened;
+        Ok(Self { config, layers, is_bound, seal, is_encrypted: protection.is_any() })
+    }
+}
+
+/// Checks that the layers of `image` are the blobs that its config seals.
+fn check_blobs(image: &Image, blobs: &[Digest]) -> Result<(), DecryptError> {
+    let stored = image.layers.iter().map(Layer::digest);
+    if stored.eq(blobs.iter().copied().map(Some)) { Ok(()) } else { Err(DecryptError::OtherBlobs) }
 }
 
 /// The plaintext of an encrypted layer.
@@ -189,6 +241,11 @@ pub enum DecryptError {
     /// Nothing in the image is encrypted.
     #[error("the image is not encrypted")]
     NotEncrypted,
+    /// The layers are other blobs than those that were pushed.
+    #[error(
+        "the image was tampered with: its layers are not those that its encrypted config names"
+    )]
+    OtherBlobs,
     /// The config is damaged or was tampered with.
     #[error("{0}")]
     SealedConfig(#[from] SealedConfigError),

@@ -1,25 +1,26 @@
 //! Encryption of an image: layer by layer, then the config, then the manifest.
 
 use std::collections::BTreeSet;
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use sealcrate_image::{
-    Compression, Compressor, Descriptor, Family, Image, Layer, MAX_CONFIG_BYTES, Manifest,
-    MediaType, Meter, MeteredReader, Progress, Spool, Stage,
+    Compression, Compressor, Content, Descriptor, DiffId, Family, Image, Layer, MAX_CONFIG_BYTES,
+    Manifest, MediaType, Meter, MeteredReader, Progress, Spool, Stage,
 };
 use thiserror::Error;
 
 use super::config::{self, SealedConfigError};
 use super::kdf::{DataKey, KeyEncryptionKey};
+use super::pushed::Pushed;
 use super::{KeyData, KeyDataError, KeyDataShape, MAX_ITERATIONS, MIN_ITERATIONS};
 use crate::Passphrase;
 use crate::dare::DareWriter;
 use crate::random::random;
 use crate::select::{ChooseError, Selection, choose};
 
-/// A key-encryption key for one image, under a fresh salt.
+/// A key-encryption key for one image, or those of one index, under a fresh salt.
 pub struct FreshKey {
     kek: KeyEncryptionKey,
     salt: [u8; 16],
@@ -64,7 +65,8 @@ impl FreshKey {
         shape: KeyDataShape,
     ) -> Result<Image, EncryptError> {
         let (key, nonce) = (DataKey::new(random()?), random()?);
-        let config = config::seal(config, &key, nonce, &self.salt)?;
+        let blobs: Vec<_> = layers.iter().filter_map(Layer::digest).collect();
+        let config = config::seal(config, &blobs, &key, nonce, &self.salt)?;
         if config.len() as u64 > MAX_CONFIG_BYTES {
             return Err(EncryptError::ConfigTooLarge);
         }
@@ -79,25 +81,62 @@ impl FreshKey {
 /// Encrypts the chosen layers of one image, and its config.
 ///
 /// All blobs share one salt, so that one run of the key derivation opens the image; each has a data
-/// key and a nonce of its own, and all are fresh.
+/// key and a nonce of its own. All are fresh, but for the data keys of layers that were pushed before
+/// and stay as they are: such a key is wrapped again, and never used to encrypt.
 pub struct Encryptor {
-    key: FreshKey,
+    key: Arc<FreshKey>,
     shape: KeyDataShape,
     chosen: BTreeSet<usize>,
+    pushed: Pushed,
 }
 
 impl Encryptor {
-    /// Chooses the layers of `image`, to be encrypted under `key`, which is used up by that.
+    /// Chooses the layers of `image`, to be encrypted under `key`.
     ///
     /// # Errors
     /// An image that is encrypted already, or a selection that does not fit it.
     pub fn new(
         image: &Image,
         selection: &Selection,
-        key: FreshKey,
+        key: impl Into<Arc<FreshKey>>,
         shape: KeyDataShape,
     ) -> Result<Self, EncryptError> {
-        Ok(Self { key, shape, chosen: choose(image, selection)? })
+        let chosen = choose(image, selection)?;
+        Ok(Self { key: key.into(), shape, chosen, pushed: Pushed::default() })
+    }
+
+    /// Takes layers that were `pushed` before, to push them again as they are.
+    pub fn reuse(self, pushed: Pushed) -> Self {
+        Self { pushed, ..self }
+    }
+
+    /// Returns the diff IDs of those layers of `image` that were `pushed` before, but in clear where
+    /// they are to be encrypted, or the other way round.
+    pub fn changed(&self, pushed: &Pushed, image: &Image) -> Vec<DiffId> {
+        let is_changed = |(place, layer): (usize, &Layer)| {
+            let diff_id = layer.diff_id()?;
+            let pushed = pushed.layer(diff_id)?;
+            (pushed.key.is_some() != self.chosen.contains(&place)).then_some(diff_id)
+        };
+        image.layers.iter().enumerate().filter_map(is_changed).collect()
+    }
+
+    /// Returns `layer`, which is at `place`, as it was pushed before, its data key wrapped anew, or
+    /// `None` if it was not, or if it was in clear and is to be encrypted, or the other way round.
+    ///
+    /// # Errors
+    /// The system gives no random bytes.
+    pub fn reused(&self, place: usize, layer: &Layer) -> io::Result<Option<Layer>> {
+        let Some(diff_id) = layer.diff_id() else { return Ok(None) };
+        let Some(pushed) = self.pushed.layer(diff_id) else { return Ok(None) };
+        let mut descriptor = pushed.descriptor();
+        match (&pushed.key, self.chosen.contains(&place)) {
+            (Some(key), true) => self.key.key_data(key, random()?).put(&mut descriptor, self.shape),
+            (None, false) => {}
+            _ => return Ok(None),
+        }
+        let content = Arc::new(Elsewhere(layer.name()));
+        Ok(Some(Layer::stored(descriptor, None, content)))
     }
 
     /// Returns the layer at `place` as it is to be stored: gzipped, and encrypted if it was chosen.
@@ -160,6 +199,15 @@ impl Encryptor {
     /// A config that becomes too large.
     pub fn finish(&self, image: &Image, layers: Vec<Layer>) -> Result<Image, EncryptError> {
         self.key.image(&image.config, layers, self.shape)
+    }
+}
+
+/// The bytes of a layer that was pushed before, and need not be sent again.
+struct Elsewhere(String);
+
+impl Content for Elsewhere {
+    fn open(&self) -> io::Result<Box<dyn Read + Send>> {
+        Err(io::Error::other(format!("layer {} is gone from where it was pushed to", self.0)))
     }
 }
 

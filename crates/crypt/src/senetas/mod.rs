@@ -2,7 +2,7 @@
 //! their data keys wrapped under a passphrase.
 //!
 //! `key_data` is what a descriptor carries, `kdf` the way from passphrase to key, `config` the
-//! encrypted members of a config. [`Encryptor`] and [`decrypt`] put them together.
+//! encrypted members of a config, `pushed` what another push may use again. [`Encryptor`] and [`decrypt`] put them together.
 //! `docs/formats/crypto-cli.md` specifies the bytes.
 
 mod config;
@@ -10,6 +10,7 @@ mod decrypt;
 mod encrypt;
 mod kdf;
 mod key_data;
+mod pushed;
 mod rewrap;
 
 pub use config::{Seal, SealedConfigError};
@@ -21,4 +22,5 @@ pub use kdf::{
     MIN_ITERATIONS,
 };
 pub use key_data::{KeyData, KeyDataError, KeyDataShape};
+pub use pushed::Pushed;
 pub use rewrap::{RewrapError, rewrap};

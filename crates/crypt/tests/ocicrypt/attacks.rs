@@ -1,10 +1,14 @@
 //! What somebody without a key does to a bound image is refused.
 
+use std::io::{self, Cursor, Read};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use sealcrate_crypt::Unencrypted;
 use sealcrate_crypt::ocicrypt::{Binding, DecryptError, LayerAuthentication, Unbound};
-use sealcrate_image::{Descriptor, Digest, MediaType};
+use sealcrate_image::{Content, Descriptor, Digest, MediaType};
 use serde_json::json;
 
 use crate::support::{JWE, PUBLIC_OPTIONS, Parts, identity, opened, read_all};
@@ -104,6 +108,28 @@ fn changed_ciphertext_is_refused_before_a_byte_is_decrypted() {
     let opened = opened(&parts.image(), &keys, Unencrypted::Refuse, Unbound::Refuse).unwrap();
     let error = opened.image.layers[2].open().err().unwrap();
     assert!(error.get_ref().unwrap().is::<LayerAuthentication>(), "{error}");
+}
+
+/// Bytes that somebody changes once they have been read.
+struct Fickle(Vec<u8>, AtomicBool);
+
+impl Content for Fickle {
+    fn open(&self) -> io::Result<Box<dyn Read + Send>> {
+        let mut bytes = self.0.clone();
+        bytes[0] ^= u8::from(self.1.swap(true, Ordering::Relaxed));
+        Ok(Box::new(Cursor::new(bytes)))
+    }
+}
+
+#[test]
+fn what_is_decrypted_is_what_was_authenticated_whoever_changes_it_meanwhile() {
+    let parts = Parts::bound("run");
+    let mut image = parts.image();
+    let content = Arc::new(Fickle(parts.layers[1].1.clone(), AtomicBool::new(false)));
+    image.layers[1] = image.layers[1].with_content(content);
+    let keys = [identity("rsa.pem")];
+    let opened = opened(&image, &keys, Unencrypted::Refuse, Unbound::Refuse).unwrap();
+    assert_eq!(read_all(&opened.image.layers[1]).unwrap(), vec![1; 2048]);
 }
 
 #[test]

@@ -4,5 +4,6 @@
 
 mod fail_closed;
 mod fixtures;
+mod pushed;
 mod support;
 mod written_bytes;

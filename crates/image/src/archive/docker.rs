@@ -9,6 +9,7 @@ use super::ArchiveError;
 use super::entries::{Entries, FileEntry};
 use super::listed::{Listed, names};
 use super::received;
+use super::wanted::Wanted;
 use crate::spool::FileSlice;
 use crate::{
     Compression, Compressor, Config, ConfigError, Content, Damage, Descriptor, DiffId, Digest,
@@ -52,7 +53,27 @@ impl DockerArchive {
         compressor: &Compressor,
         spool: &Spool,
     ) -> Result<Self, ArchiveError> {
-        Self::named(&received::entries(stream, compressor, spool)?, None)
+        Self::named(&received::entries(stream, compressor, spool, None)?, None)
+    }
+
+    /// Reads what is `wanted` of an archive like [`receive`](Self::receive), but no further than that
+    /// if there is anything that is not. A layer that was not wanted has no bytes, and none of its
+    /// descriptor's members but the digest, which is its diff ID, means anything.
+    ///
+    /// # Errors
+    /// As [`receive`](Self::receive); [`ArchiveError::Unforeseen`] if layers have other names than
+    /// was to be expected.
+    pub fn receive_wanted(
+        stream: &mut dyn Read,
+        wanted: &Wanted,
+        compressor: &Compressor,
+        spool: &Spool,
+    ) -> Result<Self, ArchiveError> {
+        let mut entries = received::entries(stream, compressor, spool, Some(wanted))?;
+        match wanted.listed(&mut entries).filter(|_| wanted.spares_any()) {
+            Some(image) => Self::of(&entries, &image),
+            None => Self::named(&entries, None),
+        }
     }
 
     /// Opens the image that is listed at `place`, counted from 0.
@@ -125,9 +146,19 @@ impl DockerArchive {
         let mut blobs = HashMap::from([(config_digest, config_slice)]);
         let mut descriptors = Vec::with_capacity(layers);
         for (name, diff_id) in image.layers.iter().zip(diff_ids) {
-            let file = entries.find(name)?;
-            let descriptor = describe(entries.target(name), file, *diff_id)?;
-            blobs.insert(descriptor.digest, file.slice.clone());
+            let target = entries.target(name);
+            let descriptor = match entries.spared(target) {
+                Some((spared, len)) if spared == *diff_id => {
+                    Descriptor::new(MediaType::DOCKER_LAYER, diff_id.0, len)
+                }
+                Some(_) => return Err(ArchiveError::Unforeseen(name.clone())),
+                None => {
+                    let file = entries.find(name)?;
+                    let descriptor = describe(target, file, *diff_id)?;
+                    blobs.insert(descriptor.digest, file.slice.clone());
+                    descriptor
+                }
+            };
             descriptors.push(descriptor);
         }
         let config = Descriptor::new(MediaType::DOCKER_CONFIG, config_digest, config.len() as u64);

@@ -34,8 +34,17 @@ enum Entry {
     File(FileEntry),
     /// The name of another entry, from the archive's root.
     Link(String),
+    /// A layer whose bytes were not wanted, and how many there were.
+    Spared(DiffId, u64),
     /// Something that holds no bytes of an image, such as a device.
     Other,
+}
+
+/// What was made of a file in an archive.
+pub(super) enum Kept {
+    File(FileEntry),
+    /// Nothing: it is a layer that is not wanted.
+    Spared(DiffId),
 }
 
 /// A file in an archive.
@@ -75,7 +84,8 @@ impl Entries {
                 if offset.checked_add(len).is_none_or(|entry_end| entry_end > end) {
                     return Err(ArchiveError::Truncated(name.to_owned()));
                 }
-                Ok(FileEntry { slice: FileSlice::new(file.clone(), offset, len), packed: None })
+                let slice = FileSlice::new(file.clone(), offset, len);
+                Ok(Kept::File(FileEntry { slice, packed: None }))
             })?;
         }
         Ok(entries)
@@ -85,7 +95,7 @@ impl Entries {
     pub(super) fn add<R: Read>(
         &mut self,
         entry: &mut tar::Entry<'_, R>,
-        file: impl FnOnce(&str, &mut tar::Entry<'_, R>) -> Result<FileEntry, ArchiveError>,
+        file: impl FnOnce(&str, &mut tar::Entry<'_, R>) -> Result<Kept, ArchiveError>,
     ) -> Result<(), ArchiveError> {
         self.seen += 1;
         if self.seen > MAX_ENTRIES {
@@ -102,7 +112,10 @@ impl Entries {
         let target = entry.link_name_bytes().unwrap_or_default();
         let what = if kind.is_file() {
             drop(target);
-            Entry::File(file(&name, entry)?)
+            match file(&name, entry)? {
+                Kept::File(file) => Entry::File(file),
+                Kept::Spared(diff_id) => Entry::Spared(diff_id, entry.size()),
+            }
         } else if kind.is_symlink() {
             let folder = name.rsplit_once('/').map_or("", |(folder, _)| folder);
             normalised(folder, &target).map_or(Entry::Other, Entry::Link)
@@ -115,6 +128,29 @@ impl Entries {
         Ok(())
     }
 
+    /// Tells whether there is an entry `name`.
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.by_name.contains_key(name)
+    }
+
+    /// Returns the names of all entries.
+    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
+        self.by_name.keys().map(String::as_str)
+    }
+
+    /// Adds a layer whose `len` bytes are not wanted, under a name that is not there.
+    pub(super) fn spare(&mut self, name: String, diff_id: DiffId, len: u64) {
+        self.by_name.entry(name).or_insert(Entry::Spared(diff_id, len));
+    }
+
+    /// Returns the diff ID and the length of the layer `name`, if its bytes were not wanted.
+    pub(super) fn spared(&self, name: &str) -> Option<(DiffId, u64)> {
+        match self.by_name.get(name) {
+            Some(Entry::Spared(diff_id, len)) => Some((*diff_id, *len)),
+            _ => None,
+        }
+    }
+
     /// Returns the file that `name` is or links to.
     ///
     /// # Errors
@@ -125,7 +161,7 @@ impl Entries {
             match self.by_name.get(at) {
                 Some(Entry::File(file)) => return Ok(file),
                 Some(Entry::Link(target)) => at = target,
-                Some(Entry::Other) | None => break,
+                Some(Entry::Other | Entry::Spared(..)) | None => break,
             }
         }
         Err(match self.by_name.get(name) {

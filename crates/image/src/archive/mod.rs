@@ -13,6 +13,7 @@ mod listed;
 mod oci;
 mod received;
 mod target;
+mod wanted;
 mod writer;
 
 use std::fs::File;
@@ -28,6 +29,7 @@ use crate::{Compression, ConfigError, Damage, Spool};
 pub use docker::DockerArchive;
 pub use docker_sink::DockerArchiveSink;
 pub use oci::{OciArchiveSink, OciArchiveSource};
+pub use wanted::Wanted;
 pub use writer::DockerArchiveWriter;
 
 /// Opens an archive's file for [`DockerArchive::open`] and its like.
@@ -146,6 +148,9 @@ pub enum ArchiveError {
     /// A layer could not be written, so that the archive cannot be finished.
     #[error("the archive is incomplete, since a layer could not be written")]
     Unfinished,
+    /// A layer is not where it was expected, so that the wrong one may have been left out.
+    #[error("the archive's layer {0:?} has another name than was expected")]
+    Unforeseen(String),
 }
 
 #[cfg(test)]

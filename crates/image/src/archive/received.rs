@@ -8,11 +8,13 @@
 use std::io::{self, Cursor, Read};
 
 use super::ArchiveError;
-use super::entries::{Budget, Entries, FileEntry, Packed};
+use super::entries::{Budget, Entries, FileEntry, Kept, Packed};
+use super::wanted::Wanted;
 use crate::spool::Spooling;
 use crate::{Compressor, DiffId, Hasher, Spool};
 
-/// Reads the archive in `stream`, and whatever follows it, to the end.
+/// Reads the archive in `stream`, and whatever follows it, to the end; or, where something of what it
+/// holds is not `wanted`, until all that is has come.
 ///
 /// # Errors
 /// Those of `stream` and of the spool, and those of [`Entries::read`].
@@ -20,6 +22,7 @@ pub(super) fn entries(
     stream: &mut dyn Read,
     compressor: &Compressor,
     spool: &Spool,
+    wanted: Option<&Wanted>,
 ) -> Result<Entries, ArchiveError> {
     let budget = Budget::default();
     let mut spooling = Spooling::new(spool.file()?);
@@ -29,13 +32,22 @@ pub(super) fn entries(
         budget.renew();
         entries.add(&mut entry?, |name, entry| {
             budget.allow(entry.size());
-            let (file, read) = keep(entry, compressor, &mut spooling)?;
+            let (kept, read) = match wanted.and_then(|wanted| wanted.spared(name)) {
+                Some(diff_id) => (Kept::Spared(diff_id), io::copy(entry, &mut io::sink())?),
+                None => {
+                    let (file, read) = keep(entry, compressor, &mut spooling)?;
+                    (Kept::File(file), read)
+                }
+            };
             // The tar library takes the end of the stream for the end of the entry.
             if read < entry.size() {
                 return Err(ArchiveError::Truncated(name.to_owned()));
             }
-            Ok(file)
+            Ok(kept)
         })?;
+        if wanted.is_some_and(|wanted| wanted.spares_any() && wanted.is_all_in(&entries)) {
+            return Ok(entries);
+        }
     }
     // An engine whose answer breaks off behind the archive has told of that, too.
     io::copy(stream, &mut io::sink())?;
@@ -104,13 +116,15 @@ impl Read for Spending<'_> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use proptest::prelude::*;
     use serde_json::json;
 
     use super::*;
-    use crate::archive::DockerArchive;
     use crate::archive::fixtures::{Tar, config, gzip, read};
-    use crate::{Compression, CompressionLevel, Config, Damage, Digest, Image, MediaType};
+    use crate::archive::{DockerArchive, wanted};
+    use crate::{Compression, CompressionLevel, Config, Damage, Digest, Image, MediaType, Source};
 
     /// A tar as layers are, with `content` in it.
     fn layer(content: &[u8]) -> Vec<u8> {
@@ -209,6 +223,66 @@ mod tests {
         bytes[at + 257] = 0;
         let error = read(receive(bytes.as_slice()).unwrap()).err().unwrap();
         assert!(error.to_string().contains("digest"), "{error:?}");
+    }
+
+    /// An archive as engines before 25 write it, and the image in it: of three layers, the topmost
+    /// the lowest again.
+    fn of_engine() -> (Vec<u8>, Digest, [DiffId; 3]) {
+        let (low, mid) = (layer(b"low"), layer(&[7; (1 << 20) + 5]));
+        let config = config(&[&low, &mid, &low]);
+        let diff_ids = [&low, &mid, &low].map(|tar| DiffId(Digest::of(tar)));
+        let [first, second] =
+            wanted::v1_ids(&diff_ids[..2]).collect::<Vec<_>>().try_into().unwrap();
+        let name = format!("{}.json", Digest::of(&config).hex());
+        let layers = [first, second, "top".to_owned()].map(|id| format!("{id}/layer.tar"));
+        let bytes = Tar::new()
+            .file(&layers[0], &low)
+            .file(&name, &config)
+            .file(&layers[1], &mid)
+            .link(&layers[2], &format!("../{}", layers[0]))
+            .images(&json!([{ "Config": name, "RepoTags": null, "Layers": layers }]))
+            .bytes();
+        (bytes, Digest::of(&config), diff_ids)
+    }
+
+    fn receive_without(
+        mut stream: &[u8],
+        spared: &[DiffId],
+    ) -> (Result<DockerArchive, ArchiveError>, usize) {
+        let (_, id, diff_ids) = of_engine();
+        let wanted = Wanted::new(id, &diff_ids, &spared.iter().copied().collect());
+        let compressor = Compressor::new(2, CompressionLevel::default());
+        let spool = Spool::in_folder(std::env::temp_dir());
+        let received = DockerArchive::receive_wanted(&mut stream, &wanted, &compressor, &spool);
+        (received, stream.len())
+    }
+
+    #[test]
+    fn what_is_not_wanted_is_not_kept_and_nothing_is_read_behind_the_rest() {
+        let (bytes, _, [low, mid, _]) = of_engine();
+        for (spared, readable, is_cut) in [
+            (vec![], [true, true, true], false),
+            (vec![low], [false, true, false], true),
+            (vec![mid], [true, false, true], true),
+            (vec![low, mid], [false, false, false], true),
+        ] {
+            let (received, left) = receive_without(&bytes, &spared);
+            let source: Arc<dyn Source> = Arc::new(received.unwrap());
+            let image = Image::read(&source, source.root().unwrap()).unwrap();
+            let opened: Vec<bool> = image.layers.iter().map(|it| it.open().is_ok()).collect();
+            assert_eq!(opened, readable, "{spared:?}");
+            let diff_ids: Vec<_> = image.layers.iter().filter_map(crate::Layer::diff_id).collect();
+            assert_eq!(diff_ids, [low, mid, low]);
+            assert_eq!(left > 0, is_cut, "{spared:?}");
+        }
+    }
+
+    #[test]
+    fn layers_under_other_names_are_not_left_out_by_mistake() {
+        let (bytes, _) = classic();
+        let spared = [DiffId(Digest::of(&layer(b"low")))];
+        let error = receive_without(&bytes, &spared).0.err().unwrap();
+        assert!(matches!(error, ArchiveError::Unforeseen(_)), "{error:?}");
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Exports: an image on its way out of the engine, into an unnamed file.
 
+use std::collections::{HashMap, HashSet};
 use std::io::{self, Read};
 use std::pin::Pin;
 use std::sync::Arc;
@@ -9,13 +10,15 @@ use bytes::{Buf as _, Bytes};
 use futures_util::{Stream, StreamExt as _};
 use tracing::debug;
 
-use crate::archive::DockerArchive;
+use crate::archive::{ArchiveError, DockerArchive, Wanted};
 use crate::{
-    Compressor, EngineName, Manifest, Meter, Progress, ReadError, Source as _, Spool, Stage,
+    Compressor, Config, DiffId, Digest, EngineName, Manifest, Meter, Progress, ReadError, Source,
+    Spool, Stage,
 };
 
 use super::EngineError;
-use super::client::{Client, Inspected, Store};
+use super::client::{Client, Store};
+use super::unexported::Unexported;
 
 /// In which form the layers of an export are kept.
 #[derive(Clone, Copy)]
@@ -23,52 +26,97 @@ pub enum ExportForm<'c> {
     /// As they come.
     AsTheyCome,
     /// Compressed while the rest of the export is still to come.
-    Packed(&'c Compressor),
+    Packed {
+        /// What compresses them.
+        compressor: &'c Compressor,
+        /// What need not be exported at all.
+        spared: &'c Spared,
+    },
 }
 
-/// Exports the image that `name` names.
+/// What of images need not be exported, since whoever asks for them has it already.
+#[derive(Debug, Default)]
+pub struct Spared {
+    /// Configs, by their digests.
+    pub configs: HashMap<Digest, Vec<u8>>,
+    /// Layers, of which not even the size is asked for.
+    pub layers: HashSet<DiffId>,
+}
+
+impl Spared {
+    /// Returns the config of the image `id`, if nothing of that image needs to be exported.
+    fn whole(&self, id: Digest) -> Result<Option<&Vec<u8>>, ReadError> {
+        let Some(config) = self.configs.get(&id) else { return Ok(None) };
+        let diff_ids = Config::parse(config)?.diff_ids().to_vec();
+        let is_whole = diff_ids.iter().all(|diff_id| self.layers.contains(diff_id));
+        Ok(is_whole.then_some(config))
+    }
+}
+
+/// Exports the image that `name` names, as far as it is needed.
 pub(super) fn export(
     client: &Client,
     name: &EngineName,
     form: ExportForm<'_>,
     spool: &Spool,
     progress: &dyn Progress,
-) -> Result<DockerArchive, ReadError> {
+) -> Result<Arc<dyn Source>, ReadError> {
     let image = client
         .inspect(&name.to_string())?
         .ok_or_else(|| EngineError::NoSuchImage { name: name.clone() })?;
-    let store = client.store()?;
-    // By its ID it is the image that was looked at, whatever becomes of the name. In other stores
-    // the ID may be that of an index, and the size that of compressed layers.
-    let (asked, size) = match (store, image.digest()) {
-        (Store::Classic, Some(id)) => (id.to_string(), image.size),
-        _ => (name.to_string(), None),
+    let id = match client.store()? {
+        Store::Classic => image.digest(),
+        // The ID may be that of an index, and the size that of compressed layers.
+        Store::Other => None,
     };
-    let meter = progress.begin(Stage::Export, &name.to_string(), size);
-    let docker = client.unlimited();
-    debug!("GET /images/{asked}/get");
-    let parts = Box::pin(docker.export_image(&asked));
-    let mut stream = Answer { client, parts, part: Bytes::new(), meter: &*meter, failure: None };
-    let archive = match receive(&mut stream, form, spool) {
-        Ok(archive) => archive,
-        // What the archive's reader makes of a broken connection says less.
-        Err(error) => return Err(stream.failure.map_or(error, ReadError::Engine)),
+    let (asked, size) = match id {
+        // By its ID it is the image that was looked at, whatever becomes of the name.
+        Some(id) => (id.to_string(), image.size),
+        None => (name.to_string(), None),
     };
-    if store == Store::Classic {
-        check(&archive, &image)?;
+    let receive = |wanted: Option<&Wanted>| -> Result<Arc<dyn Source>, ReadError> {
+        let meter = progress.begin(Stage::Export, &name.to_string(), size);
+        let docker = client.unlimited();
+        debug!("GET /images/{asked}/get");
+        let parts = Box::pin(docker.export_image(&asked));
+        let mut stream =
+            Answer { client, parts, part: Bytes::new(), meter: &*meter, failure: None };
+        let archive = match receive(&mut stream, form, wanted, spool) {
+            Ok(archive) => archive,
+            // What the archive's reader makes of a broken connection says less.
+            Err(error) => return Err(stream.failure.map_or(error, ReadError::Engine)),
+        };
+        if let Some(id) = id {
+            check(&archive, id)?;
+        }
+        meter.done();
+        Ok(Arc::new(archive))
+    };
+    let (ExportForm::Packed { spared, .. }, Some(id)) = (form, id) else { return receive(None) };
+    if let Some(config) = spared.whole(id)? {
+        return Ok(Arc::new(Unexported::new(config.clone())?));
     }
-    meter.done();
-    Ok(archive)
+    match receive(Some(&Wanted::new(id, &image.diff_ids, &spared.layers))) {
+        // The engine names layers in another way than those that are known: all are read, then.
+        Err(ReadError::Archive(ArchiveError::Unforeseen(_))) => receive(None),
+        received => received,
+    }
 }
 
 fn receive(
     stream: &mut dyn Read,
     form: ExportForm<'_>,
+    wanted: Option<&Wanted>,
     spool: &Spool,
 ) -> Result<DockerArchive, ReadError> {
-    Ok(match form {
-        ExportForm::Packed(compressor) => DockerArchive::receive(stream, compressor, spool)?,
-        ExportForm::AsTheyCome => {
+    Ok(match (form, wanted) {
+        (ExportForm::Packed { compressor, .. }, Some(wanted)) => {
+            DockerArchive::receive_wanted(stream, wanted, compressor, spool)?
+        }
+        (ExportForm::Packed { compressor, .. }, None) => {
+            DockerArchive::receive(stream, compressor, spool)?
+        }
+        (ExportForm::AsTheyCome, _) => {
             let mut file = spool.file()?;
             io::copy(stream, &mut file)?;
             DockerArchive::open(Arc::new(file), None)?
@@ -108,12 +156,12 @@ impl<P: Stream<Item = Result<Bytes, ClientError>>> Read for Answer<'_, P> {
 }
 
 /// Checks that the archive holds the image that the engine named.
-fn check(archive: &DockerArchive, image: &Inspected) -> Result<(), ReadError> {
+fn check(archive: &DockerArchive, wanted: Digest) -> Result<(), ReadError> {
     let found = Manifest::parse(&archive.root()?)?.config.digest;
-    match image.digest() {
-        Some(wanted) if wanted != found => Err(EngineError::OtherImage { wanted, found }.into()),
-        _ => Ok(()),
+    if wanted != found {
+        return Err(EngineError::OtherImage { wanted, found }.into());
     }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -144,7 +192,9 @@ mod tests {
             soon(move || {
                 let compressor = Compressor::new(1, CompressionLevel::default());
                 let form = match is_packed {
-                    true => ExportForm::Packed(&compressor),
+                    true => {
+                        ExportForm::Packed { compressor: &compressor, spared: &Spared::default() }
+                    }
                     false => ExportForm::AsTheyCome,
                 };
                 let spool = Spool::in_folder(std::env::temp_dir());
@@ -152,6 +202,52 @@ mod tests {
                 Artifact::read(&source)?.into_image(&source, None)
             })
         })
+    }
+
+    #[test]
+    fn image_whose_every_part_is_at_hand_is_not_exported() {
+        let id = Digest::of(CONFIG);
+        let fake = Fake::start(move |request, mut caller| caller.classic(request, id, &[]));
+        let compressor = Compressor::new(1, CompressionLevel::default());
+        let configs = HashMap::from([(id, CONFIG.to_vec())]);
+        let spared = Spared { configs, layers: HashSet::new() };
+        let form = ExportForm::Packed { compressor: &compressor, spared: &spared };
+        let spool = Spool::in_folder(std::env::temp_dir());
+        let source =
+            fake.connect().source(&"app:1".parse().unwrap(), form, &spool, &Quiet).unwrap();
+        assert_eq!(Image::read(&source, source.root().unwrap()).unwrap().config, CONFIG);
+    }
+
+    #[test]
+    fn export_whose_layers_have_other_names_than_expected_is_read_whole() {
+        let layer = |byte| crate::engine::fake::layer(vec![byte; 600]);
+        let image = crate::engine::fake::image(vec![layer(1), layer(2)]);
+        let diff_ids: Vec<DiffId> = image.layers.iter().filter_map(crate::Layer::diff_id).collect();
+        let (id, tars) = (image.id(), [vec![1; 600], vec![2; 600]]);
+        let (config, known) = (image.config, diff_ids.clone());
+        let fake = Fake::start(move |request, mut caller| {
+            let list = serde_json::json!([{ "Config": "c.json", "RepoTags": null,
+                "Layers": ["a/layer.tar", "b/layer.tar"] }]);
+            let archive = crate::archive::fixtures::Tar::new()
+                .file("a/layer.tar", &tars[0])
+                .file("b/layer.tar", &tars[1])
+                .file("c.json", &config)
+                .images(&list)
+                .bytes();
+            match request {
+                get if get.ends_with("/get") => caller.answer(200, &archive),
+                other => caller.classic(other, id, &known),
+            }
+        });
+        let compressor = Compressor::new(1, CompressionLevel::default());
+        let layers = HashSet::from([diff_ids[1]]);
+        let spared = Spared { configs: HashMap::new(), layers };
+        let form = ExportForm::Packed { compressor: &compressor, spared: &spared };
+        let spool = Spool::in_folder(std::env::temp_dir());
+        let source =
+            fake.connect().source(&"app:1".parse().unwrap(), form, &spool, &Quiet).unwrap();
+        let image = Image::read(&source, source.root().unwrap()).unwrap();
+        assert!(image.layers.iter().all(|layer| layer.open().is_ok()));
     }
 
     fn refused(error: Result<Image, ReadError>) -> EngineError {
@@ -264,7 +360,8 @@ mod tests {
             other => caller.classic(other, id, &[]),
         });
         let compressor = Compressor::new(1, CompressionLevel::default());
-        for form in [ExportForm::AsTheyCome, ExportForm::Packed(&compressor)] {
+        let packed = ExportForm::Packed { compressor: &compressor, spared: &Spared::default() };
+        for form in [ExportForm::AsTheyCome, packed] {
             let counted = Counted(Arc::default());
             let spool = Spool::in_folder(std::env::temp_dir());
             fake.connect().source(&"app:1".parse().unwrap(), form, &spool, &counted).unwrap();

@@ -12,6 +12,7 @@ mod export;
 mod held;
 mod load;
 mod sink;
+mod unexported;
 
 #[cfg(test)]
 mod fake;
@@ -25,7 +26,7 @@ use sink::EngineSink;
 
 pub use endpoint::{Endpoint, EndpointError, TlsFiles};
 pub use error::EngineError;
-pub use export::ExportForm;
+pub use export::{ExportForm, Spared};
 
 /// A Docker engine, or another that speaks its language, such as Podman's service.
 #[derive(Clone)]
@@ -42,8 +43,9 @@ impl Engine {
         Ok(Self { client: Arc::new(Client::connect(endpoint)?) })
     }
 
-    /// Exports the image that `name` names into an unnamed file of `spool`, and returns it, with its
-    /// layers in the form that `form` says.
+    /// Exports what is needed of the image that `name` names into an unnamed file of `spool`, and
+    /// returns the image, with its layers in the form that `form` says. Layers that need not be
+    /// exported cannot be read.
     ///
     /// # Errors
     /// No such image; an export that breaks off or is not of that image; those of the spool.
@@ -54,7 +56,7 @@ impl Engine {
         spool: &Spool,
         progress: &dyn Progress,
     ) -> Result<Arc<dyn Source>, ReadError> {
-        Ok(Arc::new(export::export(&self.client, name, form, spool, progress)?))
+        export::export(&self.client, name, form, spool, progress)
     }
 
     /// Asks for the diff IDs of the image that `name` names, lowest first, without exporting it.

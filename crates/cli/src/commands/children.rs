@@ -1,0 +1,93 @@
+//! Children: every image of an index, changed in the same way, and the index that names the results.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use anyhow::Result;
+use sealcrate_image::{
+    ATTESTED, Artifact, Descriptor, Digest, Family, Image, Index, LayerForm, Prefetch, Sink, Source,
+};
+
+use crate::failure::Usage;
+use crate::session::Session;
+use crate::talk;
+
+/// What becomes of attestations.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Attestations {
+    /// They stay, and name what became of the images that they are about.
+    Keep,
+    /// They are left out, since they tell of a build that is private now.
+    Drop,
+}
+
+/// Puts every image of `index` into `sink` as `change` makes it, which puts its layers, and returns an
+/// index of what was put. What comes back as it was keeps its descriptor, and with it its digest.
+pub(super) fn put(
+    session: &Session,
+    source: &Arc<dyn Source>,
+    index: &Index,
+    sink: &dyn Sink,
+    attestations: Attestations,
+    mut change: impl FnMut(Image) -> Result<Image>,
+) -> Result<Index> {
+    let mut became: HashMap<Digest, Descriptor> = HashMap::new();
+    for child in index.images() {
+        let Artifact::Image(image) = Artifact::child(source, child)? else {
+            let text = "an index within an index can only be copied as it is: choose a platform";
+            return Err(Usage(text.to_owned()).into());
+        };
+        let image = with_manifest(change(image)?, sink)?;
+        sink.put_child(&image)?;
+        let raw = image.manifest.as_ref().expect("it was made where there was none");
+        let mut descriptor = child.clone();
+        if raw.digest() != child.digest {
+            descriptor = raw.descriptor();
+            descriptor.platform.clone_from(&child.platform);
+            descriptor.annotations.clone_from(&child.annotations);
+        }
+        became.insert(child.digest, descriptor);
+    }
+    let mut manifests = Vec::with_capacity(index.manifests.len());
+    let mut dropped = Vec::new();
+    for child in &index.manifests {
+        if let Some(descriptor) = became.get(&child.digest) {
+            manifests.push(descriptor.clone());
+            continue;
+        }
+        if attestations == Attestations::Drop {
+            dropped.push(child.digest.short());
+            continue;
+        }
+        let about = Artifact::child(source, child)?.into_image(source, None)?;
+        sink.put_child(&session.put_plain(&about, Prefetch::default(), sink)?)?;
+        let mut descriptor = child.clone();
+        if let Some(attested) = descriptor.annotations.get_mut(ATTESTED)
+            && let Some(image) = attested.parse().ok().and_then(|digest| became.get(&digest))
+        {
+            *attested = image.digest.to_string();
+        }
+        manifests.push(descriptor);
+    }
+    if !dropped.is_empty() {
+        talk::note(format!(
+            "attestations are left out, since they tell of the build in clear: {}",
+            dropped.join(", ")
+        ));
+    }
+    let mut changed = Index::new(manifests);
+    changed.other.clone_from(&index.other);
+    Ok(changed)
+}
+
+/// An image that has no manifest gets one of the kind that the sink takes.
+fn with_manifest(image: Image, sink: &dyn Sink) -> Result<Image> {
+    let family = match sink.layer_form() {
+        LayerForm::Packed(family) => family,
+        LayerForm::AsItComes => Family::Docker,
+    };
+    Ok(match image.manifest {
+        Some(_) => image,
+        None => image.with_manifest(family)?,
+    })
+}

@@ -1,0 +1,136 @@
+//! What was pushed before is pushed again as it is only under the same passphrase, and a data key that
+//! was read encrypts nothing.
+
+use sealcrate_crypt::Unencrypted;
+use sealcrate_crypt::select::Selection;
+use sealcrate_crypt::senetas::{
+    DecryptError, Encryptor, FreshKey, KeyData, KeyDataShape, KeyDerivation, Pushed, decrypt,
+};
+use sealcrate_image::{Image, Layer, Manifest, RawManifest};
+use serde_json::Value;
+
+use crate::support::{encrypt, passphrase, plain_image, read};
+
+/// The places of the layers of the image that are encrypted.
+const PRIVATE: [usize; 2] = [1, 2];
+
+fn encryptor(image: &Image, selection: &Selection) -> Encryptor {
+    let key = FreshKey::derive(&passphrase("abc"), 100_000).unwrap();
+    Encryptor::new(image, selection, key, KeyDataShape::Member).unwrap()
+}
+
+fn first_push() -> Image {
+    let plain = plain_image();
+    encrypt(&plain, &encryptor(&plain, &Selection::Label))
+}
+
+fn pushed(image: &Image, there: &[bool], text: &str) -> Result<Pushed, DecryptError> {
+    let mut pushed = Pushed::default();
+    pushed.add(image, there, &mut KeyDerivation::new(passphrase(text)))?;
+    Ok(pushed)
+}
+
+/// Pushes the image again; layers that are reused keep the bytes of `first`.
+fn second_push(first: &Image, there: &[bool]) -> (Image, Vec<bool>) {
+    let plain = plain_image();
+    let again = encryptor(&plain, &Selection::Label).reuse(pushed(first, there, "abc").unwrap());
+    let reused: Vec<Option<Layer>> = (0..plain.layers.len())
+        .map(|place| again.reused(place, &plain.layers[place]).unwrap())
+        .collect();
+    let fresh = encrypt(&plain, &again);
+    let layers = reused.iter().enumerate().map(|(place, reused)| match reused {
+        Some(layer) => layer.with_content(first.layers[place].content().clone()),
+        None => fresh.layers[place].clone(),
+    });
+    let image = again.finish(&plain, layers.collect()).unwrap();
+    (image, reused.iter().map(Option::is_some).collect())
+}
+
+fn key_data(image: &Image) -> Vec<KeyData> {
+    let manifest = Manifest::parse(image.manifest.as_ref().unwrap()).unwrap();
+    let all = [&manifest.config].into_iter().chain(&manifest.layers);
+    all.filter_map(|descriptor| Some(KeyData::of(descriptor).unwrap()?.0)).collect()
+}
+
+fn opens(image: &Image) {
+    let mut kdf = KeyDerivation::new(passphrase("abc"));
+    let opened = decrypt(image, &mut kdf, Unencrypted::Refuse).unwrap().image;
+    assert_eq!(opened.config, plain_image().config);
+    opened.layers.iter().for_each(|layer| drop(read(layer).unwrap()));
+}
+
+#[test]
+fn layers_stay_and_their_keys_are_wrapped_anew() {
+    let first = first_push();
+    let (second, reused) = second_push(&first, &[true; 4]);
+    assert_eq!(reused, [true; 4]);
+    let digests = |image: &Image| image.layers.iter().map(Layer::digest).collect::<Vec<_>>();
+    assert_eq!(digests(&second), digests(&first));
+    assert_ne!(second.config, first.config);
+    for (old, new) in key_data(&first).iter().zip(key_data(&second)) {
+        assert!(old.salt != new.salt && old.nonce != new.nonce);
+        assert!(old.wrapped_key != new.wrapped_key);
+    }
+    opens(&second);
+}
+
+#[test]
+fn layer_whose_blob_is_gone_is_encrypted_under_another_key() {
+    let first = first_push();
+    let (second, reused) = second_push(&first, &[true, false, true, true]);
+    assert_eq!(reused, [true, false, true, true]);
+    // The lengths are the same, so that the same key and nonce would make the same bytes.
+    assert_eq!(first.layers[1].size(), second.layers[1].size());
+    let bytes = |image: &Image| read(&image.layers[1]).unwrap();
+    let (old, new) = (bytes(&first), bytes(&second));
+    assert!(old[16..64] != new[16..64]);
+    opens(&second);
+}
+
+#[test]
+fn another_passphrase_reuses_nothing() {
+    let error = pushed(&first_push(), &[true; 4], "other").err();
+    assert!(matches!(error, Some(DecryptError::WrongPassphrase)));
+}
+
+#[test]
+fn poisoned_manifest_is_noticed() {
+    let first = first_push();
+    let other = first_push();
+    let [low, high] = PRIVATE;
+    // A layer of another push, with its own key data: all of it opens with the passphrase.
+    for (place, stranger) in
+        [(low, &other.layers[low]), (low, &first.layers[high]), (0, &first.layers[3])]
+    {
+        let raw = first.manifest.as_ref().unwrap();
+        let mut json: Value = serde_json::from_slice(raw.bytes()).unwrap();
+        json["layers"][place] = serde_json::to_value(stranger.descriptor().unwrap()).unwrap();
+        let raw = RawManifest::new(raw.media_type().clone(), json.to_string().into_bytes());
+        let mut poisoned = Image { manifest: Some(raw), ..first.clone() };
+        poisoned.layers[place] = stranger.clone();
+        let error = pushed(&poisoned, &[true; 4], "abc").err();
+        assert!(matches!(error, Some(DecryptError::OtherBlobs)), "{error:?}");
+    }
+}
+
+#[test]
+fn layers_that_become_private_or_clear_are_told() {
+    let first = first_push();
+    let plain = plain_image();
+    let pushed = pushed(&first, &[true; 4], "abc").unwrap();
+    let again = encryptor(&plain, &Selection::Indices(vec![2, 3]));
+    let changed = again.changed(&pushed, &plain);
+    assert_eq!(changed, [plain.layers[1].diff_id().unwrap(), plain.layers[3].diff_id().unwrap()]);
+    let again = again.reuse(pushed);
+    let is_reused = |place: usize| again.reused(place, &plain.layers[place]).unwrap().is_some();
+    assert_eq!([0, 1, 2, 3].map(is_reused), [true, false, true, false]);
+}
+
+#[test]
+fn image_that_binds_no_blobs_is_of_no_use() {
+    let fixture = crate::support::Folder::fixture("tail").image();
+    let there = vec![true; fixture.layers.len()];
+    let mut pushed = Pushed::default();
+    pushed.add(&fixture, &there, &mut KeyDerivation::new(passphrase("hunter2"))).unwrap_or(());
+    assert_eq!(pushed.diff_ids().count(), 0);
+}

@@ -1,0 +1,124 @@
+//! Indexes: every platform's image is encrypted, opened and rewrapped, and what is not touched stays.
+
+use sealcrate_tests::Registry;
+use serde_json::{Value, json};
+
+use crate::age_recipients::keygen;
+use crate::machine::{FAST, Machine};
+use crate::made::{Layout, OCI_INDEX, platform};
+use crate::recipients::machine;
+use crate::stored::{digest, layers, manifest};
+
+/// A machine whose layout `several` holds images for two platforms, and an attestation of the first.
+fn with_several() -> (Machine, Layout) {
+    let machine = machine();
+    let layout = Layout::create(machine.path("several"));
+    let here = layout.add_image(platform(), &["public", "here"], Value::Null);
+    let there = layout.add_image("linux/s390x", &["public", "there"], Value::Null);
+    let mut about = layout.add_image("unknown/unknown", &["statement"], Value::Null);
+    about["annotations"] = json!({
+        "vnd.docker.reference.type": "attestation-manifest",
+        "vnd.docker.reference.digest": here["digest"],
+    });
+    layout.name(&layout.add_index(&[here, there, about]));
+    (machine, layout)
+}
+
+fn children(index: &Value) -> &[Value] {
+    index["manifests"].as_array().unwrap()
+}
+
+fn json_in(registry: &Registry, descriptor: &Value) -> Value {
+    serde_json::from_slice(&registry.blob(digest(descriptor)).unwrap()).unwrap()
+}
+
+#[test]
+fn every_platform_is_encrypted_and_comes_back() {
+    let (machine, layout) = with_several();
+    let registry = Registry::plain();
+    let to = format!("docker://{}/app:1", registry.host());
+    let plain = layout.json(&layout.root());
+    for (encrypt, open) in [
+        (&["-r=jwe:rsa.pub.pem"][..], "-i=rsa.pem"),
+        (&["-r=jwe:ec.pub.pem", "--new-pass-file=key"], "--pass-file=key"),
+        (&["--new-pass-file=key", FAST], "--pass-file=key"),
+    ] {
+        let copy = ["copy", "oci:several", &to, "--encrypt-layer=1"];
+        let done = machine.succeed(&[&copy[..], encrypt].concat());
+        assert_eq!(done.lines("note: attestations are left out").len(), 1, "{}", done.said());
+        let index = manifest(&registry, "app", "1");
+        assert_eq!(index["mediaType"], OCI_INDEX);
+        assert_eq!(children(&index).len(), 2);
+        for (child, original) in children(&index).iter().zip(children(&plain)) {
+            assert_eq!(child["platform"], original["platform"]);
+            assert_ne!(child["digest"], original["digest"]);
+            let (image, original) = (json_in(&registry, child), layout.json(original));
+            assert_eq!(digest(&layers(&image)[0]), digest(&layers(&original)[0]));
+            assert_ne!(digest(&layers(&image)[1]), digest(&layers(&original)[1]));
+        }
+        let back = machine.path("back");
+        machine.succeed(&["copy", &to, "oci:back", open, "--require-binding"]);
+        let opened = Layout::open(back.clone());
+        for (child, original) in children(&opened.json(&opened.root())).iter().zip(children(&plain))
+        {
+            let (image, original) = (opened.json(child), layout.json(original));
+            let diff_ids = |of: &Layout, image: &Value| {
+                of.json(&image["config"])["rootfs"]["diff_ids"].clone()
+            };
+            assert_eq!(diff_ids(&opened, &image), diff_ids(&layout, &original));
+        }
+        std::fs::remove_dir_all(&back).unwrap();
+        // One of them, by its platform, is one image.
+        let pull = ["pull", &to["docker://".len()..], "--to=oci:back", open];
+        machine.succeed(&[&pull[..], &["--platform=linux/s390x"]].concat());
+        std::fs::remove_dir_all(&back).unwrap();
+    }
+    machine.fail(3, &["copy", &to, "oci:back", "--pass-file=other-key"]);
+    assert!(!machine.path("back").exists());
+}
+
+#[test]
+fn one_platform_alone_is_an_image() {
+    let (machine, _) = with_several();
+    let copy = ["copy", "oci:several", "oci:enc", "--all-layers", "-r=jwe:rsa.pub.pem"];
+    machine.succeed(&[&copy[..], &["--platform=linux/s390x"]].concat());
+    let one = Layout::open(machine.path("enc"));
+    assert_eq!(layers(&one.json(&one.root())).len(), 2);
+    let base = ["copy", "oci:several", "oci:enc2", "--base=oci:several", "-r=jwe:rsa.pub.pem"];
+    machine.fail(2, &base).says("choose it with --platform");
+}
+
+#[test]
+fn recipients_change_in_every_encrypted_child_and_the_others_stay() {
+    let (machine, layout) = with_several();
+    let registry = Registry::plain();
+    let theirs = keygen(&machine, "theirs");
+    let copy = ["copy", "oci:several", "oci:enc:latest", "--encrypt-layer=1", "-r=jwe:rsa.pub.pem"];
+    machine.succeed(&copy);
+    // An index with a plain child and an attestation beside those that are encrypted.
+    let enc = Layout::open(machine.path("enc"));
+    let mut all = children(&enc.json(&enc.root())).to_vec();
+    let plain = enc.add_image("linux/arm64", &["plain"], Value::Null);
+    let mut about = enc.add_image("unknown/unknown", &["statement"], Value::Null);
+    about["annotations"] = json!({
+        "vnd.docker.reference.type": "attestation-manifest",
+        "vnd.docker.reference.digest": all[0]["digest"],
+    });
+    all.extend([plain.clone(), about]);
+    enc.name(&enc.add_index(&all));
+    let name = format!("{}/app:1", registry.host());
+    machine.succeed(&["copy", "oci:enc:latest", &format!("docker://{name}")]);
+    machine.succeed(&["rewrap", &name, "-i=rsa.pem", "--add", &theirs]);
+    let index = manifest(&registry, "app", "1");
+    assert_eq!(children(&index).len(), 4);
+    for (place, (new, old)) in children(&index).iter().zip(&all).enumerate() {
+        assert_eq!(new["digest"] == old["digest"], place >= 2, "{place}");
+    }
+    assert_eq!(children(&index)[2], plain);
+    let of = &children(&index)[3]["annotations"]["vnd.docker.reference.digest"];
+    assert_eq!(*of, children(&index)[0]["digest"]);
+    let copy = ["copy", &format!("docker://{name}"), "oci:back", "-i=theirs"];
+    machine.fail(4, &copy).says("not encrypted");
+    machine.succeed(&[&copy[..], &["--allow-unencrypted"]].concat());
+    drop(layout);
+}

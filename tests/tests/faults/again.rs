@@ -1,0 +1,173 @@
+//! What is pushed again: only what changed is sent, and nothing is trusted that the passphrase does not
+//! authenticate.
+
+use std::fs;
+
+use sealcrate_tests::http::request;
+use sealcrate_tests::{Engine, FaultProxy, Registry};
+use serde_json::Value;
+
+use crate::support::{
+    Machine, Pushed, Target, TestImage, parsed, random_bytes, requests, run, succeeded,
+};
+
+/// A registry behind a proxy, and a machine.
+struct Scene {
+    registry: Registry,
+    proxy: FaultProxy,
+    machine: Machine,
+}
+
+impl Scene {
+    fn new() -> Self {
+        let registry = Registry::plain();
+        let proxy = FaultProxy::start(registry.host(), Vec::new());
+        Self { registry, proxy, machine: Machine::new() }
+    }
+
+    fn name(&self) -> String {
+        format!("{}/app:1", self.proxy.host())
+    }
+
+    /// Pushes, and returns how many blobs were sent, and what was said.
+    fn push(&self, image: &TestImage, options: &[&str]) -> (usize, String) {
+        let before = self.sent();
+        let mut push = self.machine.push_with(image, &self.name());
+        let output = run(push.args(["--encrypt-layer", "1", "--encrypt-layer", "2"]).args(options));
+        succeeded(&output);
+        (self.sent() - before, String::from_utf8_lossy(&output.stderr).into_owned())
+    }
+
+    fn sent(&self) -> usize {
+        requests(&self.proxy, "PUT", "/blobs/uploads/").len()
+    }
+
+    fn manifest(&self) -> Value {
+        parsed(&self.registry.manifest("app", "1").expect("it was pushed"))
+    }
+
+    /// The digests of the layers, as the registry has them.
+    fn layers(&self) -> Vec<String> {
+        let manifest = self.manifest();
+        let layers = manifest["layers"].as_array().unwrap().clone();
+        layers.iter().map(|layer| layer["digest"].as_str().unwrap().to_owned()).collect()
+    }
+}
+
+/// An image whose topmost of three layers holds `top`.
+fn image(low: &[u8], top: &[u8]) -> TestImage {
+    TestImage::of(&[("low", low), ("middle", b"the same in all"), ("top", top)])
+}
+
+#[test]
+fn only_what_changed_is_sent_again() {
+    let scene = Scene::new();
+    let low = random_bytes(1000);
+    assert_eq!(scene.push(&image(&low, b"first"), &[]).0, 4);
+    let first = scene.layers();
+    assert_eq!(scene.push(&image(&low, b"second"), &[]).0, 2, "a layer and the config");
+    let second = scene.layers();
+    assert_eq!(second[..2], first[..2]);
+    assert_ne!(second[2], first[2]);
+    assert_eq!(scene.push(&image(&low, b"second"), &[]).0, 1, "the config");
+    assert_eq!(scene.layers(), second);
+    assert_eq!(scene.push(&image(&low, b"second"), &["--no-cache"]).0, 3, "all but the clear one");
+    let Scene { registry, machine, .. } = scene;
+    let pushed = Pushed { registry, machine, image: image(&low, b"second") };
+    let engine = Engine::from_env();
+    let [target, _] = pushed.machine.targets(&engine);
+    let name = format!("{}/app:1", pushed.registry.host());
+    succeeded(&run(&mut pushed.machine.pull_into(&name, &target)));
+    pushed.machine.assert_has(&pushed.image, &engine, &target);
+}
+
+#[test]
+fn layers_of_another_image_are_used_where_that_is_said() {
+    let scene = Scene::new();
+    let image = image(&random_bytes(1000), b"first");
+    scene.push(&image, &[]);
+    let layers = scene.layers();
+    let push = |tag: &str, more: &[&str]| {
+        let before = scene.sent();
+        let name = format!("{}/app:{tag}", scene.proxy.host());
+        let mut push = scene.machine.push_with(&image, &name);
+        let choice = ["--encrypt-layer", "1", "--encrypt-layer", "2"];
+        succeeded(&run(push.args(choice).args(more)));
+        scene.sent() - before
+    };
+    let from = format!("--cache-from={}", scene.name());
+    assert_eq!(push("2", &[&from]), 1);
+    assert_eq!(scene.layers(), layers);
+    assert_eq!(push("3", &[]), 3);
+    let nothing = format!("--cache-from={}/nothing:1", scene.proxy.host());
+    assert_eq!(push("4", &[&nothing]), 3);
+}
+
+#[test]
+fn another_passphrase_sends_private_layers_anew() {
+    let scene = Scene::new();
+    let image = image(b"low", b"top");
+    scene.push(&image, &[]);
+    let first = scene.layers();
+    fs::write(scene.machine.sandbox.work().join("key"), "another one").unwrap();
+    let (sent, said) = scene.push(&image, &[]);
+    assert_eq!(sent, 3);
+    assert!(!said.contains("warning"), "{said}");
+    assert!(scene.layers()[1..].iter().all(|layer| !first.contains(layer)));
+}
+
+#[test]
+fn choosing_other_layers_encrypts_and_reveals_as_it_is_said() {
+    let scene = Scene::new();
+    let image = image(b"low", b"top");
+    scene.push(&image, &[]);
+    let first = scene.layers();
+    let mut push = scene.machine.push_with(&image, &scene.name());
+    succeeded(&run(push.args(["--encrypt-layer", "0", "--encrypt-layer", "2"])));
+    let second = scene.layers();
+    assert!(second[..2].iter().all(|layer| !first.contains(layer)));
+    assert_eq!(second[2], first[2]);
+    let manifest = scene.manifest();
+    let is_private = |place: usize| manifest["layers"][place].get("crypto").is_some();
+    assert_eq!([0, 1, 2].map(is_private), [true, false, true]);
+}
+
+#[test]
+fn poisoned_manifest_is_not_used() {
+    let scene = Scene::new();
+    scene.push(&image(b"old", b"old top"), &[]);
+    let old = scene.manifest();
+    scene.push(&image(b"low", b"top"), &[]);
+    let mut poisoned = scene.manifest();
+    // An older layer, with its own key data: the passphrase opens all of it.
+    poisoned["layers"][2] = old["layers"][2].clone();
+    let bytes = poisoned.to_string().into_bytes();
+    let headers = [("Content-Type", poisoned["mediaType"].as_str().unwrap())];
+    let host = scene.registry.host();
+    let put = request("PUT", host, "/v2/app/manifests/1", &headers, &bytes).unwrap();
+    assert_eq!(put.status, 201);
+    let (sent, said) = scene.push(&image(b"low", b"top"), &[]);
+    assert!(said.contains("warning:") && said.contains("tampered with"), "{said}");
+    assert_eq!(sent, 3);
+    assert!(!scene.layers().contains(&old["layers"][2]["digest"].as_str().unwrap().to_owned()));
+}
+
+#[test]
+fn unchanged_image_is_not_exported_from_the_engine() {
+    let scene = Scene::new();
+    let engine = Engine::from_env();
+    let image = image(b"low", b"top");
+    scene.push(&image, &[]);
+    let [target, _] = scene.machine.targets(&engine);
+    let Target::Engine(loaded) = &target else { unreachable!("the first is the engine's") };
+    succeeded(&run(&mut scene.machine.pull_into(&scene.name(), &target)));
+    let before = scene.sent();
+    let from = format!("docker-daemon:{}", loaded.name());
+    let mut push = scene.machine.sandbox.sealcrate();
+    push.args(["push", &scene.name(), "--from", &from, "--pass-file", "key", "--verbose"]);
+    let output = run(push.args(["--encrypt-layer", "1", "--encrypt-layer", "2"]));
+    succeeded(&output);
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(said.contains("/json") && !said.contains("/get"), "{said}");
+    assert_eq!(scene.sent() - before, 1);
+}
