@@ -59,7 +59,7 @@ const UNPACKED: &str = "../../target/foreign-core";
 const EMPTY_LIBRARIES: [&str; 4] = ["c", "m", "pthread", "rt"];
 
 /// What a stub is built of, seen from this folder.
-const SOURCES: [&str; 8] = [
+const SOURCES: [&str; 9] = [
     "../../Cargo.toml",
     "../packfile/Cargo.toml",
     "../packfile/src",
@@ -67,6 +67,7 @@ const SOURCES: [&str; 8] = [
     "../stub/Cargo.toml",
     "../stub/memory",
     "../stub/src",
+    "../stub/start",
     "../stub/stub.ld",
 ];
 

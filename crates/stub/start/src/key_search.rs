@@ -11,9 +11,9 @@ use crate::system::{Errno, File};
 const FILE_SUFFIX: &str = "_FILE";
 
 /// A key as it was found.
-pub(crate) struct Found {
+pub struct Found {
     /// Where it was.
-    pub(crate) place: Place,
+    pub place: Place,
     text: Text,
 }
 
@@ -26,12 +26,12 @@ enum Text {
 
 impl Found {
     /// Makes a key of what was typed: so many bytes.
-    pub(crate) fn typed(text: Pages<u8>, len: usize) -> Self {
+    pub fn typed(text: Pages<u8>, len: usize) -> Self {
         Self { place: Place::Terminal, text: Text::Read(text, len) }
     }
 
     /// Tells what the key is.
-    pub(crate) fn parse(&self) -> Result<KeyText<'_>, Failure> {
+    pub fn parse(&self) -> Result<KeyText<'_>, Failure> {
         let text = match &self.text {
             Text::Environment(value) => *value,
             Text::Read(text, len) => without_line_end(&text[..*len]),
@@ -42,10 +42,7 @@ impl Found {
 
 /// Looks for a key in the variable, in the file that the other variable names, and in the start key
 /// file. The first that is there is it.
-pub(crate) fn search(
-    start: &Start,
-    parameters: &Parameters<'static>,
-) -> Result<Option<Found>, Failure> {
+pub fn search(start: &Start, parameters: &Parameters<'static>) -> Result<Option<Found>, Failure> {
     let name = parameters.variable();
     if let Some(value) = start.variable(name, "") {
         let text = Text::Environment(value);

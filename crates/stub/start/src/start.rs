@@ -12,7 +12,7 @@ const READ_ONLY: u32 = 4;
 /// The stack as the kernel made it: a count, arguments, the environment, and auxiliary pairs.
 ///
 /// The strings behind it stay where they are until the process becomes another program.
-pub(crate) struct Start {
+pub struct Start {
     arguments: *const *const c_char,
     environment: *mut *const c_char,
     headers: &'static [Elf_Phdr],
@@ -23,7 +23,7 @@ impl Start {
     ///
     /// # Safety
     /// It is as the kernel made it, and nobody else uses it.
-    pub(crate) unsafe fn new(stack: *const c_void) -> Self {
+    pub unsafe fn new(stack: *const c_void) -> Self {
         let words = stack.cast::<usize>();
         // SAFETY: there is the count, so many arguments, a null pointer, the environment, a null
         // pointer, and pairs up to one that is marked as the last.
@@ -51,7 +51,7 @@ impl Start {
     }
 
     /// Returns the payload segment, which is the last one if there is any.
-    pub(crate) fn payload(&self) -> Option<&'static [u8]> {
+    pub fn payload(&self) -> Option<&'static [u8]> {
         let last = self.headers.last()?;
         let is_payload = last.p_type == PT_LOAD && last.p_flags == READ_ONLY;
         // SAFETY: the kernel has mapped it there, and nothing changes it.
@@ -60,7 +60,7 @@ impl Start {
     }
 
     /// Returns what the program was called as, without the folder.
-    pub(crate) fn name(&self) -> &'static [u8] {
+    pub fn name(&self) -> &'static [u8] {
         // SAFETY: the list ends with a null pointer, and its strings with a zero.
         let called = unsafe {
             let first = *self.arguments;
@@ -70,7 +70,7 @@ impl Start {
     }
 
     /// Returns the value of a variable.
-    pub(crate) fn variable(&self, name: &str, suffix: &str) -> Option<&'static [u8]> {
+    pub fn variable(&self, name: &str, suffix: &str) -> Option<&'static [u8]> {
         let mut at = self.environment;
         // SAFETY: the list ends with a null pointer, and its strings with a zero.
         unsafe {
@@ -87,7 +87,7 @@ impl Start {
     /// Removes a variable, however often it is there, and wipes it.
     ///
     /// What [`Self::variable`] returned for it must not be in use any more; it is zeros then.
-    pub(crate) fn remove_variable(&mut self, name: &str) {
+    pub fn remove_variable(&mut self, name: &str) {
         let (mut from, mut to) = (self.environment, self.environment);
         // SAFETY: the list ends with a null pointer, and its strings with a zero; `to` is not behind
         // `from`; the strings lie in memory of this process that may be written.
@@ -108,7 +108,7 @@ impl Start {
 
     /// Returns the arguments and the environment as the next program takes them: lists of strings
     /// that end with a zero, which end with a null pointer.
-    pub(crate) fn lists(&self) -> (*const *const c_char, *const *const c_char) {
+    pub fn lists(&self) -> (*const *const c_char, *const *const c_char) {
         (self.arguments, self.environment)
     }
 }

@@ -17,7 +17,7 @@ pub(crate) struct Source<'a> {
 
 impl<'a> Source<'a> {
     /// Makes a source of a file's chunks.
-    pub(crate) fn new(chunks: Chunks<'a>) -> Result<Self, Failure> {
+    pub fn new(chunks: Chunks<'a>) -> Result<Self, Failure> {
         let chunk = Pages::new(CHUNK).map_err(|_| Failure::Memory("a chunk"))?;
         Ok(Self { chunks, chunk, left: 0..0 })
     }
@@ -25,7 +25,7 @@ impl<'a> Source<'a> {
     /// Returns the bytes that come next, none at the end; they stay until they are consumed.
     ///
     /// When there are none, the last chunk has been authenticated too.
-    pub(crate) fn next(&mut self) -> Result<&[u8], Failure> {
+    pub fn next(&mut self) -> Result<&[u8], Failure> {
         if self.left.is_empty() {
             let buffer = self.chunk.first_chunk_mut().ok_or(Failure::Defect)?;
             let content = self.chunks.next(buffer).map_err(|_| Failure::Damaged)?;
@@ -35,12 +35,12 @@ impl<'a> Source<'a> {
     }
 
     /// Takes so many of the bytes that come next.
-    pub(crate) fn consume(&mut self, count: usize) {
+    pub fn consume(&mut self, count: usize) {
         self.left.start += count;
     }
 
     /// Fills a buffer; there have to be so many bytes.
-    pub(crate) fn read_exact(&mut self, mut buffer: &mut [u8]) -> Result<(), Failure> {
+    pub fn read_exact(&mut self, mut buffer: &mut [u8]) -> Result<(), Failure> {
         while !buffer.is_empty() {
             let next = self.next()?;
             if next.is_empty() {
@@ -56,7 +56,7 @@ impl<'a> Source<'a> {
     }
 
     /// Reads a number of four bytes.
-    pub(crate) fn read_u32(&mut self) -> Result<u32, Failure> {
+    pub fn read_u32(&mut self) -> Result<u32, Failure> {
         let mut bytes = [0; 4];
         self.read_exact(&mut bytes)?;
         Ok(u32::from_le_bytes(bytes))

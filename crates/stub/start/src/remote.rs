@@ -14,7 +14,7 @@ use crate::system;
 use crate::terminal::Terminal;
 
 /// Asks for the file key of `header`, and checks what is answered.
-pub(crate) fn ask(terminal: &mut Terminal, header: &Header<'_>) -> Result<FileKey, Failure> {
+pub fn ask(terminal: &mut Terminal, header: &Header<'_>) -> Result<FileKey, Failure> {
     let mut bytes = Zeroizing::new([0; 32]);
     system::random(&mut *bytes).map_err(Failure::Random)?;
     let secret = Secret::new(*bytes);

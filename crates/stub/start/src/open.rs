@@ -19,7 +19,7 @@ const KDF_MIB: u64 = 64;
 const LOG_MIB: u8 = 10;
 
 /// Finds the key and unwraps the file key of `header` with it.
-pub(crate) fn file_key(
+pub fn file_key(
     start: &Start,
     parameters: &Parameters<'static>,
     header: &Header<'_>,
@@ -42,7 +42,7 @@ pub(crate) fn file_key(
 /// Unwraps the file key with a key that was found.
 fn unwrap(found: &Found, header: &Header<'_>, limit: Limit) -> Result<FileKey, Failure> {
     let place = found.place;
-    let wrong_kind = |packed_for| Failure::WrongKind { place, packed_for };
+    let wrong_kind = |opened_by| Failure::WrongKind { place, opened_by };
     let failure = |error| match error {
         UnwrapError::NoMatch => Failure::WrongKey(place),
         _ => Failure::HeaderChanged,

@@ -29,7 +29,7 @@ const CTRL_BACKSLASH: u8 = 28;
 const DELETE: u8 = 127;
 
 /// A terminal that can be read and written.
-pub(crate) struct Terminal {
+pub struct Terminal {
     /// None where standard input is it.
     file: Option<File>,
     before: termios,
@@ -37,14 +37,14 @@ pub(crate) struct Terminal {
 }
 
 /// A line that was typed and is no secret.
-pub(crate) struct Answer {
+pub struct Answer {
     text: Pages<u8>,
     len: usize,
 }
 
 impl Answer {
     /// Returns the line without blanks around it; nothing if it is no text.
-    pub(crate) fn text(&self) -> &str {
+    pub fn text(&self) -> &str {
         core::str::from_utf8(self.text[..self.len].trim_ascii()).unwrap_or_default()
     }
 }
@@ -58,7 +58,7 @@ enum Echo {
 
 impl Terminal {
     /// Returns the controlling terminal, or standard input if that is a terminal.
-    pub(crate) fn open() -> Option<Self> {
+    pub fn open() -> Option<Self> {
         if let Ok(file) = File::open_terminal(b"/dev/tty") {
             if let Ok(before) = file.descriptor().terminal_settings() {
                 return Some(Self { file: Some(file), before, error: None });
@@ -73,7 +73,7 @@ impl Terminal {
     }
 
     /// Shows what the packer wants to be shown, as it is.
-    pub(crate) fn show_banner(&mut self, banner: &[u8]) -> Result<(), Failure> {
+    pub fn show_banner(&mut self, banner: &[u8]) -> Result<(), Failure> {
         self.write(banner)?;
         match banner.last() {
             None | Some(b'\n') => Ok(()),
@@ -82,18 +82,18 @@ impl Terminal {
     }
 
     /// Asks for a line that is not seen.
-    pub(crate) fn ask_secret(&mut self, prompt: &str) -> Result<Found, Failure> {
+    pub fn ask_secret(&mut self, prompt: &str) -> Result<Found, Failure> {
         let Answer { text, len } = self.ask(prompt, Echo::Hidden)?;
         Ok(Found::typed(text, len))
     }
 
     /// Asks for a line that is seen.
-    pub(crate) fn ask_line(&mut self, prompt: &str) -> Result<Answer, Failure> {
+    pub fn ask_line(&mut self, prompt: &str) -> Result<Answer, Failure> {
         self.ask(prompt, Echo::Shown)
     }
 
     /// Returns the failure of what was last written with `write!`.
-    pub(crate) fn failure(&self) -> Failure {
+    pub fn failure(&self) -> Failure {
         self.error.map_or(Failure::Defect, Failure::Terminal)
     }
 

@@ -11,7 +11,7 @@ use crate::system::{self, Errno};
 ///
 /// # Safety
 /// They are, the type has no drop, and its alignment is no more than a page's.
-pub(crate) unsafe trait Zeros: Copy {
+pub unsafe trait Zeros: Copy {
     /// Whether somebody else has wiped them already.
     const ARE_WIPED: bool;
 }
@@ -28,14 +28,14 @@ unsafe impl Zeros for Block {
 }
 
 /// A slice that is wiped when it is dropped.
-pub(crate) struct Pages<T: Zeros> {
+pub struct Pages<T: Zeros> {
     start: *mut T,
     len: usize,
 }
 
 impl<T: Zeros> Pages<T> {
     /// Returns a slice of that length, more than none, full of zeros.
-    pub(crate) fn new(len: usize) -> Result<Self, Errno> {
+    pub fn new(len: usize) -> Result<Self, Errno> {
         let bytes = len.checked_mul(size_of::<T>()).ok_or(Errno::NO_MEMORY)?;
         Ok(Self { start: system::map(bytes)?.cast(), len })
     }

@@ -1,7 +1,7 @@
 //! The instructions that no language has: where a program starts, and how it calls the kernel.
 //!
 //! Each file has two symbols for one kind of machine. `_start` is where the kernel begins: it hands
-//! the stack as it was to [`crate::entry`]. `sealcrate_syscall` takes a number and six arguments as
+//! the stack as it was to [`crate::entry::entry`]. `sealcrate_syscall` takes a number and six arguments as
 //! C functions take them, and returns what the kernel returns.
 
 #[cfg(target_arch = "aarch64")]

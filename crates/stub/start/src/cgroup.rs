@@ -14,17 +14,17 @@ const SOME: u64 = 4;
 
 /// The memory that may be used, in MiB, if there is a bound that can be read.
 #[derive(Clone, Copy)]
-pub(crate) struct Limit(Option<u64>);
+pub struct Limit(Option<u64>);
 
 impl Limit {
     /// Returns how many MiB are left for what ends before the program begins.
-    pub(crate) fn room(self) -> Option<u64> {
+    pub fn room(self) -> Option<u64> {
         self.0.map(|mib| mib.saturating_sub(SOME))
     }
 }
 
 /// Reads the limit, and checks that the program fits.
-pub(crate) fn check(parameters: &Parameters<'_>) -> Result<Limit, Failure> {
+pub fn check(parameters: &Parameters<'_>) -> Result<Limit, Failure> {
     let limit = FILES.iter().find_map(|file| read(file));
     let needed = u64::from(parameters.program_mib()) + SOME;
     match limit {

@@ -4,16 +4,16 @@ use ruzstd::decoding::errors::FrameDecoderError;
 use ruzstd::decoding::{BlockDecodingStrategy, FrameDecoder};
 use ruzstd::io::{Error, ErrorKind, Read};
 
+use crate::content::Sink;
 use crate::failure::Failure;
 use crate::pages::Pages;
-use crate::program::Program;
 use crate::source::Source;
 
 /// How much is decoded before it is written, in bytes.
 const PIECE: usize = 256 << 10;
 
 /// Decodes one frame.
-pub(crate) fn decode(source: &mut Source<'_>, program: &mut Program) -> Result<(), Failure> {
+pub(crate) fn decode<S: Sink>(source: &mut Source<'_>, sink: &mut S) -> Result<(), S::Error> {
     let mut piece = Pages::<u8>::new(PIECE).map_err(|_| Failure::Memory("a block"))?;
     let mut reader = Reader { source, failure: None };
     let mut decoder = FrameDecoder::new();
@@ -24,7 +24,7 @@ pub(crate) fn decode(source: &mut Source<'_>, program: &mut Program) -> Result<(
         decoded.map_err(|error| reader.failure(&error))?;
         while decoder.can_collect() > 0 {
             let len = decoder.read(&mut piece).map_err(|_| damaged())?;
-            program.write(&piece[..len])?;
+            sink.write(&piece[..len])?;
         }
         if decoder.is_finished() {
             return Ok(());

@@ -2,9 +2,9 @@
 //!
 //! The checksums in a frame are passed over: all bytes are authentic before they come here.
 
+use crate::content::Sink;
 use crate::failure::Failure;
 use crate::pages::Pages;
-use crate::program::Program;
 use crate::source::Source;
 
 /// The bit of a block's size that says that the block is stored as it is.
@@ -30,7 +30,7 @@ impl Flags {
 }
 
 /// Decodes one frame.
-pub(crate) fn decode(source: &mut Source<'_>, program: &mut Program) -> Result<(), Failure> {
+pub(crate) fn decode<S: Sink>(source: &mut Source<'_>, sink: &mut S) -> Result<(), S::Error> {
     source.read_u32()?; // The magic number has been seen.
     let mut descriptor = [0; 2];
     source.read_exact(&mut descriptor)?;
@@ -40,10 +40,10 @@ pub(crate) fn decode(source: &mut Source<'_>, program: &mut Program) -> Result<(
         0x50 => 256 << 10,
         0x60 => 1 << 20,
         0x70 => 4 << 20,
-        _ => return Err(unknown()),
+        _ => return Err(unknown().into()),
     };
     if !flags.is_known() {
-        return Err(unknown());
+        return Err(unknown().into());
     }
     let rest = if flags.has(Flags::CONTENT_SIZE) { 8 + 1 } else { 1 };
     source.read_exact(&mut [0; 9][..rest])?;
@@ -61,9 +61,9 @@ pub(crate) fn decode(source: &mut Source<'_>, program: &mut Program) -> Result<(
         if size & STORED == 0 {
             let len =
                 lz4_flex::block::decompress_into(packed, &mut block).map_err(|_| damaged())?;
-            program.write(&block[..len])?;
+            sink.write(&block[..len])?;
         } else {
-            program.write(packed)?;
+            sink.write(packed)?;
         }
         if flags.has(Flags::BLOCK_CHECKSUM) {
             source.read_u32()?;

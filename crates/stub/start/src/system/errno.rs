@@ -6,16 +6,23 @@ use linux_raw_sys::errno as linux;
 
 /// The number of an error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Errno(pub(crate) u16);
+pub struct Errno(pub u16);
 
 impl Errno {
-    pub(crate) const ACCESS: Self = Self(linux::EACCES as u16);
-    pub(crate) const INTERRUPTED: Self = Self(linux::EINTR as u16);
-    pub(crate) const INVALID: Self = Self(linux::EINVAL as u16);
-    pub(crate) const NAME_TOO_LONG: Self = Self(linux::ENAMETOOLONG as u16);
-    pub(crate) const NO_MEMORY: Self = Self(linux::ENOMEM as u16);
-    pub(crate) const NO_ENTRY: Self = Self(linux::ENOENT as u16);
-    pub(crate) const NOT_A_DIRECTORY: Self = Self(linux::ENOTDIR as u16);
+    /// Permission denied.
+    pub const ACCESS: Self = Self(linux::EACCES as u16);
+    /// A signal came.
+    pub const INTERRUPTED: Self = Self(linux::EINTR as u16);
+    /// The kernel does not know what was asked for.
+    pub const INVALID: Self = Self(linux::EINVAL as u16);
+    /// The name is too long.
+    pub const NAME_TOO_LONG: Self = Self(linux::ENAMETOOLONG as u16);
+    /// There is no memory.
+    pub const NO_MEMORY: Self = Self(linux::ENOMEM as u16);
+    /// There is no such file.
+    pub const NO_ENTRY: Self = Self(linux::ENOENT as u16);
+    /// A folder on the way is none.
+    pub const NOT_A_DIRECTORY: Self = Self(linux::ENOTDIR as u16);
 }
 
 impl fmt::Display for Errno {

@@ -9,18 +9,18 @@ use zeroize::Zeroize;
 
 use crate::arch::sealcrate_syscall;
 
-pub(crate) use self::errno::Errno;
+pub use self::errno::Errno;
 
 mod errno;
 
 /// The number of a signal.
-pub(crate) type Signal = u32;
+pub type Signal = u32;
 
 /// Standard error.
-pub(crate) const STDERR: Descriptor<'static> = Descriptor(2, core::marker::PhantomData);
+pub const STDERR: Descriptor<'static> = Descriptor(2, core::marker::PhantomData);
 
 /// Standard input.
-pub(crate) const STDIN: Descriptor<'static> = Descriptor(0, core::marker::PhantomData);
+pub const STDIN: Descriptor<'static> = Descriptor(0, core::marker::PhantomData);
 
 /// The size of the signal sets that the kernel takes.
 const SIGNAL_SET: usize = size_of::<kernel_sigset_t>();
@@ -44,19 +44,19 @@ unsafe fn call<const N: usize>(number: u32, arguments: [usize; N]) -> Result<usi
 
 /// A file that somebody has open.
 #[derive(Clone, Copy)]
-pub(crate) struct Descriptor<'f>(i32, core::marker::PhantomData<&'f File>);
+pub struct Descriptor<'f>(i32, core::marker::PhantomData<&'f File>);
 
 /// A file that is open until it is dropped.
-pub(crate) struct File(i32);
+pub struct File(i32);
 
 impl File {
     /// Opens a file for reading.
-    pub(crate) fn open(path: &[u8]) -> Result<Self, Errno> {
+    pub fn open(path: &[u8]) -> Result<Self, Errno> {
         Self::open_with(path, linux::O_RDONLY)
     }
 
     /// Opens a terminal, which is not made the controlling one.
-    pub(crate) fn open_terminal(path: &[u8]) -> Result<Self, Errno> {
+    pub fn open_terminal(path: &[u8]) -> Result<Self, Errno> {
         Self::open_with(path, linux::O_RDWR | linux::O_NOCTTY)
     }
 
@@ -76,7 +76,7 @@ impl File {
     }
 
     /// Makes a file in memory that can be executed and sealed.
-    pub(crate) fn in_memory(name: &CStr, flags: u32) -> Result<Self, Errno> {
+    pub fn in_memory(name: &CStr, flags: u32) -> Result<Self, Errno> {
         let flags = flags | linux::MFD_CLOEXEC | linux::MFD_ALLOW_SEALING;
         // SAFETY: the name ends with a zero.
         let fd =
@@ -85,7 +85,7 @@ impl File {
     }
 
     /// Makes a file that signals are read from.
-    pub(crate) fn of_signals(signals: &[Signal]) -> Result<Self, Errno> {
+    pub fn of_signals(signals: &[Signal]) -> Result<Self, Errno> {
         let set = set_of(signals);
         let arguments =
             [usize::MAX, &raw const set as usize, SIGNAL_SET, linux::O_CLOEXEC as usize];
@@ -95,12 +95,12 @@ impl File {
     }
 
     /// Returns the file for those who use it and do not close it.
-    pub(crate) fn descriptor(&self) -> Descriptor<'_> {
+    pub fn descriptor(&self) -> Descriptor<'_> {
         Descriptor(self.0, core::marker::PhantomData)
     }
 
     /// Forbids every change of a file in memory, for good.
-    pub(crate) fn seal(&self) -> Result<(), Errno> {
+    pub fn seal(&self) -> Result<(), Errno> {
         let seals =
             linux::F_SEAL_SEAL | linux::F_SEAL_SHRINK | linux::F_SEAL_GROW | linux::F_SEAL_WRITE;
         let arguments = [self.0 as usize, linux::F_ADD_SEALS as usize, seals as usize];
@@ -112,7 +112,7 @@ impl File {
     ///
     /// # Safety
     /// Both lists are of strings that end with a zero, and end with a null pointer.
-    pub(crate) unsafe fn execute(
+    pub unsafe fn execute(
         &self,
         arguments: *const *const c_char,
         environment: *const *const c_char,
@@ -147,7 +147,7 @@ const FCNTL: u32 = linux::__NR_fcntl64;
 
 impl Descriptor<'_> {
     /// Reads some bytes; none at the end.
-    pub(crate) fn read(self, buffer: &mut [u8]) -> Result<usize, Errno> {
+    pub fn read(self, buffer: &mut [u8]) -> Result<usize, Errno> {
         loop {
             let arguments = [self.0 as usize, buffer.as_mut_ptr() as usize, buffer.len()];
             // SAFETY: the buffer is as long as it is said to be.
@@ -159,7 +159,7 @@ impl Descriptor<'_> {
     }
 
     /// Writes all of some bytes.
-    pub(crate) fn write(self, mut bytes: &[u8]) -> Result<(), Errno> {
+    pub fn write(self, mut bytes: &[u8]) -> Result<(), Errno> {
         while !bytes.is_empty() {
             let arguments = [self.0 as usize, bytes.as_ptr() as usize, bytes.len()];
             // SAFETY: the bytes are as many as they are said to be.
@@ -173,7 +173,7 @@ impl Descriptor<'_> {
     }
 
     /// Returns how a terminal is set; an error for what is no terminal.
-    pub(crate) fn terminal_settings(self) -> Result<termios, Errno> {
+    pub fn terminal_settings(self) -> Result<termios, Errno> {
         let mut settings = core::mem::MaybeUninit::<termios>::zeroed();
         let arguments = [self.0 as usize, TCGETS as usize, settings.as_mut_ptr() as usize];
         // SAFETY: the kernel writes no more than the settings.
@@ -183,7 +183,7 @@ impl Descriptor<'_> {
     }
 
     /// Sets a terminal when all is written, and throws away what was typed before.
-    pub(crate) fn set_terminal(self, settings: &termios) -> Result<(), Errno> {
+    pub fn set_terminal(self, settings: &termios) -> Result<(), Errno> {
         let arguments = [self.0 as usize, TCSETSF as usize, core::ptr::from_ref(settings) as usize];
         // SAFETY: the kernel reads no more than the settings.
         unsafe { call(linux::__NR_ioctl, arguments) }.map(drop)
@@ -191,7 +191,7 @@ impl Descriptor<'_> {
 }
 
 /// Waits until one of two files can be read, and tells whether the first can.
-pub(crate) fn wait_for(first: Descriptor<'_>, other: Descriptor<'_>) -> Result<bool, Errno> {
+pub fn wait_for(first: Descriptor<'_>, other: Descriptor<'_>) -> Result<bool, Errno> {
     let asked = |fd: Descriptor<'_>| pollfd { fd: fd.0, events: linux::POLLIN as i16, revents: 0 };
     let mut files = [asked(first), asked(other)];
     loop {
@@ -206,13 +206,13 @@ pub(crate) fn wait_for(first: Descriptor<'_>, other: Descriptor<'_>) -> Result<b
 }
 
 /// Keeps other processes of the same user from reading this one, and the kernel from writing it out.
-pub(crate) fn forbid_dumps() {
+pub fn forbid_dumps() {
     // SAFETY: there are no places.
     let _ = unsafe { call(linux::__NR_prctl, [PR_SET_DUMPABLE as usize, 0, 0, 0, 0]) };
 }
 
 /// Fills a place with random bytes, as soon as the kernel has some.
-pub(crate) fn random(place: &mut [u8]) -> Result<(), Errno> {
+pub fn random(place: &mut [u8]) -> Result<(), Errno> {
     let mut rest = place;
     while !rest.is_empty() {
         let arguments = [rest.as_mut_ptr() as usize, rest.len(), 0];
@@ -227,7 +227,7 @@ pub(crate) fn random(place: &mut [u8]) -> Result<(), Errno> {
 }
 
 /// Maps so many bytes of fresh zeros.
-pub(crate) fn map(len: usize) -> Result<*mut u8, Errno> {
+pub fn map(len: usize) -> Result<*mut u8, Errno> {
     let protection = (linux::PROT_READ | linux::PROT_WRITE) as usize;
     let flags = (linux::MAP_PRIVATE | linux::MAP_ANONYMOUS) as usize;
     // SAFETY: what is mapped is new, nothing lies there.
@@ -244,18 +244,18 @@ const MMAP: u32 = linux::__NR_mmap2;
 ///
 /// # Safety
 /// `place` is from [`map`] with that length, and nobody uses it any more.
-pub(crate) unsafe fn unmap(place: *mut u8, len: usize) {
+pub unsafe fn unmap(place: *mut u8, len: usize) {
     // SAFETY: the caller's promise.
     let _ = unsafe { call(linux::__NR_munmap, [place as usize, len]) };
 }
 
 /// Blocks signals, and returns the set that was blocked before.
-pub(crate) fn block_signals(signals: &[Signal]) -> Result<kernel_sigset_t, Errno> {
+pub fn block_signals(signals: &[Signal]) -> Result<kernel_sigset_t, Errno> {
     change_signals(linux::SIG_BLOCK, &set_of(signals))
 }
 
 /// Blocks exactly the signals of a set.
-pub(crate) fn restore_signals(set: &kernel_sigset_t) -> Result<(), Errno> {
+pub fn restore_signals(set: &kernel_sigset_t) -> Result<(), Errno> {
     change_signals(linux::SIG_SETMASK, set).map(drop)
 }
 
@@ -269,7 +269,7 @@ fn change_signals(how: u32, set: &kernel_sigset_t) -> Result<kernel_sigset_t, Er
 }
 
 /// Sends a signal to this process.
-pub(crate) fn raise(signal: Signal) {
+pub fn raise(signal: Signal) {
     // SAFETY: there are no places.
     let _ = unsafe { call(linux::__NR_getpid, []) }
         .and_then(|pid| unsafe { call(linux::__NR_kill, [pid, signal as usize]) });
@@ -291,7 +291,7 @@ const fn place_of(byte: usize) -> usize {
 }
 
 /// Ends the process.
-pub(crate) fn exit(status: u8) -> ! {
+pub fn exit(status: u8) -> ! {
     loop {
         // SAFETY: there are no places, and nothing comes after it.
         let _ = unsafe { call(linux::__NR_exit_group, [usize::from(status)]) };
@@ -300,7 +300,7 @@ pub(crate) fn exit(status: u8) -> ! {
 
 /// Overwrites what functions that have returned left on the stack.
 #[inline(never)]
-pub(crate) fn wipe_stack() {
+pub fn wipe_stack() {
     let mut left = [0_u8; 48 << 10];
     left.zeroize();
 }
