@@ -3,6 +3,7 @@
 //! Libraries say what happened; here it is decided what that means to the user: which of the
 //! documented exit codes, and what to do next.
 
+mod locked;
 mod packed;
 
 use std::error::Error;
@@ -118,7 +119,10 @@ fn kind_of(error: &(dyn Error + 'static)) -> Option<Kind> {
     let is_usage = error.is::<Usage>()
         || error.is::<ReferenceError>()
         || matches!(error.downcast_ref(), Some(EncryptError::Iterations(_)));
-    if is_usage { Some(Kind::Usage) } else { packed::kind_of(error) }
+    if is_usage {
+        return Some(Kind::Usage);
+    }
+    packed::kind_of(error).or_else(|| locked::kind_of(error))
 }
 
 fn hint(error: &(dyn Error + 'static)) -> Option<&'static str> {
@@ -181,7 +185,7 @@ fn hint(error: &(dyn Error + 'static)) -> Option<&'static str> {
             _ => None,
         };
     }
-    packed::hint(error)
+    packed::hint(error).or_else(|| locked::hint(error))
 }
 
 fn registry_hint(error: &RegistryError) -> Option<&'static str> {

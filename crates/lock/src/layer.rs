@@ -141,13 +141,24 @@ fn metadata(entry: &mut tar::Entry<'_, impl Read>) -> Result<Metadata, LayerErro
         return Err(LayerError::Attributes(TreePath::parse(&entry.path_bytes())?));
     }
     let header = entry.header();
+    let fields = header.as_old();
     let number = |value: u64| u32::try_from(value).unwrap_or(u32::MAX);
-    let (uid, gid) = (number(header.uid()?), number(header.gid()?));
+    let uid = number(unless_blank(&fields.uid, || header.uid())?);
+    let gid = number(unless_blank(&fields.gid, || header.gid())?);
+    let mode = unless_blank(&fields.mode, || header.mode().map(u64::from))?;
     let modified = match modified {
         Some(modified) => modified,
-        None => Time { seconds: header.mtime()? as i64, nanoseconds: 0 },
+        None => {
+            let seconds = unless_blank(&fields.mtime, || header.mtime())?;
+            Time { seconds: seconds as i64, nanoseconds: 0 }
+        }
     };
-    Ok(Metadata { mode: header.mode()? & 0o7777, uid, gid, modified, xattrs })
+    Ok(Metadata { mode: number(mode) & 0o7777, uid, gid, modified, xattrs })
+}
+
+/// Reads a number. Where nothing is written, engines take it for zero.
+fn unless_blank(field: &[u8], read: impl FnOnce() -> io::Result<u64>) -> io::Result<u64> {
+    if field.iter().all(|byte| matches!(byte, 0 | b' ')) { Ok(0) } else { read() }
 }
 
 /// Why a layer cannot be understood.

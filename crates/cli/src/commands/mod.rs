@@ -3,10 +3,12 @@
 pub(crate) mod copy;
 pub(crate) mod inspect;
 pub(crate) mod keygen;
+pub(crate) mod lock;
 pub(crate) mod pack;
 pub(crate) mod pull;
 pub(crate) mod push;
 pub(crate) mod respond;
+pub(crate) mod unlock;
 pub(crate) mod unpack;
 
 use std::fs::File;

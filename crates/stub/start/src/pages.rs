@@ -1,5 +1,6 @@
 //! Memory in whole pages: buffers that come from the kernel, are wiped, and go back to it.
 
+use core::ffi::c_char;
 use core::ops::{Deref, DerefMut};
 use core::{ptr, slice};
 
@@ -21,6 +22,11 @@ unsafe impl Zeros for u8 {
     const ARE_WIPED: bool = false;
 }
 
+// SAFETY: there is the null pointer.
+unsafe impl Zeros for *const c_char {
+    const ARE_WIPED: bool = false;
+}
+
 // SAFETY: it is of numbers, with an alignment of 64.
 unsafe impl Zeros for Block {
     // The derivation does, and there can be a GiB of them.
@@ -38,6 +44,15 @@ impl<T: Zeros> Pages<T> {
     pub fn new(len: usize) -> Result<Self, Errno> {
         let bytes = len.checked_mul(size_of::<T>()).ok_or(Errno::NO_MEMORY)?;
         Ok(Self { start: system::map(bytes)?.cast(), len })
+    }
+}
+
+impl<T: Zeros> Pages<T> {
+    /// Keeps the slice until the process ends, which does not wipe it then.
+    pub fn leak(self) -> &'static [T] {
+        let pages = core::mem::ManuallyDrop::new(self);
+        // SAFETY: it is mapped, of that length, initialised, and nobody changes or unmaps it.
+        unsafe { slice::from_raw_parts(pages.start, pages.len) }
     }
 }
 

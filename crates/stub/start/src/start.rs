@@ -69,6 +69,24 @@ impl Start {
         called.rsplit(|b| *b == b'/').next().unwrap_or_default()
     }
 
+    /// Returns the arguments, the first being what the program was called as.
+    pub fn arguments(&self) -> impl Iterator<Item = &'static [u8]> + use<> {
+        // SAFETY: they are strings that end with a zero.
+        self.argument_places().map(|place| unsafe { CStr::from_ptr(place) }.to_bytes())
+    }
+
+    /// Returns where the arguments are, each with a zero at its end.
+    pub fn argument_places(&self) -> impl Iterator<Item = *const c_char> + use<> {
+        strings(self.arguments)
+    }
+
+    /// Returns the variables, and where they are, each with a zero at its end.
+    pub fn environment(&self) -> impl Iterator<Item = (&'static [u8], *const c_char)> + use<> {
+        strings(self.environment)
+            // SAFETY: they are strings that end with a zero.
+            .map(|place| (unsafe { CStr::from_ptr(place) }.to_bytes(), place))
+    }
+
     /// Returns the value of a variable.
     pub fn variable(&self, name: &str, suffix: &str) -> Option<&'static [u8]> {
         let mut at = self.environment;
@@ -111,6 +129,20 @@ impl Start {
     pub fn lists(&self) -> (*const *const c_char, *const *const c_char) {
         (self.arguments, self.environment)
     }
+}
+
+/// Returns the strings of a list.
+fn strings(mut at: *const *const c_char) -> impl Iterator<Item = *const c_char> {
+    core::iter::from_fn(move || {
+        // SAFETY: the list ends with a null pointer, and nothing behind that is looked at.
+        unsafe {
+            let string = *at;
+            (!string.is_null()).then(|| {
+                at = at.add(1);
+                string
+            })
+        }
+    })
 }
 
 /// Returns the value of an entry, if it is that of the variable `name` and `suffix`.

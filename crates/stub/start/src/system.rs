@@ -10,8 +10,17 @@ use zeroize::Zeroize;
 use crate::arch::sealcrate_syscall;
 
 pub use self::errno::Errno;
+pub use self::folder::{FileSystem, Folder};
+pub use self::mapped::Mapped;
+pub use self::process::{change_folder, execute, host_name, is_in_root, user};
+pub use self::text::Text;
 
 mod errno;
+mod folder;
+mod mapped;
+mod process;
+mod properties;
+mod text;
 
 /// The number of a signal.
 pub type Signal = u32;
@@ -61,15 +70,9 @@ impl File {
     }
 
     fn open_with(path: &[u8], flags: u32) -> Result<Self, Errno> {
-        let mut buffer = [0; 4096];
-        let Some((end, place)) = buffer.get_mut(..=path.len()).and_then(<[u8]>::split_last_mut)
-        else {
-            return Err(Errno::NAME_TOO_LONG);
-        };
-        place.copy_from_slice(path);
-        *end = 0;
+        let path = Text::new(path)?;
         let flags = (flags | linux::O_CLOEXEC) as usize;
-        let arguments = [linux::AT_FDCWD as usize, buffer.as_ptr() as usize, flags, 0];
+        let arguments = [linux::AT_FDCWD as usize, path.place(), flags, 0];
         // SAFETY: the path ends with a zero.
         let fd = unsafe { call(linux::__NR_openat, arguments) }?;
         Ok(Self(fd as i32))

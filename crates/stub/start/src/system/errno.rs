@@ -13,6 +13,8 @@ impl Errno {
     pub const ACCESS: Self = Self(linux::EACCES as u16);
     /// A signal came.
     pub const INTERRUPTED: Self = Self(linux::EINTR as u16);
+    /// There is something already.
+    pub const EXISTS: Self = Self(linux::EEXIST as u16);
     /// The kernel does not know what was asked for.
     pub const INVALID: Self = Self(linux::EINVAL as u16);
     /// The name is too long.
@@ -21,6 +23,16 @@ impl Errno {
     pub const NO_MEMORY: Self = Self(linux::ENOMEM as u16);
     /// There is no such file.
     pub const NO_ENTRY: Self = Self(linux::ENOENT as u16);
+    /// There is no room.
+    pub const NO_SPACE: Self = Self(linux::ENOSPC as u16);
+    /// The kernel does not know the call.
+    pub const NOT_KNOWN: Self = Self(linux::ENOSYS as u16);
+    /// It is not permitted.
+    pub const NOT_PERMITTED: Self = Self(linux::EPERM as u16);
+    /// Another mount begins.
+    pub const OTHER_MOUNT: Self = Self(linux::EXDEV as u16);
+    /// The file system cannot be written to.
+    pub const READ_ONLY: Self = Self(linux::EROFS as u16);
     /// A folder on the way is none.
     pub const NOT_A_DIRECTORY: Self = Self(linux::ENOTDIR as u16);
 }
@@ -30,6 +42,7 @@ impl fmt::Display for Errno {
         f.write_str(match u32::from(self.0) {
             linux::E2BIG => "arguments and environment are too long",
             linux::EACCES => "permission denied",
+            linux::EEXIST => "there is something already",
             linux::EIO => "input/output error",
             linux::EISDIR => "it is a directory",
             linux::ELOOP => "too many symbolic links",
@@ -43,6 +56,8 @@ impl fmt::Display for Errno {
             linux::ENOSYS => "the kernel does not know the call",
             linux::ENOTDIR => "not a directory",
             linux::EPERM => "not permitted",
+            linux::EROFS => "the file system is read-only",
+            linux::EXDEV => "another mount begins",
             _ => return write!(f, "error {} of the kernel", self.0),
         })
     }
