@@ -1,5 +1,5 @@
-//! Builds the stubs, one for each target that a compiler here can build for, and writes the list of
-//! them.
+//! Builds the stubs and inits, one of each for each target that a compiler here can build for, and
+//! writes the lists of them.
 //!
 //! A stub is a program of its own, for another machine perhaps, with other flags and other versions
 //! of libraries. So it is built by another run of cargo, with its own list of versions, in a folder
@@ -59,14 +59,16 @@ const UNPACKED: &str = "../../target/foreign-core";
 const EMPTY_LIBRARIES: [&str; 4] = ["c", "m", "pthread", "rt"];
 
 /// What a stub is built of, seen from this folder.
-const SOURCES: [&str; 8] = [
+const SOURCES: [&str; 10] = [
     "../../Cargo.toml",
     "../packfile/Cargo.toml",
     "../packfile/src",
     "../stub/Cargo.lock",
     "../stub/Cargo.toml",
+    "../stub/init",
     "../stub/memory",
     "../stub/src",
+    "../stub/start",
     "../stub/stub.ld",
 ];
 
@@ -92,22 +94,27 @@ fn main() {
 
     let compilers = compilers(&here);
     let empty = empty_libraries(&out);
-    let mut list = String::new();
+    let (mut stubs, mut inits) = (String::new(), String::new());
     for machine in &MACHINES {
         let Some(build) = compilers.iter().find_map(|compiler| compiler.build_for(machine)) else {
             continue;
         };
-        let built = build.run(&here, &out.join("stubs"), &empty);
-        let kept = out.join(machine.target);
-        fs::copy(&built, &kept)
-            .unwrap_or_else(|error| panic!("cannot copy {}: {error}", built.display()));
-        list.push_str(&format!(
-            "    Stub {{ target: Target::{}, bytes: include_bytes!({kept:?}) }},\n",
-            machine.target
-        ));
+        build.run(&here, &out.join("stubs"), &empty);
+        for (program, list) in [("sealcrate-stub", &mut stubs), ("sealcrate-stub-init", &mut inits)]
+        {
+            let built = out.join("stubs").join(build.triple).join("release").join(program);
+            let kept = out.join(format!("{}-{program}", machine.target));
+            fs::copy(&built, &kept)
+                .unwrap_or_else(|error| panic!("cannot copy {}: {error}", built.display()));
+            list.push_str(&format!(
+                "    Stub {{ target: Target::{}, bytes: include_bytes!({kept:?}) }},\n",
+                machine.target
+            ));
+        }
     }
-    fs::write(out.join("stubs.rs"), format!("static STUBS: &[Stub] = &[\n{list}];\n"))
-        .expect("the folder for what is built can be written to");
+    let lists =
+        format!("static STUBS: &[Stub] = &[\n{stubs}];\nstatic INITS: &[Stub] = &[\n{inits}];\n");
+    fs::write(out.join("stubs.rs"), lists).expect("the folder for what is built can be written to");
 }
 
 /// Returns the compilers that there are: the one that builds this, and the distribution's, with its
@@ -177,8 +184,8 @@ struct Build<'a> {
 }
 
 impl Build<'_> {
-    /// Builds the stub in the folder `target`, and returns the file.
-    fn run(&self, here: &Path, target: &Path, empty: &Path) -> PathBuf {
+    /// Builds the stub and the init in the folder `target`.
+    fn run(&self, here: &Path, target: &Path, empty: &Path) {
         let manifest = here.join("../stub/Cargo.toml");
         let mut cargo = Command::new(variable("CARGO"));
         for (name, _) in env::vars_os() {
@@ -189,7 +196,8 @@ impl Build<'_> {
             }
         }
         cargo
-            .args(["build", "--release", "--locked", "--quiet", "--target", self.triple])
+            .args(["build", "--release", "--locked", "--quiet", "--workspace"])
+            .args(["--target", self.triple])
             .arg("--manifest-path")
             .arg(&manifest)
             .arg("--target-dir")
@@ -207,7 +215,6 @@ impl Build<'_> {
             output.status,
             String::from_utf8_lossy(&output.stderr)
         );
-        target.join(self.triple).join("release/sealcrate-stub")
     }
 
     fn flags(&self, here: &Path, empty: &Path) -> Vec<String> {

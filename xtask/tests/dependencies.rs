@@ -52,6 +52,15 @@ fn packed_programs_are_written_without_network_and_layer_formats() {
 }
 
 #[test]
+fn images_are_locked_without_network() {
+    let tree = tree("sealcrate-lock");
+    assert!(tree.contains("sealcrate-image"));
+    let network: Vec<&str> = NETWORK.into_iter().filter(|&name| name != "futures-util").collect();
+    assert_eq!(found(&tree, &network), [""; 0]);
+    assert_eq!(found(&tree, &["sealcrate", "sealcrate-crypt"]), [""; 0]);
+}
+
+#[test]
 fn the_bytes_of_packed_programs_are_known_without_anything_else_of_ours() {
     let tree = tree("sealcrate-packfile");
     assert!(tree.contains("chacha20poly1305"));

@@ -4,6 +4,7 @@
 //! documented exit codes, and what to do next.
 
 mod decoder;
+mod locked;
 mod ocicrypt;
 mod packed;
 
@@ -137,7 +138,10 @@ fn kind_of(error: &(dyn Error + 'static)) -> Option<Kind> {
     if is_usage {
         return Some(Kind::Usage);
     }
-    ocicrypt::kind_of(error).or_else(|| decoder::kind_of(error)).or_else(|| packed::kind_of(error))
+    ocicrypt::kind_of(error)
+        .or_else(|| decoder::kind_of(error))
+        .or_else(|| packed::kind_of(error))
+        .or_else(|| locked::kind_of(error))
 }
 
 fn hint(error: &(dyn Error + 'static)) -> Option<&'static str> {
@@ -195,7 +199,7 @@ fn hint(error: &(dyn Error + 'static)) -> Option<&'static str> {
             _ => None,
         };
     }
-    ocicrypt::hint(error).or_else(|| packed::hint(error))
+    ocicrypt::hint(error).or_else(|| packed::hint(error)).or_else(|| locked::hint(error))
 }
 
 fn registry_hint(error: &RegistryError) -> Option<&'static str> {

@@ -68,6 +68,12 @@ fn run(cli: &Cli) -> Result<()> {
         Command::Inspect(args) => commands::inspect::run(args, &reading(&args.registry)?),
         Command::Pack(args) => commands::pack::run(args, &begin(&cli.talk)?),
         Command::Unpack(args) => commands::unpack::run(args, &begin(&cli.talk)?),
+        Command::Lock(args) => {
+            commands::lock::run(args, &writing(&args.registry, &args.compression)?)
+        }
+        Command::Unlock(args) => {
+            commands::unlock::run(args, &writing(&args.registry, &args.compression)?)
+        }
         Command::Keygen(args) => commands::keygen::run(args, &begin(&cli.talk)?),
         Command::Respond(args) => commands::respond::run(args, &reading(&args.registry)?),
         Command::Decoder(args) => {

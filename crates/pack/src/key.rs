@@ -33,7 +33,7 @@ impl Key {
     ///
     /// # Errors
     /// The header is for another key, or was changed.
-    pub(crate) fn unwrap(&self, header: &Header<'_>) -> Result<FileKey, KeyError> {
+    pub fn unwrap(&self, header: &Header<'_>) -> Result<FileKey, KeyError> {
         let failed = |error| match error {
             UnwrapError::NoMatch => KeyError::Wrong,
             other => KeyError::Header(other),

@@ -37,4 +37,4 @@ pub use sealcrate_packfile::challenge::ChallengeError;
 pub use sealcrate_packfile::response::ResponseError;
 pub use sealcrate_packfile::{KeyTextError, Parameters, ParametersError};
 pub use search::holds_program;
-pub use stubs::{Stub, Target, stubs};
+pub use stubs::{Stub, Target, inits, stubs};

@@ -64,7 +64,10 @@ impl Protection {
     }
 
     /// Prepares to encrypt one file, under a fresh file key.
-    pub(crate) fn encryptor(&self) -> Result<Encryptor, age::EncryptError> {
+    ///
+    /// # Errors
+    /// The library's.
+    pub fn encryptor(&self) -> Result<Encryptor, age::EncryptError> {
         match &self.0 {
             Inner::Passphrase(recipient) => {
                 Encryptor::with_recipients(iter::once(recipient as &dyn age::Recipient))

@@ -16,8 +16,11 @@ const BEGINNING: u64 = 64 << 10;
 /// The longest that parameters and the header of an age file can be together.
 const MAX_BEFORE_CONTENT: u64 = (128 << 10) + (64 << 10);
 
-/// Tells whether the tar file `layer`, read to its end, holds a packed program whose age header is
-/// `header`.
+/// Where a locked image has its index, in a payload as that of packed programs.
+const INDEX: &[u8] = b".sealcrate/payload/index";
+
+/// Tells whether the tar file `layer`, read to its end, holds a packed program, or the index of a
+/// locked image, whose age header is `header`.
 ///
 /// # Errors
 /// Those of reading, also of what is no tar file.
@@ -27,12 +30,24 @@ pub fn holds_program(layer: impl Read, header: &[u8]) -> io::Result<bool> {
     for entry in archive.entries()? {
         let entry = entry?;
         if entry.header().entry_type().is_file() && !found {
-            found = header_of(entry)?.is_some_and(|other| other == header);
+            let other = if entry.path_bytes().as_ref() == INDEX {
+                header_of_index(entry)?
+            } else {
+                header_of(entry)?
+            };
+            found = other.is_some_and(|other| other == header);
         }
     }
     // Whoever checks the bytes does so at their end, behind the archive's.
     io::copy(&mut archive.into_inner(), &mut io::sink())?;
     Ok(found)
+}
+
+/// Returns the age header of the index of a locked image.
+fn header_of_index(file: impl Read) -> io::Result<Option<Vec<u8>>> {
+    let mut bytes = Vec::new();
+    file.take(HEAD_LEN as u64 + MAX_BEFORE_CONTENT).read_to_end(&mut bytes)?;
+    Ok(age_header(&bytes).map(ToOwned::to_owned))
 }
 
 /// Returns the age header of the packed program that a file is, if it is one.
@@ -90,6 +105,18 @@ mod tests {
         }
         assert!(!holds_program(layer.as_slice(), &header(&other)).unwrap());
         assert!(!holds_program(layer.as_slice(), b"").unwrap());
+    }
+
+    #[test]
+    fn the_index_of_a_locked_image_is_found_where_it_has_to_be() {
+        let file = packed_under_passphrase(Compression::Lz4);
+        let header = Packed::read(&file).unwrap().header().to_vec();
+        let program = content(&file);
+        let at = program.windows(8).rposition(|part| part == MAGIC).unwrap();
+        let index = &program[at..];
+        let found = |path| holds_program(tar(&[(path, index)]).as_slice(), &header).unwrap();
+        assert!(found(".sealcrate/payload/index"));
+        assert!(!found("elsewhere/index"));
     }
 
     #[test]

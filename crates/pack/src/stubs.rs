@@ -39,7 +39,7 @@ impl fmt::Display for Target {
     }
 }
 
-/// A stub: a whole ELF executable with a place for the payload.
+/// A stub, a whole ELF executable with a place for the payload; or an init, which is one without.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Stub {
     /// The kind of machine that it runs on.
@@ -60,6 +60,12 @@ impl fmt::Debug for Stub {
 /// Returns the stubs that this build has, in the order of their targets.
 pub fn stubs() -> &'static [Stub] {
     STUBS
+}
+
+/// Returns the inits that this build has: what runs first in a locked image, in the order of their
+/// targets.
+pub fn inits() -> &'static [Stub] {
+    INITS
 }
 
 include!(concat!(env!("OUT_DIR"), "/stubs.rs"));

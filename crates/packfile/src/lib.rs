@@ -4,7 +4,8 @@
 //! file (<https://c2sp.org/age>) whose content is the program. This crate reads and writes that
 //! segment, opens the age file, reads key text, and holds both sides of challenge and response. It
 //! knows nothing of ELF files, systems, prompts and compression, allocates nothing, and draws no
-//! random bytes: buffers and randomness come from the caller.
+//! random bytes: buffers and randomness come from the caller. [`index`] is what a locked image has
+//! instead of a program.
 
 #![no_std]
 
@@ -15,6 +16,7 @@ pub mod age;
 mod agreement;
 pub mod challenge;
 mod content;
+pub mod index;
 mod key_text;
 mod parameters;
 pub mod response;

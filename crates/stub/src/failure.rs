@@ -1,217 +1,37 @@
-//! What can go wrong, in words for whoever started the program, and the exit status that it has.
+//! What can go wrong with a packed program beyond what can with every payload.
 
-use core::fmt::{self, Write as _};
-
-use sealcrate_packfile::age::HeaderError;
-use sealcrate_packfile::response::ResponseError;
-use sealcrate_packfile::{KeyTextError, SegmentError};
+use sealcrate_stub_start::system::Errno;
+use sealcrate_stub_start::{self as start, Tell};
 use thiserror::Error;
-
-use crate::system::{Errno, STDERR};
-
-/// The longest message, in bytes: the longest path and some words.
-const MAX_MESSAGE: usize = 5 << 10;
 
 /// Why the program does not start.
 #[derive(Debug, Error)]
 pub(crate) enum Failure {
-    /// The content is authentic, and not what a packer writes.
-    #[error("the payload is damaged: {0}")]
-    Content(&'static str),
-    /// A chunk is not authentic, or some are missing or too many.
-    #[error("the payload is damaged")]
-    Damaged,
-    /// The code is wrong.
-    #[error("the stub has a defect")]
-    Defect,
     /// The program cannot be executed.
     #[error("cannot execute the program: {0}")]
     Execute(Errno),
-    /// The age header is not as it has to be.
-    #[error("the payload is damaged: {0}")]
-    Header(HeaderError),
-    /// The age header was changed.
-    #[error("the payload is damaged: its header was changed")]
-    HeaderChanged,
-    /// Nothing was typed, or it was taken back.
-    #[error("no key: the prompt was ended")]
-    Interrupted,
-    /// A key was found, and cannot be one.
-    #[error("{place} has no key: {error}")]
-    Key {
-        /// Where it was.
-        place: Place,
-        /// Why it cannot.
-        error: KeyTextError,
-    },
-    /// A file that was named cannot be read.
-    #[error("no key: cannot read {}: {error}", Shown(path))]
-    KeyFile {
-        /// The file.
-        path: &'static [u8],
-        /// Why it cannot.
-        error: Errno,
-    },
-    /// More was typed than is taken.
-    #[error("no key: the line is longer than 4096 bytes")]
-    LineTooLong,
     /// The loader that the program asks for is not there.
     #[error("cannot execute the program: the loader that it names is not here")]
     Loader,
-    /// The control group has not enough memory.
-    #[error(
-        "not enough memory: the limit is {limit} MiB, and the program alone takes {needed} MiB"
-    )]
-    MemoryLimit {
-        /// The limit, in MiB.
-        limit: u64,
-        /// What is needed, in MiB.
-        needed: u64,
-    },
-    /// There is no memory for something.
-    #[error("not enough memory for {0}")]
-    Memory(&'static str),
     /// The kernel forbids programs in memory.
     #[error("this machine forbids programs in memory: the setting vm.memfd_noexec is 2")]
     NoExecutableMemory,
-    /// There is no key, and nobody to ask.
-    #[error(
-        "no key: looked at the variables {variable} and {variable}_FILE and for the file {}, and \
-         there is no terminal to ask at",
-        Shown(file)
-    )]
-    NoKey {
-        /// The variable.
-        variable: &'static str,
-        /// The start key file.
-        file: &'static [u8],
-    },
     /// The segment is the stub's own placeholder.
     #[error("there is no program: this is a stub alone")]
     NotPacked,
     /// The file in memory cannot be made, written or sealed.
     #[error("cannot hold the program in memory: {0}")]
     Program(Errno),
-    /// There are no random bytes.
-    #[error("no random bytes: {0}")]
-    Random(Errno),
-    /// What was answered to the challenge opens nothing.
-    #[error("wrong key: {0}")]
-    Response(ResponseError),
-    /// The payload is not as it has to be.
-    #[error("the payload is damaged: {0}")]
-    Segment(SegmentError),
-    /// A signal came at a prompt.
-    #[error("no key: ended by a signal")]
-    Signal(u32),
-    /// The terminal does not work.
-    #[error("no key: the terminal cannot be used: {0}")]
-    Terminal(Errno),
-    /// The key opens nothing.
-    #[error("wrong key{}", From(*.0))]
-    WrongKey(Place),
-    /// An identity was given for a program under a passphrase, or the other way round.
-    #[error("wrong key{}: the program is packed for {packed_for}", From(*place))]
-    WrongKind {
-        /// Where the key was.
-        place: Place,
-        /// What would open it.
-        packed_for: &'static str,
-    },
+    /// The payload cannot be opened.
+    #[error("{0}")]
+    Start(#[from] start::Failure),
 }
 
-/// Where a key was found.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Place {
-    /// In a file.
-    File(&'static [u8]),
-    /// At the terminal.
-    Terminal,
-    /// In a variable.
-    Variable(&'static str),
-}
-
-impl fmt::Display for Place {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl Tell for Failure {
+    fn status(&self) -> u8 {
         match self {
-            Self::File(path) => write!(f, "the file {}", Shown(path)),
-            Self::Terminal => f.write_str("what was typed"),
-            Self::Variable(name) => write!(f, "the variable {name}"),
-        }
-    }
-}
-
-/// Writes where a key comes from, unless it has just been typed.
-struct From(Place);
-
-impl fmt::Display for From {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0 {
-            Place::Terminal => Ok(()),
-            place => write!(f, " in {place}"),
-        }
-    }
-}
-
-/// Bytes as a terminal may show them.
-struct Shown<'a>(&'a [u8]);
-
-impl fmt::Display for Shown<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for byte in self.0 {
-            let is_shown = byte.is_ascii_graphic() || *byte == b' ';
-            f.write_char(if is_shown { char::from(*byte) } else { '?' })?;
-        }
-        Ok(())
-    }
-}
-
-impl Failure {
-    /// Writes one line to standard error.
-    pub(crate) fn say(&self) {
-        let mut line = Line { bytes: [0; MAX_MESSAGE], len: 0 };
-        // What does not fit is cut off.
-        let _ = write!(line, "sealcrate: {self}");
-        let _ = line.write_str("\n");
-        // There is nobody to tell that it cannot be told.
-        let _ = STDERR.write(&line.bytes[..line.len]);
-    }
-
-    /// Returns the exit status.
-    pub(crate) fn status(&self) -> u8 {
-        match self {
-            Self::Interrupted
-            | Self::Key { .. }
-            | Self::KeyFile { .. }
-            | Self::LineTooLong
-            | Self::NoKey { .. }
-            | Self::Response(_)
-            | Self::WrongKey(_)
-            | Self::WrongKind { .. } => 3,
-            Self::Content(_)
-            | Self::Damaged
-            | Self::Header(_)
-            | Self::HeaderChanged
-            | Self::Segment(_) => 5,
-            // As shells tell of a process that was ended by a signal.
-            Self::Signal(signal) => 128 + *signal as u8,
+            Self::Start(failure) => failure.status(),
             _ => 1,
         }
-    }
-}
-
-struct Line {
-    bytes: [u8; MAX_MESSAGE],
-    len: usize,
-}
-
-impl fmt::Write for Line {
-    fn write_str(&mut self, text: &str) -> fmt::Result {
-        // The last byte is for the end of the line.
-        let room = MAX_MESSAGE - 1 - self.len + usize::from(text == "\n");
-        let fits = text.len().min(room);
-        self.bytes[self.len..][..fits].copy_from_slice(&text.as_bytes()[..fits]);
-        self.len += fits;
-        if fits < text.len() { Err(fmt::Error) } else { Ok(()) }
     }
 }

@@ -3,10 +3,10 @@
 use core::ffi::CStr;
 
 use linux_raw_sys::general::MFD_EXEC;
+use sealcrate_stub_start::system::{Errno, File};
+use sealcrate_stub_start::{self as start, Sink, Start};
 
 use crate::failure::Failure;
-use crate::start::Start;
-use crate::system::{Errno, File};
 
 /// How every program begins.
 const ELF: &[u8] = b"\x7fELF";
@@ -26,7 +26,7 @@ impl Program {
         let mut buffer = [0; MAX_NAME + 1];
         let name = &name[..name.len().min(MAX_NAME)];
         buffer[..name.len()].copy_from_slice(name);
-        let name = CStr::from_bytes_until_nul(&buffer).map_err(|_| Failure::Defect)?;
+        let name = CStr::from_bytes_until_nul(&buffer).map_err(|_| start::Failure::Defect)?;
         // Kernels before 6.3 do not know that a file can be for execution or not.
         let made = match File::in_memory(name, MFD_EXEC) {
             Err(Errno::INVALID) => File::in_memory(name, 0),
@@ -39,20 +39,10 @@ impl Program {
         }
     }
 
-    /// Appends some bytes.
-    pub(crate) fn write(&mut self, bytes: &[u8]) -> Result<(), Failure> {
-        // Both decoders and chunks give much more than four bytes at first, if there are so many.
-        if !self.has_begun && !bytes.starts_with(ELF) {
-            return Err(Failure::Content("it holds no program"));
-        }
-        self.has_begun = true;
-        self.file.descriptor().write(bytes).map_err(Failure::Program)
-    }
-
     /// Becomes the program. Returns only where that fails.
     pub(crate) fn run(self, start: &Start) -> Failure {
         if !self.has_begun {
-            return Failure::Content("it holds no program");
+            return start::Failure::Content("it holds no program").into();
         }
         if let Err(errno) = self.file.seal() {
             return Failure::Program(errno);
@@ -63,5 +53,19 @@ impl Program {
             Errno::NO_ENTRY => Failure::Loader,
             errno => Failure::Execute(errno),
         }
+    }
+}
+
+impl Sink for Program {
+    type Error = Failure;
+
+    /// Appends some bytes.
+    fn write(&mut self, bytes: &[u8]) -> Result<(), Failure> {
+        // Both decoders and chunks give much more than four bytes at first, if there are so many.
+        if !self.has_begun && !bytes.starts_with(ELF) {
+            return Err(start::Failure::Content("it holds no program").into());
+        }
+        self.has_begun = true;
+        self.file.descriptor().write(bytes).map_err(Failure::Program)
     }
 }

@@ -9,6 +9,7 @@ mod decoder;
 mod identity;
 mod inspect;
 mod keygen;
+mod lock;
 mod pack;
 mod pull;
 mod push;
@@ -32,6 +33,7 @@ pub(crate) use decoder::DecoderArgs;
 pub(crate) use identity::{IdentityArgs, KeyFile, PasswordSource};
 pub(crate) use inspect::InspectArgs;
 pub(crate) use keygen::KeygenArgs;
+pub(crate) use lock::{LockArgs, UnlockArgs};
 pub(crate) use pack::{PackArgs, RecipientArgs};
 pub(crate) use pull::{PullArgs, ReadingArgs};
 pub(crate) use push::{EncryptionArgs, Output, Protection, PushArgs};
@@ -100,6 +102,15 @@ pub(crate) enum Command {
     Pack(PackArgs),
     /// Get a program back out of a packed one
     Unpack(UnpackArgs),
+    /// Lock an image so that it opens itself when it is started with its key
+    ///
+    /// The locked image is an image like any other: docker pushes, pulls and runs it. Its private
+    /// files are unlocked in memory when it starts. It looks for the key in the variable
+    /// SEALCRATE_KEY, the file that SEALCRATE_KEY_FILE names, the file /run/secrets/sealcrate_key, and
+    /// asks for it on a terminal. Prints what to start it by.
+    Lock(Box<LockArgs>),
+    /// Get the original image back out of a locked one
+    Unlock(UnlockArgs),
     /// Make a new identity, or a strong passphrase
     Keygen(KeygenArgs),
     /// Answer the challenge of a program that was started without its key

@@ -5,11 +5,13 @@ pub(crate) mod copy;
 pub(crate) mod decoder;
 pub(crate) mod inspect;
 pub(crate) mod keygen;
+pub(crate) mod lock;
 pub(crate) mod pack;
 pub(crate) mod pull;
 pub(crate) mod push;
 pub(crate) mod respond;
 pub(crate) mod rewrap;
+pub(crate) mod unlock;
 pub(crate) mod unpack;
 
 use std::fs::File;

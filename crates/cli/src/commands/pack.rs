@@ -12,9 +12,10 @@ use sealcrate_pack::{Packer, Parameters, Privilege, Program, Protection, Recipie
 use serde_json::json;
 
 use super::{cannot_read, open, print, print_file};
-use crate::args::{Output, PackArgs, RecipientArgs};
+use crate::args::{Output, PackArgs, PassphraseArgs, RecipientArgs};
 use crate::destination::{Destination, Existing};
 use crate::failure::{Privileged, Usage};
+use crate::keys::Ambient;
 use crate::session::Local;
 use crate::{keys, report, talk};
 
@@ -60,7 +61,8 @@ pub(crate) fn run(args: &PackArgs, local: &Local) -> Result<()> {
         ));
     }
 
-    let protection = protection(args, local)?;
+    let opening = Opening { ask: args.ask, work_factor: args.work_factor };
+    let protection = protection(&args.recipients, &args.passphrase, &opening, &local.keys)?;
     let packer = Packer { parameters, protection: &protection, compression: args.compress.into() };
     let packed = destination.create(0o600)?;
     file.rewind().with_context(|| cannot_read(path))?;
@@ -108,9 +110,22 @@ fn check_privileges(file: &File, existing: Existing) -> Result<()> {
     }
 }
 
-/// Returns what will open the packed program.
-fn protection(args: &PackArgs, local: &Local) -> Result<Protection> {
-    let RecipientArgs { recipient, recipients_file } = &args.recipients;
+/// How a passphrase is taken that opens something when it starts.
+pub(super) struct Opening {
+    /// Whether it is asked for, whatever the environment says.
+    pub(super) ask: bool,
+    /// How much work it is to try one.
+    pub(super) work_factor: u8,
+}
+
+/// Returns what will open a packed program or locked image.
+pub(super) fn protection(
+    recipients: &RecipientArgs,
+    passphrase: &PassphraseArgs,
+    opening: &Opening,
+    ambient: &Ambient,
+) -> Result<Protection> {
+    let RecipientArgs { recipient, recipients_file } = recipients;
     if !recipient.is_empty() || !recipients_file.is_empty() {
         let typed = recipient.iter().map(|text| text.as_str().parse().context("--recipient"));
         let mut recipients = typed.collect::<Result<Vec<Recipient>>>()?;
@@ -119,19 +134,19 @@ fn protection(args: &PackArgs, local: &Local) -> Result<Protection> {
         }
         return Protection::recipients(recipients).map_err(|error| Usage(error.to_string()).into());
     }
-    let passphrase = match keys::named(&args.passphrase)? {
+    let passphrase = match keys::named(passphrase)? {
         Some(passphrase) => passphrase,
-        None if args.ask => keys::ask_twice()?,
-        None => local.keys.to_encrypt(&args.passphrase)?,
+        None if opening.ask => keys::ask_twice()?,
+        None => ambient.to_encrypt(passphrase)?,
     };
     let text = String::from_utf8_lossy(passphrase.as_bytes());
     if text.chars().count() < SHORT {
         talk::warn(format!(
             "a passphrase of less than {SHORT} characters can be found by trial by anybody who has \
-             the packed program: `sealcrate keygen --passphrase` makes a strong one",
+             what is written: `sealcrate keygen --passphrase` makes a strong one",
         ));
     }
-    Ok(Protection::passphrase(passphrase.as_bytes(), args.work_factor)?)
+    Ok(Protection::passphrase(passphrase.as_bytes(), opening.work_factor)?)
 }
 
 /// Reads a file with a recipient on each line that is neither blank nor a comment.
@@ -148,7 +163,7 @@ fn recipients_in(path: &Path) -> Result<Vec<Recipient>> {
 }
 
 /// Reads a small file whole.
-fn read_text(path: &Path) -> Result<Vec<u8>> {
+pub(super) fn read_text(path: &Path) -> Result<Vec<u8>> {
     let mut bytes = Vec::new();
     open(path)?.take(MAX_TEXT + 1).read_to_end(&mut bytes).with_context(|| cannot_read(path))?;
     anyhow::ensure!(bytes.len() as u64 <= MAX_TEXT, "{} is longer than 64 KiB", path.display());

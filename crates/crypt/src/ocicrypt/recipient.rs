@@ -60,7 +60,7 @@ impl Recipient {
     /// # Errors
     /// What is no certificate of an RSA key.
     pub fn pkcs7(file: &[u8]) -> Result<Self, CertificateError> {
-        Ok(Self(Kind::Pkcs7(Certificate::parse(file)?)))
+        Ok(Self::of(Kind::Pkcs7(Certificate::parse(file)?)))
     }
 
     /// Wraps `content`, the private options of a layer with the key `key`.

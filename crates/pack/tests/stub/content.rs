@@ -52,11 +52,13 @@ fn programs_are_read_from_zstd_frames_of_every_level() {
 
 #[test]
 fn what_is_no_program_is_refused() {
+    for content in [&b""[..], b"#!/bin/sh\necho it runs\n"] {
+        let told = "the payload is damaged: it holds nothing that is known";
+        assert_eq!(run(content).failed(5), told, "{content:?}");
+    }
     let told = "the payload is damaged: it holds no program";
     let independent = || FrameInfo::new().block_mode(BlockMode::Independent);
     for content in [
-        Vec::new(),
-        b"#!/bin/sh\necho it runs\n".to_vec(),
         lz4(b"#!/bin/sh\n", independent()),
         lz4(b"", independent()),
         zstd::encode_all(&b"#!/bin/sh\n"[..], 3).unwrap(),
@@ -80,7 +82,7 @@ fn frames_that_are_cut_or_followed_by_something_are_refused() {
             let done = run(&frame[..len]);
             assert!(done.failed(5).starts_with("the payload is damaged: it "), "{len}: {done:?}");
         }
-        let told = "the payload is damaged: something follows the program";
+        let told = "the payload is damaged: something follows its end";
         assert_eq!(run(&[&frame[..], &frame[..]].concat()).failed(5), told);
         assert_eq!(run(&[&frame[..], &[0]].concat()).failed(5), told);
     }

@@ -24,7 +24,7 @@ fn wrong_key_is_told_and_has_a_status() {
     let done = Done::of(packed.command(["x"]).env("BP_FILE", &file));
     assert_eq!(done.failed(3), format!("wrong key in the file {}", file.display()));
     let identity = text_of(&Identity::generate());
-    let told = "wrong key in the variable BP: the program is packed for a passphrase";
+    let told = "wrong key in the variable BP: only a passphrase opens it";
     assert_eq!(packed.run(&identity, &["x"]).failed(3), told);
 }
 
@@ -48,7 +48,7 @@ fn identities_open_what_is_packed_for_one_of_them() {
     let several = format!("# created: today\n{others}\n\n{mine}\n");
     assert_eq!(packed.run(&several, &["x"]).output(), "x\n");
     assert_eq!(packed.run(&others, &["x"]).failed(3), "wrong key in the variable BP");
-    let told = "wrong key in the variable BP: the program is packed for an age identity";
+    let told = "wrong key in the variable BP: only an age identity opens it";
     assert_eq!(packed.run("secret", &["x"]).failed(3), told);
     let mistyped = mine.replacen("AGE-SECRET-KEY-1", "AGE-SECRET-KEY-1Q", 1);
     let told = "the variable BP has no key: line 1 is no age identity: a character is wrong or \

@@ -1,0 +1,131 @@
+//! The arguments of `lock` and `unlock`.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use sealcrate_image::{Location, Platform, Reference};
+use sealcrate_pack::{DEFAULT_WORK_FACTOR, MAX_WORK_FACTOR, MIN_WORK_FACTOR};
+
+use super::common::{location, platform};
+use super::push::Output;
+use super::{CompressionArgs, PassphraseArgs, RecipientArgs, RegistryArgs, SelectionArgs};
+
+#[derive(Debug, Args)]
+pub(crate) struct LockArgs {
+    /// The image, in the Docker engine unless --from says where
+    #[arg(value_name = "IMAGE", required_unless_present = "from")]
+    pub(crate) image: Option<Reference>,
+    /// Take the image from here instead of from the Docker engine
+    #[arg(long, value_name = "LOCATION", value_parser = location, conflicts_with = "image")]
+    pub(crate) from: Option<Location>,
+    /// Name the locked image in the Docker engine
+    #[arg(short, long, value_name = "NAME", required_unless_present = "to")]
+    pub(crate) tag: Option<Reference>,
+    /// Write the locked image here instead of to the Docker engine
+    #[arg(long, value_name = "LOCATION", value_parser = location, conflicts_with = "tag")]
+    pub(crate) to: Option<Location>,
+    /// Of several platforms, take this one: OS/ARCH[/VARIANT]
+    #[arg(long, value_name = "PLATFORM", value_parser = platform)]
+    pub(crate) platform: Option<Platform>,
+    /// Lock without device nodes, set-ID bits and file capabilities
+    #[arg(long)]
+    pub(crate) force: bool,
+    /// How the result is printed
+    #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
+    pub(crate) output: Output,
+    #[command(flatten)]
+    pub(crate) paths: PathArgs,
+    #[command(flatten)]
+    pub(crate) start: LockedStartArgs,
+    #[command(flatten)]
+    pub(crate) selection: SelectionArgs,
+    #[command(flatten)]
+    pub(crate) recipients: RecipientArgs,
+    #[command(flatten)]
+    pub(crate) passphrase: PassphraseArgs,
+    /// How much work it is to try a passphrase: 2^N KiB of memory
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = DEFAULT_WORK_FACTOR,
+        conflicts_with_all = ["recipient", "recipients_file"],
+        help_heading = "Passphrase",
+        value_parser = clap::value_parser!(u8)
+            .range(i64::from(MIN_WORK_FACTOR)..=i64::from(MAX_WORK_FACTOR))
+    )]
+    pub(crate) work_factor: u8,
+    #[command(flatten)]
+    pub(crate) compression: CompressionArgs,
+    #[command(flatten)]
+    pub(crate) registry: RegistryArgs,
+}
+
+/// Which paths of an image stay where they are.
+#[derive(Debug, Args)]
+pub(crate) struct PathArgs {
+    /// Leave this private file or folder in clear (repeatable)
+    #[arg(long, value_name = "PATH", help_heading = "Paths")]
+    pub(crate) public: Vec<String>,
+    /// Keep this folder one that something can be mounted at (repeatable)
+    #[arg(long, value_name = "PATH", help_heading = "Paths")]
+    pub(crate) mountpoint: Vec<String>,
+    /// Make no volume of this path, though the image does (repeatable)
+    #[arg(long, value_name = "PATH", help_heading = "Paths")]
+    pub(crate) drop_volume: Vec<String>,
+}
+
+/// What a locked image does when it starts.
+#[derive(Debug, Args)]
+pub(crate) struct LockedStartArgs {
+    /// Look for the key in this variable, then in the file that NAME_FILE names
+    #[arg(
+        long = "env",
+        value_name = "NAME",
+        default_value = "SEALCRATE_KEY",
+        help_heading = "At the start"
+    )]
+    pub(crate) variable: String,
+    /// Then in this file, instead of /run/secrets/ and the variable's name in lower case
+    #[arg(long, value_name = "PATH", help_heading = "At the start")]
+    pub(crate) start_key_file: Option<PathBuf>,
+    /// Show the text in this file before asking for the key on a terminal
+    #[arg(short, long, value_name = "FILE", help_heading = "At the start")]
+    pub(crate) banner: Option<PathBuf>,
+    /// Allow that the private files are unlocked on a disk
+    #[arg(long, help_heading = "At the start")]
+    pub(crate) allow_disk: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct UnlockArgs {
+    /// The locked image, in the Docker engine unless --from says where
+    #[arg(value_name = "IMAGE", required_unless_present = "from")]
+    pub(crate) image: Option<Reference>,
+    /// Take the image from here instead of from the Docker engine
+    #[arg(long, value_name = "LOCATION", value_parser = location, conflicts_with = "image")]
+    pub(crate) from: Option<Location>,
+    /// Name the original image in the Docker engine, instead of giving it the locked one's name
+    #[arg(short, long, value_name = "NAME")]
+    pub(crate) tag: Option<Reference>,
+    /// Write the original image here instead of to the Docker engine
+    #[arg(long, value_name = "LOCATION", value_parser = location, conflicts_with = "tag")]
+    pub(crate) to: Option<Location>,
+    /// Write the original image to a registry, if --to says so
+    #[arg(long)]
+    pub(crate) publish_decrypted: bool,
+    /// Of several platforms, take this one: OS/ARCH[/VARIANT]
+    #[arg(long, value_name = "PLATFORM", value_parser = platform)]
+    pub(crate) platform: Option<Platform>,
+    /// How the result is printed
+    #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
+    pub(crate) output: Output,
+    /// Unlock it with the identities in this file ("-" is standard input)
+    #[arg(short, long, value_name = "FILE", conflicts_with = "passphrase")]
+    pub(crate) identity: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) passphrase: PassphraseArgs,
+    #[command(flatten)]
+    pub(crate) compression: CompressionArgs,
+    #[command(flatten)]
+    pub(crate) registry: RegistryArgs,
+}

@@ -1,0 +1,369 @@
+//! The difference between the tree that the clear layers give and the tree that all layers give.
+//!
+//! What the clear tree lacks, or has otherwise, is private. It will be unlocked in a folder of its
+//! own, under the same path, and the skeleton leads there.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
+
+use thiserror::Error;
+
+use crate::links::{in_place, relocated};
+use crate::{
+    Changes, Inode, InodeKind, Metadata, Node, Privileges, Rules, Skeleton, SkeletonEntry,
+    SkeletonKind, Tree, TreeError, TreePath,
+};
+
+/// Where our own files are, which no image may have.
+const OURS: &[u8] = b".sealcrate";
+
+/// The extended attribute of file capabilities. capabilities(7).
+const CAPABILITIES: &[u8] = b"security.capability";
+
+/// What makes the clear layers of an image the whole image.
+#[derive(Debug)]
+pub struct Difference {
+    /// What is laid over the clear layers.
+    pub skeleton: Skeleton,
+    /// What is unlocked, folders before what lies in them.
+    pub unlocked: Vec<Unlocked>,
+    /// What was left out, since nothing in memory can have it.
+    pub left_out: Vec<Problem>,
+    /// The tree that all layers give.
+    pub whole: Tree,
+}
+
+/// Something that is unlocked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unlocked {
+    /// Its path in the image, and in the unlock folder.
+    pub path: TreePath,
+    /// Its properties.
+    pub metadata: Metadata,
+    /// What it is.
+    pub kind: UnlockedKind,
+}
+
+/// What something is that is unlocked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum UnlockedKind {
+    /// A named pipe.
+    Fifo,
+    /// A file, out of the plain tar file of a layer.
+    File {
+        /// The layer's place.
+        layer: usize,
+        /// Where the content begins.
+        offset: u64,
+        /// How many bytes it has.
+        len: u64,
+    },
+    /// A folder.
+    Folder,
+    /// Another name for a file that was unlocked before, under this path.
+    HardLink(TreePath),
+    /// A symbolic link, and what it says.
+    Symlink(Vec<u8>),
+}
+
+impl Difference {
+    /// Compares trees: `layers` are all layers, lowest first, and `private` the places of those that
+    /// are locked.
+    ///
+    /// # Errors
+    /// Layers that cannot be laid over each other; what cannot be locked, all of it.
+    pub fn of(
+        layers: &[Changes],
+        private: &BTreeSet<usize>,
+        rules: &Rules,
+    ) -> Result<Self, DifferenceError> {
+        let (mut clear, mut whole) = (Tree::default(), Tree::default());
+        for (place, changes) in layers.iter().enumerate() {
+            whole.apply(place, changes)?;
+            if !private.contains(&place) {
+                clear.apply(place, changes).map_err(DifferenceError::ClearLayer)?;
+            }
+        }
+        for folder in rules.volumes.iter().chain(&rules.mountpoints) {
+            whole.make_folder(folder)?;
+        }
+        let mut aliases = HashMap::new();
+        collect_clear(&TreePath::default(), clear.root(), whole.root(), &mut aliases);
+        let mut walk = Walk {
+            private,
+            rules,
+            whole: &whole,
+            aliases,
+            unlocked_inodes: HashMap::new(),
+            skeleton: Vec::new(),
+            unlocked: Vec::new(),
+            problems: Vec::new(),
+            left_out: Vec::new(),
+        };
+        walk.compare(&TreePath::default(), Some(clear.root()), Some(whole.root()));
+        let Walk { skeleton, unlocked, problems, left_out, .. } = walk;
+        if problems.is_empty() {
+            let skeleton = Skeleton(skeleton);
+            Ok(Self { skeleton, unlocked, left_out, whole })
+        } else {
+            Err(DifferenceError::Problems(problems))
+        }
+    }
+}
+
+/// Finds the names in the clear of what has some.
+fn collect_clear(
+    path: &TreePath,
+    clear: &Node,
+    whole: &Node,
+    aliases: &mut HashMap<(usize, usize), TreePath>,
+) {
+    match (clear, whole) {
+        (Node::Folder { children: clear, .. }, Node::Folder { children: whole, .. }) => {
+            for (name, child) in clear {
+                if let Some(other) = whole.get(name) {
+                    collect_clear(&path.join(name), child, other, aliases);
+                }
+            }
+        }
+        (Node::Leaf { inode: clear, .. }, Node::Leaf { inode: whole, .. })
+            if clear.id == whole.id =>
+        {
+            aliases.entry(clear.id).or_insert_with(|| path.clone());
+        }
+        _ => {}
+    }
+}
+
+struct Walk<'a> {
+    private: &'a BTreeSet<usize>,
+    rules: &'a Rules,
+    whole: &'a Tree,
+    /// Names in the clear.
+    aliases: HashMap<(usize, usize), TreePath>,
+    /// The first names of what is unlocked.
+    unlocked_inodes: HashMap<(usize, usize), TreePath>,
+    skeleton: Vec<SkeletonEntry>,
+    unlocked: Vec<Unlocked>,
+    problems: Vec<Problem>,
+    left_out: Vec<Problem>,
+}
+
+impl Walk<'_> {
+    /// Compares what is at a path in the clear tree and in the whole one.
+    fn compare(&mut self, path: &TreePath, clear: Option<&Node>, whole: Option<&Node>) {
+        match whole {
+            None => self.skeleton(path, SkeletonKind::Whiteout),
+            Some(Node::Folder { metadata, children }) => match clear {
+                Some(Node::Folder { metadata: was, children: clear }) => {
+                    self.folder(path, metadata, children, clear, was == metadata);
+                }
+                _ if self.rules.keeps_folder(path) => {
+                    self.folder(path, metadata, children, &BTreeMap::new(), false);
+                }
+                _ => match self.rules.volume_of(path) {
+                    Some(volume) => {
+                        self.problems.push(Problem::Volume(path.clone(), volume.clone()));
+                    }
+                    None => {
+                        self.skeleton(path, SkeletonKind::Link);
+                        self.unlock_folder(path, path, metadata, children);
+                    }
+                },
+            },
+            Some(Node::Leaf { inode, .. }) => match clear {
+                Some(Node::Leaf { inode: clear, .. }) if clear.id == inode.id => {}
+                _ => self.private_leaf(path, inode),
+            },
+        }
+    }
+
+    /// Compares what lies in a folder that stays one. It is told of where something in it changes,
+    /// with its properties, since a layer that says nothing of them may change them.
+    fn folder(
+        &mut self,
+        path: &TreePath,
+        metadata: &Metadata,
+        whole: &BTreeMap<Vec<u8>, Node>,
+        clear: &BTreeMap<Vec<u8>, Node>,
+        is_as_it_was: bool,
+    ) {
+        let (skeleton_at, unlocked_at) = (self.skeleton.len(), self.unlocked.len());
+        self.skeleton(path, SkeletonKind::Folder(metadata.clone()));
+        self.unlock(path, metadata, UnlockedKind::Folder);
+        if !self.rules.is_covered(path) {
+            let names: BTreeSet<_> = whole.keys().chain(clear.keys()).collect();
+            for name in names {
+                if path.as_bytes().is_empty() && name.as_slice() == OURS {
+                    self.problems.push(Problem::Ours);
+                    continue;
+                }
+                self.compare(&path.join(name), clear.get(name), whole.get(name));
+            }
+        }
+        let is_root = path.as_bytes().is_empty();
+        if is_as_it_was && (is_root || self.skeleton.len() == skeleton_at + 1) {
+            self.skeleton.remove(skeleton_at);
+        }
+        if self.unlocked.len() == unlocked_at + 1 {
+            self.unlocked.truncate(unlocked_at);
+        }
+    }
+
+    fn private_leaf(&mut self, path: &TreePath, inode: &Arc<Inode>) {
+        if self.rules.is_public(path) || self.rules.keeps_link(path) {
+            if inode.kind == InodeKind::Device {
+                return self.without_privilege(Problem::Device(path.clone()));
+            }
+            let public = match &inode.kind {
+                InodeKind::Symlink(target) => Arc::new(Inode {
+                    id: inode.id,
+                    metadata: inode.metadata.clone(),
+                    kind: InodeKind::Symlink(in_place(self.whole, path, target)),
+                }),
+                _ => Arc::clone(inode),
+            };
+            return self.skeleton(path, SkeletonKind::Public(public));
+        }
+        if self.rules.is_of_engines(path) {
+            self.problems.push(Problem::OfEngines(path.clone()));
+        } else if let Some(volume) = self.rules.volume_of(path) {
+            self.problems.push(Problem::Volume(path.clone(), volume.clone()));
+        } else if self.unlock_leaf(path, inode, None) {
+            self.skeleton(path, SkeletonKind::Link);
+        }
+    }
+
+    /// Unlocks a folder that is one link, and all that lies in it.
+    fn unlock_folder(
+        &mut self,
+        linked: &TreePath,
+        path: &TreePath,
+        metadata: &Metadata,
+        children: &BTreeMap<Vec<u8>, Node>,
+    ) {
+        self.unlock(path, metadata, UnlockedKind::Folder);
+        for (name, child) in children {
+            let path = path.join(name);
+            match child {
+                Node::Folder { metadata, children } => {
+                    self.unlock_folder(linked, &path, metadata, children);
+                }
+                Node::Leaf { inode, .. } => {
+                    self.unlock_leaf(&path, inode, Some(linked));
+                }
+            }
+        }
+    }
+
+    /// Unlocks something that is no folder, and tells whether that can be done.
+    fn unlock_leaf(&mut self, path: &TreePath, inode: &Inode, linked: Option<&TreePath>) -> bool {
+        let metadata = &inode.metadata;
+        let is_link = matches!(inode.kind, InodeKind::Symlink(_));
+        if !is_link && !self.private.contains(&inode.id.0) {
+            // It is another name for a file that is in the clear, and can only lead there.
+            let Some(alias) = self.aliases.get(&inode.id) else {
+                self.problems.push(Problem::HiddenTarget(path.clone()));
+                return false;
+            };
+            let target = [b"/", alias.as_bytes()].concat();
+            self.unlock(path, metadata, UnlockedKind::Symlink(target));
+            return true;
+        }
+        let kind = match &inode.kind {
+            InodeKind::Device => {
+                self.without_privilege(Problem::Device(path.clone()));
+                return false;
+            }
+            InodeKind::Symlink(target) => {
+                UnlockedKind::Symlink(relocated(self.whole, path, target, linked))
+            }
+            InodeKind::Fifo => UnlockedKind::Fifo,
+            InodeKind::File { offset, len } => {
+                if metadata.mode & 0o4000 != 0 || metadata.mode & 0o2010 == 0o2010 {
+                    self.without_privilege(Problem::SetId(path.clone()));
+                }
+                if metadata.xattrs.contains_key(CAPABILITIES) {
+                    self.without_privilege(Problem::Capabilities(path.clone()));
+                }
+                match self.unlocked_inodes.get(&inode.id) {
+                    Some(first) => UnlockedKind::HardLink(first.clone()),
+                    None => {
+                        self.unlocked_inodes.insert(inode.id, path.clone());
+                        UnlockedKind::File { layer: inode.id.0, offset: *offset, len: *len }
+                    }
+                }
+            }
+        };
+        self.unlock(path, metadata, kind);
+        true
+    }
+
+    fn without_privilege(&mut self, problem: Problem) {
+        match self.rules.privileges {
+            Privileges::LeaveOut => self.left_out.push(problem),
+            Privileges::Refuse => self.problems.push(problem),
+        }
+    }
+
+    fn skeleton(&mut self, path: &TreePath, kind: SkeletonKind) {
+        self.skeleton.push(SkeletonEntry { path: path.clone(), kind });
+    }
+
+    fn unlock(&mut self, path: &TreePath, metadata: &Metadata, kind: UnlockedKind) {
+        self.unlocked.push(Unlocked { path: path.clone(), metadata: metadata.clone(), kind });
+    }
+}
+
+/// Something that cannot be locked.
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Problem {
+    /// Nothing in memory can have them.
+    #[error("{0} has file capabilities, which have no effect in memory")]
+    Capabilities(TreePath),
+    /// Nothing in memory can be one.
+    #[error("{0} is a device node")]
+    Device(TreePath),
+    /// A hard link of a private layer leads to a clear file that a later layer hides.
+    #[error("{0} is a hard link to a file of a clear layer that no path leads to any more")]
+    HiddenTarget(TreePath),
+    /// Engines read or write it.
+    #[error("{0} is private, but read or written by engines")]
+    OfEngines(TreePath),
+    /// The image has what only locked images have.
+    #[error("the image has a /.sealcrate: it is locked already")]
+    Ours,
+    /// Nothing in memory can have it.
+    #[error("{0} is set-user-ID or set-group-ID, which has no effect in memory")]
+    SetId(TreePath),
+    /// Engines copy what lies there.
+    #[error("{0} is private, but lies in the volume {1}")]
+    Volume(TreePath, TreePath),
+}
+
+/// Why an image cannot be locked.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum DifferenceError {
+    /// The clear layers cannot stand alone.
+    #[error("a clear layer needs a private one: {0}")]
+    ClearLayer(#[source] TreeError),
+    /// Some paths stand against it.
+    #[error("{}", list(.0))]
+    Problems(Vec<Problem>),
+    /// The layers do not fit together.
+    #[error("{0}")]
+    Tree(#[from] TreeError),
+}
+
+/// How many problems are told of.
+const SHOWN: usize = 10;
+
+fn list(problems: &[Problem]) -> String {
+    let mut shown: Vec<_> = problems.iter().take(SHOWN).map(ToString::to_string).collect();
+    if problems.len() > SHOWN {
+        shown.push(format!("and {} more", problems.len() - SHOWN));
+    }
+    shown.join("; ")
+}

@@ -1,0 +1,68 @@
+//! From what is unlocked to the index of the locked image.
+
+use sealcrate_packfile::index::{
+    Attributes, Entry, EntryKind, IndexLayer, Properties, UnlockOn, index_head, write_index,
+};
+use zeroize::Zeroizing;
+
+use crate::config::PrivateHalf;
+use crate::{Unlocked, UnlockedKind};
+
+/// Writes an index.
+pub(crate) fn encode(
+    unlock_on: UnlockOn,
+    command: &PrivateHalf,
+    config: &[u8],
+    layers: &[IndexLayer<'_>],
+    unlocked: &[Unlocked],
+) -> Zeroizing<Vec<u8>> {
+    let mut unlocked: Vec<&Unlocked> = unlocked.iter().collect();
+    // Stable: folders stay before what lies in them.
+    unlocked.sort_by_key(|entry| match entry.kind {
+        UnlockedKind::Folder => (0, 0, 0, 0),
+        UnlockedKind::File { layer, offset, len } => (1, layer, offset, len),
+        UnlockedKind::Fifo => (2, 0, 0, 0),
+        UnlockedKind::Symlink(_) => (3, 0, 0, 0),
+        UnlockedKind::HardLink(_) => (4, 0, 0, 0),
+    });
+    let attributes: Vec<Vec<u8>> = unlocked.iter().map(|entry| attributes(entry)).collect();
+    let entries = unlocked.iter().zip(&attributes).map(|(unlocked, attributes)| {
+        let metadata = &unlocked.metadata;
+        Entry {
+            path: unlocked.path.as_bytes(),
+            properties: Properties {
+                mode: metadata.mode,
+                uid: metadata.uid,
+                gid: metadata.gid,
+                seconds: metadata.modified.seconds,
+                nanoseconds: metadata.modified.nanoseconds,
+                attributes: Attributes::parse(attributes).expect("they have just been written"),
+            },
+            kind: match &unlocked.kind {
+                UnlockedKind::Fifo => EntryKind::Fifo,
+                UnlockedKind::File { layer, offset, len } => {
+                    let layer = u32::try_from(*layer).expect("an image has few layers");
+                    EntryKind::File { layer, offset: *offset, len: *len }
+                }
+                UnlockedKind::Folder => EntryKind::Folder,
+                UnlockedKind::HardLink(target) => EntryKind::HardLink(target.as_bytes()),
+                UnlockedKind::Symlink(target) => EntryKind::Symlink(target),
+            },
+        }
+    });
+    let mut parts = Zeroizing::new(Vec::new());
+    let layers = layers.iter().copied();
+    write_index(unlock_on, &command.command(), config, layers, entries, &mut *parts);
+    let mut index = Zeroizing::new(Vec::with_capacity(parts.len() + 16));
+    index.extend(index_head(parts.len() as u64));
+    index.extend(parts.iter());
+    index
+}
+
+fn attributes(unlocked: &Unlocked) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let attributes = unlocked.metadata.xattrs.iter();
+    let attributes = attributes.map(|(name, value)| (name.as_slice(), value.as_slice()));
+    Attributes::write(attributes, &mut bytes);
+    bytes
+}

@@ -1,0 +1,192 @@
+//! Layers as changes: what the tar file of one says, entry by entry.
+//!
+//! OCI image specification, "Image Layer Filesystem Changeset". Contents are not kept, only where in
+//! the tar file they are.
+
+use std::collections::BTreeMap;
+use std::io::{self, Read};
+use std::sync::Arc;
+
+use tar::EntryType;
+use thiserror::Error;
+
+use crate::{Inode, InodeKind, Metadata, PathError, Time, TreePath};
+
+/// More entries are in no image.
+const MAX_ENTRIES: usize = 1 << 20;
+
+/// The most bytes of extended attributes of one file.
+const MAX_XATTRS: usize = 64 << 10;
+
+/// How the name of a whiteout begins.
+pub(crate) const WHITEOUT: &[u8] = b".wh.";
+
+/// How the names begin that whiteouts have for themselves.
+const WHITEOUT_META: &[u8] = b".wh..wh.";
+
+/// What makes a folder opaque.
+const OPAQUE: &[u8] = b".wh..wh..opq";
+
+/// How PAX records of extended attributes are called.
+const XATTR: &str = "SCHILY.xattr.";
+
+/// One thing that a layer does.
+#[derive(Clone, Debug)]
+pub enum Change {
+    /// Makes a folder, or gives one other properties.
+    Folder(TreePath, Metadata),
+    /// Gives a file of the layer or of one below another name.
+    HardLink(TreePath, TreePath),
+    /// Empties a folder of the layers below.
+    Opaque(TreePath),
+    /// Puts something that is no folder.
+    Put(TreePath, Arc<Inode>),
+    /// Removes what layers below have put.
+    Whiteout(TreePath),
+}
+
+/// All that a layer does, in its order.
+#[derive(Clone, Debug, Default)]
+pub struct Changes(pub Vec<Change>);
+
+impl Changes {
+    /// Reads the plain tar file of the layer at `place`, lowest first from 0, to its end.
+    ///
+    /// # Errors
+    /// Those of reading; a tar file that is none, or that no file system can take.
+    pub fn read(place: usize, tar: impl Read) -> Result<Self, LayerError> {
+        let mut archive = tar::Archive::new(tar);
+        let mut changes = Vec::new();
+        for entry in archive.entries()? {
+            let mut entry = entry?;
+            if changes.len() == MAX_ENTRIES {
+                return Err(LayerError::TooManyEntries);
+            }
+            if let Some(change) = change(place, changes.len(), &mut entry)? {
+                changes.push(change);
+            }
+        }
+        // Whoever checks the bytes does so at their end, behind the archive's.
+        io::copy(&mut archive.into_inner(), &mut io::sink())?;
+        Ok(Self(changes))
+    }
+}
+
+fn change(
+    place: usize,
+    number: usize,
+    entry: &mut tar::Entry<'_, impl Read>,
+) -> Result<Option<Change>, LayerError> {
+    let path = TreePath::parse(&entry.path_bytes())?;
+    let name = path.name();
+    if name == OPAQUE {
+        return Ok(Some(Change::Opaque(path.parent().unwrap_or_default())));
+    }
+    if name.starts_with(WHITEOUT_META) {
+        return Ok(None);
+    }
+    if let Some(name) = name.strip_prefix(WHITEOUT) {
+        let folder = path.parent().unwrap_or_default();
+        let removed = TreePath::parse(&[folder.as_bytes(), b"/", name].concat())?;
+        if name.is_empty() || removed == folder {
+            return Err(LayerError::Whiteout(path));
+        }
+        return Ok(Some(Change::Whiteout(removed)));
+    }
+    let target = entry.link_name_bytes().map(|target| target.into_owned());
+    let kind = match entry.header().entry_type() {
+        EntryType::Directory => {
+            return Ok(Some(Change::Folder(path, metadata(entry)?)));
+        }
+        EntryType::Link => {
+            let target = target.ok_or_else(|| LayerError::NoTarget(path.clone()))?;
+            return Ok(Some(Change::HardLink(path, TreePath::parse(&target)?)));
+        }
+        EntryType::Regular | EntryType::Continuous => {
+            InodeKind::File { offset: entry.raw_file_position(), len: entry.size() }
+        }
+        EntryType::Symlink => match target {
+            Some(target) if !target.is_empty() && !target.contains(&0) => {
+                InodeKind::Symlink(target)
+            }
+            _ => return Err(LayerError::NoTarget(path)),
+        },
+        EntryType::Fifo => InodeKind::Fifo,
+        EntryType::Block | EntryType::Char => InodeKind::Device,
+        EntryType::XGlobalHeader => return Ok(None),
+        other => return Err(LayerError::Kind(path, other.as_byte())),
+    };
+    if path == TreePath::default() {
+        return Err(LayerError::Root);
+    }
+    let metadata = metadata(entry)?;
+    Ok(Some(Change::Put(path, Arc::new(Inode { id: (place, number), metadata, kind }))))
+}
+
+fn metadata(entry: &mut tar::Entry<'_, impl Read>) -> Result<Metadata, LayerError> {
+    let mut xattrs = BTreeMap::new();
+    let mut modified = None;
+    if let Some(records) = entry.pax_extensions()? {
+        for record in records {
+            let record = record?;
+            let Ok(key) = record.key() else { continue };
+            if let Some(name) = key.strip_prefix(XATTR) {
+                xattrs.insert(name.as_bytes().to_vec(), record.value_bytes().to_vec());
+            } else if key == "mtime" {
+                modified = record.value().ok().and_then(Time::parse);
+            }
+        }
+    }
+    if xattrs.iter().map(|(name, value)| name.len() + value.len()).sum::<usize>() > MAX_XATTRS {
+        return Err(LayerError::Attributes(TreePath::parse(&entry.path_bytes())?));
+    }
+    let header = entry.header();
+    let fields = header.as_old();
+    let number = |value: u64| u32::try_from(value).unwrap_or(u32::MAX);
+    let uid = number(unless_blank(&fields.uid, || header.uid())?);
+    let gid = number(unless_blank(&fields.gid, || header.gid())?);
+    let mode = unless_blank(&fields.mode, || header.mode().map(u64::from))?;
+    let modified = match modified {
+        Some(modified) => modified,
+        None => {
+            let seconds = unless_blank(&fields.mtime, || header.mtime())?;
+            Time { seconds: seconds as i64, nanoseconds: 0 }
+        }
+    };
+    Ok(Metadata { mode: number(mode) & 0o7777, uid, gid, modified, xattrs })
+}
+
+/// Reads a number. Where nothing is written, engines take it for zero.
+fn unless_blank(field: &[u8], read: impl FnOnce() -> io::Result<u64>) -> io::Result<u64> {
+    if field.iter().all(|byte| matches!(byte, 0 | b' ')) { Ok(0) } else { read() }
+}
+
+/// Why a layer cannot be understood.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum LayerError {
+    /// It has more attributes than file systems take.
+    #[error("{0} has more than 64 KiB of extended attributes")]
+    Attributes(TreePath),
+    /// It cannot be read, or is no tar file.
+    #[error("{0}")]
+    Io(#[from] io::Error),
+    /// It is of a kind that images do not have, or that cannot be found again in the tar file.
+    #[error("{0} is of a kind that cannot be locked ({1:#04x} in the tar file)")]
+    Kind(TreePath, u8),
+    /// A link leads nowhere.
+    #[error("the link {0} has no target")]
+    NoTarget(TreePath),
+    /// A path leads elsewhere, or is too long.
+    #[error("{0}")]
+    Path(#[from] PathError),
+    /// The root is something else than a folder.
+    #[error("a layer makes something of the root that is no folder")]
+    Root,
+    /// There are too many.
+    #[error("a layer has more than {MAX_ENTRIES} entries")]
+    TooManyEntries,
+    /// It would remove nothing that has a name.
+    #[error("the whiteout {0} is malformed")]
+    Whiteout(TreePath),
+}

@@ -1,0 +1,32 @@
+//! Locks images: what is private of one is put aside, so that the image opens itself when it starts.
+//!
+//! [`Tree`] is the file system that layers give, and [`Difference`] what has to be laid over the
+//! clear layers so that private files are found where they will be unlocked. [`Locker`] makes the
+//! locked image, and [`LockedImage`] gives the original back. `docs/formats/locked.md` has the bytes;
+//! what happens at the start is the init's business. Nothing here prints, prompts, reads the
+//! environment, or speaks to a network.
+
+mod config;
+mod difference;
+mod index;
+mod layer;
+mod links;
+mod lock;
+mod path;
+mod payload;
+mod rules;
+mod skeleton;
+mod tree;
+mod unlock;
+mod user;
+
+pub use config::ConfigError;
+pub use difference::{Difference, DifferenceError, Problem, Unlocked, UnlockedKind};
+pub use layer::{Change, Changes, LayerError};
+pub use lock::{LockError, Locked, Locker, Start};
+pub use path::{PathError, TreePath};
+pub use rules::{Privileges, Rules};
+pub use sealcrate_packfile::index::UnlockOn;
+pub use skeleton::{Skeleton, SkeletonEntry, SkeletonKind, UNLOCK_FOLDER};
+pub use tree::{Inode, InodeKind, Metadata, Node, Time, Tree, TreeError};
+pub use unlock::{LockedImage, UnlockError};

@@ -1,0 +1,246 @@
+//! Locking: from an image to one that opens itself when it starts.
+
+use std::collections::BTreeSet;
+use std::io::{self, Read, Write};
+use std::sync::Arc;
+
+use sealcrate_image::{
+    Config, DiffId, Image, Layer, MediaType, MeteredReader, Progress, Spool, Stage,
+};
+use sealcrate_pack::{Parameters, ParametersError, Protection, Stub, Target, inits};
+use sealcrate_packfile::index::{IndexLayer, UnlockOn};
+use sealcrate_packfile::write_head;
+use thiserror::Error;
+
+use crate::config::{self, Lists, PrivateHalf};
+use crate::payload::{self, Sealed};
+use crate::{
+    Changes, ConfigError, Difference, DifferenceError, Inode, InodeKind, LayerError, Node, Problem,
+    Rules, SkeletonEntry, Tree, TreePath, UnlockedKind, index,
+};
+
+/// The longest list of users or groups that is read, in bytes.
+const MAX_LIST: u64 = 1 << 20;
+
+/// What a locked image knows before it has a key.
+#[derive(Clone, Copy, Debug)]
+pub struct Start<'a> {
+    /// The variable in which the key may be.
+    pub variable: &'a str,
+    /// The absolute path of the file in which it may be.
+    pub key_file: &'a [u8],
+    /// What is shown before a prompt.
+    pub banner: &'a [u8],
+}
+
+/// How images are locked.
+pub struct Locker<'a> {
+    /// What a locked image knows before it has a key.
+    pub start: Start<'a>,
+    /// What unlocks it.
+    pub protection: &'a Protection,
+    /// Which paths stay where they are. Volumes are those of the image.
+    pub rules: Rules,
+    /// Which volumes the locked image does not have.
+    pub dropped_volumes: Vec<TreePath>,
+    /// Where private files may be unlocked.
+    pub unlock_on: UnlockOn,
+    /// Where layers wait.
+    pub spool: &'a Spool,
+    /// Who listens.
+    pub progress: &'a dyn Progress,
+}
+
+/// A locked image.
+pub struct Locked {
+    /// The image: the clear layers, the payload, the skeleton.
+    pub image: Image,
+    /// What was left out.
+    pub left_out: Vec<Problem>,
+    /// How many bytes are unlocked when it starts.
+    pub unlocked_bytes: u64,
+}
+
+impl Locker<'_> {
+    /// Locks the layers of `image` at the places `private`.
+    ///
+    /// # Errors
+    /// The image cannot be locked so; those of reading it and of the spool.
+    pub fn lock(&self, image: &Image, private: &BTreeSet<usize>) -> Result<Locked, LockError> {
+        let config = Config::parse(&image.config)?;
+        let init = init_for(&config)?;
+        let command = PrivateHalf::of(&config)?;
+        let mut rules = self.rules.clone();
+        rules.volumes = config::volumes(&config)?;
+        rules.volumes.retain(|volume| !self.dropped_volumes.contains(volume));
+        let mut changes = Vec::new();
+        for (place, layer) in image.layers.iter().enumerate() {
+            let read = Changes::read(place, open(layer)?);
+            changes.push(read.map_err(|error| LockError::Layer(layer.name(), error))?);
+        }
+        let difference = Difference::of(&changes, private, &rules)?;
+        drop(changes);
+
+        let (mut sealed, mut clear) = (Vec::new(), Vec::new());
+        for (place, layer) in image.layers.iter().enumerate() {
+            if !private.contains(&place) {
+                clear.push(layer.clone());
+                continue;
+            }
+            let meter = self.progress.begin(Stage::Encrypt, &layer.name(), Some(layer.size()));
+            let mut reader = MeteredReader::new(open(layer)?, &*meter);
+            sealed.push(Sealed::of(&mut reader, self.spool)?);
+            meter.done();
+        }
+        let layers = index_layers(&config, private, &sealed)?;
+        let index =
+            index::encode(self.unlock_on, &command, &image.config, &layers, &difference.unlocked);
+        let unlocked_bytes = difference.unlocked.iter().map(|entry| match entry.kind {
+            UnlockedKind::File { len, .. } => len,
+            _ => 0,
+        });
+        let unlocked_bytes = unlocked_bytes.sum();
+        let segment = self.segment(&index, unlocked_bytes)?;
+        let skeleton = self.skeleton(image, &difference.skeleton.0, init, &segment)?;
+
+        let lists = Lists {
+            passwd: file_in(image, &difference.whole, "etc/passwd")?,
+            group: file_in(image, &difference.whole, "etc/group")?,
+        };
+        let mut layers = clear;
+        layers.extend(sealed.into_iter().map(|sealed| sealed.layer));
+        layers.push(skeleton);
+        let diff_ids: Vec<DiffId> = layers.iter().filter_map(Layer::diff_id).collect();
+        let config = config::clear_half(&config, &rules.volumes, &lists, &diff_ids)?;
+        let image = Image { manifest: None, config, layers };
+        Ok(Locked { image, left_out: difference.left_out, unlocked_bytes })
+    }
+
+    /// Encrypts the index, and puts what is known before there is a key before it.
+    fn segment(&self, index: &[u8], unlocked_bytes: u64) -> Result<Vec<u8>, LockError> {
+        let mib = u32::try_from(unlocked_bytes.div_ceil(1 << 20)).unwrap_or(u32::MAX);
+        let Start { variable, key_file, banner } = self.start;
+        let parameters = Parameters::new(mib, variable, key_file, banner)?;
+        let encryptor = self.protection.encryptor().map_err(io::Error::other)?;
+        let mut writer = payload::compressor(encryptor.wrap_output(Vec::new())?)?;
+        writer.write_all(index)?;
+        let age = writer.finish()?.finish()?;
+        let mut segment = Vec::new();
+        write_head(&parameters, age.len() as u64, &mut segment);
+        segment.extend(age);
+        Ok(segment)
+    }
+
+    fn skeleton(
+        &self,
+        image: &Image,
+        entries: &[SkeletonEntry],
+        init: &Stub,
+        segment: &[u8],
+    ) -> Result<Layer, LockError> {
+        let spooled = self.spool.fill(|out| {
+            let mut tar = tar::Builder::new(out);
+            payload::append(&mut tar, ".sealcrate/", 0o755, b"")?;
+            payload::append(&mut tar, ".sealcrate/init", 0o755, init.bytes)?;
+            payload::append(&mut tar, payload::FOLDER, 0o755, b"")?;
+            payload::append(&mut tar, &format!("{}index", payload::FOLDER), 0o444, segment)?;
+            for entry in entries {
+                entry.append(&mut tar, |inode| content(image, inode))?;
+            }
+            tar.finish()
+        })?;
+        let diff_id = DiffId(spooled.digest);
+        let content = Arc::new(spooled.content);
+        Ok(Layer::decrypted(MediaType::DOCKER_LAYER, spooled.len, diff_id, content))
+    }
+}
+
+/// Opens the plain tar file of a layer.
+fn open(layer: &Layer) -> io::Result<Box<dyn Read + Send>> {
+    layer.compression()?.reader(layer.open()?)
+}
+
+/// Opens the content of a file, in the layer that has it.
+fn content(image: &Image, inode: &Inode) -> io::Result<Box<dyn Read>> {
+    let InodeKind::File { offset, len } = inode.kind else { return Ok(Box::new(io::empty())) };
+    let mut reader = open(&image.layers[inode.id.0])?;
+    io::copy(&mut reader.by_ref().take(offset), &mut io::sink())?;
+    Ok(Box::new(reader.take(len)))
+}
+
+/// Reads a small file of an image; nothing where there is none.
+fn file_in(image: &Image, tree: &Tree, path: &str) -> Result<Vec<u8>, LockError> {
+    let path = TreePath::parse(path.as_bytes()).expect("it is one");
+    let mut bytes = Vec::new();
+    if let Some(Node::Leaf { inode, .. }) = tree.get(&path) {
+        content(image, inode)?.take(MAX_LIST).read_to_end(&mut bytes)?;
+    }
+    Ok(bytes)
+}
+
+fn index_layers<'s>(
+    config: &Config,
+    private: &BTreeSet<usize>,
+    sealed: &'s [Sealed],
+) -> Result<Vec<IndexLayer<'s>>, LockError> {
+    let mut sealed = sealed.iter();
+    let diff_ids = config.diff_ids().iter().enumerate();
+    diff_ids
+        .map(|(place, diff_id)| {
+            let diff_id = *diff_id.0.as_bytes();
+            if !private.contains(&place) {
+                return Ok(IndexLayer::Clear { diff_id });
+            }
+            let sealed = sealed.next().ok_or(LockError::LayerCount)?;
+            Ok(IndexLayer::Private {
+                diff_id,
+                tar_len: sealed.tar_len,
+                header: sealed.header,
+                identity: &sealed.identity,
+            })
+        })
+        .collect()
+}
+
+/// Returns the init for the machine that an image is for.
+fn init_for(config: &Config) -> Result<&'static Stub, LockError> {
+    let target = match (config.architecture.as_str(), config.os.as_str()) {
+        ("amd64", "linux") => Target::Amd64,
+        ("arm64", "linux") => Target::Arm64,
+        ("arm", "linux") => Target::Armv7,
+        ("386", "linux") => Target::I386,
+        (architecture, os) => return Err(LockError::NoInit(format!("{os}/{architecture}"))),
+    };
+    let found = inits().iter().find(|init| init.target == target);
+    found.ok_or_else(|| LockError::NoInit(target.to_string()))
+}
+
+/// Why an image cannot be locked.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum LockError {
+    /// Its config cannot be split.
+    #[error("{0}")]
+    Config(#[from] ConfigError),
+    /// Its layers do not fit together, or something in them cannot be locked.
+    #[error("{0}")]
+    Difference(#[from] DifferenceError),
+    /// Its config cannot be used.
+    #[error("{0}")]
+    ImageConfig(#[from] sealcrate_image::ConfigError),
+    /// It cannot be read, or what comes of it not be held.
+    #[error("{0}")]
+    Io(#[from] io::Error),
+    /// A layer cannot be understood.
+    #[error("layer {0} cannot be locked")]
+    Layer(String, #[source] LayerError),
+    /// Config and layers do not fit together.
+    #[error("the image has another number of layers than its config")]
+    LayerCount,
+    /// This build cannot lock for the image's machine.
+    #[error("this sealcrate has no init for {0}")]
+    NoInit(String),
+    /// What is known before there is a key cannot be so.
+    #[error("{0}")]
+    Parameters(#[from] ParametersError),
+}

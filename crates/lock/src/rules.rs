@@ -1,0 +1,81 @@
+//! Rules: which paths stay where they are, whatever lies in them.
+
+use crate::TreePath;
+
+/// Folders that engines mount over, write to, or need before anything is unlocked. They stay what
+/// they are.
+const FIXED: [&str; 9] =
+    ["dev", "etc", "proc", "run", "run/secrets", "sys", "tmp", "var", "var/run"];
+
+/// Of those, the ones that engines mount over in every container: nobody sees what lies in them.
+const COVERED: [&str; 3] = ["dev", "proc", "sys"];
+
+/// Files that engines read, or mount their own over, before anything is unlocked.
+const OF_ENGINES: [&str; 5] =
+    ["etc/group", "etc/hostname", "etc/hosts", "etc/passwd", "etc/resolv.conf"];
+
+/// What is done about privileges that nothing in memory has: devices, set-ID bits, capabilities.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Privileges {
+    /// They are left out.
+    LeaveOut,
+    /// They are problems.
+    #[default]
+    Refuse,
+}
+
+/// What a user says about an image that is to be locked.
+#[derive(Clone, Debug, Default)]
+pub struct Rules {
+    /// Where the image has volumes.
+    pub volumes: Vec<TreePath>,
+    /// Where something else will be mounted.
+    pub mountpoints: Vec<TreePath>,
+    /// What of the private layers everybody may see.
+    pub public: Vec<TreePath>,
+    /// What is done about privileges.
+    pub privileges: Privileges,
+}
+
+impl Rules {
+    /// Tells whether a folder has to stay one.
+    pub(crate) fn keeps_folder(&self, path: &TreePath) -> bool {
+        path.as_bytes().is_empty()
+            || is_one_of(&FIXED, path)
+            || [&self.volumes, &self.mountpoints, &self.public]
+                .into_iter()
+                .flatten()
+                .any(|kept| kept.is_within(path))
+            || self.is_public(path)
+    }
+
+    /// Tells whether something that is no folder has to stay what it is, since a folder is expected
+    /// there.
+    pub(crate) fn keeps_link(&self, path: &TreePath) -> bool {
+        is_one_of(&FIXED, path)
+    }
+
+    /// Tells whether engines mount over a folder, so that nobody sees what lies in it.
+    pub(crate) fn is_covered(&self, path: &TreePath) -> bool {
+        is_one_of(&COVERED, path)
+    }
+
+    /// Tells whether everybody may see something.
+    pub(crate) fn is_public(&self, path: &TreePath) -> bool {
+        self.public.iter().any(|public| path.is_within(public))
+    }
+
+    /// Tells whether engines need a file before anything is unlocked.
+    pub(crate) fn is_of_engines(&self, path: &TreePath) -> bool {
+        is_one_of(&OF_ENGINES, path)
+    }
+
+    /// Returns the volume that something lies in.
+    pub(crate) fn volume_of(&self, path: &TreePath) -> Option<&TreePath> {
+        self.volumes.iter().find(|volume| path.is_within(volume))
+    }
+}
+
+fn is_one_of(paths: &[&str], path: &TreePath) -> bool {
+    paths.iter().any(|known| known.as_bytes() == path.as_bytes())
+}

@@ -1,0 +1,214 @@
+//! The way back: from a locked image to the original.
+
+use std::fmt;
+use std::io::{self, Read};
+use std::iter;
+use std::sync::Arc;
+
+use age::{Decryptor, x25519};
+use sealcrate_image::{Config, Content, DiffId, Digest, Image, Layer, MediaType, Spool};
+use sealcrate_pack::{Key, KeyError};
+use sealcrate_packfile::age::{AgeFile, CHUNK, Header, HeaderError};
+use sealcrate_packfile::index::{Index, IndexError, IndexLayer, MAX_INDEX, header_digest};
+use sealcrate_packfile::{Segment, SegmentError};
+use thiserror::Error;
+use zeroize::Zeroizing;
+
+use crate::payload::{self, FOLDER, WINDOW_LOG};
+
+/// The longest file of an index, encrypted, in bytes.
+const MAX_SEGMENT: u64 = MAX_INDEX;
+
+/// A locked image.
+pub struct LockedImage {
+    image: Image,
+    segment: Vec<u8>,
+}
+
+impl LockedImage {
+    /// Finds the index of a locked image.
+    ///
+    /// # Errors
+    /// There is none; it is malformed; those of reading.
+    pub fn read(image: Image) -> Result<Self, UnlockError> {
+        let top = image.layers.last().ok_or(UnlockError::NotLocked)?;
+        let mut segment = Vec::new();
+        find(top, &format!("{FOLDER}index"), |entry| {
+            entry.take(MAX_SEGMENT).read_to_end(&mut segment).map(drop)
+        })?;
+        if segment.is_empty() {
+            return Err(UnlockError::NotLocked);
+        }
+        AgeFile::parse(Segment::parse(&segment)?.age)?;
+        Ok(Self { image, segment })
+    }
+
+    /// Tells whether a passphrase unlocks it, or else identities.
+    pub fn is_for_passphrase(&self) -> bool {
+        self.age().header().passphrase().is_some()
+    }
+
+    /// Returns the header of the index's age file.
+    pub fn header(&self) -> &[u8] {
+        self.age().header().bytes()
+    }
+
+    fn age(&self) -> AgeFile<'_> {
+        let segment = Segment::parse(&self.segment).expect("it has been parsed");
+        AgeFile::parse(segment.age).expect("it has been parsed")
+    }
+
+    /// Returns the original image. Its layers are checked when they are read.
+    ///
+    /// # Errors
+    /// Another key; damage; those of reading and of the spool.
+    pub fn unlock(&self, key: &Key, spool: &Spool) -> Result<Image, UnlockError> {
+        let bytes = self.index(key)?;
+        let index = Index::parse(&bytes)?;
+        let config = Config::parse(index.config)?;
+        let clear =
+            index.layers().filter(|layer| matches!(layer, IndexLayer::Clear { .. })).count();
+        let mut clear_layers = self.image.layers.iter();
+        let mut payload = self.image.layers.iter().skip(clear);
+        let mut layers = Vec::new();
+        for layer in index.layers() {
+            layers.push(match layer {
+                IndexLayer::Clear { diff_id } => {
+                    let found = clear_layers.next().ok_or(UnlockError::LayerCount)?;
+                    found.with_diff_id(DiffId(Digest::from(diff_id)))
+                }
+                IndexLayer::Private { diff_id, tar_len, header, identity } => {
+                    let found = payload.next().ok_or(UnlockError::LayerCount)?;
+                    let content = Opened::find(found, &header, identity, spool)?;
+                    let diff_id = DiffId(Digest::from(diff_id));
+                    Layer::decrypted(MediaType::DOCKER_LAYER, tar_len, diff_id, Arc::new(content))
+                }
+            });
+        }
+        if !layers.iter().filter_map(Layer::diff_id).eq(config.diff_ids().iter().copied()) {
+            return Err(UnlockError::LayerCount);
+        }
+        Ok(Image { manifest: None, config: index.config.to_vec(), layers })
+    }
+
+    /// Decrypts the index.
+    fn index(&self, key: &Key) -> Result<Zeroizing<Vec<u8>>, UnlockError> {
+        let age = self.age();
+        let file_key = key.unwrap(age.header())?;
+        let mut chunks = age.chunks(&file_key);
+        let (mut packed, mut buffer) = (Zeroizing::new(Vec::new()), Box::new([0; CHUNK]));
+        while let Some(chunk) = chunks.next(&mut buffer).map_err(|_| UnlockError::Damaged)? {
+            packed.extend(chunk);
+        }
+        let mut index = Zeroizing::new(Vec::new());
+        decompressor(&packed[..])
+            .and_then(|reader| reader.take(MAX_INDEX + 1).read_to_end(&mut index))
+            .map_err(|_| UnlockError::Damaged)?;
+        Ok(index)
+    }
+}
+
+impl fmt::Debug for LockedImage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LockedImage").field("id", &self.image.id()).finish_non_exhaustive()
+    }
+}
+
+fn decompressor<'a, R: Read + 'a>(reader: R) -> io::Result<impl Read + use<'a, R>> {
+    let mut decoder = zstd::Decoder::new(reader)?;
+    decoder.window_log_max(WINDOW_LOG)?;
+    Ok(decoder)
+}
+
+/// Calls for the file at a path in a layer, and reads the layer to its end, which checks it.
+fn find(
+    layer: &Layer,
+    path: &str,
+    mut call: impl FnMut(&mut dyn Read) -> io::Result<()>,
+) -> io::Result<()> {
+    let mut archive = tar::Archive::new(layer.compression()?.reader(layer.open()?)?);
+    for entry in archive.entries()? {
+        let mut entry = entry?;
+        if entry.path_bytes().as_ref() == path.as_bytes() {
+            call(&mut entry)?;
+        }
+    }
+    io::copy(&mut archive.into_inner(), &mut io::sink()).map(drop)
+}
+
+/// A private layer, which is decrypted as it is read.
+struct Opened {
+    age: Arc<dyn Content>,
+    identity: Zeroizing<String>,
+}
+
+impl Opened {
+    /// Finds the age file of a private layer, which has to be the one that the index has seen.
+    fn find(
+        layer: &Layer,
+        header: &[u8; 32],
+        identity: &str,
+        spool: &Spool,
+    ) -> Result<Self, UnlockError> {
+        let mut found = None;
+        find(layer, &payload::path(header), |entry| {
+            let spooled = spool.fill(|out| io::copy(entry, out).map(drop))?;
+            found = Some(spooled.content);
+            Ok(())
+        })?;
+        let content = found.ok_or(UnlockError::Damaged)?;
+        let mut beginning = Vec::new();
+        content.open()?.take(64 << 10).read_to_end(&mut beginning)?;
+        if header_digest(&Header::parse(&beginning)?) != *header {
+            return Err(UnlockError::Damaged);
+        }
+        let identity = Zeroizing::new(identity.to_owned());
+        Ok(Self { age: Arc::new(content), identity })
+    }
+}
+
+impl Content for Opened {
+    fn open(&self) -> io::Result<Box<dyn Read + Send>> {
+        let identity: x25519::Identity = self.identity.parse().map_err(io::Error::other)?;
+        let decryptor = Decryptor::new(self.age.open()?).map_err(io::Error::other)?;
+        let reader = decryptor
+            .decrypt(iter::once(&identity as &dyn age::Identity))
+            .map_err(io::Error::other)?;
+        let mut decoder = zstd::Decoder::new(reader)?;
+        decoder.window_log_max(WINDOW_LOG)?;
+        Ok(Box::new(decoder))
+    }
+}
+
+/// Why a locked image cannot be unlocked.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum UnlockError {
+    /// Something in it was changed.
+    #[error("the payload is damaged")]
+    Damaged,
+    /// The index's age file is malformed.
+    #[error("the payload is damaged: {0}")]
+    Header(#[from] HeaderError),
+    /// The original config cannot be used.
+    #[error("{0}")]
+    ImageConfig(#[from] sealcrate_image::ConfigError),
+    /// The index is malformed, though it is authentic.
+    #[error("{0}")]
+    Index(#[from] IndexError),
+    /// It cannot be read, or what comes of it not be held.
+    #[error("{0}")]
+    Io(#[from] io::Error),
+    /// It is another key.
+    #[error("{0}")]
+    Key(#[from] KeyError),
+    /// Layers are missing, or others.
+    #[error("the image has other layers than its index")]
+    LayerCount,
+    /// It has no index.
+    #[error("the image is not locked")]
+    NotLocked,
+    /// The file of the index is malformed.
+    #[error("{0}")]
+    Segment(#[from] SegmentError),
+}

@@ -1,0 +1,279 @@
+//! The index of a locked image: what its init has to know once it has the key.
+//!
+//! It is the content of an age file, so all of it is authentic: how the original command is run, the
+//! original config, the layers in their order with the keys of the private ones, and everything that
+//! is unlocked, with the place of its content. `docs/formats/locked.md` has the bytes.
+
+mod command;
+mod entry;
+mod layer;
+mod reader;
+
+use thiserror::Error;
+
+pub use command::{Command, List};
+pub use entry::{Attributes, Entry, EntryKind, Properties};
+pub use layer::{IndexLayer, header_digest, payload_name};
+
+use self::entry::Order;
+use self::reader::Reader;
+
+/// The first bytes of every index.
+const MAGIC: [u8; 8] = *b"sealidx1";
+
+/// The length of what is before the parts: the magic, and the length of the whole.
+pub const INDEX_HEAD: usize = 16;
+
+/// The longest index that is read, in bytes.
+pub const MAX_INDEX: u64 = 512 << 20;
+
+/// May be unlocked where it is not memory.
+const ANY_FILE_SYSTEM: u32 = 1;
+
+/// Where private files may be unlocked.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum UnlockOn {
+    /// Wherever the unlock folder is.
+    AnyFileSystem,
+    /// In memory alone.
+    #[default]
+    Memory,
+}
+
+/// A parsed index.
+#[derive(Clone, Copy, Debug)]
+pub struct Index<'a> {
+    /// Where private files may be unlocked.
+    pub unlock_on: UnlockOn,
+    /// How the original command is run.
+    pub command: Command<'a>,
+    /// The same, encoded.
+    pub encoded_command: &'a [u8],
+    /// The original config.
+    pub config: &'a [u8],
+    layers: Reader<'a>,
+    layer_count: u32,
+    entries: Reader<'a>,
+    entry_count: u32,
+}
+
+/// Some bytes are no index.
+#[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
+#[error("the index is damaged: {0}")]
+pub struct IndexError(pub(crate) &'static str);
+
+impl IndexError {
+    /// It goes on after its end.
+    pub const LONGER: Self = Self("it is longer than it says");
+    /// The key of a layer is none.
+    pub const UNKNOWN_IDENTITY: Self = Self("a layer's identity is none");
+}
+
+impl<'a> Index<'a> {
+    /// Returns the length of the index that begins so.
+    ///
+    /// # Errors
+    /// None does, or it is longer than [`MAX_INDEX`].
+    pub fn len_of(head: &[u8; INDEX_HEAD]) -> Result<u64, IndexError> {
+        let (magic, len) = head.split_at(MAGIC.len());
+        let len = u64::from_le_bytes(len.try_into().map_err(|_| IndexError("its head"))?);
+        if magic != MAGIC {
+            return Err(IndexError("it does not begin like one"));
+        }
+        if !(INDEX_HEAD as u64..=MAX_INDEX).contains(&len) {
+            return Err(IndexError("it is too long"));
+        }
+        Ok(len)
+    }
+
+    /// Parses an index. Every part of it is checked: paths lead nowhere else, folders come first,
+    /// contents follow each other.
+    ///
+    /// # Errors
+    /// Says what is wrong with it.
+    pub fn parse(bytes: &'a [u8]) -> Result<Self, IndexError> {
+        let head = bytes.first_chunk().ok_or(IndexError("it is too short"))?;
+        if Self::len_of(head)? != bytes.len() as u64 {
+            return Err(IndexError("it has another length than it says"));
+        }
+        let mut reader = Reader::new(&bytes[INDEX_HEAD..]);
+        let flags = reader.u32()?;
+        if flags & !ANY_FILE_SYSTEM != 0 {
+            return Err(IndexError("it has a flag that is not known"));
+        }
+        let unlock_on = match flags {
+            0 => UnlockOn::Memory,
+            _ => UnlockOn::AnyFileSystem,
+        };
+        let whole = reader.rest();
+        let command = Command::read(&mut reader)?;
+        let encoded_command = &whole[..whole.len() - reader.rest().len()];
+        let config = reader.bytes()?;
+        let layer_count = reader.u32()?;
+        let layers = reader;
+        for _ in 0..layer_count {
+            IndexLayer::read(&mut reader)?;
+        }
+        let entry_count = reader.u32()?;
+        let entries = reader;
+        let mut order = Order::default();
+        for _ in 0..entry_count {
+            let entry = Entry::read(&mut reader)?;
+            order.check(&entry, layer_count)?;
+        }
+        reader.end()?;
+        Ok(Self {
+            unlock_on,
+            command,
+            encoded_command,
+            config,
+            layers,
+            layer_count,
+            entries,
+            entry_count,
+        })
+    }
+
+    /// Returns the layers of the original image, lowest first.
+    pub fn layers(&self) -> impl Iterator<Item = IndexLayer<'a>> + Clone + use<'a> {
+        let mut reader = self.layers;
+        (0..self.layer_count).map_while(move |_| IndexLayer::read(&mut reader).ok())
+    }
+
+    /// Returns what is unlocked: folders, each before what lies in it; files, in the order of their
+    /// contents; named pipes; symbolic links; hard links.
+    pub fn entries(&self) -> impl Iterator<Item = Entry<'a>> + Clone + use<'a> {
+        let mut reader = self.entries;
+        (0..self.entry_count).map_while(move |_| Entry::read(&mut reader).ok())
+    }
+}
+
+/// Returns the head of an index whose parts have the length `len`.
+pub fn index_head(len: u64) -> [u8; INDEX_HEAD] {
+    let mut head = [0; INDEX_HEAD];
+    head[..MAGIC.len()].copy_from_slice(&MAGIC);
+    head[MAGIC.len()..].copy_from_slice(&(INDEX_HEAD as u64 + len).to_le_bytes());
+    head
+}
+
+/// Appends the parts of an index, which follow its head.
+pub fn write_index<'a>(
+    unlock_on: UnlockOn,
+    command: &Command<'_>,
+    config: &[u8],
+    layers: impl ExactSizeIterator<Item = IndexLayer<'a>>,
+    entries: impl ExactSizeIterator<Item = Entry<'a>>,
+    out: &mut impl Extend<u8>,
+) {
+    let flags = match unlock_on {
+        UnlockOn::AnyFileSystem => ANY_FILE_SYSTEM,
+        UnlockOn::Memory => 0,
+    };
+    out.extend(flags.to_le_bytes());
+    command.write(out);
+    reader::write_bytes(config, out);
+    out.extend((layers.len() as u32).to_le_bytes());
+    layers.for_each(|layer| layer.write(out));
+    out.extend((entries.len() as u32).to_le_bytes());
+    entries.for_each(|entry| entry.write(out));
+}
+
+#[cfg(test)]
+mod tests {
+    use std::vec::Vec;
+
+    use super::*;
+
+    const IDENTITY: &str =
+        "AGE-SECRET-KEY-1EGTZVFFV20835NWYV6270LXYVK2VKNX2MMDKWYKLMGR48UAWX40Q2P2LM0";
+
+    const PROPERTIES: Properties<'static> = Properties {
+        mode: 0o755,
+        uid: 1,
+        gid: 2,
+        seconds: -3,
+        nanoseconds: 4,
+        attributes: Attributes::NONE,
+    };
+
+    fn entry<'a>(path: &'a [u8], kind: EntryKind<'a>) -> Entry<'a> {
+        Entry { path, properties: PROPERTIES, kind }
+    }
+
+    fn file(layer: u32, offset: u64, len: u64) -> EntryKind<'static> {
+        EntryKind::File { layer, offset, len }
+    }
+
+    fn encoded(entries: &[Entry<'_>]) -> Vec<u8> {
+        let layers = [
+            IndexLayer::Clear { diff_id: [1; 32] },
+            IndexLayer::Private {
+                diff_id: [2; 32],
+                tar_len: 5000,
+                header: [3; 32],
+                identity: IDENTITY,
+            },
+        ];
+        let (mut list, mut body) = (Vec::new(), Vec::new());
+        List::write([&b"A=b"[..], b"C=d"].into_iter(), &mut list);
+        let list = List::parse(&list).unwrap();
+        let empty = List::EMPTY;
+        let command = Command {
+            env: list,
+            entrypoint: empty,
+            cmd: list,
+            working_dir: b"/work",
+            healthcheck: empty,
+        };
+        let (layers, entries) = (layers.into_iter(), entries.iter().copied());
+        write_index(UnlockOn::Memory, &command, b"{}", layers, entries, &mut body);
+        [&index_head(body.len() as u64)[..], &body].concat()
+    }
+
+    #[test]
+    fn an_index_is_read_as_it_is_written() {
+        let entries = [
+            entry(b"", EntryKind::Folder),
+            entry(b"a", EntryKind::Folder),
+            entry(b"a/b", file(1, 512, 10)),
+            entry(b"a/c", file(1, 522, 0)),
+            entry(b"a/p", EntryKind::Fifo),
+            entry(b"a/l", EntryKind::Symlink(b"../x")),
+            entry(b"a/h", EntryKind::HardLink(b"a/b")),
+        ];
+        let bytes = encoded(&entries);
+        let index = Index::parse(&bytes).unwrap();
+        assert_eq!(index.entries().collect::<Vec<_>>(), entries);
+        assert_eq!(Command::parse(index.encoded_command), Ok(index.command));
+        assert_eq!(index.layers().count(), 2);
+        assert_eq!(index.command.env.iter().collect::<Vec<_>>(), [b"A=b", b"C=d"]);
+        assert_eq!((index.command.working_dir, index.config), (&b"/work"[..], &b"{}"[..]));
+        for len in 0..bytes.len() {
+            assert!(Index::parse(&bytes[..len]).is_err(), "{len}");
+        }
+    }
+
+    #[test]
+    fn paths_that_lead_elsewhere_are_refused() {
+        for path in [&b"/a"[..], b"..", b"a/../b", b"a//b", b"a/", b".", b"a\0", &[b'x'; 256]] {
+            let bytes = encoded(&[entry(path, EntryKind::Folder)]);
+            assert!(Index::parse(&bytes).is_err(), "{path:?}");
+            let bytes = encoded(&[entry(b"a", EntryKind::HardLink(path))]);
+            assert!(Index::parse(&bytes).is_err(), "{path:?}");
+        }
+        let bytes = encoded(&[entry(b"", file(1, 0, 1))]);
+        assert!(Index::parse(&bytes).is_err());
+        let bytes = encoded(&[entry(b".sealcrate/state", file(1, 0, 1))]);
+        assert!(Index::parse(&bytes).is_err());
+    }
+
+    #[test]
+    fn contents_that_overlap_or_go_back_are_refused() {
+        let of = |entries: &[Entry<'_>]| Index::parse(&encoded(entries)).map(drop);
+        assert!(of(&[entry(b"a", file(1, 0, 10)), entry(b"b", file(1, 9, 1))]).is_err());
+        assert!(of(&[entry(b"a", file(1, 9, 1)), entry(b"b", file(0, 0, 1))]).is_err());
+        assert!(of(&[entry(b"a", file(2, 0, 1))]).is_err());
+        assert!(of(&[entry(b"a", file(1, u64::MAX, 2))]).is_err());
+        assert!(of(&[entry(b"a", file(1, 0, 1)), entry(b"b", EntryKind::Folder)]).is_err());
+    }
+}

@@ -1,0 +1,91 @@
+//! The environment of the original command: the image's own, and what was given when it started.
+//!
+//! What was given comes first. But engines also give what nobody has asked for, where an image says
+//! nothing; that stands back.
+
+use sealcrate_packfile::index::List;
+use sealcrate_stub_start::system::{File, host_name, user};
+use sealcrate_stub_start::{Failure, Pages, Start};
+
+use crate::strings::Strings;
+
+/// What engines set PATH to where an image does not.
+const DEFAULT_PATH: &[u8] = b"/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+/// What engines set TERM to.
+const DEFAULT_TERM: &[u8] = b"xterm";
+
+/// The home of users that the image does not know.
+const NO_HOME: &[u8] = b"/";
+
+/// How much of the list of users is read, in bytes.
+const MAX_PASSWD: usize = 1 << 20;
+
+/// Puts the environment together.
+pub(crate) fn merged(start: &Start, own: List<'_>) -> Result<Strings, Failure> {
+    let defaults = Defaults::read()?;
+    let given = || start.environment();
+    let count = given().count() + own.len();
+    let mut merged = Strings::new(count, own.iter().map(<[u8]>::len).sum())?;
+    let is_own = |variable: &[u8]| own.iter().any(|own| name(own) == name(variable));
+    for (variable, place) in given() {
+        if !(is_own(variable) && defaults.has(variable)) {
+            merged.add(place);
+        }
+    }
+    for variable in own.iter() {
+        let wins = |other: &[u8]| name(other) == name(variable) && !defaults.has(other);
+        if !given().any(|(other, _)| wins(other)) {
+            merged.add_copy(variable);
+        }
+    }
+    Ok(merged)
+}
+
+/// What engines set by themselves.
+struct Defaults {
+    passwd: Pages<u8>,
+    host: [u8; 65],
+}
+
+impl Defaults {
+    fn read() -> Result<Self, Failure> {
+        let mut passwd =
+            Pages::new(MAX_PASSWD).map_err(|_| Failure::Memory("the list of users"))?;
+        let mut len = 0;
+        if let Ok(file) = File::open(b"/etc/passwd") {
+            while let Ok(count @ 1..) = file.descriptor().read(&mut passwd[len..]) {
+                len += count;
+            }
+        }
+        Ok(Self { passwd, host: host_name() })
+    }
+
+    fn has(&self, variable: &[u8]) -> bool {
+        let value = variable.get(name(variable).len() + 1..).unwrap_or_default();
+        match name(variable) {
+            b"HOME" => value == self.home(),
+            b"HOSTNAME" => value == self.host.split(|byte| *byte == 0).next().unwrap_or_default(),
+            b"PATH" => value == DEFAULT_PATH,
+            b"TERM" => value == DEFAULT_TERM,
+            _ => false,
+        }
+    }
+
+    /// Returns the home of this user. passwd(5).
+    fn home(&self) -> &[u8] {
+        let (uid, _) = user();
+        let lines = self.passwd.split(|byte| *byte == b'\n');
+        let mut homes = lines.filter_map(|line| {
+            let mut fields = line.split(|byte| *byte == b':').skip(2);
+            let id = core::str::from_utf8(fields.next()?).ok()?;
+            (id.parse() == Ok(uid)).then(|| fields.nth(2)).flatten()
+        });
+        homes.next().unwrap_or(NO_HOME)
+    }
+}
+
+/// Returns the name of a variable.
+pub(crate) fn name(variable: &[u8]) -> &[u8] {
+    variable.split(|byte| *byte == b'=').next().unwrap_or_default()
+}

@@ -1,0 +1,40 @@
+//! What runs first in a locked image: it finds the key, unlocks the private files in memory, and
+//! becomes the image's command.
+//!
+//! As `init exec -- COMMAND` it gives a command in an unlocked container the private environment, and
+//! as `init exec --healthcheck` it runs the image's own check. No process of it stays.
+
+#![no_std]
+#![no_main]
+
+mod environment;
+mod failure;
+mod layer_writer;
+mod payload;
+mod run;
+mod state;
+mod strings;
+mod unlock;
+mod unlock_folder;
+
+use sealcrate_stub_start::{self as start, Start};
+
+use crate::failure::Failure;
+
+/// What a command in a container that runs is asked for by.
+const EXEC: &[u8] = b"exec";
+
+#[unsafe(no_mangle)]
+fn sealcrate_main(start: &mut Start) -> ! {
+    let Err(failure) = dispatch(start);
+    start::end(&failure)
+}
+
+fn dispatch(start: &mut Start) -> Result<core::convert::Infallible, Failure> {
+    let mut arguments = start.arguments().skip(1);
+    match (arguments.next(), arguments.next()) {
+        (Some(EXEC), Some(b"--")) => state::run(start, state::Asked::Command),
+        (Some(EXEC), Some(b"--healthcheck")) => state::run(start, state::Asked::Healthcheck),
+        _ => unlock::run(start),
+    }
+}

@@ -1,0 +1,205 @@
+//! Unlocking: from the payload to files in memory, and on to the command.
+
+use core::convert::Infallible;
+
+use sealcrate_packfile::Segment;
+use sealcrate_packfile::age::AgeFile;
+use sealcrate_packfile::index::{Command, Entry, EntryKind, Index, IndexLayer};
+use sealcrate_stub_start::system::{self, Descriptor, Errno, Folder};
+use sealcrate_stub_start::{self as start, Start, decode};
+
+use crate::failure::Failure;
+use crate::layer_writer::LayerWriter;
+use crate::payload::{self, IndexBytes};
+use crate::run::{become_program, kept};
+use crate::state;
+use crate::strings::Strings;
+use crate::unlock_folder::UnlockFolder;
+
+/// Unlocks the image and becomes its command.
+pub(crate) fn run(start: &mut Start) -> Result<Infallible, Failure> {
+    let file = payload::open(payload::INDEX)?;
+    let file: &'static [u8] = kept(&file)?;
+    let Segment { parameters, age } = Segment::parse(file).map_err(start::Failure::Segment)?;
+    let age = AgeFile::parse(age).map_err(start::Failure::Header)?;
+    let limit = start::check_memory(&parameters)?;
+    let file_key = start::file_key(start, &parameters, age.header(), limit)?;
+    let mut bytes = IndexBytes::default();
+    decode(age.chunks(&file_key), &mut bytes)?;
+    drop(file_key);
+    let index = bytes.parse()?;
+
+    let folder = UnlockFolder::open(&index)?;
+    if let Err(failure) = unlock(&index, &folder.folder) {
+        remove(&index, &folder.folder);
+        folder.remove();
+        return Err(failure);
+    }
+    system::wipe_stack();
+    start.remove_variable(parameters.variable());
+    let arguments = arguments(start, &index.command)?;
+    become_program(start, &index.command, &arguments)
+}
+
+/// Returns the arguments of the command: those that were given take the place of the image's.
+fn arguments(start: &Start, command: &Command<'_>) -> Result<Strings, Failure> {
+    let given = || start.argument_places().skip(1);
+    let own = || {
+        let cmd = command.cmd.iter().filter(|_| given().next().is_none());
+        command.entrypoint.iter().chain(cmd)
+    };
+    let count = own().count() + given().count();
+    let mut arguments = Strings::new(count, own().map(<[u8]>::len).sum())?;
+    own().for_each(|argument| arguments.add_copy(argument));
+    given().for_each(|place| arguments.add(place));
+    Ok(arguments)
+}
+
+/// Makes everything that the index tells of. When it returns, all of the payload was authentic.
+fn unlock(index: &Index<'_>, unlocked: &Folder) -> Result<(), Failure> {
+    // What an earlier start in the same memory has left, as after a restart.
+    if unlocked.beneath(state::FOLDER).is_ok() {
+        remove(index, unlocked);
+    }
+    let ours = |error| Failure::Create { path: state::FOLDER, error };
+    unlocked.make_folder(state::FOLDER, 0o700).map_err(ours)?;
+    for entry in index.entries().filter(|entry| entry.kind == EntryKind::Folder) {
+        if !entry.path.is_empty() {
+            make(unlocked, entry.path, |folder, name| folder.make_folder(name, 0o700))?;
+        }
+    }
+    write_layers(index, unlocked)?;
+    let user = system::user();
+    for entry in index.entries() {
+        let Entry { path, properties, kind } = entry;
+        match kind {
+            EntryKind::Fifo => make(unlocked, path, |folder, name| {
+                folder.make_pipe(name)?;
+                folder.set_mode_of(name, properties.mode)
+            })?,
+            EntryKind::HardLink(target) => {
+                let (folder, other) = split(target);
+                let from = unlocked.beneath(folder).map_err(|error| cannot(target, error))?;
+                make(unlocked, path, |folder, name| folder.make_hard_link(&from, other, name))?;
+            }
+            EntryKind::Symlink(target) => {
+                make(unlocked, path, |folder, name| folder.make_symlink(target, name))?;
+            }
+            EntryKind::File { .. } | EntryKind::Folder => continue,
+        }
+        if matches!(kind, EntryKind::HardLink(_)) {
+            continue;
+        }
+        let (folder, name) = split(path);
+        let folder = unlocked.beneath(folder).map_err(|error| cannot(path, error))?;
+        if user != (properties.uid, properties.gid) {
+            // Not everybody may give things away.
+            let _ = folder.set_owner_of(name, properties.uid, properties.gid);
+        }
+        folder
+            .set_time_of(name, properties.seconds, properties.nanoseconds)
+            .map_err(|error| cannot(path, error))?;
+    }
+    each_folder(index, |entry| {
+        let folder = unlocked.beneath(entry.path).map_err(|error| cannot(entry.path, error))?;
+        set_properties(folder.descriptor(), &entry, user).map_err(|error| cannot(entry.path, error))
+    })?;
+    state::write(unlocked, index.encoded_command).map_err(ours)
+}
+
+/// Writes the files, layer by layer.
+fn write_layers(index: &Index<'_>, unlocked: &Folder) -> Result<(), Failure> {
+    for (place, layer) in (0..).zip(index.layers()) {
+        let IndexLayer::Private { header, identity, .. } = layer else { continue };
+        let file = payload::open_layer(&header)?;
+        let chunks = payload::chunks(&file, &header, identity)?;
+        let is_of_layer = |entry: &Entry<'_>| matches!(entry.kind, EntryKind::File { layer, .. } if layer == place);
+        let entries = index.entries().filter(is_of_layer);
+        if entries.clone().next().is_none() {
+            payload::authenticate(chunks)?;
+            continue;
+        }
+        let mut writer = LayerWriter::new(unlocked, entries);
+        decode(chunks, &mut writer)?;
+        writer.finish()?;
+    }
+    Ok(())
+}
+
+/// Makes one thing in the folder that it belongs to.
+fn make(
+    unlocked: &Folder,
+    path: &[u8],
+    make: impl FnOnce(&Folder, &[u8]) -> Result<(), Errno>,
+) -> Result<(), Failure> {
+    let (folder, name) = split(path);
+    let made = unlocked.beneath(folder).and_then(|folder| make(&folder, name));
+    made.map_err(|error| cannot(path, error))
+}
+
+/// Calls for each folder but the outermost, those that lie deepest first.
+fn each_folder<'i>(
+    index: &Index<'i>,
+    mut call: impl FnMut(Entry<'i>) -> Result<(), Failure>,
+) -> Result<(), Failure> {
+    let depth = |entry: &Entry<'_>| entry.path.iter().filter(|byte| **byte == b'/').count();
+    let folders =
+        index.entries().filter(|entry| entry.kind == EntryKind::Folder && !entry.path.is_empty());
+    let Some(deepest) = folders.clone().map(|entry| depth(&entry)).max() else { return Ok(()) };
+    for level in (0..=deepest).rev() {
+        folders.clone().filter(|entry| depth(entry) == level).try_for_each(&mut call)?;
+    }
+    Ok(())
+}
+
+/// Gives something what it has beside its content, as far as this user may.
+pub(crate) fn set_properties(
+    file: Descriptor<'_>,
+    entry: &Entry<'_>,
+    user: (u32, u32),
+) -> Result<(), Errno> {
+    let properties = &entry.properties;
+    if user != (properties.uid, properties.gid) {
+        // Not everybody may give things away, and not every file system takes attributes.
+        let _ = file.set_owner(properties.uid, properties.gid);
+    }
+    for (name, value) in properties.attributes.iter() {
+        let _ = file.set_attribute(name, value);
+    }
+    file.set_mode(properties.mode)?;
+    file.set_time(properties.seconds, properties.nanoseconds)
+}
+
+/// Removes all that the index tells of.
+fn remove(index: &Index<'_>, unlocked: &Folder) {
+    for entry in index.entries().filter(|entry| entry.kind != EntryKind::Folder) {
+        let (folder, name) = split(entry.path);
+        if let Ok(folder) = unlocked.beneath(folder) {
+            let _ = folder.remove(name);
+        }
+    }
+    let _ = each_folder(index, |entry| {
+        let (folder, name) = split(entry.path);
+        if let Ok(folder) = unlocked.beneath(folder) {
+            let _ = folder.remove_folder(name);
+        }
+        Ok(())
+    });
+    state::remove(unlocked);
+}
+
+/// Splits a path into the folder and the name.
+pub(crate) fn split(path: &[u8]) -> (&[u8], &[u8]) {
+    match path.iter().rposition(|byte| *byte == b'/') {
+        Some(at) => (&path[..at], &path[at + 1..]),
+        None => (b"", path),
+    }
+}
+
+/// Tells that something cannot be made.
+pub(crate) fn cannot(path: &[u8], error: Errno) -> Failure {
+    match kept(path) {
+        Ok(path) => Failure::Create { path, error },
+        Err(failure) => failure,
+    }
+}

@@ -1,0 +1,145 @@
+//! The folder that private files are unlocked in: it has to be memory, and nothing may be mounted in
+//! it.
+
+use sealcrate_packfile::index::{EntryKind, Index, UnlockOn};
+use sealcrate_stub_start::system::{self, Errno, File, Folder};
+use sealcrate_stub_start::{self as start, Pages};
+
+use crate::failure::{Advice, Failure};
+use crate::run::kept;
+
+/// Where it is.
+pub(crate) const UNLOCK_FOLDER: &str = "/dev/sealcrate";
+
+/// Where that is, and what it is called there.
+const PARENT: &[u8] = b"/dev";
+const NAME: &[u8] = b"sealcrate";
+
+/// The kinds of file systems that are memory. statfs(2).
+const TMPFS: u32 = 0x0102_1994;
+const RAMFS: u32 = 0x8584_58f6;
+
+/// What a file takes at least, in bytes.
+const PAGE: u64 = 4096;
+
+/// The longest list of mounts that is read, in bytes.
+const MAX_MOUNTS: usize = 4 << 20;
+
+/// The folder, open.
+pub(crate) struct UnlockFolder {
+    pub(crate) folder: Folder,
+    parent: Folder,
+    is_made: bool,
+}
+
+impl UnlockFolder {
+    /// Opens the folder, or makes it, and checks that all of the index can be unlocked there.
+    pub(crate) fn open(index: &Index<'_>) -> Result<Self, Failure> {
+        check_mounts()?;
+        let needed = Needed::of(index);
+        let no_folder = |error| Failure::NoFolder { error, advice: needed.advice() };
+        let parent = Folder::open(PARENT).map_err(no_folder)?;
+        let (folder, is_made) = match parent.child(NAME) {
+            Err(Errno::NO_ENTRY) => {
+                if index.unlock_on == UnlockOn::Memory {
+                    check_is_memory(&parent, &needed)?;
+                }
+                parent.make_folder(NAME, 0o755).map_err(no_folder)?;
+                (parent.child(NAME).map_err(no_folder)?, true)
+            }
+            found => (found.map_err(no_folder)?, false),
+        };
+        let opened = Self { folder, parent, is_made };
+        let checked = opened.check(index, &needed);
+        if checked.is_err() {
+            opened.remove();
+        }
+        checked.map(|()| opened)
+    }
+
+    fn check(&self, index: &Index<'_>, needed: &Needed) -> Result<(), Failure> {
+        if index.unlock_on == UnlockOn::Memory {
+            check_is_memory(&self.folder, needed)?;
+        }
+        let no_folder = |error| Failure::NoFolder { error, advice: needed.advice() };
+        let file_system = self.folder.file_system().map_err(no_folder)?;
+        if needed.has_programs && !file_system.executes {
+            return Err(Failure::NoExecute(needed.advice()));
+        }
+        let (free, files) = (file_system.free_bytes, file_system.free_files);
+        if free.is_some_and(|free| free < needed.bytes)
+            || files.is_some_and(|free| free < needed.files)
+        {
+            let free = free.unwrap_or(0) >> 20;
+            return Err(Failure::Room { free, needed: needed.mib(), advice: needed.advice() });
+        }
+        if self.is_made {
+            // Whatever was withheld when it was made.
+            self.folder.descriptor().set_mode(0o755).map_err(no_folder)?;
+        }
+        Ok(())
+    }
+
+    /// Removes the folder, if it was made here and is empty.
+    pub(crate) fn remove(&self) {
+        if self.is_made {
+            let _ = self.parent.remove_folder(NAME);
+        }
+    }
+}
+
+/// What an index takes.
+struct Needed {
+    bytes: u64,
+    files: u64,
+    has_programs: bool,
+}
+
+impl Needed {
+    fn of(index: &Index<'_>) -> Self {
+        let mut needed = Self { bytes: 2 * PAGE, files: 2, has_programs: false };
+        for entry in index.entries() {
+            needed.files += 1;
+            if let EntryKind::File { len, .. } = entry.kind {
+                needed.bytes = needed.bytes.saturating_add(len.next_multiple_of(PAGE));
+                let is_library = entry.path.windows(3).any(|part| part == b".so");
+                needed.has_programs |= is_library || entry.properties.mode & 0o111 != 0;
+            }
+        }
+        needed
+    }
+
+    fn mib(&self) -> u64 {
+        self.bytes.div_ceil(1 << 20)
+    }
+
+    fn advice(&self) -> Advice {
+        Advice { mib: self.mib() + 1, is_root: system::user().0 == 0 }
+    }
+}
+
+fn check_is_memory(folder: &Folder, needed: &Needed) -> Result<(), Failure> {
+    let no_folder = |error| Failure::NoFolder { error, advice: needed.advice() };
+    let kind = folder.file_system().map_err(no_folder)?.kind;
+    if kind == TMPFS || kind == RAMFS { Ok(()) } else { Err(Failure::NotMemory(needed.advice())) }
+}
+
+/// Looks for what is mounted in the folder, be it seen or hidden beneath another mount. proc(5),
+/// `/proc/PID/mountinfo`. Where that cannot be read, each folder is opened so that it tells.
+fn check_mounts() -> Result<(), Failure> {
+    let Ok(file) = File::open(b"/proc/self/mountinfo") else { return Ok(()) };
+    let mut text =
+        Pages::new(MAX_MOUNTS).map_err(|_| start::Failure::Memory("the list of mounts"))?;
+    let mut len = 0;
+    while let Ok(count @ 1..) = file.descriptor().read(&mut text[len..]) {
+        len += count;
+    }
+    for line in text[..len].split(|byte| *byte == b'\n') {
+        let place = line.split(|byte| *byte == b' ').nth(4).unwrap_or_default();
+        let inside = place.strip_prefix(UNLOCK_FOLDER.as_bytes());
+        if inside.is_some_and(|inside| inside.starts_with(b"/")) {
+            return Err(Failure::Mount { path: kept(place)? });
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,26 @@
+//! ARM, 32 bits.
+
+core::arch::global_asm!(
+    ".arm",
+    ".globl _start",
+    "_start:",
+    "mov r11, #0",
+    "mov lr, #0",
+    "mov r0, sp",
+    "bic sp, sp, #7",
+    "bl {entry}",
+    "udf #0",
+    ".globl sealcrate_syscall",
+    "sealcrate_syscall:",
+    "push {{r4, r5, r7, lr}}",
+    "mov r7, r0",
+    "mov r0, r1",
+    "mov r1, r2",
+    "mov r2, r3",
+    "ldr r3, [sp, #16]",
+    "ldr r4, [sp, #20]",
+    "ldr r5, [sp, #24]",
+    "svc #0",
+    "pop {{r4, r5, r7, pc}}",
+    entry = sym crate::entry::entry,
+);

@@ -1,0 +1,50 @@
+//! From the chunks of an age file to what was compressed in it.
+
+use sealcrate_packfile::Content;
+use sealcrate_packfile::age::Chunks;
+
+use crate::failure::Failure;
+use crate::source::Source;
+use crate::{lz4, zstd};
+
+/// What takes bytes as they are decompressed.
+pub trait Sink {
+    /// Why it takes no more.
+    type Error: From<Failure>;
+
+    /// Takes some bytes, all of them authentic.
+    ///
+    /// # Errors
+    /// Its own.
+    fn write(&mut self, bytes: &[u8]) -> Result<(), Self::Error>;
+}
+
+/// Passes on what the chunks hold, decompressed. When it returns, all of them were authentic.
+///
+/// # Errors
+/// Damage; those of the sink.
+pub fn decode<S: Sink>(chunks: Chunks<'_>, sink: &mut S) -> Result<(), S::Error> {
+    let mut source = Source::new(chunks)?;
+    match Content::of(source.next()?) {
+        Some(Content::Elf) => copy(&mut source, sink)?,
+        Some(Content::Lz4) => lz4::decode(&mut source, sink)?,
+        Some(Content::Zstd) => zstd::decode(&mut source, sink)?,
+        None => return Err(Failure::Content("it holds nothing that is known").into()),
+    }
+    match source.next()? {
+        [] => Ok(()),
+        _ => Err(Failure::Content("something follows its end").into()),
+    }
+}
+
+fn copy<S: Sink>(source: &mut Source<'_>, sink: &mut S) -> Result<(), S::Error> {
+    loop {
+        let next = source.next()?;
+        if next.is_empty() {
+            return Ok(());
+        }
+        sink.write(next)?;
+        let count = next.len();
+        source.consume(count);
+    }
+}

@@ -1,0 +1,78 @@
+//! From a key to the file key.
+
+use sealcrate_packfile::age::{FileKey, Header, Passphrase, UnwrapError};
+use sealcrate_packfile::scrypt::{self, Block};
+use sealcrate_packfile::{KeyText, Parameters};
+
+use crate::cgroup::Limit;
+use crate::failure::Failure;
+use crate::key_search::{self, Found};
+use crate::pages::Pages;
+use crate::remote;
+use crate::start::Start;
+use crate::terminal::Terminal;
+
+/// How much memory a derivation takes where nothing speaks against it, in MiB.
+const KDF_MIB: u64 = 64;
+
+/// The logarithm of a MiB in blocks of scrypt's.
+const LOG_MIB: u8 = 10;
+
+/// Finds the key and unwraps the file key of `header` with it.
+pub fn file_key(
+    start: &Start,
+    parameters: &Parameters<'static>,
+    header: &Header<'_>,
+    limit: Limit,
+) -> Result<FileKey, Failure> {
+    if let Some(found) = key_search::search(start, parameters)? {
+        return unwrap(&found, header, limit);
+    }
+    let no_key =
+        Failure::NoKey { variable: parameters.variable(), file: parameters.start_key_file() };
+    let mut terminal = Terminal::open().ok_or(no_key)?;
+    terminal.show_banner(parameters.banner())?;
+    if header.passphrase().is_none() {
+        return remote::ask(&mut terminal, header);
+    }
+    let typed = terminal.ask_secret("Key: ")?;
+    unwrap(&typed, header, limit)
+}
+
+/// Unwraps the file key with a key that was found.
+fn unwrap(found: &Found, header: &Header<'_>, limit: Limit) -> Result<FileKey, Failure> {
+    let place = found.place;
+    let wrong_kind = |opened_by| Failure::WrongKind { place, opened_by };
+    let failure = |error| match error {
+        UnwrapError::NoMatch => Failure::WrongKey(place),
+        _ => Failure::HeaderChanged,
+    };
+    match (found.parse()?, header.passphrase()) {
+        (KeyText::Identities(identities), None) => {
+            let mut results = identities.iter().map(|identity| identity.unwrap(header));
+            let mine = results.find(|result| !matches!(result, Err(UnwrapError::NoMatch)));
+            mine.unwrap_or(Err(UnwrapError::NoMatch)).map_err(failure)
+        }
+        (KeyText::Passphrase(passphrase), Some(stanza)) => {
+            let mut memory = kdf_memory(stanza, limit)?;
+            let file_key = stanza.unwrap(passphrase, &mut memory).map_err(failure)?;
+            header.check(&file_key).map_err(failure)?;
+            Ok(file_key)
+        }
+        (KeyText::Identities(_), Some(_)) => Err(wrong_kind("a passphrase")),
+        (KeyText::Passphrase(_), None) => Err(wrong_kind("an age identity")),
+    }
+}
+
+/// Maps memory for the derivation: all that it can use, if that is not much and there is so much.
+fn kdf_memory(stanza: &Passphrase, limit: Limit) -> Result<Pages<Block>, Failure> {
+    let mib = limit.room().map_or(KDF_MIB, |room| room.clamp(1, KDF_MIB));
+    let log_blocks = LOG_MIB + mib.ilog2() as u8;
+    let log_stride = stanza.log_n().saturating_sub(log_blocks);
+    for log_stride in log_stride..=stanza.log_n() {
+        if let Ok(memory) = Pages::new(scrypt::blocks(stanza.log_n(), log_stride)) {
+            return Ok(memory);
+        }
+    }
+    Err(Failure::Memory("the key derivation"))
+}

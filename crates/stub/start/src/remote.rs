@@ -1,0 +1,39 @@
+//! The prompt for a program whose key is elsewhere: a challenge is shown, a response read.
+
+use core::fmt::Write as _;
+
+use sealcrate_packfile::Secret;
+use sealcrate_packfile::age::{FileKey, Header};
+use sealcrate_packfile::challenge::{self, Fingerprint};
+use sealcrate_packfile::response::Response;
+use zeroize::Zeroizing;
+
+use crate::failure::{Failure, Place};
+use crate::pages::Pages;
+use crate::system;
+use crate::terminal::Terminal;
+
+/// Asks for the file key of `header`, and checks what is answered.
+pub fn ask(terminal: &mut Terminal, header: &Header<'_>) -> Result<FileKey, Failure> {
+    let mut bytes = Zeroizing::new([0; 32]);
+    system::random(&mut *bytes).map_err(Failure::Random)?;
+    let secret = Secret::new(*bytes);
+    let mut buffer = Pages::new(challenge::line_len(header.bytes().len()))
+        .map_err(|_| Failure::Memory("the challenge"))?;
+    let line = challenge::write(&secret.public(), header, &mut buffer);
+
+    let fingerprint = Fingerprint::of(line);
+    let shown = writeln!(
+        terminal,
+        "No key here. Whoever has it answers this line with `sealcrate respond`:\n{line}\n\
+         Both sides should see the fingerprint {fingerprint}."
+    );
+    shown.map_err(|_| terminal.failure())?;
+    let answer = terminal.ask_line("Response: ")?;
+
+    let wrong = |_| Failure::WrongKey(Place::Terminal);
+    let response = Response::parse(answer.text()).map_err(Failure::Response)?;
+    let file_key = response.open(line, &secret).map_err(Failure::Response)?;
+    header.check(&file_key).map_err(wrong)?;
+    Ok(file_key)
+}

@@ -1,0 +1,235 @@
+//! Folders that are open, and what is done within them, never beyond.
+
+use linux_raw_sys::general::{self as linux, open_how, statfs64};
+
+use super::{Descriptor, Errno, File, Text, call};
+
+/// Where nothing on the way may leave the folder: by `..`, by a link, or into another mount.
+const BENEATH: u32 = linux::RESOLVE_BENEATH | linux::RESOLVE_NO_XDEV | linux::RESOLVE_NO_SYMLINKS;
+
+/// How folders are opened.
+const FOLDER: u32 = linux::O_RDONLY | linux::O_DIRECTORY | linux::O_NOFOLLOW | linux::O_CLOEXEC;
+
+/// A folder that is open.
+pub struct Folder(File);
+
+/// What the kernel says of a file system.
+#[derive(Clone, Copy)]
+pub struct FileSystem {
+    /// What kind it is of. statfs(2).
+    pub kind: u32,
+    /// Whether programs may be executed.
+    pub executes: bool,
+    /// How many bytes are free; nothing where there is no bound.
+    pub free_bytes: Option<u64>,
+    /// How many files can be made; nothing where there is no bound.
+    pub free_files: Option<u64>,
+}
+
+impl Folder {
+    /// Opens a folder, which is no link itself.
+    ///
+    /// # Errors
+    /// The kernel's.
+    pub fn open(path: &[u8]) -> Result<Self, Errno> {
+        let path = Text::new(path)?;
+        Self::at(linux::AT_FDCWD as usize, &path)
+    }
+
+    fn at(folder: usize, path: &Text) -> Result<Self, Errno> {
+        // SAFETY: the path ends with a zero.
+        let fd = unsafe { call(linux::__NR_openat, [folder, path.place(), FOLDER as usize, 0]) }?;
+        Ok(Self(File(fd as i32)))
+    }
+
+    /// Opens the folder of a name in this one, which may be another mount.
+    ///
+    /// # Errors
+    /// The kernel's.
+    pub fn child(&self, name: &[u8]) -> Result<Self, Errno> {
+        Self::at(self.number(), &Text::new(name)?)
+    }
+
+    /// Opens a folder beneath this one, on the same mount, without a link on the way.
+    ///
+    /// Where the kernel or a filter does not have openat2(2), name by name: no link is followed, and
+    /// each folder has to be of the same device. That does not notice a mount of the same file
+    /// system, which whoever calls has looked for in the list of mounts.
+    ///
+    /// # Errors
+    /// The kernel's; `EXDEV` where another mount begins.
+    pub fn beneath(&self, path: &[u8]) -> Result<Self, Errno> {
+        let text = Text::new(if path.is_empty() { b"." } else { path })?;
+        let how = open_how { flags: u64::from(FOLDER), mode: 0, resolve: u64::from(BENEATH) };
+        let arguments =
+            [self.number(), text.place(), &raw const how as usize, size_of::<open_how>()];
+        // SAFETY: the path ends with a zero, and the rest is as long as it is said to be.
+        match unsafe { call(linux::__NR_openat2, arguments) } {
+            Ok(fd) => Ok(Self(File(fd as i32))),
+            Err(Errno::NOT_KNOWN | Errno::NOT_PERMITTED) => self.beneath_by_names(path),
+            Err(errno) => Err(errno),
+        }
+    }
+
+    fn beneath_by_names(&self, path: &[u8]) -> Result<Self, Errno> {
+        let mut at = self.child(b".")?;
+        let device = at.0.descriptor().device()?;
+        for name in path.split(|byte| *byte == b'/').filter(|name| !name.is_empty()) {
+            at = at.child(name)?;
+            if at.0.descriptor().device()? != device {
+                return Err(Errno::OTHER_MOUNT);
+            }
+        }
+        Ok(at)
+    }
+
+    /// Returns the folder as a file.
+    pub fn descriptor(&self) -> Descriptor<'_> {
+        self.0.descriptor()
+    }
+
+    fn number(&self) -> usize {
+        self.0.0 as usize
+    }
+
+    /// Makes a folder that is for its owner alone.
+    ///
+    /// # Errors
+    /// The kernel's.
+    pub fn make_folder(&self, name: &[u8], mode: u32) -> Result<(), Errno> {
+        let name = Text::new(name)?;
+        // SAFETY: the name ends with a zero.
+        unsafe { call(linux::__NR_mkdirat, [self.number(), name.place(), mode as usize]) }.map(drop)
+    }
+
+    /// Makes a file that is for its owner alone, and opens it for writing.
+    ///
+    /// # Errors
+    /// The kernel's; there is something already.
+    pub fn make_file(&self, name: &[u8]) -> Result<File, Errno> {
+        let name = Text::new(name)?;
+        let flags =
+            linux::O_WRONLY | linux::O_CREAT | linux::O_EXCL | linux::O_NOFOLLOW | linux::O_CLOEXEC;
+        let arguments = [self.number(), name.place(), flags as usize, 0o600];
+        // SAFETY: the name ends with a zero.
+        let fd = unsafe { call(linux::__NR_openat, arguments) }?;
+        Ok(File(fd as i32))
+    }
+
+    /// Makes a named pipe.
+    ///
+    /// # Errors
+    /// The kernel's.
+    pub fn make_pipe(&self, name: &[u8]) -> Result<(), Errno> {
+        let name = Text::new(name)?;
+        let mode = linux::S_IFIFO | 0o600;
+        // SAFETY: the name ends with a zero.
+        unsafe { call(linux::__NR_mknodat, [self.number(), name.place(), mode as usize, 0]) }
+            .map(drop)
+    }
+
+    /// Makes a symbolic link.
+    ///
+    /// # Errors
+    /// The kernel's.
+    pub fn make_symlink(&self, target: &[u8], name: &[u8]) -> Result<(), Errno> {
+        let (target, name) = (Text::new(target)?, Text::new(name)?);
+        let arguments = [target.place(), self.number(), name.place()];
+        // SAFETY: both end with a zero.
+        unsafe { call(linux::__NR_symlinkat, arguments) }.map(drop)
+    }
+
+    /// Gives what is called `other` in another folder a name here.
+    ///
+    /// # Errors
+    /// The kernel's.
+    pub fn make_hard_link(&self, folder: &Self, other: &[u8], name: &[u8]) -> Result<(), Errno> {
+        let (other, name) = (Text::new(other)?, Text::new(name)?);
+        let arguments = [folder.number(), other.place(), self.number(), name.place(), 0];
+        // SAFETY: both end with a zero.
+        unsafe { call(linux::__NR_linkat, arguments) }.map(drop)
+    }
+
+    /// Removes what is no folder.
+    ///
+    /// # Errors
+    /// The kernel's.
+    pub fn remove(&self, name: &[u8]) -> Result<(), Errno> {
+        self.unlink(name, 0)
+    }
+
+    /// Removes an empty folder.
+    ///
+    /// # Errors
+    /// The kernel's.
+    pub fn remove_folder(&self, name: &[u8]) -> Result<(), Errno> {
+        self.unlink(name, linux::AT_REMOVEDIR)
+    }
+
+    fn unlink(&self, name: &[u8], flags: u32) -> Result<(), Errno> {
+        let name = Text::new(name)?;
+        // SAFETY: the name ends with a zero.
+        unsafe { call(linux::__NR_unlinkat, [self.number(), name.place(), flags as usize]) }
+            .map(drop)
+    }
+
+    /// Sets the permissions of what is called so, and is no link.
+    ///
+    /// # Errors
+    /// The kernel's.
+    pub fn set_mode_of(&self, name: &[u8], mode: u32) -> Result<(), Errno> {
+        let name = Text::new(name)?;
+        // SAFETY: the name ends with a zero.
+        unsafe { call(linux::__NR_fchmodat, [self.number(), name.place(), mode as usize]) }
+            .map(drop)
+    }
+
+    /// Sets the owner and group of what is called so; of a link, its own.
+    ///
+    /// # Errors
+    /// The kernel's.
+    pub fn set_owner_of(&self, name: &[u8], uid: u32, gid: u32) -> Result<(), Errno> {
+        let name = Text::new(name)?;
+        let flags = linux::AT_SYMLINK_NOFOLLOW as usize;
+        let arguments = [self.number(), name.place(), uid as usize, gid as usize, flags];
+        // SAFETY: the name ends with a zero.
+        unsafe { call(linux::__NR_fchownat, arguments) }.map(drop)
+    }
+
+    /// Sets when what is called so was changed and read last; of a link, its own.
+    ///
+    /// # Errors
+    /// The kernel's.
+    pub fn set_time_of(&self, name: &[u8], seconds: i64, nanoseconds: u32) -> Result<(), Errno> {
+        let name = Text::new(name)?;
+        let flags = linux::AT_SYMLINK_NOFOLLOW;
+        super::properties::set_time(self.number(), name.place(), (seconds, nanoseconds), flags)
+    }
+
+    /// Returns what file system the folder is on.
+    ///
+    /// # Errors
+    /// The kernel's.
+    pub fn file_system(&self) -> Result<FileSystem, Errno> {
+        let mut found = core::mem::MaybeUninit::<statfs64>::zeroed();
+        let place = found.as_mut_ptr() as usize;
+        #[cfg(target_pointer_width = "64")]
+        // SAFETY: the kernel writes no more than that; both types are the same here.
+        unsafe { call(linux::__NR_fstatfs, [self.number(), place]) }?;
+        #[cfg(target_pointer_width = "32")]
+        // SAFETY: the kernel writes no more than that.
+        unsafe { call(linux::__NR_fstatfs64, [self.number(), size_of::<statfs64>(), place]) }?;
+        // SAFETY: the type is of numbers, and zeros are some.
+        let found = unsafe { found.assume_init() };
+        let free = found.f_bavail.saturating_mul(found.f_bsize as u64);
+        Ok(FileSystem {
+            kind: found.f_type as u32,
+            executes: found.f_flags as u32 & NO_EXEC == 0,
+            free_bytes: (found.f_blocks != 0).then_some(free),
+            free_files: (found.f_files != 0).then_some(found.f_ffree),
+        })
+    }
+}
+
+/// The flag of file systems on which nothing is executed. statfs(2), `ST_NOEXEC`.
+const NO_EXEC: u32 = 8;

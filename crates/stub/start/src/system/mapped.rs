@@ -1,0 +1,54 @@
+//! Files that are read where they are.
+
+use core::ops::Deref;
+use core::{ptr, slice};
+
+use linux_raw_sys::general as linux;
+
+use super::{Errno, File, MMAP, call, unmap};
+
+/// All of a file, as a slice of bytes.
+pub struct Mapped {
+    place: *mut u8,
+    len: usize,
+}
+
+impl Mapped {
+    /// Maps a file. It should not be cut while it is mapped: then the process is ended.
+    ///
+    /// # Errors
+    /// The kernel's.
+    pub fn open(path: &[u8]) -> Result<Self, Errno> {
+        let file = File::open(path)?;
+        let len = usize::try_from(file.descriptor().file_len()?).map_err(|_| Errno::NO_MEMORY)?;
+        if len == 0 {
+            return Ok(Self { place: ptr::null_mut(), len });
+        }
+        let arguments =
+            [0, len, linux::PROT_READ as usize, linux::MAP_PRIVATE as usize, file.0 as usize, 0];
+        // SAFETY: what is mapped is new, nothing lies there.
+        let place = unsafe { call(MMAP, arguments) }?;
+        Ok(Self { place: place as *mut u8, len })
+    }
+}
+
+impl Deref for Mapped {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        if self.len == 0 {
+            return &[];
+        }
+        // SAFETY: it is mapped, of that length, and nobody writes to it.
+        unsafe { slice::from_raw_parts(self.place, self.len) }
+    }
+}
+
+impl Drop for Mapped {
+    fn drop(&mut self) {
+        if self.len > 0 {
+            // SAFETY: it is mapped, of that length, and nobody uses it any more.
+            unsafe { unmap(self.place, self.len) };
+        }
+    }
+}

@@ -1,0 +1,98 @@
+//! What open files have beside their content.
+
+use linux_raw_sys::general::{self as linux, __kernel_timespec, statx};
+
+use super::{Descriptor, Errno, Text, call};
+
+/// The number of the call that sets times, of the kind that has 64 bits for seconds everywhere.
+#[cfg(target_pointer_width = "64")]
+const UTIMENSAT: u32 = linux::__NR_utimensat;
+#[cfg(target_pointer_width = "32")]
+const UTIMENSAT: u32 = linux::__NR_utimensat_time64;
+
+impl Descriptor<'_> {
+    fn status(self) -> Result<statx, Errno> {
+        let mut found = core::mem::MaybeUninit::<statx>::zeroed();
+        let arguments = [
+            self.0 as usize,
+            c"".as_ptr() as usize,
+            linux::AT_EMPTY_PATH as usize,
+            linux::STATX_BASIC_STATS as usize,
+            found.as_mut_ptr() as usize,
+        ];
+        // SAFETY: the kernel writes no more than that.
+        unsafe { call(linux::__NR_statx, arguments) }?;
+        // SAFETY: the type is of numbers, and zeros are some.
+        Ok(unsafe { found.assume_init() })
+    }
+
+    /// Returns the length of a file, in bytes.
+    ///
+    /// # Errors
+    /// The kernel's.
+    pub fn file_len(self) -> Result<u64, Errno> {
+        self.status().map(|status| status.stx_size)
+    }
+
+    /// Returns the device that a file is on.
+    pub(super) fn device(self) -> Result<(u32, u32), Errno> {
+        self.status().map(|status| (status.stx_dev_major, status.stx_dev_minor))
+    }
+
+    /// Sets owner and group.
+    ///
+    /// # Errors
+    /// The kernel's.
+    pub fn set_owner(self, uid: u32, gid: u32) -> Result<(), Errno> {
+        let arguments = [
+            self.0 as usize,
+            c"".as_ptr() as usize,
+            uid as usize,
+            gid as usize,
+            linux::AT_EMPTY_PATH as usize,
+        ];
+        // SAFETY: the path ends with a zero.
+        unsafe { call(linux::__NR_fchownat, arguments) }.map(drop)
+    }
+
+    /// Sets the permissions.
+    ///
+    /// # Errors
+    /// The kernel's.
+    pub fn set_mode(self, mode: u32) -> Result<(), Errno> {
+        // SAFETY: there are no places.
+        unsafe { call(linux::__NR_fchmod, [self.0 as usize, mode as usize]) }.map(drop)
+    }
+
+    /// Sets when it was changed and read last.
+    ///
+    /// # Errors
+    /// The kernel's.
+    pub fn set_time(self, seconds: i64, nanoseconds: u32) -> Result<(), Errno> {
+        set_time(self.0 as usize, 0, (seconds, nanoseconds), 0)
+    }
+
+    /// Sets an extended attribute.
+    ///
+    /// # Errors
+    /// The kernel's.
+    pub fn set_attribute(self, name: &[u8], value: &[u8]) -> Result<(), Errno> {
+        let name = Text::new(name)?;
+        let arguments = [self.0 as usize, name.place(), value.as_ptr() as usize, value.len(), 0];
+        // SAFETY: the name ends with a zero, and the value is as long as it is said to be.
+        unsafe { call(linux::__NR_fsetxattr, arguments) }.map(drop)
+    }
+}
+
+/// Sets the times of a file: that of a number, or of a path there.
+pub(super) fn set_time(
+    fd: usize,
+    path: usize,
+    (seconds, nanoseconds): (i64, u32),
+    flags: u32,
+) -> Result<(), Errno> {
+    let time = || __kernel_timespec { tv_sec: seconds, tv_nsec: i64::from(nanoseconds) };
+    let times = [time(), time()];
+    // SAFETY: there are two times, and the path is none or ends with a zero.
+    unsafe { call(UTIMENSAT, [fd, path, times.as_ptr() as usize, flags as usize]) }.map(drop)
+}

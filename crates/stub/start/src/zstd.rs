@@ -1,0 +1,67 @@
+//! Zstandard frames (RFC 8878).
+
+use ruzstd::decoding::errors::FrameDecoderError;
+use ruzstd::decoding::{BlockDecodingStrategy, FrameDecoder};
+use ruzstd::io::{Error, ErrorKind, Read};
+
+use crate::content::Sink;
+use crate::failure::Failure;
+use crate::pages::Pages;
+use crate::source::Source;
+
+/// How much is decoded before it is written, in bytes.
+const PIECE: usize = 256 << 10;
+
+/// Decodes one frame.
+pub(crate) fn decode<S: Sink>(source: &mut Source<'_>, sink: &mut S) -> Result<(), S::Error> {
+    let mut piece = Pages::<u8>::new(PIECE).map_err(|_| Failure::Memory("a block"))?;
+    let mut reader = Reader { source, failure: None };
+    let mut decoder = FrameDecoder::new();
+    let begun = decoder.init(&mut reader);
+    begun.map_err(|error| reader.failure(&error))?;
+    loop {
+        let decoded = decoder.decode_blocks(&mut reader, BlockDecodingStrategy::UptoBytes(PIECE));
+        decoded.map_err(|error| reader.failure(&error))?;
+        while decoder.can_collect() > 0 {
+            let len = decoder.read(&mut piece).map_err(|_| damaged())?;
+            sink.write(&piece[..len])?;
+        }
+        if decoder.is_finished() {
+            return Ok(());
+        }
+    }
+}
+
+/// The source as the decoder reads it, which can tell only that something went wrong.
+struct Reader<'r, 'a> {
+    source: &'r mut Source<'a>,
+    failure: Option<Failure>,
+}
+
+impl Reader<'_, '_> {
+    /// Returns what went wrong beneath a decoder that says `error`.
+    fn failure(&mut self, _error: &FrameDecoderError) -> Failure {
+        self.failure.take().unwrap_or_else(damaged)
+    }
+}
+
+impl Read for Reader<'_, '_> {
+    fn read(&mut self, buffer: &mut [u8]) -> Result<usize, Error> {
+        match self.source.next() {
+            Ok(next) => {
+                let count = next.len().min(buffer.len());
+                buffer[..count].copy_from_slice(&next[..count]);
+                self.source.consume(count);
+                Ok(count)
+            }
+            Err(failure) => {
+                self.failure = Some(failure);
+                Err(Error::from(ErrorKind::Other))
+            }
+        }
+    }
+}
+
+fn damaged() -> Failure {
+    Failure::Content("it cannot be decompressed")
+}

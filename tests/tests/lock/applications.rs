@@ -1,0 +1,191 @@
+//! Applications of all kinds: locked, they do what they do otherwise.
+
+use std::fs;
+use std::process::Command;
+
+use sealcrate_tests::{Builder, Done};
+
+use crate::fixture::{CLEAR, FOR_ALL, PRIVATE, Workshop, wait_until};
+
+/// Tells all that a program sees of where it runs, but for what another folder makes different.
+const REPORT: &[u8] = b"#!/bin/sh
+echo \"arguments: $0 $*\"
+id
+env | grep -v -e ^PWD= -e ^OLDPWD= | sort
+stat -L -c '%n %a %u %g %Y' /app/* /app/sub/*
+cat /app/sub/data /app/sub/inner
+umask
+trap 'echo ended; exit 9' TERM
+[ \"$2\" != wait ] || { echo waiting; while :; do sleep 0.1; done; }
+exit 42
+";
+
+const LINES: &str = "ENV SETTING=\"a b\" PATH=/app:/bin
+COPY report /app/report
+COPY data /app/sub/data
+RUN ln -s data /app/sub/inner && ln -s ../report /app/sub/outer && chmod 640 /app/sub/data \\
+    && chown 1000:2000 /app/sub/data && ln /app/sub/data /app/hard && touch -d @1500000000 /app/hard
+WORKDIR /app/sub
+ENTRYPOINT [\"report\", \"first\"]
+CMD [\"own\"]
+";
+
+const FILES: [(&str, &[u8]); 2] = [("report", REPORT), ("data", b"some private data\n")];
+
+#[test]
+fn script_sees_what_it_sees_otherwise() {
+    let workshop = Workshop::new();
+    let original = workshop.build(&format!("{PRIVATE}{LINES}"), &FILES);
+    let locked = workshop.lock(&original, &[]);
+    let done = workshop.assert_same(&original, &locked, &[], &[]).with_status(42);
+    assert!(done.stdout.contains("SETTING=a b\n"), "{}", done.said());
+    assert!(!done.stdout.contains("SEALCRATE_KEY"), "{}", done.said());
+    workshop.assert_same(
+        &original,
+        &locked,
+        &["-e", "SETTING=mine", "-e", "OTHER=x"],
+        &["a", "b c"],
+    );
+    workshop.assert_same(&original, &locked, &["-e", "PATH=/bin:/app"], &[]);
+    workshop.assert_same(&original, &locked, &["--read-only"], &[]);
+    workshop.assert_same(&original, &locked, &["-w", "/bin"], &[]);
+}
+
+#[test]
+fn other_users_need_a_folder_and_nothing_else() {
+    let workshop = Workshop::new();
+    let lines = format!("{PRIVATE}{LINES}USER app\n");
+    let lines = lines.replace("chmod 640 /app/sub/data", "chmod 644 /app/sub/data");
+    // Who is not root cannot give files away.
+    let report = String::from_utf8(REPORT.to_vec()).unwrap().replace("%a %u %g", "%a");
+    let files = [("report", report.as_bytes()), FILES[1]];
+    let original = workshop.build(&lines, &files);
+    let locked = workshop.lock(&original, &[]);
+    let done = workshop.assert_same(&original, &locked, &[FOR_ALL], &[]);
+    assert!(done.stdout.contains("groups=1000(app),2000(team)"), "{}", done.said());
+    assert!(done.stdout.contains("HOME=/home/app\n"), "{}", done.said());
+    let hardened =
+        [FOR_ALL, "--read-only", "--cap-drop", "ALL", "--security-opt", "no-new-privileges"];
+    workshop.assert_same(&original, &locked, &hardened, &[]);
+}
+
+#[test]
+fn every_layer_can_be_private() {
+    let workshop = Workshop::new();
+    let original = workshop.build(LINES, &FILES);
+    let public = ["--all-layers", "--public", "/etc/passwd", "--public", "/etc/group"];
+    let locked = workshop.lock(&original, &public);
+    workshop.assert_same(&original, &locked, &[], &[]);
+}
+
+#[test]
+fn clear_layers_may_lie_above_private_ones() {
+    let workshop = Workshop::new();
+    let lines = format!(
+        "COPY base /app/sub/gone\nCOPY base /app/kept\n{PRIVATE}{LINES}RUN rm /app/sub/gone\n{CLEAR}\
+         COPY base /app/sub/later\nCOPY base /app/kept\nRUN ls /app/sub > /app/list\n"
+    );
+    let original = workshop.build(&lines, &[FILES[0], FILES[1], ("base", b"in the clear\n")]);
+    let locked = workshop.lock(&original, &[]);
+    workshop.assert_same(&original, &locked, &[], &[]);
+    let listed = ["-c", "ls -a /app /app/sub; cat /app/kept /app/sub/later /app/list"];
+    workshop.assert_same(&original, &locked, &["--entrypoint", "/bin/sh"], &listed);
+}
+
+#[test]
+fn request_to_end_reaches_the_command() {
+    let workshop = Workshop::new();
+    let original = workshop.build(&format!("{PRIVATE}{LINES}"), &FILES);
+    let locked = workshop.lock(&original, &[]);
+    let engine = &workshop.engine;
+    let key = crate::fixture::key();
+    let id = engine.run(&["run", "-d", "--network", "none", "-e", &key, locked.name(), "wait"]);
+    wait_until(|| engine.run(&["logs", &id]).ends_with("waiting"));
+    let inside = |command: &[&str]| engine.run(&[&["exec", &id], command].concat());
+    let with_environment =
+        inside(&["/.sealcrate/init", "exec", "--", "sh", "-c", "echo $SETTING; pwd"]);
+    assert_eq!(with_environment, "a b\n/dev/sealcrate/app/sub");
+    // Nothing of ours is left running.
+    assert!(!inside(&["ps"]).contains("/.sealcrate"), "{}", inside(&["ps"]));
+    engine.run(&["stop", "--time", "60", &id]);
+    let status = engine.run(&["inspect", "--format", "{{.State.ExitCode}}", &id]);
+    engine.run(&["rm", &id]);
+    assert_eq!(status, "9");
+}
+
+#[test]
+fn check_of_the_image_is_run_when_it_is_unlocked() {
+    let workshop = Workshop::new();
+    let lines = format!(
+        "{PRIVATE}{LINES}HEALTHCHECK --interval=1s CMD test \"$SETTING\" = \"a b\" && cat /app/sub/data\n"
+    );
+    let original = workshop.build(&lines, &FILES);
+    let locked = workshop.lock(&original, &[]);
+    let engine = &workshop.engine;
+    let key = crate::fixture::key();
+    let id = engine.run(&["run", "-d", "--network", "none", "-e", &key, locked.name(), "wait"]);
+    let health = |format: &str| engine.run(&["inspect", "--format", format, &id]);
+    wait_until(|| health("{{.State.Health.Status}}") != "starting");
+    let (status, log) = (health("{{.State.Health.Status}}"), health("{{json .State.Health.Log}}"));
+    engine.run(&["rm", "-f", &id]);
+    assert_eq!(status, "healthy", "{log}");
+    assert!(log.contains("some private data"), "{log}");
+}
+
+/// Compiles a program for the image.
+fn compiled(workshop: &Workshop, command: &str, output: &str) -> Vec<u8> {
+    let mut shell = Command::new("sh");
+    shell.args(["-c", command]).current_dir(workshop.sandbox.work());
+    shell.env("GOCACHE", workshop.path("cache")).env("HOME", workshop.sandbox.home());
+    Done::of(&mut shell).with_status(0);
+    fs::read(workshop.path(output)).unwrap()
+}
+
+#[test]
+fn go_program_runs_from_nothing() {
+    let workshop = Workshop::new();
+    let source = "package main\nimport (\"fmt\"; \"os\")\nfunc main() {\n\
+                  data, err := os.ReadFile(\"/data\")\n fmt.Println(string(data), err, os.Args[1:])\n\
+                  os.Exit(3) }\n";
+    fs::write(workshop.path("main.go"), source).unwrap();
+    let program = compiled(&workshop, "CGO_ENABLED=0 go build -o program main.go", "program");
+    let dockerfile =
+        "FROM scratch\nCOPY program /program\nCOPY data /data\nENTRYPOINT [\"/program\"]\n";
+    let files = [("program", program.as_slice()), ("data", b"private")];
+    let original = workshop.engine.build(Builder::Classic, dockerfile, &files);
+    let locked = workshop.lock(&original, &["--all-layers"]);
+    let done = workshop.assert_same(&original, &locked, &[], &["a"]).with_status(3);
+    assert_eq!(done.stdout, "private <nil> [a]\n");
+}
+
+#[test]
+fn dynamic_program_finds_its_private_library() {
+    let workshop = Workshop::new();
+    fs::write(workshop.path("lib.c"), "int answer(void) { return 42; }\n").unwrap();
+    fs::write(
+        workshop.path("main.c"),
+        "#include <stdio.h>\nint answer(void);\nint main(void) { printf(\"%d\\n\", answer()); }\n",
+    )
+    .unwrap();
+    let build = "gcc -shared -fPIC -Wl,-soname,libown.so.1 -o libown.so.1 lib.c \
+                 && gcc -o program main.c ./libown.so.1 -Wl,-rpath,/app/lib";
+    let program = compiled(&workshop, build, "program");
+    let library = fs::read(workshop.path("libown.so.1")).unwrap();
+    let libc = fs::read("/lib/x86_64-linux-gnu/libc.so.6").unwrap();
+    let loader = fs::read("/lib64/ld-linux-x86-64.so.2").unwrap();
+    let lines = format!(
+        "COPY libc /lib/x86_64-linux-gnu/libc.so.6\nCOPY loader /lib64/ld-linux-x86-64.so.2\n\
+         {PRIVATE}COPY libown.so.1 /app/lib/libown.so.1.2\n\
+         RUN ln -s libown.so.1.2 /app/lib/libown.so.1\nCOPY program /app/program\nCMD [\"/app/program\"]\n"
+    );
+    let files = [
+        ("libc", libc.as_slice()),
+        ("loader", &loader),
+        ("libown.so.1", &library),
+        ("program", &program),
+    ];
+    let original = workshop.build(&lines, &files);
+    let locked = workshop.lock(&original, &[]);
+    let done = workshop.assert_same(&original, &locked, &[], &[]).with_status(0);
+    assert_eq!(done.stdout, "42\n");
+}

@@ -1,0 +1,38 @@
+//! The way back: the original image, bit by bit.
+
+use crate::fixture::{CLEAR, PRIVATE, Workshop};
+
+#[test]
+fn unlocked_image_is_the_original() {
+    let workshop = Workshop::new();
+    let lines = format!(
+        "{PRIVATE}COPY a /app/a\nENV X=y\n{CLEAR}COPY a /b\n{PRIVATE}RUN rm /b\nCMD [\"cat\", \"/app/a\"]\n"
+    );
+    let original = workshop.build(&lines, &[("a", b"content\n")]);
+    let locked = workshop.lock(&original, &[]);
+    let name = format!("{}-back", original.name());
+    let _back = workshop.engine.remove_on_drop(&name);
+    let id = workshop.engine.image_id(original.name());
+    // So that no layer is there already.
+    workshop.engine.run(&["image", "rm", "--force", original.name()]);
+    let arguments = ["unlock", locked.name(), "-i", "identity", "-t", &name];
+    workshop.sealcrate(&arguments).with_status(0);
+    assert_eq!(workshop.engine.image_id(&name), id);
+    assert_eq!(workshop.engine.run_container(&name, &[]), "content");
+}
+
+#[test]
+fn wrong_keys_and_other_images_are_told() {
+    let workshop = Workshop::new();
+    let original = workshop.build(&format!("{PRIVATE}COPY a /a\n"), &[("a", b"x")]);
+    let locked = workshop.lock(&original, &[]);
+    std::fs::write(workshop.path("wrong"), "a passphrase").unwrap();
+    let unlock =
+        |image: &str, key: &str| workshop.sealcrate(&["unlock", image, "-i", key, "-t", "never:1"]);
+    unlock(locked.name(), "wrong").failed(3).says("wrong key");
+    unlock(original.name(), "identity").failed(4).says("the image is not locked");
+    assert!(!workshop.engine.has_image("never:1"));
+    let again = ["lock", locked.name(), "-t", "never:1", "--all-layers", "-r"];
+    let recipient = "age1zvkyg2lqzraa2lnjvqej32nkuu0ues2s82hzrye869xeexvn73equnujwj";
+    workshop.sealcrate(&[&again[..], &[recipient]].concat()).failed(1).says("locked already");
+}

@@ -1,0 +1,138 @@
+//! Images to be locked, and their containers.
+
+use std::fs;
+use std::path::PathBuf;
+use std::process::Command;
+use std::sync::OnceLock;
+
+use sealcrate_tests::{Builder, Done, Engine, EngineImage, Sandbox};
+
+/// What switches privacy on in a Dockerfile.
+pub(crate) const PRIVATE: &str = "LABEL com.senetas.crypto.enabled=true\n";
+
+/// What switches it off again.
+pub(crate) const CLEAR: &str = "LABEL com.senetas.crypto.enabled=false\n";
+
+/// An image with a shell and users, on which others are built.
+pub(crate) const BASE: &str = "FROM scratch
+COPY busybox /bin/busybox
+RUN [\"/bin/busybox\", \"--install\", \"-s\", \"/bin\"]
+COPY passwd /etc/passwd
+COPY group /etc/group
+";
+
+/// What the base image is made of.
+const BASE_FILES: [(&str, &[u8]); 2] = [
+    ("passwd", b"root:x:0:0:root:/root:/bin/sh\napp:x:1000:1000::/home/app:/bin/sh\n"),
+    ("group", b"root:x:0:\napp:x:1000:\nteam:x:2000:app\n"),
+];
+
+/// An identity of Debian's `age-keygen`, and its recipient.
+fn key_pair() -> &'static (String, String) {
+    static PAIR: OnceLock<(String, String)> = OnceLock::new();
+    PAIR.get_or_init(|| {
+        let file = Done::of(&mut Command::new("age-keygen")).with_status(0).stdout;
+        let word = |beginning: &str| {
+            file.split_whitespace().find(|word| word.starts_with(beginning)).unwrap().to_owned()
+        };
+        (word("AGE-SECRET-KEY-1"), word("age1"))
+    })
+}
+
+/// A machine of one's own, an engine, and an identity in the file `identity`.
+pub(crate) struct Workshop {
+    pub(crate) engine: Engine,
+    pub(crate) sandbox: Sandbox,
+}
+
+impl Workshop {
+    pub(crate) fn new() -> Self {
+        let workshop = Self { engine: Engine::from_env(), sandbox: Sandbox::new() };
+        fs::write(workshop.path("identity"), &key_pair().0).unwrap();
+        workshop
+    }
+
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.sandbox.work().join(name)
+    }
+
+    /// Builds an image on the base, of these further lines and files.
+    pub(crate) fn build(&self, lines: &str, files: &[(&str, &[u8])]) -> EngineImage<'_> {
+        let busybox = sealcrate_tests::busybox();
+        let base = [("busybox", busybox.as_slice())].into_iter().chain(BASE_FILES);
+        let files: Vec<_> = base.chain(files.iter().copied()).collect();
+        self.engine.build(Builder::Classic, &format!("{BASE}{lines}"), &files)
+    }
+
+    /// Runs sealcrate.
+    pub(crate) fn sealcrate(&self, arguments: &[&str]) -> Done {
+        let done = Done::of(self.sandbox.sealcrate().args(arguments));
+        self.sandbox.assert_nothing_is_left();
+        done
+    }
+
+    /// Locks an image to the identity, under another name.
+    pub(crate) fn lock<'e>(&'e self, image: &EngineImage<'_>, options: &[&str]) -> EngineImage<'e> {
+        let name = format!("{}-locked", image.name());
+        let locked = self.engine.remove_on_drop(&name);
+        let arguments = [&["lock", image.name(), "-t", &name, "-r", &key_pair().1], options];
+        let done = self.sealcrate(&arguments.concat()).with_status(0);
+        assert_eq!(done.stdout.trim(), self.engine.image_id(&name), "{}", done.said());
+        locked
+    }
+
+    /// Runs a container of an image.
+    pub(crate) fn run(&self, image: &str, options: &[&str], arguments: &[&str]) -> Done {
+        let all =
+            [&["run", "--rm", "--network", "none", "-h", "host"], options, &[image], arguments];
+        Done::of(&mut self.engine.docker(&all.concat()))
+    }
+
+    /// Runs a container of a locked image with its key.
+    pub(crate) fn unlock(&self, image: &str, options: &[&str], arguments: &[&str]) -> Done {
+        let key = key();
+        self.run(image, &[&["-e", &key], options].concat(), arguments)
+    }
+
+    /// Asserts that a locked image does what the original does.
+    #[track_caller]
+    pub(crate) fn assert_same(
+        &self,
+        original: &EngineImage<'_>,
+        locked: &EngineImage<'_>,
+        options: &[&str],
+        arguments: &[&str],
+    ) -> Done {
+        let without = without_unlock_folder(options);
+        let expected = self.run(original.name(), &without, arguments);
+        let done = self.unlock(locked.name(), options, arguments);
+        assert_eq!(
+            (done.status, &done.stdout, &done.stderr),
+            (expected.status, &expected.stdout, &expected.stderr),
+        );
+        done
+    }
+}
+
+/// The original has no use for the unlock folder.
+fn without_unlock_folder<'o>(options: &[&'o str]) -> Vec<&'o str> {
+    options.iter().copied().filter(|option| !option.starts_with("--tmpfs=/dev/sealcrate")).collect()
+}
+
+/// The variable with the key.
+pub(crate) fn key() -> String {
+    format!("SEALCRATE_KEY={}", key_pair().0)
+}
+
+/// The unlock folder for everybody.
+pub(crate) const FOR_ALL: &str = "--tmpfs=/dev/sealcrate:exec,size=200m,mode=1777";
+
+/// Waits for something that comes soon, or never.
+#[track_caller]
+pub(crate) fn wait_until(mut is_so: impl FnMut() -> bool) {
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(30);
+    while !is_so() {
+        assert!(std::time::Instant::now() < deadline, "it does not come");
+        std::thread::sleep(std::time::Duration::from_millis(50));
+    }
+}
