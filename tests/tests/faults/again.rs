@@ -49,8 +49,11 @@ impl Scene {
     /// The digests of the layers, as the registry has them.
     fn layers(&self) -> Vec<String> {
         let manifest = self.manifest();
-        let layers = manifest["layers"].as_array().unwrap().clone();
-        layers.iter().map(|layer| layer["digest"].as_str().unwrap().to_owned()).collect()
+        let layers = manifest["layers"].as_array().expect("it has layers").clone();
+        layers
+            .iter()
+            .map(|layer| layer["digest"].as_str().expect("a layer has a digest").to_owned())
+            .collect()
     }
 }
 
@@ -109,7 +112,8 @@ fn another_passphrase_sends_private_layers_anew() {
     let image = image(b"low", b"top");
     scene.push(&image, &[]);
     let first = scene.layers();
-    fs::write(scene.machine.sandbox.work().join("key"), "another one").unwrap();
+    fs::write(scene.machine.sandbox.work().join("key"), "another one")
+        .expect("the key can be written");
     let (sent, said) = scene.push(&image, &[]);
     assert_eq!(sent, 3);
     assert!(!said.contains("warning"), "{said}");
@@ -142,14 +146,19 @@ fn poisoned_manifest_is_not_used() {
     // An older layer, with its own key data: the passphrase opens all of it.
     poisoned["layers"][2] = old["layers"][2].clone();
     let bytes = poisoned.to_string().into_bytes();
-    let headers = [("Content-Type", poisoned["mediaType"].as_str().unwrap())];
+    let headers = [("Content-Type", poisoned["mediaType"].as_str().expect("it names its type"))];
     let host = scene.registry.host();
-    let put = request("PUT", host, "/v2/app/manifests/1", &headers, &bytes).unwrap();
+    let put = request("PUT", host, "/v2/app/manifests/1", &headers, &bytes)
+        .expect("the registry answers");
     assert_eq!(put.status, 201);
     let (sent, said) = scene.push(&image(b"low", b"top"), &[]);
     assert!(said.contains("warning:") && said.contains("tampered with"), "{said}");
     assert_eq!(sent, 3);
-    assert!(!scene.layers().contains(&old["layers"][2]["digest"].as_str().unwrap().to_owned()));
+    assert!(
+        !scene.layers().contains(
+            &old["layers"][2]["digest"].as_str().expect("a layer has a digest").to_owned()
+        )
+    );
 }
 
 #[test]
