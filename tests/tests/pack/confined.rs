@@ -61,7 +61,7 @@ fn limit_of_memory_that_is_too_small_is_said_with_figures() {
         fs::write(&file, "7340032\n").unwrap();
         let done = Done::of(start_in_root(&root, "/program").env("BP", PASSPHRASE));
         // The limit, and the program with some more.
-        let done = done.says("limit is 7 MiB").says("takes 10 MiB");
+        let done = done.says("limit is 7 MiB").says("10 MiB are needed");
         assert_refused(done, 1, "not enough memory");
 
         for enough in ["max\n", "1073741824\n", "9223372036854771712\n", "", "what?\n"] {
