@@ -72,45 +72,49 @@ pub(crate) fn named(args: &PassphraseArgs) -> Result<Option<Passphrase>> {
         let bytes = Zeroizing::new(typed.as_bytes().to_vec());
         return Passphrase::new(bytes).context("--pass").map(Some);
     }
-    from_file_or_descriptor(args.pass_file.as_deref(), args.pass_fd)
+    from_file_or_descriptor(args.pass_file.as_deref(), args.pass_fd, "passphrase")
 }
 
 /// Returns the passphrase for what is written, or `None`.
 pub(crate) fn new_passphrase(args: &NewPassphraseArgs) -> Result<Option<Passphrase>> {
-    from_file_or_descriptor(args.new_pass_file.as_deref(), args.new_pass_fd)
+    from_file_or_descriptor(args.new_pass_file.as_deref(), args.new_pass_fd, "passphrase")
 }
 
-fn from_file_or_descriptor(file: Option<&Path>, fd: Option<u32>) -> Result<Option<Passphrase>> {
+/// Reads what is called `what` in errors.
+fn from_file_or_descriptor(
+    file: Option<&Path>,
+    fd: Option<u32>,
+    what: &str,
+) -> Result<Option<Passphrase>> {
     let path = match (file, fd) {
         (Some(path), _) if path == Path::new("-") => {
-            return from_reader(io::stdin(), "standard input");
+            return from_reader(io::stdin(), "standard input", what);
         }
         (Some(path), _) => path.to_owned(),
         (None, Some(fd)) => PathBuf::from(format!("/proc/self/fd/{fd}")),
         (None, None) => return Ok(None),
     };
     let name = fd.map_or_else(|| path.display().to_string(), |fd| format!("file descriptor {fd}"));
-    let file =
-        File::open(&path).with_context(|| format!("cannot read the passphrase from {name}"))?;
-    from_reader(file, &name)
+    let file = File::open(&path).with_context(|| format!("cannot read the {what} from {name}"))?;
+    from_reader(file, &name, what)
 }
 
-fn from_reader(reader: impl Read, name: &str) -> Result<Option<Passphrase>> {
+fn from_reader(reader: impl Read, name: &str, what: &str) -> Result<Option<Passphrase>> {
     let mut bytes = Zeroizing::new(Vec::with_capacity(MAX_BYTES as usize + 1));
     reader
         .take(MAX_BYTES + 1)
         .read_to_end(&mut bytes)
-        .with_context(|| format!("cannot read the passphrase from {name}"))?;
+        .with_context(|| format!("cannot read the {what} from {name}"))?;
     anyhow::ensure!(
         bytes.len() as u64 <= MAX_BYTES,
-        "{name} is longer than 64 KiB: it holds something else than a passphrase"
+        "{name} is longer than 64 KiB: it holds something else than a {what}"
     );
     Passphrase::from_file_content(bytes).with_context(|| name.to_owned()).map(Some)
 }
 
 /// Returns the identities, or the passphrase, in a file that holds a key.
 pub(crate) fn key_in(path: &Path) -> Result<Key> {
-    let Some(text) = from_file_or_descriptor(Some(path), None)? else {
+    let Some(text) = from_file_or_descriptor(Some(path), None, "key")? else {
         return Err(MissingKey.into());
     };
     key_of(&text).with_context(|| path.display().to_string())

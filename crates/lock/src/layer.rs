@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::io::{self, Read};
 use std::sync::Arc;
 
+use sealcrate_image::archive::HeaderBounds;
 use tar::EntryType;
 use thiserror::Error;
 
@@ -14,6 +15,9 @@ use crate::{Inode, InodeKind, Metadata, PathError, Time, TreePath};
 
 /// More entries are in no image.
 const MAX_ENTRIES: usize = 1 << 20;
+
+/// How many bytes the headers of one entry may have, attributes and long names included.
+pub(crate) const MAX_HEADERS: u64 = 1 << 20;
 
 /// The most bytes of extended attributes of one file.
 const MAX_XATTRS: usize = 64 << 10;
@@ -55,10 +59,12 @@ impl Changes {
     /// # Errors
     /// Those of reading; a tar file that is none, or that no file system can take.
     pub fn read(place: usize, tar: impl Read) -> Result<Self, LayerError> {
-        let mut archive = tar::Archive::new(tar);
+        let bounds = HeaderBounds::new(MAX_HEADERS);
+        let mut archive = tar::Archive::new(bounds.reader(tar));
         let mut changes = Vec::new();
         for entry in archive.entries()? {
             let mut entry = entry?;
+            bounds.begin(&entry);
             if changes.len() == MAX_ENTRIES {
                 return Err(LayerError::TooManyEntries);
             }
@@ -67,7 +73,7 @@ impl Changes {
             }
         }
         // Whoever checks the bytes does so at their end, behind the archive's.
-        io::copy(&mut archive.into_inner(), &mut io::sink())?;
+        io::copy(&mut archive.into_inner().into_inner(), &mut io::sink())?;
         Ok(Self(changes))
     }
 }
@@ -189,4 +195,33 @@ pub enum LayerError {
     /// It would remove nothing that has a name.
     #[error("the whiteout {0} is malformed")]
     Whiteout(TreePath),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn headers_without_end_are_not_kept_in_memory() {
+        let mut tar = tar::Builder::new(Vec::new());
+        let value = vec![b'x'; 2 << 20];
+        tar.append_pax_extensions([("SCHILY.xattr.user.a", &value[..])]).unwrap();
+        let mut header = tar::Header::new_ustar();
+        header.set_size(0);
+        tar.append_data(&mut header, "file", &b""[..]).unwrap();
+        let error = Changes::read(0, &tar.into_inner().unwrap()[..]).unwrap_err();
+        assert_eq!(error.to_string(), "the headers of an entry are too long");
+    }
+
+    #[test]
+    fn contents_may_be_long() {
+        let mut tar = tar::Builder::new(Vec::new());
+        let content = vec![0; 3 << 20];
+        for name in ["one", "two"] {
+            let mut header = tar::Header::new_ustar();
+            header.set_size(content.len() as u64);
+            tar.append_data(&mut header, name, &content[..]).unwrap();
+        }
+        assert_eq!(Changes::read(0, &tar.into_inner().unwrap()[..]).unwrap().0.len(), 2);
+    }
 }

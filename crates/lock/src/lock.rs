@@ -16,7 +16,7 @@ use crate::config::{self, Lists, PrivateHalf};
 use crate::payload::{self, Sealed};
 use crate::{
     Changes, ConfigError, Difference, DifferenceError, Inode, InodeKind, LayerError, Node, Problem,
-    Rules, SkeletonEntry, Tree, TreePath, UnlockedKind, index,
+    Rules, SkeletonEntry, SkeletonKind, Tree, TreePath, UnlockedKind, index,
 };
 
 /// The longest list of users or groups that is read, in bytes.
@@ -144,8 +144,9 @@ impl Locker<'_> {
             payload::append(&mut tar, ".sealcrate/init", 0o755, init.bytes)?;
             payload::append(&mut tar, payload::FOLDER, 0o755, b"")?;
             payload::append(&mut tar, &format!("{}index", payload::FOLDER), 0o444, segment)?;
-            for entry in entries {
-                entry.append(&mut tar, |inode| content(image, inode))?;
+            let mut contents = Contents::of(image);
+            for entry in in_order_of_contents(entries) {
+                entry.append(&mut tar, |inode| contents.open(inode))?;
             }
             tar.finish()
         })?;
@@ -160,12 +161,46 @@ fn open(layer: &Layer) -> io::Result<Box<dyn Read + Send>> {
     layer.compression()?.reader(layer.open()?)
 }
 
-/// Opens the content of a file, in the layer that has it.
-fn content(image: &Image, inode: &Inode) -> io::Result<Box<dyn Read>> {
-    let InodeKind::File { offset, len } = inode.kind else { return Ok(Box::new(io::empty())) };
-    let mut reader = open(&image.layers[inode.id.0])?;
-    io::copy(&mut reader.by_ref().take(offset), &mut io::sink())?;
-    Ok(Box::new(reader.take(len)))
+/// Contents of an image's files. A layer can only be read from its beginning, so that it is kept open
+/// for contents further on.
+struct Contents<'i> {
+    image: &'i Image,
+    /// The layer that is open, and how much of its tar file has been read.
+    open: Option<(usize, u64, Box<dyn Read + Send>)>,
+}
+
+impl<'i> Contents<'i> {
+    fn of(image: &'i Image) -> Self {
+        Self { image, open: None }
+    }
+
+    /// Opens the content of a file, in the layer that has it. It has to be read to its end.
+    fn open(&mut self, inode: &Inode) -> io::Result<Box<dyn Read + '_>> {
+        let InodeKind::File { offset, len } = inode.kind else { return Ok(Box::new(io::empty())) };
+        let place = inode.id.0;
+        let (at, reader) = match self.open.take() {
+            Some((open, at, reader)) if open == place && at <= offset => (at, reader),
+            _ => (0, open(&self.image.layers[place])?),
+        };
+        let (_, at, reader) = self.open.insert((place, at, reader));
+        io::copy(&mut reader.take(offset - *at), &mut io::sink())?;
+        *at = offset + len;
+        Ok(Box::new(reader.take(len)))
+    }
+}
+
+/// Puts files behind all else, in the order in which their contents are read best.
+fn in_order_of_contents(entries: &[SkeletonEntry]) -> Vec<&SkeletonEntry> {
+    let mut ordered: Vec<&SkeletonEntry> = entries.iter().collect();
+    // Stable: folders stay before what lies in them.
+    ordered.sort_by_key(|entry| match &entry.kind {
+        SkeletonKind::Public(inode) => match inode.kind {
+            InodeKind::File { offset, .. } => Some((inode.id.0, offset)),
+            _ => None,
+        },
+        _ => None,
+    });
+    ordered
 }
 
 /// Reads a small file of an image; nothing where there is none.
@@ -173,7 +208,7 @@ fn file_in(image: &Image, tree: &Tree, path: &str) -> Result<Vec<u8>, LockError>
     let path = TreePath::parse(path.as_bytes()).expect("it is one");
     let mut bytes = Vec::new();
     if let Some(Node::Leaf { inode, .. }) = tree.get(&path) {
-        content(image, inode)?.take(MAX_LIST).read_to_end(&mut bytes)?;
+        Contents::of(image).open(inode)?.take(MAX_LIST).read_to_end(&mut bytes)?;
     }
     Ok(bytes)
 }
@@ -243,4 +278,57 @@ pub enum LockError {
     /// What is known before there is a key cannot be so.
     #[error("{0}")]
     Parameters(#[from] ParametersError),
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use sealcrate_image::{Content, Digest};
+
+    use super::*;
+    use crate::Metadata;
+
+    /// A layer that counts how often it is opened.
+    struct Counted(Vec<u8>, Arc<AtomicUsize>);
+
+    impl Content for Counted {
+        fn open(&self) -> io::Result<Box<dyn Read + Send>> {
+            self.1.fetch_add(1, Ordering::Relaxed);
+            self.0.open()
+        }
+    }
+
+    #[test]
+    fn contents_of_a_layer_are_read_in_one_pass() {
+        let bytes: Vec<u8> = (0..100).collect();
+        let opened = Arc::new(AtomicUsize::new(0));
+        let diff_id = DiffId(Digest::of(&bytes));
+        let content = Arc::new(Counted(bytes, opened.clone()));
+        let layer = Layer::decrypted(MediaType::DOCKER_LAYER, 100, diff_id, content);
+        let image = Image { manifest: None, config: Vec::new(), layers: vec![layer] };
+        let entry = |offset: u64| {
+            let kind = InodeKind::File { offset, len: 2 };
+            let inode = Inode { id: (0, offset as usize), metadata: Metadata::default(), kind };
+            let path = TreePath::parse(format!("file{offset}").as_bytes()).unwrap();
+            SkeletonEntry { path, kind: SkeletonKind::Public(Arc::new(inode)) }
+        };
+        let folder = TreePath::parse(b"folder").unwrap();
+        let folder =
+            SkeletonEntry { path: folder, kind: SkeletonKind::Folder(Metadata::default()) };
+        let entries = [entry(60), folder, entry(10), entry(98), entry(10)];
+        let mut contents = Contents::of(&image);
+        let mut read = Vec::new();
+        for entry in in_order_of_contents(&entries) {
+            let SkeletonKind::Public(inode) = &entry.kind else {
+                assert!(read.is_empty(), "the folder comes first");
+                continue;
+            };
+            let mut bytes = Vec::new();
+            contents.open(inode).unwrap().read_to_end(&mut bytes).unwrap();
+            read.push(bytes);
+        }
+        assert_eq!(read, [[10, 11], [10, 11], [60, 61], [98, 99]]);
+        assert_eq!(opened.load(Ordering::Relaxed), 2, "once, and once more for the same again");
+    }
 }

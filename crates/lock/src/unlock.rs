@@ -6,6 +6,7 @@ use std::iter;
 use std::sync::Arc;
 
 use age::{Decryptor, x25519};
+use sealcrate_image::archive::HeaderBounds;
 use sealcrate_image::{Config, Content, DiffId, Digest, Image, Layer, MediaType, Spool};
 use sealcrate_pack::{Key, KeyError};
 use sealcrate_packfile::age::{AgeFile, CHUNK, Header, HeaderError};
@@ -14,6 +15,7 @@ use sealcrate_packfile::{Segment, SegmentError};
 use thiserror::Error;
 use zeroize::Zeroizing;
 
+use crate::layer::MAX_HEADERS;
 use crate::payload::{self, FOLDER, WINDOW_LOG};
 
 /// The longest file of an index, encrypted, in bytes.
@@ -126,14 +128,23 @@ fn find(
     path: &str,
     mut call: impl FnMut(&mut dyn Read) -> io::Result<()>,
 ) -> io::Result<()> {
-    let mut archive = tar::Archive::new(layer.compression()?.reader(layer.open()?)?);
+    let bounds = HeaderBounds::new(MAX_HEADERS);
+    let reader = layer.compression()?.reader(layer.open()?)?;
+    let mut archive = tar::Archive::new(bounds.reader(reader));
+    let mut is_found = false;
     for entry in archive.entries()? {
         let mut entry = entry?;
+        bounds.begin(&entry);
         if entry.path_bytes().as_ref() == path.as_bytes() {
+            if is_found {
+                let text = format!("{path} is there twice");
+                return Err(io::Error::new(io::ErrorKind::InvalidData, text));
+            }
+            is_found = true;
             call(&mut entry)?;
         }
     }
-    io::copy(&mut archive.into_inner(), &mut io::sink()).map(drop)
+    io::copy(&mut archive.into_inner().into_inner(), &mut io::sink()).map(drop)
 }
 
 /// A private layer, which is decrypted as it is read.
@@ -211,4 +222,24 @@ pub enum UnlockError {
     /// The file of the index is malformed.
     #[error("{0}")]
     Segment(#[from] SegmentError),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn index_that_is_there_twice_is_read_once() {
+        let mut tar = tar::Builder::new(Vec::new());
+        for content in [&b"one"[..], b"two"] {
+            payload::append(&mut tar, "index", 0o444, content).unwrap();
+        }
+        let bytes = tar.into_inner().unwrap();
+        let (size, diff_id) = (bytes.len() as u64, DiffId(Digest::of(&bytes)));
+        let layer = Layer::decrypted(MediaType::DOCKER_LAYER, size, diff_id, Arc::new(bytes));
+        let mut found = Vec::new();
+        let error = find(&layer, "index", |entry| entry.read_to_end(&mut found).map(drop));
+        assert_eq!(error.unwrap_err().to_string(), "index is there twice");
+        assert_eq!(found, b"one");
+    }
 }

@@ -30,9 +30,27 @@ fn wrong_keys_and_other_images_are_told() {
     let unlock =
         |image: &str, key: &str| workshop.sealcrate(&["unlock", image, "-i", key, "-t", "never:1"]);
     unlock(locked.name(), "wrong").failed(3).says("wrong key");
+    unlock(locked.name(), "nowhere").failed(1).says("cannot read the key from nowhere");
     unlock(original.name(), "identity").failed(4).says("the image is not locked");
     assert!(!workshop.engine.has_image("never:1"));
     let again = ["lock", locked.name(), "-t", "never:1", "--all-layers", "-r"];
     let recipient = "age1zvkyg2lqzraa2lnjvqej32nkuu0ues2s82hzrye869xeexvn73equnujwj";
     workshop.sealcrate(&[&again[..], &[recipient]].concat()).failed(1).says("locked already");
+}
+
+#[test]
+fn encrypted_image_is_not_locked() {
+    let workshop = Workshop::new();
+    let original = workshop.build(&format!("{PRIVATE}COPY a /a\n"), &[("a", b"x")]);
+    std::fs::write(workshop.path("pass"), "a passphrase of some length").unwrap();
+    let from = format!("docker-daemon:{}", original.name());
+    let encrypt = ["copy", &from, "oci:encrypted:1", "--all-layers"];
+    let recipient = workshop.recipient();
+    for to in [&["--new-pass-file=pass", "--iterations=100000"], &["-r", recipient]] {
+        workshop.sealcrate(&[&encrypt[..], to].concat()).with_status(0);
+        let lock = ["lock", "--from=oci:encrypted:1", "--to=oci:locked:1", "--all-layers", "-r"];
+        let done = workshop.sealcrate(&[&lock[..], &[recipient]].concat()).failed(1);
+        done.says("the image is encrypted already");
+        assert!(!workshop.path("locked").exists());
+    }
 }

@@ -56,6 +56,11 @@ impl Workshop {
         self.sandbox.work().join(name)
     }
 
+    /// Returns the recipient of the identity.
+    pub(crate) fn recipient(&self) -> &'static str {
+        &key_pair().1
+    }
+
     /// Builds an image on the base, of these further lines and files.
     pub(crate) fn build(&self, lines: &str, files: &[(&str, &[u8])]) -> EngineImage<'_> {
         let busybox = sealcrate_tests::busybox();

@@ -4,11 +4,10 @@ use std::path::PathBuf;
 
 use clap::Args;
 use sealcrate_image::{Location, Platform, Reference};
-use sealcrate_pack::{DEFAULT_WORK_FACTOR, MAX_WORK_FACTOR, MIN_WORK_FACTOR};
 
 use super::common::{location, platform};
 use super::push::Output;
-use super::{CompressionArgs, PassphraseArgs, RecipientArgs, RegistryArgs, SelectionArgs};
+use super::{CompressionArgs, OpenerArgs, PassphraseArgs, RegistryArgs, SelectionArgs};
 
 #[derive(Debug, Args)]
 pub(crate) struct LockArgs {
@@ -40,20 +39,7 @@ pub(crate) struct LockArgs {
     #[command(flatten)]
     pub(crate) selection: SelectionArgs,
     #[command(flatten)]
-    pub(crate) recipients: RecipientArgs,
-    #[command(flatten)]
-    pub(crate) passphrase: PassphraseArgs,
-    /// How much work it is to try a passphrase: 2^N KiB of memory
-    #[arg(
-        long,
-        value_name = "N",
-        default_value_t = DEFAULT_WORK_FACTOR,
-        conflicts_with_all = ["recipient", "recipients_file"],
-        help_heading = "Passphrase",
-        value_parser = clap::value_parser!(u8)
-            .range(i64::from(MIN_WORK_FACTOR)..=i64::from(MAX_WORK_FACTOR))
-    )]
-    pub(crate) work_factor: u8,
+    pub(crate) openers: OpenerArgs,
     #[command(flatten)]
     pub(crate) compression: CompressionArgs,
     #[command(flatten)]

@@ -32,9 +32,7 @@ pub(crate) struct PackArgs {
     #[arg(long, value_enum, default_value_t, value_name = "KIND", help_heading = "Encryption")]
     pub(crate) compress: CompressKind,
     #[command(flatten)]
-    pub(crate) recipients: RecipientArgs,
-    #[command(flatten)]
-    pub(crate) passphrase: PassphraseArgs,
+    pub(crate) openers: OpenerArgs,
     /// Ask for the passphrase, whatever the environment says, unless an option names it
     #[arg(
         short = 'p',
@@ -43,17 +41,6 @@ pub(crate) struct PackArgs {
         help_heading = "Passphrase"
     )]
     pub(crate) ask: bool,
-    /// How much work it is to try a passphrase: 2^N KiB of memory
-    #[arg(
-        long,
-        value_name = "N",
-        default_value_t = DEFAULT_WORK_FACTOR,
-        conflicts_with_all = ["recipient", "recipients_file"],
-        help_heading = "Passphrase",
-        value_parser = clap::value_parser!(u8)
-            .range(i64::from(MIN_WORK_FACTOR)..=i64::from(MAX_WORK_FACTOR))
-    )]
-    pub(crate) work_factor: u8,
 }
 
 /// Where a packed program looks for its key when it starts.
@@ -70,9 +57,9 @@ pub(crate) struct StartArgs {
     pub(crate) banner: Option<PathBuf>,
 }
 
-/// Who can open a packed program by an identity.
+/// What opens a packed program or a locked image: identities of recipients, or else a passphrase.
 #[derive(Debug, Args)]
-pub(crate) struct RecipientArgs {
+pub(crate) struct OpenerArgs {
     /// Let this recipient open it, age1…, instead of a passphrase (repeatable)
     #[arg(
         short,
@@ -91,6 +78,19 @@ pub(crate) struct RecipientArgs {
         help_heading = "Encryption"
     )]
     pub(crate) recipients_file: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(crate) passphrase: PassphraseArgs,
+    /// How much work it is to try a passphrase: 2^N KiB of memory
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = DEFAULT_WORK_FACTOR,
+        conflicts_with_all = ["recipient", "recipients_file"],
+        help_heading = "Passphrase",
+        value_parser = clap::value_parser!(u8)
+            .range(i64::from(MIN_WORK_FACTOR)..=i64::from(MAX_WORK_FACTOR))
+    )]
+    pub(crate) work_factor: u8,
 }
 
 /// The kinds of compression.

@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use anyhow::Result;
 use sealcrate_image::{
-    ATTESTED, Artifact, Descriptor, Digest, Family, Image, Index, LayerForm, Prefetch, Sink, Source,
+    ATTESTED, Artifact, Descriptor, Digest, Family, Image, Index, LayerForm, Prefetch, RawManifest,
+    Sink, Source,
 };
 
 use crate::failure::Usage;
@@ -37,9 +38,7 @@ pub(super) fn put(
             let text = "an index within an index can only be copied as it is: choose a platform";
             return Err(Usage(text.to_owned()).into());
         };
-        let image = with_manifest(change(image)?, sink)?;
-        sink.put_child(&image)?;
-        let raw = image.manifest.as_ref().expect("it was made where there was none");
+        let raw = put_image(change(image)?, sink)?;
         let mut descriptor = child.clone();
         if raw.digest() != child.digest {
             descriptor = raw.descriptor();
@@ -59,9 +58,7 @@ pub(super) fn put(
             dropped.push(child.digest.short());
             continue;
         }
-        let about = Artifact::child(source, child)?.into_image(source, None)?;
-        sink.put_child(&session.put_plain(&about, Prefetch::default(), sink)?)?;
-        let mut descriptor = child.clone();
+        let mut descriptor = put_attestation(session, source, child, sink)?;
         if let Some(attested) = descriptor.annotations.get_mut(ATTESTED)
             && let Some(image) = attested.parse().ok().and_then(|digest| became.get(&digest))
         {
@@ -80,14 +77,29 @@ pub(super) fn put(
     Ok(changed)
 }
 
-/// An image that has no manifest gets one of the kind that the sink takes.
-fn with_manifest(image: Image, sink: &dyn Sink) -> Result<Image> {
+/// Puts an image whose layers are in `sink`, and returns its manifest: one of the kind that the sink
+/// takes, if it had none.
+pub(super) fn put_image(image: Image, sink: &dyn Sink) -> Result<RawManifest> {
     let family = match sink.layer_form() {
         LayerForm::Packed(family) => family,
         LayerForm::AsItComes => Family::Docker,
     };
-    Ok(match image.manifest {
+    let image = match image.manifest {
         Some(_) => image,
         None => image.with_manifest(family)?,
-    })
+    };
+    sink.put_child(&image)?;
+    Ok(image.manifest.expect("it was made where there was none"))
+}
+
+/// Puts the attestation that `child` names, and returns what an index says of it.
+pub(super) fn put_attestation(
+    session: &Session,
+    source: &Arc<dyn Source>,
+    child: &Descriptor,
+    sink: &dyn Sink,
+) -> Result<Descriptor> {
+    let attestation = Artifact::child(source, child)?.into_image(source, None)?;
+    sink.put_child(&session.put_plain(&attestation, Prefetch::default(), sink)?)?;
+    Ok(child.clone())
 }

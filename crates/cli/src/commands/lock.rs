@@ -1,22 +1,19 @@
 //! `lock`: from an image to one that opens itself when it starts.
 
 use std::os::unix::ffi::OsStrExt;
-use std::path::Path;
 
 use anyhow::{Context, Result};
-use sealcrate_image::{Artifact, Config, EngineName, Image, Location, Prefetch, Reference};
+use sealcrate_crypt::select::choose;
+use sealcrate_image::{Artifact, EngineName, Image, Location, Prefetch, Reference};
 use sealcrate_lock::{Locker, Privileges, Rules, Start, TreePath, UnlockOn};
 use serde_json::json;
 
-use super::pack::{self, Opening};
+use super::pack::{self, Asking};
 use super::{digested, name_beside, print};
 use crate::args::{LockArgs, Output};
 use crate::failure::Usage;
 use crate::session::Session;
 use crate::talk;
-
-/// The folder in which engines put secrets.
-const SECRETS: &str = "/run/secrets/";
 
 pub(crate) fn run(args: &LockArgs, session: &Session) -> Result<()> {
     let from = place(args.image.as_ref(), args.from.as_ref());
@@ -26,13 +23,9 @@ pub(crate) fn run(args: &LockArgs, session: &Session) -> Result<()> {
         None => Vec::new(),
     };
     let variable = &args.start.variable;
-    let key_file = match &args.start.start_key_file {
-        Some(path) => path.clone(),
-        None => Path::new(SECRETS).join(variable.to_ascii_lowercase()),
-    };
+    let key_file = pack::start_key_file(variable, args.start.start_key_file.as_deref());
     let key_file = key_file.as_os_str().as_bytes();
-    let opening = Opening { ask: false, work_factor: args.work_factor };
-    let protection = pack::protection(&args.recipients, &args.passphrase, &opening, &session.keys)?;
+    let protection = pack::protection(&args.openers, Asking::LastOfAll, &session.keys)?;
     let locker = Locker {
         start: Start { variable, key_file, banner: &banner },
         protection: &protection,
@@ -45,7 +38,7 @@ pub(crate) fn run(args: &LockArgs, session: &Session) -> Result<()> {
     let source = session.source(&from, &to)?;
     let image = Artifact::read(&source)?.into_image(&source, args.platform.as_ref())?;
     let selection = session.selection(&args.selection, |base| name_beside(base, &from))?;
-    let private = selection.of(&Config::parse(&image.config)?)?;
+    let private = choose(&image, &selection)?;
     let locked = locker.lock(&image, &private).with_context(|| format!("cannot lock {from}"))?;
     for problem in &locked.left_out {
         talk::warn(format!("{problem}: it is left out"));

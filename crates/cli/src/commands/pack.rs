@@ -12,7 +12,7 @@ use sealcrate_pack::{Packer, Parameters, Privilege, Program, Protection, Recipie
 use serde_json::json;
 
 use super::{cannot_read, open, print, print_file};
-use crate::args::{Output, PackArgs, PassphraseArgs, RecipientArgs};
+use crate::args::{OpenerArgs, Output, PackArgs, StartArgs};
 use crate::destination::{Destination, Existing};
 use crate::failure::{Privileged, Usage};
 use crate::keys::Ambient;
@@ -36,7 +36,8 @@ pub(crate) fn run(args: &PackArgs, local: &Local) -> Result<()> {
     let out = args.out.as_deref().expect("clap requires it");
     let existing = if args.force { Existing::Replace } else { Existing::Keep };
     let destination = Destination::new(out, existing)?;
-    let start_key_file = start_key_file(args);
+    let StartArgs { variable, start_key_file: named, .. } = &args.start;
+    let start_key_file = start_key_file(variable, named.as_deref());
     let banner = match &args.start.banner {
         Some(path) => read_text(path).context("cannot read the banner")?,
         None => Vec::new(),
@@ -47,7 +48,7 @@ pub(crate) fn run(args: &PackArgs, local: &Local) -> Result<()> {
         Program::read(&file).with_context(|| format!("cannot pack {}", path.display()))?;
     let parameters = Parameters::new(
         u32::try_from(program.size().div_ceil(1 << 20)).unwrap_or(u32::MAX),
-        &args.start.variable,
+        variable,
         start_key_file.as_os_str().as_bytes(),
         &banner,
     )
@@ -61,8 +62,8 @@ pub(crate) fn run(args: &PackArgs, local: &Local) -> Result<()> {
         ));
     }
 
-    let opening = Opening { ask: args.ask, work_factor: args.work_factor };
-    let protection = protection(&args.recipients, &args.passphrase, &opening, &local.keys)?;
+    let asking = if args.ask { Asking::Always } else { Asking::LastOfAll };
+    let protection = protection(&args.openers, asking, &local.keys)?;
     let packer = Packer { parameters, protection: &protection, compression: args.compress.into() };
     let packed = destination.create(0o600)?;
     file.rewind().with_context(|| cannot_read(path))?;
@@ -86,11 +87,12 @@ fn list_targets(output: Output) -> Result<()> {
     print(output, &lines.join("\n"), &json!({ "targets": targets }))
 }
 
-/// Returns where the packed program looks for a file with the key.
-fn start_key_file(args: &PackArgs) -> PathBuf {
-    match &args.start.start_key_file {
-        Some(path) => path.clone(),
-        None => Path::new(SECRETS).join(args.start.variable.to_ascii_lowercase()),
+/// Returns where a packed program or locked image looks for a file with the key: where the user has
+/// `named` one, or in the secret that is called like the variable.
+pub(super) fn start_key_file(variable: &str, named: Option<&Path>) -> PathBuf {
+    match named {
+        Some(path) => path.to_owned(),
+        None => Path::new(SECRETS).join(variable.to_ascii_lowercase()),
     }
 }
 
@@ -110,22 +112,22 @@ fn check_privileges(file: &File, existing: Existing) -> Result<()> {
     }
 }
 
-/// How a passphrase is taken that opens something when it starts.
-pub(super) struct Opening {
-    /// Whether it is asked for, whatever the environment says.
-    pub(super) ask: bool,
-    /// How much work it is to try one.
-    pub(super) work_factor: u8,
+/// When a passphrase is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Asking {
+    /// Unless an option names it.
+    Always,
+    /// Where the environment does not have it either.
+    LastOfAll,
 }
 
 /// Returns what will open a packed program or locked image.
 pub(super) fn protection(
-    recipients: &RecipientArgs,
-    passphrase: &PassphraseArgs,
-    opening: &Opening,
+    openers: &OpenerArgs,
+    asking: Asking,
     ambient: &Ambient,
 ) -> Result<Protection> {
-    let RecipientArgs { recipient, recipients_file } = recipients;
+    let OpenerArgs { recipient, recipients_file, passphrase, work_factor } = openers;
     if !recipient.is_empty() || !recipients_file.is_empty() {
         let typed = recipient.iter().map(|text| text.as_str().parse().context("--recipient"));
         let mut recipients = typed.collect::<Result<Vec<Recipient>>>()?;
@@ -136,7 +138,7 @@ pub(super) fn protection(
     }
     let passphrase = match keys::named(passphrase)? {
         Some(passphrase) => passphrase,
-        None if opening.ask => keys::ask_twice()?,
+        None if asking == Asking::Always => keys::ask_twice()?,
         None => ambient.to_encrypt(passphrase)?,
     };
     let text = String::from_utf8_lossy(passphrase.as_bytes());
@@ -146,7 +148,7 @@ pub(super) fn protection(
              what is written: `sealcrate keygen --passphrase` makes a strong one",
         ));
     }
-    Ok(Protection::passphrase(passphrase.as_bytes(), opening.work_factor)?)
+    Ok(Protection::passphrase(passphrase.as_bytes(), *work_factor)?)
 }
 
 /// Reads a file with a recipient on each line that is neither blank nor a comment.
@@ -187,10 +189,13 @@ mod tests {
 
     #[test]
     fn start_key_file_is_named_for_the_variable() {
-        assert_eq!(start_key_file(&parse(&[])), Path::new("/run/secrets/bp"));
-        assert_eq!(start_key_file(&parse(&["--env=My_KEY"])), Path::new("/run/secrets/my_key"));
-        let given = parse(&["--env=A", "--start-key-file=/k"]);
-        assert_eq!(start_key_file(&given), Path::new("/k"));
+        let found = |arguments: &[&str]| {
+            let StartArgs { variable, start_key_file: named, .. } = parse(arguments).start;
+            start_key_file(&variable, named.as_deref())
+        };
+        assert_eq!(found(&[]), Path::new("/run/secrets/bp"));
+        assert_eq!(found(&["--env=My_KEY"]), Path::new("/run/secrets/my_key"));
+        assert_eq!(found(&["--env=A", "--start-key-file=/k"]), Path::new("/k"));
     }
 
     #[test]
@@ -207,7 +212,7 @@ mod tests {
             assert_eq!(fails(&["-Rx", other]), kind, "{other}");
         }
         assert!(parse(&["-p", "--pass-file=x"]).ask);
-        assert_eq!(parse(&[recipient, recipient]).recipients.recipient.len(), 2);
+        assert_eq!(parse(&[recipient, recipient]).openers.recipient.len(), 2);
     }
 
     #[test]

@@ -10,11 +10,11 @@ use sealcrate_crypt::select::choose;
 use sealcrate_crypt::senetas::Pushed;
 use sealcrate_image::engine::{ExportForm, Spared};
 use sealcrate_image::{
-    ATTESTED, Artifact, Config, Descriptor, EngineName, Family, Image, Index, Location, Platform,
-    Prefetch, Reference, Sink, Source,
+    ATTESTED, Artifact, Config, Descriptor, EngineName, Image, Index, Location, Platform, Prefetch,
+    Reference, Sink, Source,
 };
 
-use super::{name_beside, print_written};
+use super::{children, name_beside, print_written};
 use crate::args::{CompressionKind, Protection, PushArgs};
 use crate::encryption::{Encryption, Wishes};
 use crate::failure::Usage;
@@ -180,12 +180,7 @@ fn put_beside_attestations(
     image: Image,
     sink: &dyn Sink,
 ) -> Result<Index> {
-    let image = match image.manifest {
-        Some(_) => image,
-        None => image.with_manifest(Family::Docker)?,
-    };
-    sink.put_child(&image)?;
-    let raw = image.manifest.as_ref().expect("it was made where there was none");
+    let raw = children::put_image(image, sink)?;
     let mut first = raw.descriptor();
     first.platform = match &chosen.child {
         Some(child) => child.platform.clone(),
@@ -193,9 +188,7 @@ fn put_beside_attestations(
     };
     let mut manifests = vec![first];
     for attestation in &chosen.attestations {
-        let about = Artifact::child(source, attestation)?.into_image(source, None)?;
-        sink.put_child(&session.put_plain(&about, Prefetch::default(), sink)?)?;
-        let mut attestation = attestation.clone();
+        let mut attestation = children::put_attestation(session, source, attestation, sink)?;
         attestation.annotations.insert(ATTESTED.to_owned(), raw.digest().to_string());
         manifests.push(attestation);
     }

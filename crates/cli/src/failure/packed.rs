@@ -13,7 +13,7 @@ use crate::destination::Exists;
 
 /// Tells that an identity is needed and there is none.
 #[derive(Debug, Error)]
-#[error("the program is packed to recipients, and no identity was given")]
+#[error("it is for recipients, and no identity was given")]
 pub(crate) struct MissingIdentity;
 
 /// Tells that a file gives privileges that would be lost.

@@ -59,8 +59,8 @@ fn read(path: &Path) -> Result<Zeroizing<Vec<u8>>> {
 
 fn password(source: &PasswordSource) -> Result<Passphrase> {
     let given = match source {
-        PasswordSource::Descriptor(fd) => from_file_or_descriptor(None, Some(*fd))?,
-        PasswordSource::File(path) => from_file_or_descriptor(Some(path), None)?,
+        PasswordSource::Descriptor(fd) => from_file_or_descriptor(None, Some(*fd), "password")?,
+        PasswordSource::File(path) => from_file_or_descriptor(Some(path), None, "password")?,
         PasswordSource::Typed(typed) => {
             talk::warn("other users of this machine can read a password behind :pass=");
             Some(Passphrase::new(Zeroizing::new(typed.as_bytes().to_vec()))?)

@@ -1,13 +1,12 @@
 //! The entries of a tar file: their names, and where in the file their bytes lie.
 
-use std::cell::Cell;
 use std::collections::HashMap;
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::os::unix::fs::FileExt;
-use std::rc::Rc;
 use std::sync::Arc;
 
+use super::bounds::HeaderBounds;
 use crate::spool::FileSlice;
 use crate::{Content, DiffId, Digest, archive::ArchiveError};
 
@@ -18,7 +17,7 @@ const MAX_ENTRIES: usize = 100_000;
 const MAX_NAME: usize = 256;
 
 /// How many bytes the headers of one entry may have, with all that extends them.
-const MAX_HEADERS: u64 = 64 << 10;
+pub(super) const MAX_HEADERS: u64 = 64 << 10;
 
 /// How many links may lead to each other.
 const MAX_LINKS: usize = 8;
@@ -73,12 +72,12 @@ impl Entries {
     /// or that occur twice; more than 100,000 entries.
     pub(crate) fn read(file: Arc<File>) -> Result<Self, ArchiveError> {
         let end = file.metadata()?.len();
-        let budget = Budget::default();
-        let headers = Headers { file: file.clone(), position: 0, budget: budget.clone() };
+        let bounds = HeaderBounds::new(MAX_HEADERS);
+        let headers = Headers { file: file.clone(), position: 0, bounds: bounds.clone() };
         let mut archive = tar::Archive::new(headers);
         let mut entries = Self::default();
         for entry in archive.entries_with_seek()? {
-            budget.renew();
+            bounds.begin_next();
             entries.add(&mut entry?, |name, entry| {
                 let (offset, len) = (entry.raw_file_position(), entry.size());
                 if offset.checked_add(len).is_none_or(|entry_end| entry_end > end) {
@@ -227,48 +226,17 @@ fn shown(name: &[u8]) -> String {
     text.chars().take(MAX_NAME).collect()
 }
 
-/// How many more bytes the headers of one entry may have.
-#[derive(Clone)]
-pub(super) struct Budget(Rc<Cell<u64>>);
-
-impl Default for Budget {
-    fn default() -> Self {
-        Self(Rc::new(Cell::new(MAX_HEADERS)))
-    }
-}
-
-impl Budget {
-    /// Begins anew, for the headers of the next entry.
-    pub(super) fn renew(&self) {
-        self.0.set(MAX_HEADERS);
-    }
-
-    /// Adds what is read of an entry's content and is no header.
-    pub(super) fn allow(&self, bytes: u64) {
-        self.0.set(self.0.get().saturating_add(bytes));
-    }
-
-    /// Takes off what has been read.
-    pub(super) fn spend(&self, bytes: usize) -> io::Result<()> {
-        let left = self.0.get().checked_sub(bytes as u64).ok_or_else(|| {
-            io::Error::new(io::ErrorKind::InvalidData, "the headers of an entry are too long")
-        })?;
-        self.0.set(left);
-        Ok(())
-    }
-}
-
 /// Reads the headers of a tar, and no more for one entry than they may have.
 struct Headers {
     file: Arc<File>,
     position: u64,
-    budget: Budget,
+    bounds: HeaderBounds,
 }
 
 impl Read for Headers {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let count = self.file.read_at(buffer, self.position)?;
-        self.budget.spend(count)?;
+        self.bounds.spend(count)?;
         self.position += count as u64;
         Ok(count)
     }

@@ -4,6 +4,7 @@
 //! what they load; the engine's own [`Source`](crate::Source) and [`Sink`](crate::Sink) are made of
 //! these two. Nothing is ever unpacked: an archive is a list of names and of places in its file.
 
+mod bounds;
 mod docker;
 mod docker_sink;
 mod entries;
@@ -26,6 +27,7 @@ use thiserror::Error;
 use crate::layout::LayoutError;
 use crate::{Compression, ConfigError, Damage, Spool};
 
+pub use bounds::{BoundedReader, HeaderBounds};
 pub use docker::DockerArchive;
 pub use docker_sink::DockerArchiveSink;
 pub use oci::{OciArchiveSink, OciArchiveSource};

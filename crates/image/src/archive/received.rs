@@ -8,7 +8,8 @@
 use std::io::{self, Cursor, Read};
 
 use super::ArchiveError;
-use super::entries::{Budget, Entries, FileEntry, Kept, Packed};
+use super::bounds::HeaderBounds;
+use super::entries::{Entries, FileEntry, Kept, MAX_HEADERS, Packed};
 use super::wanted::Wanted;
 use crate::spool::Spooling;
 use crate::{Compressor, DiffId, Hasher, Spool};
@@ -24,14 +25,14 @@ pub(super) fn entries(
     spool: &Spool,
     wanted: Option<&Wanted>,
 ) -> Result<Entries, ArchiveError> {
-    let budget = Budget::default();
+    let bounds = HeaderBounds::new(MAX_HEADERS);
     let mut spooling = Spooling::new(spool.file()?);
     let mut entries = Entries::default();
-    let mut archive = tar::Archive::new(Spending { inner: &mut *stream, budget: budget.clone() });
+    let mut archive = tar::Archive::new(bounds.reader(&mut *stream));
     for entry in archive.entries()? {
-        budget.renew();
-        entries.add(&mut entry?, |name, entry| {
-            budget.allow(entry.size());
+        let mut entry = entry?;
+        bounds.begin(&entry);
+        entries.add(&mut entry, |name, entry| {
             let (kept, read) = match wanted.and_then(|wanted| wanted.spared(name)) {
                 Some(diff_id) => (Kept::Spared(diff_id), io::copy(entry, &mut io::sink())?),
                 None => {
@@ -96,20 +97,6 @@ impl<R: Read> Read for Hashing<R> {
         let count = self.inner.read(buffer)?;
         self.hasher.update(&buffer[..count]);
         self.len += count as u64;
-        Ok(count)
-    }
-}
-
-/// Reads no more than it may.
-struct Spending<'s> {
-    inner: &'s mut dyn Read,
-    budget: Budget,
-}
-
-impl Read for Spending<'_> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let count = self.inner.read(buffer)?;
-        self.budget.spend(count)?;
         Ok(count)
     }
 }
