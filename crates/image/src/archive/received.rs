@@ -265,6 +265,24 @@ mod tests {
     }
 
     #[test]
+    fn what_is_not_wanted_is_not_waited_for() {
+        let (low, top) = (layer(&[7; 1 << 20]), layer(b"top"));
+        let config = config(&[&low, &top]);
+        let diff_ids = [&low, &top].map(|tar| DiffId(Digest::of(tar)));
+        let id = wanted::v1_ids(&diff_ids[..1]).next().unwrap();
+        let bytes = Tar::new()
+            .file("top/layer.tar", &top)
+            .file(&format!("{}.json", Digest::of(&config).hex()), &config)
+            .file(&format!("{id}/layer.tar"), &low)
+            .bytes();
+        let wanted = Wanted::new(Digest::of(&config), &diff_ids, &[diff_ids[0]].into());
+        let compressor = Compressor::new(2, CompressionLevel::default());
+        let (mut stream, spool) = (&bytes[..], Spool::in_folder(std::env::temp_dir()));
+        DockerArchive::receive_wanted(&mut stream, &wanted, &compressor, &spool).unwrap();
+        assert!(stream.len() > low.len(), "the layer was read");
+    }
+
+    #[test]
     fn layers_under_other_names_are_not_left_out_by_mistake() {
         let (bytes, _) = classic();
         let spared = [DiffId(Digest::of(&layer(b"low")))];

@@ -219,6 +219,26 @@ mod tests {
     }
 
     #[test]
+    fn image_of_which_a_layer_is_missing_is_exported() {
+        let image = crate::engine::fake::image(vec![crate::engine::fake::layer(vec![1; 600])]);
+        let id = image.id();
+        let diff_ids: Vec<DiffId> = image.layers.iter().filter_map(crate::Layer::diff_id).collect();
+        let fake = Fake::start(move |request, mut caller| match request {
+            get if get.ends_with("/get") => caller.answer(500, b"{\"message\":\"asked\"}"),
+            other => caller.classic(other, id, &diff_ids),
+        });
+        let compressor = Compressor::new(1, CompressionLevel::default());
+        let configs = HashMap::from([(id, image.config)]);
+        let spared = Spared { configs, layers: HashSet::new() };
+        let form = ExportForm::Packed { compressor: &compressor, spared: &spared };
+        let spool = Spool::in_folder(std::env::temp_dir());
+        let error = fake.connect().source(&"app:1".parse().unwrap(), form, &spool, &Quiet).err();
+        let is_asked = matches!(&error, Some(ReadError::Engine(EngineError::Refused { said, .. }))
+            if said == "asked");
+        assert!(is_asked, "{error:?}");
+    }
+
+    #[test]
     fn export_whose_layers_have_other_names_than_expected_is_read_whole() {
         let layer = |byte| crate::engine::fake::layer(vec![byte; 600]);
         let image = crate::engine::fake::image(vec![layer(1), layer(2)]);
