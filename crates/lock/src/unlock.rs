@@ -228,15 +228,33 @@ pub enum UnlockError {
 mod tests {
     use super::*;
 
-    #[test]
-    fn index_that_is_there_twice_is_read_once() {
+    fn layer(files: &[(&str, &[u8])]) -> Layer {
         let mut tar = tar::Builder::new(Vec::new());
-        for content in [&b"one"[..], b"two"] {
-            payload::append(&mut tar, "index", 0o444, content).unwrap();
+        for (path, content) in files {
+            payload::append(&mut tar, path, 0o444, content).unwrap();
         }
         let bytes = tar.into_inner().unwrap();
         let (size, diff_id) = (bytes.len() as u64, DiffId(Digest::of(&bytes)));
-        let layer = Layer::decrypted(MediaType::DOCKER_LAYER, size, diff_id, Arc::new(bytes));
+        Layer::decrypted(MediaType::DOCKER_LAYER, size, diff_id, Arc::new(bytes))
+    }
+
+    /// Whoever knows the key of a layer could write another file for it.
+    #[test]
+    fn another_file_of_the_same_key_is_damage() {
+        let identity = x25519::Identity::generate();
+        let encrypt = || age::encrypt(&identity.to_public(), b"a layer").unwrap();
+        let (file, other) = (encrypt(), encrypt());
+        let header = header_digest(&Header::parse(&file).unwrap());
+        let (path, spool) = (payload::path(&header), Spool::in_folder(std::env::temp_dir()));
+        let key = age::secrecy::ExposeSecret::expose_secret(&identity.to_string()).to_owned();
+        let find = |file: &[u8]| Opened::find(&layer(&[(&path, file)]), &header, &key, &spool);
+        assert!(find(&file).is_ok());
+        assert!(matches!(find(&other), Err(UnlockError::Damaged)));
+    }
+
+    #[test]
+    fn index_that_is_there_twice_is_read_once() {
+        let layer = layer(&[("index", b"one"), ("index", b"two")]);
         let mut found = Vec::new();
         let error = find(&layer, "index", |entry| entry.read_to_end(&mut found).map(drop));
         assert_eq!(error.unwrap_err().to_string(), "index is there twice");
