@@ -44,6 +44,11 @@ impl Sandbox {
         self.folder.path().join("tmp")
     }
 
+    /// `XDG_CACHE_HOME`.
+    pub fn cache(&self) -> PathBuf {
+        self.folder.path().join("cache")
+    }
+
     /// `XDG_RUNTIME_DIR`, where Podman keeps its `containers/auth.json`.
     pub fn runtime(&self) -> PathBuf {
         self.folder.path().join("run")
@@ -80,7 +85,7 @@ impl Sandbox {
             .env("TMPDIR", self.tmp())
             .env("XDG_CONFIG_HOME", folder("config"))
             .env("XDG_DATA_HOME", folder("data"))
-            .env("XDG_CACHE_HOME", folder("cache"))
+            .env("XDG_CACHE_HOME", self.cache())
             .env("XDG_STATE_HOME", folder("state"))
             .env("XDG_RUNTIME_DIR", self.runtime());
         command

@@ -8,8 +8,9 @@ use std::thread;
 use anyhow::Result;
 use sealcrate_crypt::Passphrase;
 use sealcrate_crypt::ocicrypt::{self, History, Recipient};
+use sealcrate_crypt::pushed::{Pushed, PushedLayer, Reader, Readers};
 use sealcrate_crypt::select::{Selection, choose};
-use sealcrate_crypt::senetas::{self, FreshKey, KeyDataShape, Pushed};
+use sealcrate_crypt::senetas::{self, FreshKey, KeyDataShape};
 use sealcrate_image::engine::{ExportForm, Spared};
 use sealcrate_image::{Compression, Config, DiffId, Image, Layer, Transfer};
 
@@ -82,7 +83,32 @@ pub(crate) enum Encryption {
     /// A passphrase, in crypto-cli's format.
     CryptoCli(Pending<Arc<FreshKey>>, KeyDataShape, Passphrase),
     /// Recipients, in the format of OCI image encryption.
-    Oci(Pending<Arc<[Recipient]>>, Compression, History),
+    Oci(ToRecipients),
+}
+
+/// Recipients, and what else the format of OCI image encryption leaves open.
+pub(crate) struct ToRecipients {
+    /// All of them.
+    recipients: Pending<Arc<[Recipient]>>,
+    /// Those with keys; `None` if one of them is not known again.
+    keys: Option<BTreeSet<Reader>>,
+    /// What those have that have no key.
+    passphrase: Option<Passphrase>,
+    compression: Compression,
+    history: History,
+}
+
+impl ToRecipients {
+    fn new(
+        recipients: Vec<Recipient>,
+        passphrase: Option<Passphrase>,
+        compression: Compression,
+        history: History,
+    ) -> Self {
+        let keys = recipients.iter().map(Recipient::reader).collect();
+        let recipients = with_passphrase(recipients, passphrase.clone());
+        Self { recipients, keys, passphrase, compression, history }
+    }
 }
 
 impl Encryption {
@@ -108,8 +134,8 @@ impl Encryption {
                 Self::under(passphrase, wishes.encryption.iterations, shape)
             }
             (_, passphrase) => {
-                let all = with_passphrase(recipients, passphrase);
-                Self::Oci(all, wishes.compression(), wishes.history())
+                let (compression, history) = (wishes.compression(), wishes.history());
+                Self::Oci(ToRecipients::new(recipients, passphrase, compression, history))
             }
         })
     }
@@ -123,14 +149,39 @@ impl Encryption {
 
     /// Takes recipients for an image whose history is as it is to stay.
     pub(crate) fn again(recipients: Vec<Recipient>) -> Self {
-        Self::Oci(with_passphrase(recipients, None), Compression::Gzip, History::Keep)
+        Self::Oci(ToRecipients::new(recipients, None, Compression::Gzip, History::Keep))
     }
 
     /// Returns the passphrase under which layers may have been pushed before that can stay as they are.
     pub(crate) fn reusing(&self) -> Option<&Passphrase> {
         match self {
             Self::CryptoCli(_, _, passphrase) => Some(passphrase),
-            Self::Oci(..) => None,
+            Self::Oci(_) => None,
+        }
+    }
+
+    /// Begins to work out who will be able to read the image, passphrases told apart by `salt`; `None`
+    /// if that cannot be known again.
+    pub(crate) fn readers(&self, salt: &[u8; 16]) -> Option<Pending<Readers>> {
+        let (keys, passphrase) = match self {
+            Self::CryptoCli(_, _, passphrase) => (None, Some(passphrase.clone())),
+            Self::Oci(to) => (Some(to.keys.clone()?), to.passphrase.clone()),
+        };
+        let salt = *salt;
+        Some(Pending::begin(move || {
+            let has_it = passphrase.map(|passphrase| Reader::passphrase(&passphrase, &salt));
+            Ok(match (keys, has_it) {
+                (None, Some(reader)) => Readers::CryptoCli(reader),
+                (keys, reader) => Readers::Oci(keys.into_iter().flatten().chain(reader).collect()),
+            })
+        }))
+    }
+
+    /// Returns how layers are compressed that are not compressed yet.
+    pub(crate) fn compression(&self) -> Compression {
+        match self {
+            Self::CryptoCli(..) => Compression::Gzip,
+            Self::Oci(to) => to.compression,
         }
     }
 
@@ -141,8 +192,8 @@ impl Encryption {
         transfer: &'t Transfer,
         spared: &'t Spared,
     ) -> ExportForm<'t> {
-        match self {
-            Self::Oci(_, Compression::Zstd, _) => ExportForm::AsTheyCome,
+        match self.compression() {
+            Compression::Zstd => ExportForm::AsTheyCome,
             _ => ExportForm::Packed { compressor: &transfer.compressor, spared },
         }
     }
@@ -156,14 +207,14 @@ impl Encryption {
                 let encryptor = senetas::Encryptor::new(image, selection, key.wait()?, *shape)?;
                 Ok(Encryptor::CryptoCli(encryptor))
             }
-            Self::Oci(recipients, compression, history) => {
+            Self::Oci(to) => {
                 choose(image, selection)?;
                 let encryptor = ocicrypt::Encryptor::new(
                     image,
                     selection,
-                    recipients.wait()?,
-                    *compression,
-                    *history,
+                    to.recipients.wait()?,
+                    to.compression,
+                    to.history,
                 )?;
                 Ok(Encryptor::Oci(encryptor))
             }
@@ -197,7 +248,7 @@ impl<T: Clone + Send + 'static> Pending<T> {
     }
 
     /// Waits for it. After an error nobody asks again.
-    fn wait(&self) -> Result<T> {
+    pub(crate) fn wait(&self) -> Result<T> {
         if let Some(handle) = self.derivation.take() {
             let derived = handle.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
             return Ok(self.derived.get_or_init(|| derived).clone());
@@ -217,7 +268,7 @@ impl Encryptor {
     pub(crate) fn reuse(self, pushed: Pushed) -> Self {
         match self {
             Self::CryptoCli(of) => Self::CryptoCli(of.reuse(pushed)),
-            Self::Oci(of) => Self::Oci(of),
+            Self::Oci(of) => Self::Oci(of.reuse(pushed)),
         }
     }
 
@@ -225,7 +276,7 @@ impl Encryptor {
     pub(crate) fn changed(&self, pushed: &Pushed, image: &Image) -> Vec<DiffId> {
         match self {
             Self::CryptoCli(of) => of.changed(pushed, image),
-            Self::Oci(_) => Vec::new(),
+            Self::Oci(of) => of.changed(pushed, image),
         }
     }
 
@@ -233,8 +284,16 @@ impl Encryptor {
     pub(crate) fn reused(&self, place: usize, layer: &Layer) -> Result<Option<Layer>> {
         Ok(match self {
             Self::CryptoCli(of) => of.reused(place, layer)?,
-            Self::Oci(_) => None,
+            Self::Oci(of) => of.reused(place, layer),
         })
+    }
+
+    /// Returns the layers of `encrypted`, which was made of `image`, as they are pushed.
+    pub(crate) fn pushed(&self, image: &Image, encrypted: &Image) -> Vec<PushedLayer> {
+        match self {
+            Self::CryptoCli(of) => of.pushed(image, encrypted),
+            Self::Oci(of) => of.pushed(encrypted),
+        }
     }
 
     /// Returns the layer at `place` as it is to be stored.

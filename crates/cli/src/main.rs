@@ -5,6 +5,7 @@
 //! is the business of the other crates.
 
 mod args;
+mod cache;
 mod commands;
 mod credentials;
 mod destination;
@@ -76,6 +77,7 @@ fn run(cli: &Cli) -> Result<()> {
         }
         Command::Keygen(args) => commands::keygen::run(args, &begin(&cli.talk)?),
         Command::Respond(args) => commands::respond::run(args, &reading(&args.registry)?),
+        Command::Cache { task } => commands::cache::run(*task),
         Command::Decoder(args) => {
             let payload = commands::decoder::open_payload();
             let _local = begin(&cli.talk)?;

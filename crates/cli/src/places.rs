@@ -166,6 +166,6 @@ impl Places {
 }
 
 /// Reads a variable of the environment.
-fn variable(name: &str) -> Option<OsString> {
+pub(crate) fn variable(name: &str) -> Option<OsString> {
     std::env::var_os(name)
 }

@@ -3,12 +3,13 @@
 //!
 //! [`select`] chooses layers, [`senetas`] is crypto-cli's image format with its key wrapping under a
 //! passphrase, and [`dare`] the stream in which it holds layers. [`ocicrypt`] is OCI image encryption,
-//! to public keys. Nothing here touches the network, prompts, prints, or
+//! to public keys, [`pushed`] what of an image another push may use again. Nothing here touches the network, prompts, prints, or
 //! reads the environment.
 
 pub mod dare;
 pub mod ocicrypt;
 mod passphrase;
+pub mod pushed;
 mod random;
 pub mod select;
 pub mod senetas;

@@ -3,6 +3,8 @@
 use std::io::{self, Read};
 use std::sync::Arc;
 
+use crate::Digest;
+
 /// Bytes that can be read from the beginning any number of times.
 ///
 /// What they ought to be (length, digest) is said beside, by a descriptor or a
@@ -18,6 +20,12 @@ pub trait Content: Send + Sync {
     /// process without a name. What was checked once need not be copied then to stay checked.
     fn is_settled(&self) -> bool {
         false
+    }
+
+    /// Returns the digest of the bytes, if it was computed when they were written to where they have
+    /// been settled since: whoever reads them need not compute it again.
+    fn proven(&self) -> Option<Digest> {
+        None
     }
 }
 
@@ -38,5 +46,9 @@ impl<C: Content + ?Sized> Content for Arc<C> {
 
     fn is_settled(&self) -> bool {
         (**self).is_settled()
+    }
+
+    fn proven(&self) -> Option<Digest> {
+        (**self).proven()
     }
 }

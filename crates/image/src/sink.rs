@@ -4,7 +4,7 @@ use std::io;
 
 use thiserror::Error;
 
-use crate::{Descriptor, Family, Image, Layer, Progress, RawManifest, archive, layout};
+use crate::{Descriptor, Family, Image, Layer, Progress, RawManifest, Repository, archive, layout};
 
 /// What a sink wants layers to be before it takes them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,6 +29,16 @@ pub trait Sink: Send + Sync {
     /// # Errors
     /// Those of the medium.
     fn present(&self, image: &Image) -> Result<Vec<bool>, WriteError>;
+
+    /// Takes the stored bytes of a layer over from the repository `from`, and tells whether that could be
+    /// done: where it could not, the layer has to be [`put`](Self::put).
+    ///
+    /// # Errors
+    /// Those of the medium, but not that it refuses.
+    fn mount(&self, layer: &Layer, from: &Repository) -> Result<bool, WriteError> {
+        let _ = (layer, from);
+        Ok(false)
+    }
 
     /// Takes a layer, read to its end and so checked. May be called from many threads, in any order.
     ///

@@ -71,7 +71,8 @@ impl Spooling {
         fill(&mut writer)?;
         let (digest, len) = (writer.hasher.finish(), writer.len);
         self.writer.flush()?;
-        let content = FileSlice::new(Arc::clone(self.writer.get_ref()), self.end, len);
+        let file = Arc::clone(self.writer.get_ref());
+        let content = FileSlice { file, offset: self.end, len, proven: Some(digest) };
         self.end += len;
         Ok(Spooled { content, digest, len })
     }
@@ -116,12 +117,13 @@ pub struct FileSlice {
     file: Arc<File>,
     offset: u64,
     len: u64,
+    proven: Option<Digest>,
 }
 
 impl FileSlice {
     /// Takes `len` bytes of `file` from `offset` on.
     pub fn new(file: Arc<File>, offset: u64, len: u64) -> Self {
-        Self { file, offset, len }
+        Self { file, offset, len, proven: None }
     }
 
     /// Returns how many bytes there are.
@@ -138,6 +140,10 @@ impl FileSlice {
 impl Content for FileSlice {
     fn open(&self) -> io::Result<Box<dyn Read + Send>> {
         Ok(Box::new(FileReader { slice: self.clone(), position: 0 }))
+    }
+
+    fn proven(&self) -> Option<Digest> {
+        self.proven
     }
 }
 
@@ -174,6 +180,15 @@ mod tests {
         spooled.content.open().unwrap().read_to_string(&mut one).unwrap();
         reader.read_to_string(&mut two).unwrap();
         assert_eq!((one.as_str(), two.as_str()), ("some bytes", "some bytes"));
+    }
+
+    #[test]
+    fn digest_of_what_was_spooled_is_proven_and_that_of_a_part_of_a_file_is_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let spooled =
+            Spool::in_folder(folder.path()).fill(|out| out.write_all(b"some bytes")).unwrap();
+        assert_eq!(spooled.content.proven(), Some(spooled.digest));
+        assert_eq!(FileSlice::new(spooled.content.file, 0, 10).proven(), None);
     }
 
     #[test]

@@ -1,5 +1,5 @@
-//! What is pushed again: only what changed is sent, and nothing is trusted that the passphrase does not
-//! authenticate.
+//! What is pushed again from a machine that remembers nothing, as a CI job's: only what changed is sent,
+//! and nothing is trusted that the passphrase does not authenticate.
 
 use std::fs;
 
@@ -31,6 +31,7 @@ impl Scene {
 
     /// Pushes, and returns how many blobs were sent, and what was said.
     fn push(&self, image: &TestImage, options: &[&str]) -> (usize, String) {
+        self.machine.forget();
         let before = self.sent();
         let mut push = self.machine.push_with(image, &self.name());
         let output = run(push.args(["--encrypt-layer", "1", "--encrypt-layer", "2"]).args(options));
@@ -91,6 +92,7 @@ fn layers_of_another_image_are_used_where_that_is_said() {
     scene.push(&image, &[]);
     let layers = scene.layers();
     let push = |tag: &str, more: &[&str]| {
+        scene.machine.forget();
         let before = scene.sent();
         let name = format!("{}/app:{tag}", scene.proxy.host());
         let mut push = scene.machine.push_with(&image, &name);
@@ -126,6 +128,7 @@ fn choosing_other_layers_encrypts_and_reveals_as_it_is_said() {
     let image = image(b"low", b"top");
     scene.push(&image, &[]);
     let first = scene.layers();
+    scene.machine.forget();
     let mut push = scene.machine.push_with(&image, &scene.name());
     succeeded(&run(push.args(["--encrypt-layer", "0", "--encrypt-layer", "2"])));
     let second = scene.layers();
@@ -170,6 +173,7 @@ fn unchanged_image_is_not_exported_from_the_engine() {
     let [target, _] = scene.machine.targets(&engine);
     let Target::Engine(loaded) = &target else { unreachable!("the first is the engine's") };
     succeeded(&run(&mut scene.machine.pull_into(&scene.name(), &target)));
+    scene.machine.forget();
     let before = scene.sent();
     let from = format!("docker-daemon:{}", loaded.name());
     let mut push = scene.machine.sandbox.sealcrate();

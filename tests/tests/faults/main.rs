@@ -11,6 +11,7 @@ mod interruption;
 mod memory;
 mod places;
 mod redirects;
+mod remembered;
 mod requests;
 mod secrecy;
 mod support;

@@ -160,6 +160,11 @@ impl Machine {
         push
     }
 
+    /// Makes it another machine, which has pushed nothing yet.
+    pub(crate) fn forget(&self) {
+        succeeded(&run(self.sandbox.sealcrate().args(["cache", "purge"])));
+    }
+
     /// Prepares a pull, whose target is still to be added.
     pub(crate) fn pull(&self, name: &str) -> Command {
         let mut pull = self.sandbox.sealcrate();

@@ -127,6 +127,15 @@ pub(crate) enum Command {
     /// Hold standard output open for a moment, after a decoder that failed
     #[command(hide = true)]
     Linger,
+    /// Manage what is remembered of earlier pushes
+    ///
+    /// `push` remembers which layers it has sent where, with their data keys, so that it need not send
+    /// them again: in $XDG_CACHE_HOME/sealcrate or ~/.cache/sealcrate, sealed under a key that only you can
+    /// read.
+    Cache {
+        #[command(subcommand)]
+        task: CacheTask,
+    },
     /// Print a completion script for a shell
     Completions {
         /// The shell
@@ -137,6 +146,13 @@ pub(crate) enum Command {
         /// The folder, which must exist
         folder: PathBuf,
     },
+}
+
+/// What can be done with the cache.
+#[derive(Clone, Copy, Debug, Subcommand)]
+pub(crate) enum CacheTask {
+    /// Forget everything
+    Purge,
 }
 
 impl Command {

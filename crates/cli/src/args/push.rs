@@ -27,7 +27,7 @@ pub(crate) struct PushArgs {
     /// Look for layers that need not be sent again in this image, too (repeatable)
     #[arg(long, value_name = "NAME[:TAG]")]
     pub(crate) cache_from: Vec<Reference>,
-    /// Send every layer, encrypted anew
+    /// Send every layer, encrypted anew, and remember nothing of it
     #[arg(long, conflicts_with = "cache_from")]
     pub(crate) no_cache: bool,
     /// How the result is printed

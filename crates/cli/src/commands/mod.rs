@@ -1,5 +1,6 @@
 //! One module a command.
 
+pub(crate) mod cache;
 mod children;
 pub(crate) mod copy;
 pub(crate) mod decoder;

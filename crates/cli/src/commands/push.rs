@@ -5,21 +5,21 @@ mod dry_run;
 use std::sync::Arc;
 
 use anyhow::Result;
-use sealcrate_crypt::Passphrase;
+use sealcrate_crypt::pushed::Pushed;
 use sealcrate_crypt::select::choose;
-use sealcrate_crypt::senetas::Pushed;
 use sealcrate_image::engine::{ExportForm, Spared};
 use sealcrate_image::{
     ATTESTED, Artifact, Config, Descriptor, EngineName, Image, Index, Location, Platform, Prefetch,
-    Reference, Sink, Source,
+    Sink, Source,
 };
 
 use super::{children, name_beside, print_written};
 use crate::args::{CompressionKind, Protection, PushArgs};
 use crate::encryption::{Encryption, Wishes};
 use crate::failure::Usage;
+use crate::pushed::{Earlier, Search, spared};
 use crate::session::Session;
-use crate::{keys, pushed, talk};
+use crate::{keys, talk};
 
 pub(crate) fn run(args: &PushArgs, session: &Session) -> Result<()> {
     if args.name.digest().is_some() {
@@ -78,23 +78,34 @@ pub(crate) fn run(args: &PushArgs, session: &Session) -> Result<()> {
         let chosen = Chosen::read(&source, args.platform.as_ref())?;
         Ok((source, chosen))
     };
-    let reusing = encryption.as_ref().and_then(Encryption::reusing).filter(|_| !args.no_cache);
+    let earlier = match &encryption {
+        Some(encryption) if !args.no_cache => Some(Earlier::read(session, encryption)?),
+        _ => None,
+    };
     // What an engine need not export, is better known before; of all else, mistakes are told first.
-    let early = match (reusing, &from) {
-        (Some(_), Location::DockerDaemon(_)) => session.places.diff_ids(&from).map(|_| None)?,
-        _ => Some(read(&Spared::default())?),
+    let (early, diff_ids) = match (&earlier, &from) {
+        (Some(_), Location::DockerDaemon(_)) => (None, session.places.diff_ids(&from)?),
+        _ => {
+            let (source, chosen) = read(&Spared::default())?;
+            let diff_ids = Config::parse(&chosen.image.config)?.diff_ids().to_vec();
+            (Some((source, chosen)), diff_ids)
+        }
     };
     if let (Some((_, chosen)), Some(selection)) = (&early, &selection) {
         choose(&chosen.image, selection)?;
     }
     let sink = session.places.sink(&to)?;
-    let mut pushed = match reusing {
-        Some(passphrase) => pushed_before(args, session, passphrase, &*sink)?,
+    let mut pushed = match &earlier {
+        Some(earlier) => {
+            let images = [&args.name].into_iter().chain(&args.cache_from).collect();
+            let platform = args.platform.as_ref();
+            earlier.find(&Search { images, platform, diff_ids: &diff_ids }, &*sink)?
+        }
         None => Pushed::default(),
     };
     let (mut source, mut chosen) = match early {
         Some(early) => early,
-        None => read(&pushed::spared(&pushed))?,
+        None => read(&spared(&pushed))?,
     };
     let mut encryptor = match (&selection, &encryption) {
         (Some(selection), Some(encryption)) => {
@@ -106,7 +117,7 @@ pub(crate) fn run(args: &PushArgs, session: &Session) -> Result<()> {
         let changed = made.changed(&pushed, &chosen.image);
         if !changed.is_empty() {
             pushed.forget(&changed);
-            (source, chosen) = read(&pushed::spared(&pushed))?;
+            (source, chosen) = read(&spared(&pushed))?;
         }
         encryptor = Some(made.reuse(pushed));
     }
@@ -121,18 +132,11 @@ pub(crate) fn run(args: &PushArgs, session: &Session) -> Result<()> {
     } else {
         session.commit(&image, &*sink)?
     };
+    if let (Some(earlier), Some(encryptor)) = (earlier, &encryptor) {
+        let layers = encryptor.pushed(&chosen.image, &image);
+        earlier.remember(&layers, &chosen.image.config, args.name.repository());
+    }
     print_written(args.output, &to, &written, &image)
-}
-
-/// Returns what was pushed before and need not be sent again.
-fn pushed_before(
-    args: &PushArgs,
-    session: &Session,
-    passphrase: &Passphrase,
-    sink: &dyn Sink,
-) -> Result<Pushed> {
-    let images: Vec<&Reference> = [&args.name].into_iter().chain(&args.cache_from).collect();
-    pushed::find(session, &images, args.platform.as_ref(), passphrase, sink)
 }
 
 /// What is pushed out of a source that may hold several images.

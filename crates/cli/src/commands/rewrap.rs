@@ -14,7 +14,7 @@ use crate::encryption::Encryption;
 use crate::failure::{MissingImageIdentity, Usage};
 use crate::opening::{self, Keys, Protection, Terms};
 use crate::session::Session;
-use crate::{keys, talk};
+use crate::{keys, pushed, talk};
 
 pub(crate) fn run(args: &RewrapArgs, session: &Session) -> Result<()> {
     let from = match &args.image {
@@ -85,6 +85,9 @@ impl Rewrapping<'_> {
                 return Err(MissingImageIdentity.into());
             }
             self.keys.take(self.session.keys.to_decrypt(&self.args.passphrase)?);
+        }
+        if !self.args.reencrypt {
+            pushed::forget(self.session, image);
         }
         let encryption = match &protection {
             Protection::CryptoCli(of) => {

@@ -4,6 +4,7 @@
 
 use aws_lc_rs::rsa::{Pkcs1PublicEncryptingKey, PublicEncryptingKey};
 use pkcs8::Document;
+use sealcrate_image::Digest;
 use thiserror::Error;
 
 use super::der::{self, INTEGER, SEQUENCE};
@@ -17,6 +18,8 @@ pub(super) struct Certificate {
     pub(super) issuer: Vec<u8>,
     /// Its number, in DER.
     pub(super) serial: Vec<u8>,
+    /// The digest of all of it.
+    pub(super) digest: Digest,
     /// The key.
     pub(super) key: Pkcs1PublicEncryptingKey,
 }
@@ -52,6 +55,7 @@ impl Certificate {
         Some(Self {
             issuer: der::element(SEQUENCE, &[issuer]).to_vec(),
             serial: der::element(INTEGER, &[serial]).to_vec(),
+            digest: Digest::of(bytes),
             key,
         })
     }

@@ -16,30 +16,34 @@ use super::annotations::Encryption;
 use super::cipher::CipherWriter;
 use super::options::{PrivateOptions, SealedBinding};
 use super::{History, MAX_WRAPS, Recipient};
+use crate::pushed::{LayerKey, Pushed, PushedLayer};
 use crate::random::random;
 use crate::select::{ChooseError, Selection, choose};
 
 /// Encrypts the chosen layers of one image to recipients.
 ///
-/// Each layer has a key and a nonce of its own, both fresh. What is not compressed is compressed, what
-/// is stays as it came.
+/// Each layer has a key and a nonce of its own, both fresh, but for layers that were pushed before and
+/// stay as they are: their keys are wrapped again, and encrypt nothing. What is not compressed is
+/// compressed, what is stays as it came.
 pub struct Encryptor {
     recipients: Arc<[Recipient]>,
     compression: Compression,
     config: Vec<u8>,
     diff_ids: Vec<DiffId>,
     chosen: BTreeSet<usize>,
-    sealed: Mutex<BTreeMap<usize, Sealed>>,
+    pushed: Pushed,
+    sealed: Mutex<BTreeMap<usize, SealedLayer>>,
 }
 
 /// What is known of a layer once it is encrypted.
-struct Sealed {
-    key: Zeroizing<[u8; 32]>,
-    nonce: [u8; 16],
-    hmac: [u8; 32],
+#[derive(Clone)]
+pub(crate) struct SealedLayer {
+    pub(crate) key: Zeroizing<[u8; 32]>,
+    pub(crate) nonce: [u8; 16],
+    pub(crate) hmac: [u8; 32],
     /// Of the compressed layer before encryption.
-    digest: Digest,
-    media_type: MediaType,
+    pub(crate) digest: Digest,
+    pub(crate) media_type: MediaType,
 }
 
 impl Encryptor {
@@ -62,8 +66,31 @@ impl Encryptor {
         let chosen = choose(image, selection)?;
         let config = history.applied(&image.config, &chosen)?;
         let diff_ids = Config::parse(&config)?.diff_ids().to_vec();
-        let sealed = Mutex::default();
-        Ok(Self { recipients, compression, config, diff_ids, chosen, sealed })
+        let (pushed, sealed) = (Pushed::default(), Mutex::default());
+        Ok(Self { recipients, compression, config, diff_ids, chosen, pushed, sealed })
+    }
+
+    /// Takes layers that were `pushed` before, to push them again as they are.
+    pub fn reuse(self, pushed: Pushed) -> Self {
+        Self { pushed, ..self }
+    }
+
+    /// Returns the diff IDs of those layers of `image` that were `pushed` before, but in clear where
+    /// they are to be encrypted, or the other way round.
+    pub fn changed(&self, pushed: &Pushed, image: &Image) -> Vec<DiffId> {
+        pushed.changed(image, &self.chosen)
+    }
+
+    /// Returns `layer`, which is at `place`, as it was pushed before, or `None` if it was not, or if it
+    /// was in clear and is to be encrypted, or the other way round.
+    pub fn reused(&self, place: usize, layer: &Layer) -> Option<Layer> {
+        let pushed = self.pushed.layer(layer.diff_id()?)?;
+        match (&pushed.key, self.chosen.contains(&place)) {
+            (LayerKey::OciCrypt(sealed), true) => self.keep(place, sealed.clone()),
+            (LayerKey::Clear, false) => {}
+            _ => return None,
+        }
+        Some(pushed.elsewhere(pushed.descriptor(Family::Oci)))
     }
 
     /// Returns the layer at `place` as it is to be stored: compressed, and encrypted if it was chosen.
@@ -115,9 +142,12 @@ impl Encryptor {
         let digest = digest.expect("it was filled");
         let mut descriptor = Descriptor::new(media_type.clone(), spooled.digest, spooled.len);
         descriptor.annotations = annotations;
-        let sealed = Sealed { key, nonce, hmac, digest, media_type };
-        self.sealed.lock().unwrap_or_else(PoisonError::into_inner).insert(place, sealed);
+        self.keep(place, SealedLayer { key, nonce, hmac, digest, media_type });
         Ok(Layer::stored(descriptor, None, Arc::new(spooled.content)))
+    }
+
+    fn keep(&self, place: usize, sealed: SealedLayer) {
+        self.sealed.lock().unwrap_or_else(PoisonError::into_inner).insert(place, sealed);
     }
 
     /// Returns the encrypted image: `layers` as [`layer`](Self::layer) made them, all and lowest first,
@@ -168,6 +198,28 @@ impl Encryptor {
             return Err(EncryptError::ManifestTooLarge);
         }
         Ok(Image { manifest: Some(manifest), config: self.config.clone(), layers })
+    }
+
+    /// Returns the layers of `encrypted`, which [`finish`](Self::finish) made, as they are pushed, for
+    /// whoever pushes again.
+    pub fn pushed(&self, encrypted: &Image) -> Vec<PushedLayer> {
+        let sealed = self.sealed.lock().unwrap_or_else(PoisonError::into_inner);
+        let both = self.diff_ids.iter().zip(&encrypted.layers).enumerate();
+        both.filter_map(|(place, (diff_id, stored))| {
+            let sealed = sealed.get(&place);
+            let media_type = match sealed {
+                Some(sealed) => &sealed.media_type,
+                None => stored.media_type(),
+            };
+            Some(PushedLayer {
+                diff_id: *diff_id,
+                digest: stored.digest()?,
+                size: stored.size(),
+                compression: media_type.compression()?,
+                key: sealed.cloned().map_or(LayerKey::Clear, LayerKey::OciCrypt),
+            })
+        })
+        .collect()
     }
 }
 

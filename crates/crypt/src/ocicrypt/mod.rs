@@ -44,6 +44,7 @@ pub use annotations::{
 pub use certificate::CertificateError;
 pub use cipher::LayerAuthentication;
 pub use decrypt::{Binding, DecryptError, Decrypted, MAX_ATTEMPTS, Unbound, decrypt};
+pub(crate) use encrypt::SealedLayer;
 pub use encrypt::{EncryptError, Encryptor};
 pub use history::History;
 pub use identity::{Identity, IdentityError, MAX_KEY_FILE_BYTES};

@@ -13,6 +13,7 @@ use super::certificate::{Certificate, CertificateError};
 use super::public_key::{PublicKey, PublicKeyError};
 use super::{age_item, hint, jwe, pkcs7};
 use crate::Passphrase;
+use crate::pushed::Reader;
 
 /// Somebody who will be able to open an image; copies are the same one.
 #[derive(Clone)]
@@ -75,6 +76,19 @@ impl Recipient {
             Kind::Jwe(public) => Ok((Scheme::Jwe, jwe::wrap(content, public, &hint)?)),
             Kind::Pkcs7(certificate) => Ok((Scheme::Pkcs7, pkcs7::wrap(content, certificate)?)),
         }
+    }
+
+    /// Returns what tells this recipient from others; `None` for a passphrase, which is told by what is
+    /// derived from it.
+    pub fn reader(&self) -> Option<Reader> {
+        Some(match &*self.0 {
+            Kind::Age(recipient) => Reader::key("age", recipient.to_string().as_bytes()),
+            Kind::Jwe(public) => Reader::key("jwe", public.id()),
+            Kind::Pkcs7(certificate) => {
+                Reader::key("pkcs7", certificate.digest.to_string().as_bytes())
+            }
+            Kind::Passphrase(_) => return None,
+        })
     }
 
     /// Returns the hint that tells keys which are wrapped to this recipient; a passphrase has none, since

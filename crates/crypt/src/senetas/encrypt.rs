@@ -1,22 +1,22 @@
 //! Encryption of an image: layer by layer, then the config, then the manifest.
 
-use std::collections::BTreeSet;
-use std::io::{self, Read, Write};
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::{self, Write};
 use std::num::NonZeroU32;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use sealcrate_image::{
-    Compression, Compressor, Content, Descriptor, DiffId, Family, Image, Layer, MAX_CONFIG_BYTES,
-    Manifest, MediaType, Meter, MeteredReader, Progress, Spool, Stage,
+    Compression, Compressor, Descriptor, DiffId, Family, Image, Layer, MAX_CONFIG_BYTES, Manifest,
+    MediaType, Meter, MeteredReader, Progress, Spool, Stage,
 };
 use thiserror::Error;
 
 use super::config::{self, SealedConfigError};
 use super::kdf::{DataKey, KeyEncryptionKey};
-use super::pushed::Pushed;
 use super::{KeyData, KeyDataError, KeyDataShape, MAX_ITERATIONS, MIN_ITERATIONS};
 use crate::Passphrase;
 use crate::dare::DareWriter;
+use crate::pushed::{LayerKey, Pushed, PushedLayer};
 use crate::random::random;
 use crate::select::{ChooseError, Selection, choose};
 
@@ -88,6 +88,8 @@ pub struct Encryptor {
     shape: KeyDataShape,
     chosen: BTreeSet<usize>,
     pushed: Pushed,
+    /// The data keys of layers, by place.
+    keys: Mutex<BTreeMap<usize, DataKey>>,
 }
 
 impl Encryptor {
@@ -102,7 +104,8 @@ impl Encryptor {
         shape: KeyDataShape,
     ) -> Result<Self, EncryptError> {
         let chosen = choose(image, selection)?;
-        Ok(Self { key: key.into(), shape, chosen, pushed: Pushed::default() })
+        let (pushed, keys) = (Pushed::default(), Mutex::default());
+        Ok(Self { key: key.into(), shape, chosen, pushed, keys })
     }
 
     /// Takes layers that were `pushed` before, to push them again as they are.
@@ -113,12 +116,7 @@ impl Encryptor {
     /// Returns the diff IDs of those layers of `image` that were `pushed` before, but in clear where
     /// they are to be encrypted, or the other way round.
     pub fn changed(&self, pushed: &Pushed, image: &Image) -> Vec<DiffId> {
-        let is_changed = |(place, layer): (usize, &Layer)| {
-            let diff_id = layer.diff_id()?;
-            let pushed = pushed.layer(diff_id)?;
-            (pushed.key.is_some() != self.chosen.contains(&place)).then_some(diff_id)
-        };
-        image.layers.iter().enumerate().filter_map(is_changed).collect()
+        pushed.changed(image, &self.chosen)
     }
 
     /// Returns `layer`, which is at `place`, as it was pushed before, its data key wrapped anew, or
@@ -129,14 +127,19 @@ impl Encryptor {
     pub fn reused(&self, place: usize, layer: &Layer) -> io::Result<Option<Layer>> {
         let Some(diff_id) = layer.diff_id() else { return Ok(None) };
         let Some(pushed) = self.pushed.layer(diff_id) else { return Ok(None) };
-        let mut descriptor = pushed.descriptor();
+        if pushed.compression != Compression::Gzip {
+            return Ok(None);
+        }
+        let mut descriptor = pushed.descriptor(Family::Docker);
         match (&pushed.key, self.chosen.contains(&place)) {
-            (Some(key), true) => self.key.key_data(key, random()?).put(&mut descriptor, self.shape),
-            (None, false) => {}
+            (LayerKey::Dare(key), true) => {
+                self.key.key_data(key, random()?).put(&mut descriptor, self.shape);
+                self.keep(place, key.clone());
+            }
+            (LayerKey::Clear, false) => {}
             _ => return Ok(None),
         }
-        let content = Arc::new(Elsewhere(layer.name()));
-        Ok(Some(Layer::stored(descriptor, None, content)))
+        Ok(Some(pushed.elsewhere(descriptor)))
     }
 
     /// Returns the layer at `place` as it is to be stored: gzipped, and encrypted if it was chosen.
@@ -168,7 +171,12 @@ impl Encryptor {
         let mut descriptor =
             Descriptor::new(MediaType::DOCKER_LAYER_GZIP, spooled.digest, spooled.len);
         self.key.key_data(&key, nonce).put(&mut descriptor, self.shape);
+        self.keep(place, key);
         Ok(Layer::stored(descriptor, None, Arc::new(spooled.content)))
+    }
+
+    fn keep(&self, place: usize, key: DataKey) {
+        self.keys.lock().unwrap_or_else(PoisonError::into_inner).insert(place, key);
     }
 
     /// A layer in clear is stored in Docker's only compression.
@@ -200,14 +208,22 @@ impl Encryptor {
     pub fn finish(&self, image: &Image, layers: Vec<Layer>) -> Result<Image, EncryptError> {
         self.key.image(&image.config, layers, self.shape)
     }
-}
 
-/// The bytes of a layer that was pushed before, and need not be sent again.
-struct Elsewhere(String);
-
-impl Content for Elsewhere {
-    fn open(&self) -> io::Result<Box<dyn Read + Send>> {
-        Err(io::Error::other(format!("layer {} is gone from where it was pushed to", self.0)))
+    /// Returns the layers of `encrypted`, which [`finish`](Self::finish) made of `image`, as they are
+    /// pushed, for whoever pushes again.
+    pub fn pushed(&self, image: &Image, encrypted: &Image) -> Vec<PushedLayer> {
+        let keys = self.keys.lock().unwrap_or_else(PoisonError::into_inner);
+        let both = image.layers.iter().zip(&encrypted.layers).enumerate();
+        both.filter_map(|(place, (layer, stored))| {
+            Some(PushedLayer {
+                diff_id: layer.diff_id()?,
+                digest: stored.digest()?,
+                size: stored.size(),
+                compression: Compression::Gzip,
+                key: keys.get(&place).cloned().map_or(LayerKey::Clear, LayerKey::Dare),
+            })
+        })
+        .collect()
     }
 }
 

@@ -2,7 +2,8 @@
 //! their data keys wrapped under a passphrase.
 //!
 //! `key_data` is what a descriptor carries, `kdf` the way from passphrase to key, `config` the
-//! encrypted members of a config, `pushed` what another push may use again. [`Encryptor`] and [`decrypt`] put them together.
+//! encrypted members of a config, `pushed` what another push may
+//! use again. [`Encryptor`] and [`decrypt`] put them together.
 //! `docs/formats/crypto-cli.md` specifies the bytes.
 
 mod config;
@@ -22,5 +23,5 @@ pub use kdf::{
     MIN_ITERATIONS,
 };
 pub use key_data::{KeyData, KeyDataError, KeyDataShape};
-pub use pushed::Pushed;
+pub use pushed::PushedImage;
 pub use rewrap::{RewrapError, rewrap};

@@ -8,5 +8,6 @@ mod fixtures;
 mod layers;
 mod passwords;
 mod pkcs7;
+mod pushed;
 mod support;
 mod written;

@@ -40,7 +40,7 @@ fn gzip(bytes: &[u8]) -> Vec<u8> {
 }
 
 /// A Docker image out of nowhere: a gzipped layer with an annotation, and two that are plain tars.
-fn plain() -> Image {
+pub(crate) fn plain() -> Image {
     let tars: [Vec<u8>; 3] = [0_u8, 1, 2].map(|i| vec![i; 200_000]);
     let ids = tars.each_ref().map(|tar| Digest::of(tar));
     let config = json!({
@@ -68,7 +68,7 @@ fn plain() -> Image {
     Image { manifest: None, config: config.to_string().into_bytes(), layers }
 }
 
-fn encryptor(
+pub(crate) fn encryptor(
     image: &Image,
     places: &[i64],
     recipients: Vec<Recipient>,
@@ -85,13 +85,15 @@ fn encrypted(
     compression: Compression,
 ) -> Image {
     let encryptor = encryptor(image, places, recipients, compression).unwrap();
+    let layers = image.layers.iter().enumerate().map(|(i, layer)| put(&encryptor, i, layer));
+    encryptor.finish(layers.collect()).unwrap()
+}
+
+/// Returns the layer at `place` as it is stored.
+pub(crate) fn put(encryptor: &Encryptor, place: usize, layer: &Layer) -> Layer {
     let compressor = Compressor::new(2, CompressionLevel::default());
     let spool = Spool::in_folder(std::env::temp_dir());
-    let layers =
-        image.layers.iter().enumerate().map(|(place, layer)| {
-            encryptor.layer(place, layer, &compressor, &spool, &Quiet).unwrap()
-        });
-    encryptor.finish(layers.collect()).unwrap()
+    encryptor.layer(place, layer, &compressor, &spool, &Quiet).unwrap()
 }
 
 #[test]

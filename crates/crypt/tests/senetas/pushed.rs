@@ -4,9 +4,10 @@
 use std::collections::BTreeSet;
 
 use sealcrate_crypt::Unencrypted;
+use sealcrate_crypt::pushed::Pushed;
 use sealcrate_crypt::select::Selection;
 use sealcrate_crypt::senetas::{
-    DecryptError, Encryptor, FreshKey, KeyData, KeyDataShape, KeyDerivation, Pushed, decrypt,
+    DecryptError, Encryptor, FreshKey, KeyData, KeyDataShape, KeyDerivation, PushedImage, decrypt,
 };
 use sealcrate_image::{Image, Layer, Manifest, RawManifest};
 use serde_json::Value;
@@ -28,7 +29,11 @@ fn first_push() -> Image {
 
 fn pushed(image: &Image, there: &[bool], text: &str) -> Result<Pushed, DecryptError> {
     let mut pushed = Pushed::default();
-    pushed.add(image, there, &mut KeyDerivation::new(passphrase(text)))?;
+    if let Some(opened) = PushedImage::open(image, &mut KeyDerivation::new(passphrase(text)))? {
+        let both = opened.layers.into_iter().zip(there);
+        both.filter(|(_, there)| **there).for_each(|(layer, _)| pushed.add(layer));
+        pushed.add_config(opened.config);
+    }
     Ok(pushed)
 }
 

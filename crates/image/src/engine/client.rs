@@ -3,6 +3,7 @@
 
 use std::fs::File;
 use std::future::Future;
+use std::io;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -101,6 +102,15 @@ impl Client {
     /// Returns the client library's handle, whose requests may take as long as they take.
     pub(super) fn unlimited(&self) -> Docker {
         self.docker.clone().with_timeout(Duration::from_secs(NO_LIMIT))
+    }
+
+    /// Opens a connection of its own, whose requests may take as long as they take, and a runtime that
+    /// goes on only while somebody waits: what comes need not change threads.
+    pub(super) fn alone(&self) -> Result<(Docker, Runtime), EngineError> {
+        let failed = |error: io::Error| EngineError::new(&self.endpoint, error.into());
+        let runtime =
+            runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
+        Ok((open(&self.endpoint)?.with_timeout(Duration::from_secs(NO_LIMIT)), runtime))
     }
 
     /// Returns where the engine is.

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use bollard::errors::Error as ClientError;
 use bytes::{Buf as _, Bytes};
 use futures_util::{Stream, StreamExt as _};
+use tokio::runtime::Runtime;
 use tracing::debug;
 
 use crate::archive::{ArchiveError, DockerArchive, Wanted};
@@ -16,9 +17,9 @@ use crate::{
     Spool, Stage,
 };
 
-use super::EngineError;
 use super::client::{Client, Store};
 use super::unexported::Unexported;
+use super::{Endpoint, EngineError};
 
 /// In which form the layers of an export are kept.
 #[derive(Clone, Copy)]
@@ -76,11 +77,17 @@ pub(super) fn export(
     };
     let receive = |wanted: Option<&Wanted>| -> Result<Arc<dyn Source>, ReadError> {
         let meter = progress.begin(Stage::Export, &name.to_string(), size);
-        let docker = client.unlimited();
+        let (docker, runtime) = client.alone()?;
         debug!("GET /images/{asked}/get");
         let parts = Box::pin(docker.export_image(&asked));
-        let mut stream =
-            Answer { client, parts, part: Bytes::new(), meter: &*meter, failure: None };
+        let mut stream = Answer {
+            endpoint: client.endpoint(),
+            runtime,
+            parts,
+            part: Bytes::new(),
+            meter: &*meter,
+            failure: None,
+        };
         let archive = match receive(&mut stream, form, wanted, spool) {
             Ok(archive) => archive,
             // What the archive's reader makes of a broken connection says less.
@@ -126,7 +133,8 @@ fn receive(
 
 /// The body of the engine's answer.
 struct Answer<'e, P> {
-    client: &'e Client,
+    endpoint: &'e Endpoint,
+    runtime: Runtime,
     parts: Pin<Box<P>>,
     part: Bytes,
     meter: &'e dyn Meter,
@@ -137,14 +145,14 @@ struct Answer<'e, P> {
 impl<P: Stream<Item = Result<Bytes, ClientError>>> Read for Answer<'_, P> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         while self.part.is_empty() {
-            match self.client.runtime().block_on(self.parts.next()) {
+            match self.runtime.block_on(self.parts.next()) {
                 None => return Ok(0),
                 Some(Ok(part)) => {
                     self.meter.advance(part.len() as u64);
                     self.part = part;
                 }
                 Some(Err(error)) => {
-                    self.failure = Some(EngineError::new(self.client.endpoint(), error));
+                    self.failure = Some(EngineError::new(self.endpoint, error));
                     return Err(io::Error::other("the engine's answer broke off"));
                 }
             }

@@ -13,6 +13,7 @@ mod complaint;
 mod connection;
 mod download;
 mod error;
+mod mount;
 mod redirect;
 mod retry;
 mod sink;

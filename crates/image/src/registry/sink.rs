@@ -11,10 +11,11 @@ use reqwest::header::{CONTENT_TYPE, HeaderName, HeaderValue};
 
 use super::RegistryError;
 use super::client::{Client, Right};
+use super::mount::mount;
 use super::upload::{Upload, is_there};
 use crate::{
     Content, Damage, Descriptor, Digest, Family, Image, Layer, LayerForm, ManifestError, Progress,
-    Quiet, RawManifest, Reference, Sink, Stage, WriteError,
+    Quiet, RawManifest, Reference, Repository, Sink, Stage, WriteError,
 };
 
 /// How many blobs are asked for at once.
@@ -130,6 +131,19 @@ impl Sink for RegistrySink {
         self.missing.lock().unwrap_or_else(PoisonError::into_inner).extend(missing);
         let there = |layer: &Layer| layer.digest().is_some_and(|digest| answers[&digest]);
         Ok(image.layers.iter().map(there).collect())
+    }
+
+    fn mount(&self, layer: &Layer, from: &Repository) -> Result<bool, WriteError> {
+        let to = self.reference.repository();
+        let Some(digest) = layer.digest() else { return Ok(false) };
+        if from.registry() != to.registry() || from == to {
+            return Ok(false);
+        }
+        let is_mounted = self.client.wait(mount(&self.client, to, from, digest))?;
+        if is_mounted {
+            self.missing.lock().unwrap_or_else(PoisonError::into_inner).remove(&digest);
+        }
+        Ok(is_mounted)
     }
 
     fn put(&self, layer: &Layer, progress: &dyn Progress) -> Result<(), WriteError> {

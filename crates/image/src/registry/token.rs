@@ -218,7 +218,9 @@ impl Keyring {
                 if let Some(service) = service {
                     query.append_pair("service", service);
                 }
-                query.append_pair("scope", scope);
+                for scope in scope.split(' ') {
+                    query.append_pair("scope", scope);
+                }
                 if let Credential::Basic { username, .. } = other {
                     query.append_pair("account", username);
                     authorization = self.basic();

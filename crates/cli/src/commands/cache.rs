@@ -1,0 +1,19 @@
+//! `cache`: what is remembered of earlier pushes.
+
+use anyhow::{Context, Result};
+
+use crate::args::CacheTask;
+use crate::cache::Cache;
+use crate::places::variable;
+use crate::talk;
+
+pub(crate) fn run(task: CacheTask) -> Result<()> {
+    let cache = Cache::of(&variable).context("there is no home, and so no cache")?;
+    match task {
+        CacheTask::Purge => match cache.purge()? {
+            Some(folder) => talk::line(&format!("{} is gone", folder.display())),
+            None => talk::line("the cache was empty"),
+        },
+    }
+    Ok(())
+}

@@ -1,0 +1,140 @@
+//! Layers that were pushed before: what of an image may be part of another one as it is, under a data
+//! key that is only wrapped again, so that nothing of it is compressed, encrypted or sent.
+//!
+//! Who may be believed that a blob, a data key and a diff ID belong together is decided where a
+//! [`PushedLayer`] is made: by [`senetas`](crate::senetas), of an image that a passphrase
+//! authenticates, and by [`Record`], of what this machine pushed itself. Nothing here asks a registry
+//! whether a blob is there. `docs/formats/crypto-cli.md`, "Pushing again".
+
+mod readers;
+mod record;
+
+use std::collections::{BTreeSet, HashMap};
+use std::io::{self, Read};
+use std::sync::Arc;
+
+use sealcrate_image::{
+    Compression, Content, Descriptor, DiffId, Digest, Family, Image, Layer, MediaType,
+};
+use zeroize::Zeroizing;
+
+use crate::ocicrypt::SealedLayer;
+
+pub use readers::{Reader, Readers};
+pub use record::{MAX_RECORD_BYTES, Record, RecordError, RecordKey};
+
+/// The layers that can be pushed again as they are, by diff ID, and the configs of their images.
+#[derive(Default)]
+pub struct Pushed {
+    layers: HashMap<DiffId, PushedLayer>,
+    configs: HashMap<Digest, Vec<u8>>,
+}
+
+/// A layer as it was pushed: its blob, and its data key, if it is encrypted.
+#[derive(Clone)]
+pub struct PushedLayer {
+    pub(crate) diff_id: DiffId,
+    pub(crate) digest: Digest,
+    pub(crate) size: u64,
+    /// How it is compressed, before encryption.
+    pub(crate) compression: Compression,
+    pub(crate) key: LayerKey,
+}
+
+/// How a blob is encrypted.
+#[derive(Clone)]
+pub(crate) enum LayerKey {
+    /// Not at all.
+    Clear,
+    /// As crypto-cli's format has it.
+    Dare(Zeroizing<[u8; 32]>),
+    /// As OCI image encryption has it.
+    OciCrypt(SealedLayer),
+}
+
+impl PushedLayer {
+    /// Returns what the layer is of.
+    pub fn diff_id(&self) -> DiffId {
+        self.diff_id
+    }
+
+    /// Returns how the layer is compressed, before encryption.
+    pub fn compression(&self) -> Compression {
+        self.compression
+    }
+
+    /// Returns the blob as a layer of an image that nobody can read: all that can be asked is where it
+    /// is.
+    pub fn blob(&self) -> Layer {
+        self.elsewhere(self.descriptor(Family::Docker))
+    }
+
+    /// Returns the descriptor of the blob, without key data.
+    pub(crate) fn descriptor(&self, family: Family) -> Descriptor {
+        Descriptor::new(MediaType::layer(family, self.compression), self.digest, self.size)
+    }
+
+    /// Returns the layer that `descriptor` describes, whose bytes need not be sent again.
+    pub(crate) fn elsewhere(&self, descriptor: Descriptor) -> Layer {
+        let content = Arc::new(Elsewhere(self.digest));
+        Layer::stored(descriptor, Some(self.diff_id), content)
+    }
+
+    fn is_private(&self) -> bool {
+        !matches!(self.key, LayerKey::Clear)
+    }
+}
+
+impl Pushed {
+    /// Adds a layer whose blob is where it is needed, unless there is one for its diff ID already.
+    pub fn add(&mut self, layer: PushedLayer) {
+        self.layers.entry(layer.diff_id).or_insert(layer);
+    }
+
+    /// Adds the config of an image, as it is before encryption.
+    pub fn add_config(&mut self, config: Vec<u8>) {
+        self.configs.insert(Digest::of(&config), config);
+    }
+
+    /// Forgets layers that are not to be pushed as they are.
+    pub fn forget(&mut self, diff_ids: &[DiffId]) {
+        for diff_id in diff_ids {
+            self.layers.remove(diff_id);
+        }
+    }
+
+    /// Returns which layers there are.
+    pub fn diff_ids(&self) -> impl Iterator<Item = DiffId> {
+        self.layers.keys().copied()
+    }
+
+    /// Returns the configs of the images, as they were before encryption, by their digests.
+    pub fn configs(&self) -> &HashMap<Digest, Vec<u8>> {
+        &self.configs
+    }
+
+    pub(crate) fn layer(&self, diff_id: DiffId) -> Option<&PushedLayer> {
+        self.layers.get(&diff_id)
+    }
+
+    /// Returns the diff IDs of those layers of `image` that were pushed in clear where they are
+    /// `chosen` to be encrypted, or the other way round.
+    pub(crate) fn changed(&self, image: &Image, chosen: &BTreeSet<usize>) -> Vec<DiffId> {
+        let is_changed = |(place, layer): (usize, &Layer)| {
+            let diff_id = layer.diff_id()?;
+            let pushed = self.layer(diff_id)?;
+            (pushed.is_private() != chosen.contains(&place)).then_some(diff_id)
+        };
+        image.layers.iter().enumerate().filter_map(is_changed).collect()
+    }
+}
+
+/// The bytes of a layer that was pushed before, and need not be sent again.
+struct Elsewhere(Digest);
+
+impl Content for Elsewhere {
+    fn open(&self) -> io::Result<Box<dyn Read + Send>> {
+        let blob = self.0.short();
+        Err(io::Error::other(format!("blob {blob} is gone from where it was pushed to")))
+    }
+}

@@ -1,0 +1,306 @@
+//! The record of what this machine has pushed: for each layer the blob, its data key, who can open it,
+//! and where it is. It is sealed under a key of its own; where both are kept is the caller's business.
+//!
+//! It is believed where a manifest in a registry is not: with public keys anybody can write a manifest
+//! that names one of our layers beside a data key that he knows.
+
+use std::io;
+
+use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use sealcrate_image::{Compression, DiffId, Digest, MediaType, Repository};
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
+
+use super::{LayerKey, PushedLayer, Readers};
+use crate::ocicrypt::SealedLayer;
+use crate::random::random;
+
+/// The largest record that is read. What is written stays far below.
+pub const MAX_RECORD_BYTES: u64 = 64 << 20;
+
+/// How many layers, configs, and places of a layer are kept; the oldest go first.
+const MAX_LAYERS: usize = 4096;
+const MAX_CONFIGS: usize = 64;
+const MAX_PLACES: usize = 8;
+/// A larger config is not kept.
+const MAX_CONFIG: usize = 256 << 10;
+
+/// What a record begins with, and what is authenticated beside it.
+const MAGIC: &[u8] = b"sealcrate.pushed/1\n";
+
+/// The key under which a record is sealed.
+pub struct RecordKey(Zeroizing<[u8; 32]>);
+
+impl RecordKey {
+    /// How long a key is.
+    pub const LEN: usize = 32;
+
+    /// Makes a key.
+    ///
+    /// # Errors
+    /// The system gives no random bytes.
+    pub fn generate() -> io::Result<Self> {
+        Ok(Self(Zeroizing::new(random()?)))
+    }
+
+    /// Takes a key that was made before; `None` for bytes of another length.
+    pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        let mut key = Zeroizing::new([0; 32]);
+        (bytes.len() == key.len()).then(|| key.copy_from_slice(bytes))?;
+        Some(Self(key))
+    }
+
+    /// Returns the key, to be kept where nobody else can read it.
+    pub fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+
+    fn cipher(&self) -> LessSafeKey {
+        let key = UnboundKey::new(&AES_256_GCM, &*self.0).expect("an AES-256 key is 32 bytes");
+        LessSafeKey::new(key)
+    }
+}
+
+/// What was pushed, the newest first.
+#[derive(Clone)]
+pub struct Record {
+    salt: [u8; 16],
+    layers: Vec<Recorded>,
+    configs: Vec<Vec<u8>>,
+}
+
+#[derive(Clone)]
+struct Recorded {
+    layer: PushedLayer,
+    readers: Readers,
+    places: Vec<Repository>,
+}
+
+impl Record {
+    /// Begins a record.
+    ///
+    /// # Errors
+    /// The system gives no random bytes.
+    pub fn new() -> io::Result<Self> {
+        Ok(Self { salt: random()?, layers: Vec::new(), configs: Vec::new() })
+    }
+
+    /// Opens a record that was sealed under `key`.
+    ///
+    /// # Errors
+    /// Anything else.
+    pub fn open(bytes: &[u8], key: &RecordKey) -> Result<Self, RecordError> {
+        let sealed = bytes.strip_prefix(MAGIC).ok_or(RecordError::NoRecord)?;
+        let (nonce, sealed) =
+            sealed.split_first_chunk::<NONCE_LEN>().ok_or(RecordError::NoRecord)?;
+        let mut buffer = Zeroizing::new(sealed.to_vec());
+        let nonce = Nonce::assume_unique_for_key(*nonce);
+        let json = key
+            .cipher()
+            .open_in_place(nonce, Aad::from(MAGIC), &mut buffer)
+            .map_err(|_| RecordError::Damaged)?;
+        let members: Members = serde_json::from_slice(json).map_err(|_| RecordError::Damaged)?;
+        members.record().ok_or(RecordError::Damaged)
+    }
+
+    /// Seals the record under `key`, with a fresh nonce.
+    ///
+    /// # Errors
+    /// The system gives no random bytes.
+    pub fn seal(&self, key: &RecordKey) -> io::Result<Vec<u8>> {
+        let nonce = random::<NONCE_LEN>()?;
+        let mut buffer = Zeroizing::new(serde_json::to_vec(&Members::of(self))?);
+        let tag = key
+            .cipher()
+            .seal_in_place_separate_tag(
+                Nonce::assume_unique_for_key(nonce),
+                Aad::from(MAGIC),
+                &mut buffer,
+            )
+            .expect("a record can be encrypted");
+        Ok([MAGIC, &nonce, &buffer, tag.as_ref()].concat())
+    }
+
+    /// Returns the salt with which this record tells passphrases apart.
+    pub fn salt(&self) -> &[u8; 16] {
+        &self.salt
+    }
+
+    /// Returns the layers of the diff ID that may be pushed to `readers` as they are, the newest first,
+    /// with the repositories where they were put. Layers in clear are anybody's.
+    pub fn layers<'a>(
+        &'a self,
+        diff_id: DiffId,
+        readers: &'a Readers,
+    ) -> impl Iterator<Item = (&'a PushedLayer, &'a [Repository])> {
+        self.layers.iter().filter_map(move |recorded| {
+            let Recorded { layer, readers: earlier, places } = recorded;
+            let may_be_used = !layer.is_private() || readers.include(earlier);
+            (layer.diff_id == diff_id && may_be_used).then_some((layer, places.as_slice()))
+        })
+    }
+
+    /// Returns the configs of the images that were pushed, as they were before encryption.
+    pub fn configs(&self) -> impl Iterator<Item = &[u8]> {
+        self.configs.iter().map(Vec::as_slice)
+    }
+
+    /// Forgets blobs, since others than those who are recorded can read them now.
+    pub fn forget(&mut self, blobs: &[Digest]) {
+        self.layers.retain(|recorded| !blobs.contains(&recorded.layer.digest));
+    }
+
+    /// Adds an image: its `layers` and its `config` before encryption, which were put at `place` for
+    /// `readers`.
+    pub fn add(
+        &mut self,
+        layers: &[PushedLayer],
+        config: &[u8],
+        readers: &Readers,
+        place: &Repository,
+    ) {
+        for layer in layers {
+            let same = |recorded: &Recorded| recorded.layer.digest == layer.digest;
+            let (mut readers, mut places) = (readers.clone(), Vec::new());
+            if let Some(found) = self.layers.iter().position(same) {
+                let earlier = self.layers.remove(found);
+                // They have the data key, and keep it.
+                readers.add(earlier.readers);
+                places = earlier.places;
+            }
+            to_the_front(&mut places, place.clone(), MAX_PLACES);
+            self.layers.insert(0, Recorded { layer: layer.clone(), readers, places });
+        }
+        self.layers.truncate(MAX_LAYERS);
+        if config.len() <= MAX_CONFIG {
+            to_the_front(&mut self.configs, config.to_vec(), MAX_CONFIGS);
+        }
+    }
+}
+
+/// Puts `item` in front of the others, of which there are no more than `most` then.
+fn to_the_front<T: PartialEq>(items: &mut Vec<T>, item: T, most: usize) {
+    items.retain(|other| *other != item);
+    items.insert(0, item);
+    items.truncate(most);
+}
+
+/// A record as JSON.
+#[derive(Serialize, Deserialize)]
+struct Members {
+    salt: [u8; 16],
+    layers: Vec<LayerMembers>,
+    configs: Vec<String>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct LayerMembers {
+    diff_id: Digest,
+    digest: Digest,
+    size: u64,
+    media_type: MediaType,
+    key: KeyMembers,
+    readers: Readers,
+    places: Vec<String>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum KeyMembers {
+    Clear,
+    Dare(Secret),
+    Ocicrypt { key: Secret, nonce: [u8; 16], hmac: [u8; 32], digest: Digest },
+}
+
+/// A data key, wiped when it has been written or read.
+#[derive(Serialize, Deserialize, Zeroize, ZeroizeOnDrop)]
+#[serde(transparent)]
+struct Secret([u8; 32]);
+
+impl Secret {
+    fn key(&self) -> Zeroizing<[u8; 32]> {
+        Zeroizing::new(self.0)
+    }
+}
+
+impl Members {
+    fn of(record: &Record) -> Self {
+        Self {
+            salt: record.salt,
+            layers: record.layers.iter().map(LayerMembers::of).collect(),
+            configs: record.configs.iter().map(|config| STANDARD.encode(config)).collect(),
+        }
+    }
+
+    fn record(self) -> Option<Record> {
+        let configs = self.configs.iter().map(|text| STANDARD.decode(text).ok());
+        Some(Record {
+            salt: self.salt,
+            layers: self.layers.into_iter().map(LayerMembers::recorded).collect::<Option<_>>()?,
+            configs: configs.collect::<Option<_>>()?,
+        })
+    }
+}
+
+impl LayerMembers {
+    fn of(recorded: &Recorded) -> Self {
+        let Recorded { layer, readers, places } = recorded;
+        Self {
+            diff_id: layer.diff_id.0,
+            digest: layer.digest,
+            size: layer.size,
+            media_type: layer.descriptor(sealcrate_image::Family::Oci).media_type,
+            key: match &layer.key {
+                LayerKey::Clear => KeyMembers::Clear,
+                LayerKey::Dare(key) => KeyMembers::Dare(Secret(**key)),
+                LayerKey::OciCrypt(sealed) => KeyMembers::Ocicrypt {
+                    key: Secret(*sealed.key),
+                    nonce: sealed.nonce,
+                    hmac: sealed.hmac,
+                    digest: sealed.digest,
+                },
+            },
+            readers: readers.clone(),
+            places: places.iter().map(Repository::to_string).collect(),
+        }
+    }
+
+    fn recorded(self) -> Option<Recorded> {
+        let compression: Compression = self.media_type.compression()?;
+        let key = match &self.key {
+            KeyMembers::Clear => LayerKey::Clear,
+            KeyMembers::Dare(key) => LayerKey::Dare(key.key()),
+            KeyMembers::Ocicrypt { key, nonce, hmac, digest } => LayerKey::OciCrypt(SealedLayer {
+                key: key.key(),
+                nonce: *nonce,
+                hmac: *hmac,
+                digest: *digest,
+                media_type: self.media_type,
+            }),
+        };
+        let layer = PushedLayer {
+            diff_id: DiffId(self.diff_id),
+            digest: self.digest,
+            size: self.size,
+            compression,
+            key,
+        };
+        let places = self.places.iter().map(|place| place.parse().ok()).collect::<Option<_>>()?;
+        Some(Recorded { layer, readers: self.readers, places })
+    }
+}
+
+/// Why bytes are not taken for a record.
+#[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum RecordError {
+    /// It was changed, or sealed under another key.
+    #[error("it is damaged, or of another key")]
+    Damaged,
+    /// It is something else.
+    #[error("it is no record of this version")]
+    NoRecord,
+}

@@ -1,0 +1,61 @@
+//! Blobs that another repository of the same registry has, and that need not be sent: the registry links
+//! them. OCI distribution specification, "Mounting a blob from another repository".
+
+use reqwest::Method;
+use reqwest::header::LOCATION;
+use tracing::debug;
+
+use super::client::{Client, Right};
+use super::{RegistryError, redirect};
+use crate::{Digest, Repository};
+
+/// Asks the registry to take the blob `digest` of the repository `from` into `to`, and tells whether it
+/// did. A registry may refuse for any reason, which is no error.
+///
+/// # Errors
+/// The registry cannot be reached, or fails.
+pub(super) async fn mount(
+    client: &Client,
+    to: &Repository,
+    from: &Repository,
+    digest: Digest,
+) -> Result<bool, RegistryError> {
+    let mut call = client.call(Method::POST, to, "blobs/uploads/", Right::Push).await?;
+    call.url
+        .query_pairs_mut()
+        .append_pair("mount", &digest.to_string())
+        .append_pair("from", from.path());
+    // A token has to be good for both; of scopes there may be several, with spaces between them.
+    call.scope = format!("{} repository:{}:pull", call.scope, from.path());
+    let begun = client
+        .pace()
+        .persist(async || {
+            let answer = client.attempt(&call).await?;
+            match answer.status.as_u16() {
+                201 => Ok(None),
+                // It has begun an upload instead.
+                202 => {
+                    Ok(Some(answer.header(&LOCATION).map(|to| redirect::resolve(&answer.url, to))))
+                }
+                _ => Err(answer.refusal().await.into()),
+            }
+        })
+        .await;
+    match begun {
+        Ok(None) => Ok(true),
+        Ok(Some(location)) => {
+            if let Some(Ok(location)) = location {
+                let mut cancel = client.call(Method::DELETE, to, "", Right::Push).await?;
+                cancel.url = location;
+                // One that stays is forgotten by the registry in its own time.
+                let _ = client.attempt(&cancel).await;
+            }
+            Ok(false)
+        }
+        Err(error @ (RegistryError::Transport { .. } | RegistryError::Setup { .. })) => Err(error),
+        Err(error) => {
+            debug!("{digest} is not taken over from {from}: {error}");
+            Ok(false)
+        }
+    }
+}
