@@ -1,8 +1,10 @@
 //! `cargo xtask bench`: how fast sealcrate is, beside other tools on the same machine.
 //!
-//! Each subject is a module: [`images`] are pushed and pulled, [`programs`] packed and started. What they
-//! share is here: one run of one command ([`measure`]), the [`machine`] and the [`files`] that it has,
-//! the [`spread`] of figures, and where [`results`] go. Nothing here passes or fails by time.
+//! Each subject is a module: [`images`] are pushed and pulled, [`programs`] packed and started, layers and
+//! payloads encrypted and decrypted ([`ciphers`]), and large images held in little [`memory`]. What they
+//! share is here: one run of one command ([`measure`]), the [`machine`] and the [`files`] that it has, a
+//! [`registry`], the [`layout`] of an image, the [`spread`] of figures, and where [`results`] go. Nothing
+//! here passes or fails by time.
 
 use std::process::ExitCode;
 
@@ -12,11 +14,15 @@ use crate::binary::{self, Profile};
 use crate::child::Interrupts;
 use crate::packages;
 
+mod ciphers;
 mod files;
 pub(crate) mod images;
+mod layout;
 mod machine;
 mod measure;
+mod memory;
 mod programs;
+mod registry;
 mod results;
 mod spread;
 
@@ -27,6 +33,10 @@ pub(crate) enum Subject {
     Images,
     /// Packed programs: sizes, and the time to start
     Programs,
+    /// Ciphers, beside openssl
+    Ciphers,
+    /// The most memory that a push and a pull of 10 GB take (needs 25 GB of disk)
+    Memory,
 }
 
 /// How much is measured.
@@ -71,11 +81,17 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let interrupts = Interrupts::catch()?;
     packages::install_missing_for_bench()?;
     let binary = binary::build(Profile::Release)?;
-    let kept =
-        binary.ancestors().nth(2).context("the binary is in no target folder")?.join("bench");
+    let target = binary.ancestors().nth(2).context("the binary is in no target folder")?;
+    let kept = target.join("bench");
     let wanted = |subject| arguments.subject.is_none_or(|only| only == subject);
     if wanted(Subject::Programs) {
         programs::measure(&binary, &kept, rounds, &interrupts)?;
+    }
+    if wanted(Subject::Ciphers) {
+        ciphers::measure(target, extent, &interrupts)?;
+    }
+    if wanted(Subject::Memory) {
+        memory::measure(&binary, &kept, extent, &interrupts)?;
     }
     if wanted(Subject::Images) {
         return images::measure(&binary, &kept, extent, &arguments.peer, rounds, &interrupts);

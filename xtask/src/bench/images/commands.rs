@@ -4,9 +4,10 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use super::case::Case;
-use super::made::{Image, LAYOUT_TAG, Variant};
+use super::made::{Image, Variant};
 use super::peers::{PASSPHRASE, Peers};
 use super::tool::Tool;
+use crate::bench::layout;
 
 /// skopeo (1.9) does not decrypt on the way into an engine: `sh -c THIS sh ENGINE NAME KEY FOLDER`.
 const SKOPEO_PULL: &str = r#"set -e
@@ -70,8 +71,8 @@ impl Peers {
         }
     }
 
-    fn push_layout(&self, tool: Tool, layout: &Path, name: &str, image: &Image) -> Command {
-        let source = format!("oci:{}:{LAYOUT_TAG}", layout.display());
+    fn push_layout(&self, tool: Tool, folder: &Path, name: &str, image: &Image) -> Command {
+        let source = format!("oci:{}:{}", folder.display(), layout::TAG);
         let destination = format!("docker://{name}");
         let mut command = match tool {
             Tool::SkopeoEncrypted | Tool::Skopeo => self.skopeo_to_registry(tool, image),
@@ -140,7 +141,7 @@ impl Peers {
             }
         };
         command.arg(format!("docker://{name}"));
-        command.arg(format!("oci:{}:{LAYOUT_TAG}", self.pulled_layout().display()));
+        command.arg(format!("oci:{}:{}", self.pulled_layout().display(), layout::TAG));
         command
     }
 

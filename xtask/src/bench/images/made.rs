@@ -3,21 +3,16 @@
 //! They are kept between runs, in the target folder.
 
 use std::fs::{self, File};
-use std::io::{BufReader, BufWriter, Read, Seek, Write};
+use std::io::{BufReader, BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, ensure};
 use serde_json::json;
+use tempfile::NamedTempFile;
 
 use super::recipe::{Content, Recipe};
+use crate::bench::layout::{self, Blob, Packing};
 use crate::bench::{files, tell};
-
-mod layout;
-
-use layout::{Blob, Packing};
-
-/// The tag of an image in a layout.
-pub(super) const LAYOUT_TAG: &str = "image";
 
 /// How much of a layer's wanted size it may have beyond that: files are not cut.
 const TOLERANCE: u64 = 20;
@@ -91,9 +86,10 @@ impl Image {
 fn make(recipe: &Recipe, folder: &Path) -> anyhow::Result<()> {
     let mut files = files::all()?.into_iter();
     let uncompressed = folder.join("uncompressed");
+    fs::create_dir(&uncompressed)?;
     let mut layers = Vec::new();
     for layer in recipe.layers {
-        let tar = write_layer(&mut files, layer.megabytes * 1_000_000)?;
+        let tar = write_layer(&uncompressed, &mut files, layer.megabytes * 1_000_000)?;
         layers.push(Blob::keep(&uncompressed, tar)?);
     }
     let config = config(recipe, &layers);
@@ -102,7 +98,7 @@ fn make(recipe: &Recipe, folder: &Path) -> anyhow::Result<()> {
     write_archive(folder, Variant::Original, &layers, &config)?;
     if recipe.changes() {
         let top = recipe.layers.last().context("an image has a layer")?;
-        let tar = write_layer(&mut files, top.megabytes * 1_000_000)?;
+        let tar = write_layer(folder, &mut files, top.megabytes * 1_000_000)?;
         layers.pop();
         layers.push(Blob::keep(folder, tar)?);
         write_archive(folder, Variant::Changed, &layers, &self::config(recipe, &layers))?;
@@ -158,9 +154,13 @@ fn write_archive(
     Ok(())
 }
 
-/// Writes the next files to a tar in an unnamed file, until it has about `size` bytes of them.
-fn write_layer(files: &mut impl Iterator<Item = PathBuf>, size: u64) -> anyhow::Result<File> {
-    let mut tar = tar::Builder::new(BufWriter::new(tempfile::tempfile()?));
+/// Writes the next files to a tar in `folder`, until it has about `size` bytes of them.
+fn write_layer(
+    folder: &Path,
+    files: &mut impl Iterator<Item = PathBuf>,
+    size: u64,
+) -> anyhow::Result<NamedTempFile> {
+    let mut tar = tar::Builder::new(BufWriter::new(NamedTempFile::new_in(folder)?));
     let mut written = 0;
     while written < size {
         let path = files.next().context("this machine has too few files for the images")?;
@@ -174,9 +174,7 @@ fn write_layer(files: &mut impl Iterator<Item = PathBuf>, size: u64) -> anyhow::
         append(&mut tar, name, len, 0o755, &mut file)?;
         written += len;
     }
-    let mut tar = tar.into_inner()?.into_inner()?;
-    tar.rewind()?;
-    Ok(tar)
+    Ok(tar.into_inner()?.into_inner()?)
 }
 
 /// Writes an entry whose header tells nothing of the machine but the name.

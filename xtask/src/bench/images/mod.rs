@@ -24,7 +24,6 @@ mod counter;
 mod made;
 mod peers;
 mod recipe;
-mod registry;
 mod row;
 mod runner;
 mod table;

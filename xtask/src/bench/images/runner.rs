@@ -14,9 +14,9 @@ use super::commands::public_name;
 use super::counter::Counter;
 use super::made::{Image, Variant};
 use super::peers::Peers;
-use super::registry::Registry;
 use super::row::Row;
 use super::tool::Tool;
+use crate::bench::registry::Registry;
 use crate::bench::{check, measure, tell, turns};
 use crate::child::Interrupts;
 

@@ -1,15 +1,17 @@
 //! OCI image layouts, written by hand so that no tool is measured with what it has made itself.
 
 use std::fs::{self, File};
-use std::io::{self, Read, Seek as _};
+use std::io::{Read, Seek as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, ensure};
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
+use tempfile::NamedTempFile;
 
-use super::LAYOUT_TAG;
+/// The tag of the image in a layout.
+pub(super) const TAG: &str = "image";
 
 const OCI: &str = "application/vnd.oci.image";
 
@@ -28,21 +30,21 @@ pub(super) struct Blob {
 }
 
 impl Blob {
-    /// Copies what `file` has, from its beginning on, into the layout at `folder`.
-    pub(super) fn keep(folder: &Path, mut file: File) -> anyhow::Result<Self> {
-        let hex = digest(&mut file)?;
+    /// Gives a file, which is in `folder`, its place in the layout there.
+    pub(super) fn keep(folder: &Path, mut file: NamedTempFile) -> anyhow::Result<Self> {
         file.rewind()?;
+        let hex = digest(file.as_file_mut())?;
+        let size = file.as_file().metadata()?.len();
         let blobs = folder.join("blobs/sha256");
         fs::create_dir_all(&blobs)?;
         let path = blobs.join(&hex);
-        let size = io::copy(&mut file, &mut File::create(&path)?)?;
+        file.persist(&path)?;
         Ok(Self { path, hex, size })
     }
 
     fn of_text(folder: &Path, text: &str) -> anyhow::Result<Self> {
-        let mut file = tempfile::tempfile()?;
-        io::copy(&mut text.as_bytes(), &mut file)?;
-        file.rewind()?;
+        let mut file = NamedTempFile::new_in(folder)?;
+        file.write_all(text.as_bytes())?;
         Self::keep(folder, file)
     }
 
@@ -65,7 +67,7 @@ impl Blob {
     }
 }
 
-/// Writes all of a layout but its layers, which are there.
+/// Writes all of the layout at `folder` but its layers, which are there.
 pub(super) fn write(
     folder: &Path,
     layers: &[Blob],
@@ -83,7 +85,7 @@ pub(super) fn write(
     });
     let manifest = Blob::of_text(folder, &manifest.to_string())?;
     let mut described = manifest.describe(&format!("{OCI}.manifest.v1+json"));
-    described["annotations"] = json!({ "org.opencontainers.image.ref.name": LAYOUT_TAG });
+    described["annotations"] = json!({ "org.opencontainers.image.ref.name": TAG });
     let index = json!({ "schemaVersion": 2, "manifests": [described] });
     fs::write(folder.join("index.json"), index.to_string())?;
     fs::write(folder.join("oci-layout"), r#"{"imageLayoutVersion":"1.0.0"}"#)?;
@@ -92,17 +94,17 @@ pub(super) fn write(
 
 /// Writes a layout of the same layers, each as `gzip` compresses it.
 pub(super) fn write_gzipped(folder: &Path, layers: &[Blob], config: &str) -> anyhow::Result<()> {
+    fs::create_dir_all(folder)?;
     let mut gzipped = Vec::new();
     for layer in layers {
-        let mut output = tempfile::tempfile()?;
+        let output = NamedTempFile::new_in(folder)?;
         let status = Command::new("gzip")
             .args(["-6", "--no-name", "--stdout"])
             .stdin(Stdio::from(File::open(layer.path())?))
-            .stdout(output.try_clone()?)
+            .stdout(Stdio::from(output.reopen()?))
             .status()
             .context("cannot run gzip")?;
         ensure!(status.success(), "gzip failed ({status})");
-        output.rewind()?;
         gzipped.push(Blob::keep(folder, output)?);
     }
     write(folder, &gzipped, Packing::Gzip, config)

@@ -1,4 +1,4 @@
-//! A registry for one image: Debian's docker-registry on a free port, gone with its files.
+//! A registry that holds nothing yet: Debian's docker-registry on a free port, gone with its files.
 
 use std::fs::{self, File};
 use std::process::{Child, Command, Stdio};
@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, bail};
 use tempfile::TempDir;
 
-use crate::bench::measure;
+use super::measure;
 
 const START_TIMEOUT: Duration = Duration::from_secs(30);
 
