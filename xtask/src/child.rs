@@ -3,13 +3,13 @@
 //! Without this, Ctrl-C would end the task runner before it has stopped what it started.
 
 use std::os::unix::process::{CommandExt, ExitStatusExt};
-use std::process::{Child, Command, ExitCode, ExitStatus};
+use std::process::{Child, Command, ExitCode, ExitStatus, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use anyhow::Context;
+use anyhow::{Context, ensure};
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
@@ -60,6 +60,25 @@ pub(crate) fn run_in_own_group(
     let pid = Pid::from_child(&child);
     let flags = [&*interrupts.by_keyboard, &*interrupts.by_request];
     wait(child, &flags, || kill_process_group(pid, Signal::TERM))
+}
+
+/// Runs a command of which only a failure is of interest.
+pub(crate) fn quietly(mut command: Command) -> anyhow::Result<()> {
+    let program = command.get_program().to_owned();
+    let output = command
+        .stdin(Stdio::null())
+        .output()
+        .with_context(|| format!("cannot run {}", program.display()))?;
+    let said = String::from_utf8_lossy(&output.stderr);
+    ensure!(output.status.success(), "{} failed: {}", program.display(), said.trim());
+    Ok(())
+}
+
+/// Returns the first line that a command prints; nothing if it cannot be run or fails.
+pub(crate) fn first_line(command: &mut Command) -> Option<String> {
+    let output = command.stderr(Stdio::null()).output().ok()?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    text.lines().next().map(str::to_owned).filter(|_| output.status.success())
 }
 
 fn spawn(command: &mut Command) -> anyhow::Result<Child> {

@@ -20,7 +20,7 @@ mod test;
 fn main() -> anyhow::Result<ExitCode> {
     match Arguments::parse().task {
         Task::Demo => demo::run(),
-        Task::Bench { subject, quick, rounds } => bench::run(subject, quick, rounds),
+        Task::Bench(arguments) => bench::run(&arguments),
         Task::Test { cargo_test_args } => test::run(&cargo_test_args),
         Task::Engine { command } => engine::run(&command),
     }
@@ -41,20 +41,12 @@ enum Task {
     /// Needs nothing but cargo. Where the docker command reaches an engine, the image goes through
     /// that too, and is removed from it afterwards.
     Demo,
-    /// Measure pushes and pulls beside skopeo and docker, and the start of packed programs
+    /// Measure sealcrate beside skopeo, docker and crypto-cli, and its parts by themselves
     ///
-    /// Prints Markdown tables and writes benches/results/DATE.json and DATE-programs.json. Images
-    /// take some minutes and about 10 GB in the target folder and the temporary folder.
-    Bench {
-        /// Measure only this
-        subject: Option<bench::Subject>,
-        /// Measure one small image, to see whether everything works
-        #[arg(long)]
-        quick: bool,
-        /// How often everything is measured
-        #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u8).range(1..))]
-        rounds: u8,
-    },
+    /// Prints Markdown tables, and writes them and the figures to benches/results. Images take some ten
+    /// minutes and about 10 GB in the target folder and the temporary folder; --quick, three minutes.
+    /// CRYPTO_CLI=PATH names a binary of crypto-cli to be measured.
+    Bench(bench::Arguments),
     /// Run every test of the workspace against a private Docker engine and real registries
     ///
     /// Installs the Debian packages that are missing, and stops what it started. With

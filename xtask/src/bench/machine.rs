@@ -5,8 +5,6 @@ use std::thread;
 
 use serde_json::{Value, json};
 
-use super::tools::{Bench, Tool};
-
 /// Describes the machine.
 pub(super) fn describe() -> Value {
     json!({
@@ -14,17 +12,21 @@ pub(super) fn describe() -> Value {
         "cores": thread::available_parallelism().map_or(0, usize::from),
         "memory": field("/proc/meminfo", "MemTotal"),
         "kernel": fs::read_to_string("/proc/sys/kernel/osrelease").map(|text| text.trim().to_owned()).ok(),
+        "load_before": fs::read_to_string("/proc/loadavg").map(|text| text.trim().to_owned()).ok(),
     })
 }
 
-/// Describes the machine and the versions of everything that images are measured with.
-pub(super) fn describe_with_tools(bench: &Bench) -> Value {
-    let mut description = describe();
-    description["engine"] = json!(bench.engine_version());
-    description["sealcrate"] = json!(bench.version(Tool::Sealcrate));
-    description["skopeo"] = json!(bench.version(Tool::SkopeoEncrypted));
-    description["docker"] = json!(bench.version(Tool::Docker));
-    description
+/// Names the machine in one line.
+pub(super) fn line(machine: &Value) -> String {
+    let text = |key: &str| machine[key].as_str().unwrap_or("unknown").to_owned();
+    format!(
+        "{} core(s) of {}, {}, Linux {}; load before: {}",
+        machine["cores"],
+        text("cpu"),
+        text("memory"),
+        text("kernel"),
+        text("load_before"),
+    )
 }
 
 /// Finds the value of the first line `NAME: VALUE`.

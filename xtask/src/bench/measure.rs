@@ -2,7 +2,7 @@
 //!
 //! GNU time starts the command, since it reports what the system counts of a child.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::Read;
 use std::process::{Command, Stdio};
 use std::time::Instant;
@@ -20,23 +20,18 @@ pub(super) struct Measured {
     pub(super) peak: u64,
     /// In seconds: what the engine used meanwhile, where it can be seen.
     pub(super) engine_cpu: Option<f64>,
+    /// In seconds: what the registry used meanwhile.
+    pub(super) registry_cpu: Option<f64>,
 }
 
-/// What is kept of a round.
-pub(super) struct Sample {
-    pub(super) measured: Measured,
-    /// How many bytes the registry holds after a push.
-    pub(super) stored: Option<u64>,
-}
-
-impl Sample {
+impl Measured {
     pub(super) fn to_json(&self) -> Value {
         json!({
-            "wall_s": self.measured.wall,
-            "cpu_s": self.measured.cpu,
-            "engine_cpu_s": self.measured.engine_cpu,
-            "peak_rss_bytes": self.measured.peak,
-            "stored_bytes": self.stored,
+            "wall_s": self.wall,
+            "cpu_s": self.cpu,
+            "engine_cpu_s": self.engine_cpu,
+            "registry_cpu_s": self.registry_cpu,
+            "peak_rss_bytes": self.peak,
         })
     }
 }
@@ -66,7 +61,23 @@ pub(super) fn run(command: Command) -> anyhow::Result<Measured> {
         text(said.as_file())?
     );
     let (user, system, kibibytes) = parse(&text(report.as_file())?)?;
-    Ok(Measured { wall, cpu: user + system, peak: kibibytes << 10, engine_cpu: None })
+    Ok(Measured {
+        wall,
+        cpu: user + system,
+        peak: kibibytes << 10,
+        engine_cpu: None,
+        registry_cpu: None,
+    })
+}
+
+/// Returns the seconds of CPU that a process has used, it and those of its children that have ended.
+pub(super) fn cpu_of(process: u32) -> Option<f64> {
+    let stat = fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
+    // The name may hold anything, but ends with the last parenthesis. proc(5): fields 14 to 17.
+    let (_, fields) = stat.rsplit_once(')')?;
+    let ticks = fields.split_whitespace().skip(11).take(4);
+    let ticks: Option<u64> = ticks.map(|field| field.parse::<u64>().ok()).sum();
+    Some(ticks? as f64 / rustix::param::clock_ticks_per_second() as f64)
 }
 
 fn text(mut file: &File) -> anyhow::Result<String> {

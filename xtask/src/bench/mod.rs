@@ -1,166 +1,107 @@
-//! `cargo xtask bench`: how fast sealcrate is, beside skopeo and docker on the same machine, and how
-//! much longer a packed program takes to start than the bare one.
+//! `cargo xtask bench`: how fast sealcrate is, beside other tools on the same machine.
 //!
-//! The tools take turns, round by round, so that whatever else the machine does meets all of them.
-//! Every push goes to a registry of its own, which holds nothing yet; the last round's are what is
-//! pulled. This module owns the order of events; nothing here passes or fails by time.
+//! Each subject is a module: [`images`] are pushed and pulled, [`programs`] packed and started, layers and
+//! payloads encrypted and decrypted ([`ciphers`]), and large images held in little [`memory`]. What they
+//! share is here: one run of one command ([`measure`]), the [`machine`] and the [`files`] that it has, a
+//! [`registry`], the [`layout`] of an image, the [`spread`] of figures, and where [`results`] go. Nothing
+//! here passes or fails by time.
 
-use std::path::Path;
-use std::process::{Command, ExitCode};
+use std::process::ExitCode;
 
-use anyhow::{Context, bail, ensure};
-use serde_json::json;
+use anyhow::{Context, bail};
 
-use self::images::{FULL, QUICK, Recipe};
-use self::measure::{Measured, Sample};
-use self::registry::Registry;
-use self::report::Row;
-use self::tools::{Bench, Tool};
 use crate::binary::{self, Profile};
 use crate::child::Interrupts;
-use crate::{packages, private_engine};
+use crate::packages;
 
-mod images;
+mod ciphers;
+mod files;
+pub(crate) mod images;
+mod layout;
 mod machine;
 mod measure;
+mod memory;
 mod programs;
 mod registry;
-mod report;
-mod starts;
-mod stubs;
-mod tools;
+mod results;
+mod spread;
 
 /// What can be measured alone.
 #[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum Subject {
-    /// Pushes and pulls, beside skopeo and docker
+    /// Pushes and pulls, beside skopeo, docker and crypto-cli
     Images,
     /// Packed programs: sizes, and the time to start
     Programs,
+    /// Ciphers, beside openssl
+    Ciphers,
+    /// The most memory that a push and a pull of 10 GB take (needs 25 GB of disk)
+    Memory,
 }
 
-/// Measures a subject, or all there is, `rounds` times, prints tables and writes the samples.
-pub(crate) fn run(subject: Option<Subject>, quick: bool, rounds: u8) -> anyhow::Result<ExitCode> {
+/// How much is measured.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Extent {
+    /// All there is.
+    Full,
+    /// A small part of it, to see whether everything works.
+    Quick,
+}
+
+impl Extent {
+    /// Returns what the names of results end with.
+    fn suffix(self) -> &'static str {
+        match self {
+            Self::Full => "",
+            Self::Quick => "-quick",
+        }
+    }
+}
+
+/// What was asked for.
+#[derive(clap::Args)]
+pub(crate) struct Arguments {
+    /// Measure only this
+    subject: Option<Subject>,
+    /// Measure small images in few rounds, to see whether everything works
+    #[arg(long)]
+    quick: bool,
+    /// Measure images beside these alone
+    #[arg(long, value_name = "PEER", value_delimiter = ',', default_values = ["skopeo", "docker", "crypto-cli"])]
+    peer: Vec<images::Peer>,
+    /// How often everything is measured: 5 times, with --quick 2
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..))]
+    rounds: Option<u8>,
+}
+
+/// Measures a subject, or all there is, prints tables and writes results.
+pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
+    let (extent, rounds) = if arguments.quick { (Extent::Quick, 2) } else { (Extent::Full, 5) };
+    let rounds = arguments.rounds.unwrap_or(rounds);
     let interrupts = Interrupts::catch()?;
     packages::install_missing_for_bench()?;
     let binary = binary::build(Profile::Release)?;
-    let kept = binary.ancestors().nth(2).context("the binary is in no target folder")?;
-    let kept = kept.join("bench");
-    if subject != Some(Subject::Images) {
-        measure_programs(&binary, &kept, rounds, &interrupts)?;
+    let target = binary.ancestors().nth(2).context("the binary is in no target folder")?;
+    let kept = target.join("bench");
+    let wanted = |subject| arguments.subject.is_none_or(|only| only == subject);
+    if wanted(Subject::Programs) {
+        programs::measure(&binary, &kept, rounds, &interrupts)?;
     }
-    if subject != Some(Subject::Programs) {
-        return measure_images(&binary, &kept, quick, rounds, &interrupts);
+    if wanted(Subject::Ciphers) {
+        ciphers::measure(target, extent, &interrupts)?;
+    }
+    if wanted(Subject::Memory) {
+        memory::measure(&binary, &kept, extent, &interrupts)?;
+    }
+    if wanted(Subject::Images) {
+        return images::measure(&binary, &kept, extent, &arguments.peer, rounds, &interrupts);
     }
     Ok(ExitCode::SUCCESS)
 }
 
-fn measure_programs(
-    binary: &Path,
-    kept: &Path,
-    rounds: u8,
-    interrupts: &Interrupts,
-) -> anyhow::Result<()> {
-    let programs = programs::all(kept)?;
-    let stubs = stubs::sizes(binary)?;
-    let forms = starts::measure(binary, &programs, rounds, interrupts)?;
-    let machine = machine::describe();
-    report::print_programs(&machine, &stubs, &forms);
-    let samples = json!({
-        "machine": machine,
-        "stub_bytes": stubs,
-        "forms": forms.iter().map(starts::Form::to_json).collect::<Vec<_>>(),
-    });
-    report::write("-programs", samples)
-}
-
-fn measure_images(
-    binary: &Path,
-    kept: &Path,
-    quick: bool,
-    rounds: u8,
-    interrupts: &Interrupts,
-) -> anyhow::Result<ExitCode> {
-    let recipes: &[Recipe] = if quick { &QUICK } else { &FULL };
-    let mut images = Vec::new();
-    for recipe in recipes {
-        images.push((recipe, images::archive(recipe, kept)?));
-    }
-    private_engine::with(interrupts, |address| {
-        let bench = Bench::new(binary.to_owned(), address)?;
-        let mut rows = Vec::new();
-        for (recipe, archive) in images {
-            rows.extend(measure_image(&bench, recipe, &archive, rounds, interrupts)?);
-        }
-        let machine = machine::describe_with_tools(&bench);
-        report::print(&machine, &rows, rounds);
-        let samples = json!({
-            "machine": machine,
-            "rows": rows.iter().map(Row::to_json).collect::<Vec<_>>(),
-        });
-        report::write(if quick { "-quick" } else { "" }, samples)?;
-        Ok(ExitCode::SUCCESS)
-    })
-}
-
-/// Measures both directions for one image.
-fn measure_image(
-    bench: &Bench,
-    recipe: &Recipe,
-    archive: &Path,
-    rounds: u8,
-    interrupts: &Interrupts,
-) -> anyhow::Result<Vec<Row>> {
-    let tools = bench.tools();
-    let mut pushes: Vec<Row> =
-        tools.iter().map(|tool| Row::new("push", recipe.name, *tool)).collect();
-    let mut registries: Vec<Option<Registry>> = tools.iter().map(|_| None).collect();
-    bench.load(archive)?;
-    let layers = bench.layers(images::TAG)?;
-    for round in 0..rounds {
-        for i in turns(tools.len(), round) {
-            check(interrupts)?;
-            // The one of the round before goes first: its space is needed.
-            registries[i] = None;
-            let registry = Registry::start()?;
-            bench.prepare_push(tools[i], registry.host())?;
-            let command = bench.push(tools[i], registry.host(), recipe);
-            let measured = measured(bench, command)?;
-            tell_sample("push", recipe, tools[i], &measured);
-            pushes[i].samples.push(Sample { measured, stored: Some(registry.stored()?) });
-            registries[i] = Some(registry);
-        }
-    }
-    // What is pulled must be new to the engine.
-    bench.remove_images()?;
-    let mut pulls: Vec<Row> =
-        tools.iter().map(|tool| Row::new("pull", recipe.name, *tool)).collect();
-    for round in 0..rounds {
-        for i in turns(tools.len(), round) {
-            check(interrupts)?;
-            let Some(registry) = &registries[i] else { bail!("nothing was pushed") };
-            let measured = measured(bench, bench.pull(tools[i], registry.host()))?;
-            tell_sample("pull", recipe, tools[i], &measured);
-            let pulled = bench.layers(&tools::public_name(registry.host()))?;
-            ensure!(pulled == layers, "{} has pulled another image", tools[i].name());
-            bench.remove_images()?;
-            pulls[i].samples.push(Sample { measured, stored: None });
-        }
-    }
-    pushes.extend(pulls);
-    Ok(pushes)
-}
-
-fn measured(bench: &Bench, command: Command) -> anyhow::Result<Measured> {
-    let before = bench.engine_seconds();
-    let mut measured = measure::run(command)?;
-    measured.engine_cpu = bench.engine_seconds().zip(before).map(|(after, before)| after - before);
-    Ok(measured)
-}
-
-/// The order of a round: each round another tool is first.
-fn turns(count: usize, round: u8) -> impl Iterator<Item = usize> {
-    (0..count).map(move |i| (i + usize::from(round)) % count)
+/// The order of a round: each round another one is first.
+fn turns(count: usize, round: usize) -> impl Iterator<Item = usize> {
+    (0..count).map(move |i| (i + round) % count)
 }
 
 fn check(interrupts: &Interrupts) -> anyhow::Result<()> {
@@ -170,12 +111,7 @@ fn check(interrupts: &Interrupts) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Tells of a round at once, so that a bench that is broken off has told something.
-fn tell_sample(operation: &str, recipe: &Recipe, tool: Tool, measured: &Measured) {
-    let (image, tool, Measured { wall, cpu, .. }) = (recipe.name, tool.name(), measured);
-    tell(&format!("{operation} of {image} by {tool}: {wall:.2} s, {cpu:.2} s of CPU"));
-}
-
+/// Tells of a step at once, so that a bench that is broken off has told something.
 #[expect(clippy::print_stderr, reason = "what the user waits for")]
 fn tell(what: &str) {
     eprintln!("xtask: {what}");

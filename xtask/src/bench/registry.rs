@@ -1,13 +1,14 @@
-//! A registry for one image: Debian's docker-registry on a free port, gone with its files.
+//! A registry that holds nothing yet: Debian's docker-registry on a free port, gone with its files.
 
 use std::fs::{self, File};
-use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 use tempfile::TempDir;
+
+use super::measure;
 
 const START_TIMEOUT: Duration = Duration::from_secs(30);
 
@@ -57,21 +58,9 @@ impl Registry {
         &self.host
     }
 
-    /// Returns how many bytes the blobs and manifests have together.
-    pub(super) fn stored(&self) -> anyhow::Result<u64> {
-        let blobs = self.folder.path().join("storage/docker/registry/v2/blobs");
-        let mut total = 0;
-        let mut folders: Vec<PathBuf> = vec![blobs];
-        while let Some(folder) = folders.pop() {
-            for entry in fs::read_dir(&folder).with_context(|| cannot_read(&folder))? {
-                let entry = entry?;
-                match entry.file_type()?.is_dir() {
-                    true => folders.push(entry.path()),
-                    false => total += entry.metadata()?.len(),
-                }
-            }
-        }
-        Ok(total)
+    /// Returns the seconds of CPU that it has used.
+    pub(super) fn cpu(&self) -> Option<f64> {
+        measure::cpu_of(self.process.id())
     }
 }
 
@@ -81,10 +70,6 @@ impl Drop for Registry {
         let _ = self.process.kill();
         let _ = self.process.wait();
     }
-}
-
-fn cannot_read(folder: &Path) -> String {
-    format!("cannot read {}", folder.display())
 }
 
 /// Finds the address in a log, once its line is whole.

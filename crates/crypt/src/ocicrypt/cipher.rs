@@ -17,7 +17,7 @@ const CHUNK: usize = 64 << 10;
 const BLOCK: usize = 16;
 
 /// Encrypts what is written to it.
-pub(super) struct CipherWriter<'w> {
+pub struct CipherWriter<'w> {
     out: &'w mut dyn Write,
     cipher: StreamingEncryptingKey,
     mac: hmac::Context,
@@ -26,7 +26,7 @@ pub(super) struct CipherWriter<'w> {
 
 impl<'w> CipherWriter<'w> {
     /// Writes to `out` under a key and first counter block that are used for nothing else.
-    pub(super) fn new(out: &'w mut dyn Write, key: &[u8; 32], nonce: [u8; 16]) -> Self {
+    pub fn new(out: &'w mut dyn Write, key: &[u8; 32], nonce: [u8; 16]) -> Self {
         let mac = hmac::Context::with_key(&hmac::Key::new(hmac::HMAC_SHA256, key));
         let key = UnboundCipherKey::new(&AES_256, key).expect("an AES-256 key is 32 bytes");
         let context = EncryptionContext::Iv128(FixedLength::from(nonce));
@@ -36,7 +36,7 @@ impl<'w> CipherWriter<'w> {
     }
 
     /// Returns the HMAC of what was written.
-    pub(super) fn finish(self) -> [u8; 32] {
+    pub fn finish(self) -> [u8; 32] {
         self.mac.sign().as_ref().try_into().expect("an HMAC-SHA256 is 32 bytes")
     }
 }
@@ -62,17 +62,17 @@ impl Write for CipherWriter<'_> {
 ///
 /// Ciphertext is read to its end and authenticated before the first byte of it is decrypted. Where
 /// somebody could change it in between, it waits in the spool.
-pub(super) struct CipherContent {
+pub struct CipherContent {
     /// The layer as stored.
-    pub(super) stored: Layer,
+    pub stored: Layer,
     /// The key of cipher and HMAC.
-    pub(super) key: Zeroizing<[u8; 32]>,
+    pub key: Zeroizing<[u8; 32]>,
     /// The first counter block.
-    pub(super) nonce: [u8; 16],
+    pub nonce: [u8; 16],
     /// What the ciphertext's HMAC has to be.
-    pub(super) hmac: [u8; 32],
+    pub hmac: [u8; 32],
     /// Where ciphertext waits.
-    pub(super) spool: Spool,
+    pub spool: Spool,
 }
 
 impl Content for CipherContent {

@@ -42,7 +42,7 @@ pub use annotations::{
     AnnotationError, Encryption, MAX_WRAPS, Protection, ProtectionError, Scheme,
 };
 pub use certificate::CertificateError;
-pub use cipher::LayerAuthentication;
+pub use cipher::{CipherContent, CipherWriter, LayerAuthentication};
 pub use decrypt::{Binding, DecryptError, Decrypted, MAX_ATTEMPTS, Unbound, decrypt};
 pub(crate) use encrypt::SealedLayer;
 pub use encrypt::{EncryptError, Encryptor};

@@ -10,7 +10,8 @@ use std::process::Command;
 
 use anyhow::Context;
 
-use super::{images, tell, tools};
+use crate::bench::{files, tell};
+use crate::child;
 
 /// A program to be packed.
 pub(super) struct Program {
@@ -41,7 +42,7 @@ pub(super) fn all(folder: &Path) -> anyhow::Result<[Program; 2]> {
         let mut command = Command::new("go");
         command.args(["build", "-o"]).arg(output).arg(source);
         command.env("CGO_ENABLED", "0").env("GO111MODULE", "off");
-        tools::quietly(command)
+        child::quietly(command)
     })?;
     let large = made(folder, "large-program", |output| {
         let (source, carried) = (output.with_extension("c"), output.with_extension("carried"));
@@ -50,7 +51,7 @@ pub(super) fn all(folder: &Path) -> anyhow::Result<[Program; 2]> {
         let mut command = Command::new("gcc");
         command.args(["-static", "-s", "-o"]).arg(output).arg(source);
         command.arg(format!("-DCARRIED=\"{}\"", carried.display()));
-        tools::quietly(command)?;
+        child::quietly(command)?;
         fs::remove_file(carried)?;
         Ok(())
     })?;
@@ -78,7 +79,7 @@ fn made(
 fn write_carried(path: &Path) -> anyhow::Result<()> {
     let mut output = BufWriter::new(File::create(path)?);
     let mut left = CARRIED;
-    for file in images::machine_files()? {
+    for file in files::all()? {
         // Not everybody may read every file.
         let Ok(file) = File::open(&file) else { continue };
         left -= io::copy(&mut file.take(left), &mut output)?;

@@ -9,10 +9,10 @@ use anyhow::{Context, ensure};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use super::programs::Program;
-use super::report::Spread;
-use super::{tell, tools};
-use crate::child::Interrupts;
+use super::made::Program;
+use crate::bench::spread::Spread;
+use crate::bench::{check, tell};
+use crate::child::{self, Interrupts};
 
 const COMPRESSIONS: [&str; 3] = ["lz4", "zstd", "none"];
 
@@ -61,7 +61,7 @@ pub(super) fn measure(
         tell(&format!("starting the program of {}, bare and packed", program.name));
         for _ in 0..rounds {
             for _ in 0..program.starts {
-                super::check(interrupts)?;
+                check(interrupts)?;
                 for form in &mut forms {
                     form.starts.push(packer.start(&form.path)?);
                 }
@@ -86,7 +86,7 @@ impl<'b> Packer<'b> {
         let file = folder.path().join("identity");
         let mut command = Command::new(sealcrate);
         command.args(["keygen", "-o"]).arg(&file);
-        tools::quietly(command)?;
+        child::quietly(command)?;
         let text = fs::read_to_string(file)?;
         let word = |beginning: &str| {
             let mut words = text.split_whitespace();
@@ -112,7 +112,7 @@ impl<'b> Packer<'b> {
             let mut command = Command::new(self.sealcrate);
             command.args(["pack", "--force", "--compress", compression, "-r", &self.recipient]);
             command.arg(&program.path).arg("-o").arg(&output);
-            tools::quietly(command)?;
+            child::quietly(command)?;
             let kept = output.with_extension(program.starts.to_string());
             fs::rename(output, &kept)?;
             forms.push(form(compression, kept)?);
