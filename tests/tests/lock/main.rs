@@ -8,3 +8,4 @@ mod fixture;
 mod places;
 mod refused;
 mod secrecy;
+mod terminal;
