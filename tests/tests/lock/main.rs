@@ -4,8 +4,12 @@
 
 mod applications;
 mod back;
+mod base;
+mod container;
 mod fixture;
+mod languages;
 mod places;
 mod refused;
 mod secrecy;
+mod servers;
 mod terminal;
