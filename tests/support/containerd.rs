@@ -76,6 +76,11 @@ impl Containerd {
         Ok(String::from_utf8(id.to_vec()).expect("an ID is text"))
     }
 
+    /// Calls a method of the CRI's service for pods and containers.
+    pub(crate) fn runtime(&self, method: &str, request: &[u8]) -> Result<Vec<u8>, Status> {
+        grpc::call(&self.socket(), &format!("/runtime.v1.RuntimeService/{method}"), request)
+    }
+
     /// Runs containerd's own client on the images of the CRI.
     pub fn ctr(&self, arguments: &[&str]) -> Done {
         let mut command = Command::new("ctr");
@@ -122,7 +127,7 @@ impl Drop for Containerd {
 }
 
 /// Prepares a command that runs as root, as the private engine does.
-fn as_root(program: &str) -> Command {
+pub(crate) fn as_root(program: &str) -> Command {
     if geteuid().is_root() {
         return Command::new(program);
     }

@@ -103,14 +103,24 @@ fn percent_decoded(text: &str) -> String {
 /// Writes a field of a message: its number, its length, and its content.
 pub fn field(number: u8, content: &[u8]) -> Vec<u8> {
     let mut bytes = vec![number << 3 | 2];
-    let mut len = content.len();
-    while len >= 0x80 {
-        bytes.push(len as u8 | 0x80);
-        len >>= 7;
-    }
-    bytes.push(len as u8);
+    write_varint(&mut bytes, content.len() as u64);
     bytes.extend(content);
     bytes
+}
+
+/// Writes a field of a message that is a number.
+pub fn number(number: u8, value: u64) -> Vec<u8> {
+    let mut bytes = vec![number << 3];
+    write_varint(&mut bytes, value);
+    bytes
+}
+
+fn write_varint(bytes: &mut Vec<u8>, mut value: u64) {
+    while value >= 0x80 {
+        bytes.push(value as u8 | 0x80);
+        value >>= 7;
+    }
+    bytes.push(value as u8);
 }
 
 /// Returns the content of the only field of a message, which has this number.
@@ -118,17 +128,68 @@ pub fn field(number: u8, content: &[u8]) -> Vec<u8> {
 /// # Panics
 /// If there is anything else.
 pub fn only_field(message: &[u8], number: u8) -> &[u8] {
-    assert_eq!(message[0], number << 3 | 2, "{message:?}");
-    let (mut len, mut at) = (0, 1);
-    loop {
-        len |= usize::from(message[at] & 0x7f) << (7 * (at - 1));
-        at += 1;
-        if message[at - 1] < 0x80 {
+    let (fields, content) = (fields(message), first_field(message, number));
+    assert_eq!(fields.len(), 1, "{message:?}");
+    content
+}
+
+/// Returns the content of the first field that has this number.
+///
+/// # Panics
+/// If there is none.
+pub fn first_field(message: &[u8], number: u8) -> &[u8] {
+    let mut found = fields(message).into_iter().filter_map(|(of, value)| match value {
+        Value::Content(content) if of == u64::from(number) => Some(content),
+        _ => None,
+    });
+    found.next().unwrap_or_else(|| panic!("no field {number} in {message:?}"))
+}
+
+/// Returns the number in the first field that has this number; zero is not written.
+pub fn first_number(message: &[u8], number: u8) -> u64 {
+    let mut found = fields(message).into_iter().filter_map(|(of, value)| match value {
+        Value::Number(value) if of == u64::from(number) => Some(value),
+        _ => None,
+    });
+    found.next().unwrap_or_default()
+}
+
+/// What is in a field.
+enum Value<'m> {
+    Content(&'m [u8]),
+    Number(u64),
+}
+
+/// Reads all fields of a message, with the numbers that they have.
+fn fields(mut message: &[u8]) -> Vec<(u64, Value<'_>)> {
+    let mut fields = Vec::new();
+    while !message.is_empty() {
+        let tag = read_varint(&mut message);
+        let value = match tag & 7 {
+            0 => Value::Number(read_varint(&mut message)),
+            2 => {
+                let len = usize::try_from(read_varint(&mut message)).expect("messages are short");
+                let (content, rest) = message.split_at(len);
+                message = rest;
+                Value::Content(content)
+            }
+            kind => panic!("a field of kind {kind} in an answer"),
+        };
+        fields.push((tag >> 3, value));
+    }
+    fields
+}
+
+fn read_varint(message: &mut &[u8]) -> u64 {
+    let mut value = 0;
+    for shift in (0..64).step_by(7) {
+        let byte = message.get_u8();
+        value |= u64::from(byte & 0x7f) << shift;
+        if byte < 0x80 {
             break;
         }
     }
-    assert_eq!(message.len(), at + len, "{message:?}");
-    &message[at..]
+    value
 }
 
 #[cfg(test)]
@@ -141,6 +202,10 @@ mod tests {
             assert_eq!(only_field(&field(1, content), 1), content);
         }
         assert_eq!(field(2, &[7; 300])[..3], [0x12, 0xac, 0x02]);
+        let message = [number(3, 300), field(1, b"a"), number(7, 1 << 63), field(1, b"b")].concat();
+        assert_eq!(first_field(&message, 1), b"a");
+        let numbers = [3, 7, 8].map(|number| first_number(&message, number));
+        assert_eq!(numbers, [300, 1 << 63, 0]);
     }
 
     #[test]

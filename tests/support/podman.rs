@@ -6,6 +6,8 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
+use crate::Done;
+
 /// How long the service may take to listen.
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -50,11 +52,12 @@ impl PodmanService {
     /// # Panics
     /// If it fails.
     pub fn run(&self, arguments: &[&str]) -> String {
-        let output =
-            podman(self.folder.path()).args(arguments).output().expect("podman can be run");
-        let said = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.success(), "podman {arguments:?} failed: {said}");
-        String::from_utf8_lossy(&output.stdout).trim().to_owned()
+        self.call(arguments).with_status(0).stdout.trim().to_owned()
+    }
+
+    /// Runs podman on the service's storage, whatever its status will be.
+    pub fn call(&self, arguments: &[&str]) -> Done {
+        Done::of(podman(self.folder.path()).args(arguments))
     }
 
     fn socket(&self) -> PathBuf {

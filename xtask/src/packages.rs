@@ -18,7 +18,7 @@ struct Need {
 const BUSYBOX: [&str; 2] = ["/bin/busybox", "/usr/bin/busybox"];
 
 /// By file, not by package name: Docker's own packages (docker-ce) serve as well as Debian's.
-const NEEDS: [Need; 20] = [
+const NEEDS: [Need; 23] = [
     Need {
         package: "docker.io",
         files: &["/usr/sbin/dockerd", "/usr/bin/dockerd"],
@@ -45,6 +45,10 @@ const NEEDS: [Need; 20] = [
     Need { package: "age", files: &["/usr/bin/age"], accepts: Path::exists },
     Need { package: "lz4", files: &["/usr/bin/lz4"], accepts: Path::exists },
     Need { package: "zstd", files: &["/usr/bin/zstd"], accepts: Path::exists },
+    // Applications in locked images have these in their clear bases.
+    Need { package: "nginx", files: &["/usr/sbin/nginx"], accepts: Path::exists },
+    Need { package: "nodejs", files: &["/usr/bin/node"], accepts: Path::exists },
+    Need { package: "python3-minimal", files: &["/usr/bin/python3"], accepts: Path::exists },
     // Stubs for other machines are linked by these, and run in the last.
     Need {
         package: "binutils-aarch64-linux-gnu",

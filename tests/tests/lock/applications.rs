@@ -20,7 +20,7 @@ trap 'echo ended; exit 9' TERM
 exit 42
 ";
 
-const LINES: &str = "ENV SETTING=\"a b\" PATH=/app:/bin
+pub(crate) const LINES: &str = "ENV SETTING=\"a b\" PATH=/app:/bin
 COPY report /app/report
 COPY data /app/sub/data
 RUN ln -s data /app/sub/inner && ln -s ../report /app/sub/outer && chmod 640 /app/sub/data \\
@@ -30,7 +30,7 @@ ENTRYPOINT [\"report\", \"first\"]
 CMD [\"own\"]
 ";
 
-const FILES: [(&str, &[u8]); 2] = [("report", REPORT), ("data", b"some private data\n")];
+pub(crate) const FILES: [(&str, &[u8]); 2] = [("report", REPORT), ("data", b"some private data\n")];
 
 #[test]
 fn script_sees_what_it_sees_otherwise() {
@@ -105,6 +105,7 @@ fn request_to_end_reaches_the_command() {
     let with_environment =
         inside(&["/.sealcrate/init", "exec", "--", "sh", "-c", "echo $SETTING; pwd"]);
     assert_eq!(with_environment, "a b\n/dev/sealcrate/app/sub");
+    assert!(!inside(&["/.sealcrate/init", "exec", "--", "env"]).contains("SEALCRATE_KEY"));
     // Nothing of ours is left running.
     assert!(!inside(&["ps"]).contains("/.sealcrate"), "{}", inside(&["ps"]));
     engine.run(&["stop", "--time", "60", &id]);

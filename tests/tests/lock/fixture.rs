@@ -27,16 +27,19 @@ const BASE_FILES: [(&str, &[u8]); 2] = [
     ("group", b"root:x:0:\napp:x:1000:\nteam:x:2000:app\n"),
 ];
 
-/// An identity of Debian's `age-keygen`, and its recipient.
+/// Makes an identity, by Debian's `age-keygen`, and its recipient.
+pub(crate) fn new_key_pair() -> (String, String) {
+    let file = Done::of(&mut Command::new("age-keygen")).with_status(0).stdout;
+    let word = |beginning: &str| {
+        file.split_whitespace().find(|word| word.starts_with(beginning)).unwrap().to_owned()
+    };
+    (word("AGE-SECRET-KEY-1"), word("age1"))
+}
+
+/// The identity that most images are locked to, and its recipient.
 fn key_pair() -> &'static (String, String) {
     static PAIR: OnceLock<(String, String)> = OnceLock::new();
-    PAIR.get_or_init(|| {
-        let file = Done::of(&mut Command::new("age-keygen")).with_status(0).stdout;
-        let word = |beginning: &str| {
-            file.split_whitespace().find(|word| word.starts_with(beginning)).unwrap().to_owned()
-        };
-        (word("AGE-SECRET-KEY-1"), word("age1"))
-    })
+    PAIR.get_or_init(new_key_pair)
 }
 
 /// A machine of one's own, an engine, and an identity in the file `identity`.
@@ -78,9 +81,18 @@ impl Workshop {
 
     /// Locks an image to the identity, under another name.
     pub(crate) fn lock<'e>(&'e self, image: &EngineImage<'_>, options: &[&str]) -> EngineImage<'e> {
+        self.lock_for(image, &[&["-r", self.recipient()], options].concat())
+    }
+
+    /// Locks an image under another name, to the key that the options name.
+    pub(crate) fn lock_for<'e>(
+        &'e self,
+        image: &EngineImage<'_>,
+        options: &[&str],
+    ) -> EngineImage<'e> {
         let name = format!("{}-locked", image.name());
         let locked = self.engine.remove_on_drop(&name);
-        let arguments = [&["lock", image.name(), "-t", &name, "-r", &key_pair().1], options];
+        let arguments = [&["lock", image.name(), "-t", &name], options];
         let done = self.sealcrate(&arguments.concat()).with_status(0);
         assert_eq!(done.stdout.trim(), self.engine.image_id(&name), "{}", done.said());
         locked

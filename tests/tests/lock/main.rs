@@ -4,7 +4,14 @@
 
 mod applications;
 mod back;
+mod base;
+mod container;
 mod fixture;
+mod kubernetes;
+mod languages;
 mod places;
+mod podman;
 mod refused;
 mod secrecy;
+mod servers;
+mod terminal;

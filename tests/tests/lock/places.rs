@@ -41,6 +41,31 @@ fn volumes_have_nothing_private_unless_they_are_dropped() {
 }
 
 #[test]
+fn volumes_among_private_files_are_what_they_are_otherwise() {
+    let workshop = Workshop::new();
+    let script = "cat /app/a; stat -c '%a %u %g' /app/data; ls -A /app/data; echo more >> /app/data/b; \
+                  cat /app/data/b; grep -c ' /app/data ' /proc/self/mountinfo";
+    let lines = format!(
+        "{PRIVATE}COPY a /app/a\nRUN mkdir /app/data && chmod 750 /app/data && chown 1000:2000 /app/data\n\
+         VOLUME /app/data\nCMD {}\n",
+        serde_json::json!(["sh", "-c", script])
+    );
+    let original = workshop.build(&lines, &FILES);
+    let locked = workshop.lock(&original, &[]);
+    let done = workshop.assert_same(&original, &locked, &[], &[]).with_status(0);
+    assert_eq!(done.stdout, "private\n750 1000 2000\nmore\n1\n", "{}", done.said());
+    // What is written is on the volume, and is found again.
+    for image in [&original, &locked] {
+        let folder = workshop.path(&format!("volume-{}", image.name().len()));
+        std::fs::create_dir(&folder).unwrap();
+        let mount = format!("{}:/app/data", folder.display());
+        let done = [0, 1].map(|_| workshop.unlock(image.name(), &["-v", &mount], &[]));
+        assert!(done[1].stdout.ends_with("b\nmore\nmore\n1\n"), "{}", done[1].said());
+        assert_eq!(std::fs::read_to_string(folder.join("b")).unwrap(), "more\nmore\n");
+    }
+}
+
+#[test]
 fn files_that_engines_need_are_named() {
     let workshop = Workshop::new();
     let original = workshop.build(&format!("{PRIVATE}COPY a /etc/passwd\n"), &FILES);

@@ -4,7 +4,7 @@ use std::fs;
 
 use sealcrate_tests::{Builder, Done, EngineImage};
 
-use crate::fixture::{PRIVATE, Workshop};
+use crate::fixture::{PRIVATE, Workshop, key};
 
 fn locked<'w>(workshop: &'w Workshop) -> (EngineImage<'w>, EngineImage<'w>) {
     let data = vec![7; 3 << 20];
@@ -54,6 +54,96 @@ fn folders_that_do_not_serve_are_refused_with_what_does() {
 }
 
 #[test]
+fn payload_that_is_larger_than_what_engines_give_starts_as_is_advised() {
+    let workshop = Workshop::new();
+    let lines = format!(
+        "{PRIVATE}RUN mkdir /app && dd if=/dev/zero of=/app/a bs=1M count=70\nCMD [\"wc\", \"-c\", \"/app/a\"]\n"
+    );
+    let original = workshop.build(&lines, &[]);
+    let locked = workshop.lock(&original, &[]);
+    let done = workshop.unlock(locked.name(), &[], &[]);
+    let (_, advice) = done.stderr.trim().split_once("start it with ").unwrap();
+    let advice: Vec<_> = advice.split(' ').collect();
+    assert_eq!(advice, ["--tmpfs", "/dev/sealcrate:exec,size=72m"]);
+    let done = workshop.unlock(locked.name(), &advice, &[]).with_status(0);
+    done.prints("73400320 /app/a\n");
+    let done = workshop.unlock(locked.name(), &[], &[]);
+    assert_refused(
+        done,
+        1,
+        "and 71 MiB are needed: start it with --tmpfs /dev/sealcrate:exec,size=72m",
+    );
+}
+
+#[test]
+fn room_for_all_that_is_made_is_asked_for_before() {
+    let workshop = Workshop::new();
+    // A MiB is enough for the file, but not for what tells of the environment or for long links.
+    let lines = format!("{PRIVATE}RUN mkdir /app && dd if=/dev/zero of=/app/a bs=1k count=1008\n");
+    let links = "RUN long=$(head -c 200 /dev/zero | tr '\\0' x) && \
+                 for i in 1 2 3 4 5 6; do ln -s $long /app/$i; done\n";
+    let variable = format!("ENV LONG={}\n", "x".repeat(20_000));
+    for more in [links, &variable] {
+        let original = workshop.build(&format!("{lines}{more}CMD [\"true\"]\n"), &[]);
+        let locked = workshop.lock(&original, &[]);
+        let run = |mib: &str| {
+            let memory = format!("--tmpfs=/dev/sealcrate:size={mib}");
+            workshop.unlock(locked.name(), &[&memory], &[])
+        };
+        assert_refused(run("1m"), 1, "has 1 MiB free, and 2 MiB are needed");
+        run("2m").with_status(0);
+    }
+}
+
+/// Starts the init from a shell, which tells its status and what it has left.
+fn left_behind(workshop: &Workshop, image: &str, options: &[&str]) -> Done {
+    let script = "/.sealcrate/init; echo $?; ls -A /dev/sealcrate";
+    let options = [&["--entrypoint", "/bin/sh"], options].concat();
+    workshop.run(image, &options, &["-c", script])
+}
+
+#[test]
+fn nothing_is_left_where_a_start_is_refused() {
+    let workshop = Workshop::new();
+    let (_original, locked) = locked(&workshop);
+    let key = key();
+    for (options, status) in [
+        (["-e", "SEALCRATE_KEY=x", "--tmpfs=/dev/sealcrate:exec,size=5m"], 3),
+        (["-e", &key, "--tmpfs=/dev/sealcrate:exec,size=1m"], 1),
+        (["-e", &key, "--tmpfs=/dev/sealcrate:size=5m"], 1),
+    ] {
+        let done = left_behind(&workshop, locked.name(), &options);
+        done.says("sealcrate: ").prints(&format!("{status}\n"));
+    }
+    let done = left_behind(&workshop, locked.name(), &["-e", "SEALCRATE_KEY=x"]);
+    done.says("/dev/sealcrate: No such file").prints("3\n");
+}
+
+#[test]
+fn room_that_ends_half_way_is_told_and_nothing_is_left() {
+    let workshop = Workshop::new();
+    let lines = format!(
+        "{PRIVATE}COPY a /app/in/a\nRUN ln -s a /app/in/link && ln /app/in/a /app/hard && mkfifo /app/pipe\n"
+    );
+    let original = workshop.build(&lines, &[("a", b"private\n")]);
+    let locked = workshop.lock(&original, &[]);
+    // A filter that answers as a file system without room, when files and folders are there already.
+    let profile = serde_json::json!({
+        "defaultAction": "SCMP_ACT_ALLOW",
+        "syscalls": [{ "names": ["linkat"], "action": "SCMP_ACT_ERRNO", "errnoRet": 28 }],
+    });
+    let path = workshop.path("profile.json");
+    fs::write(&path, profile.to_string()).unwrap();
+    let (filter, key) = (format!("seccomp={}", path.display()), key());
+    for memory in [&[][..], &["--tmpfs=/dev/sealcrate:exec,size=5m"]] {
+        let options = [&["-e", &*key, "--security-opt", &filter], memory].concat();
+        let done = left_behind(&workshop, locked.name(), &options).prints("1\n");
+        let done = done.says("sealcrate: cannot unlock app/").says(": no space left\n");
+        assert_eq!(done.stderr.contains("/dev/sealcrate: No such file"), memory.is_empty());
+    }
+}
+
+#[test]
 fn disk_serves_if_that_was_said() {
     let workshop = Workshop::new();
     let (original, _locked) = locked(&workshop);
@@ -93,9 +183,7 @@ fn damaged_payloads_are_refused_and_nothing_is_left() {
             let dockerfile = format!("FROM {}\nCOPY changed {path}\n", locked.name());
             let files = [("changed", changed.as_slice())];
             let image = workshop.engine.build(Builder::Classic, &dockerfile, &files);
-            let script = "/.sealcrate/init; echo $?; ls -A /dev/sealcrate";
-            let options = ["--entrypoint", "/bin/sh"];
-            let done = workshop.unlock(image.name(), &options, &["-c", script]);
+            let done = left_behind(&workshop, image.name(), &["-e", &key()]);
             // A changed header of the index may be for another key.
             let statuses =
                 if name == "index" && at == 250 { &["3\n", "5\n"][..] } else { &["5\n"] };

@@ -6,7 +6,8 @@ use std::path::Path;
 
 use sealcrate_tests::{Registry, files_containing};
 
-use crate::fixture::{PRIVATE, Workshop, key, wait_until};
+use crate::container::Container;
+use crate::fixture::{PRIVATE, Workshop, key, new_key_pair, wait_until};
 
 const MARK: &str = "mark-that-nobody-may-see-8531";
 
@@ -29,7 +30,11 @@ fn nothing_private_is_in_the_registry_or_the_engines_storage() {
          CMD [\"sh\", \"-c\", \"echo $SETTING; cat /app/*; sleep 100\"]\n"
     );
     let original = workshop.build(&lines, &[(MARK, format!("{MARK}\n").as_bytes())]);
-    let locked = workshop.lock(&original, &[]);
+    // Its own, since other tests give theirs in variables, which the engine stores.
+    let (identity, recipient) = new_key_pair();
+    let secret = workshop.path("own");
+    fs::write(&secret, &identity).unwrap();
+    let locked = workshop.lock_for(&original, &["-r", &recipient]);
     engine.run(&["image", "rm", "--force", original.name()]);
 
     let registry = Registry::plain();
@@ -44,19 +49,27 @@ fn nothing_private_is_in_the_registry_or_the_engines_storage() {
     }
 
     let root = engine.run(&["info", "--format", "{{.DockerRootDir}}"]);
-    let secret = workshop.path("identity");
     let mount = format!("{}:/run/secrets/sealcrate_key:ro", secret.display());
     let digest = engine.run(&["inspect", "--format", "{{index .RepoDigests 0}}", &name]);
     let id = engine.run(&["run", "-d", "--network", "none", "-v", &mount, &digest]);
     wait_until(|| engine.run(&["logs", &id]).lines().count() == 2);
     let logs = engine.run(&["logs", &id]);
+    // The writable layer has what was mounted, and an export of all that is on disk has no more.
+    let changed = engine.run(&["diff", &id]);
+    let exported = workshop.path("exported.tar");
+    engine.run(&["export", "-o", exported.to_str().unwrap(), &id]);
+    let init = files_containing(&workshop.sandbox.work(), b".sealcrate/init");
+    let in_export = files_containing(&workshop.sandbox.work(), MARK.as_bytes());
+    let inspected = engine.run(&["inspect", &id]);
     let while_it_runs = files_containing(Path::new(&root), MARK.as_bytes());
-    let identity = key();
-    let identity = identity.split_once('=').unwrap().1;
     let with_key = files_containing(Path::new(&root), identity.as_bytes());
     engine.run(&["rm", "-f", &id]);
     let afterwards = files_containing(Path::new(&root), MARK.as_bytes());
     assert_eq!(logs, format!("{MARK}\n{MARK}"));
+    assert!(!changed.contains("sealcrate/") && !changed.contains("app"), "{changed}");
+    assert_eq!(init, [exported]);
+    assert_eq!(in_export, [""; 0].map(std::path::PathBuf::from));
+    assert!(!inspected.contains(MARK), "{inspected}");
     // What it prints itself, the engine keeps.
     let others = |found: Vec<std::path::PathBuf>| {
         let is_log = |path: &std::path::PathBuf| path.to_string_lossy().ends_with("-json.log");
@@ -65,4 +78,32 @@ fn nothing_private_is_in_the_registry_or_the_engines_storage() {
     assert_eq!(others(while_it_runs), [""; 0].map(std::path::PathBuf::from));
     assert_eq!(with_key, [""; 0].map(std::path::PathBuf::from));
     assert_eq!(afterwards, [""; 0].map(std::path::PathBuf::from));
+}
+
+#[test]
+fn limits_that_the_threat_model_names_are_real() {
+    let workshop = Workshop::new();
+    let lines = format!("{PRIVATE}COPY a /app/private\nCMD [\"sleep\", \"100\"]\n");
+    let original = workshop.build(&lines, &[("a", b"seen from inside")]);
+    let locked = workshop.lock(&original, &[]);
+    let (engine, key) = (&workshop.engine, key());
+    // A key in a variable is shown by the engine, and gone for the program.
+    let container = Container::start(&workshop, &locked, &[]);
+    wait_until(|| container.run("cat /app/private || true") == "seen from inside");
+    assert!(container.inspect().contains(&key));
+    assert_eq!(
+        container.run("tr '\\0' '\\n' < /proc/1/environ | grep -c SEALCRATE_KEY || true"),
+        "0"
+    );
+    // What is written among private files lies in memory, and is lost with the next start.
+    container.run("echo more > /app/more");
+    engine.run(&["restart", "--time", "0", container.id()]);
+    wait_until(|| container.run("cat /app/private || true") == "seen from inside");
+    assert_eq!(container.run("ls /app"), "private");
+    // A key in a file stays readable to the program.
+    let secret = workshop.path("identity");
+    let mount = format!("{}:/run/secrets/sealcrate_key:ro", secret.display());
+    let done = workshop.run(locked.name(), &["-v", &mount], &["cat", "/run/secrets/sealcrate_key"]);
+    let identity = key.split_once('=').unwrap().1;
+    done.with_status(0).prints(identity);
 }

@@ -4,11 +4,13 @@
 
 use core::convert::Infallible;
 
+use sealcrate_packfile::Segment;
 use sealcrate_packfile::index::Command;
-use sealcrate_stub_start::Start;
 use sealcrate_stub_start::system::{Errno, Folder, Mapped};
+use sealcrate_stub_start::{self as start, Start};
 
 use crate::failure::Failure;
+use crate::payload;
 use crate::run::become_program;
 use crate::strings::Strings;
 
@@ -45,8 +47,14 @@ pub(crate) fn remove(unlocked: &Folder) {
 }
 
 /// Becomes what is asked for, with the environment of the image's command.
-pub(crate) fn run(start: &Start, asked: Asked) -> Result<Infallible, Failure> {
+///
+/// An engine that was given the key in a variable gives it to whatever runs in the container; here it
+/// is removed as at the start.
+pub(crate) fn run(start: &mut Start, asked: Asked) -> Result<Infallible, Failure> {
     let state = Mapped::open(PATH).map_err(Failure::NotUnlocked)?;
+    let file = payload::open(payload::INDEX)?;
+    let parameters = Segment::parse(&file).map_err(start::Failure::Segment)?.parameters;
+    start.remove_variable(parameters.variable());
     let command = Command::parse(&state)?;
     let given = || start.argument_places().skip(3);
     let mut arguments = match asked {

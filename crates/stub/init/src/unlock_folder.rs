@@ -22,6 +22,9 @@ const RAMFS: u32 = 0x8584_58f6;
 /// What a file takes at least, in bytes.
 const PAGE: u64 = 4096;
 
+/// From this length on, in bytes, a tmpfs gives a symbolic link a page. Linux, `mm/shmem.c`.
+const LONG_LINK: usize = 127;
+
 /// The longest list of mounts that is read, in bytes.
 const MAX_MOUNTS: usize = 4 << 20;
 
@@ -97,14 +100,20 @@ struct Needed {
 
 impl Needed {
     fn of(index: &Index<'_>) -> Self {
-        let mut needed = Self { bytes: 2 * PAGE, files: 2, has_programs: false };
+        let state = (index.encoded_command.len() as u64).next_multiple_of(PAGE);
+        let mut needed = Self { bytes: PAGE + state, files: 2, has_programs: false };
         for entry in index.entries() {
             needed.files += 1;
-            if let EntryKind::File { len, .. } = entry.kind {
-                needed.bytes = needed.bytes.saturating_add(len.next_multiple_of(PAGE));
-                let is_library = entry.path.windows(3).any(|part| part == b".so");
-                needed.has_programs |= is_library || entry.properties.mode & 0o111 != 0;
-            }
+            let bytes = match entry.kind {
+                EntryKind::File { len, .. } => {
+                    let is_library = entry.path.windows(3).any(|part| part == b".so");
+                    needed.has_programs |= is_library || entry.properties.mode & 0o111 != 0;
+                    len.next_multiple_of(PAGE)
+                }
+                EntryKind::Symlink(target) if target.len() >= LONG_LINK => PAGE,
+                _ => 0,
+            };
+            needed.bytes = needed.bytes.saturating_add(bytes);
         }
         needed
     }

@@ -1,0 +1,60 @@
+//! Containers that serve until they are told to end.
+
+use sealcrate_tests::{Done, Engine, EngineImage};
+
+use crate::fixture::{Workshop, key, wait_until};
+
+/// A container that runs; dropped, it is removed.
+pub(crate) struct Container<'e> {
+    engine: &'e Engine,
+    id: String,
+}
+
+impl<'e> Container<'e> {
+    /// Starts a container with the key of a locked image, which others have no use for.
+    pub(crate) fn start(workshop: &'e Workshop, image: &EngineImage<'_>, options: &[&str]) -> Self {
+        let engine = &workshop.engine;
+        let run = ["run", "-d", "--network", "none", "-h", "host", "-e", &key()];
+        Self { engine, id: engine.run(&[&run[..], options, &[image.name()]].concat()) }
+    }
+
+    /// Waits until it has printed a text.
+    #[track_caller]
+    pub(crate) fn wait_for(&self, text: &str) {
+        wait_until(|| self.logs().contains(text));
+    }
+
+    /// Returns what it has printed to either output.
+    fn logs(&self) -> String {
+        let done = Done::of(&mut self.engine.docker(&["logs", &self.id])).with_status(0);
+        done.stdout + &done.stderr
+    }
+
+    /// Returns its ID.
+    pub(crate) fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// Returns what the engine shows of it.
+    pub(crate) fn inspect(&self) -> String {
+        self.engine.run(&["inspect", &self.id])
+    }
+
+    /// Runs a shell script in it, and returns what that prints.
+    pub(crate) fn run(&self, script: &str) -> String {
+        self.engine.run(&["exec", &self.id, "/bin/sh", "-c", script])
+    }
+
+    /// Asks it to end, and returns its exit status.
+    pub(crate) fn stop(&self) -> String {
+        self.engine.run(&["stop", "--time", "60", &self.id]);
+        self.engine.run(&["inspect", "--format", "{{.State.ExitCode}}", &self.id])
+    }
+}
+
+impl Drop for Container<'_> {
+    fn drop(&mut self) {
+        // What it did is asserted by then.
+        self.engine.try_run(&["rm", "--force", "--volumes", &self.id]);
+    }
+}

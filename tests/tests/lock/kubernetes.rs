@@ -1,0 +1,56 @@
+//! A node of a cluster runs locked images: containerd, through the CRI, with a memory `emptyDir`.
+
+use std::path::Path;
+
+use sealcrate_tests::{Builder, Containerd, MemoryFolder, Pod, PodContainer, Registry, busybox};
+
+use crate::applications::{FILES, LINES};
+use crate::fixture::{PRIVATE, Workshop};
+
+#[test]
+fn node_runs_with_a_memory_volume() {
+    let workshop = Workshop::new();
+    let (engine, registry) = (&workshop.engine, Registry::plain());
+    let original = workshop.build(&format!("{PRIVATE}{LINES}"), &FILES);
+    let locked = workshop.lock(&original, &[]);
+    let dockerfile = "FROM scratch\nCOPY sleep /bin/sleep\nCMD [\"/bin/sleep\", \"1000\"]\n";
+    let pause = engine.build(Builder::Classic, dockerfile, &[("sleep", &busybox())]);
+    let [original, locked, pause] = [&original, &locked, &pause].map(|image| {
+        let name = format!("{}/{}", registry.host(), image.name());
+        let _tagged = engine.remove_on_drop(&name);
+        engine.run(&["tag", image.name(), &name]);
+        engine.run(&["push", "--quiet", &name]);
+        name
+    });
+
+    // The node sees what is mounted before it starts.
+    let memory = MemoryFolder::new(5);
+    // Pods are more important than what a machine without all privileges lets them be.
+    let stanza = format!(
+        "[plugins.\"io.containerd.grpc.v1.cri\"]\nsandbox_image = \"{pause}\"\n\
+         restrict_oom_score_adj = true\n"
+    );
+    let node = Containerd::start(&stanza);
+    for image in [&original, &locked] {
+        node.pull(image).unwrap();
+    }
+    let pod = Pod::start(&node);
+    let secret = workshop.path("identity");
+    let run = |image: &str, mounts: &[(&Path, &str)]| {
+        let secret = (secret.as_path(), "/run/secrets/sealcrate_key");
+        let mounts = [&[secret], mounts].concat();
+        let arguments = &["a", "b c"];
+        let variables = &[("GIVEN", "x")];
+        let container = PodContainer { image, arguments, variables, mounts: &mounts };
+        let (status, printed) = pod.run(&container).unwrap();
+        // containerd sets no times of folders that it changes when it unpacks a later layer.
+        let lines = printed.lines().filter(|line| !line.starts_with("/app/sub "));
+        (status, lines.collect::<Vec<_>>().join("\n"))
+    };
+    let expected = run(&original, &[]);
+    assert_eq!(expected.0, 42, "{}", expected.1);
+    let unlocked = (memory.path(), "/dev/sealcrate");
+    assert_eq!(run(&locked, &[unlocked]), expected);
+    // As after a restart of the container, which finds what the first has left in the volume.
+    assert_eq!(run(&locked, &[unlocked]), expected);
+}

@@ -1,0 +1,105 @@
+//! Containers at a terminal, where they ask for the passphrase, or show a challenge.
+
+use std::fs;
+use std::process::Command;
+
+use sealcrate_tests::{EngineImage, Typist};
+
+use crate::fixture::{FOR_ALL, PRIVATE, Workshop};
+
+const PASSPHRASE: &str = "a lantern under the stairs";
+
+const CHALLENGE: &str = "sealcrate-challenge-1.";
+
+/// Tells of the terminal, and reads a line from it.
+const RUN: &[u8] = b"#!/bin/sh
+tty; id -u; stty -a; env | grep -v -e ^HOSTNAME= -e ^PWD= | sort
+echo ready
+read -r line
+echo \"it was $line\"
+exit 7
+";
+
+/// Starts a container at a terminal, which shows all that it writes.
+fn start(workshop: &Workshop, image: &EngineImage<'_>, options: &[&str]) -> Typist {
+    let all = [&["run", "-it", "--rm", "--network", "none"], options, &[image.name()]].concat();
+    let client = workshop.engine.docker(&all);
+    let mut shell = Command::new("sh");
+    shell.args(["-c", "exec \"$@\" >&0 2>&0", "sh"]);
+    shell.arg(client.get_program()).args(client.get_args());
+    shell.envs(client.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    Typist::start(&workshop.sandbox, &shell)
+}
+
+/// Types what the command reads, and returns its exit status and all that the terminal has shown.
+#[track_caller]
+fn finish(mut typist: Typist) -> (Option<i32>, String) {
+    typist.wait_for("ready\r\n");
+    typist.press("a line\n");
+    typist.wait_for("it was a line");
+    let (done, seen) = typist.end();
+    (done.status, seen)
+}
+
+fn image(workshop: &Workshop) -> EngineImage<'_> {
+    workshop.build(&format!("{PRIVATE}COPY run /app/run\nCMD [\"/app/run\"]\n"), &[("run", RUN)])
+}
+
+#[test]
+fn passphrase_is_typed_at_the_terminal_of_a_container() {
+    let workshop = Workshop::new();
+    let original = image(&workshop);
+    fs::write(workshop.path("pass"), PASSPHRASE).unwrap();
+    let locked = workshop.lock_for(&original, &["--pass-file", "pass"]);
+    let expected = finish(start(&workshop, &original, &[]));
+    assert!(expected.1.contains("it was a line\r\n"), "{expected:?}");
+
+    let mut typist = start(&workshop, &locked, &[]);
+    typist.type_at("Key: ", PASSPHRASE);
+    assert_eq!(finish(typist), (expected.0, format!("Key: \r\n{}", expected.1)));
+
+    let mut typist = start(&workshop, &locked, &[]);
+    typist.type_at("Key: ", "another one");
+    let (done, seen) = typist.end();
+    assert_eq!(done.status, Some(3), "{seen}");
+    assert!(seen.contains("sealcrate: wrong key"), "{seen}");
+    assert!(!seen.contains("another") && !seen.contains("ready"), "{seen}");
+}
+
+#[test]
+fn response_from_elsewhere_starts_a_container() {
+    let workshop = Workshop::new();
+    let original = image(&workshop);
+    let locked = workshop.lock(&original, &[]);
+    let location = format!("docker-daemon:{}", locked.name());
+    let challenged = |options: &[&str]| {
+        let mut typist = start(&workshop, &locked, options);
+        let seen = typist.wait_for("esponse: ").replace('\r', "");
+        let challenge = seen.lines().find(|line| line.starts_with(CHALLENGE)).unwrap().to_owned();
+        (typist, challenge)
+    };
+    let respond = |challenge: &str| {
+        let arguments = ["respond", "-i", "identity", "--for", &location, challenge];
+        workshop.sealcrate(&arguments).with_status(0).stdout
+    };
+    let as_user = ["--user", "1000", "--read-only", FOR_ALL];
+    for (options, without) in [(&[][..], &[][..]), (&as_user, &as_user[..3])] {
+        let expected = finish(start(&workshop, &original, without));
+        let (mut typist, challenge) = challenged(options);
+        let response = respond(&challenge);
+        typist.press(&response);
+        let (status, seen) = finish(typist);
+        assert_eq!(status, expected.0, "{seen}");
+        assert!(seen.ends_with(&format!("{}\r\n{}", response.trim(), expected.1)), "{seen}");
+        assert!(!seen.contains("AGE-SECRET-KEY"), "{seen}");
+    }
+    // It opens the start that it was made for, and no other.
+    let (mut first, challenge) = challenged(&[]);
+    first.press("\x03");
+    assert_eq!(first.end().0.status, Some(3));
+    let (mut typist, _) = challenged(&[]);
+    typist.press(&respond(&challenge));
+    let (done, seen) = typist.end();
+    assert_eq!(done.status, Some(3), "{seen}");
+    assert!(seen.contains("sealcrate: wrong"), "{seen}");
+}
