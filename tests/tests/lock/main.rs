@@ -4,7 +4,11 @@
 
 mod applications;
 mod back;
+mod confined;
+mod deployment;
 mod fixture;
+mod foreign;
 mod places;
 mod refused;
+mod reuse;
 mod secrecy;
