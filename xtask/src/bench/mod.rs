@@ -21,6 +21,7 @@ use crate::child::Interrupts;
 use crate::{packages, private_engine};
 
 mod images;
+mod locked;
 mod machine;
 mod measure;
 mod programs;
@@ -35,6 +36,8 @@ mod tools;
 pub(crate) enum Subject {
     /// Pushes and pulls, beside skopeo and docker
     Images,
+    /// Locked images: sizes, and the time to start
+    Locked,
     /// Packed programs: sizes, and the time to start
     Programs,
 }
@@ -46,13 +49,35 @@ pub(crate) fn run(subject: Option<Subject>, quick: bool, rounds: u8) -> anyhow::
     let binary = binary::build(Profile::Release)?;
     let kept = binary.ancestors().nth(2).context("the binary is in no target folder")?;
     let kept = kept.join("bench");
-    if subject != Some(Subject::Images) {
+    let is_asked_for = |one| subject.is_none_or(|subject| subject == one);
+    if is_asked_for(Subject::Programs) {
         measure_programs(&binary, &kept, rounds, &interrupts)?;
     }
-    if subject != Some(Subject::Programs) {
+    if is_asked_for(Subject::Locked) {
+        measure_locked(&binary, quick, rounds, &interrupts)?;
+    }
+    if is_asked_for(Subject::Images) {
         return measure_images(&binary, &kept, quick, rounds, &interrupts);
     }
     Ok(ExitCode::SUCCESS)
+}
+
+fn measure_locked(
+    binary: &Path,
+    quick: bool,
+    rounds: u8,
+    interrupts: &Interrupts,
+) -> anyhow::Result<()> {
+    let mut pairs = Vec::new();
+    private_engine::with(interrupts, |address| {
+        pairs = locked::measure(binary, address, quick, rounds, interrupts)?;
+        Ok(ExitCode::SUCCESS)
+    })?;
+    let machine = machine::describe();
+    report::print_locked(&machine, &pairs);
+    let pairs: Vec<_> = pairs.iter().map(locked::Pair::to_json).collect();
+    let kind = if quick { "-locked-quick" } else { "-locked" };
+    report::write(kind, json!({ "machine": machine, "images": pairs }))
 }
 
 fn measure_programs(

@@ -8,6 +8,7 @@ use std::process::Command;
 use anyhow::Context;
 use serde_json::{Value, json};
 
+use super::locked::{self, Pair};
 use super::measure::Sample;
 use super::starts::Form;
 use super::tell;
@@ -49,6 +50,18 @@ pub(super) struct Spread {
 }
 
 impl Spread {
+    pub(super) fn least(&self) -> f64 {
+        self.least
+    }
+
+    pub(super) fn median(&self) -> f64 {
+        self.median
+    }
+
+    pub(super) fn most(&self) -> f64 {
+        self.most
+    }
+
     /// Figures that are none have a spread of nothing.
     pub(super) fn of(figures: impl Iterator<Item = f64>) -> Self {
         let mut sorted: Vec<f64> = figures.collect();
@@ -139,6 +152,18 @@ pub(super) fn print_programs(machine: &Value, stubs: &BTreeMap<String, u64>, for
             took.least,
             took.most,
         );
+    }
+    println!();
+}
+
+/// Prints a Markdown table of sizes and medians.
+#[expect(clippy::print_stdout, reason = "the result")]
+pub(super) fn print_locked(machine: &Value, pairs: &[Pair]) {
+    println!("{} core(s) of {}, {}\n", machine["cores"], machine["cpu"], machine["memory"]);
+    println!("start to end of containers: medians (least – most); locked to a recipient\n");
+    println!("{}", locked::HEAD);
+    for pair in pairs {
+        println!("{}", pair.line());
     }
     println!();
 }
