@@ -14,6 +14,7 @@ mod links;
 mod lock;
 mod path;
 mod payload;
+mod reuse;
 mod rules;
 mod skeleton;
 mod tree;
@@ -25,8 +26,9 @@ pub use difference::{Difference, DifferenceError, Problem, Unlocked, UnlockedKin
 pub use layer::{Change, Changes, LayerError};
 pub use lock::{LockError, Locked, Locker, Start};
 pub use path::{PathError, TreePath};
+pub use reuse::{FoundBy, Opener, Reusable, ReuseError};
 pub use rules::{Privileges, Rules};
-pub use sealcrate_packfile::index::UnlockOn;
+pub use sealcrate_packfile::index::{Needs, UnlockOn};
 pub use skeleton::{Skeleton, SkeletonEntry, SkeletonKind, UNLOCK_FOLDER};
 pub use tree::{Inode, InodeKind, Metadata, Node, Time, Tree, TreeError};
 pub use unlock::{LockedImage, UnlockError};

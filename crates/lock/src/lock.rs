@@ -8,7 +8,7 @@ use sealcrate_image::{
     Config, DiffId, Image, Layer, MediaType, MeteredReader, Progress, Spool, Stage,
 };
 use sealcrate_pack::{Parameters, ParametersError, Protection, Stub, Target, inits};
-use sealcrate_packfile::index::{IndexLayer, UnlockOn};
+use sealcrate_packfile::index::{Index, IndexError, IndexLayer, Needs, UnlockOn};
 use sealcrate_packfile::write_head;
 use thiserror::Error;
 
@@ -16,7 +16,7 @@ use crate::config::{self, Lists, PrivateHalf};
 use crate::payload::{self, Sealed};
 use crate::{
     Changes, ConfigError, Difference, DifferenceError, Inode, InodeKind, LayerError, Node, Problem,
-    Rules, SkeletonEntry, SkeletonKind, Tree, TreePath, UnlockedKind, index,
+    Reusable, Rules, SkeletonEntry, SkeletonKind, Tree, TreePath, UnlockedKind, index,
 };
 
 /// The longest list of users or groups that is read, in bytes.
@@ -59,14 +59,21 @@ pub struct Locked {
     pub left_out: Vec<Problem>,
     /// How many bytes are unlocked when it starts.
     pub unlocked_bytes: u64,
+    /// What that takes.
+    pub needs: Needs,
 }
 
 impl Locker<'_> {
-    /// Locks the layers of `image` at the places `private`.
+    /// Locks the layers of `image` at the places `private`. Those that are `reusable` stay as they are.
     ///
     /// # Errors
     /// The image cannot be locked so; those of reading it and of the spool.
-    pub fn lock(&self, image: &Image, private: &BTreeSet<usize>) -> Result<Locked, LockError> {
+    pub fn lock(
+        &self,
+        image: &Image,
+        private: &BTreeSet<usize>,
+        reusable: &Reusable,
+    ) -> Result<Locked, LockError> {
         let config = Config::parse(&image.config)?;
         let init = init_for(&config)?;
         let command = PrivateHalf::of(&config)?;
@@ -87,6 +94,11 @@ impl Locker<'_> {
                 clear.push(layer.clone());
                 continue;
             }
+            let reused = config.diff_ids().get(place).and_then(|diff_id| reusable.get(*diff_id));
+            if let Some(reused) = reused {
+                sealed.push(reused);
+                continue;
+            }
             let meter = self.progress.begin(Stage::Encrypt, &layer.name(), Some(layer.size()));
             let mut reader = MeteredReader::new(open(layer)?, &*meter);
             sealed.push(Sealed::of(&mut reader, self.spool)?);
@@ -95,6 +107,7 @@ impl Locker<'_> {
         let layers = index_layers(&config, private, &sealed)?;
         let index =
             index::encode(self.unlock_on, &command, &image.config, &layers, &difference.unlocked);
+        let needs = Needs::of(&Index::parse(&index)?);
         let unlocked_bytes = difference.unlocked.iter().map(|entry| match entry.kind {
             UnlockedKind::File { len, .. } => len,
             _ => 0,
@@ -113,7 +126,7 @@ impl Locker<'_> {
         let diff_ids: Vec<DiffId> = layers.iter().filter_map(Layer::diff_id).collect();
         let config = config::clear_half(&config, &rules.volumes, &lists, &diff_ids)?;
         let image = Image { manifest: None, config, layers };
-        Ok(Locked { image, left_out: difference.left_out, unlocked_bytes })
+        Ok(Locked { image, left_out: difference.left_out, unlocked_bytes, needs })
     }
 
     /// Encrypts the index, and puts what is known before there is a key before it.
@@ -263,6 +276,9 @@ pub enum LockError {
     /// Its config cannot be used.
     #[error("{0}")]
     ImageConfig(#[from] sealcrate_image::ConfigError),
+    /// The init would refuse what is to be unlocked.
+    #[error("{0}")]
+    Index(#[from] IndexError),
     /// It cannot be read, or what comes of it not be held.
     #[error("{0}")]
     Io(#[from] io::Error),

@@ -27,6 +27,7 @@ const MAX_HEADER: u64 = 64 << 10;
 const RECORD: usize = 512;
 
 /// A private layer, encrypted.
+#[derive(Clone)]
 pub(crate) struct Sealed {
     /// The layer that holds the age file.
     pub(crate) layer: Layer,
@@ -56,8 +57,7 @@ impl Sealed {
         spooled.content.open()?.take(MAX_HEADER).read_to_end(&mut beginning)?;
         let header = Header::parse(&beginning).map_err(io::Error::other)?;
         let header = header_digest(&header);
-        let content = Wrapped::new(&header, Arc::new(spooled.content), spooled.len)?;
-        let layer = content.layer()?;
+        let layer = layer(&header, Arc::new(spooled.content), spooled.len)?;
         let identity = Zeroizing::new(identity.to_string().expose_secret().to_owned());
         Ok(Self { layer, header, identity, tar_len })
     }
@@ -69,6 +69,11 @@ pub(crate) fn compressor<W: Write>(output: W) -> io::Result<zstd::Encoder<'stati
     encoder.window_log(WINDOW_LOG)?;
     encoder.include_checksum(false)?;
     Ok(encoder)
+}
+
+/// Makes the layer that holds an age file.
+pub(crate) fn layer(header: &[u8; 32], age: Arc<dyn Content>, len: u64) -> io::Result<Layer> {
+    Wrapped::new(header, age, len)?.layer()
 }
 
 /// Returns the path of a private layer's age file.

@@ -9,7 +9,7 @@ use age::{Decryptor, x25519};
 use sealcrate_image::archive::HeaderBounds;
 use sealcrate_image::{Config, Content, DiffId, Digest, Image, Layer, MediaType, Spool};
 use sealcrate_pack::{Key, KeyError};
-use sealcrate_packfile::age::{AgeFile, CHUNK, Header, HeaderError};
+use sealcrate_packfile::age::{AgeFile, CHUNK, FileKey, Header, HeaderError};
 use sealcrate_packfile::index::{Index, IndexError, IndexLayer, MAX_INDEX, header_digest};
 use sealcrate_packfile::{Segment, SegmentError};
 use thiserror::Error;
@@ -55,7 +55,7 @@ impl LockedImage {
         self.age().header().bytes()
     }
 
-    fn age(&self) -> AgeFile<'_> {
+    pub(crate) fn age(&self) -> AgeFile<'_> {
         let segment = Segment::parse(&self.segment).expect("it has been parsed");
         AgeFile::parse(segment.age).expect("it has been parsed")
     }
@@ -65,22 +65,14 @@ impl LockedImage {
     /// # Errors
     /// Another key; damage; those of reading and of the spool.
     pub fn unlock(&self, key: &Key, spool: &Spool) -> Result<Image, UnlockError> {
-        let bytes = self.index(key)?;
+        let bytes = self.index(&key.unwrap(self.age().header())?)?;
         let index = Index::parse(&bytes)?;
         let config = Config::parse(index.config)?;
-        let clear =
-            index.layers().filter(|layer| matches!(layer, IndexLayer::Clear { .. })).count();
-        let mut clear_layers = self.image.layers.iter();
-        let mut payload = self.image.layers.iter().skip(clear);
         let mut layers = Vec::new();
-        for layer in index.layers() {
+        for (layer, found) in self.places(&index)? {
             layers.push(match layer {
-                IndexLayer::Clear { diff_id } => {
-                    let found = clear_layers.next().ok_or(UnlockError::LayerCount)?;
-                    found.with_diff_id(DiffId(Digest::from(diff_id)))
-                }
+                IndexLayer::Clear { diff_id } => found.with_diff_id(DiffId(Digest::from(diff_id))),
                 IndexLayer::Private { diff_id, tar_len, header, identity } => {
-                    let found = payload.next().ok_or(UnlockError::LayerCount)?;
                     let content = Opened::find(found, &header, identity, spool)?;
                     let diff_id = DiffId(Digest::from(diff_id));
                     Layer::decrypted(MediaType::DOCKER_LAYER, tar_len, diff_id, Arc::new(content))
@@ -93,11 +85,26 @@ impl LockedImage {
         Ok(Image { manifest: None, config: index.config.to_vec(), layers })
     }
 
+    /// Finds the layers of this image that hold those of the original.
+    pub(crate) fn places<'i>(
+        &self,
+        index: &Index<'i>,
+    ) -> Result<Vec<(IndexLayer<'i>, &Layer)>, UnlockError> {
+        let is_clear = |layer: &IndexLayer<'_>| matches!(layer, IndexLayer::Clear { .. });
+        let clear_count = index.layers().filter(is_clear).count();
+        let (mut clear, mut payload) =
+            (self.image.layers.iter(), self.image.layers.iter().skip(clear_count));
+        let places = index.layers().map(|layer| {
+            let found = if is_clear(&layer) { clear.next() } else { payload.next() };
+            Ok((layer, found.ok_or(UnlockError::LayerCount)?))
+        });
+        places.collect()
+    }
+
     /// Decrypts the index.
-    fn index(&self, key: &Key) -> Result<Zeroizing<Vec<u8>>, UnlockError> {
+    pub(crate) fn index(&self, file_key: &FileKey) -> Result<Zeroizing<Vec<u8>>, UnlockError> {
         let age = self.age();
-        let file_key = key.unwrap(age.header())?;
-        let mut chunks = age.chunks(&file_key);
+        let mut chunks = age.chunks(file_key);
         let (mut packed, mut buffer) = (Zeroizing::new(Vec::new()), Box::new([0; CHUNK]));
         while let Some(chunk) = chunks.next(&mut buffer).map_err(|_| UnlockError::Damaged)? {
             packed.extend(chunk);
@@ -148,14 +155,16 @@ fn find(
 }
 
 /// A private layer, which is decrypted as it is read.
-struct Opened {
-    age: Arc<dyn Content>,
-    identity: Zeroizing<String>,
+pub(crate) struct Opened {
+    /// The age file, and its length in bytes.
+    pub(crate) age: Arc<dyn Content>,
+    pub(crate) len: u64,
+    pub(crate) identity: Zeroizing<String>,
 }
 
 impl Opened {
     /// Finds the age file of a private layer, which has to be the one that the index has seen.
-    fn find(
+    pub(crate) fn find(
         layer: &Layer,
         header: &[u8; 32],
         identity: &str,
@@ -164,17 +173,17 @@ impl Opened {
         let mut found = None;
         find(layer, &payload::path(header), |entry| {
             let spooled = spool.fill(|out| io::copy(entry, out).map(drop))?;
-            found = Some(spooled.content);
+            found = Some((spooled.content, spooled.len));
             Ok(())
         })?;
-        let content = found.ok_or(UnlockError::Damaged)?;
+        let (content, len) = found.ok_or(UnlockError::Damaged)?;
         let mut beginning = Vec::new();
         content.open()?.take(64 << 10).read_to_end(&mut beginning)?;
         if header_digest(&Header::parse(&beginning)?) != *header {
             return Err(UnlockError::Damaged);
         }
         let identity = Zeroizing::new(identity.to_owned());
-        Ok(Self { age: Arc::new(content), identity })
+        Ok(Self { age: Arc::new(content), len, identity })
     }
 }
 

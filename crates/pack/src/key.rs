@@ -2,10 +2,12 @@
 
 use std::fmt;
 
-use sealcrate_packfile::age::{FileKey, Header, UnwrapError};
+use sealcrate_packfile::age::{FileKey, Header, Identity, UnwrapError};
 use sealcrate_packfile::{KeyText, KeyTextError, scrypt};
 use thiserror::Error;
 use zeroize::Zeroizing;
+
+use crate::Recipient;
 
 /// The most memory that a passphrase is tried in: 2 to the power of it, in KiB. What takes more is
 /// tried in this much, and takes longer.
@@ -56,6 +58,19 @@ impl Key {
                 Ok(file_key)
             }
         }
+    }
+
+    /// Returns the identities, each with its recipient; of a passphrase none.
+    pub(crate) fn identities(&self) -> Vec<(Identity, Recipient)> {
+        if self.is_passphrase() {
+            return Vec::new();
+        }
+        let lines = str::from_utf8(&self.0).unwrap_or_default().lines();
+        let parsed = lines.filter_map(|line| {
+            let recipient = line.parse::<age::x25519::Identity>().ok()?.to_public();
+            Some((Identity::parse(line).ok()?, Recipient::of(recipient)))
+        });
+        parsed.collect()
     }
 
     fn text(&self) -> KeyText<'_> {

@@ -30,8 +30,8 @@ pub use packed::{OpenError, Packed, PackedError};
 pub use privileges::Privilege;
 pub use program::{Program, ProgramError};
 pub use protection::{
-    DEFAULT_WORK_FACTOR, MAX_WORK_FACTOR, MIN_WORK_FACTOR, Protection, ProtectionError, Recipient,
-    RecipientError,
+    CoverError, DEFAULT_WORK_FACTOR, MAX_WORK_FACTOR, MIN_WORK_FACTOR, Protection, ProtectionError,
+    Recipient, RecipientError,
 };
 pub use sealcrate_packfile::challenge::ChallengeError;
 pub use sealcrate_packfile::response::ResponseError;

@@ -6,8 +6,12 @@ use std::str::FromStr;
 
 use age::secrecy::SecretString;
 use age::{Encryptor, scrypt, x25519};
+use sealcrate_packfile::age::{FileKey, Header};
 use sealcrate_packfile::{KeyText, KeyTextError};
 use thiserror::Error;
+use zeroize::Zeroizing;
+
+use crate::{Key, KeyError};
 
 /// The smallest work factor. scrypt's N is 2 to the power of it, and to try a passphrase takes N KiB.
 pub const MIN_WORK_FACTOR: u8 = 14;
@@ -23,7 +27,7 @@ const MAX_RECIPIENTS: usize = 256;
 pub struct Protection(Inner);
 
 enum Inner {
-    Passphrase(scrypt::Recipient),
+    Passphrase { recipient: scrypt::Recipient, key: Key },
     Recipients(Vec<Recipient>),
 }
 
@@ -48,7 +52,8 @@ impl Protection {
         let text = str::from_utf8(bytes).map_err(|_| ProtectionError::NotText)?;
         let mut recipient = scrypt::Recipient::new(SecretString::from(text));
         recipient.set_work_factor(work_factor);
-        Ok(Self(Inner::Passphrase(recipient)))
+        let key = Key::parse(Zeroizing::new(bytes.to_vec())).map_err(ProtectionError::Text)?;
+        Ok(Self(Inner::Passphrase { recipient, key }))
     }
 
     /// Protects so that each of these recipients can open the program.
@@ -69,7 +74,7 @@ impl Protection {
     /// The library's.
     pub fn encryptor(&self) -> Result<Encryptor, age::EncryptError> {
         match &self.0 {
-            Inner::Passphrase(recipient) => {
+            Inner::Passphrase { recipient, .. } => {
                 Encryptor::with_recipients(iter::once(recipient as &dyn age::Recipient))
             }
             Inner::Recipients(recipients) => Encryptor::with_recipients(
@@ -77,12 +82,53 @@ impl Protection {
             ),
         }
     }
+
+    /// Tells whether a passphrase opens what is protected so, or else identities.
+    pub fn is_passphrase(&self) -> bool {
+        matches!(self.0, Inner::Passphrase { .. })
+    }
+
+    /// Unwraps the file key of a header that nobody can open but those who can open what is protected so.
+    ///
+    /// A passphrase has to be the same one. A stanza of a recipient does not tell whose it is to
+    /// anybody but its owner: each has to be for one of `identities` whose recipient is among those
+    /// here. The stanzas that writers put among others so that readers stay used to unknown ones
+    /// (c2sp.org/age, "Recipient stanza") are passed over.
+    ///
+    /// # Errors
+    /// Somebody else can open it, or may be able to; it is another passphrase; it was changed.
+    pub fn unwrap_covered(
+        &self,
+        header: &Header<'_>,
+        identities: Option<&Key>,
+    ) -> Result<FileKey, CoverError> {
+        let recipients = match (&self.0, header.passphrase()) {
+            (Inner::Passphrase { key, .. }, Some(_)) => return Ok(key.unwrap(header)?),
+            (Inner::Recipients(recipients), None) => recipients,
+            _ => return Err(CoverError::OtherKind),
+        };
+        let mut ours = identities.map(Key::identities).unwrap_or_default();
+        ours.retain(|(_, recipient)| recipients.contains(recipient));
+        let mut found = None;
+        for stanza in header.stanzas() {
+            if stanza.arguments().next().is_some_and(|kind| kind.ends_with(b"-grease")) {
+                continue;
+            }
+            let mut opened = ours
+                .iter()
+                .filter_map(|(identity, _)| identity.unwrap_stanza(&stanza).ok().flatten());
+            found = Some(opened.next().ok_or(CoverError::Others)?);
+        }
+        let file_key = found.ok_or(CoverError::Others)?;
+        header.check(&file_key).map_err(KeyError::Header)?;
+        Ok(file_key)
+    }
 }
 
 impl fmt::Debug for Protection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self.0 {
-            Inner::Passphrase(_) => "Protection::Passphrase(..)",
+            Inner::Passphrase { .. } => "Protection::Passphrase(..)",
             Inner::Recipients(_) => "Protection::Recipients(..)",
         })
     }
@@ -107,6 +153,24 @@ pub enum ProtectionError {
     /// Their stanzas would make too long a header.
     #[error("there are more than {MAX_RECIPIENTS} recipients")]
     TooManyRecipients,
+}
+
+/// Why nothing of what a header protects may be used again.
+#[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum CoverError {
+    /// The key does not open it.
+    #[error("{0}")]
+    Key(#[from] KeyError),
+    /// One is for a passphrase, the other for recipients.
+    #[error("a passphrase opens the one, and identities the other")]
+    OtherKind,
+    /// A recipient is not known to be among the new ones.
+    #[error(
+        "it may have recipients that the new image does not have: all of them have to be named again, and \
+         their identities to be given"
+    )]
+    Others,
 }
 
 /// Somebody who can open a packed program: the public side of an age X25519 identity.
@@ -217,6 +281,88 @@ mod tests {
         assert_eq!(of(0), Err(ProtectionError::NoRecipient));
         assert_eq!(of(MAX_RECIPIENTS), Ok(()));
         assert_eq!(of(MAX_RECIPIENTS + 1), Err(ProtectionError::TooManyRecipients));
+    }
+
+    fn key(texts: &[&str]) -> Key {
+        Key::parse(Zeroizing::new(texts.join("\n").into_bytes())).unwrap()
+    }
+
+    /// Writes the header of something that is protected so.
+    fn header(protection: &Protection) -> Vec<u8> {
+        let mut file = Vec::new();
+        protection.encryptor().unwrap().wrap_output(&mut file).unwrap().finish().unwrap();
+        file
+    }
+
+    /// Tells whether something for `old` can be opened, so that nobody but `new` could have.
+    fn covers(
+        new: &Protection,
+        old: &Protection,
+        identities: Option<&Key>,
+    ) -> Result<(), CoverError> {
+        let file = header(old);
+        new.unwrap_covered(&Header::parse(&file).unwrap(), identities).map(drop)
+    }
+
+    #[test]
+    fn recipients_are_covered_when_each_of_them_is_known_and_named_again() {
+        let [a, b] = [NewIdentity::generate(), NewIdentity::generate()];
+        let to = |whom: &[&NewIdentity]| {
+            let recipients = whom.iter().map(|identity| identity.recipient.clone());
+            Protection::recipients(recipients.collect()).unwrap()
+        };
+        let both = key(&["# ours", &a.secret, "", &b.secret]);
+        let (only_a, only_b) = (key(&[&a.secret]), key(&[&b.secret]));
+        assert_eq!(covers(&to(&[&a]), &to(&[&a]), Some(&only_a)), Ok(()));
+        assert_eq!(covers(&to(&[&b, &a]), &to(&[&a]), Some(&only_a)), Ok(()));
+        assert_eq!(covers(&to(&[&a, &b]), &to(&[&a, &b]), Some(&both)), Ok(()));
+        // Whom the other stanza is for, is not known.
+        assert_eq!(covers(&to(&[&a, &b]), &to(&[&a, &b]), Some(&only_a)), Err(CoverError::Others));
+        // It is known, and one of them was removed.
+        assert_eq!(covers(&to(&[&a]), &to(&[&a, &b]), Some(&both)), Err(CoverError::Others));
+        assert_eq!(covers(&to(&[&b]), &to(&[&a]), Some(&both)), Err(CoverError::Others));
+        for identities in [None, Some(&only_b)] {
+            assert_eq!(covers(&to(&[&a]), &to(&[&a]), identities), Err(CoverError::Others));
+        }
+    }
+
+    #[test]
+    fn stanza_of_a_kind_that_is_not_known_is_somebody_else() {
+        let a = NewIdentity::generate();
+        let protection = Protection::recipients(vec![a.recipient.clone()]).unwrap();
+        let file = header(&protection);
+        let text = String::from_utf8_lossy(&file);
+        let at = text.find("\n--- ").unwrap() + 1;
+        let mut with_other = file[..at].to_vec();
+        with_other.extend(b"-> ssh-ed25519 AAAA AAAA\nAAAA\n");
+        with_other.extend(&file[at..]);
+        let key = key(&[&a.secret]);
+        let cover = |file: &[u8]| {
+            protection.unwrap_covered(&Header::parse(file).unwrap(), Some(&key)).map(drop)
+        };
+        assert_eq!(cover(&with_other), Err(CoverError::Others));
+        // Nor is a header taken that was changed in another way.
+        let mut changed = file[..at].to_vec();
+        changed.extend(b"-> x-grease\n\n");
+        changed.extend(&file[at..]);
+        assert!(matches!(cover(&changed), Err(CoverError::Key(KeyError::Header(_)))));
+    }
+
+    #[test]
+    fn passphrase_covers_itself_alone() {
+        let under = |text: &str| Protection::passphrase(text.as_bytes(), MIN_WORK_FACTOR).unwrap();
+        let a = NewIdentity::generate();
+        let recipient = Protection::recipients(vec![a.recipient.clone()]).unwrap();
+        assert_eq!(covers(&under("one"), &under("one"), None), Ok(()));
+        let wrong = Err(CoverError::Key(KeyError::Wrong));
+        assert_eq!(covers(&under("two"), &under("one"), None), wrong);
+        let identity = key(&[&a.secret]);
+        assert_eq!(covers(&under("one"), &recipient, Some(&identity)), Err(CoverError::OtherKind));
+        assert_eq!(covers(&recipient, &under("one"), Some(&identity)), Err(CoverError::OtherKind));
+        assert_eq!(
+            covers(&recipient, &under("one"), Some(&key(&["one"]))),
+            Err(CoverError::OtherKind)
+        );
     }
 
     #[test]

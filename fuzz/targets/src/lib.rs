@@ -18,6 +18,7 @@ mod key_data;
 mod key_text;
 mod label;
 mod layout;
+mod locked_index;
 mod manifest;
 mod names;
 mod parts;
@@ -39,7 +40,7 @@ pub struct Target {
 }
 
 /// All targets, by name.
-pub const TARGETS: [Target; 20] = [
+pub const TARGETS: [Target; 21] = [
     Target { name: "age_file", run: age_file::run },
     Target { name: "age_item", run: age_item::run },
     Target { name: "annotations", run: annotations::run },
@@ -52,6 +53,7 @@ pub const TARGETS: [Target; 20] = [
     Target { name: "key_text", run: key_text::run },
     Target { name: "label", run: label::run },
     Target { name: "layout", run: layout::run },
+    Target { name: "locked_index", run: locked_index::run },
     Target { name: "manifest", run: manifest::run },
     Target { name: "names", run: names::run },
     Target { name: "payload", run: payload::run },

@@ -1,5 +1,7 @@
 //! Indexes: every platform's image is encrypted, opened and rewrapped, and what is not touched stays.
 
+use std::io::Read;
+
 use sealcrate_tests::Registry;
 use serde_json::{Value, json};
 
@@ -121,4 +123,80 @@ fn recipients_change_in_every_encrypted_child_and_the_others_stay() {
     machine.fail(4, &copy).says("not encrypted");
     machine.succeed(&[&copy[..], &["--allow-unencrypted"]].concat());
     drop(layout);
+}
+
+/// Reads the machine that the init of a locked image is for. elf(5), `e_machine`.
+fn init_machine(registry: &Registry, image: &Value) -> u16 {
+    let top = registry.blob(digest(layers(image).last().unwrap())).unwrap();
+    let mut tar = tar::Archive::new(flate2::read::MultiGzDecoder::new(top.as_slice()));
+    let mut entries = tar.entries().unwrap().map(Result::unwrap);
+    let is_init = |entry: &tar::Entry<'_, _>| entry.path_bytes().as_ref() == b".sealcrate/init";
+    let mut head = [0; 20];
+    entries.find(is_init).unwrap().read_exact(&mut head).unwrap();
+    u16::from_le_bytes([head[18], head[19]])
+}
+
+#[test]
+fn every_platform_is_locked_and_comes_back() {
+    const AMD64: u16 = 62;
+    const ARM64: u16 = 183;
+    let machine = machine();
+    let layout = Layout::create(machine.path("several"));
+    let amd64 = layout.add_image("linux/amd64", &["public", "amd64"], Value::Null);
+    let arm64 = layout.add_image("linux/arm64", &["public", "arm64"], Value::Null);
+    let mut about = layout.add_image("unknown/unknown", &["statement"], Value::Null);
+    about["annotations"] = json!({
+        "vnd.docker.reference.type": "attestation-manifest",
+        "vnd.docker.reference.digest": amd64["digest"],
+    });
+    layout.name(&layout.add_index(&[amd64, arm64, about]));
+    let plain = layout.json(&layout.root());
+
+    let registry = Registry::plain();
+    let recipient = keygen(&machine, "mine");
+    let to = format!("docker://{}/app:1", registry.host());
+    let lock = ["lock", "--from=oci:several", "--to", &to, "--encrypt-layer=1", "-r", &recipient];
+    let done = machine.succeed(&lock);
+    let named = format!("{}/app:1@{}", registry.host(), registry.tag_digest("app", "1").unwrap());
+    assert_eq!(done.stdout.trim_end(), named);
+    assert_eq!(done.lines("note: attestations are left out").len(), 1, "{}", done.said());
+    let index = manifest(&registry, "app", "1");
+    assert_eq!(index["mediaType"], OCI_INDEX);
+    assert_eq!(children(&index).len(), 2);
+    for ((child, original), elf) in
+        children(&index).iter().zip(children(&plain)).zip([AMD64, ARM64])
+    {
+        assert_eq!(child["platform"], original["platform"]);
+        let (image, original) = (json_in(&registry, child), layout.json(original));
+        assert_eq!(digest(&layers(&image)[0]), digest(&layers(&original)[0]), "it is clear");
+        let config = json_in(&registry, &image["config"]);
+        assert_eq!(config["config"]["Entrypoint"], json!(["/.sealcrate/init"]));
+        assert_eq!(init_machine(&registry, &image), elf);
+    }
+
+    machine.succeed(&["unlock", "--from", &to, "--to=oci:back", "-i=mine"]);
+    let back = Layout::open(machine.path("back"));
+    let opened = back.json(&back.root());
+    assert_eq!(children(&opened).len(), 2);
+    for (child, original) in children(&opened).iter().zip(children(&plain)) {
+        let (image, original) = (back.json(child), layout.json(original));
+        assert_eq!(digest(&image["config"]), digest(&original["config"]));
+    }
+
+    // One of them, by its platform, is one image.
+    let one = ["--platform=linux/arm64"];
+    machine.succeed(&[&["unlock", "--from", &to, "--to=oci:one", "-i=mine"], &one[..]].concat());
+    let opened = Layout::open(machine.path("one"));
+    let original = layout.json(&children(&plain)[1]);
+    assert_eq!(digest(&opened.json(&opened.root())["config"]), digest(&original["config"]));
+    machine.succeed(&[&lock[..], &one].concat());
+    assert_eq!(init_machine(&registry, &manifest(&registry, "app", "1")), ARM64);
+
+    // What cannot be locked is told by its platform, and nothing gets the name.
+    let other = layout.add_image("linux/s390x", &["public", "s390x"], Value::Null);
+    let both = [children(&plain)[0].clone(), other];
+    layout.name(&layout.add_index(&both));
+    let before = registry.tag_digest("app", "1");
+    machine.fail(1, &lock).says("linux/s390x: cannot lock oci:several: this sealcrate has no init");
+    assert_eq!(registry.tag_digest("app", "1"), before);
 }

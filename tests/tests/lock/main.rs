@@ -5,13 +5,17 @@
 mod applications;
 mod back;
 mod base;
+mod confined;
 mod container;
+mod deployment;
 mod fixture;
+mod foreign;
 mod kubernetes;
 mod languages;
 mod places;
 mod podman;
 mod refused;
+mod reuse;
 mod secrecy;
 mod servers;
 mod terminal;

@@ -18,6 +18,7 @@ mod ciphers;
 mod files;
 pub(crate) mod images;
 mod layout;
+mod locked;
 mod machine;
 mod measure;
 mod memory;
@@ -31,6 +32,8 @@ mod spread;
 pub(crate) enum Subject {
     /// Pushes and pulls, beside skopeo, docker and crypto-cli
     Images,
+    /// Locked images: sizes, and the time to start
+    Locked,
     /// Packed programs: sizes, and the time to start
     Programs,
     /// Ciphers, beside openssl
@@ -86,6 +89,9 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let wanted = |subject| arguments.subject.is_none_or(|only| only == subject);
     if wanted(Subject::Programs) {
         programs::measure(&binary, &kept, rounds, &interrupts)?;
+    }
+    if wanted(Subject::Locked) {
+        locked::measure(&binary, extent, rounds, &interrupts)?;
     }
     if wanted(Subject::Ciphers) {
         ciphers::measure(target, extent, &interrupts)?;

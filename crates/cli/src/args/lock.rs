@@ -2,12 +2,12 @@
 
 use std::path::PathBuf;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 use sealcrate_image::{Location, Platform, Reference};
 
 use super::common::{location, platform};
 use super::push::Output;
-use super::{CompressionArgs, OpenerArgs, PassphraseArgs, RegistryArgs, SelectionArgs};
+use super::{CompressionArgs, ImageName, OpenerArgs, PassphraseArgs, RegistryArgs, SelectionArgs};
 
 #[derive(Debug, Args)]
 pub(crate) struct LockArgs {
@@ -26,9 +26,19 @@ pub(crate) struct LockArgs {
     /// Of several platforms, take this one: OS/ARCH[/VARIANT]
     #[arg(long, value_name = "PLATFORM", value_parser = platform)]
     pub(crate) platform: Option<Platform>,
+    /// Use unchanged private layers of this locked image again: a location, or a name in the place where
+    /// the new one goes; for recipients by digest (repeatable)
+    #[arg(long, value_name = "IMAGE")]
+    pub(crate) cache_from: Vec<ImageName>,
+    /// Open what --cache-from names with the identities in this file ("-" is standard input)
+    #[arg(short, long, value_name = "FILE", requires = "cache_from")]
+    pub(crate) identity: Option<PathBuf>,
     /// Lock without device nodes, set-ID bits and file capabilities
     #[arg(long)]
     pub(crate) force: bool,
+    /// Print what starts the locked image, instead of its name
+    #[arg(long, value_enum, value_name = "FORM", conflicts_with = "output")]
+    pub(crate) print: Option<DeploymentForm>,
     /// How the result is printed
     #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
     pub(crate) output: Output,
@@ -44,6 +54,17 @@ pub(crate) struct LockArgs {
     pub(crate) compression: CompressionArgs,
     #[command(flatten)]
     pub(crate) registry: RegistryArgs,
+}
+
+/// What a locked image is started by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum DeploymentForm {
+    /// A command line of Docker
+    Run,
+    /// A file of Compose
+    Compose,
+    /// A pod and its volumes
+    Kubernetes,
 }
 
 /// Which paths of an image stay where they are.

@@ -33,7 +33,7 @@ pub(crate) use decoder::DecoderArgs;
 pub(crate) use identity::{IdentityArgs, KeyFile, PasswordSource};
 pub(crate) use inspect::InspectArgs;
 pub(crate) use keygen::KeygenArgs;
-pub(crate) use lock::{LockArgs, UnlockArgs};
+pub(crate) use lock::{DeploymentForm, LockArgs, UnlockArgs};
 pub(crate) use pack::{OpenerArgs, PackArgs, StartArgs};
 pub(crate) use pull::{PullArgs, ReadingArgs};
 pub(crate) use push::{EncryptionArgs, Output, Protection, PushArgs};

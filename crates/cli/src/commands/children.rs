@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use anyhow::Result;
 use sealcrate_image::{
-    ATTESTED, Artifact, Descriptor, Digest, Family, Image, Index, LayerForm, Prefetch, RawManifest,
-    Sink, Source,
+    ATTESTED, Artifact, Descriptor, Digest, Family, Image, Index, LayerForm, Location, Platform,
+    Prefetch, RawManifest, Sink, Source,
 };
 
 use crate::failure::Usage;
@@ -20,6 +20,31 @@ pub(super) enum Attestations {
     Keep,
     /// They are left out, since they tell of a build that is private now.
     Drop,
+}
+
+/// Returns the index that is to be changed as a whole, where no platform is chosen and the destination
+/// can hold an index; one with a single image is taken for that image.
+pub(super) fn whole<'a>(
+    artifact: &'a Artifact,
+    platform: Option<&Platform>,
+    to: &Location,
+) -> Option<&'a Index> {
+    match (artifact, platform) {
+        (Artifact::Index { index, .. }, None)
+            if holds_indexes(to) && index.images().nth(1).is_some() =>
+        {
+            Some(index)
+        }
+        _ => None,
+    }
+}
+
+/// Tells whether an index can be written to a location.
+pub(super) fn holds_indexes(location: &Location) -> bool {
+    matches!(
+        location,
+        Location::Registry(_) | Location::OciLayout { .. } | Location::OciArchive { .. }
+    )
 }
 
 /// Puts every image of `index` into `sink` as `change` makes it, which puts its layers, and returns an

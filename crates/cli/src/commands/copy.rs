@@ -40,7 +40,7 @@ pub(crate) fn run(args: &CopyArgs, session: &Session) -> Result<()> {
     let terms = Terms::new(args.reading.unencrypted(), &args.keys);
     let artifact = Artifact::read(&source)?;
     if let (Artifact::Index { raw, index }, None) = (&artifact, &args.reading.platform)
-        && holds_indexes(to)
+        && children::holds_indexes(to)
         && (index.images().nth(1).is_some() || (encryption.is_none() && !keys.is_any()))
     {
         let written = match (encryption, keys.is_any()) {
@@ -209,13 +209,6 @@ fn decrypt_index(
     };
     let index = children::put(session, source, index, &*sink, Attestations::Keep, decrypt)?;
     Ok(session.interrupt.hold(|| sink.commit_index(&index.to_raw()))?)
-}
-
-fn holds_indexes(location: &Location) -> bool {
-    matches!(
-        location,
-        Location::Registry(_) | Location::OciLayout { .. } | Location::OciArchive { .. }
-    )
 }
 
 /// Copies an index and everything that it names, byte for byte.

@@ -1,15 +1,25 @@
 //! `lock`: from an image to one that opens itself when it starts.
 
+mod cache;
+mod deployment;
+
 use std::os::unix::ffi::OsStrExt;
+use std::sync::Arc;
 
 use anyhow::{Context, Result};
 use sealcrate_crypt::select::choose;
-use sealcrate_image::{Artifact, EngineName, Image, Location, Prefetch, Reference};
-use sealcrate_lock::{Locker, Privileges, Rules, Start, TreePath, UnlockOn};
+use sealcrate_image::{
+    Artifact, Config, Descriptor, Digest, EngineName, Image, Index, Location, Platform, Prefetch,
+    Reference, Source,
+};
+use sealcrate_lock::{Locked, Locker, Privileges, Rules, Start, TreePath, UnlockOn};
 use serde_json::json;
 
+use self::cache::Cache;
+use self::deployment::{Deployment, LockedFor};
+use super::children::{self, Attestations};
 use super::pack::{self, Asking};
-use super::{digested, name_beside, print};
+use super::{digested, name_beside, print, print_index, print_line};
 use crate::args::{LockArgs, Output};
 use crate::failure::Usage;
 use crate::session::Session;
@@ -25,6 +35,7 @@ pub(crate) fn run(args: &LockArgs, session: &Session) -> Result<()> {
     let variable = &args.start.variable;
     let key_file = pack::start_key_file(variable, args.start.start_key_file.as_deref());
     let key_file = key_file.as_os_str().as_bytes();
+    let deployment = args.print.map(|form| Deployment::new(form, key_file, &to)).transpose()?;
     let protection = pack::protection(&args.openers, Asking::LastOfAll, &session.keys)?;
     let locker = Locker {
         start: Start { variable, key_file, banner: &banner },
@@ -35,16 +46,79 @@ pub(crate) fn run(args: &LockArgs, session: &Session) -> Result<()> {
         spool: session.places.spool(),
         progress: &**session.places.progress(),
     };
+    let cache = Cache::new(args, &to, &protection, session)?;
     let source = session.source(&from, &to)?;
-    let image = Artifact::read(&source)?.into_image(&source, args.platform.as_ref())?;
-    let selection = session.selection(&args.selection, |base| name_beside(base, &from))?;
-    let private = choose(&image, &selection)?;
-    let locked = locker.lock(&image, &private).with_context(|| format!("cannot lock {from}"))?;
-    for problem in &locked.left_out {
-        talk::warn(format!("{problem}: it is left out"));
+    let locking = Locking { args, session, locker, cache, from: &from };
+    let artifact = Artifact::read(&source)?;
+    if let Some(index) = children::whole(&artifact, args.platform.as_ref(), &to) {
+        let (written, locked) = locking.index(&source, index, &to)?;
+        return match deployment {
+            Some(deployment) => print_line(&deployment.text(&to, written.digest, &locked)),
+            None => print_index(args.output, &to, &written),
+        };
     }
+    let image = artifact.into_image(&source, args.platform.as_ref())?;
+    let locked = locking.lock(&image)?;
+    let locked_for = LockedFor::of(&locked.image, &locked.needs)?;
     let written = write(session, &locked.image, &to)?;
-    print_started(args.output, &to, &written, locked.unlocked_bytes)
+    match deployment {
+        Some(deployment) => print_line(&deployment.text(&to, written.digest, &locked_for)),
+        None => print_started(args.output, &to, &written, locked.unlocked_bytes),
+    }
+}
+
+/// Locks images, as the command line says.
+struct Locking<'a> {
+    args: &'a LockArgs,
+    session: &'a Session,
+    locker: Locker<'a>,
+    cache: Cache<'a>,
+    from: &'a Location,
+}
+
+impl Locking<'_> {
+    /// Locks an image, and tells what was left out.
+    fn lock(&self, image: &Image) -> Result<Locked> {
+        let selection =
+            self.session.selection(&self.args.selection, |base| name_beside(base, self.from))?;
+        let private = choose(image, &selection)?;
+        let reusable = self.cache.reusable(image, &private)?;
+        let locked = self
+            .locker
+            .lock(image, &private, &reusable)
+            .with_context(|| format!("cannot lock {}", self.from))?;
+        for problem in &locked.left_out {
+            talk::warn(format!("{problem}: it is left out"));
+        }
+        Ok(locked)
+    }
+
+    /// Locks every image of an index into `to`.
+    fn index(
+        &self,
+        source: &Arc<dyn Source>,
+        index: &Index,
+        to: &Location,
+    ) -> Result<(Descriptor, LockedFor)> {
+        if self.args.selection.base.is_some() {
+            let text = "--base names the image of one platform: choose it with --platform";
+            return Err(Usage(text.to_owned()).into());
+        }
+        let session = self.session;
+        let sink = session.places.sink(to)?;
+        let mut all: Option<LockedFor> = None;
+        let lock = |image: Image| {
+            let platform = Config::parse(&image.config)?.platform();
+            let of_platform = || platform.as_ref().map_or_else(String::new, Platform::to_string);
+            let locked = self.lock(&image).with_context(of_platform)?;
+            let one = LockedFor::of(&locked.image, &locked.needs)?;
+            all = Some(all.map_or(one, |all| all.or(one)));
+            session.put_plain(&locked.image, Prefetch::default(), &*sink)
+        };
+        let index = children::put(session, source, index, &*sink, Attestations::Drop, lock)?;
+        let written = session.interrupt.hold(|| sink.commit_index(&index.to_raw()))?;
+        Ok((written, all.context("the index has no image")?))
+    }
 }
 
 /// Takes a name for one in the engine, where no location is given.
@@ -56,9 +130,10 @@ pub(super) fn place(name: Option<&Reference>, location: Option<&Location>) -> Lo
     }
 }
 
-/// What was written: how it is started, and its config.
+/// What was written: how it is started, by which digest, and its config.
 pub(super) struct Written {
     pub(super) name: String,
+    pub(super) digest: Digest,
     pub(super) image: Image,
 }
 
@@ -67,12 +142,15 @@ pub(super) fn write(session: &Session, image: &Image, to: &Location) -> Result<W
     let sink = session.places.sink(to)?;
     let image = session.put_plain(image, Prefetch::default(), &*sink)?;
     let descriptor = session.commit(&image, &*sink)?;
+    let digest = match to {
+        Location::DockerDaemon(_) => image.id(),
+        _ => descriptor.digest,
+    };
     let name = match to {
         Location::Registry(reference) => digested(reference, &descriptor),
-        Location::DockerDaemon(_) => image.id().to_string(),
-        _ => descriptor.digest.to_string(),
+        _ => digest.to_string(),
     };
-    Ok(Written { name, image })
+    Ok(Written { name, digest, image })
 }
 
 fn print_started(

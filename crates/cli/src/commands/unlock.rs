@@ -1,13 +1,14 @@
 //! `unlock`: from a locked image back to the original.
 
 use anyhow::{Context, Result};
-use sealcrate_image::{Artifact, Location};
+use sealcrate_image::{Artifact, Image, Location, Prefetch};
 use sealcrate_lock::LockedImage;
 use sealcrate_pack::Key;
 use serde_json::json;
 
+use super::children::{self, Attestations};
 use super::lock::{place, write};
-use super::print;
+use super::{print, print_index};
 use crate::args::UnlockArgs;
 use crate::failure::{MissingIdentity, Usage};
 use crate::keys;
@@ -28,14 +29,42 @@ pub(crate) fn run(args: &UnlockArgs, session: &Session) -> Result<()> {
         return Err(Usage(text.to_owned()).into());
     }
     let source = session.source(&from, &to)?;
-    let image = Artifact::read(&source)?.into_image(&source, args.platform.as_ref())?;
-    let cannot_unlock = || format!("cannot unlock {from}");
-    let locked = LockedImage::read(image).with_context(cannot_unlock)?;
-    let key = key(args, &locked, session)?;
-    let image = locked.unlock(&key, session.places.spool()).with_context(cannot_unlock)?;
+    let artifact = Artifact::read(&source)?;
+    let mut unlocking = Unlocking { args, session, from: &from, key: None };
+    if let Some(index) = children::whole(&artifact, args.platform.as_ref(), &to) {
+        let sink = session.places.sink(&to)?;
+        let unlock =
+            |image| session.put_plain(&unlocking.unlock(image)?, Prefetch::default(), &*sink);
+        let index = children::put(session, &source, index, &*sink, Attestations::Keep, unlock)?;
+        let written = session.interrupt.hold(|| sink.commit_index(&index.to_raw()))?;
+        return print_index(args.output, &to, &written);
+    }
+    let image = artifact.into_image(&source, args.platform.as_ref())?;
+    let image = unlocking.unlock(image)?;
     let written = write(session, &image, &to)?;
     let object = json!({ "reference": to.to_string(), "config": written.image.id() });
     print(args.output, &to.to_string(), &object)
+}
+
+/// Unlocks images, as the command line says.
+struct Unlocking<'a> {
+    args: &'a UnlockArgs,
+    session: &'a Session,
+    from: &'a Location,
+    /// What the user was asked for once.
+    key: Option<Key>,
+}
+
+impl Unlocking<'_> {
+    fn unlock(&mut self, image: Image) -> Result<Image> {
+        let cannot_unlock = || format!("cannot unlock {}", self.from);
+        let locked = LockedImage::read(image).with_context(cannot_unlock)?;
+        let key = match &self.key {
+            Some(key) => key,
+            None => self.key.insert(key(self.args, &locked, self.session)?),
+        };
+        locked.unlock(key, self.session.places.spool()).with_context(cannot_unlock)
+    }
 }
 
 /// Returns the key that the user has for a locked image.

@@ -6,7 +6,7 @@ use thiserror::Error;
 use zeroize::Zeroizing;
 
 use crate::age::keys::{Label, derive, open_file_key};
-use crate::age::stanza::{Wrapped, X25519};
+use crate::age::stanza::{Stanza, Wrapped, X25519};
 use crate::age::{FileKey, Header, UnwrapError};
 use crate::agreement::Secret;
 
@@ -51,19 +51,30 @@ impl Identity {
     /// # Errors
     /// No stanza is for this identity, or the header was changed.
     pub fn unwrap(&self, header: &Header<'_>) -> Result<FileKey, UnwrapError> {
-        let public = self.public();
         for stanza in header.stanzas() {
-            let Ok(Wrapped::X25519(X25519 { share, wrapped })) = stanza.wrapped() else { continue };
-            let shared = self.0.shared_with(&share).ok_or(UnwrapError::Share)?;
-            let mut salt = [0; 64];
-            salt[..32].copy_from_slice(&share);
-            salt[32..].copy_from_slice(&public);
-            let key = derive(&*shared, &salt, Label::X25519);
-            if let Some(file_key) = open_file_key(&key, &wrapped) {
+            if let Some(file_key) = self.unwrap_stanza(&stanza)? {
                 header.check(&file_key)?;
                 return Ok(file_key);
             }
         }
         Err(UnwrapError::NoMatch)
+    }
+
+    /// Unwraps the file key of a stanza, if it is for this identity.
+    ///
+    /// The file key has not been [checked][Header::check] against the header.
+    ///
+    /// # Errors
+    /// [`UnwrapError::Share`]: its share is a point of low order.
+    pub fn unwrap_stanza(&self, stanza: &Stanza<'_>) -> Result<Option<FileKey>, UnwrapError> {
+        let Ok(Wrapped::X25519(X25519 { share, wrapped })) = stanza.wrapped() else {
+            return Ok(None);
+        };
+        let shared = self.0.shared_with(&share).ok_or(UnwrapError::Share)?;
+        let mut salt = [0; 64];
+        salt[..32].copy_from_slice(&share);
+        salt[32..].copy_from_slice(&self.public());
+        let key = derive(&*shared, &salt, Label::X25519);
+        Ok(open_file_key(&key, &wrapped))
     }
 }

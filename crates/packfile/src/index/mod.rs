@@ -7,6 +7,7 @@
 mod command;
 mod entry;
 mod layer;
+mod needs;
 mod reader;
 
 use thiserror::Error;
@@ -14,6 +15,7 @@ use thiserror::Error;
 pub use command::{Command, List};
 pub use entry::{Attributes, Entry, EntryKind, Properties};
 pub use layer::{IndexLayer, header_digest, payload_name};
+pub use needs::Needs;
 
 use self::entry::Order;
 use self::reader::Reader;
@@ -251,6 +253,20 @@ mod tests {
         for len in 0..bytes.len() {
             assert!(Index::parse(&bytes[..len]).is_err(), "{len}");
         }
+    }
+
+    #[test]
+    fn needs_are_counted_in_pages_and_programs_are_seen() {
+        let needs = |entries: &[Entry<'_>]| Needs::of(&Index::parse(&encoded(entries)).unwrap());
+        let plain =
+            |path, kind| Entry { properties: Properties { mode: 0o644, ..PROPERTIES }, path, kind };
+        let of = needs(&[plain(b"a", file(1, 0, 1)), plain(b"b", file(1, 1, 4097))]);
+        assert_eq!(of, Needs { bytes: 5 * 4096, files: 4, has_programs: false });
+        assert_eq!((of.mib(), of.advised_mib()), (1, 2));
+        assert!(needs(&[plain(b"lib/a.so.1", file(1, 0, 1))]).has_programs);
+        assert!(needs(&[entry(b"a", file(1, 0, 1))]).has_programs);
+        // It cannot be, and is no reason to think that it is little.
+        assert_eq!(needs(&[plain(b"a", file(1, 0, u64::MAX))]).bytes, u64::MAX);
     }
 
     #[test]

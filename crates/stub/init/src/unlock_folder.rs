@@ -1,7 +1,7 @@
 //! The folder that private files are unlocked in: it has to be memory, and nothing may be mounted in
 //! it.
 
-use sealcrate_packfile::index::{EntryKind, Index, UnlockOn};
+use sealcrate_packfile::index::{Index, Needs, UnlockOn};
 use sealcrate_stub_start::system::{self, Errno, File, Folder};
 use sealcrate_stub_start::{self as start, Pages};
 
@@ -19,12 +19,6 @@ const NAME: &[u8] = b"sealcrate";
 const TMPFS: u32 = 0x0102_1994;
 const RAMFS: u32 = 0x8584_58f6;
 
-/// What a file takes at least, in bytes.
-const PAGE: u64 = 4096;
-
-/// From this length on, in bytes, a tmpfs gives a symbolic link a page. Linux, `mm/shmem.c`.
-const LONG_LINK: usize = 127;
-
 /// The longest list of mounts that is read, in bytes.
 const MAX_MOUNTS: usize = 4 << 20;
 
@@ -39,13 +33,13 @@ impl UnlockFolder {
     /// Opens the folder, or makes it, and checks that all of the index can be unlocked there.
     pub(crate) fn open(index: &Index<'_>) -> Result<Self, Failure> {
         check_mounts()?;
-        let needed = Needed::of(index);
-        let no_folder = |error| Failure::NoFolder { error, advice: needed.advice() };
+        let needs = Needs::of(index);
+        let no_folder = |error| Failure::NoFolder { error, advice: advice(&needs) };
         let parent = Folder::open(PARENT).map_err(no_folder)?;
         let (folder, is_made) = match parent.child(NAME) {
             Err(Errno::NO_ENTRY) => {
                 if index.unlock_on == UnlockOn::Memory {
-                    check_is_memory(&parent, &needed)?;
+                    check_is_memory(&parent, &needs)?;
                 }
                 parent.make_folder(NAME, 0o755).map_err(no_folder)?;
                 (parent.child(NAME).map_err(no_folder)?, true)
@@ -53,28 +47,28 @@ impl UnlockFolder {
             found => (found.map_err(no_folder)?, false),
         };
         let opened = Self { folder, parent, is_made };
-        let checked = opened.check(index, &needed);
+        let checked = opened.check(index, &needs);
         if checked.is_err() {
             opened.remove();
         }
         checked.map(|()| opened)
     }
 
-    fn check(&self, index: &Index<'_>, needed: &Needed) -> Result<(), Failure> {
+    fn check(&self, index: &Index<'_>, needs: &Needs) -> Result<(), Failure> {
         if index.unlock_on == UnlockOn::Memory {
-            check_is_memory(&self.folder, needed)?;
+            check_is_memory(&self.folder, needs)?;
         }
-        let no_folder = |error| Failure::NoFolder { error, advice: needed.advice() };
+        let no_folder = |error| Failure::NoFolder { error, advice: advice(needs) };
         let file_system = self.folder.file_system().map_err(no_folder)?;
-        if needed.has_programs && !file_system.executes {
-            return Err(Failure::NoExecute(needed.advice()));
+        if needs.has_programs && !file_system.executes {
+            return Err(Failure::NoExecute(advice(needs)));
         }
         let (free, files) = (file_system.free_bytes, file_system.free_files);
-        if free.is_some_and(|free| free < needed.bytes)
-            || files.is_some_and(|free| free < needed.files)
+        if free.is_some_and(|free| free < needs.bytes)
+            || files.is_some_and(|free| free < needs.files)
         {
             let free = free.unwrap_or(0) >> 20;
-            return Err(Failure::Room { free, needed: needed.mib(), advice: needed.advice() });
+            return Err(Failure::Room { free, needed: needs.mib(), advice: advice(needs) });
         }
         if self.is_made {
             // Whatever was withheld when it was made.
@@ -91,46 +85,15 @@ impl UnlockFolder {
     }
 }
 
-/// What an index takes.
-struct Needed {
-    bytes: u64,
-    files: u64,
-    has_programs: bool,
+/// Returns the option that gives what is needed.
+fn advice(needs: &Needs) -> Advice {
+    Advice { mib: needs.advised_mib(), is_root: system::user().0 == 0 }
 }
 
-impl Needed {
-    fn of(index: &Index<'_>) -> Self {
-        let state = (index.encoded_command.len() as u64).next_multiple_of(PAGE);
-        let mut needed = Self { bytes: PAGE + state, files: 2, has_programs: false };
-        for entry in index.entries() {
-            needed.files += 1;
-            let bytes = match entry.kind {
-                EntryKind::File { len, .. } => {
-                    let is_library = entry.path.windows(3).any(|part| part == b".so");
-                    needed.has_programs |= is_library || entry.properties.mode & 0o111 != 0;
-                    len.next_multiple_of(PAGE)
-                }
-                EntryKind::Symlink(target) if target.len() >= LONG_LINK => PAGE,
-                _ => 0,
-            };
-            needed.bytes = needed.bytes.saturating_add(bytes);
-        }
-        needed
-    }
-
-    fn mib(&self) -> u64 {
-        self.bytes.div_ceil(1 << 20)
-    }
-
-    fn advice(&self) -> Advice {
-        Advice { mib: self.mib() + 1, is_root: system::user().0 == 0 }
-    }
-}
-
-fn check_is_memory(folder: &Folder, needed: &Needed) -> Result<(), Failure> {
-    let no_folder = |error| Failure::NoFolder { error, advice: needed.advice() };
+fn check_is_memory(folder: &Folder, needs: &Needs) -> Result<(), Failure> {
+    let no_folder = |error| Failure::NoFolder { error, advice: advice(needs) };
     let kind = folder.file_system().map_err(no_folder)?.kind;
-    if kind == TMPFS || kind == RAMFS { Ok(()) } else { Err(Failure::NotMemory(needed.advice())) }
+    if kind == TMPFS || kind == RAMFS { Ok(()) } else { Err(Failure::NotMemory(advice(needs))) }
 }
 
 /// Looks for what is mounted in the folder, be it seen or hidden beneath another mount. proc(5),

@@ -153,6 +153,11 @@ fn any_layout_yields_only_what_its_digests_name() {
 }
 
 #[test]
+fn any_index_of_a_locked_image_keeps_to_its_folder_and_layers() {
+    survives("locked_index", 20_000);
+}
+
+#[test]
 fn any_manifest_is_read_as_it_is_written() {
     survives("manifest", 4_000);
 }

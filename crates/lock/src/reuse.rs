@@ -1,0 +1,321 @@
+//! Reuse: private layers that an earlier locked image has, and that need not be encrypted again.
+//!
+//! What is used again is a payload file as it is, and the identity that opens it goes into the new index:
+//! nothing is ever encrypted to an identity that was read. So whoever could open the earlier image can
+//! open these layers of the new one. Therefore all of them have to be among those for whom the new one
+//! is; and the earlier index has to come from somebody who may say which identity a layer has: with
+//! public keys anybody can write an index.
+
+use std::collections::{BTreeSet, HashMap};
+use std::fmt;
+use std::io;
+use std::sync::Arc;
+
+use sealcrate_image::{DiffId, Digest, Layer, MediaType, Spool};
+use sealcrate_pack::{CoverError, Key, Protection};
+use sealcrate_packfile::index::{Index, IndexLayer};
+use thiserror::Error;
+
+use crate::payload::{self, Sealed};
+use crate::unlock::Opened;
+use crate::{LockedImage, UnlockError};
+
+/// How an earlier image was found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FoundBy {
+    /// By the digest of its manifest or config: it is the one that was meant.
+    Digest,
+    /// By a name, which may have been given to another one.
+    Name,
+}
+
+/// How earlier images are opened.
+#[derive(Clone, Copy, Debug)]
+pub struct Opener<'a> {
+    /// What will unlock the new image.
+    pub protection: &'a Protection,
+    /// The identities of those for whom the earlier one is. A passphrase is that of the protection.
+    pub identities: Option<&'a Key>,
+}
+
+/// Private layers of earlier images that can be used again.
+#[derive(Default)]
+pub struct Reusable(HashMap<DiffId, Sealed>);
+
+impl Reusable {
+    /// Adds those private layers of an earlier image whose diff IDs are `wanted`, each checked whole.
+    ///
+    /// # Errors
+    /// Nothing of it may be used again; damage; those of reading and of the spool.
+    pub fn add(
+        &mut self,
+        earlier: &LockedImage,
+        found_by: FoundBy,
+        opener: Opener<'_>,
+        wanted: &BTreeSet<DiffId>,
+        spool: &Spool,
+    ) -> Result<(), ReuseError> {
+        // Whoever has written an index under a passphrase has the passphrase.
+        if found_by == FoundBy::Name && !opener.protection.is_passphrase() {
+            return Err(ReuseError::Unproven);
+        }
+        let age = earlier.age();
+        let file_key = opener.protection.unwrap_covered(age.header(), opener.identities)?;
+        let bytes = earlier.index(&file_key)?;
+        let index = Index::parse(&bytes).map_err(UnlockError::from)?;
+        for (layer, found) in earlier.places(&index)? {
+            let IndexLayer::Private { diff_id, tar_len, header, identity } = layer else {
+                continue;
+            };
+            let diff_id = DiffId(Digest::from(diff_id));
+            if !wanted.contains(&diff_id) || self.0.contains_key(&diff_id) {
+                continue;
+            }
+            let opened = Opened::find(found, &header, identity, spool)?;
+            let (age, len) = (opened.age.clone(), opened.len);
+            let identity = opened.identity.clone();
+            let plain =
+                Layer::decrypted(MediaType::DOCKER_LAYER, tar_len, diff_id, Arc::new(opened));
+            io::copy(&mut plain.open().map_err(UnlockError::from)?, &mut io::sink())
+                .map_err(UnlockError::from)?;
+            let made = payload::layer(&header, age, len).map_err(UnlockError::from)?;
+            // A layer with anything else in it is not ours. `find` has read all of it, and checked it.
+            let layer = if found.diff_id() == made.diff_id() { found.clone() } else { made };
+            self.0.insert(diff_id, Sealed { layer, header, identity, tar_len });
+        }
+        Ok(())
+    }
+
+    /// Returns a private layer that is used again.
+    pub(crate) fn get(&self, diff_id: DiffId) -> Option<Sealed> {
+        self.0.get(&diff_id).cloned()
+    }
+}
+
+impl fmt::Debug for Reusable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.0.keys()).finish()
+    }
+}
+
+/// Why nothing of an earlier image is used again.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum ReuseError {
+    /// Others can open it, or it cannot be opened.
+    #[error("{0}")]
+    Cover(#[from] CoverError),
+    /// It cannot be read, or was changed.
+    #[error("{0}")]
+    Unlock(#[from] UnlockError),
+    /// Anybody may have written it.
+    #[error(
+        "anybody can lock an image to a recipient, under keys that he knows: name the image by digest"
+    )]
+    Unproven,
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read;
+
+    use sealcrate_image::{Image, Quiet};
+    use sealcrate_pack::{KeyError, MIN_WORK_FACTOR, NewIdentity};
+    use sealcrate_packfile::index::UnlockOn;
+    use serde_json::json;
+    use zeroize::Zeroizing;
+
+    use super::*;
+    use crate::{Locker, Rules, Start};
+
+    fn spool() -> Spool {
+        Spool::in_folder(std::env::temp_dir())
+    }
+
+    fn layer_of(bytes: Vec<u8>) -> Layer {
+        let diff_id = DiffId(Digest::of(&bytes));
+        Layer::decrypted(MediaType::DOCKER_LAYER, bytes.len() as u64, diff_id, Arc::new(bytes))
+    }
+
+    /// A layer with one file.
+    fn layer(name: &str) -> Layer {
+        let mut tar = tar::Builder::new(Vec::new());
+        payload::append(&mut tar, name, 0o644, name.as_bytes()).unwrap();
+        layer_of(tar.into_inner().unwrap())
+    }
+
+    fn diff_ids(layers: &[Layer]) -> Vec<DiffId> {
+        layers.iter().filter_map(Layer::diff_id).collect()
+    }
+
+    /// An image whose config says that it has layers of these diff IDs.
+    fn image(layers: Vec<Layer>, diff_ids: &[DiffId]) -> Image {
+        let diff_ids: Vec<_> = diff_ids.iter().map(|diff_id| diff_id.0).collect();
+        let config = json!({
+            "architecture": "amd64", "os": "linux", "config": {},
+            "rootfs": { "type": "layers", "diff_ids": diff_ids },
+        });
+        Image { manifest: None, config: config.to_string().into_bytes(), layers }
+    }
+
+    fn honest(names: &[&str]) -> Image {
+        let layers: Vec<Layer> = names.iter().map(|name| layer(name)).collect();
+        let diff_ids = diff_ids(&layers);
+        image(layers, &diff_ids)
+    }
+
+    /// Locks all but the lowest layer.
+    fn lock(image: &Image, protection: &Protection, reusable: &Reusable) -> Image {
+        let locker = Locker {
+            start: Start { variable: "KEY", key_file: b"/key", banner: b"" },
+            protection,
+            rules: Rules::default(),
+            dropped_volumes: Vec::new(),
+            unlock_on: UnlockOn::Memory,
+            spool: &spool(),
+            progress: &Quiet,
+        };
+        locker.lock(image, &(1..image.layers.len()).collect(), reusable).unwrap().image
+    }
+
+    fn under(passphrase: &str) -> Protection {
+        Protection::passphrase(passphrase.as_bytes(), MIN_WORK_FACTOR).unwrap()
+    }
+
+    fn key(text: &str) -> Key {
+        Key::parse(Zeroizing::new(text.as_bytes().to_vec())).unwrap()
+    }
+
+    /// Finds what of an earlier image can be used again for a new one.
+    fn reusable(
+        earlier: &Image,
+        found_by: FoundBy,
+        opener: Opener<'_>,
+        new: &Image,
+    ) -> Result<Reusable, ReuseError> {
+        let mut reusable = Reusable::default();
+        let wanted = diff_ids(&new.layers).into_iter().collect();
+        let earlier = LockedImage::read(earlier.clone()).unwrap();
+        reusable.add(&earlier, found_by, opener, &wanted, &spool())?;
+        Ok(reusable)
+    }
+
+    /// The identities of an image's private layers, and the header of its index.
+    fn secrets(locked: &Image, protection: &Protection) -> (Vec<String>, Vec<u8>) {
+        let locked = LockedImage::read(locked.clone()).unwrap();
+        let file_key = protection.unwrap_covered(locked.age().header(), None).unwrap();
+        let bytes = locked.index(&file_key).unwrap();
+        let index = Index::parse(&bytes).unwrap();
+        let identities = index.layers().filter_map(|layer| match layer {
+            IndexLayer::Private { identity, .. } => Some(identity.to_owned()),
+            IndexLayer::Clear { .. } => None,
+        });
+        (identities.collect(), locked.header().to_vec())
+    }
+
+    #[test]
+    fn unchanged_layers_stay_and_nothing_is_encrypted_under_a_key_that_was_read() {
+        let protection = under("a passphrase");
+        let (old, new) = (honest(&["base", "a", "b"]), honest(&["base", "c", "a"]));
+        let earlier = lock(&old, &protection, &Reusable::default());
+        let opener = Opener { protection: &protection, identities: None };
+        let found = reusable(&earlier, FoundBy::Name, opener, &new).unwrap();
+        let locked = lock(&new, &protection, &found);
+        let (before, after) = (diff_ids(&earlier.layers), diff_ids(&locked.layers));
+        assert_eq!(after[2], before[1], "the payload of a");
+        assert!(!before.contains(&after[1]), "the payload of c");
+
+        let (old_keys, old_header) = secrets(&earlier, &protection);
+        let (new_keys, new_header) = secrets(&locked, &protection);
+        assert_eq!(new_keys[1], old_keys[0], "the key of a, wrapped again");
+        assert!(!old_keys.contains(&new_keys[0]), "the key of c");
+        assert_ne!(new_header, old_header, "the index has a key of its own");
+
+        let unlocked = LockedImage::read(locked).unwrap();
+        let unlocked = unlocked.unlock(&key("a passphrase"), &spool()).unwrap();
+        assert_eq!(unlocked.config, new.config);
+        for layer in &unlocked.layers {
+            io::copy(&mut layer.open().unwrap(), &mut io::sink()).unwrap();
+        }
+    }
+
+    #[test]
+    fn other_passphrases_and_recipients_are_no_source() {
+        let identity = NewIdentity::generate();
+        let to = Protection::recipients(vec![identity.recipient.clone()]).unwrap();
+        let identities = key(&identity.secret);
+        let image = honest(&["base", "a"]);
+        let (one, two) = (under("one"), under("two"));
+        let earlier = lock(&image, &one, &Reusable::default());
+        let refused = |protection, earlier: &Image, found_by| {
+            let opener = Opener { protection, identities: Some(&identities) };
+            reusable(earlier, found_by, opener, &image).unwrap_err()
+        };
+        let wrong = refused(&two, &earlier, FoundBy::Digest);
+        assert!(matches!(wrong, ReuseError::Cover(CoverError::Key(KeyError::Wrong))), "{wrong}");
+        let other = refused(&to, &earlier, FoundBy::Digest);
+        assert!(matches!(other, ReuseError::Cover(CoverError::OtherKind)), "{other}");
+        let removed = NewIdentity::generate();
+        let both = vec![identity.recipient, removed.recipient];
+        let both = Protection::recipients(both).unwrap();
+        let earlier = lock(&image, &both, &Reusable::default());
+        let others = refused(&to, &earlier, FoundBy::Digest);
+        assert!(matches!(others, ReuseError::Cover(CoverError::Others)), "{others}");
+    }
+
+    #[test]
+    fn index_that_anybody_can_have_written_is_no_source() {
+        let identity = NewIdentity::generate();
+        let to = Protection::recipients(vec![identity.recipient.clone()]).unwrap();
+        let identities = key(&identity.secret);
+        let opener = Opener { protection: &to, identities: Some(&identities) };
+        let image = honest(&["base", "a"]);
+        let earlier = lock(&image, &to, &Reusable::default());
+        let unproven = reusable(&earlier, FoundBy::Name, opener, &image).unwrap_err();
+        assert!(matches!(unproven, ReuseError::Unproven), "{unproven}");
+        let found = reusable(&earlier, FoundBy::Digest, opener, &image).unwrap();
+        let locked = lock(&image, &to, &found);
+        assert_eq!(diff_ids(&locked.layers)[1], diff_ids(&earlier.layers)[1]);
+    }
+
+    #[test]
+    fn payload_of_something_else_is_damage() {
+        let protection = under("a passphrase");
+        let opener = Opener { protection: &protection, identities: None };
+        let wanted = honest(&["base", "a"]);
+        // The index says that it is one layer, and the payload is of another.
+        let lying = image(vec![layer("base"), layer("evil")], &diff_ids(&wanted.layers));
+        let earlier = lock(&lying, &protection, &Reusable::default());
+        let damage = reusable(&earlier, FoundBy::Digest, opener, &wanted).unwrap_err();
+        assert!(matches!(damage, ReuseError::Unlock(UnlockError::Io(_))), "{damage}");
+
+        let mut earlier = lock(&wanted, &protection, &Reusable::default());
+        let mut bytes = Vec::new();
+        earlier.layers[1].open().unwrap().read_to_end(&mut bytes).unwrap();
+        let age = bytes.windows(3).position(|window| window == b"age").unwrap();
+        bytes[age + 300] ^= 1;
+        earlier.layers[1] = layer_of(bytes);
+        assert!(reusable(&earlier, FoundBy::Digest, opener, &wanted).is_err());
+    }
+
+    #[test]
+    fn what_lies_beside_a_payload_does_not_come_along() {
+        let protection = under("a passphrase");
+        let opener = Opener { protection: &protection, identities: None };
+        let wanted = honest(&["base", "a"]);
+        let mut earlier = lock(&wanted, &protection, &Reusable::default());
+        let ours = diff_ids(&earlier.layers)[1];
+        let mut bytes = Vec::new();
+        earlier.layers[1].open().unwrap().read_to_end(&mut bytes).unwrap();
+        // Before the two records of zeros that end it.
+        bytes.truncate(bytes.len() - 1024);
+        let mut evil = Vec::new();
+        layer("bin/evil").content().open().unwrap().read_to_end(&mut evil).unwrap();
+        bytes.extend(evil);
+        earlier.layers[1] = layer_of(bytes);
+        let found = reusable(&earlier, FoundBy::Digest, opener, &wanted).unwrap();
+        let locked = lock(&wanted, &protection, &found);
+        assert_eq!(diff_ids(&locked.layers)[1], ours);
+        assert_eq!(secrets(&locked, &protection).0, secrets(&earlier, &protection).0);
+    }
+}

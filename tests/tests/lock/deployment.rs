@@ -1,0 +1,248 @@
+//! What `lock --print` prints, taken at its word: run, composed, and read as Kubernetes reads it.
+
+use std::fs;
+use std::path::PathBuf;
+
+use sealcrate_tests::{Done, EngineImage, Registry};
+use serde::Deserialize;
+
+use crate::fixture::{PRIVATE, Workshop};
+
+const COMMAND: &str = "CMD [\"sh\", \"-c\", \"cat /app/data | wc -c; id -u; df -m /dev/sealcrate | tail -n 1 | \
+                       tr -s ' ' | cut -d ' ' -f 2; env | grep -c SEALCRATE\"]\n";
+
+/// How many MiB the private file has.
+const MIB: usize = 3;
+
+/// An image whose private file is larger than what it is unlocked in may be by chance.
+fn original<'w>(workshop: &'w Workshop, more: &str) -> EngineImage<'w> {
+    let data = vec![7; MIB << 20];
+    let lines = format!("{PRIVATE}COPY data /app/data\n{COMMAND}{more}");
+    workshop.build(&lines, &[("data", &data)])
+}
+
+/// Locks an image into a registry, and returns what is printed.
+fn printed(workshop: &Workshop, image: &EngineImage<'_>, to: &str, options: &[&str]) -> String {
+    let to = format!("docker://{to}");
+    let arguments = ["lock", image.name(), "--to", &to, "-r", workshop.recipient()];
+    workshop.sealcrate(&[&arguments[..], options].concat()).with_status(0).stdout
+}
+
+/// Puts the key where what is printed looks for it.
+fn put_key(workshop: &Workshop, name: &str) -> PathBuf {
+    let file = workshop.sandbox.runtime().join(name);
+    fs::copy(workshop.path("identity"), &file).unwrap();
+    file
+}
+
+/// Runs a line as somebody who has copied it.
+fn run(workshop: &Workshop, line: &str) -> Done {
+    let mut shell = workshop.sandbox.command("sh");
+    shell.args(["-euc", line]).env("DOCKER_HOST", workshop.engine.address());
+    Done::of(&mut shell)
+}
+
+/// What the image prints: its file, its user, its memory, and no key in the environment.
+fn expected(user: u32) -> String {
+    format!("{}\n{user}\n{}\n0\n", MIB << 20, MIB + 2)
+}
+
+/// Removes what an engine has pulled, when it goes out of scope.
+fn pulled<'w>(workshop: &'w Workshop, name: &str) -> EngineImage<'w> {
+    let name = name.split_whitespace().last().unwrap().trim_matches('"');
+    workshop.engine.remove_on_drop(name)
+}
+
+#[test]
+fn printed_command_starts_what_was_pushed() {
+    let workshop = Workshop::new();
+    let registry = Registry::plain();
+    let to = format!("{}/team/app:1", registry.host());
+    put_key(&workshop, "sealcrate_key");
+    for (lines, user) in [("", 0), ("USER app\n", 1000)] {
+        let original = original(&workshop, lines);
+        let line = printed(&workshop, &original, &to, &["--print", "run"]);
+        assert!(line.contains("/team/app@sha256:") && !line.contains("app:1"), "{line}");
+        let _pulled = pulled(&workshop, &line);
+        let done = run(&workshop, &line).prints(&expected(user));
+        assert!(done.status == Some(1), "grep counts nothing: {}", done.said());
+    }
+}
+
+#[test]
+fn printed_command_starts_what_is_in_the_engine() {
+    let workshop = Workshop::new();
+    let original = original(&workshop, "");
+    let name = format!("{}-printed", original.name());
+    let _locked = workshop.engine.remove_on_drop(&name);
+    let lock = ["lock", original.name(), "-t", &name, "-r", workshop.recipient(), "--print=run"];
+    let other = ["--env=OTHER", "--start-key-file=/keys/of.app"];
+    let line = workshop.sealcrate(&[&lock[..], &other].concat()).with_status(0).stdout;
+    put_key(&workshop, "of.app");
+    assert!(line.trim_end().ends_with(&workshop.engine.image_id(&name)), "{line}");
+    run(&workshop, &line).prints(&expected(0));
+}
+
+#[test]
+fn missing_key_file_starts_nothing() {
+    let workshop = Workshop::new();
+    let registry = Registry::plain();
+    let to = format!("{}/team/app:1", registry.host());
+    let line = printed(&workshop, &original(&workshop, ""), &to, &["--print", "run"]);
+    let _pulled = pulled(&workshop, &line);
+    let done = run(&workshop, &line).says("bind source path does not exist");
+    assert_ne!(done.status, Some(0));
+    // A volume would have made a folder there.
+    assert!(!workshop.sandbox.runtime().join("sealcrate_key").exists());
+}
+
+#[test]
+fn printed_file_is_composed() {
+    let workshop = Workshop::new();
+    let registry = Registry::plain();
+    let to = format!("{}/team/my_app:1", registry.host());
+    put_key(&workshop, "sealcrate_key");
+    // The engine of the tests has no networks.
+    let without_network = "services:\n  my-app:\n    network_mode: none\n";
+    fs::write(workshop.path("without-network.yml"), without_network).unwrap();
+    for (lines, user) in [("", 0), ("USER app\n", 1000)] {
+        let file = printed(&workshop, &original(&workshop, lines), &to, &["--print", "compose"]);
+        fs::write(workshop.path("compose.yml"), &file).unwrap();
+        let image = file.lines().find(|line| line.contains("image:")).unwrap();
+        let _pulled = pulled(&workshop, image);
+        let compose = "docker-compose -p printed -f compose.yml -f without-network.yml";
+        run(&workshop, &format!("{compose} config --quiet")).with_status(0);
+        run(&workshop, &format!("{compose} pull --quiet")).with_status(0);
+        run(&workshop, &format!("{compose} run --rm -T my-app")).prints(&expected(user));
+    }
+}
+
+/// Kubernetes API v1: no other members than these are known here.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+struct Pod {
+    api_version: String,
+    kind: String,
+    metadata: Metadata,
+    spec: Spec,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Metadata {
+    name: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Spec {
+    containers: [Container; 1],
+    volumes: (KeyVolume, MemoryVolume),
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+struct Container {
+    name: String,
+    image: String,
+    volume_mounts: Vec<VolumeMount>,
+}
+
+#[derive(Deserialize, Debug, PartialEq)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+struct VolumeMount {
+    name: String,
+    mount_path: String,
+    sub_path: Option<String>,
+    #[serde(default)]
+    read_only: bool,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct KeyVolume {
+    name: String,
+    secret: Secret,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+struct Secret {
+    secret_name: String,
+    default_mode: u32,
+    items: [Item; 1],
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Item {
+    key: String,
+    path: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+struct MemoryVolume {
+    name: String,
+    empty_dir: EmptyDir,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+struct EmptyDir {
+    medium: String,
+    size_limit: String,
+}
+
+#[test]
+fn printed_pod_has_the_image_by_digest_and_both_mounts_in_memory() {
+    let workshop = Workshop::new();
+    let registry = Registry::plain();
+    let to = format!("{}/team/my_app:1", registry.host());
+    for (lines, mode) in [("", 0o400), ("USER app\n", 0o444)] {
+        let options = ["--print=kubernetes", "--env=Key", "--start-key-file=/run/secrets/123"];
+        let text = printed(&workshop, &original(&workshop, lines), &to, &options);
+        let pod: Pod = serde_norway::from_str(&text).expect("a pod");
+        assert_eq!((pod.api_version.as_str(), pod.kind.as_str()), ("v1", "Pod"));
+        let [container] = pod.spec.containers;
+        assert_eq!((pod.metadata.name.as_str(), container.name.as_str()), ("my-app", "my-app"));
+        let digest = registry.tag_digest("team/my_app", "1").unwrap();
+        assert_eq!(container.image, format!("{}/team/my_app@{digest}", registry.host()));
+        let (key, memory) = pod.spec.volumes;
+        let mounts = [
+            VolumeMount {
+                name: key.name,
+                mount_path: "/run/secrets/123".to_owned(),
+                sub_path: Some("123".to_owned()),
+                read_only: true,
+            },
+            VolumeMount {
+                name: memory.name,
+                mount_path: "/dev/sealcrate".to_owned(),
+                sub_path: None,
+                read_only: false,
+            },
+        ];
+        assert_eq!(container.volume_mounts, mounts);
+        let [Item { key: of_secret, path }] = key.secret.items;
+        assert_eq!((of_secret.as_str(), path.as_str()), ("key", "123"));
+        assert_eq!(
+            (key.secret.secret_name.as_str(), key.secret.default_mode),
+            ("my-app-key", mode)
+        );
+        assert_eq!(memory.empty_dir.medium, "Memory");
+        assert_eq!(memory.empty_dir.size_limit, format!("{}Mi", MIB + 2));
+    }
+}
+
+#[test]
+fn what_has_no_digest_that_lasts_is_not_printed() {
+    let workshop = Workshop::new();
+    let original = original(&workshop, "");
+    let lock = ["lock", original.name(), "-t", "never:1", "-r", workshop.recipient()];
+    for form in ["compose", "kubernetes"] {
+        let done = workshop.sealcrate(&[&lock[..], &["--print", form]].concat()).failed(2);
+        done.says("lock into one, with --to docker://NAME").prints("");
+    }
+    assert!(!workshop.engine.has_image("never:1"));
+}

@@ -1,0 +1,129 @@
+//! Locking again: what has not changed keeps its payload, blob by blob, where the rules allow it.
+
+use std::collections::BTreeSet;
+
+use sealcrate_tests::{Done, EngineImage, Registry};
+use serde_json::Value;
+
+use crate::fixture::{PRIVATE, Workshop};
+
+/// Builds an image with a layer that stays, and one with `text`.
+fn original<'w>(workshop: &'w Workshop, text: &str) -> EngineImage<'w> {
+    let lines =
+        format!("{PRIVATE}COPY kept /app/kept\nCOPY own /app/own\nCMD [\"cat\", \"/app/own\"]\n");
+    workshop.build(&lines, &[("kept", b"stays as it is"), ("own", text.as_bytes())])
+}
+
+fn lock(workshop: &Workshop, image: &EngineImage<'_>, to: &str, options: &[&str]) -> Done {
+    let to = format!("docker://{to}");
+    let done = workshop.sealcrate(&[&["lock", image.name(), "--to", &to], options].concat());
+    done.with_status(0)
+}
+
+/// The digests of an image's layers.
+fn layers(registry: &Registry, tag: &str) -> Vec<String> {
+    let manifest: Value = serde_json::from_slice(&registry.manifest("app", tag).unwrap()).unwrap();
+    let layers = manifest["layers"].as_array().unwrap().iter();
+    layers.map(|layer| layer["digest"].as_str().unwrap().to_owned()).collect()
+}
+
+/// Which of the second image's layers are the first one's.
+fn shared(registry: &Registry, first: &str, second: &str) -> Vec<bool> {
+    let first: BTreeSet<String> = layers(registry, first).into_iter().collect();
+    layers(registry, second).iter().map(|layer| first.contains(layer)).collect()
+}
+
+/// Two images whose upper private layer alone differs: the second is built on the first's lower part.
+struct Pair<'w> {
+    one: EngineImage<'w>,
+    two: EngineImage<'w>,
+}
+
+impl<'w> Pair<'w> {
+    fn new(workshop: &'w Workshop) -> Self {
+        let base = original(workshop, "below both");
+        let on_base = |text: &str| {
+            let dockerfile = format!("FROM {}\nCOPY own /app/own\n", base.name());
+            let files = [("own", text.as_bytes())];
+            workshop.engine.build(sealcrate_tests::Builder::Classic, &dockerfile, &files)
+        };
+        Self { one: on_base("the first"), two: on_base("the second") }
+    }
+}
+
+#[test]
+fn unchanged_layers_are_the_same_blobs_under_a_passphrase() {
+    let workshop = Workshop::new();
+    let registry = Registry::plain();
+    std::fs::write(workshop.path("pass"), "a passphrase of some length").unwrap();
+    std::fs::write(workshop.path("other"), "another passphrase of length").unwrap();
+    let pair = Pair::new(&workshop);
+    let app = |tag: &str| format!("{}/app:{tag}", registry.host());
+    let under = |file: &'static str| ["--pass-file", file, "--work-factor=14"];
+    let first = app("1");
+    lock(&workshop, &pair.one, &first, &under("pass"));
+    let again = [&under("pass")[..], &["--cache-from", &first]].concat();
+    lock(&workshop, &pair.two, &app("2"), &again).does_not_say("used again");
+    let count = layers(&registry, "2").len();
+    let expected: Vec<bool> = (0..count).map(|place| place + 2 < count).collect();
+    assert_eq!(shared(&registry, "1", "2"), expected);
+
+    let locked = format!("docker://{}", app("2"));
+    let name = format!("{}-back", pair.two.name());
+    let _back = workshop.engine.remove_on_drop(&name);
+    let unlock = ["unlock", "--from", &locked, "--pass-file=pass", "-t", &name];
+    workshop.sealcrate(&unlock).with_status(0);
+    assert_eq!(workshop.engine.image_id(&name), workshop.engine.image_id(pair.two.name()));
+
+    // Whoever has the old passphrase has nothing of the new image.
+    let other = [&under("other")[..], &["--cache-from", &first]].concat();
+    let told = lock(&workshop, &pair.two, &app("3"), &other);
+    told.says(&format!("nothing of docker://{first} is used again: wrong key"));
+    let clear: Vec<bool> = (0..count).map(|place| place + 4 < count).collect();
+    assert_eq!(shared(&registry, "1", "3"), clear);
+    // What is not there is no reason to end.
+    let missing = app("missing");
+    let first_time = [&under("pass")[..], &["--cache-from", &missing]].concat();
+    lock(&workshop, &pair.two, &app("4"), &first_time).says("is used again");
+}
+
+#[test]
+fn layers_for_recipients_are_used_again_by_digest_and_for_all_of_them() {
+    let workshop = Workshop::new();
+    let registry = Registry::plain();
+    let pair = Pair::new(&workshop);
+    let app = |tag: &str| format!("{}/app:{tag}", registry.host());
+    let to = ["-r", workshop.recipient(), "-i", "identity"];
+    let made = workshop.sealcrate(&["keygen", "-o", "other"]).with_status(0);
+    drop(made);
+    let text = std::fs::read_to_string(workshop.path("other")).unwrap();
+    let other = text.split_whitespace().find(|word| word.starts_with("age1")).unwrap();
+    let digest =
+        |tag: &str| format!("{}/app@{}", registry.host(), registry.tag_digest("app", tag).unwrap());
+    lock(&workshop, &pair.one, &app("1"), &to[..2]);
+    let count = layers(&registry, "1").len();
+    let reused: Vec<bool> = (0..count).map(|place| place + 2 < count).collect();
+    let clear: Vec<bool> = (0..count).map(|place| place + 4 < count).collect();
+
+    let cached = |tag: &str, more: &[&str], from: &str| {
+        lock(&workshop, &pair.two, &app(tag), &[&to, more, &["--cache-from", from]].concat())
+    };
+    cached("by-name", &[], &app("1")).says("name the image by digest");
+    assert_eq!(shared(&registry, "1", "by-name"), clear);
+    cached("by-digest", &[], &digest("1")).does_not_say("used again");
+    assert_eq!(shared(&registry, "1", "by-digest"), reused);
+    // One more may be added, and not be removed again.
+    cached("added", &["-r", other], &digest("1")).does_not_say("used again");
+    assert_eq!(shared(&registry, "1", "added"), reused);
+    cached("removed", &[], &digest("added")).says("recipients that the new image does not have");
+    assert_eq!(shared(&registry, "added", "removed"), clear);
+
+    // In the engine, the ID is what an image is.
+    let id = format!("{}-one", pair.one.name());
+    let _in_engine = workshop.engine.remove_on_drop(&id);
+    workshop
+        .sealcrate(&["lock", pair.one.name(), "-t", &id, "-r", workshop.recipient()])
+        .with_status(0);
+    let by_id = format!("docker-daemon:{}", workshop.engine.image_id(&id));
+    cached("by-id", &[], &by_id).does_not_say("used again");
+}
