@@ -4,6 +4,7 @@
 //! documented exit codes, and what to do next.
 
 mod decoder;
+mod keyprovider;
 mod locked;
 mod ocicrypt;
 mod packed;
@@ -140,6 +141,7 @@ fn kind_of(error: &(dyn Error + 'static)) -> Option<Kind> {
     }
     ocicrypt::kind_of(error)
         .or_else(|| decoder::kind_of(error))
+        .or_else(|| keyprovider::kind_of(error))
         .or_else(|| packed::kind_of(error))
         .or_else(|| locked::kind_of(error))
 }

@@ -44,7 +44,9 @@ fn main() -> ExitCode {
     match run(&cli) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) if cli.command.is_for_programs() => {
-            commands::decoder::outlive();
+            if matches!(cli.command, Command::Decoder(_)) {
+                commands::decoder::outlive();
+            }
             failure::report_to_program(&error)
         }
         Err(error) => failure::report(&error),
@@ -80,6 +82,10 @@ fn run(cli: &Cli) -> Result<()> {
             let payload = commands::decoder::open_payload();
             let _local = begin(&cli.talk)?;
             commands::decoder::run(args, payload)
+        }
+        Command::Keyprovider(args) => {
+            let _local = begin(&cli.talk)?;
+            commands::keyprovider::run(args)
         }
         Command::Linger => {
             commands::decoder::linger();

@@ -24,6 +24,7 @@ mod parts;
 mod payload;
 mod pkcs7;
 mod program;
+mod provider;
 mod reading;
 mod remote;
 mod sealed_image;
@@ -39,7 +40,7 @@ pub struct Target {
 }
 
 /// All targets, by name.
-pub const TARGETS: [Target; 20] = [
+pub const TARGETS: [Target; 21] = [
     Target { name: "age_file", run: age_file::run },
     Target { name: "age_item", run: age_item::run },
     Target { name: "annotations", run: annotations::run },
@@ -57,6 +58,7 @@ pub const TARGETS: [Target; 20] = [
     Target { name: "payload", run: payload::run },
     Target { name: "pkcs7", run: pkcs7::run },
     Target { name: "program", run: program::run },
+    Target { name: "provider", run: provider::run },
     Target { name: "remote", run: remote::run },
     Target { name: "sealed_image", run: sealed_image::run },
     Target { name: "stream_payload", run: stream_payload::run },

@@ -13,6 +13,7 @@ mod fixtures;
 mod generated;
 mod indexes;
 mod inspect;
+mod keyprovider;
 mod machine;
 mod made;
 mod output;

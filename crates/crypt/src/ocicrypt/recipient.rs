@@ -63,6 +63,14 @@ impl Recipient {
         Ok(Self::of(Kind::Pkcs7(Certificate::parse(file)?)))
     }
 
+    /// Returns age's recipient, if it is one.
+    pub(super) fn as_age(&self) -> Option<&x25519::Recipient> {
+        match &*self.0 {
+            Kind::Age(recipient) => Some(recipient),
+            _ => None,
+        }
+    }
+
     /// Wraps `content`, the private options of a layer with the key `key`.
     ///
     /// # Errors

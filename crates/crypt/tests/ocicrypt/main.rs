@@ -8,5 +8,6 @@ mod fixtures;
 mod layers;
 mod passwords;
 mod pkcs7;
+mod provider;
 mod support;
 mod written;
