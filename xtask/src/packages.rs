@@ -18,7 +18,7 @@ struct Need {
 const BUSYBOX: [&str; 2] = ["/bin/busybox", "/usr/bin/busybox"];
 
 /// By file, not by package name: Docker's own packages (docker-ce) serve as well as Debian's.
-const NEEDS: [Need; 20] = [
+const NEEDS: [Need; 23] = [
     Need {
         package: "docker.io",
         files: &["/usr/sbin/dockerd", "/usr/bin/dockerd"],
@@ -35,6 +35,18 @@ const NEEDS: [Need; 20] = [
     Need { package: "buildah", files: &["/usr/bin/buildah"], accepts: Path::exists },
     Need { package: "skopeo", files: &["/usr/bin/skopeo"], accepts: Path::exists },
     Need { package: "busybox-static", files: &BUSYBOX, accepts: is_static },
+    // These generate a client of gRPC, and it runs with the last.
+    Need { package: "protobuf-compiler", files: &["/usr/bin/protoc"], accepts: Path::exists },
+    Need {
+        package: "protobuf-compiler-grpc",
+        files: &["/usr/bin/grpc_python_plugin"],
+        accepts: Path::exists,
+    },
+    Need {
+        package: "python3-grpcio",
+        files: &["/usr/lib/python3/dist-packages/grpc/__init__.py"],
+        accepts: Path::exists,
+    },
     // Programs to be packed are built by these,
     Need { package: "gcc", files: &["/usr/bin/gcc"], accepts: Path::exists },
     Need { package: "musl-tools", files: &["/usr/bin/musl-gcc"], accepts: Path::exists },

@@ -73,7 +73,7 @@ pub(crate) fn report_to_program(error: &anyhow::Error) -> ExitCode {
 }
 
 /// Joins an error and its causes, leaving out what an outer one has said already.
-fn one_line(error: &anyhow::Error) -> String {
+pub(crate) fn one_line(error: &anyhow::Error) -> String {
     let mut line = String::new();
     for cause in error.chain() {
         let text = cause.to_string();

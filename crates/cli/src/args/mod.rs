@@ -31,10 +31,10 @@ pub(crate) use common::{
 };
 pub(crate) use copy::CopyArgs;
 pub(crate) use decoder::DecoderArgs;
-pub(crate) use identity::{IdentityArgs, KeyFile, PasswordSource};
+pub(crate) use identity::{IdentityArgs, ImageKey, KeyFile, PasswordSource};
 pub(crate) use inspect::InspectArgs;
 pub(crate) use keygen::KeygenArgs;
-pub(crate) use keyprovider::KeyproviderArgs;
+pub(crate) use keyprovider::{KeyproviderArgs, ServeAddress};
 pub(crate) use lock::{LockArgs, UnlockArgs};
 pub(crate) use pack::{OpenerArgs, PackArgs, StartArgs};
 pub(crate) use pull::{PullArgs, ReadingArgs};

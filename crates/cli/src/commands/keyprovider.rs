@@ -1,13 +1,17 @@
-//! `keyprovider`: wraps and unwraps keys for other tools, one request from standard input to standard output.
+//! `keyprovider`: wraps and unwraps keys for other tools: one request from standard input to standard
+//! output, or as a service.
 
 mod configured;
+mod serve;
+mod socket;
+mod tls;
 
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::os::fd::AsFd;
 
 use anyhow::{Context, Result};
-use sealcrate_crypt::ocicrypt::provider::MAX_REQUEST_BYTES;
+use sealcrate_crypt::ocicrypt::provider::{MAX_REQUEST_BYTES, Request};
 use zeroize::Zeroizing;
 
 use crate::args::KeyproviderArgs;
@@ -18,7 +22,14 @@ const CANNOT_WRITE: &str = "cannot write the answer to standard output";
 
 pub(crate) fn run(args: &KeyproviderArgs) -> Result<()> {
     let configured = Configured::of(args);
-    let answer = configured.answer(&read()?)?;
+    match &args.serve {
+        Some(address) => serve::run(address, args, configured),
+        None => answer(&configured),
+    }
+}
+
+fn answer(configured: &Configured) -> Result<()> {
+    let answer = configured.answer(Request::parse(&read()?)?)?;
     let out = io::stdout().as_fd().try_clone_to_owned().map(File::from);
     talk::note(answer.to_string());
     // Without the library's standard output, which keeps what it wrote.

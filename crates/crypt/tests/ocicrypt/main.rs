@@ -3,6 +3,7 @@
 #![allow(missing_docs, clippy::unwrap_used)]
 
 mod attacks;
+mod called;
 mod curves;
 mod fixtures;
 mod layers;

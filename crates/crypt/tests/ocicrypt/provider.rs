@@ -167,7 +167,9 @@ fn nothing_but_private_options_is_wrapped_or_comes_out() {
 fn hostile_requests_are_refused() {
     let error = |text: &str| Request::parse(text.as_bytes()).unwrap_err();
     let deep = "[".repeat(200_000);
-    for text in ["", "{}", "[]", "null", r#"{"op":1}"#, r#"{"op":"keywrap"}x"#, &deep] {
+    for text in
+        ["", "{}", "[]", "null", r#"{"op":1}"#, r#"{"op":"keywrap"}x"#, r#"["keywrap"]"#, &deep]
+    {
         assert!(matches!(error(text), RequestError::Malformed), "{text:.20}");
     }
     let deep = format!(r#"{{"op":"keywrap","x":{}{}}}"#, "[".repeat(200), "]".repeat(200));

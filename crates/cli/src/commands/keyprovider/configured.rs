@@ -66,8 +66,7 @@ impl Configured {
     }
 
     /// Answers one request.
-    pub(super) fn answer(&self, request: &[u8]) -> Result<Answer> {
-        let request = Request::parse(request)?;
+    pub(super) fn answer(&self, request: Request) -> Result<Answer> {
         let operation = request.operation();
         match request {
             Request::Wrap(request) => {

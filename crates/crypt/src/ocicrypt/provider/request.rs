@@ -16,7 +16,7 @@ pub const MAX_REQUEST_BYTES: usize = 4 << 20;
 const MAX_IDENTITIES: usize = 64;
 
 /// What callers write for a provider that was named without a parameter.
-const NO_PARAMETER: &[u8] = b"Enabled";
+pub(super) const NO_PARAMETER: &[u8] = b"Enabled";
 
 /// What is asked of a provider.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -117,6 +117,10 @@ impl Request {
     pub fn parse(bytes: &[u8]) -> Result<Self, RequestError> {
         if bytes.len() > MAX_REQUEST_BYTES {
             return Err(RequestError::TooLong);
+        }
+        // A list would be taken for the members in their order.
+        if bytes.trim_ascii_start().first() != Some(&b'{') {
+            return Err(RequestError::Malformed);
         }
         let members: Members =
             serde_json::from_slice(bytes).map_err(|_| RequestError::Malformed)?;
