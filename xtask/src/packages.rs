@@ -18,7 +18,7 @@ struct Need {
 const BUSYBOX: [&str; 2] = ["/bin/busybox", "/usr/bin/busybox"];
 
 /// By file, not by package name: Docker's own packages (docker-ce) serve as well as Debian's.
-const NEEDS: [Need; 23] = [
+const NEEDS: [Need; 25] = [
     Need {
         package: "docker.io",
         files: &["/usr/sbin/dockerd", "/usr/bin/dockerd"],
@@ -47,6 +47,13 @@ const NEEDS: [Need; 23] = [
         files: &["/usr/lib/python3/dist-packages/grpc/__init__.py"],
         accepts: Path::exists,
     },
+    // These read the files in deploy/.
+    Need {
+        package: "python3-yaml",
+        files: &["/usr/lib/python3/dist-packages/yaml/__init__.py"],
+        accepts: Path::exists,
+    },
+    Need { package: "systemd", files: &["/usr/bin/systemd-analyze"], accepts: Path::exists },
     // Programs to be packed are built by these,
     Need { package: "gcc", files: &["/usr/bin/gcc"], accepts: Path::exists },
     Need { package: "musl-tools", files: &["/usr/bin/musl-gcc"], accepts: Path::exists },

@@ -4,9 +4,7 @@ use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::Path;
 
-use sealcrate_tests::{
-    Builder, Containerd, Engine, EngineImage, KeyProviderService, Registry, busybox,
-};
+use sealcrate_tests::{Builder, Containerd, Engine, KeyProviderService, Registry, busybox};
 use serde_json::{Value, json};
 
 use crate::age_recipients::keygen;
@@ -15,6 +13,8 @@ use crate::key_providers::{configure, own};
 use crate::machine::Machine;
 use crate::made::{OCI_MANIFEST, sha256};
 use crate::stored::{manifest, put_blob, put_manifest};
+
+const STANZAS: &str = include_str!("../../../deploy/containerd.toml");
 
 const DOCKERFILE: &str = "FROM scratch\nCOPY sh /bin/sh\nCOPY secret /secret\n\
                           CMD [\"/bin/sh\", \"-c\", \"cat /secret\"]\n";
@@ -31,20 +31,15 @@ fn stanzas_with(machine: &Machine, keys: &Path, more: &str) -> String {
     if !decoder.exists() {
         symlink(binary, &decoder).unwrap();
     }
-    let (decoder, keys, tmp) = (decoder.display(), keys.display(), machine.sandbox.tmp());
-    ["tar", "tar.gzip"].into_iter().fold(String::new(), |text, id| {
-        let media_type = format!("application/vnd.oci.image.layer.v1.{}", id.replace('.', "+"));
-        let zstd = match id {
-            "tar.gzip" => ", \"application/vnd.oci.image.layer.v1.tar+zstd+encrypted\"",
-            _ => "",
-        };
-        text + &format!(
-            "[stream_processors.\"io.containerd.ocicrypt.decoder.v1.{id}\"]\n\
-             accepts = [\"{media_type}+encrypted\"{zstd}]\nreturns = \"{media_type}\"\n\
-             path = \"{decoder}\"\nargs = [\"--decryption-keys-path\", \"{keys}\"]\n\
-             env = [\"TMPDIR={}\"{more}]\n",
-            tmp.display()
-        )
+    let tmp = format!("\"TMPDIR={}\"{more}", machine.sandbox.tmp().display());
+    let changes = [
+        ("/usr/local/bin/ctd-decoder", decoder.to_str().unwrap()),
+        ("/etc/containerd/ocicrypt/keys", keys.to_str().unwrap()),
+        ("\"TMPDIR=/var/tmp\"", &tmp),
+    ];
+    changes.into_iter().fold(STANZAS.to_owned(), |text, (of_deploy, ours)| {
+        assert_eq!(text.matches(of_deploy).count(), 2, "{of_deploy}");
+        text.replace(of_deploy, ours)
     })
 }
 
@@ -58,11 +53,11 @@ struct Cluster {
     registry: Registry,
     machine: Machine,
     name: String,
-    built: EngineImage,
 }
 
 impl Cluster {
-    fn built() -> Self {
+    /// `encrypt` brings the image of the one place, encrypted, to the other.
+    fn with(encrypt: impl FnOnce(&Machine, &str, &str)) -> Self {
         let (engine, registry, machine) = (Engine::from_env(), Registry::plain(), Machine::new());
         let files = [("sh", busybox()), ("secret", b"for this node".to_vec())];
         let files: Vec<(&str, &[u8])> =
@@ -70,32 +65,29 @@ impl Cluster {
         let built = engine.build(Builder::Classic, DOCKERFILE, &files);
         let name = format!("{}/team/app:1", registry.host());
         fs::create_dir(machine.path("keys")).unwrap();
-        Self { registry, machine, name, built }
+        let (from, to) = (format!("docker-daemon:{}", built.name()), format!("docker://{name}"));
+        encrypt(&machine, &from, &to);
+        Self { registry, machine, name }
     }
 
     /// skopeo has encrypted the image to the EC key, which is in the folder `keys`.
     fn new() -> Self {
-        let cluster = Self::built();
-        let machine = &cluster.machine;
-        let from = format!("docker-daemon:{}", cluster.built.name());
-        machine.succeed(&["copy", &from, "oci:image:1"]);
-        let recipient = format!("--encryption-key=jwe:{}", key("ec.pub.pem").display());
-        let to = format!("docker://{}", cluster.name);
-        let copy = ["copy", "--insecure-policy", "--dest-tls-verify=false", &recipient];
-        machine.call("skopeo", &[&copy[..], &["oci:image:1", &to]].concat());
-        fs::copy(key("ec.pem"), machine.path("keys/ec.pem")).unwrap();
-        cluster
+        Self::with(|machine, from, to| {
+            machine.succeed(&["copy", from, "oci:image:1"]);
+            let recipient = format!("--encryption-key=jwe:{}", key("ec.pub.pem").display());
+            let copy = ["copy", "--insecure-policy", "--dest-tls-verify=false", &recipient];
+            machine.call("skopeo", &[&copy[..], &["oci:image:1", to]].concat());
+            fs::copy(key("ec.pem"), machine.path("keys/ec.pem")).unwrap();
+        })
     }
 
     /// The binary under test has encrypted the image to the recipient of the file `identity`.
     fn of_ours(more: &[&str]) -> Self {
-        let cluster = Self::built();
-        let recipient = keygen(&cluster.machine, "identity");
-        let from = format!("docker-daemon:{}", cluster.built.name());
-        let to = format!("docker://{}", cluster.name);
-        let copy = ["copy", "--all-layers", "-r", &recipient, &from, &to];
-        cluster.machine.succeed(&[&copy[..], more].concat());
-        cluster
+        Self::with(|machine, from, to| {
+            let recipient = keygen(machine, "identity");
+            let copy = ["copy", "--all-layers", "-r", &recipient, from, to];
+            machine.succeed(&[&copy[..], more].concat());
+        })
     }
 
     /// The image is pulled, unpacked to what it was, and runs.

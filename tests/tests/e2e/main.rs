@@ -8,6 +8,7 @@ mod attestations;
 mod builders;
 mod containerd;
 mod decoder;
+mod deploy;
 mod engine;
 mod fixtures;
 mod generated;
