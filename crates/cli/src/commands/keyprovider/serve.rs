@@ -132,7 +132,7 @@ async fn on_socket(path: &Path, allowed: &[u32], configured: Configured) -> Resu
         };
         let service = Arc::new(Provider { configured: configured.clone(), peer });
         tokio::spawn(async move {
-            talk_with(grpc::serve(stream, service.clone()).await, &service.peer);
+            note_broken(grpc::serve(stream, service.clone()).await, &service.peer);
             drop(permit);
         });
     }
@@ -162,7 +162,7 @@ async fn over_tcp(
         tokio::spawn(async move {
             match timeout(GREETING, acceptor.accept(stream)).await {
                 Ok(Ok(stream)) => {
-                    talk_with(grpc::serve(stream, service.clone()).await, &service.peer)
+                    note_broken(grpc::serve(stream, service.clone()).await, &service.peer);
                 }
                 Ok(Err(error)) => talk::note(format!("{}: refused: {error}", service.peer)),
                 Err(_) => talk::note(format!("{}: refused: no handshake in time", service.peer)),
@@ -178,7 +178,7 @@ async fn pause_after(error: &std::io::Error) {
     sleep(Duration::from_millis(100)).await;
 }
 
-fn talk_with(served: Result<(), h2::Error>, peer: &Peer) {
+fn note_broken(served: Result<(), h2::Error>, peer: &Peer) {
     // Connections that break off are everyday, as after each call of some clients.
     if let Err(error) = served
         && !error.is_io()
