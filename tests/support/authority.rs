@@ -52,11 +52,13 @@ impl Authority {
         self.folder.path().join("ca.crt")
     }
 
-    pub(crate) fn server_certificate_file(&self) -> PathBuf {
+    /// The PEM file of the server's certificate, which a client can show as well.
+    pub fn server_certificate_file(&self) -> PathBuf {
         self.folder.path().join("server.pem")
     }
 
-    pub(crate) fn server_key_file(&self) -> PathBuf {
+    /// The PEM file of the server's key.
+    pub fn server_key_file(&self) -> PathBuf {
         self.folder.path().join("server-key.pem")
     }
 

@@ -18,7 +18,7 @@ struct Need {
 const BUSYBOX: [&str; 2] = ["/bin/busybox", "/usr/bin/busybox"];
 
 /// By file, not by package name: Docker's own packages (docker-ce) serve as well as Debian's.
-const NEEDS: [Need; 24] = [
+const NEEDS: &[Need] = &[
     Need {
         package: "docker.io",
         files: &["/usr/sbin/dockerd", "/usr/bin/dockerd"],
@@ -36,6 +36,25 @@ const NEEDS: [Need; 24] = [
     Need { package: "skopeo", files: &["/usr/bin/skopeo"], accepts: Path::exists },
     Need { package: "docker-compose", files: &["/usr/bin/docker-compose"], accepts: Path::exists },
     Need { package: "busybox-static", files: &BUSYBOX, accepts: is_static },
+    // These generate a client of gRPC, and it runs with the last.
+    Need { package: "protobuf-compiler", files: &["/usr/bin/protoc"], accepts: Path::exists },
+    Need {
+        package: "protobuf-compiler-grpc",
+        files: &["/usr/bin/grpc_python_plugin"],
+        accepts: Path::exists,
+    },
+    Need {
+        package: "python3-grpcio",
+        files: &["/usr/lib/python3/dist-packages/grpc/__init__.py"],
+        accepts: Path::exists,
+    },
+    // These read the files in deploy/.
+    Need {
+        package: "python3-yaml",
+        files: &["/usr/lib/python3/dist-packages/yaml/__init__.py"],
+        accepts: Path::exists,
+    },
+    Need { package: "systemd", files: &["/usr/bin/systemd-analyze"], accepts: Path::exists },
     // Programs to be packed are built by these,
     Need { package: "gcc", files: &["/usr/bin/gcc"], accepts: Path::exists },
     Need { package: "musl-tools", files: &["/usr/bin/musl-gcc"], accepts: Path::exists },

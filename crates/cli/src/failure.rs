@@ -4,6 +4,7 @@
 //! documented exit codes, and what to do next.
 
 mod decoder;
+mod keyprovider;
 mod locked;
 mod ocicrypt;
 mod packed;
@@ -72,7 +73,7 @@ pub(crate) fn report_to_program(error: &anyhow::Error) -> ExitCode {
 }
 
 /// Joins an error and its causes, leaving out what an outer one has said already.
-fn one_line(error: &anyhow::Error) -> String {
+pub(crate) fn one_line(error: &anyhow::Error) -> String {
     let mut line = String::new();
     for cause in error.chain() {
         let text = cause.to_string();
@@ -140,6 +141,7 @@ fn kind_of(error: &(dyn Error + 'static)) -> Option<Kind> {
     }
     ocicrypt::kind_of(error)
         .or_else(|| decoder::kind_of(error))
+        .or_else(|| keyprovider::kind_of(error))
         .or_else(|| packed::kind_of(error))
         .or_else(|| locked::kind_of(error))
 }

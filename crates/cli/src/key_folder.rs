@@ -34,15 +34,31 @@ impl KeyFolder {
             .with_context(|| format!("cannot read the keys in {}", folder.display()))?;
         let mut keys = Self::default();
         for file in files {
-            let bytes = read(&file).with_context(|| format!("cannot read {}", file.display()))?;
-            match Identity::parse(&bytes) {
-                Ok(identity) => keys.identities.push(identity),
-                // Other decoders want the certificate beside the key.
-                Err(IdentityError::Certificate) => {}
-                Err(error) => keys.unusable.push(format!("{}: {error}", file.display())),
-            }
+            keys.add_file(&file)?;
         }
         Ok(keys)
+    }
+
+    /// Adds the keys in the file or folder `path`.
+    pub(crate) fn add(&mut self, path: &Path) -> Result<()> {
+        if !path.is_dir() {
+            return self.add_file(path);
+        }
+        let Self { identities, unusable } = Self::read(path)?;
+        self.identities.extend(identities);
+        self.unusable.extend(unusable);
+        Ok(())
+    }
+
+    fn add_file(&mut self, file: &Path) -> Result<()> {
+        let bytes = read(file).with_context(|| format!("cannot read {}", file.display()))?;
+        match Identity::parse(&bytes) {
+            Ok(identity) => self.identities.push(identity),
+            // Other decoders want the certificate beside the key.
+            Err(IdentityError::Certificate) => {}
+            Err(error) => self.unusable.push(format!("{}: {error}", file.display())),
+        }
+        Ok(())
     }
 }
 

@@ -13,8 +13,10 @@ mod docker_host;
 mod encryption;
 mod exposure;
 mod failure;
+mod grpc;
 mod interrupt;
 mod key_folder;
+mod key_providers;
 mod keys;
 mod opening;
 mod places;
@@ -45,7 +47,9 @@ fn main() -> ExitCode {
     match run(&cli) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) if cli.command.is_for_programs() => {
-            commands::decoder::outlive();
+            if matches!(cli.command, Command::Decoder(_)) {
+                commands::decoder::outlive();
+            }
             failure::report_to_program(&error)
         }
         Err(error) => failure::report(&error),
@@ -83,6 +87,11 @@ fn run(cli: &Cli) -> Result<()> {
             let _local = begin(&cli.talk)?;
             commands::decoder::run(args, payload)
         }
+        Command::Keyprovider(args) => {
+            // Signals are its own affair: a service ends in order.
+            harden(&cli.talk)?;
+            commands::keyprovider::run(args)
+        }
         Command::Linger => {
             commands::decoder::linger();
             Ok(())
@@ -106,6 +115,14 @@ fn start(talk: &TalkArgs, args: &RegistryArgs, level: CompressionLevel) -> Resul
 
 /// Makes the process one that may hold secrets, and what a command on files works with.
 fn begin(talk: &TalkArgs) -> Result<Local> {
+    harden(talk)?;
+    let interrupt = Interrupt::listen().context("cannot listen for signals")?;
+    let keys = Ambient::new(std::env::var_os(VARIABLE));
+    Ok(Local { keys, progress: progress::shown(talk), interrupt })
+}
+
+/// Makes the process one that may hold secrets.
+fn harden(talk: &TalkArgs) -> Result<()> {
     forbid_core_dumps()?;
     if talk.verbose {
         let level = tracing_subscriber::filter::LevelFilter::DEBUG;
@@ -115,9 +132,7 @@ fn begin(talk: &TalkArgs) -> Result<Local> {
             .with_ansi(false)
             .init();
     }
-    let interrupt = Interrupt::listen().context("cannot listen for signals")?;
-    let keys = Ambient::new(std::env::var_os(VARIABLE));
-    Ok(Local { keys, progress: progress::shown(talk), interrupt })
+    Ok(())
 }
 
 /// A limit of 0 stops files only; the kernel pipes no dump to a collector if the limit is 1 (core(5),

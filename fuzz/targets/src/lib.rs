@@ -25,6 +25,7 @@ mod parts;
 mod payload;
 mod pkcs7;
 mod program;
+mod provider;
 mod reading;
 mod remote;
 mod sealed_image;
@@ -59,6 +60,7 @@ pub const TARGETS: [Target; 21] = [
     Target { name: "payload", run: payload::run },
     Target { name: "pkcs7", run: pkcs7::run },
     Target { name: "program", run: program::run },
+    Target { name: "provider", run: provider::run },
     Target { name: "remote", run: remote::run },
     Target { name: "sealed_image", run: sealed_image::run },
     Target { name: "stream_payload", run: stream_payload::run },

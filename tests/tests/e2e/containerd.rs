@@ -4,38 +4,51 @@ use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::Path;
 
-use sealcrate_tests::{Builder, Containerd, Engine, Registry, busybox};
+use sealcrate_tests::{Builder, Containerd, Engine, KeyProviderService, Registry, busybox};
 use serde_json::{Value, json};
 
+use crate::age_recipients::keygen;
 use crate::decoder::key;
+use crate::key_providers::{configure, own};
 use crate::machine::Machine;
 use crate::made::{OCI_MANIFEST, sha256};
 use crate::stored::{manifest, put_blob, put_manifest};
+
+const STANZAS: &str = include_str!("../../../deploy/containerd.toml");
 
 const DOCKERFILE: &str = "FROM scratch\nCOPY sh /bin/sh\nCOPY secret /secret\n\
                           CMD [\"/bin/sh\", \"-c\", \"cat /secret\"]\n";
 
 /// The stanzas of `deploy/`, with the binary and the keys of a test.
 fn stanzas(machine: &Machine, keys: &Path) -> String {
+    stanzas_with(machine, keys, "")
+}
+
+/// The same with one more variable, or several, behind a comma.
+fn stanzas_with(machine: &Machine, keys: &Path, more: &str) -> String {
     let binary = machine.sandbox.sealcrate().get_program().to_owned();
     let decoder = machine.path("ctd-decoder");
     if !decoder.exists() {
         symlink(binary, &decoder).unwrap();
     }
-    let (decoder, keys, tmp) = (decoder.display(), keys.display(), machine.sandbox.tmp());
-    ["tar", "tar.gzip"].into_iter().fold(String::new(), |text, id| {
-        let media_type = format!("application/vnd.oci.image.layer.v1.{}", id.replace('.', "+"));
-        text + &format!(
-            "[stream_processors.\"io.containerd.ocicrypt.decoder.v1.{id}\"]\n\
-             accepts = [\"{media_type}+encrypted\"]\nreturns = \"{media_type}\"\n\
-             path = \"{decoder}\"\nargs = [\"--decryption-keys-path\", \"{keys}\"]\n\
-             env = [\"TMPDIR={}\"]\n",
-            tmp.display()
-        )
+    let tmp = format!("\"TMPDIR={}\"{more}", machine.sandbox.tmp().display());
+    let changes = [
+        ("/usr/local/bin/ctd-decoder", decoder.to_str().unwrap()),
+        ("/etc/containerd/ocicrypt/keys", keys.to_str().unwrap()),
+        ("\"TMPDIR=/var/tmp\"", &tmp),
+    ];
+    changes.into_iter().fold(STANZAS.to_owned(), |text, (of_deploy, ours)| {
+        assert_eq!(text.matches(of_deploy).count(), 2, "{of_deploy}");
+        text.replace(of_deploy, ours)
     })
 }
 
-/// A registry with an image that skopeo encrypted to the EC key, and a machine with the key in `keys`.
+/// The variable that names the key providers of a machine.
+fn providers(machine: &Machine) -> String {
+    format!(", \"OCICRYPT_KEYPROVIDER_CONFIG={}\"", machine.path("providers.json").display())
+}
+
+/// A registry with an encrypted image, and the machine that encrypted it.
 struct Cluster {
     registry: Registry,
     machine: Machine,
@@ -43,21 +56,49 @@ struct Cluster {
 }
 
 impl Cluster {
-    fn new() -> Self {
+    /// `encrypt` brings the image of the one place, encrypted, to the other.
+    fn with(encrypt: impl FnOnce(&Machine, &str, &str)) -> Self {
         let (engine, registry, machine) = (Engine::from_env(), Registry::plain(), Machine::new());
         let files = [("sh", busybox()), ("secret", b"for this node".to_vec())];
         let files: Vec<(&str, &[u8])> =
             files.iter().map(|(name, bytes)| (*name, &bytes[..])).collect();
         let built = engine.build(Builder::Classic, DOCKERFILE, &files);
-        machine.succeed(&["copy", &format!("docker-daemon:{}", built.name()), "oci:image:1"]);
         let name = format!("{}/team/app:1", registry.host());
-        let recipient = format!("--encryption-key=jwe:{}", key("ec.pub.pem").display());
-        let to = format!("docker://{name}");
-        let copy = ["copy", "--insecure-policy", "--dest-tls-verify=false", &recipient];
-        machine.call("skopeo", &[&copy[..], &["oci:image:1", &to]].concat());
         fs::create_dir(machine.path("keys")).unwrap();
-        fs::copy(key("ec.pem"), machine.path("keys/ec.pem")).unwrap();
+        let (from, to) = (format!("docker-daemon:{}", built.name()), format!("docker://{name}"));
+        encrypt(&machine, &from, &to);
         Self { registry, machine, name }
+    }
+
+    /// skopeo has encrypted the image to the EC key, which is in the folder `keys`.
+    fn new() -> Self {
+        Self::with(|machine, from, to| {
+            machine.succeed(&["copy", from, "oci:image:1"]);
+            let recipient = format!("--encryption-key=jwe:{}", key("ec.pub.pem").display());
+            let copy = ["copy", "--insecure-policy", "--dest-tls-verify=false", &recipient];
+            machine.call("skopeo", &[&copy[..], &["oci:image:1", to]].concat());
+            fs::copy(key("ec.pem"), machine.path("keys/ec.pem")).unwrap();
+        })
+    }
+
+    /// The binary under test has encrypted the image to the recipient of the file `identity`.
+    fn of_ours(more: &[&str]) -> Self {
+        Self::with(|machine, from, to| {
+            let recipient = keygen(machine, "identity");
+            let copy = ["copy", "--all-layers", "-r", &recipient, from, to];
+            machine.succeed(&[&copy[..], more].concat());
+        })
+    }
+
+    /// The image is pulled, unpacked to what it was, and runs.
+    fn works_on(&self, node: &Containerd) {
+        node.pull(&self.name).unwrap_or_else(|error| panic!("{error:?}: {}", node.log()));
+        let (mut unpacked, mut expected) = (node.chain_ids(), chain_ids(&self.config()));
+        unpacked.sort();
+        expected.sort();
+        assert_eq!(unpacked, expected);
+        assert_eq!(node.run(&self.name), "for this node");
+        self.machine.sandbox.assert_nothing_is_left();
     }
 
     fn config(&self) -> Value {
@@ -128,6 +169,57 @@ fn node_without_the_key_says_so_and_unpacks_nothing() {
     }
     assert_eq!(node.chain_ids(), [""; 0]);
     cluster.machine.sandbox.assert_nothing_is_left();
+}
+
+#[test]
+fn node_with_an_age_identity_among_its_keys_pulls_and_runs_layers_of_every_compression() {
+    for compression in ["--compression=gzip", "--compression=zstd"] {
+        let cluster = Cluster::of_ours(&[compression]);
+        let layers = manifest(&cluster.registry, "team/app", "1")["layers"].clone();
+        let media_type = layers[0]["mediaType"].as_str().unwrap();
+        let kind = &compression["--compression=".len()..];
+        assert!(media_type.ends_with(&format!("tar+{kind}+encrypted")), "{media_type}");
+        let keys = cluster.machine.path("keys");
+        fs::rename(cluster.machine.path("identity"), keys.join("identity")).unwrap();
+        cluster.works_on(&Containerd::start(&stanzas(&cluster.machine, &keys)));
+    }
+}
+
+#[test]
+fn node_whose_age_identity_is_with_a_key_provider_pulls_and_runs() {
+    let cluster = Cluster::of_ours(&[]);
+    let machine = &cluster.machine;
+    let identity = machine.path("identity");
+    let identity = format!("--identity={}", identity.display());
+    configure(machine, &json!({ "sealcrate": own(machine, &[&identity]) }));
+    let keys = machine.path("keys");
+    let start = || Containerd::start(&stanzas_with(machine, &keys, &providers(machine)));
+    cluster.works_on(&start());
+
+    let address = format!("unix:{}", machine.path("socket").display());
+    configure(machine, &json!({ "sealcrate": { "grpc": &address } }));
+    let binary = machine.sandbox.sealcrate().get_program().to_owned();
+    let mut serve = machine.sandbox.command(binary);
+    let own = rustix::process::geteuid().as_raw().to_string();
+    serve.args(["keyprovider", &identity, "--serve", &address, "--allow-uid", &own]);
+    let mut service = KeyProviderService::start(&mut serve);
+    cluster.works_on(&start());
+    let config = manifest(&cluster.registry, "team/app", "1")["config"]["digest"].clone();
+    assert_eq!(service.wait_for("unwrapped a key of the config "), config);
+
+    // Another identity in its place: the operator reads whose words these are.
+    fs::remove_file(machine.path("identity")).unwrap();
+    keygen(machine, "identity");
+    let node = start();
+    let refused = node.pull(&cluster.name).unwrap_err();
+    for says in ["sealcrate: cannot decrypt layer", "the key provider sealcrate fails", "wrong key"]
+    {
+        assert!(refused.message.contains(says), "{refused:?}\n{}", node.log());
+    }
+    assert_eq!(node.chain_ids(), [""; 0]);
+    assert_eq!(service.end().code(), Some(0));
+    let gone = node.pull(&cluster.name).unwrap_err();
+    assert!(gone.message.contains("cannot reach unix:"), "{gone:?}");
 }
 
 #[test]

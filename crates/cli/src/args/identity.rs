@@ -11,10 +11,12 @@ use super::common::Typed;
 /// What opens an image that is encrypted to recipients.
 #[derive(Debug, Args)]
 pub(crate) struct IdentityArgs {
-    /// Open it with the private key in this file ("-" is standard input; repeatable)
+    /// Open it with the private key in this file ("-" is standard input), or with provider:NAME[:PARAMETER]
+    /// (repeatable)
     ///
     /// The key is an age identity, or in PEM, DER or JWK. Where it is under a password, that is asked for, unless
-    /// :pass=PASSWORD, :file=FILE or :fd=N behind the file's name tells it.
+    /// :pass=PASSWORD, :file=FILE or :fd=N behind the file's name tells it. A key provider is one of those in the
+    /// file that OCICRYPT_KEYPROVIDER_CONFIG names.
     #[arg(
         short,
         long,
@@ -22,10 +24,30 @@ pub(crate) struct IdentityArgs {
         value_name = "KEY[:PASSWORD]",
         help_heading = "Keys"
     )]
-    pub(crate) identity: Vec<KeyFile>,
+    pub(crate) identity: Vec<ImageKey>,
     /// Refuse an image whose layers nothing binds to each other and to the config
     #[arg(long, help_heading = "Keys")]
     pub(crate) require_binding: bool,
+}
+
+/// What opens images.
+#[derive(Clone, Debug)]
+pub(crate) enum ImageKey {
+    /// A private key.
+    File(KeyFile),
+    /// A key provider's name and its parameter, which may be secret.
+    Provider(Typed),
+}
+
+impl FromStr for ImageKey {
+    type Err = Infallible;
+
+    fn from_str(text: &str) -> Result<Self, Infallible> {
+        match text.strip_prefix("provider:") {
+            Some(provider) => provider.parse().map(Self::Provider),
+            None => text.parse().map(Self::File),
+        }
+    }
 }
 
 /// A file with a private key, and where the password for it is.

@@ -9,6 +9,7 @@ mod decoder;
 mod identity;
 mod inspect;
 mod keygen;
+mod keyprovider;
 mod lock;
 mod pack;
 mod pull;
@@ -30,9 +31,10 @@ pub(crate) use common::{
 };
 pub(crate) use copy::CopyArgs;
 pub(crate) use decoder::DecoderArgs;
-pub(crate) use identity::{IdentityArgs, KeyFile, PasswordSource};
+pub(crate) use identity::{IdentityArgs, ImageKey, KeyFile, PasswordSource};
 pub(crate) use inspect::InspectArgs;
 pub(crate) use keygen::KeygenArgs;
+pub(crate) use keyprovider::{KeyproviderArgs, ServeAddress};
 pub(crate) use lock::{DeploymentForm, LockArgs, UnlockArgs};
 pub(crate) use pack::{OpenerArgs, PackArgs, StartArgs};
 pub(crate) use pull::{PullArgs, ReadingArgs};
@@ -124,6 +126,13 @@ pub(crate) enum Command {
     /// binary does when it is called by that name. Which layer it is comes on descriptor 3. Everything is
     /// verified before the first byte is written; what waits is in an unnamed file in $TMPDIR.
     Decoder(DecoderArgs),
+    /// Wrap and unwrap keys for other tools, as a key provider
+    ///
+    /// skopeo, containerd's ctd-decoder and others call key providers that the file names which the variable
+    /// OCICRYPT_KEYPROVIDER_CONFIG names: `{"key-providers": {"sealcrate": {"cmd": {"path":
+    /// "/usr/local/bin/sealcrate", "args": ["keyprovider"]}}}}`. One request comes on standard input, the answer
+    /// goes to standard output. Only age identities open what is wrapped here.
+    Keyprovider(KeyproviderArgs),
     /// Hold standard output open for a moment, after a decoder that failed
     #[command(hide = true)]
     Linger,
@@ -158,7 +167,7 @@ pub(crate) enum CacheTask {
 impl Command {
     /// Tells whether programs run it, which show what it says as a part of something else.
     pub(crate) fn is_for_programs(&self) -> bool {
-        matches!(self, Self::Decoder(_))
+        matches!(self, Self::Decoder(_) | Self::Keyprovider(_))
     }
 }
 

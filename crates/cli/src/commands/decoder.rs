@@ -11,13 +11,14 @@ use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use sealcrate_crypt::ocicrypt::{DecryptError, LayerKey, MAX_PAYLOAD_BYTES, Payload};
+use sealcrate_crypt::ocicrypt::{DecryptError, Identity, LayerKey, MAX_PAYLOAD_BYTES, Payload};
 use sealcrate_image::{Content, Spool};
 use zeroize::Zeroizing;
 
 use crate::args::DecoderArgs;
 use crate::failure::{NoLayerKey, NoPayload};
 use crate::key_folder::KeyFolder;
+use crate::key_providers;
 
 /// Where containerd puts the payload.
 const PAYLOAD: &str = "/proc/self/fd/3";
@@ -41,11 +42,13 @@ pub(crate) fn run(args: &DecoderArgs, payload: Option<File>) -> Result<()> {
         identities.extend(keys.identities);
         unusable = keys.unusable;
     }
+    let count = identities.len();
+    identities.extend(key_providers::all()?.into_iter().map(Identity::provider));
     let key = LayerKey::unwrap(&payload.descriptor, &identities).map_err(|error| match error {
         DecryptError::WrongKey => {
             let layer = payload.descriptor.digest.short();
             let folder = args.decryption_keys_path.clone();
-            NoLayerKey { layer, count: identities.len(), folder, unusable }.into()
+            NoLayerKey { layer, count, folder, unusable }.into()
         }
         other => anyhow::Error::from(other),
     })?;

@@ -6,6 +6,7 @@ pub(crate) mod copy;
 pub(crate) mod decoder;
 pub(crate) mod inspect;
 pub(crate) mod keygen;
+pub(crate) mod keyprovider;
 pub(crate) mod lock;
 pub(crate) mod pack;
 pub(crate) mod pull;

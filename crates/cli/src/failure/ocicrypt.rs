@@ -35,6 +35,7 @@ pub(super) fn kind_of(error: &(dyn Error + 'static)) -> Option<Kind> {
             DecryptError::Scheme { .. }
             | DecryptError::TooManyAttempts
             | DecryptError::WrongKey => Some(Kind::Key),
+            DecryptError::Provider { source, .. } => source.is_refusal().then_some(Kind::Key),
             DecryptError::Config(_) | DecryptError::Manifest(_) => None,
             _ => Some(Kind::Damaged),
         };

@@ -10,19 +10,26 @@ use sealcrate_crypt::ocicrypt::{Identity, IdentityError, MAX_KEY_FILE_BYTES};
 use zeroize::Zeroizing;
 
 use super::{from_file_or_descriptor, prompt};
-use crate::args::{KeyFile, PasswordSource};
+use crate::args::{ImageKey, KeyFile, PasswordSource};
 use crate::failure::MissingKey;
-use crate::talk;
+use crate::{key_providers, talk};
 
-/// Reads the identities in these files.
-pub(crate) fn identities(files: &[KeyFile]) -> Result<Vec<Identity>> {
-    let mut identities = Vec::with_capacity(files.len());
-    for (place, file) in files.iter().enumerate() {
+/// Reads the identities in files, and finds the key providers among these.
+pub(crate) fn identities(named: &[ImageKey]) -> Result<Vec<Identity>> {
+    let mut identities = Vec::with_capacity(named.len());
+    for (place, key) in named.iter().enumerate() {
+        let file = match key {
+            ImageKey::File(file) => file,
+            ImageKey::Provider(provider) => {
+                identities.push(Identity::provider(key_providers::named(provider)?));
+                continue;
+            }
+        };
         let read = identity(file);
         // Other tools want the certificate beside the key; without any key, it is a mistake.
         let is_certificate = matches!(&read, Err(error)
             if matches!(error.downcast_ref(), Some(IdentityError::Certificate)));
-        let is_last_hope = identities.is_empty() && place + 1 == files.len();
+        let is_last_hope = identities.is_empty() && place + 1 == named.len();
         if !is_certificate || is_last_hope {
             let context = || format!("cannot use the key in {}", file.path.display());
             identities.push(read.with_context(context)?);

@@ -9,8 +9,9 @@ use sealcrate_crypt::ocicrypt::{MAX_KEY_FILE_BYTES, Recipient};
 
 use crate::args::Typed;
 use crate::failure::Usage;
+use crate::key_providers;
 
-/// Finds the recipients that were named: age1…, jwe:FILE, pkcs7:FILE, or a file with age1… on its lines.
+/// Finds the recipients that were named: age1…, jwe:FILE, pkcs7:FILE, provider:NAME[:PARAMETER], or a file with age1… on its lines.
 pub(crate) fn recipients(named: &[Typed]) -> Result<Vec<Recipient>> {
     let mut found = Vec::new();
     for name in named {
@@ -25,12 +26,15 @@ pub(crate) fn recipients(named: &[Typed]) -> Result<Vec<Recipient>> {
             let cannot_use = || format!("cannot use the certificate in {path}");
             let file = read(path).with_context(cannot_use)?;
             found.push(Recipient::pkcs7(&file).with_context(cannot_use)?);
+        } else if let Some(provider) = name.strip_prefix("provider:") {
+            let Ok(provider) = provider.parse();
+            found.push(Recipient::provider(key_providers::named(&provider)?));
         } else if Path::new(name).is_file() {
             found.extend(listed(name).with_context(|| format!("cannot use {name}"))?);
         } else {
             // It may be a secret in the wrong place, and is not repeated.
             let text = "a recipient is written age1…, jwe:FILE with a public key in the file, pkcs7:FILE \
-                        with a certificate in it, or as the name of a file that is there, with age1… on its lines";
+                        with a certificate in it, provider:NAME[:PARAMETER], or as the name of a file that is there, with age1… on its lines";
             return Err(Usage(text.to_owned()).into());
         }
     }

@@ -18,7 +18,7 @@ use zeroize::Zeroizing;
 use super::passphrase::{LockError, PassphraseIdentity};
 use super::wrapped::Unwrapped;
 
-pub(super) use wrap::{PassphraseLock, wrap};
+pub(super) use wrap::{PassphraseLock, wrap, wrap_to_all};
 
 /// The longest item.
 const MAX_BYTES: usize = 64 << 10;

@@ -88,7 +88,7 @@ pub enum Scheme {
 
 impl Scheme {
     /// Finds the scheme whose annotations end with `name`.
-    fn named(name: &str) -> Self {
+    pub(super) fn named(name: &str) -> Self {
         match name {
             AGE => Self::Age,
             "jwe" => Self::Jwe,

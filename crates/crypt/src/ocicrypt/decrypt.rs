@@ -10,6 +10,7 @@ use super::Identity;
 use super::annotations::{self, ProtectionError};
 use super::cipher::CipherContent;
 use super::options::OptionsError;
+use super::provider::ProviderError;
 use super::stated::{StatedContent, StatedDigests};
 use super::unlock::{Unlocked, UnlockedKey, unlock};
 use super::wrapped::WrappedKeyError;
@@ -144,6 +145,14 @@ pub enum DecryptError {
         layer: String,
         /// What is wrong.
         source: OptionsError,
+    },
+    /// A key provider was asked for a layer's key, and did not give it.
+    #[error("cannot decrypt layer {layer}")]
+    Provider {
+        /// The layer.
+        layer: String,
+        /// What the first that was asked did.
+        source: ProviderError,
     },
     /// A layer's key is wrapped in ways alone that are not read.
     #[error("the key of layer {layer} is wrapped in a way that is not supported: {scheme:?}")]

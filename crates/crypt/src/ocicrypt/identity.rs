@@ -15,6 +15,7 @@ use thiserror::Error;
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
 use super::passphrase::PassphraseIdentity;
+use super::provider::Provider;
 use super::{der, sealed_key};
 use crate::Passphrase;
 
@@ -36,6 +37,8 @@ pub(super) enum Key {
     Ec(Curve, PrivateKey),
     /// A passphrase, which opens identities.
     Passphrase(PassphraseIdentity),
+    /// Nothing here, but another program that has keys.
+    Provider(Provider),
     /// RSA, 2048 to 8192 bits.
     Rsa(RsaKey),
 }
@@ -114,6 +117,11 @@ impl Identity {
     /// Takes a passphrase, which opens what was encrypted under it in this format.
     pub fn passphrase(passphrase: &Passphrase) -> Self {
         Self::of(Key::Passphrase(PassphraseIdentity::new(passphrase)))
+    }
+
+    /// Takes a key provider, which is asked for what was wrapped by one of its name.
+    pub fn provider(provider: Provider) -> Self {
+        Self::of(Key::Provider(provider))
     }
 
     /// Reads a key file: PEM or DER of PKCS#8, PKCS#1 or SEC 1, a JWK, or age's file of X25519 identities.

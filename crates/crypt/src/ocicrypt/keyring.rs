@@ -5,7 +5,12 @@ use zeroize::Zeroizing;
 use super::Identity;
 use super::annotations::{Encryption, Scheme};
 use super::decrypt::{DecryptError, MAX_ATTEMPTS};
+use super::identity::Key;
+use super::provider::ProviderError;
 use super::wrapped::{Unwrapped, WrappedKey};
+
+/// What asking a provider costs in the measure of key operations.
+const CALL_COST: usize = 16;
 
 /// Identities, and how many key operations are left to them.
 pub(super) struct Keyring<'i> {
@@ -47,16 +52,22 @@ impl<'i> Keyring<'i> {
             };
             readable = true;
             for identity in self.identities {
-                self.left = self
-                    .left
-                    .checked_sub(wrapped.cost(identity))
-                    .ok_or(DecryptError::TooManyAttempts)?;
+                self.pay(wrapped.cost(identity))?;
                 match wrapped.unwrap(identity) {
                     Unwrapped::Content(content) => return Ok(content),
                     Unwrapped::Damaged => damaged = true,
                     Unwrapped::NotMine => {}
                 }
             }
+        }
+        // Last of all, since it takes longest.
+        let failed = match self.ask(encryption)? {
+            Asked::Content(content) => return Ok(content),
+            Asked::Failed(error) => Some(error),
+            Asked::Nobody => None,
+        };
+        if let (false, Some(source)) = (damaged, failed) {
+            return Err(DecryptError::Provider { layer: layer(), source });
         }
         Err(match (damaged, readable, refused, other) {
             (true, ..) => DecryptError::DamagedKey(layer()),
@@ -71,4 +82,37 @@ impl<'i> Keyring<'i> {
             },
         })
     }
+
+    /// Asks every key provider among the identities for what one of its name wrapped.
+    fn ask(&mut self, encryption: &Encryption) -> Result<Asked, DecryptError> {
+        let mut asked = Asked::Nobody;
+        for identity in self.identities {
+            let Key::Provider(provider) = &*identity.0 else { continue };
+            let scheme = provider.scheme();
+            for (_, wrapped) in encryption.wraps.iter().filter(|(of, _)| *of == scheme) {
+                self.pay(CALL_COST)?;
+                match (provider.unwrap(wrapped), &asked) {
+                    (Ok(content), _) => return Ok(Asked::Content(content)),
+                    (Err(error), Asked::Nobody) => asked = Asked::Failed(error),
+                    (Err(_), _) => {}
+                }
+            }
+        }
+        Ok(asked)
+    }
+
+    fn pay(&mut self, cost: usize) -> Result<(), DecryptError> {
+        self.left = self.left.checked_sub(cost).ok_or(DecryptError::TooManyAttempts)?;
+        Ok(())
+    }
+}
+
+/// What came of asking key providers.
+enum Asked {
+    /// The private options, as one of them says.
+    Content(Zeroizing<Vec<u8>>),
+    /// Nothing; and what the first of them said.
+    Failed(ProviderError),
+    /// There is none for any of the wrapped keys.
+    Nobody,
 }

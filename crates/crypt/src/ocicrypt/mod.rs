@@ -7,7 +7,7 @@
 //! place, `recipient`, `public_key` and `certificate` those to whom keys are wrapped, `cipher` the way of a layer's
 //! bytes, `history` what the config in clear may tell. [`Encryptor`] puts them together, and
 //! [`decrypt`], which holds the image to what is sealed in it; `stated` tells what others' images only
-//! say of themselves. [`LayerKey`] is for readers that see one layer alone, as those do that containerd
+//! say of themselves. [`provider`] is how other tools ask for keys. [`LayerKey`] is for readers that see one layer alone, as those do that containerd
 //! starts with a [`Payload`]. `docs/formats/ocicrypt.md` specifies the bytes.
 
 mod age_item;
@@ -28,6 +28,7 @@ mod passphrase;
 mod payload;
 mod pkcs7;
 mod protobuf;
+pub mod provider;
 mod public_key;
 mod recipient;
 mod rewrap;

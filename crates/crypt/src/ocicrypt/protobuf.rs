@@ -1,4 +1,4 @@
-//! The little of Protocol Buffers that is read here: messages of strings, bytes and other messages.
+//! The little of Protocol Buffers that is used here: messages of strings, bytes and other messages.
 
 /// Returns the number and content of each field of `message`, in their order, or `None` if it is malformed or
 /// has a field that is not delimited by its length.
@@ -17,6 +17,21 @@ pub(super) fn fields(mut message: &[u8]) -> Option<Vec<(u64, &[u8])>> {
         message = rest;
     }
     Some(fields)
+}
+
+/// Adds the field of the number `number` with `content` to a message.
+pub(super) fn put(message: &mut Vec<u8>, number: u64, content: &[u8]) {
+    put_varint(message, number << 3 | 2);
+    put_varint(message, content.len() as u64);
+    message.extend_from_slice(content);
+}
+
+fn put_varint(message: &mut Vec<u8>, mut number: u64) {
+    while number >= 0x80 {
+        message.push(number as u8 | 0x80);
+        number >>= 7;
+    }
+    message.push(number as u8);
 }
 
 /// Takes a number of at most 64 bits from the beginning of `bytes`.

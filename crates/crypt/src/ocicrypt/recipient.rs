@@ -10,6 +10,7 @@ use thiserror::Error;
 use super::age_item::PassphraseLock;
 use super::annotations::Scheme;
 use super::certificate::{Certificate, CertificateError};
+use super::provider::Provider;
 use super::public_key::{PublicKey, PublicKeyError};
 use super::{age_item, hint, jwe, pkcs7};
 use crate::Passphrase;
@@ -24,6 +25,7 @@ enum Kind {
     Jwe(PublicKey),
     Passphrase(PassphraseLock),
     Pkcs7(Certificate),
+    Provider(Provider),
 }
 
 impl Recipient {
@@ -64,10 +66,23 @@ impl Recipient {
         Ok(Self::of(Kind::Pkcs7(Certificate::parse(file)?)))
     }
 
+    /// Takes a key provider, which is asked to wrap keys.
+    pub fn provider(provider: Provider) -> Self {
+        Self::of(Kind::Provider(provider))
+    }
+
+    /// Returns age's recipient, if it is one.
+    pub(super) fn as_age(&self) -> Option<&x25519::Recipient> {
+        match &*self.0 {
+            Kind::Age(recipient) => Some(recipient),
+            _ => None,
+        }
+    }
+
     /// Wraps `content`, the private options of a layer with the key `key`.
     ///
     /// # Errors
-    /// The system gives no random bytes.
+    /// The system gives no random bytes; a [`ProviderError`](super::provider::ProviderError) inside.
     pub(super) fn wrap(&self, content: &[u8], key: &[u8; 32]) -> io::Result<(Scheme, Vec<u8>)> {
         let hint = self.hint(key).unwrap_or_default();
         match &*self.0 {
@@ -75,6 +90,9 @@ impl Recipient {
             Kind::Passphrase(lock) => Ok((Scheme::Age, lock.wrap(content)?)),
             Kind::Jwe(public) => Ok((Scheme::Jwe, jwe::wrap(content, public, &hint)?)),
             Kind::Pkcs7(certificate) => Ok((Scheme::Pkcs7, pkcs7::wrap(content, certificate)?)),
+            Kind::Provider(provider) => {
+                Ok((provider.scheme(), provider.wrap(content).map_err(io::Error::other)?))
+            }
         }
     }
 
@@ -87,7 +105,8 @@ impl Recipient {
             Kind::Pkcs7(certificate) => {
                 Reader::key("pkcs7", certificate.digest.to_string().as_bytes())
             }
-            Kind::Passphrase(_) => return None,
+            // Who stands behind a name of a provider may change.
+            Kind::Passphrase(_) | Kind::Provider(_) => return None,
         })
     }
 
@@ -97,8 +116,8 @@ impl Recipient {
         match &*self.0 {
             Kind::Age(recipient) => Some(hint::of(key, recipient.to_string().as_bytes())),
             Kind::Jwe(public) => Some(hint::of(key, public.id())),
-            // There is no room for one in a message of PKCS#7.
-            Kind::Passphrase(_) | Kind::Pkcs7(_) => None,
+            // There is no room for one in a message of PKCS#7, and what a provider makes is its own affair.
+            Kind::Passphrase(_) | Kind::Pkcs7(_) | Kind::Provider(_) => None,
         }
     }
 }
@@ -110,6 +129,7 @@ impl fmt::Debug for Recipient {
             Kind::Jwe(_) => "Recipient::Jwe(..)",
             Kind::Passphrase(_) => "Recipient::Passphrase(..)",
             Kind::Pkcs7(_) => "Recipient::Pkcs7(..)",
+            Kind::Provider(_) => "Recipient::Provider(..)",
         })
     }
 }

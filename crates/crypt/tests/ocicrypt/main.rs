@@ -3,11 +3,13 @@
 #![allow(missing_docs, clippy::unwrap_used)]
 
 mod attacks;
+mod called;
 mod curves;
 mod fixtures;
 mod layers;
 mod passwords;
 mod pkcs7;
+mod provider;
 mod pushed;
 mod support;
 mod written;

@@ -188,6 +188,11 @@ fn any_program_yields_only_what_was_packed() {
 }
 
 #[test]
+fn any_request_of_a_key_provider_is_answered_for_its_recipients_alone() {
+    survives("provider", 5_000);
+}
+
+#[test]
 fn any_encrypted_image_yields_only_what_was_put_in() {
     survives("sealed_image", 1_500);
 }

@@ -1,6 +1,6 @@
 //! The writing half.
 
-use std::io;
+use std::io::{self, Write as _};
 
 use age::secrecy::{ExposeSecret as _, SecretString};
 use age::{scrypt, x25519};
@@ -52,6 +52,23 @@ pub(in super::super) fn wrap(
     hint: String,
 ) -> io::Result<Vec<u8>> {
     item(content, recipient, Members { hint: Some(hint), ..empty() })
+}
+
+/// Wraps `content` to several age recipients in one item, which tells nothing of whose it is.
+///
+/// # Errors
+/// Those of the library, which has none in memory.
+pub(in super::super) fn wrap_to_all(
+    content: &[u8],
+    recipients: &[&x25519::Recipient],
+) -> io::Result<Vec<u8>> {
+    let all = recipients.iter().map(|&recipient| recipient as &dyn age::Recipient);
+    let encryptor = age::Encryptor::with_recipients(all).map_err(io::Error::other)?;
+    let mut wrap = Vec::new();
+    let mut writer = encryptor.wrap_output(&mut wrap)?;
+    writer.write_all(content)?;
+    writer.finish()?;
+    Ok(serde_json::to_vec(&Members { wrap: STANDARD.encode(wrap), ..empty() })?)
 }
 
 fn empty() -> Members {

@@ -1,0 +1,124 @@
+//! What a key provider is configured with, and its answers to requests.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use sealcrate_crypt::ocicrypt::provider::{
+    Operation, Request, UnwrapError, UnwrapRequest, WrapRequest,
+};
+use sealcrate_image::Digest;
+use zeroize::Zeroizing;
+
+use crate::args::{KeyproviderArgs, Typed};
+use crate::key_folder::KeyFolder;
+use crate::keys;
+
+/// Where identities are that no option names, in a file or a folder.
+const IDENTITIES: &str = "/etc/sealcrate/identities";
+
+/// Where recipients are that no option names, one on a line.
+const RECIPIENTS: &str = "/etc/sealcrate/recipients";
+
+/// Where keys are. They are read anew for each request, so that they can be changed under a provider that
+/// runs.
+#[derive(Clone, Debug)]
+pub(super) struct Configured {
+    identities: Vec<PathBuf>,
+    recipients: Vec<Typed>,
+}
+
+/// What there is to answer, and to log.
+pub(super) struct Answer {
+    /// The JSON, which may hold a key.
+    pub(super) json: Zeroizing<Vec<u8>>,
+    /// What was done.
+    pub(super) operation: Operation,
+    /// The digest of the config to which the key that was unwrapped is bound, if it is to any.
+    pub(super) config: Option<Digest>,
+}
+
+impl fmt::Display for Answer {
+    /// Tells what was done, for a log: of a key only to which image it belongs.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.operation, self.config) {
+            (Operation::Wrap, _) => f.write_str("wrapped a key"),
+            (Operation::Unwrap, Some(config)) => {
+                write!(f, "unwrapped a key of the config {config}")
+            }
+            (Operation::Unwrap, None) => f.write_str("unwrapped a key, unbound"),
+        }
+    }
+}
+
+impl Configured {
+    /// Takes what the command line names, and else the usual places, if there is anything.
+    pub(super) fn of(args: &KeyproviderArgs) -> Self {
+        let mut configured =
+            Self { identities: args.identity.clone(), recipients: args.recipient.clone() };
+        if configured.identities.is_empty() && Path::new(IDENTITIES).exists() {
+            configured.identities.push(IDENTITIES.into());
+        }
+        if configured.recipients.is_empty() && Path::new(RECIPIENTS).exists() {
+            configured.recipients.extend(RECIPIENTS.parse());
+        }
+        configured
+    }
+
+    /// Answers one request.
+    pub(super) fn answer(&self, request: Request) -> Result<Answer> {
+        let operation = request.operation();
+        match request {
+            Request::Wrap(request) => {
+                let json = self.wrap(&request)?;
+                Ok(Answer { json, operation, config: None })
+            }
+            Request::Unwrap(request) => self.unwrap(request),
+        }
+    }
+
+    fn wrap(&self, request: &WrapRequest) -> Result<Zeroizing<Vec<u8>>> {
+        let own = match request.names_recipients() {
+            true => Vec::new(),
+            false => keys::recipients(&self.recipients)?,
+        };
+        Ok(request.answer(&own)?)
+    }
+
+    fn unwrap(&self, request: UnwrapRequest) -> Result<Answer> {
+        let mut own = KeyFolder::default();
+        for path in &self.identities {
+            own.add(path)?;
+        }
+        match request.answer(&own.identities) {
+            Ok(unwrapped) => Ok(Answer {
+                json: unwrapped.answer,
+                operation: Operation::Unwrap,
+                config: unwrapped.config,
+            }),
+            Err(error @ (UnwrapError::NoIdentity | UnwrapError::WrongKey(_))) => {
+                Err(error).with_context(|| self.looked_at(&own.unusable))
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Says where identities were looked for, and what there is none.
+    fn looked_at(&self, unusable: &[String]) -> String {
+        let mut text = match &self.identities[..] {
+            [] => format!("there is no {IDENTITIES}, and no --identity is given"),
+            paths => {
+                let paths: Vec<_> = paths.iter().map(|path| path.display().to_string()).collect();
+                format!("with the identities in {}", paths.join(" and "))
+            }
+        };
+        if let [first, others @ ..] = unusable {
+            text.push_str(&format!(" (not usable: {first}"));
+            if !others.is_empty() {
+                text.push_str(&format!(", and {} more", others.len()));
+            }
+            text.push(')');
+        }
+        text
+    }
+}

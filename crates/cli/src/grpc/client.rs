@@ -1,0 +1,76 @@
+//! A call, over a connection of its own.
+
+use std::io;
+
+use http::Request;
+use sealcrate_crypt::ocicrypt::provider::Operation;
+use tokio::io::{AsyncRead, AsyncWrite};
+use zeroize::Zeroizing;
+
+use super::message::{framed, receive, text_of};
+use super::{MEDIA_TYPE, METHODS};
+
+/// Why there is no answer.
+pub(crate) enum CallFailure {
+    /// The service says no, in these words.
+    Refused(String),
+    /// It is not there, or does not speak gRPC.
+    Unreachable(io::Error),
+}
+
+impl From<h2::Error> for CallFailure {
+    fn from(error: h2::Error) -> Self {
+        Self::Unreachable(io::Error::other(error))
+    }
+}
+
+/// Calls the method for `operation` of the service at the other end of `stream` with one message, and
+/// returns the message that it answers.
+pub(crate) async fn call(
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    operation: Operation,
+    message: Zeroizing<Vec<u8>>,
+) -> Result<Zeroizing<Vec<u8>>, CallFailure> {
+    let (client, connection) = h2::client::handshake(stream).await?;
+    let connection = tokio::spawn(connection);
+    let answer = exchange(client, operation, &message).await;
+    connection.abort();
+    answer
+}
+
+async fn exchange(
+    client: h2::client::SendRequest<bytes::Bytes>,
+    operation: Operation,
+    message: &[u8],
+) -> Result<Zeroizing<Vec<u8>>, CallFailure> {
+    let path = METHODS.iter().find(|(of, _)| *of == operation).expect("there are all").1;
+    let request = Request::post(format!("http://localhost{path}"))
+        .header("content-type", MEDIA_TYPE)
+        .header("te", "trailers")
+        .body(())
+        .expect("the request is well formed");
+    let (response, mut body) = client.ready().await?.send_request(request, false)?;
+    // A service that refuses need not read it.
+    let _ = body.send_data(framed(message), true);
+    let response = response.await?;
+    let headers = response.headers().clone();
+    if !response.status().is_success() {
+        return Err(CallFailure::Refused(format!(
+            "it answers with the status {}",
+            response.status()
+        )));
+    }
+    let mut body = response.into_body();
+    // Without a body, the status is among the headers.
+    let message = receive(&mut body).await;
+    let trailers = body.trailers().await?.unwrap_or(headers);
+    match trailers.get("grpc-status").map(http::HeaderValue::as_bytes) {
+        Some(b"0") => message.map_err(|status| CallFailure::Refused(status.message)),
+        Some(code) => {
+            let text = text_of(&trailers);
+            let code = String::from_utf8_lossy(code).into_owned();
+            Err(CallFailure::Refused(if text.is_empty() { format!("status {code}") } else { text }))
+        }
+        None => Err(CallFailure::Refused("it does not speak gRPC".to_owned())),
+    }
+}

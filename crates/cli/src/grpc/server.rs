@@ -1,0 +1,122 @@
+//! Answers to the calls that come over one connection.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use h2::RecvStream;
+use h2::server::SendResponse;
+use http::{HeaderMap, Method, Request, Response};
+use sealcrate_crypt::ocicrypt::provider::{Operation, message_of, only_field};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::time::timeout;
+use zeroize::Zeroizing;
+
+use super::message::{Code, Status, encoded, framed, receive};
+use super::{MEDIA_TYPE, METHODS};
+
+/// The most calls at once over one connection.
+const MAX_CALLS: u32 = 16;
+
+/// The most bytes of a call's headers.
+const MAX_HEADERS: u32 = 16 << 10;
+
+/// How long the beginning of a connection may take.
+const GREETING: Duration = Duration::from_secs(10);
+
+/// How long a call may take to come and to be answered.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// How long a connection stays over which nobody calls.
+const IDLE: Duration = Duration::from_secs(300);
+
+/// What is behind the methods.
+pub(crate) trait Service: Send + Sync + 'static {
+    /// Answers the JSON of one request; this may take a while, and is on a thread of its own.
+    fn answer(&self, operation: Operation, request: &[u8]) -> Result<Zeroizing<Vec<u8>>, Status>;
+}
+
+/// Answers calls over `stream` until it ends, or nobody has called for five minutes.
+pub(crate) async fn serve(
+    stream: impl AsyncRead + AsyncWrite + Unpin,
+    service: Arc<dyn Service>,
+) -> Result<(), h2::Error> {
+    let mut builder = h2::server::Builder::new();
+    builder.max_concurrent_streams(MAX_CALLS).max_header_list_size(MAX_HEADERS);
+    let Ok(connection) = timeout(GREETING, builder.handshake::<_, Bytes>(stream)).await else {
+        return Ok(());
+    };
+    let mut connection = connection?;
+    while let Ok(Some(call)) = timeout(IDLE, connection.accept()).await {
+        let (request, respond) = call?;
+        let service = service.clone();
+        tokio::spawn(answer(request, respond, service));
+    }
+    Ok(())
+}
+
+async fn answer(
+    request: Request<RecvStream>,
+    mut respond: SendResponse<Bytes>,
+    service: Arc<dyn Service>,
+) {
+    let answered = match timeout(PATIENCE, answer_of(request, service)).await {
+        Ok(answered) => answered,
+        Err(_) => Err(Status::new(Code::DeadlineExceeded, "it takes too long")),
+    };
+    // Whoever called may be gone.
+    let _ = match answered {
+        Ok(message) => send(&mut respond, &message),
+        Err(status) => send_status(&mut respond, &status),
+    };
+}
+
+async fn answer_of(
+    request: Request<RecvStream>,
+    service: Arc<dyn Service>,
+) -> Result<Zeroizing<Vec<u8>>, Status> {
+    let path = request.uri().path();
+    let operation = METHODS.iter().find(|(_, method)| *method == path).map(|(of, _)| *of);
+    let operation = operation.filter(|_| request.method() == Method::POST);
+    let operation =
+        operation.ok_or_else(|| Status::new(Code::Unimplemented, "there is no such method"))?;
+    let has = |name: &str, fits: fn(&[u8]) -> bool| {
+        request.headers().get(name).map(|value| fits(value.as_bytes()))
+    };
+    if has("content-type", |value| value.starts_with(MEDIA_TYPE.as_bytes())) != Some(true) {
+        return Err(Status::new(Code::InvalidArgument, "the request is not gRPC's"));
+    }
+    if has("grpc-encoding", |value| value == b"identity") == Some(false) {
+        return Err(Status::new(Code::Unimplemented, "compressed messages are not read"));
+    }
+    let message = receive(&mut request.into_body()).await?;
+    let answering = tokio::task::spawn_blocking(move || {
+        let json = only_field(&message)
+            .map_err(|error| Status::new(Code::InvalidArgument, error.to_string()))?;
+        service.answer(operation, json)
+    });
+    let answer =
+        answering.await.map_err(|_| Status::new(Code::Internal, "the provider failed"))??;
+    Ok(message_of(&answer))
+}
+
+fn head() -> http::response::Builder {
+    Response::builder().header("content-type", MEDIA_TYPE)
+}
+
+fn send(respond: &mut SendResponse<Bytes>, message: &[u8]) -> Result<(), h2::Error> {
+    let response = head().body(()).expect("the head is well formed");
+    let mut body = respond.send_response(response, false)?;
+    body.send_data(framed(message), false)?;
+    let mut trailers = HeaderMap::new();
+    trailers.insert("grpc-status", 0.into());
+    body.send_trailers(trailers)
+}
+
+fn send_status(respond: &mut SendResponse<Bytes>, status: &Status) -> Result<(), h2::Error> {
+    let head = head()
+        .header("grpc-status", status.code as u32)
+        .header("grpc-message", encoded(&status.message));
+    let response = head.body(()).expect("the message is encoded");
+    respond.send_response(response, true).map(|_| ())
+}

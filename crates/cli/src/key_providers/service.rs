@@ -1,0 +1,116 @@
+//! Providers that are services, which are called through gRPC.
+
+use std::net::{SocketAddr, ToSocketAddrs as _};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use sealcrate_crypt::ocicrypt::provider::{Call, CallError, Operation, message_of, only_field};
+use tokio::net::{TcpStream, UnixStream};
+use tokio::runtime;
+use tokio::time::timeout;
+use zeroize::Zeroizing;
+
+use crate::grpc::{self, CallFailure};
+use crate::report::shown;
+
+/// The longest of what a service says is told.
+const MAX_TOLD: usize = 500;
+
+/// A service at an address on this machine.
+pub(super) struct ProviderService {
+    /// As it was written.
+    name: String,
+    place: Place,
+    patience: Duration,
+}
+
+enum Place {
+    Socket(PathBuf),
+    Loopback(SocketAddr),
+}
+
+impl ProviderService {
+    /// Takes an address in gRPC's form: `unix:PATH`, `unix:///PATH` or HOST:PORT.
+    ///
+    /// # Errors
+    /// What is no address, or one of another machine: requests and answers hold keys, in clear.
+    pub(super) fn new(address: &str, patience: Duration) -> Result<Self> {
+        let place = match address.strip_prefix("unix:") {
+            Some(path) => Place::Socket(path.strip_prefix("//").unwrap_or(path).into()),
+            None => {
+                let found = address.to_socket_addrs().map(|mut all| all.next());
+                let found = found.ok().flatten();
+                let found = found.with_context(|| format!("{address:?} is no address"))?;
+                if !found.ip().is_loopback() {
+                    bail!(
+                        "keys would go to {address:?} in clear: only unix:PATH and loopback addresses are \
+                         called"
+                    );
+                }
+                Place::Loopback(found)
+            }
+        };
+        Ok(Self { name: address.to_owned(), place, patience })
+    }
+
+    async fn exchange(
+        &self,
+        operation: Operation,
+        message: Zeroizing<Vec<u8>>,
+    ) -> Result<Zeroizing<Vec<u8>>, CallFailure> {
+        match &self.place {
+            Place::Socket(path) => {
+                let stream = UnixStream::connect(path).await.map_err(CallFailure::Unreachable)?;
+                grpc::call(stream, operation, message).await
+            }
+            Place::Loopback(address) => {
+                let stream = TcpStream::connect(address).await.map_err(CallFailure::Unreachable)?;
+                grpc::call(stream, operation, message).await
+            }
+        }
+    }
+}
+
+impl Call for ProviderService {
+    fn call(&self, operation: Operation, request: &[u8]) -> Result<Zeroizing<Vec<u8>>, CallError> {
+        let unreachable = |source| CallError::Unreachable { address: self.name.clone(), source };
+        let runtime = runtime::Builder::new_current_thread().enable_all().build();
+        let answer = runtime
+            .map_err(unreachable)?
+            // Timers want to be made where the runtime is.
+            .block_on(async {
+                timeout(self.patience, self.exchange(operation, message_of(request))).await
+            })
+            .map_err(|_| CallError::TimedOut(self.patience.as_secs()))?;
+        let message = answer.map_err(|failure| match failure {
+            CallFailure::Refused(text) => CallError::Refused(shown(&text, MAX_TOLD)),
+            CallFailure::Unreachable(source) => unreachable(source),
+        })?;
+        let json = only_field(&message).map_err(|_| CallError::Answer)?;
+        Ok(Zeroizing::new(json.to_vec()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_do_not_leave_the_machine_in_clear() {
+        let new = |address: &str| ProviderService::new(address, Duration::from_secs(1));
+        for address in ["unix:/run/p", "unix:///run/p", "127.0.0.1:1", "[::1]:1", "localhost:1"] {
+            assert!(new(address).is_ok(), "{address}");
+        }
+        let error = new("192.0.2.1:1").err().expect("it is another machine").to_string();
+        assert!(error.contains("in clear"), "{error}");
+        assert!(new("nothing").is_err());
+    }
+
+    #[test]
+    fn services_that_are_not_there_are_named() {
+        let service = ProviderService::new("unix:///missing/socket", Duration::from_secs(60));
+        let error = service.unwrap().call(Operation::Wrap, b"{}").unwrap_err();
+        assert_eq!(error.to_string(), "cannot reach unix:///missing/socket");
+    }
+}

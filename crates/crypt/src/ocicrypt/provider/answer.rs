@@ -1,0 +1,121 @@
+//! Answers of ours: items, and what is in them.
+
+use sealcrate_image::Digest;
+use thiserror::Error;
+use zeroize::Zeroizing;
+
+use super::bytes;
+use super::request::{UnwrapRequest, WrapRequest};
+use crate::ocicrypt::options::{OptionsError, PrivateOptions};
+use crate::ocicrypt::wrapped::{self, WrappedKey};
+use crate::ocicrypt::{Identity, MAX_ATTEMPTS, Recipient, age_item, hint};
+
+impl WrapRequest {
+    /// Wraps to the recipients that the request names, or else to `own`, and returns the answer.
+    ///
+    /// For one recipient it is the item that an image gets which is pushed to that recipient; several
+    /// share one item.
+    ///
+    /// # Errors
+    /// There is no recipient, or one of `own` is not age's.
+    pub fn answer(&self, own: &[Recipient]) -> Result<Zeroizing<Vec<u8>>, WrapError> {
+        let own: Option<Vec<_>> = own.iter().map(Recipient::as_age).collect();
+        let recipients = match &self.recipients[..] {
+            [] => own.ok_or(WrapError::Kind)?,
+            named => named.iter().collect(),
+        };
+        let item = match recipients[..] {
+            [] => return Err(WrapError::NoRecipient),
+            [one] => {
+                let hint = hint::of(&self.options.key, one.to_string().as_bytes());
+                age_item::wrap(&self.content, one, hint)
+            }
+            _ => age_item::wrap_to_all(&self.content, &recipients),
+        };
+        let item = item.map_err(WrapError::Library)?;
+        Ok(bytes::object("keywrapresults", "annotation", &item))
+    }
+}
+
+/// What an item had in it.
+pub struct Unwrapped {
+    /// The answer, which holds the layer's key.
+    pub answer: Zeroizing<Vec<u8>>,
+    /// The digest of the config that the key is bound to, if it is bound to any.
+    pub config: Option<Digest>,
+}
+
+impl UnwrapRequest {
+    /// Unwraps the item with the identities of the request, and then with `own`.
+    ///
+    /// Only private options come out: whatever else is encrypted to the same recipients stays closed.
+    ///
+    /// # Errors
+    /// No identity opens it, or what comes out is damaged or something else.
+    pub fn answer(self, own: &[Identity]) -> Result<Unwrapped, UnwrapError> {
+        let count = self.identities.len() + own.len();
+        let item = WrappedKey::Age(self.item);
+        let mut left = MAX_ATTEMPTS;
+        let mut damaged = false;
+        for identity in self.identities.iter().chain(own) {
+            left = left.checked_sub(item.cost(identity)).ok_or(UnwrapError::TooManyAttempts)?;
+            match item.unwrap(identity) {
+                wrapped::Unwrapped::Content(content) => {
+                    let options = PrivateOptions::parse(&content)?;
+                    let answer = bytes::object("keyunwrapresults", "optsdata", &content);
+                    let config = options.binding.map(|binding| binding.config);
+                    return Ok(Unwrapped { answer, config });
+                }
+                wrapped::Unwrapped::Damaged => damaged = true,
+                wrapped::Unwrapped::NotMine => {}
+            }
+        }
+        match (damaged, count) {
+            (true, _) => Err(UnwrapError::Damaged),
+            (false, 0) => Err(UnwrapError::NoIdentity),
+            (false, _) => Err(UnwrapError::WrongKey(count)),
+        }
+    }
+}
+
+impl std::fmt::Debug for Unwrapped {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Unwrapped").field("config", &self.config).finish_non_exhaustive()
+    }
+}
+
+/// Why a key cannot be unwrapped.
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum UnwrapError {
+    /// An identity opens the item, but what it holds does not authenticate.
+    #[error("the wrapped key is damaged: it does not authenticate")]
+    Damaged,
+    /// There is no identity, in the request or of this provider's own.
+    #[error("there is no identity to unwrap the key with")]
+    NoIdentity,
+    /// It is open, and holds something else than private options.
+    #[error("{0}")]
+    Options(#[from] OptionsError),
+    /// It asks for more than [`MAX_ATTEMPTS`] key operations.
+    #[error("the key is wrapped too often: more than {MAX_ATTEMPTS} attempts")]
+    TooManyAttempts,
+    /// None of so many identities opens it.
+    #[error("wrong key: none of {0} key files opens the wrapped key")]
+    WrongKey(usize),
+}
+
+/// Why a key cannot be wrapped.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum WrapError {
+    /// A recipient is of a kind that has no place in an item.
+    #[error("a key provider wraps to age recipients (age1…) alone")]
+    Kind,
+    /// The library fails.
+    #[error("{0}")]
+    Library(#[source] std::io::Error),
+    /// There is no recipient, in the request or of this provider's own.
+    #[error("there is no recipient to wrap the key to")]
+    NoRecipient,
+}

@@ -1,0 +1,106 @@
+//! Byte strings in JSON. Go writes them in base64 and reads numbers as well, Rust's readers know numbers
+//! alone; what Rust's writers send in the place of options is their text as it is.
+
+use std::fmt;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde::de::{Deserialize, Deserializer, Error, SeqAccess, Visitor};
+use zeroize::Zeroizing;
+
+/// Bytes that may be secret, in base64 or as numbers.
+pub(super) struct Bytes(pub(super) Zeroizing<Vec<u8>>);
+
+/// Private options: like [`Bytes`], or the JSON text itself.
+pub(super) struct OptionsBytes(pub(super) Zeroizing<Vec<u8>>);
+
+impl<'de> Deserialize<'de> for Bytes {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let decode = |text: &str| STANDARD.decode(text).ok().map(Zeroizing::new);
+        deserializer.deserialize_any(Forms { decode }).map(Self)
+    }
+}
+
+impl<'de> Deserialize<'de> for OptionsBytes {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let decode = |text: &str| match text.trim_start().starts_with('{') {
+            true => Some(Zeroizing::new(text.as_bytes().to_vec())),
+            false => STANDARD.decode(text).ok().map(Zeroizing::new),
+        };
+        deserializer.deserialize_any(Forms { decode }).map(Self)
+    }
+}
+
+struct Forms<F> {
+    decode: F,
+}
+
+impl<'de, F: Fn(&str) -> Option<Zeroizing<Vec<u8>>>> Visitor<'de> for Forms<F> {
+    type Value = Zeroizing<Vec<u8>>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("bytes in base64 or as numbers")
+    }
+
+    fn visit_str<E: Error>(self, text: &str) -> Result<Self::Value, E> {
+        (self.decode)(text).ok_or_else(|| E::custom("no base64"))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut numbers: A) -> Result<Self::Value, A::Error> {
+        let mut bytes = Zeroizing::new(Vec::new());
+        while let Some(byte) = numbers.next_element()? {
+            if bytes.len() == bytes.capacity() {
+                // A vector that grows by itself leaves a copy behind.
+                let mut larger = Zeroizing::new(Vec::with_capacity(2 * bytes.len() + 64));
+                larger.extend_from_slice(&bytes);
+                bytes = larger;
+            }
+            bytes.push(byte);
+        }
+        Ok(bytes)
+    }
+}
+
+/// Returns `{"outer":{"inner":bytes}}`, with the bytes as numbers, which every reader takes.
+pub(super) fn object(outer: &str, inner: &str, bytes: &[u8]) -> Zeroizing<Vec<u8>> {
+    // As much as it can become, so that no piece of a key is left behind where it grew from.
+    let most = 4 * bytes.len() + outer.len() + inner.len() + 16;
+    let mut json = Zeroizing::new(Vec::with_capacity(most));
+    json.extend_from_slice(format!(r#"{{"{outer}":{{"{inner}":"#).as_bytes());
+    serde_json::to_writer(&mut *json, bytes).expect("memory can be written");
+    json.extend_from_slice(b"}}");
+    json
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn bytes(json: &str) -> Option<Vec<u8>> {
+        serde_json::from_str::<Bytes>(json).ok().map(|bytes| bytes.0.to_vec())
+    }
+
+    fn options(json: &str) -> Option<Vec<u8>> {
+        serde_json::from_str::<OptionsBytes>(json).ok().map(|bytes| bytes.0.to_vec())
+    }
+
+    #[test]
+    fn every_form_of_bytes_is_read() {
+        let numbers: Vec<u8> = (0..=255).collect();
+        assert_eq!(bytes(&serde_json::to_string(&numbers).unwrap()), Some(numbers));
+        assert_eq!(bytes(r#""YWI=""#), Some(b"ab".to_vec()));
+        assert_eq!(bytes("[]"), Some(Vec::new()));
+        assert_eq!(options(r#""YWI=""#), Some(b"ab".to_vec()));
+        assert_eq!(options("[97,98]"), Some(b"ab".to_vec()));
+        assert_eq!(options(r#"" {\"a\":1}""#), Some(br#" {"a":1}"#.to_vec()));
+        for json in ["[256]", "[-1]", "[\"a\"]", r#""YWI""#, "1", "{}", "null"] {
+            assert_eq!((bytes(json), options(json)), (None, None), "{json}");
+        }
+        assert_eq!(bytes(r#""{\"a\":1}""#), None);
+    }
+
+    #[test]
+    fn answers_are_numbers() {
+        assert_eq!(&**object("a", "b", &[1, 255]), br#"{"a":{"b":[1,255]}}"#);
+    }
+}

@@ -1,0 +1,178 @@
+//! The file that says which providers there are and how each is called, whose name tools find in the
+//! variable `OCICRYPT_KEYPROVIDER_CONFIG`.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use serde::Deserialize;
+use serde::de::IgnoredAny;
+use thiserror::Error;
+
+use super::called::{ProviderName, ProviderNameError};
+
+/// The longest file.
+pub const MAX_CONFIG_BYTES: usize = 1 << 20;
+
+/// The most providers that are taken.
+const MAX_PROVIDERS: usize = 64;
+
+/// Which providers there are.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ProviderConfig {
+    providers: BTreeMap<ProviderName, ProviderAddress>,
+}
+
+/// How a provider is called.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ProviderAddress {
+    /// By a program that is started for each request.
+    Command {
+        /// The program.
+        path: PathBuf,
+        /// Its arguments.
+        args: Vec<String>,
+    },
+    /// Through gRPC, at an address in gRPC's own form.
+    Service(String),
+    /// Through gRPC over TLS, which is not spoken here.
+    TlsService(String),
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "kebab-case")]
+struct Members {
+    #[serde(default)]
+    key_providers: Option<BTreeMap<String, Attributes>>,
+}
+
+#[derive(Deserialize)]
+struct Attributes {
+    #[serde(default)]
+    cmd: Option<Command>,
+    #[serde(default)]
+    grpc: Option<String>,
+    #[serde(default, rename = "grpc-tls")]
+    tls: Option<IgnoredAny>,
+}
+
+#[derive(Deserialize)]
+struct Command {
+    path: PathBuf,
+    #[serde(default)]
+    args: Option<Vec<String>>,
+}
+
+impl ProviderConfig {
+    /// Parses the file.
+    ///
+    /// # Errors
+    /// What is too long or malformed; names that cannot be a part of an annotation's, and providers
+    /// without a way to them.
+    pub fn parse(bytes: &[u8]) -> Result<Self, ProviderConfigError> {
+        if bytes.len() > MAX_CONFIG_BYTES {
+            return Err(ProviderConfigError::TooLong);
+        }
+        // A list would be taken for the members in their order.
+        if bytes.trim_ascii_start().first() != Some(&b'{') {
+            return Err(ProviderConfigError::Malformed);
+        }
+        let members: Members =
+            serde_json::from_slice(bytes).map_err(|_| ProviderConfigError::Malformed)?;
+        let named = members.key_providers.unwrap_or_default();
+        if named.len() > MAX_PROVIDERS {
+            return Err(ProviderConfigError::TooMany);
+        }
+        let mut providers = BTreeMap::new();
+        for (name, attributes) in named {
+            let name: ProviderName = name.parse()?;
+            // As in other tools, a program comes first.
+            let address = match (attributes.cmd, attributes.grpc.filter(|at| !at.is_empty())) {
+                (Some(Command { path, args }), _) => {
+                    ProviderAddress::Command { path, args: args.unwrap_or_default() }
+                }
+                (None, Some(at)) if attributes.tls.is_some() => ProviderAddress::TlsService(at),
+                (None, Some(at)) => ProviderAddress::Service(at),
+                (None, None) => return Err(ProviderConfigError::NoWay(name)),
+            };
+            providers.insert(name, address);
+        }
+        Ok(Self { providers })
+    }
+
+    /// Returns how the provider of a name is called, if there is one.
+    pub fn find(&self, name: &ProviderName) -> Option<&ProviderAddress> {
+        self.providers.get(name)
+    }
+
+    /// Returns all of them, by name.
+    pub fn all(&self) -> impl Iterator<Item = (&ProviderName, &ProviderAddress)> {
+        self.providers.iter()
+    }
+}
+
+/// Why the file cannot be used.
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ProviderConfigError {
+    /// The JSON is not of the right shape.
+    #[error("it is malformed")]
+    Malformed,
+    /// A name is none.
+    #[error("{0}")]
+    Name(#[from] ProviderNameError),
+    /// Nothing says how a provider is called.
+    #[error("it has neither cmd nor grpc for {0}")]
+    NoWay(ProviderName),
+    /// It is longer than [`MAX_CONFIG_BYTES`].
+    #[error("it is longer than 1 MiB")]
+    TooLong,
+    /// There are more providers than anybody has.
+    #[error("it has more than {MAX_PROVIDERS} key providers")]
+    TooMany,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn programs_and_services_are_read() {
+        let config = ProviderConfig::parse(
+            br#"{"key-providers":{"a":{"cmd":{"path":"/bin/a","args":["b"]},"grpc":"unused"},
+                "c":{"cmd":{"path":"/bin/c"}},"s":{"grpc":"unix:///run/s"},
+                "t":{"grpc":"host:1","grpc-tls":{"x":1}}},"other":1}"#,
+        )
+        .unwrap();
+        let find = |name: &str| config.find(&name.parse().unwrap()).cloned();
+        let command = |path: &str, args: &[&str]| ProviderAddress::Command {
+            path: path.into(),
+            args: args.iter().map(|&arg| arg.to_owned()).collect(),
+        };
+        assert_eq!(find("a"), Some(command("/bin/a", &["b"])));
+        assert_eq!(find("c"), Some(command("/bin/c", &[])));
+        assert_eq!(find("s"), Some(ProviderAddress::Service("unix:///run/s".to_owned())));
+        assert_eq!(find("t"), Some(ProviderAddress::TlsService("host:1".to_owned())));
+        assert_eq!((find("x"), config.all().count()), (None, 4));
+        for empty in ["{}", r#"{"key-providers":null}"#] {
+            assert_eq!(ProviderConfig::parse(empty.as_bytes()).unwrap(), ProviderConfig::default());
+        }
+    }
+
+    #[test]
+    fn what_is_no_list_of_providers_is_refused() {
+        let error = |text: &str| ProviderConfig::parse(text.as_bytes()).unwrap_err();
+        for text in ["", "[]", r#"{"key-providers":[]}"#, r#"{"key-providers":{"a":{"cmd":{}}}}"#] {
+            assert_eq!(error(text), ProviderConfigError::Malformed, "{text}");
+        }
+        for name in ["", "a,b", "a b", "\u{e4}", &"x".repeat(65)] {
+            let text = format!(r#"{{"key-providers":{{"{name}":{{"grpc":"a"}}}}}}"#);
+            assert_eq!(error(&text), ProviderConfigError::Name(ProviderNameError), "{name}");
+        }
+        let no_way = ProviderConfigError::NoWay("a".parse().unwrap());
+        assert_eq!(error(r#"{"key-providers":{"a":{"grpc":""}}}"#), no_way);
+        assert_eq!(error(&" ".repeat(MAX_CONFIG_BYTES + 1)), ProviderConfigError::TooLong);
+        let many: Vec<_> = (0..65).map(|i| format!(r#""n{i}":{{"grpc":"a"}}"#)).collect();
+        let many = format!(r#"{{"key-providers":{{{}}}}}"#, many.join(","));
+        assert_eq!(error(&many), ProviderConfigError::TooMany);
+    }
+}

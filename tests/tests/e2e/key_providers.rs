@@ -1,0 +1,143 @@
+//! Key providers that images are encrypted and opened with: other programs, which the environment names.
+
+use std::os::unix::fs::PermissionsExt as _;
+use std::{fs, process};
+
+use sealcrate_tests::Done;
+use serde_json::{Value, json};
+
+use crate::age_recipients::keygen;
+use crate::keyprovider::ITEM;
+use crate::machine::Machine;
+use crate::made::Layout;
+
+/// Writes the file that says which providers there are, to `providers.json`.
+pub(crate) fn configure(machine: &Machine, providers: &Value) {
+    machine.write("providers.json", json!({ "key-providers": providers }).to_string());
+}
+
+/// The binary under test as a provider.
+pub(crate) fn own(machine: &Machine, arguments: &[&str]) -> Value {
+    let binary = machine.sandbox.sealcrate().get_program().to_owned();
+    let arguments = [&["keyprovider"], arguments].concat();
+    json!({ "cmd": { "path": binary.to_str().unwrap(), "args": arguments } })
+}
+
+/// Prepares a run with the providers of `providers.json`.
+pub(crate) fn with_providers(machine: &Machine, arguments: &[&str]) -> process::Command {
+    let mut command = machine.sealcrate(arguments);
+    command.env("OCICRYPT_KEYPROVIDER_CONFIG", machine.path("providers.json"));
+    command
+}
+
+#[track_caller]
+fn run(machine: &Machine, arguments: &[&str]) -> Done {
+    let done = Done::of(&mut with_providers(machine, arguments));
+    machine.sandbox.assert_nothing_is_left();
+    done
+}
+
+/// A provider that is a script.
+fn script(machine: &Machine, text: &str) -> Value {
+    machine.write("provider.sh", format!("#!/bin/sh\n{text}\n"));
+    let path = machine.path("provider.sh");
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+    json!({ "cmd": { "path": path, "args": null } })
+}
+
+fn annotations(machine: &Machine, layout: &str) -> Value {
+    let layout = Layout::open(machine.path(layout));
+    layout.json(&layout.root())["layers"][0]["annotations"].clone()
+}
+
+#[test]
+fn images_are_encrypted_and_opened_through_providers_of_any_name() {
+    let machine = Machine::new();
+    let recipient = keygen(&machine, "identity");
+    machine.layout("image", &["private"]);
+    let own = |arguments: &[&str]| own(&machine, arguments);
+    configure(
+        &machine,
+        &json!({ "sealcrate": own(&["-i=identity"]), "other": own(&["-i=identity", "-r", &recipient]) }),
+    );
+    let parameter = format!("provider:sealcrate:{recipient}");
+    let copy = ["copy", "--all-layers", "oci:image:latest"];
+    run(&machine, &[&copy[..], &["oci:one:1", "-r", &parameter]].concat()).with_status(0);
+    run(&machine, &[&copy[..], &["oci:two:1", "-r=provider:other"]].concat()).with_status(0);
+    // What ours wraps is an item of ours, which its identity opens by itself.
+    assert!(annotations(&machine, "one")[ITEM].is_string());
+    machine.succeed(&["copy", "-i=identity", "--require-binding", "oci:one:1", "oci:one-back:1"]);
+    let of_other = annotations(&machine, "two");
+    assert!(of_other["org.opencontainers.image.enc.keys.provider.other"].is_string(), "{of_other}");
+    machine.fail(3, &["copy", "-i=identity", "oci:two:1", "oci:no:1"]).says("provider.other");
+    for (from, key) in [("oci:one:1", "provider:sealcrate"), ("oci:two:1", "provider:other")] {
+        let to = format!("{from}-back");
+        run(&machine, &["copy", "-i", key, "--require-binding", from, &to]).with_status(0);
+    }
+    run(&machine, &["copy", "-i=provider:sealcrate", "oci:two:1", "oci:no:1"]).failed(3);
+    let inspected = run(&machine, &["inspect", "-i=provider:other", "oci:two:1"]).with_status(0);
+    assert!(inspected.stdout.contains("provider.other"), "{}", inspected.said());
+}
+
+#[test]
+fn failure_of_a_provider_is_told_in_its_own_words_made_harmless() {
+    let machine = Machine::new();
+    machine.layout("image", &["private"]);
+    let encrypt = ["copy", "--all-layers", "oci:image:latest", "oci:sealed:1", "-r=provider:other"];
+    let fails = script(&machine, "printf 'the vault is \\033[31mclosed\\n' >&2; exit 7");
+    configure(&machine, &json!({ "other": fails }));
+    let done = run(&machine, &encrypt).failed(1).says("the key provider other fails: the vault is");
+    assert!(!done.stderr.contains('\u{1b}'), "{}", done.said());
+    assert!(!machine.path("sealed").exists());
+
+    // One that wraps nothing but gives back what it got, and cannot open it.
+    let echoes = script(
+        &machine,
+        "sed -n 's/.*\"optsdata\":\"\\([^\"]*\\)\".*/{\"keywrapresults\":{\"annotation\":\"\\1\"}}/p'",
+    );
+    configure(&machine, &json!({ "other": echoes }));
+    run(&machine, &encrypt).with_status(0);
+    let decrypt = ["copy", "-i=provider:other", "oci:sealed:1", "oci:back:1"];
+    for (text, status, says) in [
+        ("echo 'no such key' >&2; exit 1", 3, "the key provider other fails: no such key"),
+        ("exit 1", 3, "it ends with exit status: 1"),
+        ("echo '{}'", 1, "its answer cannot be read"),
+        ("yes", 3, "it ends with "),
+    ] {
+        configure(&machine, &json!({ "other": script(&machine, text) }));
+        run(&machine, &decrypt).failed(status).says(says);
+        assert!(!machine.path("back").exists());
+    }
+    configure(&machine, &json!({ "other": { "cmd": { "path": "/missing/program" } } }));
+    run(&machine, &decrypt).failed(1).says("cannot reach /missing/program");
+    configure(&machine, &json!({ "other": { "grpc": "unix:///missing/socket" } }));
+    run(&machine, &decrypt).failed(1).says("cannot reach unix:///missing/socket");
+}
+
+#[test]
+fn providers_that_nothing_names_are_a_mistake() {
+    let machine = Machine::new();
+    machine.layout("image", &["private"]);
+    let copy = ["copy", "--all-layers", "oci:image:latest", "oci:sealed:1"];
+    let encrypt = |recipient| [&copy[..], &["-r", recipient]].concat();
+    machine.fail(2, &encrypt("provider:other")).says("OCICRYPT_KEYPROVIDER_CONFIG names no file");
+    configure(&machine, &json!({ "far": { "grpc": "192.0.2.1:1" } }));
+    run(&machine, &encrypt("provider:other")).failed(2).says("has no key provider other");
+    run(&machine, &encrypt("provider:a b")).failed(2).says("the name of a key provider is");
+    run(&machine, &encrypt("provider:far")).failed(1).says("would go to \"192.0.2.1:1\" in clear");
+    machine.write("providers.json", "[]");
+    run(&machine, &encrypt("provider:other")).failed(1).says("providers.json, which OCICRYPT");
+}
+
+#[test]
+fn providers_do_not_see_the_passphrase_in_the_environment() {
+    let machine = Machine::new();
+    machine.layout("image", &["private"]);
+    let spies = script(&machine, "env > \"$TMPDIR/../work/seen\"; exit 1");
+    configure(&machine, &json!({ "other": spies }));
+    let encrypt = ["copy", "--all-layers", "oci:image:latest", "oci:sealed:1", "-r=provider:other"];
+    let mut command = with_providers(&machine, &encrypt);
+    Done::of(command.env("SEALCRATE_PASS", "a secret")).failed(1);
+    let seen = fs::read_to_string(machine.path("seen")).unwrap();
+    assert!(seen.contains("HOME=") && !seen.contains("a secret"), "{seen}");
+}

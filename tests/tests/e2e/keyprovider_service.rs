@@ -1,0 +1,259 @@
+//! The key provider as a service, called by gRPC's own client and by ours.
+
+use std::fs;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+use std::path::PathBuf;
+use std::process::Command;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use sealcrate_tests::{Authority, Done, GeneratedClient, KeyProviderService, grpc};
+use serde_json::{Value, json};
+
+use crate::age_recipients::keygen;
+use crate::key_providers::{configure, with_providers};
+use crate::keyprovider::{ITEM, numbers, sealed, unwrap_request};
+use crate::machine::Machine;
+
+const UNWRAP: &str = "/keyprovider.KeyProviderService/UnWrapKey";
+const WRAP: &str = "/keyprovider.KeyProviderService/WrapKey";
+
+/// A user who is neither root nor the one that tests run as.
+const NOBODY: &str = "65534";
+
+/// A machine with an identity, its recipient, and the file `request` that asks to unwrap the key of a layer.
+struct Node {
+    machine: Machine,
+    request: Value,
+}
+
+impl Node {
+    fn new() -> Self {
+        let machine = Machine::new();
+        let recipient = keygen(&machine, "identity");
+        let annotations = sealed(&machine, &recipient);
+        let request = unwrap_request(annotations[ITEM].as_str().unwrap());
+        machine.write("request", request.to_string());
+        Self { machine, request }
+    }
+
+    fn socket(&self) -> PathBuf {
+        self.machine.path("socket")
+    }
+
+    fn address(&self) -> String {
+        format!("unix:{}", self.socket().display())
+    }
+
+    fn serve(&self, arguments: &[&str]) -> KeyProviderService {
+        let address = self.address();
+        let own = rustix::process::geteuid().as_raw().to_string();
+        let serve = ["keyprovider", "-i=identity", "--serve", &address, "--allow-uid", &own];
+        KeyProviderService::start(&mut self.command(&[&serve[..], arguments].concat()))
+    }
+
+    /// Without `setsid`, whose signals it would not get.
+    fn command(&self, arguments: &[&str]) -> Command {
+        let binary = self.machine.sandbox.sealcrate().get_program().to_owned();
+        let mut command = self.machine.sandbox.command(binary);
+        command.args(arguments);
+        command
+    }
+
+    /// Calls with a message around `json`.
+    fn call(&self, method: &str, json: &[u8]) -> Result<Vec<u8>, grpc::Status> {
+        let answer = grpc::call(&self.socket(), method, &grpc::field(1, json))?;
+        Ok(grpc::only_field(&answer, 1).to_vec())
+    }
+}
+
+#[test]
+fn generated_client_wraps_and_unwraps() {
+    let node = Node::new();
+    let mut service = node.serve(&[]);
+    assert_eq!(fs::metadata(node.socket()).unwrap().mode() & 0o777, 0o600);
+    let client = GeneratedClient::new();
+    let ask = |method: &str| {
+        Done::of(&mut client.call(&node.address(), method, &node.machine.path("request")))
+    };
+    let options = numbers(&ask("UnWrapKey").with_status(0).json()["keyunwrapresults"]["optsdata"]);
+    let config = serde_json::from_slice::<Value>(&options).unwrap()["sealcrate"]["config"].clone();
+    // Who it was, for which image, and no key.
+    let logged = service.wait_for("unwrapped a key of the config ");
+    assert_eq!(logged, config);
+    let uid = rustix::process::geteuid().as_raw();
+    assert!(service.log().contains(&format!("note: uid {uid} pid ")), "{}", service.log());
+
+    let recipient = node.machine.call("age-keygen", &["-y", "identity"]);
+    let wrap = json!({
+        "op": "keywrap",
+        "keywrapparams": {
+            "ec": { "Parameters": { "sealcrate": [STANDARD.encode(recipient)] } },
+            "optsdata": STANDARD.encode(&options),
+        },
+    });
+    node.machine.write("request", wrap.to_string());
+    let item = numbers(&ask("WrapKey").with_status(0).json()["keywrapresults"]["annotation"]);
+    let again = unwrap_request(&STANDARD.encode(item)).to_string();
+    node.machine.write("request", &again);
+    let back = ask("UnWrapKey").with_status(0).json();
+    assert_eq!(numbers(&back["keyunwrapresults"]["optsdata"]), options);
+    let symkey = serde_json::from_slice::<Value>(&options).unwrap()["symkey"].clone();
+    assert!(!service.log().contains(symkey.as_str().unwrap()), "{}", service.log());
+
+    node.machine.write("request", "x");
+    ask("UnWrapKey").with_status(1).says("INVALID_ARGUMENT sealcrate: the request is malformed");
+    assert_eq!(service.end().code(), Some(0));
+    assert!(!node.socket().exists());
+    node.machine.sandbox.assert_nothing_is_left();
+}
+
+#[test]
+fn images_are_opened_through_the_service() {
+    let node = Node::new();
+    let mut service = node.serve(&["-r", "recipients"]);
+    let recipient = node.machine.call("age-keygen", &["-y", "identity"]);
+    node.machine.write("recipients", recipient);
+    configure(&node.machine, &json!({ "sealcrate": { "grpc": node.address() } }));
+    let run = |arguments: &[&str]| Done::of(&mut with_providers(&node.machine, arguments));
+    let open = ["copy", "-i=provider:sealcrate", "--require-binding"];
+    run(&[&open[..], &["oci:sealed:1", "oci:back:1"]].concat()).with_status(0);
+    let copy = ["copy", "--all-layers", "oci:image:latest", "oci:again:1"];
+    run(&[&copy[..], &["-r=provider:sealcrate"]].concat()).with_status(0);
+    run(&[&open[..], &["oci:again:1", "oci:again-back:1"]].concat()).with_status(0);
+    // Identities are read anew: another one in the same place does not fit.
+    fs::remove_file(node.machine.path("identity")).unwrap();
+    keygen(&node.machine, "identity");
+    let done = run(&[&open[..], &["oci:sealed:1", "oci:no:1"]].concat()).failed(3);
+    done.says("the key provider sealcrate fails: sealcrate: with the identities in identity");
+    service.wait_for("refused: with the identities in identity: wrong key");
+}
+
+#[test]
+fn hostile_calls_are_refused_and_the_service_goes_on() {
+    let node = Node::new();
+    let mut service = node.serve(&[]);
+    let request = node.request.to_string();
+    let code = |method: &str, json: &[u8]| node.call(method, json).unwrap_err().code;
+    assert_eq!(code("/keyprovider.KeyProviderService/Other", b"{}"), "12");
+    assert_eq!(code("/other/WrapKey", b"{}"), "12");
+    assert_eq!(code(UNWRAP, b""), "3");
+    assert_eq!(code(UNWRAP, "[".repeat(100_000).as_bytes()), "3");
+    assert_eq!(code(WRAP, request.as_bytes()), "13");
+    let long = node.call(UNWRAP, &vec![b' '; 5 << 20]).unwrap_err();
+    assert_eq!(
+        (long.code.as_str(), long.message.as_str()),
+        ("8", "the message is longer than 4 MiB")
+    );
+    let malformed = grpc::call(&node.socket(), UNWRAP, &[0x08, 1]).unwrap_err();
+    assert_eq!(malformed.code, "3");
+    // What is no HTTP/2 at all.
+    use std::io::Write as _;
+    let mut stream = std::os::unix::net::UnixStream::connect(node.socket()).unwrap();
+    stream.write_all(b"GET / HTTP/1.1\r\n\r\n").unwrap();
+    let mut answer = Vec::new();
+    let _ = std::io::Read::read_to_end(&mut stream, &mut answer);
+    let mut damaged = node.request.clone();
+    damaged["keyunwrapparams"]["annotation"] = STANDARD.encode("{}").into();
+    assert_eq!(code(UNWRAP, damaged.to_string().as_bytes()), "3");
+    node.call(UNWRAP, request.as_bytes()).unwrap();
+    assert_eq!(service.end().code(), Some(0));
+}
+
+#[test]
+fn only_root_and_allowed_users_are_answered() {
+    let node = Node::new();
+    let client = GeneratedClient::new();
+    let as_nobody = || {
+        let call = client.call(&node.address(), "UnWrapKey", &node.machine.path("request"));
+        // The folders of the test are closed to others: the way in is opened for this alone.
+        let script = "chmod 0666 \"$1\"; for d in \"$2\" \"$1\"; do while [ \"$d\" != /tmp ] && [ \"$d\" != / ]; do \
+                      [ -d \"$d\" ] && chmod o+x \"$d\"; d=$(dirname \"$d\"); done; done; shift; \
+                      exec setpriv --reuid=65534 --clear-groups -- /usr/bin/python3 \"$@\"";
+        let mut command = as_root("sh");
+        command.args(["-c", script, "sh"]).arg(node.socket()).args(call.get_args());
+        command.stdin(fs::File::open(node.machine.path("request")).unwrap());
+        Done::of(&mut command)
+    };
+    let open = |path: PathBuf| {
+        fs::set_permissions(path, fs::Permissions::from_mode(0o644)).unwrap();
+    };
+    open(node.machine.path("request"));
+    let mut service = node.serve(&[]);
+    as_nobody().with_status(1).says("UNAVAILABLE");
+    service.wait_for(&format!("uid {NOBODY} pid "));
+    assert!(
+        service.log().contains("refused: neither root nor an --allow-uid"),
+        "{}",
+        service.log()
+    );
+    assert_eq!(service.end().code(), Some(0));
+    let mut service = node.serve(&["--allow-uid", NOBODY]);
+    as_nobody().with_status(0);
+    service.wait_for(&format!("uid {NOBODY} pid "));
+}
+
+/// Prepares a command that runs as root.
+fn as_root(program: &str) -> Command {
+    if rustix::process::geteuid().is_root() {
+        return Command::new(program);
+    }
+    let mut command = Command::new("sudo");
+    command.args(["--non-interactive", "--", program]);
+    command
+}
+
+#[test]
+fn over_tcp_both_sides_show_certificates() {
+    let node = Node::new();
+    let (authority, other) = (Authority::new(), Authority::new());
+    let path = |path: PathBuf| path.to_str().unwrap().to_owned();
+    let (cert, key) =
+        (path(authority.server_certificate_file()), path(authority.server_key_file()));
+    let ca = path(authority.ca_file());
+    let tls = ["--tls-cert", &cert, "--tls-key", &key, "--tls-client-ca", &ca];
+    let serve = ["keyprovider", "-i=identity", "--serve=tcp:127.0.0.1:0"];
+    let mut service = KeyProviderService::start(&mut node.command(&[&serve[..], &tls].concat()));
+    let address = service.wait_for("serving at tcp:");
+    let client = GeneratedClient::new();
+    let call = |certificates: &[&str]| {
+        let mut call = client.call(&address, "UnWrapKey", &node.machine.path("request"));
+        Done::of(call.args(certificates))
+    };
+    let answer = call(&[&ca, &key, &cert]).with_status(0).json();
+    assert!(!numbers(&answer["keyunwrapresults"]["optsdata"]).is_empty());
+    service.wait_for("unwrapped a key of the config ");
+    // Nobody without a certificate, nor with one of another authority, nor without TLS.
+    call(&[&ca, "", ""]).with_status(1).says("UNAVAILABLE");
+    let strange = [path(other.server_key_file()), path(other.server_certificate_file())];
+    call(&[&ca, &strange[0], &strange[1]]).with_status(1).says("UNAVAILABLE");
+    call(&[]).with_status(1).says("UNAVAILABLE");
+    assert_eq!(service.log().matches("unwrapped a key").count(), 1, "{}", service.log());
+
+    let refused = |arguments: &[&str], says: &str| {
+        let done = node.machine.run(&[&["keyprovider"], arguments].concat()).with_status(2);
+        done.says(says);
+    };
+    refused(&["--serve=tcp:127.0.0.1:0"], "over TCP both sides have to show who they are");
+    refused(
+        &[&["--serve=tcp:127.0.0.1:0", "--allow-uid=1"], &tls[..]].concat(),
+        "--allow-uid is for unix:",
+    );
+    refused(&[&["--serve=unix:s"], &tls[..]].concat(), "a Unix socket has no TLS");
+    refused(&["--serve=0.0.0.0:1"], "an address is unix:PATH or tcp:IP:PORT");
+}
+
+#[test]
+fn socket_of_another_service_is_not_taken() {
+    let node = Node::new();
+    let mut service = node.serve(&[]);
+    let serve = ["keyprovider", "--serve", &node.address()];
+    node.machine.run(&serve).with_status(1).says("another program listens at");
+    node.call(UNWRAP, node.request.to_string().as_bytes()).unwrap();
+    // What one left that was killed is in nobody's way.
+    drop(service);
+    assert!(node.socket().exists());
+    service = node.serve(&[]);
+    node.call(UNWRAP, node.request.to_string().as_bytes()).unwrap();
+    assert_eq!(service.end().code(), Some(0));
+}
