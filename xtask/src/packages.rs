@@ -18,7 +18,7 @@ struct Need {
 const BUSYBOX: [&str; 2] = ["/bin/busybox", "/usr/bin/busybox"];
 
 /// By file, not by package name: Docker's own packages (docker-ce) serve as well as Debian's.
-const NEEDS: [Need; 20] = [
+const NEEDS: [Need; 21] = [
     Need {
         package: "docker.io",
         files: &["/usr/sbin/dockerd", "/usr/bin/dockerd"],
@@ -34,6 +34,7 @@ const NEEDS: [Need; 20] = [
     Need { package: "podman", files: &["/usr/bin/podman"], accepts: Path::exists },
     Need { package: "buildah", files: &["/usr/bin/buildah"], accepts: Path::exists },
     Need { package: "skopeo", files: &["/usr/bin/skopeo"], accepts: Path::exists },
+    Need { package: "gnupg", files: &["/usr/bin/gpg"], accepts: Path::exists },
     Need { package: "busybox-static", files: &BUSYBOX, accepts: is_static },
     // Programs to be packed are built by these,
     Need { package: "gcc", files: &["/usr/bin/gcc"], accepts: Path::exists },

@@ -20,6 +20,7 @@ mod label;
 mod layout;
 mod manifest;
 mod names;
+mod openpgp;
 mod parts;
 mod payload;
 mod pkcs7;
@@ -39,7 +40,7 @@ pub struct Target {
 }
 
 /// All targets, by name.
-pub const TARGETS: [Target; 20] = [
+pub const TARGETS: [Target; 22] = [
     Target { name: "age_file", run: age_file::run },
     Target { name: "age_item", run: age_item::run },
     Target { name: "annotations", run: annotations::run },
@@ -54,6 +55,8 @@ pub const TARGETS: [Target; 20] = [
     Target { name: "layout", run: layout::run },
     Target { name: "manifest", run: manifest::run },
     Target { name: "names", run: names::run },
+    Target { name: "openpgp", run: openpgp::message },
+    Target { name: "openpgp_key", run: openpgp::key },
     Target { name: "payload", run: payload::run },
     Target { name: "pkcs7", run: pkcs7::run },
     Target { name: "program", run: program::run },

@@ -15,6 +15,7 @@ mod indexes;
 mod inspect;
 mod machine;
 mod made;
+mod openpgp;
 mod output;
 mod passphrases;
 mod places;

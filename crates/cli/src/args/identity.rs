@@ -13,8 +13,9 @@ use super::common::Typed;
 pub(crate) struct IdentityArgs {
     /// Open it with the private key in this file ("-" is standard input; repeatable)
     ///
-    /// The key is an age identity, or in PEM, DER or JWK. Where it is under a password, that is asked for, unless
-    /// :pass=PASSWORD, :file=FILE or :fd=N behind the file's name tells it.
+    /// The key is an age identity, in PEM, DER or JWK, or as `gpg --export-secret-keys` writes it. Where it
+    /// is under a password, that is asked for, unless :pass=PASSWORD, :file=FILE or :fd=N behind the
+    /// file's name tells it.
     #[arg(
         short,
         long,

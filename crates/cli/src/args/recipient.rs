@@ -7,11 +7,11 @@ use super::common::Typed;
 /// To whom an image is encrypted.
 #[derive(Debug, Args)]
 pub(crate) struct ImageRecipientArgs {
-    /// Let this recipient open the image: age1…, a file of such lines, jwe:PUBLIC_KEY or
-    /// pkcs7:CERTIFICATE (repeatable)
+    /// Let this recipient open the image: age1…, a file of such lines, jwe:PUBLIC_KEY,
+    /// pkcs7:CERTIFICATE or pgp:PUBLIC_KEY (repeatable)
     ///
-    /// A public key is in a file, in PEM, DER or JWK: RSA, or on P-256, P-384 or P-521. A passphrase that
-    /// is named beside recipients opens the image as well.
+    /// A public key is in a file, in PEM, DER or JWK: RSA, or on P-256, P-384 or P-521; for pgp as
+    /// `gpg --export` writes it. A passphrase that is named beside recipients opens the image as well.
     #[arg(
         short,
         long,
