@@ -16,7 +16,7 @@ use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
 use super::openpgp::{self, SecretKey, SecretKeyError};
 use super::passphrase::PassphraseIdentity;
-use super::{der, sealed_key};
+use super::{der, old_pem, sealed_key};
 use crate::Passphrase;
 
 /// The longest key file.
@@ -146,8 +146,8 @@ impl Identity {
         if !contains(bytes, b"-----BEGIN ") {
             return Self::from_der(bytes);
         }
-        if contains(bytes, b"4,ENCRYPTED") {
-            return Err(IdentityError::OldEncryption);
+        if old_pem::is_encrypted(bytes) {
+            return Err(IdentityError::Password);
         }
         match PrivateKeyDer::from_pem_slice(bytes) {
             Err(_) if contains(bytes, b"BEGIN CERTIFICATE") => Err(IdentityError::Certificate),
@@ -161,7 +161,8 @@ impl Identity {
     }
 
     /// Reads a key file like [`parse`](Self::parse), with the password for a key that is under one:
-    /// PKCS#8's `EncryptedPrivateKeyInfo` (RFC 5958) with PBES2 (RFC 8018), in PEM or DER, or OpenPGP's secret keys.
+    /// PKCS#8's `EncryptedPrivateKeyInfo` (RFC 5958) with PBES2 (RFC 8018), in PEM or DER, the old form of PEM with
+    /// AES, or OpenPGP's secret keys.
     ///
     /// # Errors
     /// Those of [`parse`](Self::parse); another password, or other ways of encryption.
@@ -172,6 +173,11 @@ impl Identity {
             }
             None if bytes.len() <= MAX_KEY_FILE_BYTES && openpgp::is_secret(bytes) => {
                 Self::from_openpgp(bytes, Some(password))
+            }
+            None if bytes.len() <= MAX_KEY_FILE_BYTES && old_pem::is_encrypted(bytes) => {
+                // What a wrong password makes of the key may be padded by chance.
+                let key = old_pem::open(bytes, password)?;
+                Self::from_der(&key).map_err(|_| IdentityError::WrongPassword)
             }
             _ => Self::parse(bytes),
         }
@@ -299,8 +305,11 @@ pub enum IdentityError {
     /// It is OpenPGP's public key.
     #[error("it is a public OpenPGP key, and no private key")]
     OpenPgpPublic,
-    /// The key is under a password, in a way that only old tools write.
-    #[error("its private key is under a password in the old form of PEM, which is not supported")]
+    /// The key is under a password, in a way that only old tools write, with another cipher than AES.
+    #[error(
+        "its private key is under a password in the old form of PEM, and the cipher is not AES, the only one that \
+         is supported there"
+    )]
     OldEncryption,
     /// The key is under a password.
     #[error("its private key is under a password")]
@@ -328,7 +337,7 @@ mod tests {
         }
         assert_eq!(error("-----BEGIN CERTIFICATE-----\n"), IdentityError::Certificate);
         let old = "-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\n";
-        assert_eq!(error(old), IdentityError::OldEncryption);
+        assert_eq!(error(old), IdentityError::Password);
         assert_eq!(error(&"x".repeat(MAX_KEY_FILE_BYTES + 1)), IdentityError::TooLong);
     }
 }

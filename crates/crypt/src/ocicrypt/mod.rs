@@ -24,6 +24,7 @@ mod identity;
 mod jwe;
 mod keyring;
 mod layer_key;
+mod old_pem;
 mod openpgp;
 mod options;
 mod passphrase;
