@@ -35,6 +35,7 @@ const NEEDS: &[Need] = &[
     Need { package: "buildah", files: &["/usr/bin/buildah"], accepts: Path::exists },
     Need { package: "skopeo", files: &["/usr/bin/skopeo"], accepts: Path::exists },
     Need { package: "docker-compose", files: &["/usr/bin/docker-compose"], accepts: Path::exists },
+    Need { package: "gnupg", files: &["/usr/bin/gpg"], accepts: Path::exists },
     Need { package: "busybox-static", files: &BUSYBOX, accepts: is_static },
     // These generate a client of gRPC, and it runs with the last.
     Need { package: "protobuf-compiler", files: &["/usr/bin/protoc"], accepts: Path::exists },

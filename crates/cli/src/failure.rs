@@ -27,7 +27,7 @@ use thiserror::Error;
 use crate::{report, talk};
 
 pub(crate) use decoder::{NoLayerKey, NoPayload};
-pub(crate) use ocicrypt::{MissingImageIdentity, WrongKind};
+pub(crate) use ocicrypt::{MissingImageIdentity, NoOpenPgpFile, WrongKind};
 pub(crate) use packed::{MissingIdentity, Privileged};
 
 /// Longer errors are cut: names and types in them may be anybody's.

@@ -19,7 +19,7 @@ use crate::failure::MissingKey;
 use crate::talk;
 
 pub(crate) use identities::identities;
-pub(crate) use recipients::recipients;
+pub(crate) use recipients::{former_recipients, recipients};
 
 /// The variable that counts when no source is named on the command line.
 pub(crate) const VARIABLE: &str = "SEALCRATE_PASS";

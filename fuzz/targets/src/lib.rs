@@ -21,6 +21,7 @@ mod layout;
 mod locked_index;
 mod manifest;
 mod names;
+mod openpgp;
 mod parts;
 mod payload;
 mod pkcs7;
@@ -41,7 +42,7 @@ pub struct Target {
 }
 
 /// All targets, by name.
-pub const TARGETS: [Target; 21] = [
+pub const TARGETS: [Target; 24] = [
     Target { name: "age_file", run: age_file::run },
     Target { name: "age_item", run: age_item::run },
     Target { name: "annotations", run: annotations::run },
@@ -57,6 +58,8 @@ pub const TARGETS: [Target; 21] = [
     Target { name: "locked_index", run: locked_index::run },
     Target { name: "manifest", run: manifest::run },
     Target { name: "names", run: names::run },
+    Target { name: "openpgp", run: openpgp::message },
+    Target { name: "openpgp_key", run: openpgp::key },
     Target { name: "payload", run: payload::run },
     Target { name: "pkcs7", run: pkcs7::run },
     Target { name: "program", run: program::run },

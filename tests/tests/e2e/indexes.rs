@@ -122,6 +122,17 @@ fn recipients_change_in_every_encrypted_child_and_the_others_stay() {
     let copy = ["copy", &format!("docker://{name}"), "oci:back", "-i=theirs"];
     machine.fail(4, &copy).says("not encrypted");
     machine.succeed(&[&copy[..], &["--allow-unencrypted"]].concat());
+    // Under new data keys, likewise.
+    let before = index;
+    machine.succeed(&["rewrap", &name, "-i=theirs", "--reencrypt", "--add=jwe:ec.pub.pem"]);
+    let index = manifest(&registry, "app", "1");
+    for (place, (new, old)) in children(&index).iter().zip(children(&before)).enumerate() {
+        assert_eq!(new["digest"] == old["digest"], place >= 2, "{place}");
+    }
+    let from = format!("docker://{name}");
+    let copy = |key| ["copy", &from, "oci:back-2", "--allow-unencrypted", "-i", key];
+    machine.fail(3, &copy("theirs")).says("wrong key");
+    machine.succeed(&copy("ec.pem"));
     drop(layout);
 }
 

@@ -19,6 +19,7 @@ mod keyprovider;
 mod keyprovider_service;
 mod machine;
 mod made;
+mod openpgp;
 mod output;
 mod passphrases;
 mod places;

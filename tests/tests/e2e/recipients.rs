@@ -65,7 +65,8 @@ fn wrong_missing_and_useless_keys_are_told_apart_and_leave_nothing() {
         (&["-i", "absent"], "cannot use the key in absent"),
         (&["-i", "ec.password.pem"], "a passphrase is needed"),
         (&["-i", "ec.password.pem:file=other-key"], "wrong password"),
-        (&["-i", "rsa.old-password.pem:pass=fixture"], "old form"),
+        (&["-i", "rsa.old-password.pem:file=key"], "wrong password"),
+        (&["-i", "rsa.old-password-des3.pem:pass=fixture"], "old form"),
     ] {
         let status = if more.contains(&"absent") { 1 } else { 3 };
         machine.fail(status, &[&["pull", &name, "--to=oci:back"], more].concat()).says(text);
@@ -75,7 +76,7 @@ fn wrong_missing_and_useless_keys_are_told_apart_and_leave_nothing() {
         assert!(!engine.has_image(&name));
     }
     let pgp = ["copy", &fixture("pgp"), "oci:back", "-i", "rsa.pem"];
-    machine.fail(3, &pgp).says("in a way that is not supported: \"pgp\"");
+    machine.fail(3, &pgp).says("wrong key");
     let file = ["copy", &fixture("jwe-ec"), "docker-archive:out.tar"];
     machine.fail(3, &file).says("no identity was given");
     assert!(!machine.path("back").exists() && !machine.path("out.tar").exists());
@@ -86,10 +87,14 @@ fn passwords_of_keys_are_named_as_skopeo_names_them() {
     let machine = machine();
     machine.write("password", "fixture\n");
     let image = fixture("jwe-ec");
-    for (i, key) in
-        ["ec.password.pem:file=password", "ec.password.der:pass=fixture", "ec.pem:file=other-key"]
-            .into_iter()
-            .enumerate()
+    for (i, key) in [
+        "ec.password.pem:file=password",
+        "ec.password.der:pass=fixture",
+        "ec.old-password.pem:file=password",
+        "ec.pem:file=other-key",
+    ]
+    .into_iter()
+    .enumerate()
     {
         let to = format!("oci:back{i}");
         let done = machine.succeed(&["copy", &image, &to, "--decryption-key", key]);

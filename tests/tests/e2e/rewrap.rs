@@ -167,6 +167,43 @@ fn reencryption_makes_new_keys_for_those_alone_who_are_named() {
 }
 
 #[test]
+fn reencryption_under_a_passphrase_makes_new_keys_in_both_formats() {
+    let pushed = Pushed::new();
+    let (machine, before) = (&pushed.machine, pushed.manifest("1"));
+    let more = ["--reencrypt", "--new-pass-file=key"];
+    machine.succeed(&pushed.rewrap(&pushed.name("1"), &more)).does_not_say("note");
+    let after = pushed.manifest("1");
+    assert_ne!(digest(&layers(&before)[1]), digest(&layers(&after)[1]));
+    pushed.assert_opens("1", &["-i=mine"], false);
+    pushed.assert_opens("1", &["--pass-file=key"], true);
+
+    let name = pushed.name("2");
+    let push = ["push", &name, "--from=oci:image", "--encrypt-layer=1", "--pass-file=key", FAST];
+    machine.succeed(&push);
+    let before = pushed.manifest("2");
+    let again = ["rewrap", &name, "--pass-file=key", "--new-pass-file=other-key", FAST];
+    machine.succeed(&[&again[..], &["--reencrypt"]].concat()).does_not_say("note");
+    let after = pushed.manifest("2");
+    assert_eq!(digest(&layers(&before)[0]), digest(&layers(&after)[0]), "what is clear stays");
+    assert_ne!(digest(&layers(&before)[1]), digest(&layers(&after)[1]));
+    let (old, new) = (data_keys(&before, PASSPHRASE), data_keys(&after, "another one"));
+    assert!(old.iter().all(|key| !new.contains(key)), "a data key is used again");
+    machine.fail(3, &["pull", &name, "--to=oci:back", "--pass-file=key"]).says("wrong");
+    machine.succeed(&["pull", &name, "--to=oci:back", "--pass-file=other-key"]);
+}
+
+#[test]
+fn reencryption_that_is_refused_leaves_the_image_as_it_is() {
+    let pushed = Pushed::new();
+    let (machine, name, before) = (&pushed.machine, pushed.name("1"), pushed.manifest("1"));
+    let add = ["--reencrypt", "--add", &pushed.theirs];
+    machine.fail(3, &[&["rewrap", &name, "-i=theirs"], &add[..]].concat()).says("wrong key");
+    let both = pushed.rewrap(&name, &[&add[..], &["--remove", RSA]].concat());
+    machine.fail_usage(&both);
+    assert_eq!(pushed.manifest("1"), before);
+}
+
+#[test]
 fn what_cannot_be_rewrapped_is_refused_and_stays() {
     let pushed = Pushed::new();
     let (machine, name, before) = (&pushed.machine, pushed.name("1"), pushed.manifest("1"));

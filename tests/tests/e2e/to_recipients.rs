@@ -26,7 +26,7 @@ fn config(registry: &Registry, manifest: &Value) -> Value {
 }
 
 /// Holds that the layers of a decrypted layout are those that its config names.
-fn assert_whole(layout: &Layout) {
+pub(crate) fn assert_whole(layout: &Layout) {
     let manifest = layout.json(&layout.root());
     let config = layout.json(&manifest["config"]);
     for (layer, diff_id) in

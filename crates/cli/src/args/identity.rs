@@ -14,9 +14,10 @@ pub(crate) struct IdentityArgs {
     /// Open it with the private key in this file ("-" is standard input), or with provider:NAME[:PARAMETER]
     /// (repeatable)
     ///
-    /// The key is an age identity, or in PEM, DER or JWK. Where it is under a password, that is asked for, unless
-    /// :pass=PASSWORD, :file=FILE or :fd=N behind the file's name tells it. A key provider is one of those in the
-    /// file that OCICRYPT_KEYPROVIDER_CONFIG names.
+    /// The key is an age identity, in PEM, DER or JWK, or as `gpg --export-secret-keys` writes it. Where it
+    /// is under a password, that is asked for, unless :pass=PASSWORD, :file=FILE or :fd=N behind the
+    /// file's name tells it. A key provider is one of those in the file that OCICRYPT_KEYPROVIDER_CONFIG
+    /// names.
     #[arg(
         short,
         long,

@@ -8,11 +8,11 @@ use super::common::Typed;
 #[derive(Debug, Args)]
 pub(crate) struct ImageRecipientArgs {
     /// Let this recipient open the image: age1…, a file of such lines, jwe:PUBLIC_KEY,
-    /// pkcs7:CERTIFICATE or provider:NAME[:PARAMETER] (repeatable)
+    /// pkcs7:CERTIFICATE, pgp:PUBLIC_KEY or provider:NAME[:PARAMETER] (repeatable)
     ///
-    /// A public key is in a file, in PEM, DER or JWK: RSA, or on P-256, P-384 or P-521. A passphrase that
-    /// is named beside recipients opens the image as well. A key provider is one of those in the file that
-    /// OCICRYPT_KEYPROVIDER_CONFIG names.
+    /// A public key is in a file, in PEM, DER or JWK: RSA, or on P-256, P-384 or P-521; for pgp as
+    /// `gpg --export` writes it. A passphrase that is named beside recipients opens the image as well. A key
+    /// provider is one of those in the file that OCICRYPT_KEYPROVIDER_CONFIG names.
     #[arg(
         short,
         long,

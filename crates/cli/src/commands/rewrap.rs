@@ -23,8 +23,10 @@ pub(crate) fn run(args: &RewrapArgs, session: &Session) -> Result<()> {
     };
     let to = destination(&from, args.to.as_deref())?;
     let new_passphrase = keys::new_passphrase(&args.new_passphrase)?;
-    let change =
-        Change { add: keys::recipients(&args.add)?, remove: keys::recipients(&args.remove)? };
+    let change = Change {
+        add: keys::recipients(&args.add)?,
+        remove: keys::former_recipients(&args.remove)?,
+    };
     if change.add.is_empty()
         && new_passphrase.is_none()
         && (args.remove.is_empty() || args.reencrypt)

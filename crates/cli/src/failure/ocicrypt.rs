@@ -4,7 +4,7 @@ use std::error::Error;
 
 use sealcrate_crypt::ocicrypt::{
     AgeRecipientError, DecryptError, EncryptError, IdentityError, LayerAuthentication,
-    ProtectionError, PublicKeyError, RewrapError,
+    OpenPgpKeyError, ProtectionError, PublicKeyError, RewrapError,
 };
 use thiserror::Error;
 
@@ -14,6 +14,11 @@ use super::Kind;
 #[derive(Debug, Error)]
 #[error("the image is encrypted to recipients, and no identity was given")]
 pub(crate) struct MissingImageIdentity;
+
+/// Tells that an OpenPGP key is named that is in no file.
+#[derive(Debug, Error)]
+#[error("there is no file {0} with an OpenPGP key in it, and GnuPG's keyring is not looked into")]
+pub(crate) struct NoOpenPgpFile(pub(crate) String);
 
 /// Tells that the keys that were given are of a kind that cannot open the image.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
@@ -44,6 +49,8 @@ pub(super) fn kind_of(error: &(dyn Error + 'static)) -> Option<Kind> {
         return Some(Kind::Damaged);
     }
     let is_usage = error.is::<PublicKeyError>()
+        || error.is::<OpenPgpKeyError>()
+        || error.is::<NoOpenPgpFile>()
         || error.is::<AgeRecipientError>()
         || matches!(error.downcast_ref(), Some(EncryptError::Recipients(_)));
     if is_usage {
@@ -69,8 +76,8 @@ pub(super) fn hint(error: &(dyn Error + 'static)) -> Option<&'static str> {
     }
     if matches!(error.downcast_ref(), Some(RewrapError::NotARecipient { .. })) {
         return Some(
-            "keys that other tools wrapped, or this one under a passphrase, do not tell whose they are: \
-             --reencrypt makes new ones, for those alone whom --add names",
+            "keys that other tools wrapped, or this one under a passphrase, do not tell whose they are, or are for \
+             several at once: --reencrypt makes new ones, for those alone whom --add names",
         );
     }
     if error.is::<MissingImageIdentity>()
@@ -84,7 +91,23 @@ pub(super) fn hint(error: &(dyn Error + 'static)) -> Option<&'static str> {
     if matches!(error.downcast_ref(), Some(PublicKeyError::PrivateKey)) {
         return Some("`openssl pkey -in PRIVATE -pubout -out PUBLIC` makes the public key");
     }
+    if error.is::<NoOpenPgpFile>()
+        || matches!(
+            error.downcast_ref(),
+            Some(OpenPgpKeyError::NoKey | OpenPgpKeyError::PrivateKey | OpenPgpKeyError::Several)
+        )
+    {
+        return Some("`gpg --export NAME > FILE` writes the public key of one");
+    }
+    if matches!(error.downcast_ref(), Some(OpenPgpKeyError::TooLong)) {
+        return Some(
+            "`gpg --export-options export-minimal --export NAME > FILE` leaves the signatures of others out",
+        );
+    }
     match error.downcast_ref() {
+        Some(IdentityError::OpenPgpPublic) => {
+            Some("`gpg --export-secret-keys NAME > FILE` writes the private key")
+        }
         Some(IdentityError::OldEncryption) => Some(
             "`openssl pkcs8 -topk8 -in OLD -out NEW` brings the key into the form of today, under a \
              password as well",

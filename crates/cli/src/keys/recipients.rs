@@ -3,15 +3,17 @@
 use std::fs::File;
 use std::io::Read;
 use std::path::Path;
+use std::slice;
 
 use anyhow::{Context, Result};
-use sealcrate_crypt::ocicrypt::{MAX_KEY_FILE_BYTES, Recipient};
+use sealcrate_crypt::ocicrypt::{FormerRecipient, MAX_KEY_FILE_BYTES, Recipient};
 
 use crate::args::Typed;
-use crate::failure::Usage;
+use crate::failure::{NoOpenPgpFile, Usage};
 use crate::key_providers;
 
-/// Finds the recipients that were named: age1…, jwe:FILE, pkcs7:FILE, provider:NAME[:PARAMETER], or a file with age1… on its lines.
+/// Finds the recipients that were named: age1…, jwe:FILE, pkcs7:FILE, pgp:FILE, provider:NAME[:PARAMETER],
+/// or a file with age1… on its lines.
 pub(crate) fn recipients(named: &[Typed]) -> Result<Vec<Recipient>> {
     let mut found = Vec::new();
     for name in named {
@@ -22,6 +24,9 @@ pub(crate) fn recipients(named: &[Typed]) -> Result<Vec<Recipient>> {
             let cannot_use = || format!("cannot use the public key in {path}");
             let file = read(path).with_context(cannot_use)?;
             found.push(Recipient::jwe(&file).with_context(cannot_use)?);
+        } else if let Some(path) = name.strip_prefix("pgp:") {
+            let cannot_use = || format!("cannot use the OpenPGP key in {path}");
+            found.push(Recipient::openpgp(&read_openpgp(path)?).with_context(cannot_use)?);
         } else if let Some(path) = name.strip_prefix("pkcs7:") {
             let cannot_use = || format!("cannot use the certificate in {path}");
             let file = read(path).with_context(cannot_use)?;
@@ -34,11 +39,40 @@ pub(crate) fn recipients(named: &[Typed]) -> Result<Vec<Recipient>> {
         } else {
             // It may be a secret in the wrong place, and is not repeated.
             let text = "a recipient is written age1…, jwe:FILE with a public key in the file, pkcs7:FILE \
-                        with a certificate in it, provider:NAME[:PARAMETER], or as the name of a file that is there, with age1… on its lines";
+                        with a certificate in it, pgp:FILE with a public OpenPGP key, \
+                        provider:NAME[:PARAMETER], or as the name of a file that is there, with age1… on its \
+                        lines";
             return Err(Usage(text.to_owned()).into());
         }
     }
     Ok(found)
+}
+
+/// Finds recipients that are to be removed: written as those that are encrypted to, but an OpenPGP key may be
+/// expired or revoked.
+pub(crate) fn former_recipients(named: &[Typed]) -> Result<Vec<FormerRecipient>> {
+    let mut found = Vec::new();
+    for name in named {
+        match name.as_str().strip_prefix("pgp:") {
+            Some(path) => {
+                let cannot_use = || format!("cannot use the OpenPGP key in {path}");
+                let file = read_openpgp(path)?;
+                found.push(FormerRecipient::openpgp(&file).with_context(cannot_use)?);
+            }
+            None => {
+                found.extend(recipients(slice::from_ref(name))?.into_iter().map(Into::into));
+            }
+        }
+    }
+    Ok(found)
+}
+
+/// Reads the file of an OpenPGP key, for which others take a name in GnuPG's keyring.
+fn read_openpgp(path: &str) -> Result<Vec<u8>> {
+    if !Path::new(path).exists() {
+        return Err(NoOpenPgpFile(path.to_owned()).into());
+    }
+    read(path).with_context(|| format!("cannot use the OpenPGP key in {path}"))
 }
 
 /// Reads a file with a recipient on each line that is neither blank nor a comment.

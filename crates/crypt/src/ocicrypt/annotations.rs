@@ -80,6 +80,8 @@ pub enum Scheme {
     Age,
     /// A JWE.
     Jwe,
+    /// A message of OpenPGP.
+    OpenPgp,
     /// A message of PKCS#7, which is CMS.
     Pkcs7,
     /// One of those that are not read here, by the name that its annotation has.
@@ -92,6 +94,7 @@ impl Scheme {
         match name {
             AGE => Self::Age,
             "jwe" => Self::Jwe,
+            "pgp" => Self::OpenPgp,
             "pkcs7" => Self::Pkcs7,
             other => Self::Other(other.to_owned()),
         }
@@ -104,6 +107,7 @@ impl fmt::Display for Scheme {
         f.write_str(match self {
             Self::Age => AGE,
             Self::Jwe => "jwe",
+            Self::OpenPgp => "pgp",
             Self::Pkcs7 => "pkcs7",
             Self::Other(name) => name,
         })
@@ -246,13 +250,13 @@ mod tests {
 
     #[test]
     fn lists_of_every_scheme_are_read() {
-        let pgp = ("org.opencontainers.image.enc.keys.pgp", "Yw==".to_owned());
-        let found = Encryption::of(&descriptor(&[public(), jwe("YQ==,Yg=="), pgp]));
+        let other = ("org.opencontainers.image.enc.keys.other", "Yw==".to_owned());
+        let found = Encryption::of(&descriptor(&[public(), jwe("YQ==,Yg=="), other]));
         let found = found.unwrap().unwrap();
         assert_eq!(found.media_type, MediaType::OCI_LAYER_GZIP);
         assert_eq!(found.hmac, [7; 32]);
-        let pgp = Scheme::Other("pgp".to_owned());
-        let expected = [(Scheme::Jwe, b"a"), (Scheme::Jwe, b"b"), (pgp, b"c")];
+        let other = Scheme::Other("other".to_owned());
+        let expected = [(Scheme::Jwe, b"a"), (Scheme::Jwe, b"b"), (other, b"c")];
         assert_eq!(found.wraps, expected.map(|(scheme, bytes)| (scheme, bytes.to_vec())));
     }
 

@@ -14,9 +14,10 @@ use serde::Deserialize;
 use thiserror::Error;
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
+use super::openpgp::{self, SecretKey, SecretKeyError};
 use super::passphrase::PassphraseIdentity;
 use super::provider::Provider;
-use super::{der, sealed_key};
+use super::{der, old_pem, sealed_key};
 use crate::Passphrase;
 
 /// The longest key file.
@@ -35,6 +36,8 @@ pub(super) enum Key {
     Age(Vec<x25519::Identity>),
     /// On one of NIST's curves.
     Ec(Curve, PrivateKey),
+    /// OpenPGP's: those of one file that open something.
+    OpenPgp(Vec<SecretKey>),
     /// A passphrase, which opens identities.
     Passphrase(PassphraseIdentity),
     /// Nothing here, but another program that has keys.
@@ -124,7 +127,8 @@ impl Identity {
         Self::of(Key::Provider(provider))
     }
 
-    /// Reads a key file: PEM or DER of PKCS#8, PKCS#1 or SEC 1, a JWK, or age's file of X25519 identities.
+    /// Reads a key file: PEM or DER of PKCS#8, PKCS#1 or SEC 1, a JWK, age's file of X25519 identities, or
+    /// OpenPGP's secret keys, binary or in armor.
     ///
     /// # Errors
     /// What is no private key of a kind that is known, is too long, or is under a password.
@@ -138,14 +142,20 @@ impl Identity {
         if sealed_key::of(bytes).is_some() {
             return Err(IdentityError::Password);
         }
+        if openpgp::is_secret(bytes) {
+            return Self::from_openpgp(bytes, None);
+        }
+        if openpgp::is_public(bytes) {
+            return Err(IdentityError::OpenPgpPublic);
+        }
         if bytes.trim_ascii_start().first() == Some(&b'{') {
             return Self::from_jwk(bytes);
         }
         if !contains(bytes, b"-----BEGIN ") {
             return Self::from_der(bytes);
         }
-        if contains(bytes, b"4,ENCRYPTED") {
-            return Err(IdentityError::OldEncryption);
+        if old_pem::is_encrypted(bytes) {
+            return Err(IdentityError::Password);
         }
         match PrivateKeyDer::from_pem_slice(bytes) {
             Err(_) if contains(bytes, b"BEGIN CERTIFICATE") => Err(IdentityError::Certificate),
@@ -159,7 +169,8 @@ impl Identity {
     }
 
     /// Reads a key file like [`parse`](Self::parse), with the password for a key that is under one:
-    /// PKCS#8's `EncryptedPrivateKeyInfo` (RFC 5958) with PBES2 (RFC 8018), in PEM or DER.
+    /// PKCS#8's `EncryptedPrivateKeyInfo` (RFC 5958) with PBES2 (RFC 8018), in PEM or DER, the old form of PEM with
+    /// AES, or OpenPGP's secret keys.
     ///
     /// # Errors
     /// Those of [`parse`](Self::parse); another password, or other ways of encryption.
@@ -167,6 +178,14 @@ impl Identity {
         match sealed_key::of(bytes) {
             Some(sealed) if bytes.len() <= MAX_KEY_FILE_BYTES => {
                 Self::from_der(&sealed_key::open(&sealed, password)?)
+            }
+            None if bytes.len() <= MAX_KEY_FILE_BYTES && openpgp::is_secret(bytes) => {
+                Self::from_openpgp(bytes, Some(password))
+            }
+            None if bytes.len() <= MAX_KEY_FILE_BYTES && old_pem::is_encrypted(bytes) => {
+                // What a wrong password makes of the key may be padded by chance.
+                let key = old_pem::open(bytes, password)?;
+                Self::from_der(&key).map_err(|_| IdentityError::WrongPassword)
             }
             _ => Self::parse(bytes),
         }
@@ -186,6 +205,16 @@ impl Identity {
                 true => IdentityError::Certificate,
                 false => IdentityError::NoKey,
             })
+    }
+
+    fn from_openpgp(bytes: &[u8], password: Option<&Passphrase>) -> Result<Self, IdentityError> {
+        let keys = openpgp::secret_keys(bytes, password).map_err(|error| match error {
+            SecretKeyError::NoKey => IdentityError::NoOpenPgpKey,
+            SecretKeyError::Password => IdentityError::Password,
+            SecretKeyError::UnknownEncryption => IdentityError::UnknownEncryption,
+            SecretKeyError::WrongPassword => IdentityError::WrongPassword,
+        })?;
+        Ok(Self::of(Key::OpenPgp(keys)))
     }
 
     /// Reads lines, of which those that begin with `#` are comments.
@@ -275,8 +304,20 @@ pub enum IdentityError {
          P-384 or P-521"
     )]
     NoKey,
-    /// The key is under a password, in a way that only old tools write.
-    #[error("its private key is under a password in the old form of PEM, which is not supported")]
+    /// There are OpenPGP's secret keys in it, but none that opens anything.
+    #[error(
+        "there is no OpenPGP key in it that can decrypt: for RSA (2048 to 8192 bits), Curve25519, P-256, P-384 \
+         or P-521"
+    )]
+    NoOpenPgpKey,
+    /// It is OpenPGP's public key.
+    #[error("it is a public OpenPGP key, and no private key")]
+    OpenPgpPublic,
+    /// The key is under a password, in a way that only old tools write, with another cipher than AES.
+    #[error(
+        "its private key is under a password in the old form of PEM, and the cipher is not AES, the only one that \
+         is supported there"
+    )]
     OldEncryption,
     /// The key is under a password.
     #[error("its private key is under a password")]
@@ -304,7 +345,7 @@ mod tests {
         }
         assert_eq!(error("-----BEGIN CERTIFICATE-----\n"), IdentityError::Certificate);
         let old = "-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\n";
-        assert_eq!(error(old), IdentityError::OldEncryption);
+        assert_eq!(error(old), IdentityError::Password);
         assert_eq!(error(&"x".repeat(MAX_KEY_FILE_BYTES + 1)), IdentityError::TooLong);
     }
 }

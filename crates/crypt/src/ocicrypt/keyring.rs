@@ -35,7 +35,7 @@ impl<'i> Keyring<'i> {
     ) -> Result<Zeroizing<Vec<u8>>, DecryptError> {
         let layer = || layer.to_owned();
         let mut refused = None;
-        let mut other = None;
+        let (mut other, mut unusable) = (None, None);
         let (mut readable, mut damaged) = (false, false);
         for (scheme, bytes) in &encryption.wraps {
             let wrapped = match WrappedKey::parse(scheme, bytes) {
@@ -57,6 +57,7 @@ impl<'i> Keyring<'i> {
                     Unwrapped::Content(content) => return Ok(content),
                     Unwrapped::Damaged => damaged = true,
                     Unwrapped::NotMine => {}
+                    Unwrapped::Refused(error) => unusable = Some(error),
                 }
             }
         }
@@ -68,6 +69,9 @@ impl<'i> Keyring<'i> {
         };
         if let (false, Some(source)) = (damaged, failed) {
             return Err(DecryptError::Provider { layer: layer(), source });
+        }
+        if let Some(source) = unusable {
+            return Err(DecryptError::WrappedKey { layer: layer(), source });
         }
         Err(match (damaged, readable, refused, other) {
             (true, ..) => DecryptError::DamagedKey(layer()),

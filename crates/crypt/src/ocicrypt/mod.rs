@@ -2,9 +2,9 @@
 //! keys.
 //!
 //! `annotations` is what a descriptor carries, `options` what is wrapped and what stands beside it,
-//! `wrapped` the ways of wrapping, `jwe`, `pkcs7` and `age_item`, `passphrase` what opens the latter, `identity`
+//! `wrapped` the ways of wrapping, `jwe`, `pkcs7`, `openpgp` and `age_item`, `passphrase` what opens the latter, `identity`
 //! the key files, `keyring` and `unlock` what tries these on those, `rewrap` what puts others in their
-//! place, `recipient`, `public_key` and `certificate` those to whom keys are wrapped, `cipher` the way of a layer's
+//! place, `recipient`, `former_recipient`, `public_key` and `certificate` those to whom keys are wrapped, `cipher` the way of a layer's
 //! bytes, `history` what the config in clear may tell. [`Encryptor`] puts them together, and
 //! [`decrypt`], which holds the image to what is sealed in it; `stated` tells what others' images only
 //! say of themselves. [`provider`] is how other tools ask for keys. [`LayerKey`] is for readers that see one layer alone, as those do that containerd
@@ -17,12 +17,15 @@ mod cipher;
 mod decrypt;
 mod der;
 mod encrypt;
+mod former_recipient;
 mod hint;
 mod history;
 mod identity;
 mod jwe;
 mod keyring;
 mod layer_key;
+mod old_pem;
+mod openpgp;
 mod options;
 mod passphrase;
 mod payload;
@@ -47,10 +50,12 @@ pub use cipher::{CipherContent, CipherWriter, LayerAuthentication};
 pub use decrypt::{Binding, DecryptError, Decrypted, MAX_ATTEMPTS, Unbound, decrypt};
 pub(crate) use encrypt::SealedLayer;
 pub use encrypt::{EncryptError, Encryptor};
+pub use former_recipient::FormerRecipient;
 pub use history::History;
 pub use identity::{Identity, IdentityError, MAX_KEY_FILE_BYTES};
 pub use jwe::{Jwe, JweError};
 pub use layer_key::LayerKey;
+pub use openpgp::{OpenPgp, OpenPgpError, OpenPgpKeyError};
 pub use options::OptionsError;
 pub use payload::{MAX_PAYLOAD_BYTES, Payload, PayloadError};
 pub use pkcs7::{Pkcs7, Pkcs7Error};

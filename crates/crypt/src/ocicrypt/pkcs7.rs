@@ -57,11 +57,15 @@ pub struct Pkcs7 {
     nonce: [u8; 12],
     sealed: Vec<u8>,
     recipients: Vec<Recipient>,
+    /// For how many it is, those that cannot be read among them.
+    count: usize,
 }
 
 /// One way to the content's key.
 #[derive(Debug)]
 struct Recipient {
+    /// The certificate, by issuer and number; or nothing, where it is told otherwise.
+    certificate: Vec<u8>,
     transport: Transport,
     encrypted_key: Vec<u8>,
 }
@@ -90,15 +94,21 @@ impl Pkcs7 {
         let mut data = der::Reader::of(data, SEQUENCE).ok_or_else(malformed("enveloped data"))?;
         data.next(INTEGER).ok_or_else(malformed("version"))?;
         let infos = data.next(SET).ok_or_else(malformed("list of recipients"))?;
-        let recipients = recipients(infos)?;
+        let (recipients, count) = recipients(infos)?;
         let content = data.next(SEQUENCE).ok_or_else(malformed("encrypted content"))?;
         let (algorithm, nonce, sealed) = content_of(content)?;
-        Ok(Self { algorithm, nonce, sealed, recipients })
+        Ok(Self { algorithm, nonce, sealed, recipients, count })
     }
 
     /// Returns for how many recipients the content is: what an identity costs at most.
     pub fn recipients(&self) -> usize {
         self.recipients.len()
+    }
+
+    /// Tells whether it is for the owner of a certificate, and for nobody else.
+    pub(super) fn is_only_for(&self, certificate: &Certificate) -> bool {
+        let name = [&certificate.issuer[..], &certificate.serial].concat();
+        matches!(&self.recipients[..], [only] if self.count == 1 && only.certificate == name)
     }
 
     /// Opens the content with `key`.
@@ -178,10 +188,11 @@ impl Recipient {
     fn parse(info: &[u8]) -> Option<Self> {
         let mut info = der::Reader::new(info);
         info.next(INTEGER)?;
-        // Whose key it is shows when it opens; who that is need not be known.
-        if info.next(SEQUENCE).is_none() {
-            info.next(CONTEXT_0_PRIMITIVE)?;
-        }
+        // Whose key it is shows when it opens; who that is need not be known to open it.
+        let certificate = match info.next(SEQUENCE) {
+            Some(certificate) => certificate.to_vec(),
+            None => info.next(CONTEXT_0_PRIMITIVE).map(|_| Vec::new())?,
+        };
         let mut algorithm = der::Reader::new(info.next(SEQUENCE)?);
         let transport = match algorithm.next(OBJECT_IDENTIFIER)? {
             RSA_PKCS1 => Transport::Pkcs1,
@@ -189,7 +200,7 @@ impl Recipient {
             _ => return None,
         };
         let encrypted_key = info.next(OCTET_STRING)?.to_vec();
-        info.is_empty().then_some(Self { transport, encrypted_key })
+        info.is_empty().then_some(Self { certificate, transport, encrypted_key })
     }
 
     fn content_key(&self, key: &RsaKey) -> Option<Zeroizing<Vec<u8>>> {
@@ -206,8 +217,8 @@ impl Recipient {
     }
 }
 
-/// Reads `RecipientInfos`; those of other kinds are passed over.
-fn recipients(infos: &[u8]) -> Result<Vec<Recipient>, Pkcs7Error> {
+/// Reads `RecipientInfos`, and counts them; those of other kinds are passed over.
+fn recipients(infos: &[u8]) -> Result<(Vec<Recipient>, usize), Pkcs7Error> {
     let mut infos = der::Reader::new(infos);
     let mut recipients = Vec::new();
     let mut count = 0;
@@ -221,7 +232,7 @@ fn recipients(infos: &[u8]) -> Result<Vec<Recipient>, Pkcs7Error> {
         }
     }
     match (infos.is_empty(), recipients.is_empty()) {
-        (true, false) => Ok(recipients),
+        (true, false) => Ok((recipients, count)),
         (true, true) => Err(Pkcs7Error::Unsupported("key transport")),
         (false, _) => Err(Pkcs7Error::Malformed("list of recipients")),
     }

@@ -114,7 +114,10 @@ impl PublicKey {
 fn is_private(bytes: &[u8]) -> bool {
     !matches!(
         Identity::parse(bytes),
-        Err(IdentityError::Certificate | IdentityError::NoKey | IdentityError::TooLong)
+        Err(IdentityError::Certificate
+            | IdentityError::NoKey
+            | IdentityError::OpenPgpPublic
+            | IdentityError::TooLong)
     )
 }
 

@@ -10,8 +10,10 @@ use thiserror::Error;
 use super::age_item::PassphraseLock;
 use super::annotations::Scheme;
 use super::certificate::{Certificate, CertificateError};
+use super::openpgp::{self, OpenPgpKeyError};
 use super::provider::Provider;
 use super::public_key::{PublicKey, PublicKeyError};
+use super::wrapped::WrappedKey;
 use super::{age_item, hint, jwe, pkcs7};
 use crate::Passphrase;
 use crate::pushed::Reader;
@@ -23,6 +25,7 @@ pub struct Recipient(Arc<Kind>);
 enum Kind {
     Age(x25519::Recipient),
     Jwe(PublicKey),
+    OpenPgp(openpgp::Certificate),
     Passphrase(PassphraseLock),
     Pkcs7(Certificate),
     Provider(Provider),
@@ -79,6 +82,15 @@ impl Recipient {
         }
     }
 
+    /// Takes the file of a public OpenPGP key, binary or in armor, to the encryption key in which keys are wrapped as
+    /// messages.
+    ///
+    /// # Errors
+    /// What is no such key or several, and one that is expired, revoked, or of a kind that is not known.
+    pub fn openpgp(file: &[u8]) -> Result<Self, OpenPgpKeyError> {
+        Ok(Self::of(Kind::OpenPgp(openpgp::Certificate::parse(file)?)))
+    }
+
     /// Wraps `content`, the private options of a layer with the key `key`.
     ///
     /// # Errors
@@ -89,6 +101,7 @@ impl Recipient {
             Kind::Age(recipient) => Ok((Scheme::Age, age_item::wrap(content, recipient, hint)?)),
             Kind::Passphrase(lock) => Ok((Scheme::Age, lock.wrap(content)?)),
             Kind::Jwe(public) => Ok((Scheme::Jwe, jwe::wrap(content, public, &hint)?)),
+            Kind::OpenPgp(key) => Ok((Scheme::OpenPgp, openpgp::wrap(content, key)?)),
             Kind::Pkcs7(certificate) => Ok((Scheme::Pkcs7, pkcs7::wrap(content, certificate)?)),
             Kind::Provider(provider) => {
                 Ok((provider.scheme(), provider.wrap(content).map_err(io::Error::other)?))
@@ -105,9 +118,21 @@ impl Recipient {
             Kind::Pkcs7(certificate) => {
                 Reader::key("pkcs7", certificate.digest.to_string().as_bytes())
             }
+            Kind::OpenPgp(key) => Reader::key("pgp", key.digest.to_string().as_bytes()),
             // Who stands behind a name of a provider may change.
             Kind::Passphrase(_) | Kind::Provider(_) => return None,
         })
+    }
+
+    /// Tells whether `wrapped`, which holds the key `key` of a layer, is to this recipient and to nobody else.
+    pub(super) fn is_only_one_of(&self, wrapped: &WrappedKey, key: &[u8; 32]) -> bool {
+        match (&*self.0, wrapped) {
+            (Kind::OpenPgp(mine), WrappedKey::OpenPgp(message)) => message.is_only_for(&mine.ids()),
+            (Kind::Pkcs7(mine), WrappedKey::Pkcs7(message)) => message.is_only_for(mine),
+            _ => {
+                wrapped.hint().is_some_and(|has| self.hint(key).is_some_and(|wanted| has == wanted))
+            }
+        }
     }
 
     /// Returns the hint that tells keys which are wrapped to this recipient; a passphrase has none, since
@@ -116,8 +141,8 @@ impl Recipient {
         match &*self.0 {
             Kind::Age(recipient) => Some(hint::of(key, recipient.to_string().as_bytes())),
             Kind::Jwe(public) => Some(hint::of(key, public.id())),
-            // There is no room for one in a message of PKCS#7, and what a provider makes is its own affair.
-            Kind::Passphrase(_) | Kind::Pkcs7(_) | Kind::Provider(_) => None,
+            // Messages of OpenPGP and PKCS#7 name whose they are, and what a provider makes is its own affair.
+            Kind::OpenPgp(_) | Kind::Passphrase(_) | Kind::Pkcs7(_) | Kind::Provider(_) => None,
         }
     }
 }
@@ -127,6 +152,7 @@ impl fmt::Debug for Recipient {
         f.write_str(match *self.0 {
             Kind::Age(_) => "Recipient::Age(..)",
             Kind::Jwe(_) => "Recipient::Jwe(..)",
+            Kind::OpenPgp(_) => "Recipient::OpenPgp(..)",
             Kind::Passphrase(_) => "Recipient::Passphrase(..)",
             Kind::Pkcs7(_) => "Recipient::Pkcs7(..)",
             Kind::Provider(_) => "Recipient::Provider(..)",

@@ -8,7 +8,7 @@ use thiserror::Error;
 use super::annotations::{MAX_WRAPS, Scheme};
 use super::unlock::{UnlockedKey, unlock};
 use super::wrapped::WrappedKey;
-use super::{DecryptError, Identity, Recipient, Unbound};
+use super::{DecryptError, FormerRecipient, Identity, Recipient, Unbound};
 
 /// Who is to open an image from now on, and who no more.
 #[derive(Debug, Default)]
@@ -16,14 +16,14 @@ pub struct Change {
     /// Recipients whom it did not have.
     pub add: Vec<Recipient>,
     /// Recipients whom it has.
-    pub remove: Vec<Recipient>,
+    pub remove: Vec<FormerRecipient>,
 }
 
 /// Returns `image` with its keys, which `identities` open, wrapped to other recipients as `change` says.
 /// Layers and config stay, and so do the keys themselves: whoever had them still has them.
 ///
 /// # Errors
-/// Those of [`decrypt`](super::decrypt); a recipient to be removed that no key is known to be wrapped to,
+/// Those of [`decrypt`](super::decrypt); a recipient to be removed to whom alone no key is known to be wrapped,
 /// which may be one of another tool's; nobody left.
 pub fn rewrap(
     image: &Image,
@@ -69,12 +69,9 @@ pub fn rewrap(
     Ok(Image { manifest: Some(manifest), config: image.config.clone(), layers })
 }
 
-fn is_for(recipient: &Recipient, (scheme, bytes): &(Scheme, Vec<u8>), key: &[u8; 32]) -> bool {
+fn is_for(former: &FormerRecipient, (scheme, bytes): &(Scheme, Vec<u8>), key: &[u8; 32]) -> bool {
     let wrapped = WrappedKey::parse(scheme, bytes).ok().flatten();
-    match (wrapped.as_ref().and_then(WrappedKey::hint), recipient.hint(key)) {
-        (Some(has), Some(wanted)) => has == wanted,
-        _ => false,
-    }
+    wrapped.is_some_and(|wrapped| former.is_only_one_of(&wrapped, key))
 }
 
 /// Why an image's keys cannot be wrapped to others.

@@ -8,12 +8,14 @@ use super::age_item::{AgeItem, AgeItemError};
 use super::annotations::Scheme;
 use super::identity::Key;
 use super::jwe::{Jwe, JweError};
+use super::openpgp::{OpenPgp, OpenPgpError};
 use super::pkcs7::{Pkcs7, Pkcs7Error};
 
 /// A layer's private options, wrapped to somebody.
 pub(super) enum WrappedKey {
     Age(AgeItem),
     Jwe(Jwe),
+    OpenPgp(OpenPgp),
     Pkcs7(Pkcs7),
 }
 
@@ -25,6 +27,8 @@ pub(super) enum Unwrapped {
     Damaged,
     /// The identity opens nothing.
     NotMine,
+    /// The identity opens the key, and what it holds authenticates, but is outside of what is read.
+    Refused(WrappedKeyError),
 }
 
 impl WrappedKey {
@@ -36,6 +40,7 @@ impl WrappedKey {
         match scheme {
             Scheme::Age => Ok(Some(Self::Age(AgeItem::parse(bytes)?))),
             Scheme::Jwe => Ok(Some(Self::Jwe(Jwe::parse(bytes)?))),
+            Scheme::OpenPgp => Ok(Some(Self::OpenPgp(OpenPgp::parse(bytes)?))),
             Scheme::Pkcs7 => Ok(Some(Self::Pkcs7(Pkcs7::parse(bytes)?))),
             Scheme::Other(_) => Ok(None),
         }
@@ -46,7 +51,7 @@ impl WrappedKey {
         match self {
             Self::Age(item) => item.hint(),
             Self::Jwe(jwe) => jwe.hint(),
-            Self::Pkcs7(_) => None,
+            Self::OpenPgp(_) | Self::Pkcs7(_) => None,
         }
     }
 
@@ -56,6 +61,7 @@ impl WrappedKey {
             (Self::Age(item), Key::Passphrase(passphrase)) => item.cost_of(passphrase),
             (Self::Age(item), Key::Age(identities)) => item.stanzas() * identities.len(),
             (Self::Jwe(jwe), Key::Ec(..) | Key::Rsa(_)) => jwe.recipients(),
+            (Self::OpenPgp(message), Key::OpenPgp(keys)) => message.recipients() * keys.len(),
             (Self::Pkcs7(message), Key::Rsa(_)) => message.recipients(),
             _ => 0,
         }
@@ -66,8 +72,9 @@ impl WrappedKey {
         match (self, &*identity.0) {
             (Self::Age(item), Key::Age(identities)) => item.unwrap(identities),
             (Self::Age(item), Key::Passphrase(passphrase)) => item.unwrap_locked(passphrase),
+            (Self::OpenPgp(message), Key::OpenPgp(keys)) => message.unwrap(keys),
             (Self::Pkcs7(message), Key::Rsa(key)) => message.unwrap(key),
-            (Self::Age(_) | Self::Pkcs7(_), _) => Unwrapped::NotMine,
+            (Self::Age(_) | Self::OpenPgp(_) | Self::Pkcs7(_), _) => Unwrapped::NotMine,
             (Self::Jwe(jwe), _) => jwe.unwrap(identity),
         }
     }
@@ -83,6 +90,9 @@ pub enum WrappedKeyError {
     /// A JWE.
     #[error("{0}")]
     Jwe(#[from] JweError),
+    /// A message of OpenPGP.
+    #[error("{0}")]
+    OpenPgp(#[from] OpenPgpError),
     /// A message of PKCS#7.
     #[error("{0}")]
     Pkcs7(#[from] Pkcs7Error),

@@ -3,7 +3,7 @@
 use sealcrate_crypt::Unencrypted;
 use sealcrate_crypt::ocicrypt::{Binding, DecryptError, Unbound};
 
-use crate::support::{fixture, identity, opened, read_all};
+use crate::support::{JWE, Parts, fixture, identity, opened, read_all};
 
 #[test]
 fn what_skopeo_wrote_is_decrypted_with_the_key_in_every_form() {
@@ -39,7 +39,15 @@ fn other_keys_other_schemes_and_missing_bindings_are_told_apart() {
     for (image, key) in [("jwe-ec", "rsa.pem"), ("jwe-rsa-layers12", "ec.pem")] {
         assert!(matches!(error(image, key, Unbound::Accept), DecryptError::WrongKey));
     }
-    let pgp = error("pgp", "rsa.pem", Unbound::Accept);
-    assert!(matches!(pgp, DecryptError::Scheme { scheme, .. } if scheme == "pgp"));
+    let mut unknown = Parts::bound("sh");
+    for (descriptor, _) in &mut unknown.layers {
+        if let Some(text) = descriptor.annotations.remove(JWE) {
+            descriptor.annotations.insert(JWE.replace("jwe", "other"), text);
+        }
+    }
+    let keys = [identity("rsa.pem")];
+    let unknown = opened(&unknown.image(), &keys, Unencrypted::Refuse, Unbound::Accept);
+    let unknown = unknown.err().unwrap();
+    assert!(matches!(unknown, DecryptError::Scheme { scheme, .. } if scheme == "other"));
     assert!(matches!(error("jwe-ec", "ec.pem", Unbound::Refuse), DecryptError::NotBound));
 }

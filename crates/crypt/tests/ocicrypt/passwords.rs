@@ -16,6 +16,10 @@ fn key_under_a_password_opens_with_it_alone() {
         ("jwe-ec", "ec.password.pem"),
         ("jwe-ec", "ec.password.der"),
         ("jwe-rsa-layers12", "rsa.password.pem"),
+        ("jwe-rsa-layers12", "rsa.old-password.pem"),
+        ("jwe-rsa-layers12", "rsa.old-password-192.pem"),
+        ("jwe-rsa-layers12", "rsa.old-password-256.pem"),
+        ("jwe-ec", "ec.old-password.pem"),
     ] {
         let bytes = key_file(file);
         assert_eq!(Identity::parse(&bytes).unwrap_err(), IdentityError::Password, "{file}");
@@ -35,8 +39,12 @@ fn password_for_a_key_without_one_is_not_needed() {
 #[test]
 fn old_and_mutilated_encryption_is_named() {
     let parse = |bytes: &[u8]| Identity::parse_with_password(bytes, &password("fixture"));
-    let old = parse(&key_file("rsa.old-password.pem")).unwrap_err();
+    let old = parse(&key_file("rsa.old-password-des3.pem")).unwrap_err();
     assert_eq!(old, IdentityError::OldEncryption);
+    let mut cut = key_file("rsa.old-password.pem");
+    let middle = cut.len() / 2;
+    cut.drain(middle..middle + 65);
+    assert_eq!(parse(&cut).unwrap_err(), IdentityError::WrongPassword);
     let mut bytes = key_file("ec.password.pem");
     bytes.truncate(100);
     assert_eq!(parse(&bytes).unwrap_err(), IdentityError::UnknownEncryption);

@@ -168,6 +168,16 @@ fn any_name_is_read_as_it_is_written() {
 }
 
 #[test]
+fn any_openpgp_message_is_for_somebody_or_an_error() {
+    survives("openpgp", 10_000);
+}
+
+#[test]
+fn any_openpgp_key_is_public_or_private_or_neither() {
+    survives("openpgp_key", 1_500);
+}
+
+#[test]
 fn any_payload_is_read_as_it_is_written() {
     survives("payload", 20_000);
 }

@@ -67,7 +67,8 @@ impl UnwrapRequest {
                     return Ok(Unwrapped { answer, config });
                 }
                 wrapped::Unwrapped::Damaged => damaged = true,
-                wrapped::Unwrapped::NotMine => {}
+                // Items of age are opened or not, and nothing in between.
+                wrapped::Unwrapped::NotMine | wrapped::Unwrapped::Refused(_) => {}
             }
         }
         match (damaged, count) {

@@ -1,0 +1,296 @@
+//! Certificates, which are OpenPGP's public keys: a primary key, and those that it says are its own. RFC 4880,
+//! section 11.1.
+//!
+//! Which one is encrypted to is decided as GnuPG does: the newest subkey that may encrypt and is neither revoked
+//! nor expired, else the primary key under the same conditions. What a key says of itself has to be signed by the
+//! primary key, so that nobody can put a subkey of theirs into a file on its way. Others' signatures, and those
+//! that revoke a user ID, are not looked at.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use aws_lc_rs::rsa::{Pkcs1PublicEncryptingKey, PublicEncryptingKey, PublicKeyComponents};
+use thiserror::Error;
+
+use super::armor;
+use super::material::{KeyId, Material, PublicKey, key_id};
+use super::packet::{
+    Body, PUBLIC_KEY, PUBLIC_SUBKEY, Packets, SECRET_KEY, SECRET_SUBKEY, SIGNATURE, USER_ATTRIBUTE,
+    USER_ID,
+};
+use super::session_key::{EncryptionKey, EncryptionKind};
+use super::signature::{
+    CERTIFICATIONS, DIRECT, KEY_REVOCATION, SUBKEY_BINDING, SUBKEY_REVOCATION, Signature, holds,
+};
+use crate::ocicrypt::identity::MAX_KEY_FILE_BYTES;
+use sealcrate_image::Digest;
+
+/// A certificate, and the key in it that is encrypted to.
+pub(in super::super) struct Certificate {
+    pub(super) key: EncryptionKey,
+    /// The digest of the file that it was read from.
+    pub(in super::super) digest: Digest,
+}
+
+/// A key of a certificate, and what its signatures say of it.
+struct Component {
+    key: PublicKey,
+    /// The newest that says for what and how long it is.
+    said: Option<Said>,
+    is_revoked: bool,
+}
+
+/// What a signature says of a key.
+struct Said {
+    created: u32,
+    encrypts: bool,
+    expires: Option<u32>,
+}
+
+/// What signatures are over that follow.
+enum Subject {
+    Primary,
+    Subkey,
+    /// What is hashed of a user.
+    User(Vec<u8>),
+    /// Something whose signatures are passed over.
+    Unknown,
+}
+
+impl Certificate {
+    /// Reads a certificate, binary or in armor, and chooses the key in it to encrypt to today.
+    ///
+    /// # Errors
+    /// What is no certificate or several, or has no key of a known kind that may be encrypted to.
+    pub(in super::super) fn parse(file: &[u8]) -> Result<Self, OpenPgpKeyError> {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs());
+        Self::at(file, now)
+    }
+
+    /// Returns the ID of the key that is encrypted to.
+    pub(in super::super) fn ids(&self) -> KeyIds {
+        KeyIds(vec![self.key.id])
+    }
+
+    fn at(file: &[u8], now: u64) -> Result<Self, OpenPgpKeyError> {
+        let (primary, subkeys) = components(file, now)?;
+        if primary.is_revoked {
+            return Err(OpenPgpKeyError::Revoked);
+        }
+        // Without a signature of its own that can be verified nothing is known of it.
+        let said = primary.said.as_ref().ok_or(OpenPgpKeyError::NoEncryptionKey)?;
+        if !holds(primary.key.created, said.expires, now) {
+            return Err(OpenPgpKeyError::Expired);
+        }
+        let mut refused = OpenPgpKeyError::NoEncryptionKey;
+        let mut newest: Option<(u32, EncryptionKey)> = None;
+        for component in &subkeys {
+            match component.usable(now) {
+                Ok(key) if newest.as_ref().is_none_or(|(at, _)| component.key.created >= *at) => {
+                    newest = Some((component.key.created, key));
+                }
+                Ok(_) | Err(OpenPgpKeyError::NoEncryptionKey) => {}
+                Err(error) => refused = error,
+            }
+        }
+        let digest = Digest::of(file);
+        match newest {
+            Some((_, key)) => Ok(Self { key, digest }),
+            None => Ok(Self { key: primary.usable(now).map_err(|_| refused)?, digest }),
+        }
+    }
+}
+
+/// The IDs of keys that somebody may have encrypted to, today or before.
+#[derive(Debug)]
+pub(in super::super) struct KeyIds(Vec<KeyId>);
+
+impl KeyIds {
+    /// Reads those of a certificate, whatever its signatures say.
+    ///
+    /// # Errors
+    /// What is no certificate, or several.
+    pub(in super::super) fn parse(file: &[u8]) -> Result<Self, OpenPgpKeyError> {
+        let (primary, subkeys) = components(file, 0)?;
+        let all = std::iter::once(&primary).chain(&subkeys);
+        Ok(Self(all.map(|component| key_id(&component.key.fingerprint())).collect()))
+    }
+
+    /// Tells whether one of them is this.
+    pub(super) fn contain(&self, id: &KeyId) -> bool {
+        self.0.contains(id)
+    }
+}
+
+impl Component {
+    fn new(key: PublicKey) -> Self {
+        Self { key, said: None, is_revoked: false }
+    }
+
+    /// Takes in what a signature says, if it is the newest.
+    fn hear(&mut self, signature: &Signature<'_>) {
+        if self.said.as_ref().is_none_or(|said| signature.created >= said.created) {
+            self.said = Some(Said {
+                created: signature.created,
+                encrypts: signature.says_encrypt(),
+                expires: signature.key_expires,
+            });
+        }
+    }
+
+    /// Returns the key to encrypt to, if it is one.
+    fn usable(&self, now: u64) -> Result<EncryptionKey, OpenPgpKeyError> {
+        let said = self.said.as_ref().filter(|said| said.encrypts);
+        let (said, key) =
+            said.zip(self.encryption_key()).ok_or(OpenPgpKeyError::NoEncryptionKey)?;
+        match (self.is_revoked, holds(self.key.created, said.expires, now)) {
+            (true, _) => Err(OpenPgpKeyError::Revoked),
+            (_, false) => Err(OpenPgpKeyError::Expired),
+            _ => Ok(key),
+        }
+    }
+
+    fn encryption_key(&self) -> Option<EncryptionKey> {
+        let kind = match &self.key.material {
+            Material::Rsa { n, e, encrypts: true } => {
+                let key: PublicEncryptingKey =
+                    PublicKeyComponents { n: &n[..], e: &e[..] }.try_into().ok()?;
+                EncryptionKind::Rsa(Pkcs1PublicEncryptingKey::new(key).ok()?)
+            }
+            Material::Ecdh(ecdh) => EncryptionKind::Ecdh(ecdh.clone()),
+            _ => return None,
+        };
+        let fingerprint = self.key.fingerprint();
+        Some(EncryptionKey { fingerprint, id: key_id(&fingerprint), kind })
+    }
+}
+
+/// Reads the primary key and its subkeys, with what is signed of them.
+fn components(file: &[u8], now: u64) -> Result<(Component, Vec<Component>), OpenPgpKeyError> {
+    if file.len() > MAX_KEY_FILE_BYTES {
+        return Err(OpenPgpKeyError::TooLong);
+    }
+    let opened = bytes_of(file).ok_or(OpenPgpKeyError::NoKey)?;
+    let mut packets = Packets::new(&opened);
+    let first = packets.next().ok_or(OpenPgpKeyError::NoKey)?;
+    let primary = match first.tag {
+        PUBLIC_KEY => PublicKey::parse(&first.body).map(|(key, _)| key),
+        SECRET_KEY | SECRET_SUBKEY => return Err(OpenPgpKeyError::PrivateKey),
+        _ => None,
+    };
+    let mut primary = Component::new(primary.ok_or(OpenPgpKeyError::NoKey)?);
+    let mut subkeys: Vec<Component> = Vec::new();
+    let mut subject = Subject::Primary;
+    while !packets.is_empty() {
+        let packet = packets.next().ok_or(OpenPgpKeyError::NoKey)?;
+        let body = &packet.body;
+        match packet.tag {
+            PUBLIC_KEY => return Err(OpenPgpKeyError::Several),
+            SECRET_KEY | SECRET_SUBKEY => return Err(OpenPgpKeyError::PrivateKey),
+            PUBLIC_SUBKEY => {
+                subject = match PublicKey::parse(body) {
+                    Some((key, _)) => {
+                        subkeys.push(Component::new(key));
+                        Subject::Subkey
+                    }
+                    None => Subject::Unknown,
+                };
+            }
+            USER_ID => subject = user(0xb4, body),
+            USER_ATTRIBUTE => subject = user(0xd1, body),
+            SIGNATURE => {
+                if let Some(signature) = Signature::parse(body).filter(|one| one.holds(now)) {
+                    let subkey = subkeys.last_mut();
+                    hear(&signature, &subject, &mut primary, subkey);
+                }
+            }
+            _ => {}
+        }
+    }
+    Ok((primary, subkeys))
+}
+
+/// Takes in what a signature says, if the primary key made it.
+fn hear(
+    signature: &Signature<'_>,
+    subject: &Subject,
+    primary: &mut Component,
+    subkey: Option<&mut Component>,
+) {
+    let hashed = primary.key.hashed();
+    let is_over = |parts: &[&[u8]]| signature.is_by(&primary.key, parts);
+    match (subject, signature.kind, subkey) {
+        (Subject::Primary, DIRECT, _) if is_over(&[&hashed]) => primary.hear(signature),
+        (Subject::Primary, KEY_REVOCATION, _) if is_over(&[&hashed]) => primary.is_revoked = true,
+        (Subject::User(user), kind, _)
+            if CERTIFICATIONS.contains(&kind) && is_over(&[&hashed, user]) =>
+        {
+            primary.hear(signature);
+        }
+        (Subject::Subkey, SUBKEY_BINDING, Some(subkey))
+            if is_over(&[&hashed, &subkey.key.hashed()]) =>
+        {
+            subkey.hear(signature);
+        }
+        (Subject::Subkey, SUBKEY_REVOCATION, Some(subkey))
+            if is_over(&[&hashed, &subkey.key.hashed()]) =>
+        {
+            subkey.is_revoked = true;
+        }
+        _ => {}
+    }
+}
+
+/// What is hashed of a user ID or attribute. Section 5.2.4.
+fn user(begin: u8, body: &[u8]) -> Subject {
+    let len = (body.len() as u32).to_be_bytes();
+    Subject::User([&[begin], &len[..], body].concat())
+}
+
+/// Tells whether a file begins as OpenPGP's public keys do.
+pub(in super::super) fn is_public(file: &[u8]) -> bool {
+    begins_with(file, PUBLIC_KEY)
+}
+
+/// Tells whether the first packet of a file has a tag.
+pub(super) fn begins_with(file: &[u8], tag: u8) -> bool {
+    let is_first = |bytes: &[u8]| Packets::new(bytes).next().is_some_and(|first| first.tag == tag);
+    bytes_of(file).is_some_and(|bytes| is_first(&bytes))
+}
+
+/// Returns the packets of a file, binary or in armor.
+pub(super) fn bytes_of(file: &[u8]) -> Option<Body<'_>> {
+    match armor::is_armor(file) {
+        true => armor::open(file).map(Body::Joined),
+        false => Some(Body::Whole(file)),
+    }
+}
+
+/// Why a file is not taken for a key to encrypt to.
+#[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum OpenPgpKeyError {
+    /// The key, or the last one in it that could encrypt, is not valid any more.
+    #[error("its OpenPGP key is expired")]
+    Expired,
+    /// No key in it may encrypt, or can be used to.
+    #[error(
+        "its OpenPGP key has none to encrypt to for RSA (2048 to 8192 bits), Curve25519, P-256, P-384 or \
+         P-521 that is bound to it by a signature over SHA-2"
+    )]
+    NoEncryptionKey,
+    /// It is something else.
+    #[error("there is no public OpenPGP key in it")]
+    NoKey,
+    /// It holds the private key.
+    #[error("it holds a private OpenPGP key, not the public one")]
+    PrivateKey,
+    /// The key was revoked.
+    #[error("its OpenPGP key is revoked")]
+    Revoked,
+    /// It holds the keys of several people, or several of one.
+    #[error("it holds more than one OpenPGP key")]
+    Several,
+    /// The file is longer than a key.
+    #[error("it is longer than 64 KiB")]
+    TooLong,
+}
