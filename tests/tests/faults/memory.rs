@@ -1,4 +1,4 @@
-//! Memory: the same whatever the image's size.
+//! Memory: the same whatever the image's size, and however many layers are worked on at once.
 
 use std::fs;
 use std::process::Command;
@@ -9,7 +9,10 @@ use sealcrate_tests::Registry;
 
 use crate::support::{Machine, Running, TestImage, random_bytes, succeeded};
 
-const LAYER: usize = 300 << 20;
+const LARGE: usize = 160 << 20;
+/// Enough for every job to have one, and large enough for buffers of any stage to be full.
+const SMALL: usize = 8 << 20;
+const SMALL_LAYERS: usize = 15;
 const MOST_KIB: u64 = 96 << 10;
 
 /// Runs a command, and returns the most memory that it held at once, in KiB.
@@ -43,19 +46,33 @@ fn mixed(length: usize) -> Vec<u8> {
     bytes
 }
 
-#[test]
-fn a_large_layer_needs_no_more_memory_than_a_small_one() {
-    let image = TestImage::of(&[("large", &mixed(LAYER))]);
+/// Holds a push and pulls to the bound, with `jobs` at once.
+fn hold_to_the_bound(jobs: &str) {
+    let large = mixed(LARGE);
+    let small: Vec<Vec<u8>> = (0..SMALL_LAYERS).map(|_| mixed(SMALL)).collect();
+    let mut files = vec![("large", &large[..])];
+    files.extend(small.iter().map(|bytes| ("small", &bytes[..])));
+    let image = TestImage::of(&files);
     let (registry, machine) = (Registry::plain(), Machine::new());
     let name = format!("{}/app:1", registry.host());
-    let push = peak_of(&mut machine.push(&image, &name));
-    let pull = peak_of(machine.pull(&name).args(["--to", "oci:out:it"]));
-    let pull_into_archive = peak_of(machine.pull(&name).args(["--to", "docker-archive:out.tar"]));
+    let push = peak_of(machine.push(&image, &name).args(["--jobs", jobs]));
+    let pull = |target: &str| peak_of(machine.pull(&name).args(["--jobs", jobs, "--to", target]));
+    let (layout, archive) = (pull("oci:out:it"), pull("docker-archive:out.tar"));
     for (what, peak) in
-        [("push", push), ("pull into a layout", pull), ("pull into an archive", pull_into_archive)]
+        [("push", push), ("pull into a layout", layout), ("pull into an archive", archive)]
     {
         assert!(peak > 1 << 10, "{what}: the peak was not seen");
-        assert!(peak < MOST_KIB, "{what} held {peak} KiB");
+        assert!(peak < MOST_KIB, "{what} with {jobs} jobs held {peak} KiB");
     }
     machine.sandbox.assert_nothing_is_left();
+}
+
+#[test]
+fn a_large_image_needs_no_more_memory_than_a_small_one() {
+    hold_to_the_bound("2");
+}
+
+#[test]
+fn many_jobs_share_the_memory_of_few() {
+    hold_to_the_bound("16");
 }

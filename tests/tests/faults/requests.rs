@@ -2,6 +2,7 @@
 //! once.
 
 use std::collections::BTreeMap;
+use std::fs;
 
 use sealcrate_tests::{Engine, FaultProxy, Registry};
 
@@ -156,4 +157,47 @@ fn private_layers_with_the_same_content_do_not_show_it() {
         succeeded(&run(&mut pushed.machine.pull_into(&pushed.name(), &target)));
         pushed.machine.assert_has(&pushed.image, &engine, &target);
     }
+}
+
+/// What docker makes of such an image, counted once: fewer than the one to push, no more than the
+/// other to pull.
+const PUSH_REQUESTS_OF_DOCKER: usize = 17;
+const PULL_REQUESTS_OF_DOCKER: usize = 5;
+
+#[test]
+fn a_small_image_takes_fewer_requests_than_docker_makes() {
+    for to_recipient in [None, Some("identity")] {
+        let registry = Registry::plain();
+        let proxy = FaultProxy::start(registry.host(), Vec::new());
+        let (machine, image) = (Machine::new(), image_of(1 << 20));
+        let name = format!("{}/app:1", proxy.host());
+        let mut push = machine.sandbox.sealcrate();
+        push.args(["push", &name, "--from", &image.location(), "--all-layers"]);
+        let mut pull = machine.sandbox.sealcrate();
+        pull.args(["pull", &name, "--to", "oci:out:it"]);
+        match to_recipient {
+            None => {
+                push.args(["--pass-file", "key"]);
+                pull.args(["--pass-file", "key"]);
+            }
+            Some(identity) => {
+                push.args(["-r", &new_recipient(&machine, identity)]);
+                pull.args(["-i", identity]);
+            }
+        }
+        succeeded(&run(&mut push));
+        let pushed = proxy.requests().len();
+        assert!(pushed < PUSH_REQUESTS_OF_DOCKER, "{to_recipient:?}: {pushed} to push");
+        succeeded(&run(&mut pull));
+        let pulled = proxy.requests().len() - pushed;
+        assert!(pulled <= PULL_REQUESTS_OF_DOCKER, "{to_recipient:?}: {pulled} to pull");
+    }
+}
+
+/// Makes an identity in a file, and returns its recipient.
+fn new_recipient(machine: &Machine, file: &str) -> String {
+    succeeded(&run(machine.sandbox.sealcrate().args(["keygen", "-o", file])));
+    let text = fs::read_to_string(machine.sandbox.work().join(file)).expect("keygen writes it");
+    let recipient = text.split_whitespace().find(|word| word.starts_with("age1"));
+    recipient.expect("keygen writes the recipient").to_owned()
 }
