@@ -216,9 +216,10 @@ fn changed_messages_are_refused_and_leave_nothing() {
         ("cut", "malformed: packets", &|message| message[..message.len() - 1].to_vec()),
         ("relabelled", "without integrity", &|message| {
             let mut message = message.to_vec();
-            // Behind the session key of 268 bytes, with its head of 3.
-            assert_eq!(message[271], 0xd2);
-            message[271] = 0xc9;
+            // Behind the session key, whose length is in two bytes.
+            let len = (usize::from(message[1]) - 192) * 256 + usize::from(message[2]) + 192;
+            assert_eq!(message[3 + len], 0xd2);
+            message[3 + len] = 0xc9;
             message
         }),
         ("long", "longer than 64 KiB", &|message| [message, &[0; 1 << 16]].concat()),
