@@ -12,8 +12,8 @@ use crate::args::Typed;
 use crate::failure::{NoOpenPgpFile, Usage};
 use crate::key_providers;
 
-/// Finds the recipients that were named: age1…, jwe:FILE, pkcs7:FILE, pgp:FILE, provider:NAME[:PARAMETER],
-/// or a file with age1… on its lines.
+/// Finds the recipients that were named: `age1…`, `jwe:FILE`, `pkcs7:FILE`, `pgp:FILE`,
+/// `provider:NAME[:PARAMETER]`, or a file with `age1…` on its lines.
 pub(crate) fn recipients(named: &[Typed]) -> Result<Vec<Recipient>> {
     let mut found = Vec::new();
     for name in named {
