@@ -137,11 +137,11 @@ impl<'a> Earlier<'a> {
     }
 
     /// Remembers that `layers` and `config`, as it is before encryption, were pushed to `place`.
-    pub(crate) fn remember(self, layers: &[PushedLayer], config: &[u8], place: &Repository) {
-        let Some(Memory { cache, record, readers }) = self.memory else { return };
+    pub(crate) fn remember(&self, layers: &[PushedLayer], config: &[u8], place: &Repository) {
+        let Some(Memory { cache, record, readers }) = &self.memory else { return };
         let written = readers.wait().and_then(|readers| {
             let salt = *record.salt();
-            cache.update(record, &self.session.interrupt, |record| {
+            cache.update(record.clone(), &self.session.interrupt, |record| {
                 // Another process may have begun one meanwhile, which tells passphrases otherwise apart.
                 if *record.salt() == salt {
                     record.add(layers, config, &readers, place);

@@ -80,6 +80,50 @@ fn every_platform_is_encrypted_and_comes_back() {
 }
 
 #[test]
+fn every_platform_is_pushed_encrypted_and_pulled() {
+    let (machine, layout) = with_several();
+    let registry = Registry::plain();
+    let name = format!("{}/app:1", registry.host());
+    let push = ["push", &name, "--from=oci:several", "--encrypt-layer=1"];
+    for (encrypt, open) in [
+        (&["-r=jwe:rsa.pub.pem"][..], "-i=rsa.pem"),
+        (&["--pass-file=key", FAST], "--pass-file=key"),
+    ] {
+        let done = machine.succeed(&[&push[..], encrypt].concat());
+        assert_eq!(done.lines("note: attestations are left out").len(), 1, "{}", done.said());
+        let first = manifest(&registry, "app", "1");
+        assert_eq!((&first["mediaType"], children(&first).len()), (&json!(OCI_INDEX), 2));
+        let blobs = |index: &Value| -> Vec<Value> {
+            let all = children(index).iter().map(|child| json_in(&registry, child));
+            all.flat_map(|image| layers(&image).to_vec()).map(|it| it["digest"].clone()).collect()
+        };
+        machine.succeed(&[&push[..], encrypt].concat());
+        let second = manifest(&registry, "app", "1");
+        assert!(first != second && blobs(&first) == blobs(&second), "layers are used again");
+
+        machine.succeed(&["pull", &name, "--to=oci:back", open]);
+        let opened = Layout::open(machine.path("back"));
+        let (back, plain) = (opened.json(&opened.root()), layout.json(&layout.root()));
+        assert_eq!(children(&back).len(), 2);
+        for (child, original) in children(&back).iter().zip(children(&plain)) {
+            assert_eq!(child["platform"], original["platform"]);
+            let config = |of: &Layout, child: &Value| of.json(&of.json(child)["config"]);
+            let (config, original) = (config(&opened, child), config(&layout, original));
+            assert_eq!(config["rootfs"]["diff_ids"], original["rootfs"]["diff_ids"]);
+        }
+        std::fs::remove_dir_all(machine.path("back")).unwrap();
+        machine.fail(3, &["pull", &name, "--to=oci:back", "--pass-file=other-key"]);
+        assert!(!machine.path("back").exists());
+    }
+    let said = machine.succeed(&[&push[..], &["--dry-run"]].concat());
+    assert_eq!(said.stdout.matches("would push to").count(), 2, "{}", said.stdout);
+    machine.succeed(&["push", &name, "--from=oci:several", "--type=NONE"]);
+    assert_eq!(manifest(&registry, "app", "1"), layout.json(&layout.root()));
+    machine.succeed(&[&push[..], &["--pass-file=key", FAST, "--platform=linux/s390x"]].concat());
+    assert_ne!(manifest(&registry, "app", "1")["mediaType"], OCI_INDEX);
+}
+
+#[test]
 fn one_platform_alone_is_an_image() {
     let (machine, _) = with_several();
     let copy = ["copy", "oci:several", "oci:enc", "--all-layers", "-r=jwe:rsa.pub.pem"];

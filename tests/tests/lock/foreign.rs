@@ -17,9 +17,11 @@ fn init_of_arm64_unlocks() {
     let original = workshop.build(&lines, &[("a", b"content\n")]);
     // The same image, for another machine by its config.
     let script = format!(
-        "mkdir changed && docker save {} | tar -x -C changed && \
-         sed -i 's/\"architecture\":\"amd64\"/\"architecture\":\"arm64\"/' changed/*.json && \
-         tar -cf changed.tar -C changed .",
+        "mkdir changed && docker save {} | tar -x -C changed && cd changed && \
+         config=$(ls | grep -E '^[0-9a-f]{{64}}.json$') && \
+         sed 's/\"architecture\":\"amd64\"/\"architecture\":\"arm64\"/' \"$config\" > config.json && \
+         rm \"$config\" && sed -i \"s/$config/config.json/\" manifest.json && \
+         tar -cf ../changed.tar .",
         original.name()
     );
     let mut shell = workshop.sandbox.command("sh");

@@ -100,11 +100,6 @@ pub(super) fn refuse_to_publish(to: &Location, args: &ReadingArgs) -> Result<()>
     Ok(())
 }
 
-/// Reads one image from `source`.
-pub(super) fn read_image(source: &Arc<dyn Source>, args: &ReadingArgs) -> Result<Image> {
-    Ok(Artifact::read(source)?.into_image(source, args.platform.as_ref())?)
-}
-
 /// From where to where an image is read, and on which terms.
 pub(super) struct Reading<'a> {
     pub(super) from: &'a Location,
@@ -192,7 +187,7 @@ impl Encrypting<'_> {
 }
 
 /// Decrypts every image of an index into its destination.
-fn decrypt_index(
+pub(super) fn decrypt_index(
     session: &Session,
     source: &Arc<dyn Source>,
     index: &Index,
@@ -212,7 +207,7 @@ fn decrypt_index(
 }
 
 /// Copies an index and everything that it names, byte for byte.
-fn copy_index(
+pub(super) fn copy_index(
     session: &Session,
     source: &Arc<dyn Source>,
     raw: &RawManifest,

@@ -1,10 +1,10 @@
 //! `pull`: an image out of a registry, decrypted into the engine or elsewhere.
 
 use anyhow::Result;
-use sealcrate_image::{EngineName, Location, Reference};
+use sealcrate_image::{Artifact, EngineName, Image, Location, Reference};
 
 use super::copy::{self, Reading};
-use super::print_written;
+use super::{children, print_index, print_written};
 use crate::args::PullArgs;
 use crate::failure::MissingImageIdentity;
 use crate::opening::{Keys, Protection, Terms};
@@ -19,19 +19,25 @@ pub(crate) fn run(args: &PullArgs, session: &Session) -> Result<()> {
         copy::refuse_to_publish(&to, &args.reading)?;
     }
     let source = session.source(&from, &to)?;
-    let image = copy::read_image(&source, &args.reading)?;
-    if !keys.is_any() {
-        match Protection::of(&image)? {
-            Some(protection) if protection.takes_passphrase() => {
-                copy::refuse_to_publish(&to, &args.reading)?;
-                keys.take(session.keys.to_decrypt(&args.passphrase)?);
-            }
-            Some(_) => return Err(MissingImageIdentity.into()),
-            None => {}
-        }
-    }
-    let is_decrypted = keys.is_any();
+    let artifact = Artifact::read(&source)?;
+    let platform = args.reading.platform.as_ref();
     let terms = Terms::new(args.reading.unencrypted(), &args.keys);
+    if let (Some(index), Artifact::Index { raw, .. }) =
+        (children::whole(&artifact, platform, &to), &artifact)
+    {
+        for child in index.images() {
+            let image = Artifact::child(&source, child)?.into_image(&source, None)?;
+            find_keys(args, session, &image, &to, &mut keys)?;
+        }
+        let written = match keys.is_any() {
+            true => copy::decrypt_index(session, &source, index, &to, &keys, terms)?,
+            false => copy::copy_index(session, &source, raw, index, &to)?,
+        };
+        return print_index(args.output, &to, &written);
+    }
+    let image = artifact.into_image(&source, platform)?;
+    find_keys(args, session, &image, &to, &mut keys)?;
+    let is_decrypted = keys.is_any();
     let reading = Reading { from: &from, to: &to, terms };
     let (written, image) = copy::read_into(session, &reading, image, &keys)?;
     if let (true, Location::DockerDaemon(EngineName::Named(name))) = (is_decrypted, &to)
@@ -41,6 +47,28 @@ pub(crate) fn run(args: &PullArgs, session: &Session) -> Result<()> {
         talk::note(format!("{name} is decrypted now: `docker push {name}` would publish it"));
     }
     print_written(args.output, &to, &written, &image)
+}
+
+/// Finds the keys of an image that is encrypted, if none are named.
+fn find_keys(
+    args: &PullArgs,
+    session: &Session,
+    image: &Image,
+    to: &Location,
+    keys: &mut Keys,
+) -> Result<()> {
+    if keys.is_any() {
+        return Ok(());
+    }
+    match Protection::of(image)? {
+        Some(protection) if protection.takes_passphrase() => {
+            copy::refuse_to_publish(to, &args.reading)?;
+            keys.take(session.keys.to_decrypt(&args.passphrase)?);
+            Ok(())
+        }
+        Some(_) => Err(MissingImageIdentity.into()),
+        None => Ok(()),
+    }
 }
 
 /// Returns the name in the engine: the one asked for, or the public one. What is pulled by digest

@@ -1,6 +1,7 @@
 //! `push`: an image out of the engine, or from elsewhere, encrypted into a registry.
 
 mod dry_run;
+mod index;
 
 use std::sync::Arc;
 
@@ -13,13 +14,14 @@ use sealcrate_image::{
     Sink, Source,
 };
 
-use super::{children, name_beside, print_written};
+use super::{children, name_beside, print_index, print_written};
 use crate::args::{CompressionKind, Protection, PushArgs};
 use crate::encryption::{Encryption, Wishes};
 use crate::failure::Usage;
 use crate::pushed::{Earlier, Search, spared};
 use crate::session::Session;
 use crate::{keys, talk};
+use index::Indexed;
 
 pub(crate) fn run(args: &PushArgs, session: &Session) -> Result<()> {
     if args.name.digest().is_some() {
@@ -66,16 +68,22 @@ pub(crate) fn run(args: &PushArgs, session: &Session) -> Result<()> {
     };
     if args.dry_run {
         let source = session.places.source(&from, ExportForm::AsTheyCome)?;
-        let chosen = Chosen::read(&source, args.platform.as_ref())?;
-        return dry_run::say(args, wishes, &chosen, selection.as_ref());
+        let all = Chosen::all(&source, args, &to)?;
+        return all.iter().try_for_each(|it| dry_run::say(args, wishes, it, selection.as_ref()));
     }
-    let read = |spared: &Spared| -> Result<_> {
+    let open = |spared: &Spared| -> Result<_> {
         let form = match &encryption {
             Some(encryption) => encryption.export_form(&session.transfer, spared),
             None => ExportForm::Packed { compressor: &session.transfer.compressor, spared },
         };
         let source = session.places.source(&from, form)?;
-        let chosen = Chosen::read(&source, args.platform.as_ref())?;
+        let artifact = Artifact::read(&source)?;
+        Ok((source, artifact))
+    };
+    let platform = args.platform.as_ref();
+    let read = |spared: &Spared| -> Result<_> {
+        let (source, artifact) = open(spared)?;
+        let chosen = Chosen::of(artifact, &source, platform)?;
         Ok((source, chosen))
     };
     let earlier = match &encryption {
@@ -86,7 +94,13 @@ pub(crate) fn run(args: &PushArgs, session: &Session) -> Result<()> {
     let (early, diff_ids) = match (&earlier, &from) {
         (Some(_), Location::DockerDaemon(_)) => (None, session.places.diff_ids(&from)?),
         _ => {
-            let (source, chosen) = read(&Spared::default())?;
+            let (source, artifact) = open(&Spared::default())?;
+            if let Some(index) = children::whole(&artifact, platform, &to) {
+                let (encryption, selection) = (encryption.as_ref(), selection.as_ref());
+                let push = Indexed { args, session, encryption, selection, earlier };
+                return print_index(args.output, &to, &push.run(&source, index, &to)?);
+            }
+            let chosen = Chosen::of(artifact, &source, platform)?;
             let diff_ids = Config::parse(&chosen.image.config)?.diff_ids().to_vec();
             (Some((source, chosen)), diff_ids)
         }
@@ -98,7 +112,6 @@ pub(crate) fn run(args: &PushArgs, session: &Session) -> Result<()> {
     let mut pushed = match &earlier {
         Some(earlier) => {
             let images = [&args.name].into_iter().chain(&args.cache_from).collect();
-            let platform = args.platform.as_ref();
             earlier.find(&Search { images, platform, diff_ids: &diff_ids }, &*sink)?
         }
         None => Pushed::default(),
@@ -148,8 +161,26 @@ struct Chosen {
 }
 
 impl Chosen {
-    fn read(source: &Arc<dyn Source>, platform: Option<&Platform>) -> Result<Self> {
+    /// Reads every image that would be pushed.
+    fn all(source: &Arc<dyn Source>, args: &PushArgs, to: &Location) -> Result<Vec<Self>> {
         let artifact = Artifact::read(source)?;
+        let platform = args.platform.as_ref();
+        let Some(index) = children::whole(&artifact, platform, to) else {
+            return Ok(vec![Self::of(artifact, source, platform)?]);
+        };
+        let read = |child: &Descriptor| {
+            let image = Artifact::child(source, child)?.into_image(source, None)?;
+            let attestations = index.attestations_of(child.digest).cloned().collect();
+            Ok(Self { image, child: Some(child.clone()), attestations })
+        };
+        index.images().map(read).collect()
+    }
+
+    fn of(
+        artifact: Artifact,
+        source: &Arc<dyn Source>,
+        platform: Option<&Platform>,
+    ) -> Result<Self> {
         let (mut child, mut attestations) = (None, Vec::new());
         if let Artifact::Index { index, .. } = &artifact {
             let found = index.child(platform)?;

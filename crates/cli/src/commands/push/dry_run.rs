@@ -30,7 +30,9 @@ pub(super) fn say(
         Some(_) => wishes.clear_config(&chosen.image, &encrypted)?,
         None => Some(config.clone()),
     };
-    let mut lines = vec![format!("would push to {}", args.name.familiar())];
+    let platform = chosen.child.as_ref().and_then(|child| child.platform.as_ref());
+    let of = platform.map(|platform| format!(" ({platform})")).unwrap_or_default();
+    let mut lines = vec![format!("would push to {}{of}", args.name.familiar())];
     let mut layers = Vec::new();
     for (place, layer) in chosen.image.layers.iter().enumerate() {
         let state = if encrypted.contains(&place) { "encrypted" } else { "visible" };
@@ -47,6 +49,7 @@ pub(super) fn say(
     }
     let object = json!({
         "reference": args.name.familiar(),
+        "platform": platform,
         "configEncrypted": clear_config.is_none(),
         "layers": layers,
         "attestations": chosen.attestations.iter().map(|child| child.digest).collect::<Vec<_>>(),
