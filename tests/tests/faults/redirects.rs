@@ -112,6 +112,7 @@ fn an_upload_to_another_host_bears_no_credentials() {
     let hosts = TwoHosts::new();
     hosts.redirect("POST", "/blobs/uploads/");
     let name = format!("{}/app:2", hosts.home_proxy.host());
+    hosts.machine.forget();
     // The blobs go away, so that the manifest names what is not there.
     failed(&run(&mut hosts.machine.push(&hosts.image, &name)), &[1]);
     assert_eq!(hosts.home.tags("app"), ["1"]);

@@ -159,8 +159,7 @@ fn private_layers_with_the_same_content_do_not_show_it() {
     }
 }
 
-/// What docker makes of such an image, counted once: fewer than the one to push, no more than the
-/// other to pull.
+/// What docker makes of such an image: fewer than the one to push, no more than the other to pull.
 const PUSH_REQUESTS_OF_DOCKER: usize = 17;
 const PULL_REQUESTS_OF_DOCKER: usize = 5;
 

@@ -1,5 +1,7 @@
 //! Recipients of messages that name whose they are are removed: PKCS#7 and OpenPGP.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use sealcrate_crypt::Unencrypted;
 use sealcrate_crypt::ocicrypt::{
     Change, DecryptError, FormerRecipient, Identity, Recipient, RewrapError, Unbound, rewrap,
@@ -86,5 +88,25 @@ fn what_others_wrote_to_one_is_removed_and_who_was_never_there_is_told() {
         let again = changed(&image, &identity("ec.pem"), add(), vec![remove()]);
         let again = again.err().unwrap();
         assert!(matches!(again, RewrapError::NotARecipient { .. }), "{again}");
+    }
+}
+
+#[test]
+fn certificate_of_another_number_or_issuer_is_somebody_else() {
+    let pem = String::from_utf8(key_file("x509.cert.pem")).unwrap();
+    let body: String = pem.lines().filter(|line| !line.starts_with('-')).collect();
+    let der = STANDARD.decode(body).unwrap();
+    let image = fixture("pkcs7-all");
+    let mine = identity("x509.key.pem");
+    let add = || vec![Recipient::jwe(&key_file("ec.pub.pem")).unwrap()];
+    // The number stands behind the version, which has five bytes, and the issuer behind the number.
+    let version = der.windows(5).position(|window| window == [0xa0, 3, 2, 1, 2]).unwrap();
+    let number_end = version + 7 + usize::from(der[version + 6]);
+    for at in [number_end - 1, number_end + 26] {
+        let mut other = der.clone();
+        other[at] ^= 1;
+        let other = Recipient::pkcs7(&other).unwrap();
+        let error = changed(&image, &mine, add(), vec![other.into()]).err().unwrap();
+        assert!(matches!(error, RewrapError::NotARecipient { .. }), "{error}");
     }
 }
