@@ -46,7 +46,9 @@ impl Memory {
             Ok(Some(record)) => record,
             Ok(None) => Record::new()?,
             Err(error) => {
-                talk::warn(format!("the cache is not used: {error:#}"));
+                talk::warn(format!(
+                    "the cache is not used: {error:#} (`sealcrate cache purge` empties it)"
+                ));
                 // What is damaged is replaced; what is not the user's alone, he has to look at.
                 if !error.is::<RecordError>() {
                     return Ok(None);
@@ -87,9 +89,12 @@ impl<'a> Earlier<'a> {
             found.take(self.remembered(memory, search)?)?;
             memory.record.configs().for_each(|config| found.pushed.add_config(config.to_vec()));
         }
-        if let (false, Some(passphrase)) = (found.wanted.is_empty(), self.encryption.reusing()) {
+        if let Some(passphrase) = self.encryption.reusing() {
             let mut kdf = KeyDerivation::new(passphrase.clone());
             for reference in &search.images {
+                if found.wanted.is_empty() {
+                    break;
+                }
                 self.take_image(reference, search.platform, &mut kdf, &mut found)?;
             }
         }

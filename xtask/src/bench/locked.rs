@@ -12,6 +12,7 @@ use anyhow::{Context, ensure};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+use super::keys::KeyPair;
 use super::spread::Spread;
 use super::{Extent, check, files, machine, results, tell};
 use crate::child::{self, Interrupts};
@@ -136,12 +137,7 @@ impl<'b> Locker<'b> {
     fn new(sealcrate: &'b Path, engine: &'b str) -> anyhow::Result<Self> {
         let folder = tempfile::Builder::new().prefix("sealcrate-bench-").tempdir()?;
         let file = folder.path().join("identity");
-        let mut command = Command::new(sealcrate);
-        command.args(["keygen", "-o"]).arg(&file);
-        child::quietly(command)?;
-        let text = fs::read_to_string(file)?;
-        let recipient = text.split_whitespace().find(|word| word.starts_with("age1"));
-        let recipient = recipient.context("keygen names no recipient")?.to_owned();
+        let recipient = KeyPair::make(sealcrate, &file)?.recipient;
         Ok(Self { sealcrate, engine, folder, recipient })
     }
 

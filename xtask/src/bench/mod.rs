@@ -17,6 +17,7 @@ use crate::packages;
 mod ciphers;
 mod files;
 pub(crate) mod images;
+mod keys;
 mod layout;
 mod locked;
 mod machine;

@@ -26,6 +26,9 @@ pub(crate) fn run(args: &PullArgs, session: &Session) -> Result<()> {
         (children::whole(&artifact, platform, &to), &artifact)
     {
         for child in index.images() {
+            if keys.is_any() {
+                break;
+            }
             let image = Artifact::child(&source, child)?.into_image(&source, None)?;
             find_keys(args, session, &image, &to, &mut keys)?;
         }

@@ -24,20 +24,7 @@ use crate::{keys, talk};
 use index::Indexed;
 
 pub(crate) fn run(args: &PushArgs, session: &Session) -> Result<()> {
-    if args.name.digest().is_some() {
-        let text = "a digest cannot be pushed to: give a name and a tag";
-        return Err(Usage(text.to_owned()).into());
-    }
-    if args.protection == Protection::None && !args.selection.is_none() {
-        let text = "layers are chosen for encryption, but --type NONE encrypts none";
-        return Err(Usage(text.to_owned()).into());
-    }
-    let is_zstd = args.compression.compression == CompressionKind::Zstd;
-    if args.protection == Protection::None && (!args.recipients.is_none() || is_zstd) {
-        let text = "--type NONE encrypts nothing: --recipient, --format, --keep-history and \
-                    --compression zstd are for encrypted images";
-        return Err(Usage(text.to_owned()).into());
-    }
+    refuse_contradictions(args)?;
     let from = args
         .from
         .clone()
@@ -120,20 +107,18 @@ pub(crate) fn run(args: &PushArgs, session: &Session) -> Result<()> {
         Some(early) => early,
         None => read(&spared(&pushed))?,
     };
-    let mut encryptor = match (&selection, &encryption) {
+    let encryptor = match (&selection, &encryption) {
         (Some(selection), Some(encryption)) => {
-            Some(encryption.encryptor(&chosen.image, selection)?)
+            let encryptor = encryption.encryptor(&chosen.image, selection)?;
+            let changed = encryptor.changed(&pushed, &chosen.image);
+            if !changed.is_empty() {
+                pushed.forget(&changed);
+                (source, chosen) = read(&spared(&pushed))?;
+            }
+            Some(encryptor.reuse(pushed))
         }
         _ => None,
     };
-    if let Some(made) = encryptor.take() {
-        let changed = made.changed(&pushed, &chosen.image);
-        if !changed.is_empty() {
-            pushed.forget(&changed);
-            (source, chosen) = read(&spared(&pushed))?;
-        }
-        encryptor = Some(made.reuse(pushed));
-    }
     chosen.tell_what_is_dropped(args);
     let image = match &encryptor {
         Some(encryptor) => session.put_encrypted(&chosen.image, encryptor, &*sink)?,
@@ -150,6 +135,25 @@ pub(crate) fn run(args: &PushArgs, session: &Session) -> Result<()> {
         earlier.remember(&layers, &chosen.image.config, args.name.repository());
     }
     print_written(args.output, &to, &written, &image)
+}
+
+/// Refuses options that contradict each other, and names that cannot be pushed to.
+fn refuse_contradictions(args: &PushArgs) -> Result<()> {
+    if args.name.digest().is_some() {
+        let text = "a digest cannot be pushed to: give a name and a tag";
+        return Err(Usage(text.to_owned()).into());
+    }
+    if args.protection == Protection::None && !args.selection.is_none() {
+        let text = "layers are chosen for encryption, but --type NONE encrypts none";
+        return Err(Usage(text.to_owned()).into());
+    }
+    let is_zstd = args.compression.compression == CompressionKind::Zstd;
+    if args.protection == Protection::None && (!args.recipients.is_none() || is_zstd) {
+        let text = "--type NONE encrypts nothing: --recipient, --format, --keep-history and \
+                    --compression zstd are for encrypted images";
+        return Err(Usage(text.to_owned()).into());
+    }
+    Ok(())
 }
 
 /// What is pushed out of a source that may hold several images.

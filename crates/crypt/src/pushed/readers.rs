@@ -50,6 +50,14 @@ pub enum Readers {
 }
 
 impl Readers {
+    /// Returns how many there are.
+    pub(super) fn count(&self) -> usize {
+        match self {
+            Self::CryptoCli(_) => 1,
+            Self::Oci(readers) => readers.len(),
+        }
+    }
+
     /// Adds those who could read the same under the same data key.
     pub(super) fn add(&mut self, earlier: Self) {
         if let (Self::Oci(now), Self::Oci(then)) = (self, earlier) {

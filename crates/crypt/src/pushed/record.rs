@@ -4,12 +4,12 @@
 //! It is believed where a manifest in a registry is not: with public keys anybody can write a manifest
 //! that names one of our layers beside a data key that he knows.
 
-use std::io;
+use std::io::{self, Write};
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use sealcrate_image::{Compression, DiffId, Digest, MediaType, Repository};
+use sealcrate_image::{Compression, DiffId, Digest, Family, MediaType, Repository};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
@@ -25,6 +25,8 @@ pub const MAX_RECORD_BYTES: u64 = 64 << 20;
 const MAX_LAYERS: usize = 4096;
 const MAX_CONFIGS: usize = 64;
 const MAX_PLACES: usize = 8;
+/// How many readers are kept of all layers together.
+const MAX_READERS: usize = 1 << 16;
 /// A larger config is not kept.
 const MAX_CONFIG: usize = 256 << 10;
 
@@ -112,7 +114,12 @@ impl Record {
     /// The system gives no random bytes.
     pub fn seal(&self, key: &RecordKey) -> io::Result<Vec<u8>> {
         let nonce = random::<NONCE_LEN>()?;
-        let mut buffer = Zeroizing::new(serde_json::to_vec(&Members::of(self))?);
+        let members = Members::of(self);
+        let mut len = Count(0);
+        serde_json::to_writer(&mut len, &members)?;
+        // A buffer that grew would leave keys where it was before.
+        let mut buffer = Zeroizing::new(Vec::with_capacity(len.0));
+        serde_json::to_writer(&mut *buffer, &members)?;
         let tag = key
             .cipher()
             .seal_in_place_separate_tag(
@@ -175,6 +182,11 @@ impl Record {
             self.layers.insert(0, Recorded { layer: layer.clone(), readers, places });
         }
         self.layers.truncate(MAX_LAYERS);
+        let mut readers = 0;
+        self.layers.retain(|recorded| {
+            readers += recorded.readers.count();
+            readers <= MAX_READERS
+        });
         if config.len() <= MAX_CONFIG {
             to_the_front(&mut self.configs, config.to_vec(), MAX_CONFIGS);
         }
@@ -186,6 +198,20 @@ fn to_the_front<T: PartialEq>(items: &mut Vec<T>, item: T, most: usize) {
     items.retain(|other| *other != item);
     items.insert(0, item);
     items.truncate(most);
+}
+
+/// Counts what is written.
+struct Count(usize);
+
+impl Write for Count {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0 += bytes.len();
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 /// A record as JSON.
@@ -252,7 +278,7 @@ impl LayerMembers {
             diff_id: layer.diff_id.0,
             digest: layer.digest,
             size: layer.size,
-            media_type: layer.descriptor(sealcrate_image::Family::Oci).media_type,
+            media_type: layer.descriptor(Family::Oci).media_type,
             key: match &layer.key {
                 LayerKey::Clear => KeyMembers::Clear,
                 LayerKey::Dare(key) => KeyMembers::Dare(Secret(**key)),
@@ -303,4 +329,37 @@ pub enum RecordError {
     /// It is something else.
     #[error("it is no record of this version")]
     NoRecord,
+}
+
+#[cfg(test)]
+mod tests {
+    use std::slice;
+
+    use super::*;
+    use crate::pushed::Reader;
+
+    #[test]
+    fn record_stays_readable_however_many_readers_there_are() {
+        let many = |from: u32| {
+            let names = (from..from + 40_000).map(|i| Reader::key("age", &i.to_be_bytes()));
+            Readers::Oci(names.collect())
+        };
+        let layer = |name: &[u8]| PushedLayer {
+            diff_id: DiffId(Digest::of(name)),
+            digest: Digest::of(name),
+            size: 1,
+            compression: Compression::Gzip,
+            key: LayerKey::Dare(Zeroizing::new([7; 32])),
+        };
+        let (mut record, place) = (Record::new().unwrap(), "x.example/app".parse().unwrap());
+        let (old, new) = (layer(b"old"), layer(b"new"));
+        record.add(slice::from_ref(&old), b"", &many(0), &place);
+        record.add(slice::from_ref(&new), b"", &many(1 << 20), &place);
+        let key = RecordKey::generate().unwrap();
+        let sealed = record.seal(&key).unwrap();
+        assert!((sealed.len() as u64) < MAX_RECORD_BYTES);
+        let record = Record::open(&sealed, &key).unwrap();
+        assert_eq!(record.layers(new.diff_id, &many(1 << 20)).count(), 1);
+        assert_eq!(record.layers(old.diff_id, &many(0)).count(), 0, "the oldest goes first");
+    }
 }

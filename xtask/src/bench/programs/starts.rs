@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use super::made::Program;
+use crate::bench::keys::KeyPair;
 use crate::bench::spread::Spread;
 use crate::bench::{check, tell};
 use crate::child::{self, Interrupts};
@@ -84,16 +85,7 @@ impl<'b> Packer<'b> {
     fn new(sealcrate: &'b Path) -> anyhow::Result<Self> {
         let folder = tempfile::Builder::new().prefix("sealcrate-bench-").tempdir()?;
         let file = folder.path().join("identity");
-        let mut command = Command::new(sealcrate);
-        command.args(["keygen", "-o"]).arg(&file);
-        child::quietly(command)?;
-        let text = fs::read_to_string(file)?;
-        let word = |beginning: &str| {
-            let mut words = text.split_whitespace();
-            let word = words.find(|word| word.starts_with(beginning));
-            word.map(str::to_owned).with_context(|| format!("keygen writes no {beginning}"))
-        };
-        let (identity, recipient) = (word("AGE-SECRET-KEY-1")?, word("age1")?);
+        let KeyPair { identity, recipient } = KeyPair::make(sealcrate, &file)?;
         Ok(Self { sealcrate, folder, identity, recipient })
     }
 
