@@ -178,41 +178,58 @@ fn index_is_copied_whole() {
 }
 
 #[test]
-fn platform_of_the_machine_is_taken_unless_another_is_asked_for() {
+fn platform_of_the_machine_is_taken_where_one_image_fits_unless_another_is_asked_for() {
     let (machine, layout, images) = with_two_platforms();
     let registry = Registry::plain();
     let name = format!("{}/team/app", registry.host());
+    let push = ["push", &name, "--from=oci:several", "--all-layers", "--pass-file=key", FAST];
+    machine.succeed(&push);
     let asked = [&[][..], &["--platform=linux/s390x"]];
     for (image, more) in images.iter().zip(asked) {
         let config = layout.json(image)["config"].clone();
-        let push = ["push", &name, "--from=oci:several", "--all-layers", "--pass-file=key", FAST];
-        machine.succeed(&[&push[..], more].concat());
-        machine.succeed(&["pull", &name, "--pass-file=key", "--to=oci:back"]);
-        let back = Layout::open(machine.path("back"));
-        assert_eq!(back.json(&back.root())["config"]["digest"], config["digest"]);
-        fs::remove_dir_all(machine.path("back")).unwrap();
-
-        machine.succeed(&[&["copy", "oci:several", "docker-archive:one.tar"], more].concat());
-        let copied = machine.call("tar", &["-xOf", "one.tar", "manifest.json"]);
-        fs::remove_file(machine.path("one.tar")).unwrap();
-        let copied: Value = serde_json::from_str(&copied).unwrap();
         let hex = &digest(&config)["sha256:".len()..];
-        assert!(copied[0]["Config"].as_str().unwrap().contains(hex), "{copied}");
+        let pull = ["pull", &name, "--pass-file=key", "--to=docker-archive:one.tar"];
+        for command in [&pull[..], &["copy", "oci:several", "docker-archive:one.tar"]] {
+            machine.succeed(&[command, more].concat());
+            let written = machine.call("tar", &["-xOf", "one.tar", "manifest.json"]);
+            fs::remove_file(machine.path("one.tar")).unwrap();
+            let written: Value = serde_json::from_str(&written).unwrap();
+            assert!(written[0]["Config"].as_str().unwrap().contains(hex), "{written}");
+        }
     }
 }
 
 #[test]
-fn platform_of_an_index_in_a_registry_is_picked_by_pull_and_inspect() {
-    let (machine, _, images) = with_two_platforms();
+fn platform_that_is_asked_for_is_all_that_is_pushed_or_pulled() {
+    let (machine, layout, [_, there]) = with_two_platforms();
+    let registry = Registry::plain();
+    let name = format!("{}/team/app", registry.host());
+    let asked = "--platform=linux/s390x";
+    let push = ["push", &name, "--from=oci:several", "--all-layers", "--pass-file=key", FAST];
+    let pull = ["pull", &name, "--pass-file=key", "--to=oci:back"];
+    for (pushed, pulled) in [(&[asked][..], &[][..]), (&[], &[asked])] {
+        machine.succeed(&[&push, pushed].concat());
+        machine.succeed(&[&pull, pulled].concat());
+        let back = Layout::open(machine.path("back"));
+        let config = &back.json(&back.root())["config"];
+        assert_eq!(config["digest"], layout.json(&there)["config"]["digest"]);
+        fs::remove_dir_all(machine.path("back")).unwrap();
+    }
+}
+
+#[test]
+fn platform_of_an_index_in_a_registry_is_picked_by_inspect_and_pull() {
+    let (machine, layout, images) = with_two_platforms();
     let registry = Registry::plain();
     let name = format!("{}/team/app", registry.host());
     machine.succeed(&["copy", "oci:several", &format!("docker://{name}")]);
-    let asked = [&[][..], &["--platform=linux/s390x"]];
-    for (image, more) in images.iter().zip(asked) {
+    let whole = layout.root_digest();
+    let asked = [(&[][..], whole.as_str()), (&["--platform=linux/s390x"], digest(&images[1]))];
+    for (image, (more, pulled)) in images.iter().zip(asked) {
         let seen = machine.succeed(&[&["inspect", &name, "--output=json"], more].concat()).json();
         assert_eq!(seen["manifest"], image["digest"]);
         machine.succeed(&[&["pull", &name, "--to=oci:back"], more].concat());
-        assert_eq!(Layout::open(machine.path("back")).root_digest(), digest(image));
+        assert_eq!(Layout::open(machine.path("back")).root_digest(), pulled);
         fs::remove_dir_all(machine.path("back")).unwrap();
     }
 }
