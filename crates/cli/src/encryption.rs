@@ -12,7 +12,7 @@ use sealcrate_crypt::pushed::{Pushed, PushedLayer, Reader, Readers};
 use sealcrate_crypt::select::{Selection, choose};
 use sealcrate_crypt::senetas::{self, FreshKey, KeyDataShape};
 use sealcrate_image::engine::{ExportForm, Spared};
-use sealcrate_image::{Compression, Config, DiffId, Image, Layer, Transfer};
+use sealcrate_image::{Compression, Config, DiffId, Image, Layer, Spool, Transfer};
 
 use crate::args::{CompressionArgs, CompressionKind, EncryptionArgs, Format, ImageRecipientArgs};
 use crate::failure::Usage;
@@ -296,9 +296,15 @@ impl Encryptor {
         }
     }
 
-    /// Returns the layer at `place` as it is to be stored.
-    pub(crate) fn layer(&self, place: usize, layer: &Layer, transfer: &Transfer) -> Result<Layer> {
-        let Transfer { compressor, spool, progress, .. } = transfer;
+    /// Returns the layer at `place` as it is to be stored, with its bytes in `spool` if they are new.
+    pub(crate) fn layer(
+        &self,
+        place: usize,
+        layer: &Layer,
+        spool: &Spool,
+        transfer: &Transfer,
+    ) -> Result<Layer> {
+        let Transfer { compressor, progress, .. } = transfer;
         Ok(match self {
             Self::CryptoCli(of) => of.layer(place, layer, compressor, spool, &**progress)?,
             Self::Oci(of) => of.layer(place, layer, compressor, spool, &**progress)?,

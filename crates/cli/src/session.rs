@@ -8,7 +8,7 @@ use sealcrate_crypt::select::Selection;
 use sealcrate_image::engine::{ExportForm, Spared};
 use sealcrate_image::{
     CompressionLevel, Compressor, Descriptor, Image, Layer, LayerForm, Location, Prefetch,
-    Progress, Sink, Source, Transfer, WriteError,
+    Progress, Sink, Source, Spool, Transfer, WriteError,
 };
 
 use crate::args::{ImageName, SelectionArgs};
@@ -95,7 +95,9 @@ impl Session {
             }
         }
         let form = LayerForm::AsItComes;
-        let encrypt = |place, layer: &Layer| encryptor.layer(place, layer, &self.transfer);
+        let encrypt = |place, layer: &Layer, spool: &Spool| {
+            encryptor.layer(place, layer, spool, &self.transfer)
+        };
         let layers = self.transfer.put_layers(&layers, &present, form, sink, encrypt)?;
         encryptor.finish(image, layers)
     }
@@ -116,7 +118,7 @@ impl Session {
         let present = sink.present(image)?;
         let Transfer { jobs, spool, progress, .. } = &self.transfer;
         downloads.start(&present, *jobs, spool, progress);
-        let keep = |_, layer: &Layer| Ok::<_, WriteError>(layer.clone());
+        let keep = |_, layer: &Layer, _: &Spool| Ok::<_, WriteError>(layer.clone());
         let layers = self.transfer.put_layers(&image.layers, &present, form, sink, keep)?;
         Ok(Image { layers, ..image.clone() })
     }

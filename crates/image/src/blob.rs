@@ -22,8 +22,9 @@ pub trait Content: Send + Sync {
         false
     }
 
-    /// Returns the digest of the bytes, if it was computed when they were written to where they have
-    /// been settled since: whoever reads them need not compute it again.
+    /// Returns the digest that the bytes have, or else reading them to their end fails: it was computed
+    /// when they were written to where they have been settled since. Whoever reads them need not
+    /// compute it again.
     fn proven(&self) -> Option<Digest> {
         None
     }

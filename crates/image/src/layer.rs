@@ -24,6 +24,7 @@ pub struct Layer {
 
 #[derive(Clone)]
 enum Identity {
+    Bound { descriptor: Box<Descriptor>, diff_id: DiffId },
     Decrypted { diff_id: DiffId },
     Stored { descriptor: Box<Descriptor>, diff_id: Option<DiffId> },
 }
@@ -53,6 +54,17 @@ impl Layer {
         Self { media_type, size, identity: Identity::Decrypted { diff_id }, content }
     }
 
+    /// Takes a layer whose digest and diff ID somebody has bound to each other whom the reader trusts:
+    /// bytes of that digest unpack to that diff ID.
+    pub fn bound(descriptor: Descriptor, diff_id: DiffId, content: Arc<dyn Content>) -> Self {
+        Self {
+            media_type: descriptor.media_type.clone(),
+            size: descriptor.size,
+            identity: Identity::Bound { descriptor: Box::new(descriptor), diff_id },
+            content,
+        }
+    }
+
     /// Returns what the bytes are.
     pub fn media_type(&self) -> &MediaType {
         &self.media_type
@@ -67,7 +79,9 @@ impl Layer {
     pub fn descriptor(&self) -> Option<&Descriptor> {
         match &self.identity {
             Identity::Decrypted { .. } => None,
-            Identity::Stored { descriptor, .. } => Some(descriptor),
+            Identity::Bound { descriptor, .. } | Identity::Stored { descriptor, .. } => {
+                Some(descriptor)
+            }
         }
     }
 
@@ -79,7 +93,7 @@ impl Layer {
     /// Returns the diff ID, where it is known.
     pub fn diff_id(&self) -> Option<DiffId> {
         match &self.identity {
-            Identity::Decrypted { diff_id } => Some(*diff_id),
+            Identity::Bound { diff_id, .. } | Identity::Decrypted { diff_id } => Some(*diff_id),
             Identity::Stored { diff_id, .. } => *diff_id,
         }
     }
@@ -88,7 +102,9 @@ impl Layer {
     pub fn name(&self) -> String {
         match &self.identity {
             Identity::Decrypted { diff_id } => diff_id.0.short(),
-            Identity::Stored { descriptor, .. } => descriptor.digest.short(),
+            Identity::Bound { descriptor, .. } | Identity::Stored { descriptor, .. } => {
+                descriptor.digest.short()
+            }
         }
     }
 
@@ -97,7 +113,7 @@ impl Layer {
         let mut layer = self.clone();
         layer.identity = match layer.identity {
             Identity::Decrypted { .. } => Identity::Decrypted { diff_id },
-            Identity::Stored { descriptor, .. } => {
+            Identity::Bound { descriptor, .. } | Identity::Stored { descriptor, .. } => {
                 Identity::Stored { descriptor, diff_id: Some(diff_id) }
             }
         };
@@ -151,6 +167,18 @@ impl Layer {
         match self.digest() {
             Some(_) => self.open_by_digest(),
             None => self.open(),
+        }
+    }
+
+    /// Opens the bytes like [`open`](Self::open) for somebody who keeps them as they are: that a bound
+    /// layer unpacks to its diff ID is known, and need not be found out by decompression.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub fn open_to_keep(&self) -> io::Result<Box<dyn Read + Send>> {
+        match &self.identity {
+            Identity::Bound { .. } => self.open_by_digest(),
+            Identity::Decrypted { .. } | Identity::Stored { .. } => self.open(),
         }
     }
 
@@ -228,6 +256,20 @@ mod tests {
         assert!(matches!(read(&other), Err(Damage::DiffId { .. })));
         let wrong = Descriptor::of(MediaType::DOCKER_LAYER, b"rat");
         assert!(matches!(read(&Layer::stored(wrong, None, bytes)), Err(Damage::Digest { .. })));
+    }
+
+    #[test]
+    fn bound_layer_that_is_kept_is_checked_by_digest_alone() {
+        let bytes: Arc<Vec<u8>> = Arc::new(b"tar".to_vec());
+        let other = DiffId(Digest::of(b"other"));
+        let bound = |of: &[u8]| {
+            Layer::bound(Descriptor::of(MediaType::DOCKER_LAYER, of), other, bytes.clone())
+        };
+        let kept = |layer: &Layer| layer.open_to_keep()?.read_to_end(&mut Vec::new());
+        assert_eq!(kept(&bound(b"tar")).unwrap(), 3);
+        assert!(kept(&bound(b"rat")).is_err());
+        assert!(matches!(read(&bound(b"tar")), Err(Damage::DiffId { .. })));
+        assert!(kept(&bound(b"tar").with_diff_id(other)).is_err());
     }
 
     #[test]

@@ -8,6 +8,7 @@
 //!
 //! Nothing here encrypts or decrypts, prints, prompts, or reads the environment.
 
+mod arrival;
 mod aside;
 mod blob;
 mod compress;
@@ -53,7 +54,7 @@ pub use platform::{Platform, PlatformError};
 pub use prefetch::Prefetch;
 pub use progress::{Meter, MeteredReader, Progress, Quiet, Stage};
 pub use reference::{Reference, ReferenceError, Repository};
-pub use sink::{LayerForm, Sink, WriteError};
+pub use sink::{Ahead, LayerForm, Sink, WriteError};
 pub use source::{ReadError, Source};
 pub use spool::Spool;
 pub use transfer::Transfer;

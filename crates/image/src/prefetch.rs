@@ -1,18 +1,18 @@
 //! Prefetching: downloads of several blobs at once, ahead of whoever reads them.
 //!
-//! Each blob goes to an unnamed file as its bytes come, and its readers follow behind the writer. A
-//! sink that takes one layer after the other is thus never behind an idle connection, and reads a
-//! layer while it still arrives.
+//! Each blob goes to an unnamed file as its bytes come, held to its digest, and its readers follow behind
+//! the writer. A sink that takes one layer after the other is thus never behind an idle connection, and
+//! reads a layer while it still arrives.
 
 use std::collections::{HashMap, VecDeque};
-use std::fs::File;
 use std::io::{self, Read};
 use std::os::unix::fs::FileExt;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
-use crate::{Content, Digest, Layer, Progress, Spool, Stage};
+use crate::arrival::{Arrival, Arriving};
+use crate::{Digest, Layer, Progress, Spool, Stage};
 
 const BUFFER: usize = 128 << 10;
 
@@ -36,7 +36,7 @@ impl Prefetch {
             .map(|layer| {
                 let arrival = arrivals.entry(layer.digest()).or_default().clone();
                 blobs.push((layer.clone(), arrival.clone()));
-                layer.with_content(Arc::new(Arriving(arrival)))
+                layer.with_content(Arc::new(Arriving::new(arrival, layer.digest())))
             })
             .collect();
         let stop = Arc::new(AtomicBool::new(false));
@@ -124,97 +124,10 @@ impl Drop for Task {
     }
 }
 
-/// How far a blob has come.
-#[derive(Default)]
-struct Arrival {
-    state: Mutex<State>,
-    changed: Condvar,
-}
-
-#[derive(Default)]
-struct State {
-    file: Option<Arc<File>>,
-    arrived: u64,
-    end: Option<io::Result<()>>,
-}
-
-impl Arrival {
-    fn begin(&self, file: Arc<File>) {
-        self.change(|state| state.file = Some(file));
-    }
-
-    fn advance(&self, arrived: u64) {
-        self.change(|state| state.arrived = arrived);
-    }
-
-    /// Keeps the first outcome that it is told.
-    fn end(&self, outcome: io::Result<()>) {
-        self.change(|state| {
-            state.end.get_or_insert(outcome);
-        });
-    }
-
-    fn change(&self, change: impl FnOnce(&mut State)) {
-        change(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner));
-        self.changed.notify_all();
-    }
-
-    /// Waits until there is something beyond `position`. Returns the file and how far it is filled,
-    /// or `None` at the end. A failure is given to whoever asks first; later ones learn of it only.
-    fn wait(&self, position: u64) -> io::Result<Option<(Arc<File>, u64)>> {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        loop {
-            if let (Some(file), true) = (&state.file, state.arrived > position) {
-                return Ok(Some((file.clone(), state.arrived)));
-            }
-            match &mut state.end {
-                None => {}
-                Some(Ok(())) => return Ok(None),
-                Some(failed) => {
-                    let told = Err(io::Error::other("the download has failed before"));
-                    return std::mem::replace(failed, told).map(|()| None);
-                }
-            }
-            state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
-        }
-    }
-}
-
-/// A blob that is on its way, as content.
-struct Arriving(Arc<Arrival>);
-
-impl Content for Arriving {
-    fn open(&self) -> io::Result<Box<dyn Read + Send>> {
-        Ok(Box::new(Follower { arrival: self.0.clone(), position: 0 }))
-    }
-
-    fn is_settled(&self) -> bool {
-        true
-    }
-}
-
-struct Follower {
-    arrival: Arc<Arrival>,
-    position: u64,
-}
-
-impl Read for Follower {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let Some((file, arrived)) = self.arrival.wait(self.position)? else {
-            return Ok(0);
-        };
-        let there = usize::try_from(arrived - self.position).unwrap_or(usize::MAX);
-        let want = there.min(buffer.len());
-        let count = file.read_at(&mut buffer[..want], self.position)?;
-        self.position += count as u64;
-        Ok(count)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Damage, Descriptor, MediaType, Quiet};
+    use crate::{Content, Damage, Descriptor, MediaType, Quiet};
 
     fn layer(bytes: &[u8], claimed: &[u8]) -> Layer {
         let descriptor = Descriptor::of(MediaType::DOCKER_LAYER, claimed);

@@ -4,7 +4,9 @@ use std::io;
 
 use thiserror::Error;
 
-use crate::{Descriptor, Family, Image, Layer, Progress, RawManifest, Repository, archive, layout};
+use crate::{
+    Content, Descriptor, Family, Image, Layer, Progress, RawManifest, Repository, archive, layout,
+};
 
 /// What a sink wants layers to be before it takes them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,6 +48,20 @@ pub trait Sink: Send + Sync {
     /// Those of the medium and of the layer.
     fn put(&self, layer: &Layer, progress: &dyn Progress) -> Result<(), WriteError>;
 
+    /// Sends `bytes`, which are still being made, before anybody knows their digest, and to their end.
+    ///
+    /// `name` is what to show to people. Returns what gives them their digest, or `None` where the medium
+    /// takes whole layers only or this has failed: the layer has to be [`put`](Self::put) then.
+    fn send_ahead<'s>(
+        &'s self,
+        name: &str,
+        bytes: &dyn Content,
+        progress: &dyn Progress,
+    ) -> Option<Box<dyn Ahead + 's>> {
+        let _ = (name, bytes, progress);
+        None
+    }
+
     /// Takes the config and manifest of an image that an index will name.
     ///
     /// # Errors
@@ -64,6 +80,13 @@ pub trait Sink: Send + Sync {
     /// # Errors
     /// Those of the medium; [`WriteError::NoIndex`] where an index cannot be held.
     fn commit_index(&self, index: &RawManifest) -> Result<Descriptor, WriteError>;
+}
+
+/// Bytes that a medium has and nobody has told the digest of.
+pub trait Ahead: Send {
+    /// Tells that they are `layer`'s, and returns whether the medium has taken them: if not, the layer
+    /// has to be [`put`](Sink::put).
+    fn settle(self: Box<Self>, layer: &Layer) -> bool;
 }
 
 /// Why an image cannot be written.

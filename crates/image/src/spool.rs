@@ -1,25 +1,36 @@
 //! Spools: unnamed files that hold bytes until they are needed again.
 //!
-//! They are gone when the program ends, however it ends, and nobody can open them by a name.
+//! They are gone when the program ends, however it ends, and nobody can open them by a name. A spool
+//! that is followed is read while it is still filled.
 
 use std::fs::File;
 use std::io::{self, BufWriter, Read, Write};
 use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::mpsc::{Receiver, Sender, channel};
 
+use crate::arrival::{Arrival, Arriving};
 use crate::{Content, Digest, Hasher};
 
 /// Where spools are made.
 #[derive(Clone, Debug)]
 pub struct Spool {
     folder: PathBuf,
+    follower: Option<Sender<Arriving>>,
 }
 
 impl Spool {
     /// Makes spools on the file system of `folder`.
     pub fn in_folder(folder: impl Into<PathBuf>) -> Self {
-        Self { folder: folder.into() }
+        Self { folder: folder.into(), follower: None }
+    }
+
+    /// Returns the same, and what tells of each spool that begins to be filled there. It ends when the
+    /// spool that is returned is dropped.
+    pub(crate) fn followed(&self) -> (Self, Receiver<Arriving>) {
+        let (follower, begun) = channel();
+        (Self { follower: Some(follower), folder: self.folder.clone() }, begun)
     }
 
     /// Makes an empty unnamed file.
@@ -43,20 +54,38 @@ impl Spool {
         &self,
         fill: impl FnOnce(&mut dyn Write) -> Result<(), E>,
     ) -> Result<Spooled, E> {
-        Spooling::new(self.file()?).add(fill)
+        let mut spooling = Spooling::new(self.file()?);
+        if let Some(follower) = &self.follower {
+            let arriving = spooling.follow();
+            // Whoever followed may be gone.
+            let _ = follower.send(arriving);
+        }
+        let spooled = spooling.add(fill)?;
+        spooling.writer.get_mut().end();
+        Ok(spooled)
     }
 }
 
 /// Writes contents, one after the other, into one unnamed file.
 pub(crate) struct Spooling {
-    writer: BufWriter<Arc<File>>,
+    writer: BufWriter<Followed>,
     end: u64,
 }
 
 impl Spooling {
     /// Writes to the beginning of `file`, which is empty.
     pub(crate) fn new(file: File) -> Self {
-        Self { writer: BufWriter::with_capacity(256 << 10, Arc::new(file)), end: 0 }
+        let followed = Followed { file: Arc::new(file), written: 0, arrival: None };
+        Self { writer: BufWriter::with_capacity(256 << 10, followed), end: 0 }
+    }
+
+    /// Lets somebody read what is written while it is.
+    fn follow(&mut self) -> Arriving {
+        let followed = self.writer.get_mut();
+        let arrival = Arc::new(Arrival::default());
+        arrival.begin(followed.file.clone());
+        followed.arrival = Some(arrival.clone());
+        Arriving::new(arrival, None)
     }
 
     /// Runs `fill` on a writer to the end of the file, and returns what was written.
@@ -71,10 +100,49 @@ impl Spooling {
         fill(&mut writer)?;
         let (digest, len) = (writer.hasher.finish(), writer.len);
         self.writer.flush()?;
-        let file = Arc::clone(self.writer.get_ref());
+        let file = self.writer.get_ref().file.clone();
         let content = FileSlice { file, offset: self.end, len, proven: Some(digest) };
         self.end += len;
         Ok(Spooled { content, digest, len })
+    }
+}
+
+/// A file that tells how far it is written. Dropped before its [`end`](Self::end), it was not
+/// written whole.
+struct Followed {
+    file: Arc<File>,
+    written: u64,
+    arrival: Option<Arc<Arrival>>,
+}
+
+impl Followed {
+    fn end(&mut self) {
+        if let Some(arrival) = self.arrival.take() {
+            arrival.end(Ok(()));
+        }
+    }
+}
+
+impl Write for Followed {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let count = (&*self.file).write(bytes)?;
+        self.written += count as u64;
+        if let Some(arrival) = &self.arrival {
+            arrival.advance(self.written);
+        }
+        Ok(count)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Drop for Followed {
+    fn drop(&mut self) {
+        if let Some(arrival) = self.arrival.take() {
+            arrival.end(Err(io::Error::other("the spool was not filled")));
+        }
     }
 }
 
@@ -189,6 +257,36 @@ mod tests {
             Spool::in_folder(folder.path()).fill(|out| out.write_all(b"some bytes")).unwrap();
         assert_eq!(spooled.content.proven(), Some(spooled.digest));
         assert_eq!(FileSlice::new(spooled.content.file, 0, 10).proven(), None);
+    }
+
+    #[test]
+    fn spool_that_is_followed_is_read_while_it_is_filled() {
+        let folder = tempfile::tempdir().unwrap();
+        let (spool, begun) = Spool::in_folder(folder.path()).followed();
+        let half = vec![7; 300 << 10];
+        let spooled = spool.fill(|out| {
+            out.write_all(&half)?;
+            let mut first = vec![0; 256 << 10];
+            begun.recv().unwrap().open()?.read_exact(&mut first)?;
+            assert!(first.iter().all(|&byte| byte == 7));
+            out.write_all(&half)
+        });
+        assert_eq!(spooled.unwrap().len, 600 << 10);
+        drop(spool);
+        assert!(begun.recv().is_err());
+    }
+
+    #[test]
+    fn reader_of_a_spool_that_is_not_filled_fails_too() {
+        let folder = tempfile::tempdir().unwrap();
+        let (spool, begun) = Spool::in_folder(folder.path()).followed();
+        let fill = |out: &mut dyn Write| {
+            out.write_all(&vec![7; 300 << 10])?;
+            Err(io::Error::other("no more"))
+        };
+        assert!(spool.fill(fill).is_err());
+        let mut all = Vec::new();
+        assert!(begun.recv().unwrap().open().unwrap().read_to_end(&mut all).is_err());
     }
 
     #[test]

@@ -6,7 +6,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
 use crate::archive::ArchiveError;
-use crate::{Compression, Compressor, Layer, LayerForm, Progress, Sink, Spool, Stage, WriteError};
+use crate::{
+    Ahead, Compression, Compressor, Layer, LayerForm, Progress, Sink, Spool, Stage, WriteError,
+};
+
+/// How large a layer is at least that is sent while it is still prepared.
+const AHEAD: u64 = 4 << 20;
 
 /// What every transfer needs, whatever is transferred.
 pub struct Transfer {
@@ -24,8 +29,9 @@ impl Transfer {
     /// Puts those of `layers` into `sink` that are not `present` there.
     ///
     /// Each is first passed through `prepare`, which gets its place, lowest first from 0, and may
-    /// encrypt it, and is then brought into `form`. Returns the layers as they were put. Puts are done when this returns; after an
-    /// error nothing new is begun.
+    /// encrypt it into the one spool that it gets too, and is then brought into `form`. What goes to that
+    /// spool may be on its way to the sink while it is made. Returns the layers as they were put. Puts are
+    /// done when this returns; after an error nothing new is begun.
     ///
     /// # Errors
     /// The first of `prepare` and of the sink.
@@ -35,7 +41,7 @@ impl Transfer {
         present: &[bool],
         form: LayerForm,
         sink: &dyn Sink,
-        prepare: impl Fn(usize, &Layer) -> Result<Layer, E> + Sync,
+        prepare: impl Fn(usize, &Layer, &Spool) -> Result<Layer, E> + Sync,
     ) -> Result<Vec<Layer>, E> {
         let next = AtomicUsize::new(0);
         let failed = AtomicBool::new(false);
@@ -50,10 +56,12 @@ impl Transfer {
                     self.progress.present(&layer.name());
                     Ok(layer.clone())
                 } else {
-                    prepare(i, layer).map_err(|error| (Cause::Itself, error)).and_then(|layer| {
-                        let put = self.put(layer, form, sink, &seen);
-                        put.map_err(|error| (Cause::of(&error), error.into()))
-                    })
+                    self.prepare(layer, sink, |spool| prepare(i, layer, spool))
+                        .map_err(|error| (Cause::Itself, error))
+                        .and_then(|(layer, ahead)| {
+                            let put = self.put(layer, ahead, form, sink, &seen);
+                            put.map_err(|error| (Cause::of(&error), error.into()))
+                        })
                 };
                 match outcome {
                     Ok(layer) => {
@@ -82,9 +90,33 @@ impl Transfer {
         Ok(results.into_iter().map(|layer| layer.expect("every layer was worked on")).collect())
     }
 
+    /// Prepares a layer, and sends what is spooled of it ahead, if that is worth a thread.
+    fn prepare<'s, E: Send>(
+        &self,
+        layer: &Layer,
+        sink: &'s dyn Sink,
+        prepare: impl FnOnce(&Spool) -> Result<Layer, E>,
+    ) -> Result<(Layer, Option<Box<dyn Ahead + 's>>), E> {
+        if layer.size() < AHEAD {
+            return Ok((prepare(&self.spool)?, None));
+        }
+        let (spool, begun) = self.spool.followed();
+        thread::scope(|scope| {
+            let sending = scope.spawn(move || {
+                let bytes = begun.recv().ok()?;
+                sink.send_ahead(&layer.name(), &bytes, &*self.progress)
+            });
+            let prepared = prepare(&spool);
+            drop(spool);
+            let ahead = sending.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+            Ok((prepared?, ahead))
+        })
+    }
+
     fn put(
         &self,
         layer: Layer,
+        ahead: Option<Box<dyn Ahead + '_>>,
         form: LayerForm,
         sink: &dyn Sink,
         seen: &Mutex<HashSet<String>>,
@@ -109,7 +141,8 @@ impl Transfer {
             Some(digest) => digest.to_string(),
             None => format!("{:?}", layer.diff_id()),
         };
-        if seen.lock().unwrap_or_else(PoisonError::into_inner).insert(key) {
+        let is_new = seen.lock().unwrap_or_else(PoisonError::into_inner).insert(key);
+        if is_new && !ahead.is_some_and(|ahead| ahead.settle(&layer)) {
             sink.put(&layer, &*self.progress)?;
         }
         Ok(layer)

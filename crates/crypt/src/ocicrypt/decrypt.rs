@@ -40,7 +40,8 @@ pub enum Binding {
 /// An image that was decrypted.
 pub struct Decrypted {
     /// The image, its layers decrypted as they are read and held to their diff IDs, those of a bound
-    /// image to their digests too. It has no manifest, unless nothing of it was encrypted.
+    /// image to the digests that are sealed, which stand for the diff IDs where nothing unpacks them.
+    /// It has no manifest, unless nothing of it was encrypted.
     pub image: Image,
     /// What holds it together.
     pub binding: Binding,
@@ -76,7 +77,12 @@ pub fn decrypt(
     for (i, (encryption, key)) in protection.layers.into_iter().zip(keys).enumerate() {
         let (stored, diff_id) = (image.layers[i].clone(), diff_ids[i]);
         let (Some(encryption), Some(UnlockedKey { options, .. })) = (encryption, key) else {
-            layers.push(stored.with_diff_id(diff_id));
+            layers.push(match (&digests, stored.descriptor()) {
+                (Some(_), Some(descriptor)) => {
+                    Layer::bound(descriptor.clone(), diff_id, stored.content().clone())
+                }
+                _ => stored.with_diff_id(diff_id),
+            });
             continue;
         };
         let (size, name) = (stored.size(), stored.name());
@@ -91,7 +97,7 @@ pub fn decrypt(
             (Some(digests), _) => {
                 let mut descriptor = Descriptor::new(encryption.media_type, digests[i], size);
                 descriptor.annotations = annotations::others(&manifest.layers[i]);
-                Layer::stored(descriptor, Some(diff_id), content)
+                Layer::bound(descriptor, diff_id, content)
             }
             (None, None) => Layer::decrypted(encryption.media_type, size, diff_id, content),
             (None, Some(digest)) => {

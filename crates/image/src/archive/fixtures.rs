@@ -132,7 +132,7 @@ pub(crate) fn put(image: &Image, sink: &dyn Sink) -> Result<Vec<Layer>, WriteErr
         Some(_) => LayerForm::AsItComes,
         None => sink.layer_form(),
     };
-    let keep = |_, layer: &Layer| Ok(layer.clone());
+    let keep = |_, layer: &Layer, _: &Spool| Ok(layer.clone());
     transfer.put_layers(&image.layers, &sink.present(image)?, form, sink, keep)
 }
 

@@ -151,7 +151,7 @@ impl Sink for OciArchiveSink {
                 return Ok(());
             }
             let meter = progress.begin(Stage::Store, &layer.name(), Some(layer.size()));
-            let reader = MeteredReader::new(layer.open()?, &*meter);
+            let reader = MeteredReader::new(layer.open_to_keep()?, &*meter);
             append(&mut archive.tar, &blob_name(digest), layer.size(), reader)?;
             archive.blobs.insert(digest, layer.size());
             meter.done();

@@ -185,7 +185,7 @@ impl Sink for LayoutSink {
     fn put(&self, layer: &Layer, progress: &dyn Progress) -> Result<(), WriteError> {
         let digest = layer.digest().ok_or_else(|| ManifestError::LayerNotStored(layer.name()))?;
         let meter = progress.begin(Stage::Store, &layer.name(), Some(layer.size()));
-        self.take(digest, MeteredReader::new(layer.open()?, &*meter))?;
+        self.take(digest, MeteredReader::new(layer.open_to_keep()?, &*meter))?;
         meter.done();
         Ok(())
     }

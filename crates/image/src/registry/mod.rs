@@ -8,6 +8,7 @@
 //! be used from any thread that is not itself driving an asynchronous runtime.
 
 mod access;
+mod ahead;
 mod client;
 mod complaint;
 mod connection;
@@ -18,6 +19,7 @@ mod redirect;
 mod retry;
 mod sink;
 mod source;
+mod stream;
 mod token;
 mod transport;
 mod upload;

@@ -65,6 +65,11 @@ impl Failure {
         Self { error, again: Again::AtOnce }
     }
 
+    /// Returns the error, where no other attempt is made.
+    pub(super) fn into_error(self) -> RegistryError {
+        self.error
+    }
+
     /// Returns the status that was the answer, if there was one.
     pub(super) fn status(&self) -> Option<u16> {
         match self.error {

@@ -10,12 +10,13 @@ use reqwest::Method;
 use reqwest::header::{CONTENT_TYPE, HeaderName, HeaderValue};
 
 use super::RegistryError;
+use super::ahead::SentAhead;
 use super::client::{Client, Right};
 use super::mount::mount;
 use super::upload::{Upload, is_there};
 use crate::{
-    Content, Damage, Descriptor, Digest, Family, Image, Layer, LayerForm, ManifestError, Progress,
-    Quiet, RawManifest, Reference, Repository, Sink, Stage, WriteError,
+    Ahead, Content, Damage, Descriptor, Digest, Family, Image, Layer, LayerForm, ManifestError,
+    Progress, Quiet, RawManifest, Reference, Repository, Sink, Stage, WriteError,
 };
 
 /// How many blobs are asked for at once.
@@ -156,6 +157,25 @@ impl Sink for RegistrySink {
         self.upload(digest, layer.size(), &Stored(layer)).run(&*meter)?;
         meter.done();
         Ok(())
+    }
+
+    fn send_ahead<'s>(
+        &'s self,
+        name: &str,
+        bytes: &dyn Content,
+        progress: &dyn Progress,
+    ) -> Option<Box<dyn Ahead + 's>> {
+        let meter = progress.begin(Stage::Upload, name, None);
+        match SentAhead::send(&self.client, self.reference.repository(), bytes, &*meter) {
+            Ok(sent) => {
+                meter.done();
+                Some(Box::new(sent))
+            }
+            Err(error) => {
+                tracing::debug!(%error, "nothing was sent ahead");
+                None
+            }
+        }
     }
 
     fn put_child(&self, image: &Image) -> Result<(), WriteError> {

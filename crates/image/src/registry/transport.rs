@@ -5,16 +5,18 @@
 use std::error::Error as StdError;
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
 use bytes::Bytes;
-use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue, LOCATION, RETRY_AFTER};
+use reqwest::header::{
+    AUTHORIZATION, CONTENT_LENGTH, HeaderMap, HeaderName, HeaderValue, LOCATION, RETRY_AFTER,
+};
 use reqwest::{Body, Method, Response, StatusCode, Url};
 
 use super::connection::Connections;
 use super::redirect::{self, MAX_REDIRECTS};
 use super::retry::{Failure, Pace, parse_retry_after};
+use super::stream::{Flow, Mark};
 use super::{Access, Complaint, RegistryError, complaint};
 
 /// The connections to a registry, and to whom it redirects.
@@ -45,10 +47,10 @@ pub(super) enum Payload {
     Stream {
         /// The bytes.
         body: Body,
-        /// How many there are.
-        len: u64,
-        /// How many the connection has taken.
-        taken: Arc<AtomicU64>,
+        /// How many there are, where that is known.
+        len: Option<u64>,
+        /// How far they have come.
+        flow: Arc<Flow>,
     },
 }
 
@@ -119,13 +121,14 @@ impl Transport {
         }
         let mut watched = None;
         match &mut request.payload {
-            Payload::Bytes(bytes) if bytes.is_empty() && request.method != Method::POST => {}
+            Payload::Bytes(bytes) if bytes.is_empty() && !bears_body(&request.method) => {}
             Payload::Bytes(bytes) => builder = builder.body(bytes.clone()),
-            Payload::Stream { body, len, taken } => {
-                builder = builder
-                    .header(reqwest::header::CONTENT_LENGTH, *len)
-                    .body(std::mem::replace(body, Body::from(Bytes::new())));
-                watched = Some((*len, taken.clone()));
+            Payload::Stream { body, len, flow } => {
+                if let Some(len) = *len {
+                    builder = builder.header(CONTENT_LENGTH, len);
+                }
+                builder = builder.body(std::mem::replace(body, Body::from(Bytes::new())));
+                watched = Some(flow.clone());
             }
         }
         let name = name(&request.method, &request.url);
@@ -154,23 +157,24 @@ impl Transport {
         }
     }
 
-    /// Waits for the head of an answer, as long as bytes of the request go out.
+    /// Waits for the head of an answer, as long as bytes of the request go out, or there are none yet.
     async fn patiently(
         &self,
         send: impl Future<Output = reqwest::Result<Response>>,
-        watched: Option<(u64, Arc<AtomicU64>)>,
+        watched: Option<Arc<Flow>>,
     ) -> Result<Response, Broken> {
         let mut send = std::pin::pin!(send);
-        let taken = || watched.as_ref().map_or(0, |(_, taken)| taken.load(Ordering::Relaxed));
+        let mark = || watched.as_ref().map(|flow| flow.mark());
         loop {
-            let before = taken();
-            let limit = match &watched {
-                Some((len, _)) if before >= *len => self.pace.digestion,
+            let before = mark();
+            let limit = match before {
+                Some(mark) if mark.is_at_end() => self.pace.digestion,
                 _ => self.pace.idle,
             };
             match tokio::time::timeout(limit, &mut send).await {
                 Ok(outcome) => return outcome.map_err(Broken::Http),
-                Err(_) if taken() == before => return Err(Broken::Silent),
+                Err(_) if before.is_some_and(Mark::is_dry) => {}
+                Err(_) if mark() == before => return Err(Broken::Silent),
                 Err(_) => {}
             }
         }
@@ -187,6 +191,11 @@ impl Transport {
         let location = answer.header(&LOCATION).ok_or_else(|| answer.no_sense("no Location"))?;
         Ok(Some(redirect::resolve(&answer.url, location)?))
     }
+}
+
+/// Tells whether a request of this method has a length even if that is nothing.
+fn bears_body(method: &Method) -> bool {
+    method == Method::POST || method == Method::PUT
 }
 
 /// Names a request to people.

@@ -1,0 +1,115 @@
+//! Arrivals: bytes on their way into an unnamed file, whose readers follow behind the writer.
+//!
+//! So a download is read while it still comes, and what is being encrypted is uploaded while it is
+//! still made. Who writes says how far they are and how it ended; this module knows nothing of either.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::os::unix::fs::FileExt;
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+
+use crate::{Content, Digest};
+
+/// How far the bytes have come.
+#[derive(Debug, Default)]
+pub(crate) struct Arrival {
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    file: Option<Arc<File>>,
+    arrived: u64,
+    end: Option<io::Result<()>>,
+}
+
+impl Arrival {
+    /// Tells where the bytes arrive.
+    pub(crate) fn begin(&self, file: Arc<File>) {
+        self.change(|state| state.file = Some(file));
+    }
+
+    /// Tells that all bytes before `arrived` are there.
+    pub(crate) fn advance(&self, arrived: u64) {
+        self.change(|state| state.arrived = arrived);
+    }
+
+    /// Tells that no more come, and why. The first outcome that is told counts.
+    pub(crate) fn end(&self, outcome: io::Result<()>) {
+        self.change(|state| {
+            state.end.get_or_insert(outcome);
+        });
+    }
+
+    fn change(&self, change: impl FnOnce(&mut State)) {
+        change(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner));
+        self.changed.notify_all();
+    }
+
+    /// Waits until there is something beyond `position`. Returns the file and how far it is filled,
+    /// or `None` at the end. A failure is given to whoever asks first; later ones learn of it only.
+    fn wait(&self, position: u64) -> io::Result<Option<(Arc<File>, u64)>> {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        loop {
+            if let (Some(file), true) = (&state.file, state.arrived > position) {
+                return Ok(Some((file.clone(), state.arrived)));
+            }
+            match &mut state.end {
+                None => {}
+                Some(Ok(())) => return Ok(None),
+                Some(failed) => {
+                    let told = Err(io::Error::other("writing it has failed before"));
+                    return std::mem::replace(failed, told).map(|()| None);
+                }
+            }
+            state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+}
+
+/// Bytes that arrive, as content. Reading waits for them, and fails where their writer did.
+pub(crate) struct Arriving {
+    arrival: Arc<Arrival>,
+    checked: Option<Digest>,
+}
+
+impl Arriving {
+    /// Takes bytes that their writer holds to the digest `checked`, if to any: it ends well only if
+    /// they are of it.
+    pub(crate) fn new(arrival: Arc<Arrival>, checked: Option<Digest>) -> Self {
+        Self { arrival, checked }
+    }
+}
+
+impl Content for Arriving {
+    fn open(&self) -> io::Result<Box<dyn Read + Send>> {
+        Ok(Box::new(Follower { arrival: self.arrival.clone(), position: 0 }))
+    }
+
+    fn is_settled(&self) -> bool {
+        true
+    }
+
+    fn proven(&self) -> Option<Digest> {
+        self.checked
+    }
+}
+
+struct Follower {
+    arrival: Arc<Arrival>,
+    position: u64,
+}
+
+impl Read for Follower {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let Some((file, arrived)) = self.arrival.wait(self.position)? else {
+            return Ok(0);
+        };
+        let there = usize::try_from(arrived - self.position).unwrap_or(usize::MAX);
+        let want = there.min(buffer.len());
+        let count = file.read_at(&mut buffer[..want], self.position)?;
+        self.position += count as u64;
+        Ok(count)
+    }
+}

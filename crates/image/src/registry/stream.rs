@@ -1,0 +1,130 @@
+//! Streams: requests whose bodies are read on one thread while they are sent on another.
+
+use std::io::{self, Read};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::thread::{self, ScopedJoinHandle};
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::stream;
+use reqwest::Body;
+use reqwest::header::{CONTENT_TYPE, HeaderValue};
+use tokio::sync::mpsc::error::SendTimeoutError;
+use tokio::sync::mpsc::{Receiver, Sender, channel};
+
+use super::client::{Call, Client};
+use super::retry::Failure;
+use super::transport::{Answer, Payload};
+
+/// How much is read at once.
+const CHUNK: usize = 128 << 10;
+
+/// How many chunks wait for the connection.
+const WAITING: usize = 4;
+
+/// How often somebody who waits for the connection looks whether it is still there.
+const LOOK: Duration = Duration::from_millis(100);
+
+/// How far a stream has come.
+#[derive(Debug, Default)]
+pub(super) struct Flow {
+    offered: AtomicU64,
+    taken: AtomicU64,
+    ended: AtomicBool,
+}
+
+/// How far a stream had come at some time.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) struct Mark {
+    left: u64,
+    taken: u64,
+    is_whole: bool,
+}
+
+impl Flow {
+    pub(super) fn mark(&self) -> Mark {
+        let taken = self.taken.load(Ordering::Acquire);
+        let is_whole = self.ended.load(Ordering::Acquire);
+        let left = self.offered.load(Ordering::Acquire).saturating_sub(taken);
+        Mark { left, taken, is_whole }
+    }
+}
+
+impl Mark {
+    /// Tells whether the connection has taken all that there is.
+    pub(super) fn is_at_end(self) -> bool {
+        self.is_whole && self.left == 0
+    }
+
+    /// Tells whether the connection waits for what is not there yet.
+    pub(super) fn is_dry(self) -> bool {
+        !self.is_whole && self.left == 0
+    }
+}
+
+/// Makes a request whose body is what `reader` yields: `len` bytes, where that is known. Tells
+/// `advance` how many have been read so far.
+///
+/// # Errors
+/// Those of reading, before those of the exchange, since they cause those.
+pub(super) fn send(
+    client: &Client,
+    mut call: Call,
+    reader: &mut dyn Read,
+    len: Option<u64>,
+    advance: &mut dyn FnMut(u64),
+) -> io::Result<Result<Answer, Failure>> {
+    let octets = HeaderValue::from_static("application/octet-stream");
+    call.headers.insert(CONTENT_TYPE, octets);
+    let flow = Arc::new(Flow::default());
+    let (sender, receiver) = channel(WAITING);
+    let payload = Payload::Stream { body: body(receiver, flow.clone()), len, flow: flow.clone() };
+    thread::scope(|scope| {
+        let sending = scope.spawn(|| client.wait(client.attempt_stream(&call, payload)));
+        feed(client, reader, sender, &flow, &sending, advance)?;
+        Ok(sending.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+    })
+}
+
+fn body(receiver: Receiver<Bytes>, flow: Arc<Flow>) -> Body {
+    Body::wrap_stream(stream::unfold((receiver, flow), async |(mut receiver, flow)| {
+        let chunk: Bytes = receiver.recv().await?;
+        flow.taken.fetch_add(chunk.len() as u64, Ordering::Release);
+        Some((Ok::<_, io::Error>(chunk), (receiver, flow)))
+    }))
+}
+
+/// Reads chunks and gives them to the connection, until they end or it does.
+fn feed<T>(
+    client: &Client,
+    mut reader: &mut dyn Read,
+    sender: Sender<Bytes>,
+    flow: &Flow,
+    sending: &ScopedJoinHandle<'_, T>,
+    advance: &mut dyn FnMut(u64),
+) -> io::Result<()> {
+    let mut position = 0;
+    loop {
+        let mut chunk = Vec::with_capacity(CHUNK);
+        (&mut reader).take(CHUNK as u64).read_to_end(&mut chunk)?;
+        if chunk.is_empty() {
+            flow.ended.store(true, Ordering::Release);
+            return Ok(());
+        }
+        position += chunk.len() as u64;
+        flow.offered.store(position, Ordering::Release);
+        let mut chunk = Bytes::from(chunk);
+        loop {
+            if sending.is_finished() {
+                return Ok(());
+            }
+            match client.wait(sender.send_timeout(chunk, LOOK)) {
+                Ok(()) => break,
+                Err(SendTimeoutError::Closed(_)) => return Ok(()),
+                Err(SendTimeoutError::Timeout(unsent)) => chunk = unsent,
+            }
+        }
+        advance(position);
+    }
+}
