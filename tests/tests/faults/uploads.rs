@@ -10,6 +10,9 @@ use crate::support::{Machine, TestImage, failed, image_of, parsed, requests, run
 
 const LENGTH: usize = 3 << 20;
 
+/// Of a layer that is sent while it is encrypted.
+const LARGE: usize = 6 << 20;
+
 /// A push through a proxy with rules.
 struct Attempt {
     registry: Registry,
@@ -79,6 +82,36 @@ fn an_upload_that_breaks_in_its_middle_begins_again() {
     let attempt = Attempt::with(LENGTH, vec![rule]);
     attempt.assert_whole();
     assert_same_ciphertext_went_again(&attempt, 2);
+}
+
+#[test]
+fn large_layers_are_sent_while_they_are_encrypted() {
+    let attempt = Attempt::with(LARGE, Vec::new());
+    attempt.assert_whole();
+    let streams = requests(&attempt.proxy, "PATCH", "/blobs/uploads/");
+    assert_eq!(streams.len(), 2);
+    for stream in streams {
+        assert_eq!(stream.head.header("Transfer-Encoding"), Some("chunked"));
+    }
+    assert_eq!(attempt.sent().len(), 3);
+}
+
+#[test]
+fn large_layers_whose_streams_fail_are_sent_when_they_are_whole() {
+    let gone = || Fault::answer(404, None);
+    let stream = |fault| Rule::new("PATCH", "/blobs/uploads/", fault);
+    let rules = [
+        stream(Fault::CutBeforeRequestBody),
+        stream(Fault::CutRequestAfter(1 << 20)),
+        stream(Fault::answer(500, None)),
+        stream(gone()),
+        Rule::new("PUT", "/blobs/uploads/", gone()).once(),
+    ];
+    for rule in rules {
+        let attempt = Attempt::with(LARGE, vec![rule]);
+        attempt.assert_whole();
+        assert_eq!(requests(&attempt.proxy, "PATCH", "/blobs/uploads/").len(), 2);
+    }
 }
 
 #[test]
@@ -194,16 +227,22 @@ fn a_push_that_is_run_again_after_a_failure_completes() {
 
 #[test]
 fn a_source_that_is_damaged_is_not_pushed() {
-    let image = image_of(LENGTH);
+    for length in [LENGTH, LARGE] {
+        damaged_source_is_not_pushed(length);
+    }
+}
+
+fn damaged_source_is_not_pushed(length: usize) {
+    let image = image_of(length);
     let location = image.location();
     let layout = Path::new(location.trim_start_matches("oci:").trim_end_matches(":it"));
     let blobs = std::fs::read_dir(layout.join("blobs/sha256")).unwrap();
     let layer = blobs
         .map(|blob| blob.unwrap().path())
-        .find(|path| path.metadata().unwrap().len() > LENGTH as u64)
+        .find(|path| path.metadata().unwrap().len() > length as u64)
         .unwrap();
     let mut bytes = std::fs::read(&layer).unwrap();
-    bytes[LENGTH / 2] ^= 1;
+    bytes[length / 2] ^= 1;
     std::fs::write(&layer, bytes).unwrap();
     let (registry, machine) = (Registry::plain(), Machine::new());
     let said = failed(&run(&mut machine.push(&image, &format!("{}/app:1", registry.host()))), &[5]);

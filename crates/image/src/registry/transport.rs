@@ -122,6 +122,9 @@ impl Transport {
         let mut watched = None;
         match &mut request.payload {
             Payload::Bytes(bytes) if bytes.is_empty() && !bears_body(&request.method) => {}
+            Payload::Bytes(bytes) if bytes.is_empty() => {
+                builder = builder.header(CONTENT_LENGTH, 0);
+            }
             Payload::Bytes(bytes) => builder = builder.body(bytes.clone()),
             Payload::Stream { body, len, flow } => {
                 if let Some(len) = *len {

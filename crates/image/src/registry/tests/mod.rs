@@ -1,5 +1,6 @@
 //! Tests of the registry against a server that does what a test says.
 
+mod ahead;
 mod authentication;
 mod downloads;
 mod manifests;

@@ -144,11 +144,16 @@ fn serve(stream: TcpStream, script: &dyn Fn(&Seen, usize) -> Reply, log: &Mutex<
             log.len() - 1
         };
         let reply = script(&seen, place);
-        let wanted = length.min(reply.read);
-        if (&mut reader).take(wanted as u64).read_to_end(&mut seen.body).is_err() {
-            return;
-        }
-        let whole = seen.body.len() == length;
+        let whole = match length {
+            Some(length) => {
+                let wanted = length.min(reply.read);
+                if (&mut reader).take(wanted as u64).read_to_end(&mut seen.body).is_err() {
+                    return;
+                }
+                seen.body.len() == length
+            }
+            None => read_chunks(&mut reader, reply.read, &mut seen.body).is_some(),
+        };
         let head = seen.is("HEAD");
         log.lock().unwrap()[place] = seen;
         let answered = reply.status > 0 && answer(&stream, &reply, head);
@@ -163,7 +168,8 @@ fn serve(stream: TcpStream, script: &dyn Fn(&Seen, usize) -> Reply, log: &Mutex<
     }
 }
 
-fn read_head(reader: &mut impl BufRead) -> Option<(Seen, usize)> {
+/// Reads a head, and how long a body follows; `None` where it comes in chunks.
+fn read_head(reader: &mut impl BufRead) -> Option<(Seen, Option<usize>)> {
     let mut line = String::new();
     reader.read_line(&mut line).ok()?;
     let line = line.trim_end().strip_suffix(" HTTP/1.1")?.to_owned();
@@ -175,9 +181,30 @@ fn read_head(reader: &mut impl BufRead) -> Option<(Seen, usize)> {
         headers.push((name.to_ascii_lowercase(), value.to_owned()));
     }
     let seen = Seen { line, headers, body: Vec::new() };
-    assert_eq!(seen.header("transfer-encoding"), None, "a length must be said");
+    if seen.header("transfer-encoding") == Some("chunked") {
+        assert!(seen.is("PATCH"), "a length must be said");
+        return Some((seen, None));
+    }
     let length = seen.header("content-length").map_or(0, |length| length.parse().unwrap());
-    Some((seen, length))
+    Some((seen, Some(length)))
+}
+
+/// Reads chunks to their end, if that comes before `limit`.
+fn read_chunks(reader: &mut impl BufRead, limit: usize, body: &mut Vec<u8>) -> Option<()> {
+    loop {
+        let mut line = String::new();
+        reader.read_line(&mut line).ok()?;
+        let length = usize::from_str_radix(line.trim_end(), 16).ok()?;
+        let wanted = length.min(limit - body.len());
+        reader.take(wanted as u64).read_to_end(body).ok()?;
+        if wanted < length {
+            return None;
+        }
+        reader.read_line(&mut line).ok()?;
+        if length == 0 {
+            return Some(());
+        }
+    }
 }
 
 /// Writes an answer; tells whether the connection goes on.
