@@ -22,9 +22,6 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// The namespace that the CRI keeps images in.
 const NAMESPACE: &str = "k8s.io";
 
-/// The name that a test gives its image, by which its containers are called.
-const CONTAINER: &str = "test";
-
 /// A running containerd; dropped, it ends, and all that it wrote goes.
 #[derive(Debug)]
 pub struct Containerd {
@@ -95,7 +92,9 @@ impl Containerd {
     pub fn run(&self, image: &str) -> String {
         let mut command = as_root("ctr");
         command.arg("--address").arg(self.socket()).args(["--namespace", NAMESPACE]);
-        command.args(["run", "--rm", "--snapshotter=native", image, CONTAINER]);
+        command.args(["run", "--rm", "--snapshotter=native", image]);
+        // runc keeps one list of names for all engines of a machine.
+        command.arg(format!("test-{}", self.process.id()));
         Done::of(&mut command).with_status(0).stdout.trim().to_owned()
     }
 
