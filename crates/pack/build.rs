@@ -93,16 +93,18 @@ fn main() {
     rerun_if_changed(&here.join("build.rs"));
 
     let compilers = compilers(&here);
-    let empty = empty_libraries(&out);
+    // What other runs of this script have built, for the same profile, is not built again.
+    let shared = out.ancestors().nth(3).expect("cargo's folder of a profile").join("stubs");
+    let empty = empty_libraries(&shared);
     let (mut stubs, mut inits) = (String::new(), String::new());
     for machine in &MACHINES {
         let Some(build) = compilers.iter().find_map(|compiler| compiler.build_for(machine)) else {
             continue;
         };
-        build.run(&here, &out.join("stubs"), &empty);
+        build.run(&here, &shared, &empty);
         for (program, list) in [("sealcrate-stub", &mut stubs), ("sealcrate-stub-init", &mut inits)]
         {
-            let built = out.join("stubs").join(build.triple).join("release").join(program);
+            let built = shared.join(build.triple).join("release").join(program);
             let kept = out.join(format!("{}-{program}", machine.target));
             fs::copy(&built, &kept)
                 .unwrap_or_else(|error| panic!("cannot copy {}: {error}", built.display()));
@@ -258,9 +260,9 @@ impl Build<'_> {
     }
 }
 
-/// Makes archives with nothing in them, and returns their folder.
-fn empty_libraries(out: &Path) -> PathBuf {
-    let folder = out.join("empty");
+/// Makes archives with nothing in them below `shared`, and returns their folder.
+fn empty_libraries(shared: &Path) -> PathBuf {
+    let folder = shared.join("empty");
     let made = fs::create_dir_all(&folder).and_then(|()| {
         EMPTY_LIBRARIES
             .iter()
