@@ -114,6 +114,7 @@ fn kind_of(error: &(dyn Error + 'static)) -> Option<Kind> {
             DecryptError::WrongPassphrase => Some(Kind::Key),
             DecryptError::LayerCount { .. }
             | DecryptError::LayerKey(_)
+            | DecryptError::LayerNotEncrypted(_)
             | DecryptError::OtherBlobs => Some(Kind::Damaged),
             _ => None,
         };

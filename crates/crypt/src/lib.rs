@@ -7,6 +7,7 @@
 //! reads the environment.
 
 pub mod dare;
+mod hashing;
 pub mod ocicrypt;
 mod passphrase;
 pub mod pushed;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::verify::{DiffIdReader, VerifyReader};
 use crate::{
-    Compression, Compressor, Content, Descriptor, DiffId, Digest, Family, MediaType, Meter,
+    Compression, Compressor, Content, Damage, Descriptor, DiffId, Digest, Family, MediaType, Meter,
     MeteredReader, Spool,
 };
 
@@ -171,13 +171,24 @@ impl Layer {
     }
 
     /// Opens the bytes like [`open`](Self::open) for somebody who keeps them as they are: that a bound
-    /// layer unpacks to its diff ID is known, and need not be found out by decompression.
+    /// layer unpacks to its diff ID is known, and need not be found out by decompression. Only how, which
+    /// nobody has bound, is held to its first bytes.
     ///
     /// # Errors
     /// As [`open`](Self::open).
     pub fn open_to_keep(&self) -> io::Result<Box<dyn Read + Send>> {
         match &self.identity {
-            Identity::Bound { .. } => self.open_by_digest(),
+            Identity::Bound { diff_id, .. } => {
+                let mut reader = self.open_by_digest()?;
+                let mut head = Vec::with_capacity(4);
+                (&mut reader).take(4).read_to_end(&mut head)?;
+                let found = Compression::sniff(&mut &head[..])?;
+                if self.media_type.compression().is_some_and(|stated| stated != found) {
+                    let reason = format!("its media type is {}", self.media_type);
+                    return Err(Damage::Undecompressable { diff_id: *diff_id, reason }.into());
+                }
+                Ok(Box::new(io::Cursor::new(head).chain(reader)))
+            }
             Identity::Decrypted { .. } | Identity::Stored { .. } => self.open(),
         }
     }
@@ -233,7 +244,7 @@ impl Layer {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{CompressionLevel, Damage, Quiet};
+    use crate::{CompressionLevel, Quiet};
 
     fn read(layer: &Layer) -> Result<Vec<u8>, Damage> {
         let mut out = Vec::new();
@@ -270,6 +281,10 @@ mod tests {
         assert!(kept(&bound(b"rat")).is_err());
         assert!(matches!(read(&bound(b"tar")), Err(Damage::DiffId { .. })));
         assert!(kept(&bound(b"tar").with_diff_id(other)).is_err());
+        for media_type in [MediaType::DOCKER_LAYER_GZIP, MediaType::OCI_LAYER_ZSTD] {
+            let descriptor = Descriptor::of(media_type, b"tar");
+            assert!(kept(&Layer::bound(descriptor, other, bytes.clone())).is_err());
+        }
     }
 
     #[test]

@@ -113,6 +113,25 @@ fn layers_that_the_engine_holds_are_not_fetched() {
 }
 
 #[test]
+fn layers_that_a_layout_holds_are_not_fetched() {
+    for format in [&["--format=crypto-cli"][..], &["--format=oci", "--keep-history"]] {
+        let options = [&["--encrypt-layer=1"], format].concat();
+        let pushed = Pushed::new_with(image_of(1000), &options);
+        let proxy = FaultProxy::start(pushed.registry.host(), Vec::new());
+        let name = format!("{}/app:1", proxy.host());
+        let engine = Engine::from_env();
+        let [_, layout] = pushed.machine.targets(&engine);
+        for _ in 0..2 {
+            succeeded(&run(&mut pushed.machine.pull_into(&name, &layout)));
+            pushed.machine.assert_has(&pushed.image, &engine, &layout);
+        }
+        for layer in [pushed.layer(0), pushed.layer(1)] {
+            assert_eq!(requests(&proxy, "GET", &layer).len(), 1, "{format:?}");
+        }
+    }
+}
+
+#[test]
 fn an_image_without_changes_is_not_sent_again() {
     let registry = Registry::plain();
     let proxy = FaultProxy::start(registry.host(), Vec::new());

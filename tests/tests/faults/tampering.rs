@@ -460,13 +460,14 @@ fn a_layout_that_was_there_stays_as_it_was() {
     let pushed = pushed(1000);
     let engine = Engine::from_env();
     let [_, target] = pushed.machine.targets(&engine);
-    succeeded(&run(&mut pushed.machine.pull_into(&pushed.name(), &target)));
+    let other = TestImage::of(&[("low", &random_bytes(9))]);
+    let name = format!("{}/app:2", pushed.registry.host());
+    succeeded(&run(&mut pushed.machine.push(&other, &name)));
+    succeeded(&run(&mut pushed.machine.pull_into(&name, &target)));
     let Target::Layout(folder) = &target else { panic!("the second target is a layout") };
     let before = files_of(folder);
     let layer = pushed.layer(1);
     pushed.registry.replace_blob(&layer, &random_bytes(pushed.blob(&layer).len()));
-    let other = TestImage::of(&[("low", &random_bytes(9))]);
-    succeeded(&run(&mut pushed.machine.push(&other, &format!("{}/app:2", pushed.registry.host()))));
     let mut pull = pushed.machine.pull(&pushed.name());
     pull.arg("--to").arg(format!("oci:{}:other", folder.display()));
     failed(&run(&mut pull), DAMAGED);

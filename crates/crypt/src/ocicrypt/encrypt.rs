@@ -5,9 +5,8 @@ use std::io::{self, Write};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use sealcrate_image::{
-    Compression, Compressor, Config, ConfigError, Descriptor, DiffId, Digest, Family, Hasher,
-    Image, Layer, MAX_MANIFEST_BYTES, Manifest, MediaType, Meter, MeteredReader, Progress, Spool,
-    Stage,
+    Compression, Compressor, Config, ConfigError, Descriptor, DiffId, Digest, Family, Image, Layer,
+    MAX_MANIFEST_BYTES, Manifest, MediaType, Meter, MeteredReader, Progress, Spool, Stage,
 };
 use thiserror::Error;
 use zeroize::Zeroizing;
@@ -16,6 +15,7 @@ use super::annotations::Encryption;
 use super::cipher::CipherWriter;
 use super::options::{PrivateOptions, SealedBinding};
 use super::{History, MAX_WRAPS, Recipient};
+use crate::hashing::HashingWriter;
 use crate::pushed::{LayerKey, Pushed, PushedLayer};
 use crate::random::random;
 use crate::select::{ChooseError, Selection, choose};
@@ -130,9 +130,9 @@ impl Encryptor {
                     digest = Some(kept.digest);
                 }
                 None => {
-                    let mut hashing = Hashing { inner: &mut writer, hasher: Hasher::default() };
+                    let mut hashing = HashingWriter::new(&mut writer);
                     write_packed(layer, packed, compressor, &mut hashing, &*meter)?;
-                    digest = Some(hashing.hasher.finish());
+                    digest = Some(hashing.finish());
                 }
             }
             hmac = writer.finish();
@@ -257,23 +257,6 @@ fn write_packed(
     match layer.compression()? {
         Compression::None => compressor.compress(packed, &mut reader, output),
         _ => io::copy(&mut reader, output).map(|_| ()),
-    }
-}
-
-struct Hashing<W> {
-    inner: W,
-    hasher: Hasher,
-}
-
-impl<W: Write> Write for Hashing<W> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let count = self.inner.write(bytes)?;
-        self.hasher.update(&bytes[..count]);
-        Ok(count)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.inner.flush()
     }
 }
 

@@ -16,9 +16,9 @@ use std::sync::Arc;
 use sealcrate_image::{
     Compression, Content, Descriptor, DiffId, Digest, Family, Image, Layer, MediaType,
 };
-use zeroize::Zeroizing;
 
 use crate::ocicrypt::SealedLayer;
+use crate::senetas::DareKey;
 
 pub use readers::{Reader, Readers};
 pub use record::{MAX_RECORD_BYTES, Record, RecordError, RecordKey};
@@ -47,7 +47,7 @@ pub(crate) enum LayerKey {
     /// Not at all.
     Clear,
     /// As crypto-cli's format has it.
-    Dare(Zeroizing<[u8; 32]>),
+    Dare(DareKey),
     /// As OCI image encryption has it.
     OciCrypt(SealedLayer),
 }

@@ -17,6 +17,7 @@ use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 use super::{LayerKey, PushedLayer, Readers};
 use crate::ocicrypt::SealedLayer;
 use crate::random::random;
+use crate::senetas::DareKey;
 
 /// The largest record that is read. What is written stays far below.
 pub const MAX_RECORD_BYTES: u64 = 64 << 20;
@@ -237,7 +238,7 @@ struct LayerMembers {
 #[serde(rename_all = "kebab-case")]
 enum KeyMembers {
     Clear,
-    Dare(Secret),
+    Dare { key: Secret, digest: Option<Digest> },
     Ocicrypt { key: Secret, nonce: [u8; 16], hmac: [u8; 32], digest: Digest },
 }
 
@@ -281,7 +282,9 @@ impl LayerMembers {
             media_type: layer.descriptor(Family::Oci).media_type,
             key: match &layer.key {
                 LayerKey::Clear => KeyMembers::Clear,
-                LayerKey::Dare(key) => KeyMembers::Dare(Secret(**key)),
+                LayerKey::Dare(DareKey { key, digest }) => {
+                    KeyMembers::Dare { key: Secret(**key), digest: *digest }
+                }
                 LayerKey::OciCrypt(sealed) => KeyMembers::Ocicrypt {
                     key: Secret(*sealed.key),
                     nonce: sealed.nonce,
@@ -298,7 +301,9 @@ impl LayerMembers {
         let compression: Compression = self.media_type.compression()?;
         let key = match &self.key {
             KeyMembers::Clear => LayerKey::Clear,
-            KeyMembers::Dare(key) => LayerKey::Dare(key.key()),
+            KeyMembers::Dare { key, digest } => {
+                LayerKey::Dare(DareKey { key: key.key(), digest: *digest })
+            }
             KeyMembers::Ocicrypt { key, nonce, hmac, digest } => LayerKey::OciCrypt(SealedLayer {
                 key: key.key(),
                 nonce: *nonce,
@@ -349,7 +354,7 @@ mod tests {
             digest: Digest::of(name),
             size: 1,
             compression: Compression::Gzip,
-            key: LayerKey::Dare(Zeroizing::new([7; 32])),
+            key: LayerKey::Dare(DareKey { key: Zeroizing::new([7; 32]), digest: None }),
         };
         let (mut record, place) = (Record::new().unwrap(), "x.example/app".parse().unwrap());
         let (old, new) = (layer(b"old"), layer(b"new"));

@@ -33,23 +33,35 @@ const ENCRYPTED: &str = "enc";
 const SEALED: &str = "sealcrate";
 const SEALED_VERSION: u64 = 1;
 
+/// What is sealed of a layer beside the config.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct SealedLayer {
+    /// The digest of the blob.
+    pub(super) blob: Digest,
+    /// The digest of the gzipped layer that the blob is, or holds encrypted, where that is known.
+    pub(super) layer: Option<Digest>,
+}
+
 /// Encrypts `config` under `key`, with the nonce and salt that its descriptor will bear, and seals
-/// in it of which blobs the image's layers are, lowest first.
+/// in it what the image's layers are, lowest first.
 ///
 /// # Errors
 /// A config that is no JSON object.
 pub(super) fn seal(
     config: &[u8],
-    blobs: &[Digest],
+    layers: &[SealedLayer],
     key: &DataKey,
     nonce: [u8; 12],
     salt: &[u8; 16],
 ) -> Result<Vec<u8>, SealedConfigError> {
     let members = object(config)?;
     let mut secret = project(&members, &SECRET);
-    let blobs: Vec<String> = blobs.iter().map(Digest::to_string).collect();
+    let blobs: Vec<String> = layers.iter().map(|layer| layer.blob.to_string()).collect();
+    let layers: Vec<_> = layers.iter().map(|layer| layer.layer.map(|it| it.to_string())).collect();
     let config = STANDARD.encode(config);
-    let sealed = json!({ "version": SEALED_VERSION, "config": config, "blobs": blobs });
+    let sealed = json!({
+        "version": SEALED_VERSION, "config": config, "blobs": blobs, "layers": layers
+    });
     secret.insert(SEALED.to_owned(), sealed);
     let mut bytes = Zeroizing::new(json_bytes(&secret));
     let tag = aead_key(key)
@@ -71,8 +83,8 @@ pub(super) struct Opened {
     pub(super) config: Vec<u8>,
     /// Whether they are the sealed original.
     pub(super) seal: Seal,
-    /// The blobs that the layers are, lowest first, where that is sealed beside it.
-    pub(super) blobs: Option<Vec<Digest>>,
+    /// What the layers are, lowest first, where that is sealed beside it.
+    pub(super) layers: Option<Vec<SealedLayer>>,
 }
 
 /// What authenticates the members of a config that are in clear.
@@ -114,11 +126,11 @@ pub(super) fn open(
     match secret.remove(SEALED) {
         None => {
             clear.extend(secret);
-            Ok(Opened { config: json_bytes(&clear), seal: Seal::Unsealed, blobs: None })
+            Ok(Opened { config: json_bytes(&clear), seal: Seal::Unsealed, layers: None })
         }
         Some(sealed) => {
             let config = sealed_config(&sealed)?;
-            let blobs = sealed_blobs(&sealed)?;
+            let layers = sealed_layers(&sealed)?;
             let members = object(&config)?;
             // The bytes that are sealed decide; whatever else there is may only repeat them.
             if clear != project(&members, &CLEAR) {
@@ -127,7 +139,7 @@ pub(super) fn open(
             if secret != project(&members, &SECRET) {
                 return Err(SealedConfigError::Contradiction("encrypted"));
             }
-            Ok(Opened { config, seal: Seal::Sealed, blobs })
+            Ok(Opened { config, seal: Seal::Sealed, layers })
         }
     }
 }
@@ -143,17 +155,30 @@ fn sealed_config(sealed: &Value) -> Result<Vec<u8>, SealedConfigError> {
         .ok_or(SealedConfigError::Malformed("its sealed original is no base64"))
 }
 
-/// What was sealed before blobs were is read, too.
-fn sealed_blobs(sealed: &Value) -> Result<Option<Vec<Digest>>, SealedConfigError> {
+/// What was sealed before blobs were, or layers beside them, is read, too.
+fn sealed_layers(sealed: &Value) -> Result<Option<Vec<SealedLayer>>, SealedConfigError> {
     let malformed = SealedConfigError::Malformed("its sealed list of blobs is none");
-    let digest = |blob: &Value| blob.as_str()?.parse().ok();
-    match &sealed["blobs"] {
+    let list = |name: &str| match &sealed[name] {
         Value::Null => Ok(None),
-        Value::Array(blobs) => {
-            blobs.iter().map(digest).collect::<Option<_>>().map(Some).ok_or(malformed)
-        }
+        Value::Array(items) => items
+            .iter()
+            .map(|item| match item {
+                Value::Null => Some(None),
+                item => item.as_str()?.parse().ok().map(Some),
+            })
+            .collect::<Option<Vec<Option<Digest>>>>()
+            .map(Some)
+            .ok_or(malformed),
         _ => Err(malformed),
+    };
+    let (Some(blobs), layers) = (list("blobs")?, list("layers")?) else { return Ok(None) };
+    let layers = layers.unwrap_or_else(|| vec![None; blobs.len()]);
+    if layers.len() != blobs.len() {
+        return Err(malformed);
     }
+    let both = blobs.into_iter().zip(layers);
+    let sealed = both.map(|(blob, layer)| Some(SealedLayer { blob: blob?, layer }));
+    sealed.collect::<Option<_>>().map(Some).ok_or(malformed)
 }
 
 fn object(bytes: &[u8]) -> Result<Map<String, Value>, SealedConfigError> {
@@ -202,12 +227,13 @@ mod tests {
         KeyData { nonce: [5; 12], salt: [6; 16], iterations: 1, wrapped_key: [0; 48] }
     }
 
-    fn blob() -> Digest {
-        Digest::of(b"the only layer's blob")
+    fn layer() -> SealedLayer {
+        let blob = Digest::of(b"the only layer's blob");
+        SealedLayer { blob, layer: Some(Digest::of(b"the only layer")) }
     }
 
     fn sealed() -> Map<String, Value> {
-        object(&seal(CONFIG, &[blob()], &key(), [5; 12], &[6; 16]).unwrap()).unwrap()
+        object(&seal(CONFIG, &[layer()], &key(), [5; 12], &[6; 16]).unwrap()).unwrap()
     }
 
     fn opened(members: &Map<String, Value>) -> Result<Opened, SealedConfigError> {
@@ -233,26 +259,34 @@ mod tests {
         let opened = opened(&sealed()).unwrap();
         assert_eq!(opened.config, CONFIG);
         assert_eq!(opened.seal, Seal::Sealed);
-        assert_eq!(opened.blobs, Some(vec![blob()]));
+        assert_eq!(opened.layers, Some(vec![layer()]));
     }
 
     #[test]
-    fn sealed_original_without_blobs_is_read_and_one_with_others_is_not() {
+    fn sealed_original_without_blobs_or_layers_is_read_and_one_with_others_is_not() {
         let mut members = sealed();
-        let mut seal = json!({ "version": 1, "config": STANDARD.encode(CONFIG) });
         let secret = project(&object(CONFIG).unwrap(), &SECRET);
-        let mut opened_with = |blobs: Option<Value>| {
-            if let Some(blobs) = blobs {
-                seal["blobs"] = blobs;
-            }
+        let mut opened_with = |blobs: Value, layers: Value| {
+            let config = STANDARD.encode(CONFIG);
+            let seal = json!({ "version": 1, "config": config, "blobs": blobs, "layers": layers });
             let mut secret = secret.clone();
-            secret.insert(SEALED.to_owned(), seal.clone());
+            secret.insert(SEALED.to_owned(), seal);
             members.insert(ENCRYPTED.to_owned(), encrypted(&secret.into()));
-            opened(&members).map(|opened| opened.blobs)
+            opened(&members).map(|opened| opened.layers)
         };
-        assert_eq!(opened_with(None).unwrap(), None);
-        for blobs in [json!("sha256:1"), json!([1]), json!(["sha256:1"])] {
-            assert!(matches!(opened_with(Some(blobs)), Err(SealedConfigError::Malformed(_))));
+        let blob = json!([layer().blob.to_string()]);
+        assert_eq!(opened_with(Value::Null, Value::Null).unwrap(), None);
+        assert_eq!(opened_with(Value::Null, blob.clone()).unwrap(), None);
+        let unnamed = SealedLayer { layer: None, ..layer() };
+        for layers in [Value::Null, json!([null])] {
+            assert_eq!(opened_with(blob.clone(), layers).unwrap(), Some(vec![unnamed]));
+        }
+        let wrong = [json!("sha256:1"), json!([1]), json!(["sha256:1"]), json!([null, null])];
+        for wrong in wrong {
+            for (blobs, layers) in [(wrong.clone(), Value::Null), (blob.clone(), wrong)] {
+                let error = opened_with(blobs, layers).err();
+                assert!(matches!(error, Some(SealedConfigError::Malformed(_))), "{error:?}");
+            }
         }
     }
 

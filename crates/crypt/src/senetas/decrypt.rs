@@ -10,7 +10,7 @@ use sealcrate_image::{
 };
 use thiserror::Error;
 
-use super::config::{self, Seal, SealedConfigError};
+use super::config::{self, Seal, SealedConfigError, SealedLayer};
 use super::kdf::DataKey;
 use super::{KdfError, KeyData, KeyDataError, KeyDataShape, KeyDerivation};
 use crate::Unencrypted;
@@ -54,7 +54,8 @@ impl Protection {
 /// An image that was decrypted.
 pub struct Decrypted {
     /// The image: its config as it was before encryption, its layers decrypted as they are read,
-    /// each with its diff ID. It has no manifest, unless nothing of it was encrypted.
+    /// each with its diff ID, and with its digest where that is sealed, too. It has no manifest, unless
+    /// nothing of it was encrypted.
     pub image: Image,
     /// What authenticates the config's members that stood in clear.
     pub seal: Seal,
@@ -72,13 +73,22 @@ pub fn decrypt(
 ) -> Result<Decrypted, DecryptError> {
     let opened = Opened::of(image, kdf, unencrypted)?;
     let mut layers = Vec::with_capacity(image.layers.len());
-    for (layer, LayerKey { diff_id, key }) in image.layers.iter().zip(opened.layers) {
-        layers.push(match key {
-            None => layer.with_diff_id(diff_id),
-            Some(key) => {
+    for (layer, LayerKey { diff_id, digest, key }) in image.layers.iter().zip(opened.layers) {
+        layers.push(match (key, layer.descriptor()) {
+            (None, Some(descriptor)) if digest == Some(descriptor.digest) => {
+                Layer::bound(descriptor.clone(), diff_id, layer.content().clone())
+            }
+            (None, _) => layer.with_diff_id(diff_id),
+            (Some(key), _) => {
                 let size = dare::plaintext_len(layer.size())?;
                 let content = Arc::new(DareContent { stored: layer.clone(), key });
-                Layer::decrypted(MediaType::DOCKER_LAYER_GZIP, size, diff_id, content)
+                let gzip = MediaType::DOCKER_LAYER_GZIP;
+                match digest {
+                    Some(digest) => {
+                        Layer::bound(Descriptor::new(gzip, digest, size), diff_id, content)
+                    }
+                    None => Layer::decrypted(gzip, size, diff_id, content),
+                }
             }
         });
     }
@@ -102,6 +112,8 @@ pub(super) struct Opened {
 /// What a config, and key data, say of a layer.
 pub(super) struct LayerKey {
     pub(super) diff_id: DiffId,
+    /// The digest of the gzipped layer, in clear, where that is sealed.
+    pub(super) digest: Option<Digest>,
     /// The data key; `None` for a layer in clear.
     pub(super) key: Option<DataKey>,
 }
@@ -121,7 +133,7 @@ impl Opened {
             }
             (None, Unencrypted::Accept) => {
                 let config = image.config.clone();
-                config::Opened { config, seal: Seal::Unsealed, blobs: None }
+                config::Opened { config, seal: Seal::Unsealed, layers: None }
             }
             (None, Unencrypted::Refuse) if protection.is_any() => {
                 return Err(DecryptError::ConfigNotEncrypted);
@@ -133,12 +145,17 @@ impl Opened {
             let (diff_ids, layers) = (diff_ids.len(), image.layers.len());
             return Err(DecryptError::LayerCount { diff_ids, layers });
         }
-        if let Some(blobs) = &opened.blobs {
-            check_blobs(image, blobs)?;
+        if let Some(sealed) = &opened.layers {
+            check_blobs(image, sealed)?;
         }
         let mut layers = Vec::with_capacity(image.layers.len());
-        for ((layer, data), diff_id) in image.layers.iter().zip(&protection.layers).zip(diff_ids) {
+        let stored = image.layers.iter().zip(&protection.layers).zip(diff_ids).enumerate();
+        for (place, ((layer, data), diff_id)) in stored {
+            let digest = opened.layers.as_ref().and_then(|sealed| sealed.get(place)?.layer);
             let key = match data {
+                None if digest.is_some() && digest != layer.digest() => {
+                    return Err(DecryptError::LayerNotEncrypted(layer.name()));
+                }
                 None => None,
                 Some(data) => match (kdf.unwrap_key(data)?, &protection.config) {
                     (Some(key), _) => Some(key),
@@ -147,18 +164,19 @@ impl Opened {
                     (None, None) => return Err(DecryptError::WrongPassphrase),
                 },
             };
-            layers.push(LayerKey { diff_id, key });
+            layers.push(LayerKey { diff_id, digest, key });
         }
-        let is_bound = opened.blobs.is_some();
+        let is_bound = opened.layers.is_some();
         let config::Opened { config, seal, .. } = opened;
         Ok(Self { config, layers, is_bound, seal, is_encrypted: protection.is_any() })
     }
 }
 
 /// Checks that the layers of `image` are the blobs that its config seals.
-fn check_blobs(image: &Image, blobs: &[Digest]) -> Result<(), DecryptError> {
+fn check_blobs(image: &Image, sealed: &[SealedLayer]) -> Result<(), DecryptError> {
     let stored = image.layers.iter().map(Layer::digest);
-    if stored.eq(blobs.iter().copied().map(Some)) { Ok(()) } else { Err(DecryptError::OtherBlobs) }
+    let is_same = stored.eq(sealed.iter().map(|layer| Some(layer.blob)));
+    if is_same { Ok(()) } else { Err(DecryptError::OtherBlobs) }
 }
 
 /// The plaintext of an encrypted layer.
@@ -235,6 +253,9 @@ pub enum DecryptError {
     /// A layer's key is not under the passphrase that opened the config.
     #[error("the image was tampered with: the passphrase opens its config, but not layer {0}")]
     LayerKey(String),
+    /// A layer is said to be in clear that was pushed encrypted.
+    #[error("the image was tampered with: layer {0} was pushed encrypted, and is said not to be")]
+    LayerNotEncrypted(String),
     /// The manifest cannot be used.
     #[error("{0}")]
     Manifest(#[from] ManifestError),

@@ -6,16 +6,17 @@ use std::num::NonZeroU32;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use sealcrate_image::{
-    Compression, Compressor, Descriptor, DiffId, Family, Image, Layer, MAX_CONFIG_BYTES, Manifest,
-    MediaType, Meter, MeteredReader, Progress, Spool, Stage,
+    Compression, Compressor, Descriptor, DiffId, Digest, Family, Image, Layer, MAX_CONFIG_BYTES,
+    Manifest, MediaType, Meter, MeteredReader, Progress, Spool, Stage,
 };
 use thiserror::Error;
 
-use super::config::{self, SealedConfigError};
+use super::config::{self, SealedConfigError, SealedLayer};
 use super::kdf::{DataKey, KeyEncryptionKey};
 use super::{KeyData, KeyDataError, KeyDataShape, MAX_ITERATIONS, MIN_ITERATIONS};
 use crate::Passphrase;
 use crate::dare::DareWriter;
+use crate::hashing::HashingWriter;
 use crate::pushed::{LayerKey, Pushed, PushedLayer};
 use crate::random::random;
 use crate::select::{ChooseError, Selection, choose};
@@ -54,7 +55,7 @@ impl FreshKey {
     }
 
     /// Returns the manifest and config of the image that has the config `config`, encrypted under a
-    /// fresh key, and `layers`.
+    /// fresh key, and `layers`; `digest` tells what a layer is before encryption.
     ///
     /// # Errors
     /// A config that becomes too large.
@@ -62,11 +63,14 @@ impl FreshKey {
         &self,
         config: &[u8],
         layers: Vec<Layer>,
+        digest: impl Fn(usize, Digest) -> Option<Digest>,
         shape: KeyDataShape,
     ) -> Result<Image, EncryptError> {
         let (key, nonce) = (DataKey::new(random()?), random()?);
-        let blobs: Vec<_> = layers.iter().filter_map(Layer::digest).collect();
-        let config = config::seal(config, &blobs, &key, nonce, &self.salt)?;
+        let blobs = layers.iter().filter_map(Layer::digest).enumerate();
+        let sealed: Vec<SealedLayer> =
+            blobs.map(|(place, blob)| SealedLayer { blob, layer: digest(place, blob) }).collect();
+        let config = config::seal(config, &sealed, &key, nonce, &self.salt)?;
         if config.len() as u64 > MAX_CONFIG_BYTES {
             return Err(EncryptError::ConfigTooLarge);
         }
@@ -89,7 +93,15 @@ pub struct Encryptor {
     chosen: BTreeSet<usize>,
     pushed: Pushed,
     /// The data keys of layers, by place.
-    keys: Mutex<BTreeMap<usize, DataKey>>,
+    keys: Mutex<BTreeMap<usize, DareKey>>,
+}
+
+/// The data key of a layer, and what it encrypts.
+#[derive(Clone)]
+pub(crate) struct DareKey {
+    pub(crate) key: DataKey,
+    /// Of the gzipped layer before encryption, where that is known.
+    pub(crate) digest: Option<Digest>,
 }
 
 impl Encryptor {
@@ -132,9 +144,9 @@ impl Encryptor {
         }
         let mut descriptor = pushed.descriptor(Family::Docker);
         match (&pushed.key, self.chosen.contains(&place)) {
-            (LayerKey::Dare(key), true) => {
-                self.key.key_data(key, random()?).put(&mut descriptor, self.shape);
-                self.keep(place, key.clone());
+            (LayerKey::Dare(of), true) => {
+                self.key.key_data(&of.key, random()?).put(&mut descriptor, self.shape);
+                self.keep(place, of.clone());
             }
             (LayerKey::Clear, false) => {}
             _ => return Ok(None),
@@ -162,20 +174,29 @@ impl Encryptor {
         }
         let meter = progress.begin(Stage::Encrypt, &layer.name(), Some(layer.size()));
         let (key, nonce) = (DataKey::new(random()?), random()?);
+        let mut digest = layer.digest().filter(|_| compression == Compression::Gzip);
         let spooled = spool.fill(|out| {
             let mut writer = DareWriter::new(out, &key)?;
-            gzipped(layer, compression, compressor, &mut writer, &*meter)?;
+            match digest {
+                // Read to its end, it has been held to its digest.
+                Some(_) => gzipped(layer, compression, compressor, &mut writer, &*meter)?,
+                None => {
+                    let mut hashing = HashingWriter::new(&mut writer);
+                    gzipped(layer, compression, compressor, &mut hashing, &*meter)?;
+                    digest = Some(hashing.finish());
+                }
+            }
             writer.finish().map(|_| ())
         })?;
         meter.done();
         let mut descriptor =
             Descriptor::new(MediaType::DOCKER_LAYER_GZIP, spooled.digest, spooled.len);
         self.key.key_data(&key, nonce).put(&mut descriptor, self.shape);
-        self.keep(place, key);
+        self.keep(place, DareKey { key, digest });
         Ok(Layer::stored(descriptor, None, Arc::new(spooled.content)))
     }
 
-    fn keep(&self, place: usize, key: DataKey) {
+    fn keep(&self, place: usize, key: DareKey) {
         self.keys.lock().unwrap_or_else(PoisonError::into_inner).insert(place, key);
     }
 
@@ -206,7 +227,9 @@ impl Encryptor {
     /// # Errors
     /// A config that becomes too large.
     pub fn finish(&self, image: &Image, layers: Vec<Layer>) -> Result<Image, EncryptError> {
-        self.key.image(&image.config, layers, self.shape)
+        let keys = self.keys.lock().unwrap_or_else(PoisonError::into_inner);
+        let digest = |place, blob| keys.get(&place).map_or(Some(blob), |key| key.digest);
+        self.key.image(&image.config, layers, digest, self.shape)
     }
 
     /// Returns the layers of `encrypted`, which [`finish`](Self::finish) made of `image`, as they are

@@ -16,7 +16,7 @@ mod rewrap;
 
 pub use config::{Seal, SealedConfigError};
 pub use decrypt::{DecryptError, Decrypted, Protection, decrypt};
-pub(crate) use encrypt::is_encrypted;
+pub(crate) use encrypt::{DareKey, is_encrypted};
 pub use encrypt::{EncryptError, Encryptor, FreshKey};
 pub use kdf::{
     DEFAULT_ITERATIONS, KdfError, KeyDerivation, MAX_ITERATIONS, MAX_TOTAL_ITERATIONS,

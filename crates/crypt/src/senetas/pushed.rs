@@ -8,6 +8,7 @@
 use sealcrate_image::{Compression, Image};
 
 use super::decrypt::Opened;
+use super::encrypt::DareKey;
 use super::{DecryptError, KeyDerivation};
 use crate::Unencrypted;
 use crate::pushed::{LayerKey, PushedLayer};
@@ -36,7 +37,10 @@ impl PushedImage {
                 digest: layer.digest()?,
                 size: layer.size(),
                 compression: Compression::Gzip,
-                key: of_layer.key.map_or(LayerKey::Clear, LayerKey::Dare),
+                key: match of_layer.key {
+                    Some(key) => LayerKey::Dare(DareKey { key, digest: of_layer.digest }),
+                    None => LayerKey::Clear,
+                },
             })
         });
         Ok(Some(Self { layers: layers.collect(), config: opened.config }))

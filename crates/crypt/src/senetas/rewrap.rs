@@ -24,9 +24,11 @@ pub fn rewrap(
     let shape = Protection::of(&manifest).map_err(DecryptError::from)?.shape;
     let shape = shape.unwrap_or(KeyDataShape::Member);
     let mut layers = Vec::with_capacity(image.layers.len());
+    let mut digests = Vec::with_capacity(image.layers.len());
     for ((layer, of_layer), descriptor) in
         image.layers.iter().zip(opened.layers).zip(&manifest.layers)
     {
+        digests.push(of_layer.digest);
         let Some(layer_key) = of_layer.key else {
             layers.push(layer.clone());
             continue;
@@ -37,7 +39,7 @@ pub fn rewrap(
         key.key_data(&layer_key, nonce).put(&mut descriptor, shape);
         layers.push(Layer::stored(descriptor, None, layer.content().clone()));
     }
-    Ok(key.image(&opened.config, layers, shape)?)
+    Ok(key.image(&opened.config, layers, |place, _| digests[place], shape)?)
 }
 
 /// Why an image's keys cannot be wrapped under another passphrase.

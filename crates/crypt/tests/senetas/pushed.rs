@@ -2,14 +2,16 @@
 //! was read encrypts nothing.
 
 use std::collections::BTreeSet;
+use std::io::Read as _;
 
 use sealcrate_crypt::Unencrypted;
 use sealcrate_crypt::pushed::Pushed;
 use sealcrate_crypt::select::Selection;
 use sealcrate_crypt::senetas::{
     DecryptError, Encryptor, FreshKey, KeyData, KeyDataShape, KeyDerivation, PushedImage, decrypt,
+    rewrap,
 };
-use sealcrate_image::{Image, Layer, Manifest, RawManifest};
+use sealcrate_image::{Digest, Image, Layer, Manifest, RawManifest};
 use serde_json::Value;
 
 use crate::support::{encrypt, passphrase, plain_image, read};
@@ -134,6 +136,23 @@ fn layers_that_become_private_or_clear_are_told() {
     let again = again.reuse(pushed);
     let is_reused = |place: usize| again.reused(place, &plain.layers[place]).unwrap().is_some();
     assert_eq!([0, 1, 2, 3].map(is_reused), [true, false, true, false]);
+}
+
+#[test]
+fn decrypted_layers_are_of_the_digests_that_are_sealed_however_often_they_were_pushed() {
+    let first = first_push();
+    let (second, _) = second_push(&first, &[true, true, false]);
+    let fresh = FreshKey::derive(&passphrase("abc"), 100_000).unwrap();
+    let mut kdf = KeyDerivation::new(passphrase("abc"));
+    let rewrapped = rewrap(&second, &mut kdf, &fresh).unwrap();
+    for image in [first, second, rewrapped] {
+        let opened = decrypt(&image, &mut kdf, Unencrypted::Refuse).unwrap().image;
+        for layer in &opened.layers {
+            let mut bytes = Vec::new();
+            layer.content().open().unwrap().read_to_end(&mut bytes).unwrap();
+            assert_eq!(layer.digest(), Some(Digest::of(&bytes)));
+        }
+    }
 }
 
 #[test]
