@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use crate::report::printable;
 
-/// What the names of secrets have in them, between underscores.
+/// What the names of secrets have in them, between underscores or dashes.
 const SECRET_WORDS: [&str; 14] = [
     "APIKEY",
     "AUTH",
@@ -47,9 +47,10 @@ pub(crate) fn of(config: &Config) -> Vec<String> {
     found
 }
 
-fn looks_secret(name: &str) -> bool {
+/// Tells whether what has this name may be a secret.
+pub(crate) fn looks_secret(name: &str) -> bool {
     let name = name.to_ascii_uppercase();
-    name != "PWD" && name.split('_').any(|word| SECRET_WORDS.contains(&word))
+    name != "PWD" && name.split(['_', '-']).any(|word| SECRET_WORDS.contains(&word))
 }
 
 /// Returns the names of the arguments that a step was given: builders write `|2 A=x B=y /bin/sh -c …`,

@@ -18,6 +18,7 @@ use zeroize::Zeroizing;
 
 use crate::args::Typed;
 use crate::failure::Usage;
+use crate::{exposure, talk};
 use command::ProviderCommand;
 use service::ProviderService;
 
@@ -33,6 +34,11 @@ pub(crate) fn named(text: &Typed) -> Result<Provider> {
         Some((name, parameter)) => (name, Some(Zeroizing::new(parameter.as_bytes().to_vec()))),
         None => (text.as_str(), None),
     };
+    if parameter.as_deref().is_some_and(|parameter| looks_secret(parameter)) {
+        talk::warn(
+            "other users of this machine can read what is behind provider:NAME:, and it looks like a secret",
+        );
+    }
     let name: ProviderName =
         name.parse().map_err(|error| Usage(format!("provider:NAME[:PARAMETER]: {error}")))?;
     let Some(config) = config()? else {
@@ -46,6 +52,22 @@ pub(crate) fn named(text: &Typed) -> Result<Provider> {
             Err(Usage(text).into())
         }
     }
+}
+
+/// Tells whether a parameter has a private key in it, or a value that is named like a secret.
+fn looks_secret(parameter: &[u8]) -> bool {
+    let parameter = String::from_utf8_lossy(parameter);
+    let has = |part: &str| {
+        let mut windows = parameter.as_bytes().windows(part.len());
+        windows.any(|window| window.eq_ignore_ascii_case(part.as_bytes()))
+    };
+    let is_of_name = |c: char| c.is_ascii_alphanumeric() || "-_".contains(c);
+    let names = parameter.match_indices(['=', ':', '"']).filter_map(|(at, _)| {
+        let has_value = at + 1 < parameter.len();
+        parameter[..at].rsplit(|c| !is_of_name(c)).next().filter(|_| has_value)
+    });
+    let mut names = names.filter(|name| !name.is_empty());
+    has("SECRET-KEY-") || has("PRIVATE KEY") || names.any(exposure::looks_secret)
 }
 
 /// Returns all providers that there are.
@@ -85,4 +107,37 @@ fn provider(
         }
     };
     Ok(Provider::new(name.clone(), parameter, way))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn secrets_in_parameters_are_known_by_what_they_are_named() {
+        for secret in [
+            "AGE-SECRET-KEY-1QQQQ",
+            "age-secret-key-1qqqq",
+            "-----BEGIN EC PRIVATE KEY-----",
+            "token=abc",
+            "vault?role=app&api_key=abc",
+            "https://vault.example:8200,password:abc",
+            r#"{"role":"app","client-secret":"abc"}"#,
+        ] {
+            assert!(looks_secret(secret.as_bytes()), "{secret}");
+        }
+        for clear in [
+            "",
+            "Enabled",
+            "age1l2c6dshs93df23k80rq2xr720wzawrzf5h6a030u5m0hvn6q4c5sl536es",
+            "keyid=kbs:///default/key/1::keypath=/etc/key",
+            "cc_kbc::null",
+            "transit/keys/app-key",
+            "secret/data/app",
+            "token=",
+        ] {
+            assert!(!looks_secret(clear.as_bytes()), "{clear}");
+        }
+        assert!(!looks_secret(&[0xff, b'=', b'a']));
+    }
 }

@@ -27,6 +27,8 @@ mod payload;
 mod pkcs7;
 mod program;
 mod provider;
+mod provider_answer;
+mod provider_config;
 mod reading;
 mod remote;
 mod sealed_image;
@@ -42,7 +44,7 @@ pub struct Target {
 }
 
 /// All targets, by name.
-pub const TARGETS: [Target; 24] = [
+pub const TARGETS: [Target; 26] = [
     Target { name: "age_file", run: age_file::run },
     Target { name: "age_item", run: age_item::run },
     Target { name: "annotations", run: annotations::run },
@@ -64,6 +66,8 @@ pub const TARGETS: [Target; 24] = [
     Target { name: "pkcs7", run: pkcs7::run },
     Target { name: "program", run: program::run },
     Target { name: "provider", run: provider::run },
+    Target { name: "provider_answer", run: provider_answer::run },
+    Target { name: "provider_config", run: provider_config::run },
     Target { name: "remote", run: remote::run },
     Target { name: "sealed_image", run: sealed_image::run },
     Target { name: "stream_payload", run: stream_payload::run },

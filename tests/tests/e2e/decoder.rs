@@ -18,7 +18,7 @@ pub(crate) fn key(name: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(KEYS).join(name)
 }
 
-/// A machine with the layer `blob` that skopeo encrypted, the folder `keys` with the key for it, and
+/// A machine with the layer `blob`, which skopeo encrypted unless it is said otherwise, the folder `keys` with the key for it, and
 /// descriptor 3 in the file `payload`.
 struct Node {
     machine: Machine,
@@ -34,11 +34,27 @@ impl Node {
         let recipient = format!("--encryption-key=jwe:{}", key("ec.pub.pem").display());
         let copy = ["copy", "--insecure-policy", &recipient, "oci:image:latest", "oci:sealed:1"];
         machine.call("skopeo", &copy);
+        Self::with(machine, plain, "ec.pem")
+    }
+
+    /// One whose layer ours encrypted to an OpenPGP key.
+    fn of_openpgp(public: &str, secret: &str) -> Self {
+        let machine = Machine::new();
+        let plain = machine.layout("image", &["private"]);
+        let plain = plain.json(&plain.root())["layers"][0]["digest"].as_str().unwrap().to_owned();
+        let recipient = format!("pgp:{}", key(public).display());
+        let copy = ["copy", "--all-layers", "oci:image:latest", "oci:sealed:1", "-r", &recipient];
+        machine.succeed(&copy);
+        Self::with(machine, plain, secret)
+    }
+
+    /// Lays out what the decoder is given of the layout `sealed`, and the key for it.
+    fn with(machine: Machine, plain: String, secret: &str) -> Self {
         let sealed = Layout::open(machine.path("sealed"));
         let descriptor = sealed.json(&sealed.root())["layers"][0].clone();
         machine.write("blob", sealed.blob(descriptor["digest"].as_str().unwrap()));
         fs::create_dir(machine.path("keys")).unwrap();
-        fs::copy(key("ec.pem"), machine.path("keys/ec.pem")).unwrap();
+        fs::copy(key(secret), machine.path("keys").join(secret)).unwrap();
         let node = Self { machine, descriptor, plain };
         node.say(&node.descriptor, &json!(null));
         node
@@ -96,6 +112,31 @@ fn layer_is_decrypted_with_the_keys_of_the_node_or_of_the_client() {
     fs::remove_dir_all(node.machine.path("keys")).unwrap();
     node.decode_as_containerd(&[]).with_status(0);
     assert_eq!(node.released(), node.plain);
+}
+
+#[test]
+fn layer_is_decrypted_with_an_openpgp_key_of_the_node_or_of_the_client() {
+    for (public, secret) in
+        [("pgp.rsa.pub.gpg", "pgp.rsa.sec.gpg"), ("pgp.cv25519.pub.asc", "pgp.cv25519.sec.asc")]
+    {
+        let node = Node::of_openpgp(public, secret);
+        let done = node.decode_as_containerd(&["--decryption-keys-path", "keys"]).with_status(0);
+        assert_eq!((node.released(), &*done.stderr), (node.plain.clone(), ""));
+
+        let of_client = STANDARD.encode(fs::read(key(secret)).unwrap());
+        node.say(&node.descriptor, &json!({ "privkeys": [of_client] }));
+        fs::remove_file(node.machine.path("keys").join(secret)).unwrap();
+        node.decode_as_containerd(&[]).with_status(0);
+        assert_eq!(node.released(), node.plain);
+
+        // Neither somebody else's key, nor the public one in the place of the private.
+        node.say(&node.descriptor, &json!(null));
+        fs::copy(key("pgp.sec.gpg"), node.machine.path("keys/other")).unwrap();
+        node.is_refused(3, AS_CONTAINERD, ": the only one in keys is not a recipient's");
+        fs::remove_file(node.machine.path("keys/other")).unwrap();
+        fs::copy(key(public), node.machine.path("keys/public")).unwrap();
+        node.is_refused(3, AS_CONTAINERD, "keys/public: it is a public OpenPGP key");
+    }
 }
 
 #[test]

@@ -3,7 +3,9 @@
 use std::os::unix::fs::PermissionsExt as _;
 use std::{fs, process};
 
-use sealcrate_tests::Done;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use sealcrate_tests::{Done, files_containing};
 use serde_json::{Value, json};
 
 use crate::age_recipients::keygen;
@@ -44,6 +46,10 @@ fn script(machine: &Machine, text: &str) -> Value {
     fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
     json!({ "cmd": { "path": path, "args": null } })
 }
+
+/// The script of a provider that "wraps" by giving back what it got.
+const ECHOES: &str =
+    r#"sed -n 's/.*"optsdata":"\([^"]*\)".*/{"keywrapresults":{"annotation":"\1"}}/p'"#;
 
 fn annotations(machine: &Machine, layout: &str) -> Value {
     let layout = Layout::open(machine.path(layout));
@@ -91,11 +97,7 @@ fn failure_of_a_provider_is_told_in_its_own_words_made_harmless() {
     assert!(!machine.path("sealed").exists());
 
     // One that wraps nothing but gives back what it got, and cannot open it.
-    let echoes = script(
-        &machine,
-        "sed -n 's/.*\"optsdata\":\"\\([^\"]*\\)\".*/{\"keywrapresults\":{\"annotation\":\"\\1\"}}/p'",
-    );
-    configure(&machine, &json!({ "other": echoes }));
+    configure(&machine, &json!({ "other": script(&machine, ECHOES) }));
     run(&machine, &encrypt).with_status(0);
     let decrypt = ["copy", "-i=provider:other", "oci:sealed:1", "oci:back:1"];
     for (text, status, says) in [
@@ -140,4 +142,41 @@ fn providers_do_not_see_the_passphrase_in_the_environment() {
     Done::of(command.env("SEALCRATE_PASS", "a secret")).failed(1);
     let seen = fs::read_to_string(machine.path("seen")).unwrap();
     assert!(seen.contains("HOME=") && !seen.contains("a secret"), "{seen}");
+}
+
+#[test]
+fn parameter_goes_to_the_provider_alone_and_one_that_looks_like_a_secret_is_warned_about() {
+    const WARNING: &str =
+        "warning: other users of this machine can read what is behind provider:NAME:";
+    let machine = Machine::new();
+    machine.layout("image", &["private"]);
+    let text = format!(
+        "cd \"$TMPDIR/../work\"; tr '\\0' '\\n' < /proc/$$/cmdline > arguments; env > environment; tee request | {ECHOES}"
+    );
+    configure(&machine, &json!({ "other": script(&machine, &text) }));
+    let (secret, encrypt) =
+        (crate::machine::secret(), ["copy", "--all-layers", "oci:image:latest"]);
+    let parameter = format!("vault,token={secret}");
+    let recipient = format!("provider:other:{parameter}");
+    let done = run(&machine, &[&encrypt[..], &["oci:sealed:1", "-r", &recipient]].concat());
+    let done = done.with_status(0).does_not_say(&secret);
+    assert_eq!(done.lines(WARNING).len(), 1, "{}", done.said());
+    let read = |name: &str| fs::read_to_string(machine.path(name)).unwrap();
+    let encoded = STANDARD.encode(&parameter);
+    assert!(read("request").contains(&format!(r#""Parameters":{{"other":["{encoded}"]}}"#)));
+    for place in ["arguments", "environment"] {
+        assert!(!read(place).contains(&secret), "{place}");
+    }
+    assert!(read("arguments").contains("provider.sh"));
+    for needle in [secret.as_bytes(), encoded.as_bytes()] {
+        let found = files_containing(&machine.path("sealed"), needle);
+        assert!(found.is_empty(), "{found:?}");
+    }
+
+    let open = format!("provider:other:{parameter}");
+    let done = run(&machine, &["copy", "oci:sealed:1", "oci:back:1", "-i", &open]).failed(1);
+    assert_eq!(done.does_not_say(&secret).lines(WARNING).len(), 1);
+    let names_a_key = "provider:other:keyid=kbs:///default/key/1";
+    let to = ["oci:again:1", "-r", names_a_key];
+    run(&machine, &[&encrypt[..], &to].concat()).with_status(0).does_not_say("warning: other");
 }

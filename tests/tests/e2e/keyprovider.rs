@@ -16,7 +16,7 @@ use crate::made::Layout;
 pub(crate) const ITEM: &str = "org.opencontainers.image.enc.keys.provider.sealcrate";
 
 /// Runs the provider with a request on its standard input.
-fn ask(machine: &Machine, arguments: &[&str], request: &[u8]) -> Done {
+pub(crate) fn ask(machine: &Machine, arguments: &[&str], request: &[u8]) -> Done {
     let mut command = machine.sealcrate(&[&["keyprovider"], arguments].concat());
     let command = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().expect("the binary can be run");

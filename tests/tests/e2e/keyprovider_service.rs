@@ -12,8 +12,9 @@ use serde_json::{Value, json};
 
 use crate::age_recipients::keygen;
 use crate::key_providers::{configure, with_providers};
-use crate::keyprovider::{ITEM, numbers, sealed, unwrap_request};
+use crate::keyprovider::{ITEM, ask, numbers, sealed, unwrap_request};
 use crate::machine::Machine;
+use crate::made::sha256;
 
 const UNWRAP: &str = "/keyprovider.KeyProviderService/UnWrapKey";
 const WRAP: &str = "/keyprovider.KeyProviderService/WrapKey";
@@ -158,6 +159,87 @@ fn hostile_calls_are_refused_and_the_service_goes_on() {
     assert_eq!(code(UNWRAP, damaged.to_string().as_bytes()), "3");
     node.call(UNWRAP, request.as_bytes()).unwrap();
     assert_eq!(service.end().code(), Some(0));
+}
+
+#[test]
+fn messages_above_the_limit_are_refused_and_the_service_goes_on() {
+    let node = Node::new();
+    let mut service = node.serve(&[]);
+    let client = GeneratedClient::new();
+    // Whatever may stand behind it, a request is read up to the limit.
+    let mut request = node.request.to_string().into_bytes();
+    let ask = |request: &[u8]| {
+        node.machine.write("request", request);
+        let request = node.machine.path("request");
+        Done::of(&mut client.call(&node.address(), "UnWrapKey", &request))
+    };
+    request.resize(4 << 20, b' ');
+    ask(&request).with_status(0);
+    request.push(b' ');
+    let says = "INVALID_ARGUMENT sealcrate: the request is longer than 4 MiB";
+    ask(&request).with_status(1).says(says);
+    for len in [5 << 20, 64 << 20] {
+        request.resize(len, b' ');
+        let done = ask(&request).with_status(1);
+        assert_eq!(done.stderr, "RESOURCE_EXHAUSTED the message is longer than 4 MiB\n");
+        ask(node.request.to_string().as_bytes()).with_status(0);
+    }
+    service.wait_for("refused: the request is longer than 4 MiB");
+    assert_eq!(service.end().code(), Some(0));
+    assert!(!node.socket().exists());
+}
+
+/// What is asked, as the protocol has it to the letter: by tools in Go, and in Rust.
+const WRITTEN: [(&str, &str); 2] = [
+    (
+        r#"{"op":"keywrap","keywrapparams":{"ec":{"Parameters":{"sealcrate":["PARAMETER"]},"DecryptConfig":{"Parameters":null}},"optsdata":"OPTIONS"},"keyunwrapparams":{"dc":null,"annotation":null}}"#,
+        r#"{"op":"keyunwrap","keywrapparams":{"ec":null,"optsdata":null},"keyunwrapparams":{"dc":{"Parameters":{"sealcrate":["PARAMETER"]}},"annotation":"ITEM"}}"#,
+    ),
+    (
+        r#"{"op":"keywrap","keywrapparams":{"ec":{"Parameters":{"sealcrate":["PARAMETER"]},"DecryptConfig":null},"optsdata":TEXT},"keyunwrapparams":{"dc":null,"annotation":null}}"#,
+        r#"{"op":"keyunwrap","keywrapparams":{"ec":null,"optsdata":null},"keyunwrapparams":{"dc":{"Parameters":null},"annotation":"ITEM"}}"#,
+    ),
+];
+
+#[test]
+fn requests_as_the_protocol_has_them_are_answered_with_numbers() {
+    let node = Node::new();
+    let _service = node.serve(&[]);
+    let options = format!(
+        r#"{{"symkey":"{}","digest":"{}","cipheroptions":{{"nonce":"{}"}}}}"#,
+        STANDARD.encode([7; 32]),
+        sha256(b"layer"),
+        STANDARD.encode([8; 16]),
+    );
+    let recipient = node.machine.call("age-keygen", &["-y", "identity"]);
+    let identity = fs::read(node.machine.path("identity")).unwrap();
+    let by_service = |request: &str| {
+        let method = if request.contains("\"keywrap\"") { WRAP } else { UNWRAP };
+        String::from_utf8(node.call(method, request.as_bytes()).unwrap()).unwrap()
+    };
+    let by_program = |request: &str| {
+        ask(&node.machine, &["-i=identity"], request.as_bytes()).with_status(0).stdout
+    };
+    // Nothing but numbers, from 0 to 255, between what every reader looks for.
+    let bytes = |answer: &str, begin: &str| -> Vec<u8> {
+        let numbers = answer.strip_prefix(begin).and_then(|rest| rest.strip_suffix("]}}"));
+        let numbers = numbers.unwrap_or_else(|| panic!("{answer}"));
+        numbers.split(',').map(|number| number.parse().unwrap()).collect()
+    };
+    for answer in [&by_service as &dyn Fn(&str) -> String, &by_program] {
+        for (wrap, unwrap) in WRITTEN {
+            let request = wrap
+                .replace("PARAMETER", &STANDARD.encode(&recipient))
+                .replace("OPTIONS", &STANDARD.encode(&options))
+                .replace("TEXT", &json!(options).to_string());
+            let item = bytes(&answer(&request), r#"{"keywrapresults":{"annotation":["#);
+            let request = unwrap
+                .replace("PARAMETER", &STANDARD.encode(&identity))
+                .replace("ITEM", &STANDARD.encode(item));
+            let back = bytes(&answer(&request), r#"{"keyunwrapresults":{"optsdata":["#);
+            assert_eq!(String::from_utf8(back).unwrap(), options);
+        }
+    }
 }
 
 #[test]

@@ -18,18 +18,18 @@ use crate::support::{
 const PUBLIC_OPTIONS: &str = "org.opencontainers.image.enc.pubopts";
 const JWE: &str = "org.opencontainers.image.enc.keys.jwe";
 
-fn key(name: &str) -> PathBuf {
+pub(crate) fn key(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("../crates/crypt/tests/data/ocicrypt/keys")
         .join(name)
 }
 
-/// Pushes `image` to the RSA key, its upper layers encrypted.
-fn push(machine: &Machine, image: &TestImage, name: &str) {
+/// Pushes `image` to a key of the form `scheme`, its upper layers encrypted.
+fn push(machine: &Machine, image: &TestImage, name: &str, (scheme, public): (&str, &str)) {
     let mut push = machine.sandbox.sealcrate();
     push.args(["push", name, "--from", &image.location(), "--encrypt-layer=1"]);
     push.args(["--encrypt-layer=2", "--recipient"]);
-    push.arg(format!("jwe:{}", key("rsa.pub.pem").display()));
+    push.arg(format!("{scheme}:{}", key(public).display()));
     succeeded(&run(&mut push));
 }
 
@@ -40,14 +40,28 @@ fn three_layers() -> TestImage {
 }
 
 fn pushed() -> Pushed {
+    pushed_to(("jwe", "rsa.pub.pem"))
+}
+
+/// An image whose upper layers are encrypted to a key of a form.
+pub(crate) fn pushed_to(recipient: (&str, &str)) -> Pushed {
     let (registry, machine, image) = (Registry::plain(), Machine::new(), three_layers());
-    push(&machine, &image, &format!("{}/app:1", registry.host()));
+    push(&machine, &image, &format!("{}/app:1", registry.host()), recipient);
     Pushed { registry, machine, image }
 }
 
 fn pull_into(pushed: &Pushed, name: &str, target: &Target<'_>) -> Command {
+    pull_with(pushed, "rsa.pem", name, target)
+}
+
+pub(crate) fn pull_with(
+    pushed: &Pushed,
+    identity: &str,
+    name: &str,
+    target: &Target<'_>,
+) -> Command {
     let mut pull = pushed.machine.sandbox.sealcrate();
-    pull.args(["pull", name, "--identity"]).arg(key("rsa.pem"));
+    pull.args(["pull", name, "--identity"]).arg(key(identity));
     match target {
         Target::Engine(image) => pull.args(["--as", image.name()]),
         Target::Layout(folder) => pull.arg("--to").arg(format!("oci:{}:it", folder.display())),
@@ -57,6 +71,17 @@ fn pull_into(pushed: &Pushed, name: &str, target: &Target<'_>) -> Command {
 
 /// Serves the manifest after a change, and holds that it is refused with `code` and these words.
 fn refused(pushed: &Pushed, code: i32, words: &str, change: impl FnOnce(&mut Value)) {
+    refused_with(pushed, "rsa.pem", code, words, change);
+}
+
+/// Does the same for an image that another identity opens.
+pub(crate) fn refused_with(
+    pushed: &Pushed,
+    identity: &str,
+    code: i32,
+    words: &str,
+    change: impl FnOnce(&mut Value),
+) {
     let original = pushed.manifest();
     let mut manifest = original.clone();
     change(&mut manifest);
@@ -65,7 +90,8 @@ fn refused(pushed: &Pushed, code: i32, words: &str, change: impl FnOnce(&mut Val
     let name = format!("{}/app:1", dishonest.host());
     let engine = Engine::from_env();
     for target in pushed.machine.targets(&engine) {
-        let said = failed(&run(&mut pull_into(pushed, &name, &target)), &[code]);
+        let pull = &mut pull_with(pushed, identity, &name, &target);
+        let said = failed(&run(pull), &[code]);
         let error = said.lines().find(|line| line.starts_with("error: ")).expect("it failed");
         assert!(error.contains(words), "{words:?} is not in {error}");
         pushed.machine.assert_nothing_is_left_of(&pushed.image, &engine, &target);
@@ -92,12 +118,20 @@ fn diff_ids(config: &mut Value) -> &mut Vec<Value> {
     config["rootfs"]["diff_ids"].as_array_mut().expect("it is a list")
 }
 
+/// Changes what an annotation of a layer holds in base64.
+pub(crate) fn change_bytes(layer: &mut Value, name: &str, change: impl FnOnce(&[u8]) -> Vec<u8>) {
+    let text = layer["annotations"][name].as_str().expect("it is a text");
+    let changed = change(&STANDARD.decode(text).expect("it is base64"));
+    layer["annotations"][name] = STANDARD.encode(changed).into();
+}
+
 /// Changes the JSON that an annotation of a layer holds in base64.
 fn change_annotation(layer: &mut Value, name: &str, change: impl FnOnce(&mut Value)) {
-    let text = layer["annotations"][name].as_str().expect("it is a text");
-    let mut value = parsed(&STANDARD.decode(text).expect("it is base64"));
-    change(&mut value);
-    layer["annotations"][name] = STANDARD.encode(value.to_string()).into();
+    change_bytes(layer, name, |bytes| {
+        let mut value = parsed(bytes);
+        change(&mut value);
+        value.to_string().into_bytes()
+    });
 }
 
 /// Changes a member of the protected header of a layer's JWE.
@@ -172,6 +206,9 @@ fn encryption_cannot_be_stripped() {
     refused(&pushed, 5, "its media type does not", |manifest| {
         manifest["layers"][1]["mediaType"] = plain.into();
     });
+    refused(&pushed, 5, "its media type does not", |manifest| {
+        layers(manifest).iter_mut().for_each(|layer| layer["mediaType"] = plain.into());
+    });
     let strip = |layer: &mut Value| {
         layer["mediaType"] = plain.into();
         layer.as_object_mut().unwrap().remove("annotations");
@@ -182,6 +219,9 @@ fn encryption_cannot_be_stripped() {
     });
     refused(&pushed, 5, "no public options", |manifest| {
         manifest["layers"][1]["annotations"] = json!({});
+    });
+    refused(&pushed, 5, "no public options", |manifest| {
+        layers(manifest).iter_mut().for_each(|layer| layer["annotations"] = json!({}));
     });
     refused(&pushed, 5, "no wrapped key", |manifest| {
         manifest["layers"][1]["annotations"][JWE] = "".into();
@@ -233,7 +273,8 @@ fn ciphertext_cannot_be_changed() {
 #[test]
 fn keys_of_another_image_or_layer_do_not_fit() {
     let pushed = pushed();
-    push(&pushed.machine, &three_layers(), &format!("{}/app:2", pushed.registry.host()));
+    let name = format!("{}/app:2", pushed.registry.host());
+    push(&pushed.machine, &three_layers(), &name, ("jwe", "rsa.pub.pem"));
     let other = parsed(&pushed.registry.manifest("app", "2").unwrap());
     refused(&pushed, 5, "tampered with", |manifest| {
         manifest["layers"][1]["annotations"] = other["layers"][1]["annotations"].clone();

@@ -7,6 +7,7 @@ mod again;
 mod bound;
 mod downloads;
 mod engine_proxy;
+mod envelopes;
 mod interruption;
 mod memory;
 mod places;

@@ -7,7 +7,7 @@ use sealcrate_crypt::ocicrypt::provider::Operation;
 use tokio::io::{AsyncRead, AsyncWrite};
 use zeroize::Zeroizing;
 
-use super::message::{framed, receive, text_of};
+use super::message::{Code, framed, receive, text_of};
 use super::{MEDIA_TYPE, METHODS};
 
 /// Why there is no answer.
@@ -62,7 +62,13 @@ async fn exchange(
     }
     let mut body = response.into_body();
     // Without a body, the status is among the headers.
-    let message = receive(&mut body).await;
+    let message = match receive(&mut body).await {
+        // There are no trailers as long as something else is still to come.
+        Err(status) if status.code == Code::ResourceExhausted => {
+            return Err(CallFailure::Refused(status.message));
+        }
+        received => received,
+    };
     let trailers = body.trailers().await?.unwrap_or(headers);
     match trailers.get("grpc-status").map(http::HeaderValue::as_bytes) {
         Some(b"0") => message.map_err(|status| CallFailure::Refused(status.message)),
@@ -72,5 +78,42 @@ async fn exchange(
             Err(CallFailure::Refused(if text.is_empty() { format!("status {code}") } else { text }))
         }
         None => Err(CallFailure::Refused("it does not speak gRPC".to_owned())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use bytes::Bytes;
+    use tokio::io::DuplexStream;
+    use tokio::runtime;
+
+    use super::*;
+
+    /// Answers one call with this body, and with no end of it.
+    async fn endless(stream: DuplexStream, body: Bytes) {
+        let mut connection = h2::server::handshake(stream).await.unwrap();
+        let (_request, mut respond) = connection.accept().await.unwrap().unwrap();
+        let mut stream = respond.send_response(http::Response::new(()), false).unwrap();
+        stream.send_data(body, false).unwrap();
+        while connection.accept().await.is_some() {}
+    }
+
+    #[test]
+    fn answers_without_an_end_are_refused_as_too_long() {
+        let runtime = runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let answered = runtime.block_on(async {
+            let (ours, theirs) = tokio::io::duplex(1 << 16);
+            tokio::spawn(endless(theirs, vec![0; 5 << 20].into()));
+            let message = Zeroizing::new(b"request".to_vec());
+            let call = call(ours, Operation::Wrap, message);
+            tokio::time::timeout(Duration::from_secs(60), call).await.expect("it does not wait")
+        });
+        match answered {
+            Err(CallFailure::Refused(text)) => assert_eq!(text, "the message is longer than 4 MiB"),
+            Err(CallFailure::Unreachable(error)) => panic!("{error}"),
+            Ok(answer) => panic!("{} bytes", answer.len()),
+        }
     }
 }

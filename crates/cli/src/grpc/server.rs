@@ -120,3 +120,64 @@ fn send_status(respond: &mut SendResponse<Bytes>, status: &Status) -> Result<(),
     let response = head.body(()).expect("the message is encoded");
     respond.send_response(response, true).map(|_| ())
 }
+
+#[cfg(test)]
+mod tests {
+    use http::request::Builder;
+    use tokio::runtime;
+
+    use super::*;
+
+    /// Answers what it is asked, unless that is nothing.
+    struct Echo;
+
+    impl Service for Echo {
+        fn answer(&self, _: Operation, request: &[u8]) -> Result<Zeroizing<Vec<u8>>, Status> {
+            assert!(!request.is_empty(), "as it should");
+            Ok(Zeroizing::new(request.to_vec()))
+        }
+    }
+
+    /// The status of each call over one connection.
+    async fn statuses(calls: Vec<(Builder, &str)>) -> Vec<String> {
+        let (ours, theirs) = tokio::io::duplex(1 << 16);
+        tokio::spawn(serve(theirs, Arc::new(Echo)));
+        let (mut client, connection) = h2::client::handshake(ours).await.unwrap();
+        tokio::spawn(connection);
+        let mut statuses = Vec::new();
+        for (request, json) in calls {
+            client = client.ready().await.unwrap();
+            let request = request.body(()).unwrap();
+            let (response, mut body) = client.send_request(request, false).unwrap();
+            let _ = body.send_data(framed(&message_of(json.as_bytes())), true);
+            let response = response.await.unwrap();
+            let headers = response.headers().clone();
+            let mut body = response.into_body();
+            let _ = receive(&mut body).await;
+            let trailers = body.trailers().await.unwrap().unwrap_or(headers);
+            statuses.push(trailers["grpc-status"].to_str().unwrap().to_owned());
+        }
+        statuses
+    }
+
+    #[test]
+    fn calls_that_are_no_calls_of_ours_are_refused_and_the_next_is_answered() {
+        let post = || Request::post(format!("http://localhost{}", METHODS[0].1));
+        let ours = || post().header("content-type", "application/grpc+proto");
+        let calls = vec![
+            (ours(), "{}"),
+            (ours().header("grpc-encoding", "identity"), "{}"),
+            (ours().header("grpc-encoding", "gzip"), "{}"),
+            (ours().method(Method::PUT), "{}"),
+            (ours().uri("http://localhost/keyprovider.KeyProviderService/"), "{}"),
+            (post(), "{}"),
+            (post().header("content-type", "application/json"), "{}"),
+            // What the service itself stumbles over.
+            (ours(), ""),
+            (ours(), "{}"),
+        ];
+        let runtime = runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let statuses = runtime.block_on(statuses(calls));
+        assert_eq!(statuses, ["0", "0", "12", "12", "12", "3", "3", "13", "0"]);
+    }
+}

@@ -340,12 +340,14 @@ fn keys_of_openpgp_are_told_from_others() {
     for len in [300, 100, 3] {
         assert!(Identity::parse(&secret[..len]).is_err(), "{len}");
     }
-    // The numbers are held to their sum.
-    let mut changed = secret;
-    changed[subkey.end - 20] ^= 1;
-    let identity = Identity::parse(&changed).unwrap();
-    let error = LayerKey::unwrap(&layer(&recorded("rsa")), &[identity]).unwrap_err();
-    assert!(matches!(error, DecryptError::WrongKey), "the primary key alone is left");
+    // The numbers are held to each other, and to their sum, which is the last of all.
+    for place in [20, 1] {
+        let mut changed = secret.clone();
+        changed[subkey.end - place] ^= 1;
+        let identity = Identity::parse(&changed).unwrap();
+        let error = LayerKey::unwrap(&layer(&recorded("rsa")), &[identity]).unwrap_err();
+        assert!(matches!(error, DecryptError::WrongKey), "the primary key alone is left");
+    }
 }
 
 #[test]

@@ -42,15 +42,20 @@ fn element(tag: u8, parts: &[&[u8]]) -> Vec<u8> {
 }
 
 fn message(transport: &[u8], key: &[u8], aes: u8, tag_len: u8, sealed: &[u8]) -> Vec<u8> {
-    let recipient = element(
-        0x30,
-        &[&[2, 1, 0], &element(0x30, &[&[0x30, 0, 2, 1, 1]]), transport, &element(4, &[key])],
-    );
+    message_to(&recipient(transport, key), aes, tag_len, sealed)
+}
+
+fn recipient(transport: &[u8], key: &[u8]) -> Vec<u8> {
+    let certificate = element(0x30, &[&[0x30, 0, 2, 1, 1]]);
+    element(0x30, &[&[2, 1, 0], &certificate, transport, &element(4, &[key])])
+}
+
+fn message_to(recipients: &[u8], aes: u8, tag_len: u8, sealed: &[u8]) -> Vec<u8> {
     let parameters = element(0x30, &[&element(4, &[&[1; 12]]), &[2, 1, tag_len]]);
     let cipher = [6, 9, 0x60, 0x86, 0x48, 1, 0x65, 3, 4, 1, aes];
     let cipher = element(0x30, &[&cipher, &parameters]);
     let content = element(0x30, &[DATA, &cipher, &element(0x80, &[sealed])]);
-    let data = element(0x30, &[&[2, 1, 0], &element(0x31, &[&recipient]), &content]);
+    let data = element(0x30, &[&[2, 1, 0], &element(0x31, &[recipients]), &content]);
     element(0x30, &[ENVELOPED, &element(0xa0, &[&data])])
 }
 
@@ -171,6 +176,24 @@ fn what_does_not_authenticate_is_not_tried() {
         let DecryptError::WrappedKey { source, .. } = error else { panic!("{error}") };
         assert_eq!(source, WrappedKeyError::Pkcs7(Pkcs7Error::Unsupported(refused)));
     }
+}
+
+#[test]
+fn messages_to_more_recipients_than_anybody_has_are_refused() {
+    let key = [7; 16];
+    let (identifier, wrapped) = Transport::Pkcs1.wrap(&key);
+    // The last one is for us, and the others too short to be anybody's.
+    let layer_to = |count: usize| {
+        layer(&|content| {
+            let others = recipient(&identifier, &[]).repeat(count - 1);
+            let recipients = [others, recipient(&identifier, &wrapped)].concat();
+            message_to(&recipients, 6, 16, &seal(&AES_128_GCM, &key, content))
+        })
+    };
+    assert!(unwrapped(&layer_to(64)).is_ok());
+    let error = unwrapped(&layer_to(65)).unwrap_err();
+    let DecryptError::WrappedKey { source, .. } = error else { panic!("{error}") };
+    assert_eq!(source, WrappedKeyError::Pkcs7(Pkcs7Error::TooManyRecipients));
 }
 
 #[test]

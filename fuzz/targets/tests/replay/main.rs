@@ -203,6 +203,16 @@ fn any_request_of_a_key_provider_is_answered_for_its_recipients_alone() {
 }
 
 #[test]
+fn any_answer_of_a_key_provider_yields_only_what_it_says() {
+    survives("provider_answer", 5_000);
+}
+
+#[test]
+fn any_list_of_key_providers_calls_them_as_it_is_written() {
+    survives("provider_config", 20_000);
+}
+
+#[test]
 fn any_encrypted_image_yields_only_what_was_put_in() {
     survives("sealed_image", 1_500);
 }

@@ -14,7 +14,7 @@ use tokio_rustls::rustls::{RootCertStore, ServerConfig, crypto};
 use zeroize::Zeroizing;
 
 /// The longest file of certificates or keys.
-const MAX_BYTES: u64 = 1 << 20;
+const MAX_BYTES: usize = 1 << 20;
 
 /// Makes TLS 1.3 of PEM files: our certificates and key, and the authorities of those who may call.
 pub(super) fn config(cert: &Path, key: &Path, client_ca: &Path) -> Result<ServerConfig> {
@@ -46,13 +46,35 @@ fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>> {
 }
 
 fn read(path: &Path) -> Result<Zeroizing<Vec<u8>>> {
-    let mut bytes = Zeroizing::new(Vec::new());
+    // As much as it can become, so that no piece of a key is left behind where it grew from.
+    let mut bytes = Zeroizing::new(Vec::with_capacity(MAX_BYTES + 1));
     File::open(path)
-        .and_then(|file| file.take(MAX_BYTES).read_to_end(&mut bytes))
+        .and_then(|file| file.take(MAX_BYTES as u64 + 1).read_to_end(&mut bytes))
         .with_context(|| format!("cannot read {}", path.display()))?;
+    // Of authorities that were cut off some would be missing.
+    ensure!(bytes.len() <= MAX_BYTES, "{} is longer than 1 MiB", path.display());
     Ok(bytes)
 }
 
 fn cannot_use(path: &Path) -> String {
     format!("cannot use {}", path.display())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_are_read_whole_or_not_at_all() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("ca.pem");
+        for (len, is_read) in [(MAX_BYTES, true), (MAX_BYTES + 1, false)] {
+            std::fs::write(&path, vec![b'\n'; len]).unwrap();
+            assert_eq!(read(&path).is_ok(), is_read, "{len}");
+        }
+        let error = certificates(&path).unwrap_err().to_string();
+        assert!(error.ends_with("ca.pem is longer than 1 MiB"), "{error}");
+        std::fs::write(&path, "no certificate").unwrap();
+        assert!(certificates(&path).is_err());
+    }
 }

@@ -30,6 +30,9 @@ const WITH_SHA1: u8 = 254;
 /// What of GnuPG's takes the place of a key that is elsewhere: string-to-key 101.
 const ELSEWHERE: u8 = 101;
 
+/// The longest number of an RSA key: 8192 bits.
+const MAX_RSA_BYTES: usize = 1024;
+
 /// The length of an initialization vector.
 const BLOCK: usize = 16;
 
@@ -183,8 +186,12 @@ fn secret(public: &Material, mut numbers: Fields<'_>) -> Option<Secret> {
 
 /// Returns the remainder of a number by an odd one less one, which PKCS#1 has and OpenPGP has not.
 ///
-/// How long it takes tells something of both; it is done once, where the key is read.
+/// How long it takes tells something of both; it is done once, where the key is read. Numbers longer than those of
+/// the longest key are not reckoned with: whoever gives a key says how long they are, and the time grows with both.
 fn remainder_but_one(number: &[u8], odd: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
+    if number.len().max(odd.len()) > MAX_RSA_BYTES {
+        return None;
+    }
     let mut divisor = Zeroizing::new(odd.to_vec());
     let last = divisor.last_mut().filter(|last| **last & 1 == 1)?;
     *last ^= 1;
@@ -214,6 +221,15 @@ fn remainder_but_one(number: &[u8], odd: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn numbers_longer_than_those_of_any_key_are_not_reckoned_with() {
+        let (longest, longer) = ([1; MAX_RSA_BYTES], [1; MAX_RSA_BYTES + 1]);
+        assert!(remainder_but_one(&longest, &[3]).is_some());
+        assert!(remainder_but_one(&[3], &longest).is_some());
+        assert!(remainder_but_one(&longer, &[3]).is_none());
+        assert!(remainder_but_one(&[3], &longer).is_none());
+    }
 
     #[test]
     fn remainders_are_those_of_arithmetic() {
