@@ -265,6 +265,20 @@ mod tests {
         assert_eq!((of.mib(), of.advised_mib()), (1, 2));
         assert!(needs(&[plain(b"lib/a.so.1", file(1, 0, 1))]).has_programs);
         assert!(needs(&[entry(b"a", file(1, 0, 1))]).has_programs);
+        let long = [b'x'; 128];
+        let of = needs(&[
+            plain(b"folder", EntryKind::Folder),
+            plain(b"empty", file(1, 0, 0)),
+            plain(b"pipe", EntryKind::Fifo),
+            plain(b"short", EntryKind::Symlink(&long[..127])),
+            plain(b"long", EntryKind::Symlink(&long)),
+            plain(b"hard", EntryKind::HardLink(b"empty")),
+        ]);
+        assert_eq!(
+            of,
+            Needs { bytes: 3 * 4096, files: 8, has_programs: false },
+            "of the links, one"
+        );
         // It cannot be, and is no reason to think that it is little.
         assert_eq!(needs(&[plain(b"a", file(1, 0, u64::MAX))]).bytes, u64::MAX);
     }
