@@ -112,7 +112,7 @@ fn printed_file_is_composed() {
     put_key(&workshop, "sealcrate_key");
     // The name of the second would be a number.
     for (lines, user, repository, service) in
-        [("", 0, "team/my_app", "my-app"), ("USER app\n", 1000, "team/0123", "0123")]
+        [("", 0, "team/my_app", "my-app"), ("USER app\n", 1000, "team/123", "123")]
     {
         // The engine of the tests has no networks.
         let without_network = format!("services:\n  \"{service}\":\n    network_mode: none\n");
@@ -213,12 +213,23 @@ fn printed_pod_has_the_image_by_digest_and_both_mounts_in_memory() {
     let workshop = Workshop::new();
     let registry = Registry::plain();
     for (lines, mode, repository, name) in
-        [("", 0o400, "team/my_app", "my-app"), ("USER app\n", 0o444, "team/0123", "0123")]
+        [("", 0o400, "team/my_app", "my-app"), ("USER app\n", 0o444, "team/123", "123")]
     {
         let to = format!("{}/{repository}:1", registry.host());
         let options = ["--print=kubernetes", "--env=Key", "--start-key-file=/run/secrets/123"];
         let text = printed(&workshop, &original(&workshop, lines), &to, &options);
         let pod: Pod = serde_norway::from_str(&text).expect("a pod");
+        // What consists of digits is text to Kubernetes in quotes alone, other than to what reads it here.
+        let values: serde_norway::Value = serde_norway::from_str(&text).unwrap();
+        let (container, key) = (&values["spec"]["containers"][0], &values["spec"]["volumes"][0]);
+        for text in [
+            &values["metadata"]["name"],
+            &container["name"],
+            &container["volumeMounts"][0]["subPath"],
+            &key["secret"]["items"][0]["path"],
+        ] {
+            assert!(text.is_string(), "{text:?}");
+        }
         assert_eq!((pod.api_version.as_str(), pod.kind.as_str()), ("v1", "Pod"));
         let [container] = pod.spec.containers;
         assert_eq!((pod.metadata.name.as_str(), container.name.as_str()), (name, name));
