@@ -43,7 +43,8 @@ pub struct Opener<'a> {
 pub struct Reusable(HashMap<DiffId, Sealed>);
 
 impl Reusable {
-    /// Adds those private layers of an earlier image whose diff IDs are `wanted`, each checked whole.
+    /// Adds those private layers of an earlier image whose diff IDs are `wanted`, each checked whole: all
+    /// of them, or none.
     ///
     /// # Errors
     /// Nothing of it may be used again; damage; those of reading and of the spool.
@@ -63,12 +64,14 @@ impl Reusable {
         let file_key = opener.protection.unwrap_covered(age.header(), opener.identities)?;
         let bytes = earlier.index(&file_key)?;
         let index = Index::parse(&bytes).map_err(UnlockError::from)?;
+        let mut checked = HashMap::new();
         for (layer, found) in earlier.places(&index)? {
             let IndexLayer::Private { diff_id, tar_len, header, identity } = layer else {
                 continue;
             };
             let diff_id = DiffId(Digest::from(diff_id));
-            if !wanted.contains(&diff_id) || self.0.contains_key(&diff_id) {
+            let is_there = self.0.contains_key(&diff_id) || checked.contains_key(&diff_id);
+            if is_there || !wanted.contains(&diff_id) {
                 continue;
             }
             let opened = Opened::find(found, &header, identity, spool)?;
@@ -81,8 +84,9 @@ impl Reusable {
             let made = payload::layer(&header, age, len).map_err(UnlockError::from)?;
             // A layer with anything else in it is not ours. `find` has read all of it, and checked it.
             let layer = if found.diff_id() == made.diff_id() { found.clone() } else { made };
-            self.0.insert(diff_id, Sealed { layer, header, identity, tar_len });
+            checked.insert(diff_id, Sealed { layer, header, identity, tar_len });
         }
+        self.0.extend(checked);
         Ok(())
     }
 
@@ -317,5 +321,45 @@ mod tests {
         let locked = lock(&wanted, &protection, &found);
         assert_eq!(diff_ids(&locked.layers)[1], ours);
         assert_eq!(secrets(&locked, &protection).0, secrets(&earlier, &protection).0);
+    }
+
+    #[test]
+    fn image_that_is_damaged_in_one_place_is_no_source_in_any() {
+        let protection = under("a passphrase");
+        let opener = Opener { protection: &protection, identities: None };
+        let image = honest(&["base", "a", "b"]);
+        let mut earlier = lock(&image, &protection, &Reusable::default());
+        earlier.layers[2] = layer("another");
+        let earlier = LockedImage::read(earlier).unwrap();
+        let [_, a, b] = diff_ids(&image.layers)[..] else { panic!("there are three") };
+        let mut reusable = Reusable::default();
+        let mut add = |wanted: &[DiffId]| {
+            let wanted = wanted.iter().copied().collect();
+            let added = reusable.add(&earlier, FoundBy::Name, opener, &wanted, &spool());
+            (added.is_ok(), reusable.get(a).is_some())
+        };
+        assert_eq!(add(&[a, b]), (false, false));
+        // What nobody wants is not looked at.
+        assert_eq!(add(&[a]), (true, true));
+    }
+
+    #[test]
+    fn layer_that_is_there_twice_is_used_again_twice() {
+        let protection = under("a passphrase");
+        let opener = Opener { protection: &protection, identities: None };
+        let image = honest(&["base", "a", "b", "a"]);
+        let earlier = lock(&image, &protection, &Reusable::default());
+        let found = reusable(&earlier, FoundBy::Name, opener, &image).unwrap();
+        let locked = lock(&image, &protection, &found);
+        let (before, after) = (diff_ids(&earlier.layers), diff_ids(&locked.layers));
+        assert_eq!(after[1..4], [before[1], before[2], before[1]]);
+        let unlocked = LockedImage::read(locked).unwrap();
+        let unlocked = unlocked.unlock(&key("a passphrase"), &spool()).unwrap();
+        for (layer, original) in unlocked.layers.iter().zip(&image.layers) {
+            let [mut found, mut expected] = [Vec::new(), Vec::new()];
+            layer.open().unwrap().read_to_end(&mut found).unwrap();
+            original.open().unwrap().read_to_end(&mut expected).unwrap();
+            assert_eq!(found, expected);
+        }
     }
 }

@@ -255,3 +255,68 @@ fn every_platform_is_locked_and_comes_back() {
     machine.fail(1, &lock).says("linux/s390x: cannot lock oci:several: this sealcrate has no init");
     assert_eq!(registry.tag_digest("app", "1"), before);
 }
+
+#[test]
+fn every_platform_keeps_the_payload_of_layers_that_have_not_changed() {
+    let machine = machine();
+    let several = |name: &str, upper: &str| {
+        let layout = Layout::create(machine.path(name));
+        let children = ["amd64", "arm64"].map(|of| {
+            let texts = ["public", &format!("kept for {of}"), &format!("{upper} for {of}")];
+            layout.add_image(&format!("linux/{of}"), &texts, Value::Null)
+        });
+        layout.name(&layout.add_index(&children));
+        layout
+    };
+    let (_first, second) = (several("first", "one"), several("second", "another"));
+    let registry = Registry::plain();
+    let recipient = keygen(&machine, "mine");
+    std::fs::write(machine.path("pass"), "a passphrase of some length").unwrap();
+    let stored = |tag: &str| -> Vec<Vec<String>> {
+        let index = manifest(&registry, "app", tag);
+        let images = children(&index).iter().map(|child| json_in(&registry, child));
+        let digests =
+            |image: &Value| layers(image).iter().map(|it| digest(it).to_owned()).collect();
+        images.map(|image| digests(&image)).collect()
+    };
+    let lock = |from: &str, tag: &str, options: &[&str]| {
+        let to = format!("docker://{}/app:{tag}", registry.host());
+        let lock = ["lock", "--from", from, "--to", &to, "--encrypt-layer=1", "--encrypt-layer=2"];
+        machine.succeed(&[&lock[..], options].concat())
+    };
+    let under_passphrase = ["--pass-file=pass", "--work-factor=14"];
+    let to_recipient = ["-r", &recipient];
+    for (protection, open) in
+        [(&under_passphrase[..], "--pass-file=pass"), (&to_recipient, "-i=mine")]
+    {
+        // What is compressed again would come out in another way.
+        lock("oci:first", "1", &[protection, &["--compression-level=9"]].concat());
+        // For a recipient, the index is named by its own digest, which is proof of every image in it.
+        let (cache, opener) = match open {
+            "-i=mine" => (
+                format!("{}/app@{}", registry.host(), registry.tag_digest("app", "1").unwrap()),
+                &["-i", "mine"][..],
+            ),
+            _ => (format!("{}/app:1", registry.host()), &[][..]),
+        };
+        let again = [protection, opener, &["--cache-from", &cache]].concat();
+        lock("oci:second", "2", &again).does_not_say("used again");
+        let (before, after) = (stored("1"), stored("2"));
+        assert_eq!((before.len(), after.len()), (2, 2));
+        for (old, new) in before.iter().zip(&after) {
+            let kept: Vec<bool> = old.iter().zip(new).map(|(old, new)| old == new).collect();
+            assert_eq!(kept, [true, true, false, false], "{open}: {old:?} {new:?}");
+        }
+        assert_ne!(after[0][1], after[1][1], "each has its own");
+
+        let from = format!("docker://{}/app:2", registry.host());
+        machine.succeed(&["unlock", "--from", &from, "--to=oci:back", open]);
+        let back = Layout::open(machine.path("back"));
+        let (opened, plain) = (back.json(&back.root()), second.json(&second.root()));
+        for (child, original) in children(&opened).iter().zip(children(&plain)) {
+            let (image, original) = (back.json(child), second.json(original));
+            assert_eq!(digest(&image["config"]), digest(&original["config"]));
+        }
+        std::fs::remove_dir_all(machine.path("back")).unwrap();
+    }
+}

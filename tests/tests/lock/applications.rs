@@ -117,20 +117,47 @@ fn request_to_end_reaches_the_command() {
 #[test]
 fn check_of_the_image_is_run_when_it_is_unlocked() {
     let workshop = Workshop::new();
-    let lines = format!(
-        "{PRIVATE}{LINES}HEALTHCHECK --interval=1s CMD test \"$SETTING\" = \"a b\" && cat /app/sub/data\n"
-    );
-    let original = workshop.build(&lines, &FILES);
-    let locked = workshop.lock(&original, &[]);
     let engine = &workshop.engine;
-    let key = crate::fixture::key();
-    let id = engine.run(&["run", "-d", "--network", "none", "-e", &key, locked.name(), "wait"]);
-    let health = |format: &str| engine.run(&["inspect", "--format", format, &id]);
-    wait_until(|| health("{{.State.Health.Status}}") != "starting");
-    let (status, log) = (health("{{.State.Health.Status}}"), health("{{json .State.Health.Log}}"));
-    engine.run(&["rm", "-f", &id]);
-    assert_eq!(status, "healthy", "{log}");
-    assert!(log.contains("some private data"), "{log}");
+    let script = "test \"$SETTING\" = 'a b' && cat data && pwd && env";
+    let in_shell = script.to_owned();
+    let directly = serde_json::json!(["sh", "-c", script, "private argument"]).to_string();
+    for check in [in_shell, directly] {
+        let options = "--interval=1s --timeout=9s --start-period=2s --retries=7";
+        let lines = format!("{PRIVATE}{LINES}HEALTHCHECK {options} CMD {check}\n");
+        let original = workshop.build(&lines, &FILES);
+        let locked = workshop.lock(&original, &[]);
+        // In clear are its times, and that there is one.
+        let clear = engine.run(&["inspect", "--format", "{{json .Config}}", locked.name()]);
+        assert!(!clear.contains("SETTING") && !clear.contains("private argument"), "{clear}");
+        let clear: serde_json::Value = serde_json::from_str(&clear).unwrap();
+        let expected = serde_json::json!({
+            "Test": ["CMD", "/.sealcrate/init", "exec", "--healthcheck"],
+            "Interval": 1_000_000_000_u64, "Timeout": 9_000_000_000_u64,
+            "StartPeriod": 2_000_000_000_u64, "Retries": 7,
+        });
+        assert_eq!(clear["Healthcheck"], expected);
+
+        let key = crate::fixture::key();
+        let run = ["run", "-d", "--network", "none", "-e", &key, "-e", "GIVEN=at the start"];
+        let id = engine.run(&[&run[..], &[locked.name(), "wait"]].concat());
+        let health = |format: &str| engine.run(&["inspect", "--format", format, &id]);
+        wait_until(|| health("{{.State.Health.Status}}") != "starting");
+        let status = health("{{.State.Health.Status}}");
+        // Earlier ones may have come before it was unlocked.
+        let log: Vec<serde_json::Value> =
+            serde_json::from_str(&health("{{json .State.Health.Log}}")).unwrap();
+        let log = log.last().unwrap()["Output"].as_str().unwrap();
+        engine.run(&["rm", "-f", &id]);
+        assert_eq!(status, "healthy", "{log}");
+        let mut lines = log.lines();
+        assert_eq!(lines.next(), Some("some private data"));
+        assert_eq!(lines.next(), Some("/dev/sealcrate/app/sub"));
+        let environment: Vec<&str> = lines.collect();
+        for variable in ["SETTING=a b", "PATH=/app:/bin", "GIVEN=at the start"] {
+            assert!(environment.contains(&variable), "{variable}: {log}");
+        }
+        assert!(!log.contains("SEALCRATE") && !log.contains("AGE-SECRET-KEY"), "{log}");
+    }
 }
 
 /// Compiles a program for the image.

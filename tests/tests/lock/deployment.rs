@@ -9,7 +9,9 @@ use serde::Deserialize;
 use crate::fixture::{PRIVATE, Workshop};
 
 const COMMAND: &str = "CMD [\"sh\", \"-c\", \"cat /app/data | wc -c; id -u; df -m /dev/sealcrate | tail -n 1 | \
-                       tr -s ' ' | cut -d ' ' -f 2; env | grep -c SEALCRATE\"]\n";
+                       tr -s ' ' | cut -d ' ' -f 2; \
+                       grep -c -E ' (/run/secrets/sealcrate_key|/keys/of.app) ro,' /proc/self/mountinfo; \
+                       env | grep -c SEALCRATE\"]\n";
 
 /// How many MiB the private file has.
 const MIB: usize = 3;
@@ -30,21 +32,28 @@ fn printed(workshop: &Workshop, image: &EngineImage<'_>, to: &str, options: &[&s
 
 /// Puts the key where what is printed looks for it.
 fn put_key(workshop: &Workshop, name: &str) -> PathBuf {
-    let file = workshop.sandbox.runtime().join(name);
+    let file = runtime(workshop).join(name);
+    fs::create_dir_all(runtime(workshop)).unwrap();
     fs::copy(workshop.path("identity"), &file).unwrap();
     file
+}
+
+/// Somebody's `XDG_RUNTIME_DIR`: no shell takes its name for one word, unless it is in quotes.
+fn runtime(workshop: &Workshop) -> PathBuf {
+    workshop.path("run time")
 }
 
 /// Runs a line as somebody who has copied it.
 fn run(workshop: &Workshop, line: &str) -> Done {
     let mut shell = workshop.sandbox.command("sh");
     shell.args(["-euc", line]).env("DOCKER_HOST", workshop.engine.address());
-    Done::of(&mut shell)
+    Done::of(shell.env("XDG_RUNTIME_DIR", runtime(workshop)))
 }
 
-/// What the image prints: its file, its user, its memory, and no key in the environment.
+/// What the image prints: its file, its user, its memory, one mount of a key that cannot be written,
+/// and no key in the environment.
 fn expected(user: u32) -> String {
-    format!("{}\n{user}\n{}\n0\n", MIB << 20, MIB + 2)
+    format!("{}\n{user}\n{}\n1\n0\n", MIB << 20, MIB + 2)
 }
 
 /// Removes what an engine has pulled, when it goes out of scope.
@@ -93,27 +102,32 @@ fn missing_key_file_starts_nothing() {
     let done = run(&workshop, &line).says("bind source path does not exist");
     assert_ne!(done.status, Some(0));
     // A volume would have made a folder there.
-    assert!(!workshop.sandbox.runtime().join("sealcrate_key").exists());
+    assert!(!runtime(&workshop).join("sealcrate_key").exists());
 }
 
 #[test]
 fn printed_file_is_composed() {
     let workshop = Workshop::new();
     let registry = Registry::plain();
-    let to = format!("{}/team/my_app:1", registry.host());
     put_key(&workshop, "sealcrate_key");
-    // The engine of the tests has no networks.
-    let without_network = "services:\n  my-app:\n    network_mode: none\n";
-    fs::write(workshop.path("without-network.yml"), without_network).unwrap();
-    for (lines, user) in [("", 0), ("USER app\n", 1000)] {
+    // The name of the second would be a number.
+    for (lines, user, repository, service) in
+        [("", 0, "team/my_app", "my-app"), ("USER app\n", 1000, "team/123", "123")]
+    {
+        // The engine of the tests has no networks.
+        let without_network = format!("services:\n  \"{service}\":\n    network_mode: none\n");
+        fs::write(workshop.path("without-network.yml"), without_network).unwrap();
+        let to = format!("{}/{repository}:1", registry.host());
         let file = printed(&workshop, &original(&workshop, lines), &to, &["--print", "compose"]);
         fs::write(workshop.path("compose.yml"), &file).unwrap();
         let image = file.lines().find(|line| line.contains("image:")).unwrap();
+        let digest = registry.tag_digest(repository, "1").unwrap();
+        assert!(image.contains(&format!("{repository}@{digest}")), "{image}");
         let _pulled = pulled(&workshop, image);
         let compose = "docker-compose -p printed -f compose.yml -f without-network.yml";
         run(&workshop, &format!("{compose} config --quiet")).with_status(0);
         run(&workshop, &format!("{compose} pull --quiet")).with_status(0);
-        run(&workshop, &format!("{compose} run --rm -T my-app")).prints(&expected(user));
+        run(&workshop, &format!("{compose} run --rm -T {service}")).prints(&expected(user));
     }
 }
 
@@ -198,16 +212,29 @@ struct EmptyDir {
 fn printed_pod_has_the_image_by_digest_and_both_mounts_in_memory() {
     let workshop = Workshop::new();
     let registry = Registry::plain();
-    let to = format!("{}/team/my_app:1", registry.host());
-    for (lines, mode) in [("", 0o400), ("USER app\n", 0o444)] {
+    for (lines, mode, repository, name) in
+        [("", 0o400, "team/my_app", "my-app"), ("USER app\n", 0o444, "team/123", "123")]
+    {
+        let to = format!("{}/{repository}:1", registry.host());
         let options = ["--print=kubernetes", "--env=Key", "--start-key-file=/run/secrets/123"];
         let text = printed(&workshop, &original(&workshop, lines), &to, &options);
         let pod: Pod = serde_norway::from_str(&text).expect("a pod");
+        // What consists of digits is text to Kubernetes in quotes alone, other than to what reads it here.
+        let values: serde_norway::Value = serde_norway::from_str(&text).unwrap();
+        let (container, key) = (&values["spec"]["containers"][0], &values["spec"]["volumes"][0]);
+        for text in [
+            &values["metadata"]["name"],
+            &container["name"],
+            &container["volumeMounts"][0]["subPath"],
+            &key["secret"]["items"][0]["path"],
+        ] {
+            assert!(text.is_string(), "{text:?}");
+        }
         assert_eq!((pod.api_version.as_str(), pod.kind.as_str()), ("v1", "Pod"));
         let [container] = pod.spec.containers;
-        assert_eq!((pod.metadata.name.as_str(), container.name.as_str()), ("my-app", "my-app"));
-        let digest = registry.tag_digest("team/my_app", "1").unwrap();
-        assert_eq!(container.image, format!("{}/team/my_app@{digest}", registry.host()));
+        assert_eq!((pod.metadata.name.as_str(), container.name.as_str()), (name, name));
+        let digest = registry.tag_digest(repository, "1").unwrap();
+        assert_eq!(container.image, format!("{}/{repository}@{digest}", registry.host()));
         let (key, memory) = pod.spec.volumes;
         let mounts = [
             VolumeMount {
@@ -227,8 +254,8 @@ fn printed_pod_has_the_image_by_digest_and_both_mounts_in_memory() {
         let [Item { key: of_secret, path }] = key.secret.items;
         assert_eq!((of_secret.as_str(), path.as_str()), ("key", "123"));
         assert_eq!(
-            (key.secret.secret_name.as_str(), key.secret.default_mode),
-            ("my-app-key", mode)
+            (key.secret.secret_name, key.secret.default_mode),
+            (format!("{name}-key"), mode)
         );
         assert_eq!(memory.empty_dir.medium, "Memory");
         assert_eq!(memory.empty_dir.size_limit, format!("{}Mi", MIB + 2));

@@ -1,48 +1,79 @@
-//! The init of another machine, in QEMU: what it starts is a program of this one, which the kernel runs.
+//! Inits of other machines, in QEMU: what they start is a program of this one, which the kernel runs.
 
-use std::path::Path;
+use sealcrate_tests::{Done, EngineImage};
 
-use crate::fixture::{PRIVATE, Workshop};
+use crate::fixture::{PRIVATE, Workshop, key};
 
-/// QEMU for programs of that machine, which needs no library.
-const EMULATOR: &str = "/usr/bin/qemu-aarch64-static";
+/// Other machines, as images call them, and QEMU for their programs, which needs no library.
+const MACHINES: [(&str, &str); 3] = [
+    ("arm64", "/usr/bin/qemu-aarch64-static"),
+    ("arm", "/usr/bin/qemu-arm-static"),
+    ("386", "/usr/bin/qemu-i386-static"),
+];
 
-#[test]
-fn init_of_arm64_unlocks() {
-    let workshop = Workshop::new();
-    let lines = format!(
-        "{PRIVATE}ENV SETTING=private\nCOPY a /app/sub/a\nRUN ln /app/sub/a /app/hard && chmod 600 /app/hard\n\
-         CMD [\"sh\", \"-c\", \"echo $SETTING; cat /app/sub/a; stat -c %a%h /app/hard\"]\n"
-    );
-    let original = workshop.build(&lines, &[("a", b"content\n")]);
-    // The same image, for another machine by its config.
+/// Locks an image, said to be for another machine by its config.
+fn lock_for_machine<'w>(
+    workshop: &'w Workshop,
+    original: &EngineImage<'_>,
+    machine: &str,
+) -> EngineImage<'w> {
     let script = format!(
         "mkdir changed && docker save {} | tar -x -C changed && cd changed && \
          config=$(ls | grep -E '^[0-9a-f]{{64}}.json$') && \
-         sed 's/\"architecture\":\"amd64\"/\"architecture\":\"arm64\"/' \"$config\" > config.json && \
+         sed 's/\"architecture\":\"amd64\"/\"architecture\":\"{machine}\"/' \"$config\" > config.json && \
          rm \"$config\" && sed -i \"s/$config/config.json/\" manifest.json && \
-         tar -cf ../changed.tar .",
+         tar -cf ../changed.tar . && cd .. && rm -r changed",
         original.name()
     );
     let mut shell = workshop.sandbox.command("sh");
     shell.args(["-euc", &script]).env("DOCKER_HOST", workshop.engine.address());
-    sealcrate_tests::Done::of(&mut shell).with_status(0);
-    let name = format!("{}-locked", original.name());
+    Done::of(&mut shell).with_status(0);
+    let name = format!("{}-{machine}", original.name());
     let locked = workshop.engine.remove_on_drop(&name);
     let lock = ["lock", "--from=docker-archive:changed.tar", "-t", &name, "-r"];
     workshop.sealcrate(&[&lock[..], &[workshop.recipient()]].concat()).with_status(0);
-    let machine = workshop.engine.run(&["image", "inspect", "-f", "{{.Architecture}}", &name]);
-    assert_eq!(machine, "arm64");
+    let inspected = workshop.engine.run(&["image", "inspect", "-f", "{{.Architecture}}", &name]);
+    assert_eq!(inspected, machine);
+    locked
+}
 
-    assert!(Path::new(EMULATOR).exists());
-    let emulator = format!("{EMULATOR}:/emulator:ro");
-    let options = ["-v", &emulator, "--entrypoint", "/emulator"];
-    let start = |more: &[&str], arguments: &[&str]| {
-        let arguments = [&["/.sealcrate/init"], arguments].concat();
-        workshop.run(locked.name(), &[&options[..], more].concat(), &arguments)
-    };
-    let key = crate::fixture::key();
-    start(&["-e", &key], &[]).with_status(0).prints("private\ncontent\n6002\n");
-    start(&["-e", &key], &["echo", "given"]).with_status(0).prints("given\n");
-    start(&["-e", "SEALCRATE_KEY=x"], &[]).with_status(3).says("wrong key").prints("");
+#[test]
+fn inits_of_other_machines_unlock() {
+    let workshop = Workshop::new();
+    // Some chunks, and times that are too far for 32 bits.
+    let large: Vec<u8> = (0..3_000_000_u32).flat_map(u32::to_le_bytes).collect();
+    let lines = format!(
+        "{PRIVATE}ENV SETTING=private\nCOPY a /app/sub/a\nCOPY large /app/sub/large\n\
+         RUN ln /app/sub/a /app/hard && chmod 600 /app/hard && ln -s sub/a /app/soft \\\n\
+         && chown 1000:2000 /app/sub && touch -d @5000000000 /app/sub/a /app/sub\n\
+         CMD [\"sh\", \"-c\", \"echo $SETTING; cat /app/soft; stat -c '%a %h %Y' /app/hard; \
+         stat -c '%u %g %Y' /app/sub; sha256sum < /app/sub/large; env | grep -c SEALCRATE\"]\n"
+    );
+    let original = workshop.build(&lines, &[("a", b"content\n"), ("large", &large)]);
+    let expected = workshop.run(original.name(), &[], &[]);
+    assert!(
+        expected.stdout.starts_with("private\ncontent\n600 2 5000000000\n1000 2000 5000000000\n"),
+        "{}",
+        expected.said()
+    );
+    for (machine, emulator) in MACHINES {
+        let locked = lock_for_machine(&workshop, &original, machine);
+        let emulator = format!("type=bind,src={emulator},dst=/emulator,readonly");
+        let options = ["--mount", &emulator, "--entrypoint", "/emulator"];
+        let start = |more: &[&str], arguments: &[&str]| {
+            let arguments = [&["/.sealcrate/init"], arguments].concat();
+            workshop.run(locked.name(), &[&options[..], more].concat(), &arguments)
+        };
+        let done = start(&["-e", &key()], &[]);
+        assert_eq!(
+            (done.status, &done.stdout),
+            (expected.status, &expected.stdout),
+            "{machine}: {}",
+            done.said()
+        );
+        start(&["-e", &key()], &["echo", "given"]).with_status(0).prints("given\n");
+        start(&["-e", "SEALCRATE_KEY=x"], &[]).with_status(3).says("wrong key").prints("");
+        let small = ["-e", &key(), "--tmpfs=/dev/sealcrate:exec,size=4m"];
+        start(&small, &[]).with_status(1).says("size=13m").prints("");
+    }
 }

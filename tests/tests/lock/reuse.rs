@@ -27,6 +27,14 @@ fn layers(registry: &Registry, tag: &str) -> Vec<String> {
     layers.map(|layer| layer["digest"].as_str().unwrap().to_owned()).collect()
 }
 
+/// The digests of an image's layers without compression, as its config has them.
+fn diff_ids_in_registry(registry: &Registry, tag: &str) -> Vec<String> {
+    let manifest: Value = serde_json::from_slice(&registry.manifest("app", tag).unwrap()).unwrap();
+    let config = registry.blob(manifest["config"]["digest"].as_str().unwrap()).unwrap();
+    let config: Value = serde_json::from_slice(&config).unwrap();
+    serde_json::from_value(config["rootfs"]["diff_ids"].clone()).unwrap()
+}
+
 /// Which of the second image's layers are the first one's.
 fn shared(registry: &Registry, first: &str, second: &str) -> Vec<bool> {
     let first: BTreeSet<String> = layers(registry, first).into_iter().collect();
@@ -126,4 +134,40 @@ fn layers_for_recipients_are_used_again_by_digest_and_for_all_of_them() {
         .with_status(0);
     let by_id = format!("docker-daemon:{}", workshop.engine.image_id(&id));
     cached("by-id", &[], &by_id).does_not_say("used again");
+}
+
+#[test]
+fn layers_of_a_registry_are_used_again_in_the_engine() {
+    let workshop = Workshop::new();
+    let (engine, registry) = (&workshop.engine, Registry::plain());
+    let pass = "a passphrase of some length";
+    std::fs::write(workshop.path("pass"), pass).unwrap();
+    let pair = Pair::new(&workshop);
+    let app = format!("{}/app:1", registry.host());
+    let under = ["--pass-file=pass", "--work-factor=14"];
+    lock(&workshop, &pair.one, &app, &under);
+    let earlier = diff_ids_in_registry(&registry, "1");
+
+    let into_engine = |name: &str, from: &str| {
+        let into = ["lock", pair.two.name(), "-t", name, "--cache-from", from];
+        workshop.sealcrate(&[&into[..], &under].concat()).with_status(0).does_not_say("used again");
+        let layers = engine.run(&["image", "inspect", "-f", "{{json .RootFS.Layers}}", name]);
+        serde_json::from_str::<Vec<String>>(&layers).unwrap()
+    };
+    let [first, second] = ["first", "second"]
+        .map(|more| engine.remove_on_drop(&format!("{}-{more}", pair.two.name())));
+    let made = into_engine(first.name(), &format!("docker://{app}"));
+    let (kept, changed) = made.split_at(made.len() - 2);
+    assert_eq!(kept, &earlier[..kept.len()], "payloads below the layer that was changed");
+    assert!(made.len() == earlier.len() && changed.iter().all(|layer| !earlier.contains(layer)));
+    // A name alone is one in the engine, since the new image goes there.
+    let again = into_engine(second.name(), first.name());
+    assert_eq!(again[..again.len() - 1], made[..made.len() - 1], "all but the skeleton");
+
+    let key = format!("SEALCRATE_KEY={pass}");
+    let show = ["cat", "/app/kept", "/app/own"];
+    for locked in [&first, &second] {
+        let done = workshop.run(locked.name(), &["-e", &key], &show).with_status(0);
+        assert_eq!(done.stdout, "stays as it isthe second", "{}", done.said());
+    }
 }

@@ -207,6 +207,10 @@ mod tests {
     }
 
     fn encoded(entries: &[Entry<'_>]) -> Vec<u8> {
+        encoded_for([b"A=b", b"C=d"], entries)
+    }
+
+    fn encoded_for(variables: [&[u8]; 2], entries: &[Entry<'_>]) -> Vec<u8> {
         let layers = [
             IndexLayer::Clear { diff_id: [1; 32] },
             IndexLayer::Private {
@@ -217,7 +221,7 @@ mod tests {
             },
         ];
         let (mut list, mut body) = (Vec::new(), Vec::new());
-        List::write([&b"A=b"[..], b"C=d"].into_iter(), &mut list);
+        List::write(variables.into_iter(), &mut list);
         let list = List::parse(&list).unwrap();
         let empty = List::EMPTY;
         let command = Command {
@@ -264,7 +268,30 @@ mod tests {
         assert_eq!(of, Needs { bytes: 5 * 4096, files: 4, has_programs: false });
         assert_eq!((of.mib(), of.advised_mib()), (1, 2));
         assert!(needs(&[plain(b"lib/a.so.1", file(1, 0, 1))]).has_programs);
-        assert!(needs(&[entry(b"a", file(1, 0, 1))]).has_programs);
+        let own = Properties { mode: 0o700, ..PROPERTIES };
+        let program = Entry { path: b"a", properties: own, kind: file(1, 0, 1) };
+        assert!(
+            needs(&[program, plain(b"b", file(1, 1, 1))]).has_programs,
+            "its owner's, and first"
+        );
+        let long = [b'x'; 128];
+        let of = needs(&[
+            plain(b"folder", EntryKind::Folder),
+            plain(b"empty", file(1, 0, 0)),
+            plain(b"pipe", EntryKind::Fifo),
+            plain(b"short", EntryKind::Symlink(&long[..127])),
+            plain(b"long", EntryKind::Symlink(&long)),
+            plain(b"hard", EntryKind::HardLink(b"empty")),
+        ]);
+        assert_eq!(
+            of,
+            Needs { bytes: 3 * 4096, files: 8, has_programs: false },
+            "of the links, one"
+        );
+        // Variables and arguments lie beside the files, in as many pages as they take.
+        let long = encoded_for([&[b'x'; 5000], b""], &[]);
+        let long = Needs::of(&Index::parse(&long).unwrap());
+        assert_eq!(long.bytes - needs(&[]).bytes, 2 * 4096);
         // It cannot be, and is no reason to think that it is little.
         assert_eq!(needs(&[plain(b"a", file(1, 0, u64::MAX))]).bytes, u64::MAX);
     }

@@ -5,8 +5,9 @@ use crate::index::{EntryKind, Index};
 /// What a file takes at least in memory, in bytes.
 const PAGE: u64 = 4096;
 
-/// From this length on, in bytes, a tmpfs gives a symbolic link a page. Linux, `mm/shmem.c`.
-const LONG_LINK: usize = 127;
+/// From this length on, in bytes, a tmpfs gives a symbolic link a page. Linux, `mm/shmem.c`,
+/// `SHORT_SYMLINK_LEN`, which counts a zero at the end.
+const LONG_LINK: usize = 128;
 
 /// What an image needs of the folder that it is unlocked in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

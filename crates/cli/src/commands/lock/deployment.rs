@@ -4,6 +4,7 @@
 //! memory, where the engine does not keep it. The unlock folder has the size of what is unlocked.
 
 use std::fmt::Write as _;
+use std::path::Path;
 
 use anyhow::Result;
 use sealcrate_image::{Config, Digest, EngineName, Image, Location};
@@ -49,9 +50,19 @@ impl Deployment {
             |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'/' | b'.' | b'_' | b'-');
         let key_file = String::from_utf8_lossy(key_file).into_owned();
         let key_name = key_file.rsplit('/').next().unwrap_or_default().to_owned();
-        if key_name.is_empty() || !key_file.bytes().all(|byte| is_plain(&byte)) {
+        if !key_file.bytes().all(|byte| is_plain(&byte)) {
             let text = "--print takes letters, digits and ._- alone in the path of the key";
             return Err(Usage(text.to_owned()).into());
+        }
+        // Two dots begin what Kubernetes keeps to itself in the folder of a secret.
+        if matches!(&*key_name, "" | ".") || key_name.starts_with("..") {
+            let text = "--print takes a path for the key that ends with the name of a file";
+            return Err(Usage(text.to_owned()).into());
+        }
+        if Path::new(&key_file).starts_with(UNLOCK_FOLDER) {
+            let text =
+                format!("the key cannot be in {UNLOCK_FOLDER}: nothing may be mounted in there");
+            return Err(Usage(text).into());
         }
         Ok(Self { form, key_file, key_name })
     }
@@ -215,6 +226,27 @@ mod tests {
             ["/run/a b", "/run/$(x)", "/run/a,b", "/run/a:b", "/run/a\"", "/run/a\nb", "/run/"]
         {
             assert!(deployment(DeploymentForm::Run, key, "docker://app").is_err(), "{key:?}");
+        }
+    }
+
+    #[test]
+    fn keys_that_cannot_be_mounted_there_are_refused() {
+        for key in ["/run/.", "/run/..", "/run/..key", "/dev/sealcrate", "/dev/sealcrate/key"] {
+            assert!(deployment(DeploymentForm::Run, key, "docker://app").is_err(), "{key:?}");
+        }
+        for key in ["/run/.key", "/run/a..", "/dev/sealcrate.key"] {
+            assert!(deployment(DeploymentForm::Run, key, "docker://app").is_ok(), "{key:?}");
+        }
+    }
+
+    #[test]
+    fn key_is_in_memory_on_the_host() {
+        let to = "docker://me/app:1".parse().unwrap();
+        let image = LockedFor { mib: 7, is_root: true };
+        for form in [DeploymentForm::Run, DeploymentForm::Compose] {
+            let text = deployment(form, "/keys/k", "docker://me/app:1").unwrap();
+            let text = text.text(&to, Digest::of(b""), &image);
+            assert!(text.contains("\"${XDG_RUNTIME_DIR:-/run}/k\""), "{text}");
         }
     }
 
