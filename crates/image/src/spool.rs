@@ -210,6 +210,11 @@ impl Content for FileSlice {
         Ok(Box::new(FileReader { slice: self.clone(), position: 0 }))
     }
 
+    /// A spool is; any other file may be somebody else's, too.
+    fn is_settled(&self) -> bool {
+        self.proven.is_some()
+    }
+
     fn proven(&self) -> Option<Digest> {
         self.proven
     }
@@ -256,7 +261,9 @@ mod tests {
         let spooled =
             Spool::in_folder(folder.path()).fill(|out| out.write_all(b"some bytes")).unwrap();
         assert_eq!(spooled.content.proven(), Some(spooled.digest));
-        assert_eq!(FileSlice::new(spooled.content.file, 0, 10).proven(), None);
+        assert!(spooled.content.is_settled());
+        let part = FileSlice::new(spooled.content.file, 0, 10);
+        assert!(part.proven().is_none() && !part.is_settled());
     }
 
     #[test]

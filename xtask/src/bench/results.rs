@@ -33,6 +33,7 @@ fn write(path: PathBuf, text: &str) -> anyhow::Result<()> {
     let cannot = || format!("cannot write {}", path.display());
     fs::create_dir_all(path.parent().with_context(cannot)?).with_context(cannot)?;
     fs::write(&path, text).with_context(cannot)?;
+    let path = path.canonicalize().with_context(cannot)?;
     tell(&format!("written: {}", path.display()));
     Ok(())
 }

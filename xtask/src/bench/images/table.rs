@@ -5,7 +5,6 @@ use std::fmt::Write as _;
 use serde_json::Value;
 
 use super::row::Row;
-use super::tool::Tool;
 use crate::bench::machine;
 
 const COLUMNS: [&str; 11] = [
@@ -34,7 +33,8 @@ pub(super) fn of(machine: &Value, missing: &[String], rows: &[Row], rounds: u8) 
     let _ = write!(
         text,
         "\nEngine {}, Debian's registry, both on loopback. Medians of {rounds} rounds, in which the tools \
-         took turns; × is the time as a multiple of sealcrate's with a passphrase. CPU is the tool's, \
+         took turns; × is the time as a multiple of sealcrate's, to a public key if the tool encrypts to \
+         one, else under a passphrase. CPU is the tool's, \
          beside that of engine and registry. Peak memory is the most of all rounds, of the tool alone. \
          Bytes and requests are those between tool (or engine) and registry, counted in a round of \
          their own.\n",
@@ -58,7 +58,7 @@ fn line(row: &Row, rows: &[Row]) -> String {
         Some(figure) => format!("{figure:.digits$}"),
         None => "–".to_owned(),
     };
-    let ratio = row.beside(Tool::Sealcrate, rows).map(|ours| wall.median / ours.wall().median);
+    let ratio = row.beside(row.tool.ours(), rows).map(|ours| wall.median / ours.wall().median);
     let megabytes = |bytes: u64| bytes as f64 / 1e6;
     let cells = [
         row.case.name().to_owned(),
@@ -83,6 +83,7 @@ mod tests {
     use super::*;
     use crate::bench::images::case::Case;
     use crate::bench::images::counter::Traffic;
+    use crate::bench::images::tool::Tool;
     use crate::bench::measure::Measured;
 
     fn row(tool: Tool, wall: f64) -> Row {
@@ -96,12 +97,18 @@ mod tests {
 
     #[test]
     fn times_are_shown_beside_ours_and_gaps_are_named() {
-        let rows = [row(Tool::Sealcrate, 2.0), row(Tool::Docker, 5.0)];
+        let rows = [
+            row(Tool::Sealcrate, 2.0),
+            row(Tool::SealcrateRecipient, 1.0),
+            row(Tool::SkopeoEncrypted, 3.0),
+            row(Tool::Docker, 5.0),
+        ];
         let machine = json!({ "cores": 2, "versions": { "docker, in clear": "Docker 1" } });
         let text = of(&machine, &["skopeo: missing".to_owned()], &rows, 1);
         let expected = "| push from the engine | docker, in clear | 5.00 (5.00 – 5.00) | 2.50 | 0.50 | – \
             | 0.25 | 80 | 2.50 | 0.00 | 12 |";
         assert_eq!(text.lines().last(), Some(expected));
+        assert!(text.contains("| skopeo, public key | 3.00 (3.00 – 3.00) | 3.00 |"));
         assert!(text.contains("* not measured: skopeo: missing\n"));
         assert!(text.contains("* docker, in clear: Docker 1\n"));
         assert_eq!(text.matches("## an image\n").count(), 1);

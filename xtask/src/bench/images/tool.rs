@@ -61,6 +61,14 @@ impl Tool {
         }
     }
 
+    /// Returns what of ours does the same, or as much of it as it does.
+    pub(super) fn ours(self) -> Self {
+        match self {
+            Self::SealcrateRecipient | Self::SkopeoEncrypted => Self::SealcrateRecipient,
+            Self::Sealcrate | Self::Skopeo | Self::Docker | Self::CryptoCli => Self::Sealcrate,
+        }
+    }
+
     /// Tells whether it reads and writes OCI layouts.
     pub(super) fn has_layouts(self) -> bool {
         !matches!(self, Self::Docker | Self::CryptoCli)
