@@ -12,7 +12,7 @@ use sealcrate_crypt::pushed::{Pushed, PushedLayer, Reader, Readers};
 use sealcrate_crypt::select::{Selection, choose};
 use sealcrate_crypt::senetas::{self, FreshKey, KeyDataShape};
 use sealcrate_image::engine::{ExportForm, Spared};
-use sealcrate_image::{Compression, Config, DiffId, Image, Layer, Spool, Transfer};
+use sealcrate_image::{Compression, Config, DiffId, Image, Layer, Packing, Spool, Transfer};
 
 use crate::args::{CompressionArgs, CompressionKind, EncryptionArgs, Format, ImageRecipientArgs};
 use crate::failure::Usage;
@@ -192,10 +192,8 @@ impl Encryption {
         transfer: &'t Transfer,
         spared: &'t Spared,
     ) -> ExportForm<'t> {
-        match self.compression() {
-            Compression::Zstd => ExportForm::AsTheyCome,
-            _ => ExportForm::Packed { compressor: &transfer.compressor, spared },
-        }
+        let packing = Packing { compressor: &transfer.compressor, compression: self.compression() };
+        ExportForm::Packed { packing, spared }
     }
 
     /// Prepares to encrypt those layers of `image` that `selection` chooses.

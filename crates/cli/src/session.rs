@@ -7,7 +7,7 @@ use anyhow::Result;
 use sealcrate_crypt::select::Selection;
 use sealcrate_image::engine::{ExportForm, Spared};
 use sealcrate_image::{
-    CompressionLevel, Compressor, Descriptor, Image, Layer, LayerForm, Location, Prefetch,
+    CompressionLevel, Compressor, Descriptor, Image, Layer, LayerForm, Location, Packing, Prefetch,
     Progress, Sink, Source, Spool, Transfer, WriteError,
 };
 
@@ -54,7 +54,7 @@ impl Session {
         let form = match to {
             Location::DockerArchive { .. } | Location::DockerDaemon(_) => ExportForm::AsTheyCome,
             Location::OciArchive { .. } | Location::OciLayout { .. } | Location::Registry(_) => {
-                ExportForm::Packed { compressor: &self.transfer.compressor, spared }
+                ExportForm::Packed { packing: Packing::gzip(&self.transfer.compressor), spared }
             }
         };
         self.places.source(from, form)

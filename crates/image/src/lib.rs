@@ -12,6 +12,7 @@ mod arrival;
 mod aside;
 mod blob;
 mod compress;
+mod compressor;
 mod config;
 mod descriptor;
 mod digest;
@@ -40,7 +41,8 @@ pub mod layout;
 pub mod registry;
 
 pub use blob::Content;
-pub use compress::{Compression, CompressionLevel, CompressionLevelError, Compressor};
+pub use compress::{Compression, CompressionLevel, CompressionLevelError};
+pub use compressor::{Compressor, Packing};
 pub use config::{Config, ConfigError, HistoryEntry, MAX_CONFIG_BYTES};
 pub use descriptor::Descriptor;
 pub use digest::{ChainId, DiffId, Digest, DigestError, Hasher};

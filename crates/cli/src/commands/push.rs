@@ -10,8 +10,8 @@ use sealcrate_crypt::pushed::Pushed;
 use sealcrate_crypt::select::choose;
 use sealcrate_image::engine::{ExportForm, Spared};
 use sealcrate_image::{
-    ATTESTED, Artifact, Config, Descriptor, EngineName, Image, Index, Location, Platform, Prefetch,
-    Sink, Source,
+    ATTESTED, Artifact, Config, Descriptor, EngineName, Image, Index, Location, Packing, Platform,
+    Prefetch, Sink, Source,
 };
 
 use super::{children, name_beside, print_index, print_written};
@@ -61,7 +61,10 @@ pub(crate) fn run(args: &PushArgs, session: &Session) -> Result<()> {
     let open = |spared: &Spared| -> Result<_> {
         let form = match &encryption {
             Some(encryption) => encryption.export_form(&session.transfer, spared),
-            None => ExportForm::Packed { compressor: &session.transfer.compressor, spared },
+            None => {
+                let packing = Packing::gzip(&session.transfer.compressor);
+                ExportForm::Packed { packing, spared }
+            }
         };
         let source = session.places.source(&from, form)?;
         let artifact = Artifact::read(&source)?;

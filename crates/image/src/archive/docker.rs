@@ -12,9 +12,9 @@ use super::received;
 use super::wanted::Wanted;
 use crate::spool::FileSlice;
 use crate::{
-    Compression, Compressor, Config, ConfigError, Content, Damage, Descriptor, DiffId, Digest,
-    Family, Hasher, MAX_CONFIG_BYTES, MAX_LAYERS, Manifest, MediaType, RawManifest, ReadError,
-    Reference, Source, Spool,
+    Compression, Config, ConfigError, Content, Damage, Descriptor, DiffId, Digest, Family, Hasher,
+    MAX_CONFIG_BYTES, MAX_LAYERS, Manifest, MediaType, Packing, RawManifest, ReadError, Reference,
+    Source, Spool,
 };
 
 /// One image of an archive as `docker save` writes it.
@@ -43,17 +43,17 @@ impl DockerArchive {
         Self::named(&Entries::read(file)?, name)
     }
 
-    /// Reads the only image of an archive as it comes out of `stream`, up to its end, and gzips the
-    /// layers that are not compressed meanwhile. Nothing is kept but what `spool` holds.
+    /// Reads the only image of an archive as it comes out of `stream`, up to its end, and
+    /// compresses the layers that are not compressed meanwhile. Nothing is kept but what `spool` holds.
     ///
     /// # Errors
     /// As [`open`](Self::open); layers that are not what the config says; those of `stream`.
     pub fn receive(
         stream: &mut dyn Read,
-        compressor: &Compressor,
+        packing: Packing<'_>,
         spool: &Spool,
     ) -> Result<Self, ArchiveError> {
-        Self::named(&received::entries(stream, compressor, spool, None)?, None)
+        Self::named(&received::entries(stream, packing, spool, None)?, None)
     }
 
     /// Reads what is `wanted` of an archive like [`receive`](Self::receive), but no further than that
@@ -66,10 +66,10 @@ impl DockerArchive {
     pub fn receive_wanted(
         stream: &mut dyn Read,
         wanted: &Wanted,
-        compressor: &Compressor,
+        packing: Packing<'_>,
         spool: &Spool,
     ) -> Result<Self, ArchiveError> {
-        let mut entries = received::entries(stream, compressor, spool, Some(wanted))?;
+        let mut entries = received::entries(stream, packing, spool, Some(wanted))?;
         match wanted.listed(&mut entries).filter(|_| wanted.spares_any()) {
             Some(image) => Self::of(&entries, &image),
             None => Self::named(&entries, None),
@@ -212,7 +212,7 @@ fn describe(name: &str, file: &FileEntry, diff_id: DiffId) -> Result<Descriptor,
             let source = Damage::DiffId { expected: diff_id, found: packed.diff_id };
             return Err(ArchiveError::Layer { name: name.to_owned(), source });
         }
-        return Ok(described(Compression::Gzip, packed.digest));
+        return Ok(described(packed.compression, packed.digest));
     }
     let compression = Compression::sniff(&mut *slice.open()?)?;
     // Whichever digest is taken, it is checked when the layer is read, and so is the diff ID.

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use super::bounds::HeaderBounds;
 use crate::spool::FileSlice;
-use crate::{Content, DiffId, Digest, archive::ArchiveError};
+use crate::{Compression, Content, DiffId, Digest, archive::ArchiveError};
 
 /// The most entries that are read; an image of 1000 layers has 4000 in the oldest form.
 const MAX_ENTRIES: usize = 100_000;
@@ -55,12 +55,14 @@ pub(crate) struct FileEntry {
     pub(crate) packed: Option<Packed>,
 }
 
-/// What is known of bytes that were gzipped.
+/// What is known of bytes that were compressed here.
 #[derive(Clone, Copy)]
 pub(crate) struct Packed {
-    /// The digest of the gzip.
+    /// The digest of what came out.
     pub(crate) digest: Digest,
-    /// The digest of what was gzipped.
+    /// What that is.
+    pub(crate) compression: Compression,
+    /// The digest of what was compressed.
     pub(crate) diff_id: DiffId,
 }
 

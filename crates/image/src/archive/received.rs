@@ -1,9 +1,9 @@
 //! Archives on their way: the entries of a tar that is read once, from its beginning to its end.
 //!
-//! What looks like the tar of a layer is gzipped at once, on all cores, while the rest of the
+//! What looks like the tar of a layer is compressed at once, on all cores, while the rest of the
 //! archive is still to come; everything else is kept as it is. All of it goes into one unnamed file.
 //! Which entries are layers, only the list of images tells, and that comes last: a mistake costs
-//! time and nothing else, since whatever was gzipped bears the digest of what it was.
+//! time and nothing else, since whatever was compressed bears the digest of what it was.
 
 use std::io::{self, Cursor, Read};
 
@@ -12,7 +12,7 @@ use super::bounds::HeaderBounds;
 use super::entries::{Entries, FileEntry, Kept, MAX_HEADERS, Packed};
 use super::wanted::Wanted;
 use crate::spool::Spooling;
-use crate::{Compressor, DiffId, Hasher, Spool};
+use crate::{DiffId, Hasher, Packing, Spool};
 
 /// Reads the archive in `stream`, and whatever follows it, to the end; or, where something of what it
 /// holds is not `wanted`, until all that is has come.
@@ -21,7 +21,7 @@ use crate::{Compressor, DiffId, Hasher, Spool};
 /// Those of `stream` and of the spool, and those of [`Entries::read`].
 pub(super) fn entries(
     stream: &mut dyn Read,
-    compressor: &Compressor,
+    packing: Packing<'_>,
     spool: &Spool,
     wanted: Option<&Wanted>,
 ) -> Result<Entries, ArchiveError> {
@@ -36,7 +36,7 @@ pub(super) fn entries(
             let (kept, read) = match wanted.and_then(|wanted| wanted.spared(name)) {
                 Some(diff_id) => (Kept::Spared(diff_id), io::copy(entry, &mut io::sink())?),
                 None => {
-                    let (file, read) = keep(entry, compressor, &mut spooling)?;
+                    let (file, read) = keep(entry, packing, &mut spooling)?;
                     (Kept::File(file), read)
                 }
             };
@@ -58,7 +58,7 @@ pub(super) fn entries(
 /// Reads an entry to its end. Returns where its bytes are, and how many there were.
 fn keep(
     entry: &mut dyn Read,
-    compressor: &Compressor,
+    packing: Packing<'_>,
     spooling: &mut Spooling,
 ) -> io::Result<(FileEntry, u64)> {
     let mut head = Vec::with_capacity(BLOCK);
@@ -70,9 +70,10 @@ fn keep(
         return Ok((FileEntry { slice: spooled.content, packed: None }, spooled.len));
     }
     let mut tar = Hashing { inner: whole, hasher: Hasher::default(), len: 0 };
-    let spooled = spooling.add(|out| compressor.gzip(&mut tar, out))?;
+    let spooled = spooling.add(|out| packing.pack(&mut tar, out))?;
     let diff_id = DiffId(tar.hasher.finish());
-    let packed = Some(Packed { digest: spooled.digest, diff_id });
+    let compression = packing.compression;
+    let packed = Some(Packed { digest: spooled.digest, compression, diff_id });
     Ok((FileEntry { slice: spooled.content, packed }, tar.len))
 }
 
@@ -111,7 +112,9 @@ mod tests {
     use super::*;
     use crate::archive::fixtures::{Tar, config, gzip, read};
     use crate::archive::{DockerArchive, wanted};
-    use crate::{Compression, CompressionLevel, Config, Damage, Digest, Image, MediaType, Source};
+    use crate::{
+        Compression, CompressionLevel, Compressor, Config, Damage, Digest, Image, MediaType, Source,
+    };
 
     /// A tar as layers are, with `content` in it.
     fn layer(content: &[u8]) -> Vec<u8> {
@@ -138,9 +141,17 @@ mod tests {
         (bytes, [low.clone(), top, low])
     }
 
-    fn receive(mut stream: impl Read) -> Result<DockerArchive, ArchiveError> {
+    fn receive(stream: impl Read) -> Result<DockerArchive, ArchiveError> {
+        receive_in(Compression::Gzip, stream)
+    }
+
+    fn receive_in(
+        compression: Compression,
+        mut stream: impl Read,
+    ) -> Result<DockerArchive, ArchiveError> {
         let compressor = Compressor::new(2, CompressionLevel::default());
-        DockerArchive::receive(&mut stream, &compressor, &Spool::in_folder(std::env::temp_dir()))
+        let packing = Packing { compressor: &compressor, compression };
+        DockerArchive::receive(&mut stream, packing, &Spool::in_folder(std::env::temp_dir()))
     }
 
     fn unpacked(archive: DockerArchive) -> (Image, Vec<Vec<u8>>) {
@@ -157,17 +168,24 @@ mod tests {
     }
 
     #[test]
-    fn layers_are_gzipped_on_their_way_and_stay_what_they_are() {
+    fn layers_are_compressed_on_their_way_and_stay_what_they_are() {
         let (bytes, layers) = classic();
-        let (image, received) = unpacked(receive(bytes.as_slice()).unwrap());
-        assert!(received == layers);
-        for (layer, plain) in image.layers.iter().zip(&layers) {
-            assert_eq!(layer.diff_id(), Some(DiffId(Digest::of(plain))));
-            assert_eq!(*layer.media_type(), MediaType::DOCKER_LAYER_GZIP);
-            assert_eq!(layer.compression().unwrap(), Compression::Gzip);
+        for (compression, media_type) in [
+            (Compression::Gzip, MediaType::DOCKER_LAYER_GZIP),
+            (Compression::Zstd, MediaType::DOCKER_LAYER_ZSTD),
+        ] {
+            let archive = receive_in(compression, bytes.as_slice()).unwrap();
+            let (image, received) = unpacked(archive);
+            assert!(received == layers);
+            for (layer, plain) in image.layers.iter().zip(&layers) {
+                assert_eq!(layer.diff_id(), Some(DiffId(Digest::of(plain))));
+                assert_eq!(*layer.media_type(), media_type);
+                let mut content = layer.content().open().unwrap();
+                assert_eq!(Compression::sniff(&mut content).unwrap(), compression);
+            }
+            assert_eq!(image.layers[0].digest(), image.layers[2].digest());
+            assert!(image.manifest.is_none());
         }
-        assert_eq!(image.layers[0].digest(), image.layers[2].digest());
-        assert!(image.manifest.is_none());
     }
 
     #[test]
@@ -240,7 +258,8 @@ mod tests {
         let wanted = Wanted::new(id, &diff_ids, &spared.iter().copied().collect());
         let compressor = Compressor::new(2, CompressionLevel::default());
         let spool = Spool::in_folder(std::env::temp_dir());
-        let received = DockerArchive::receive_wanted(&mut stream, &wanted, &compressor, &spool);
+        let received =
+            DockerArchive::receive_wanted(&mut stream, &wanted, Packing::gzip(&compressor), &spool);
         (received, stream.len())
     }
 
@@ -278,7 +297,8 @@ mod tests {
         let wanted = Wanted::new(Digest::of(&config), &diff_ids, &[diff_ids[0]].into());
         let compressor = Compressor::new(2, CompressionLevel::default());
         let (mut stream, spool) = (&bytes[..], Spool::in_folder(std::env::temp_dir()));
-        DockerArchive::receive_wanted(&mut stream, &wanted, &compressor, &spool).unwrap();
+        DockerArchive::receive_wanted(&mut stream, &wanted, Packing::gzip(&compressor), &spool)
+            .unwrap();
         assert!(stream.len() > low.len(), "the layer was read");
     }
 

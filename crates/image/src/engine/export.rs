@@ -13,7 +13,7 @@ use tracing::debug;
 
 use crate::archive::{ArchiveError, DockerArchive, Wanted};
 use crate::{
-    Compressor, Config, DiffId, Digest, EngineName, Manifest, Meter, Progress, ReadError, Source,
+    Config, DiffId, Digest, EngineName, Manifest, Meter, Packing, Progress, ReadError, Source,
     Spool, Stage,
 };
 
@@ -29,7 +29,7 @@ pub enum ExportForm<'c> {
     /// Compressed while the rest of the export is still to come.
     Packed {
         /// What compresses them.
-        compressor: &'c Compressor,
+        packing: Packing<'c>,
         /// What need not be exported at all.
         spared: &'c Spared,
     },
@@ -117,11 +117,11 @@ fn receive(
     spool: &Spool,
 ) -> Result<DockerArchive, ReadError> {
     Ok(match (form, wanted) {
-        (ExportForm::Packed { compressor, .. }, Some(wanted)) => {
-            DockerArchive::receive_wanted(stream, wanted, compressor, spool)?
+        (ExportForm::Packed { packing, .. }, Some(wanted)) => {
+            DockerArchive::receive_wanted(stream, wanted, packing, spool)?
         }
-        (ExportForm::Packed { compressor, .. }, None) => {
-            DockerArchive::receive(stream, compressor, spool)?
+        (ExportForm::Packed { packing, .. }, None) => {
+            DockerArchive::receive(stream, packing, spool)?
         }
         (ExportForm::AsTheyCome, _) => {
             let mut file = spool.file()?;
@@ -177,7 +177,7 @@ mod tests {
     use super::*;
     use crate::archive::DockerArchiveWriter;
     use crate::engine::fake::{Caller, Fake, soon};
-    use crate::{Artifact, CompressionLevel, Digest, Image, Quiet};
+    use crate::{Artifact, CompressionLevel, Compressor, Digest, Image, Quiet};
 
     const CONFIG: &[u8] = br#"{"rootfs":{"type":"layers","diff_ids":[]}}"#;
 
@@ -200,9 +200,10 @@ mod tests {
             soon(move || {
                 let compressor = Compressor::new(1, CompressionLevel::default());
                 let form = match is_packed {
-                    true => {
-                        ExportForm::Packed { compressor: &compressor, spared: &Spared::default() }
-                    }
+                    true => ExportForm::Packed {
+                        packing: Packing::gzip(&compressor),
+                        spared: &Spared::default(),
+                    },
                     false => ExportForm::AsTheyCome,
                 };
                 let spool = Spool::in_folder(std::env::temp_dir());
@@ -219,7 +220,7 @@ mod tests {
         let compressor = Compressor::new(1, CompressionLevel::default());
         let configs = HashMap::from([(id, CONFIG.to_vec())]);
         let spared = Spared { configs, layers: HashSet::new() };
-        let form = ExportForm::Packed { compressor: &compressor, spared: &spared };
+        let form = ExportForm::Packed { packing: Packing::gzip(&compressor), spared: &spared };
         let spool = Spool::in_folder(std::env::temp_dir());
         let source =
             fake.connect().source(&"app:1".parse().unwrap(), form, &spool, &Quiet).unwrap();
@@ -238,7 +239,7 @@ mod tests {
         let compressor = Compressor::new(1, CompressionLevel::default());
         let configs = HashMap::from([(id, image.config)]);
         let spared = Spared { configs, layers: HashSet::new() };
-        let form = ExportForm::Packed { compressor: &compressor, spared: &spared };
+        let form = ExportForm::Packed { packing: Packing::gzip(&compressor), spared: &spared };
         let spool = Spool::in_folder(std::env::temp_dir());
         let error = fake.connect().source(&"app:1".parse().unwrap(), form, &spool, &Quiet).err();
         let is_asked = matches!(&error, Some(ReadError::Engine(EngineError::Refused { said, .. }))
@@ -270,7 +271,7 @@ mod tests {
         let compressor = Compressor::new(1, CompressionLevel::default());
         let layers = HashSet::from([diff_ids[1]]);
         let spared = Spared { configs: HashMap::new(), layers };
-        let form = ExportForm::Packed { compressor: &compressor, spared: &spared };
+        let form = ExportForm::Packed { packing: Packing::gzip(&compressor), spared: &spared };
         let spool = Spool::in_folder(std::env::temp_dir());
         let source =
             fake.connect().source(&"app:1".parse().unwrap(), form, &spool, &Quiet).unwrap();
@@ -388,7 +389,8 @@ mod tests {
             other => caller.classic(other, id, &[]),
         });
         let compressor = Compressor::new(1, CompressionLevel::default());
-        let packed = ExportForm::Packed { compressor: &compressor, spared: &Spared::default() };
+        let packed =
+            ExportForm::Packed { packing: Packing::gzip(&compressor), spared: &Spared::default() };
         for form in [ExportForm::AsTheyCome, packed] {
             let counted = Counted(Arc::default());
             let spool = Spool::in_folder(std::env::temp_dir());
