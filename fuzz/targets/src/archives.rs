@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use sealcrate_image::archive::{DockerArchive, DockerArchiveWriter, OciArchiveSource};
-use sealcrate_image::{CompressionLevel, Compressor, Image, Reference, Source, Spool};
+use sealcrate_image::{CompressionLevel, Compressor, Image, Packing, Reference, Source, Spool};
 
 use crate::reading;
 
@@ -44,7 +44,8 @@ fn checked(archive: DockerArchive) -> Option<Image> {
 fn received(data: &[u8], at_rest: Option<&Image>) {
     let compressor = Compressor::new(1, CompressionLevel::default());
     let spool = Spool::in_folder(std::env::temp_dir());
-    let Ok(archive) = DockerArchive::receive(&mut &data[..], &compressor, &spool) else { return };
+    let packing = Packing::gzip(&compressor);
+    let Ok(archive) = DockerArchive::receive(&mut &data[..], packing, &spool) else { return };
     let source: Arc<dyn Source> = Arc::new(archive);
     let Ok(image) = reading::image(&source) else { return };
     if let (true, Some(at_rest)) = (reading::all_layers_are_whole(&image), at_rest) {

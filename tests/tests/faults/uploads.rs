@@ -228,27 +228,24 @@ fn a_push_that_is_run_again_after_a_failure_completes() {
 #[test]
 fn a_source_that_is_damaged_is_not_pushed() {
     for length in [LENGTH, LARGE] {
-        damaged_source_is_not_pushed(length);
+        let image = image_of(length);
+        let location = image.location();
+        let layout = Path::new(location.trim_start_matches("oci:").trim_end_matches(":it"));
+        let blobs = std::fs::read_dir(layout.join("blobs/sha256")).unwrap();
+        let layer = blobs
+            .map(|blob| blob.unwrap().path())
+            .find(|path| path.metadata().unwrap().len() > length as u64)
+            .unwrap();
+        let mut bytes = std::fs::read(&layer).unwrap();
+        bytes[length / 2] ^= 1;
+        std::fs::write(&layer, bytes).unwrap();
+        let (registry, machine) = (Registry::plain(), Machine::new());
+        let said =
+            failed(&run(&mut machine.push(&image, &format!("{}/app:1", registry.host()))), &[5]);
+        assert!(said.contains(layer.file_name().unwrap().to_str().unwrap()), "{said}");
+        assert_eq!(registry.tags("app"), [] as [String; 0]);
+        machine.sandbox.assert_nothing_is_left();
     }
-}
-
-fn damaged_source_is_not_pushed(length: usize) {
-    let image = image_of(length);
-    let location = image.location();
-    let layout = Path::new(location.trim_start_matches("oci:").trim_end_matches(":it"));
-    let blobs = std::fs::read_dir(layout.join("blobs/sha256")).unwrap();
-    let layer = blobs
-        .map(|blob| blob.unwrap().path())
-        .find(|path| path.metadata().unwrap().len() > length as u64)
-        .unwrap();
-    let mut bytes = std::fs::read(&layer).unwrap();
-    bytes[length / 2] ^= 1;
-    std::fs::write(&layer, bytes).unwrap();
-    let (registry, machine) = (Registry::plain(), Machine::new());
-    let said = failed(&run(&mut machine.push(&image, &format!("{}/app:1", registry.host()))), &[5]);
-    assert!(said.contains(layer.file_name().unwrap().to_str().unwrap()), "{said}");
-    assert_eq!(registry.tags("app"), [] as [String; 0]);
-    machine.sandbox.assert_nothing_is_left();
 }
 
 #[test]
