@@ -294,15 +294,25 @@ impl Encryptor {
         }
     }
 
-    /// Returns the layer at `place` as it is to be stored, with its bytes in `spool` if they are new.
+    /// Tells whether the layer at `place` is to be encrypted.
+    fn encrypts(&self, place: usize) -> bool {
+        match self {
+            Self::CryptoCli(of) => of.encrypts(place),
+            Self::Oci(of) => of.encrypts(place),
+        }
+    }
+
+    /// Returns the layer at `place` as it is to be stored, with its bytes in `ahead` if nobody can have
+    /// them yet: a layer in clear may be at its destination, which is to be asked first.
     pub(crate) fn layer(
         &self,
         place: usize,
         layer: &Layer,
-        spool: &Spool,
+        ahead: &Spool,
         transfer: &Transfer,
     ) -> Result<Layer> {
         let Transfer { compressor, progress, .. } = transfer;
+        let spool = if self.encrypts(place) { ahead } else { &transfer.spool };
         Ok(match self {
             Self::CryptoCli(of) => of.layer(place, layer, compressor, spool, &**progress)?,
             Self::Oci(of) => of.layer(place, layer, compressor, spool, &**progress)?,

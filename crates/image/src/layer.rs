@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::verify::{DiffIdReader, VerifyReader};
 use crate::{
-    Compression, Compressor, Content, Damage, Descriptor, DiffId, Digest, Family, MediaType, Meter,
+    Compression, Compressor, Content, Descriptor, DiffId, Digest, Family, MediaType, Meter,
     MeteredReader, Spool,
 };
 
@@ -171,8 +171,8 @@ impl Layer {
     }
 
     /// Opens the bytes like [`open`](Self::open) for somebody who keeps them as they are: that a bound
-    /// layer unpacks to its diff ID is known, and need not be found out by decompression. Only how, which
-    /// nobody has bound, is held to its first bytes.
+    /// layer unpacks to its diff ID is known, and need not be found out by decompression, unless it
+    /// begins otherwise than its media type says, which nobody has bound.
     ///
     /// # Errors
     /// As [`open`](Self::open).
@@ -183,11 +183,13 @@ impl Layer {
                 let mut head = Vec::with_capacity(4);
                 (&mut reader).take(4).read_to_end(&mut head)?;
                 let found = Compression::sniff(&mut &head[..])?;
-                if self.media_type.compression().is_some_and(|stated| stated != found) {
-                    let reason = format!("its media type is {}", self.media_type);
-                    return Err(Damage::Undecompressable { diff_id: *diff_id, reason }.into());
+                let whole = io::Cursor::new(head).chain(reader);
+                match self.media_type.compression() {
+                    Some(stated) if stated != found => {
+                        Ok(Box::new(DiffIdReader::new(whole, stated, *diff_id)?))
+                    }
+                    _ => Ok(Box::new(whole)),
                 }
-                Ok(Box::new(io::Cursor::new(head).chain(reader)))
             }
             Identity::Decrypted { .. } | Identity::Stored { .. } => self.open(),
         }
@@ -244,7 +246,7 @@ impl Layer {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{CompressionLevel, Quiet};
+    use crate::{CompressionLevel, Damage, Quiet};
 
     fn read(layer: &Layer) -> Result<Vec<u8>, Damage> {
         let mut out = Vec::new();
@@ -285,6 +287,22 @@ mod tests {
             let descriptor = Descriptor::of(media_type, b"tar");
             assert!(kept(&Layer::bound(descriptor, other, bytes.clone())).is_err());
         }
+    }
+
+    #[test]
+    fn bound_layer_that_begins_in_another_way_is_unpacked_to_see() {
+        // A frame that decoders pass over may come first. RFC 8878, section 3.1.2.
+        let mut packed = b"\x50\x2a\x4d\x18\x01\0\0\0x".to_vec();
+        packed.extend_from_slice(&zstd::encode_all(&b"tar"[..], 1).unwrap());
+        let descriptor = Descriptor::of(MediaType::OCI_LAYER_ZSTD, &packed);
+        let packed = Arc::new(packed);
+        let kept = |tar: &[u8]| {
+            let diff_id = DiffId(Digest::of(tar));
+            let layer = Layer::bound(descriptor.clone(), diff_id, packed.clone());
+            layer.open_to_keep()?.read_to_end(&mut Vec::new())
+        };
+        assert_eq!(kept(b"tar").unwrap(), packed.len());
+        assert!(kept(b"other").is_err());
     }
 
     #[test]

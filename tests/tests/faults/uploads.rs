@@ -115,6 +115,21 @@ fn large_layers_whose_streams_fail_are_sent_when_they_are_whole() {
 }
 
 #[test]
+fn a_large_layer_in_clear_that_is_there_is_not_sent() {
+    let registry = Registry::plain();
+    let proxy = FaultProxy::start(registry.host(), Vec::new());
+    let (machine, image) = (Machine::new(), image_of(LARGE));
+    for tag in ["1", "2"] {
+        let name = format!("{}/app:{tag}", proxy.host());
+        let mut push = machine.push_with(&image, &name);
+        succeeded(&run(push.args(["--encrypt-layer", "1", "--no-cache"])));
+    }
+    // The private layer and the config go twice, the layer in clear once.
+    assert_eq!(requests(&proxy, "PUT", "/blobs/uploads/").len(), 5);
+    assert_eq!(requests(&proxy, "PATCH", "/blobs/uploads/").len(), 2);
+}
+
+#[test]
 fn an_upload_whose_answer_is_lost_does_not_go_twice() {
     // Taken by the registry, while the client is told nothing it could understand.
     let rule = Rule::new("PUT", "/blobs/uploads/", Fault::MisstateLength(5)).once();

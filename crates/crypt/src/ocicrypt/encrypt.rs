@@ -70,6 +70,11 @@ impl Encryptor {
         Ok(Self { recipients, compression, config, diff_ids, chosen, pushed, sealed })
     }
 
+    /// Tells whether the layer at `place` is to be encrypted.
+    pub fn encrypts(&self, place: usize) -> bool {
+        self.chosen.contains(&place)
+    }
+
     /// Takes layers that were `pushed` before, to push them again as they are.
     pub fn reuse(self, pushed: Pushed) -> Self {
         Self { pushed, ..self }

@@ -120,6 +120,11 @@ impl Encryptor {
         Ok(Self { key: key.into(), shape, chosen, pushed, keys })
     }
 
+    /// Tells whether the layer at `place` is to be encrypted.
+    pub fn encrypts(&self, place: usize) -> bool {
+        self.chosen.contains(&place)
+    }
+
     /// Takes layers that were `pushed` before, to push them again as they are.
     pub fn reuse(self, pushed: Pushed) -> Self {
         Self { pushed, ..self }

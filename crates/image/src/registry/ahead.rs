@@ -4,16 +4,13 @@
 //! digest. It is tried once; whatever goes wrong, the blob is put again as one that is whole, and it is
 //! there that errors are told and attempts are counted.
 
-use std::io;
-
-use bytes::Bytes;
 use reqwest::header::LOCATION;
 use reqwest::{Method, Url};
 
-use super::client::{Client, Right};
+use super::client::{Call, Client, Right};
 use super::retry::Failure;
 use super::{RegistryError, redirect, stream, upload};
-use crate::{Ahead, Content, Layer, Meter, Repository};
+use crate::{Ahead, Content, Layer, Meter, Repository, WriteError};
 
 /// A blob that the registry has, and that has no digest there.
 pub(super) struct SentAhead<'a> {
@@ -23,7 +20,7 @@ pub(super) struct SentAhead<'a> {
 }
 
 impl<'a> SentAhead<'a> {
-    /// Sends `bytes` to their end.
+    /// Sends `bytes` to their end. Where they have none, the registry is told to forget them.
     ///
     /// # Errors
     /// Those of whoever makes them, and of the registry.
@@ -32,18 +29,26 @@ impl<'a> SentAhead<'a> {
         repository: &'a Repository,
         bytes: &dyn Content,
         meter: &dyn Meter,
-    ) -> io::Result<Self> {
-        let location = client.wait(upload::begin(client, repository)).map_err(io::Error::other)?;
-        let call = client.wait(client.call(Method::PATCH, repository, "", Right::Push));
-        let mut call = call.map_err(io::Error::other)?;
-        call.url = location;
+    ) -> Result<Self, WriteError> {
+        let location = client.wait(upload::begin(client, repository))?;
+        let mut upload = Self { client, repository, location };
+        let call = client.wait(upload.call(Method::PATCH))?;
         let mut before = 0;
         let mut advance = |position: u64| {
             meter.advance(position - before);
             before = position;
         };
-        let answer = stream::send(client, call, &mut *bytes.open()?, None, &mut advance)?;
-        let location = client.wait(async {
+        let sent = bytes
+            .open()
+            .and_then(|mut reader| stream::send(client, call, &mut *reader, None, &mut advance));
+        let answer = match sent {
+            Ok(answer) => answer,
+            Err(error) => {
+                client.wait(upload.cancel());
+                return Err(error.into());
+            }
+        };
+        upload.location = client.wait(async {
             let answer = answer.map_err(Failure::into_error)?;
             if answer.status.as_u16() != 202 {
                 return Err(answer.refusal().await);
@@ -51,20 +56,31 @@ impl<'a> SentAhead<'a> {
             let location =
                 answer.header(&LOCATION).ok_or_else(|| answer.no_sense("no Location"))?;
             redirect::resolve(&answer.url, location)
-        });
-        Ok(Self { client, repository, location: location.map_err(io::Error::other)? })
+        })?;
+        Ok(upload)
+    }
+
+    async fn call(&self, method: Method) -> Result<Call, RegistryError> {
+        let mut call = self.client.call(method, self.repository, "", Right::Push).await?;
+        call.url = self.location.clone();
+        Ok(call)
     }
 
     async fn name(&self, layer: &Layer) -> Result<bool, RegistryError> {
         let Some(digest) = layer.digest() else { return Ok(false) };
-        let mut call = self.client.call(Method::PUT, self.repository, "", Right::Push).await?;
-        call.url = self.location.clone();
+        let mut call = self.call(Method::PUT).await?;
         call.url.query_pairs_mut().append_pair("digest", &digest.to_string());
-        call.body = Bytes::new();
         let answer = self.client.attempt(&call).await.map_err(Failure::into_error)?;
         match answer.status.as_u16() {
             200..=299 => Ok(true),
             _ => Err(answer.refusal().await),
+        }
+    }
+
+    /// Whatever comes of it: registries forget uploads by themselves, too, only later.
+    async fn cancel(&self) {
+        if let Ok(call) = self.call(Method::DELETE).await {
+            let _ = self.client.attempt(&call).await;
         }
     }
 }

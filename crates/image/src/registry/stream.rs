@@ -64,7 +64,7 @@ impl Mark {
 }
 
 /// Makes a request whose body is what `reader` yields: `len` bytes, where that is known. Tells
-/// `advance` how many have been read so far.
+/// `advance` how many have been read so far. A request whose bytes cannot be read breaks off.
 ///
 /// # Errors
 /// Those of reading, before those of the exchange, since they cause those.
@@ -88,10 +88,17 @@ pub(super) fn send(
 }
 
 fn body(receiver: Receiver<Bytes>, flow: Arc<Flow>) -> Body {
-    Body::wrap_stream(stream::unfold((receiver, flow), async |(mut receiver, flow)| {
-        let chunk: Bytes = receiver.recv().await?;
-        flow.taken.fetch_add(chunk.len() as u64, Ordering::Release);
-        Some((Ok::<_, io::Error>(chunk), (receiver, flow)))
+    Body::wrap_stream(stream::unfold(Some((receiver, flow)), async |rest| {
+        let (mut receiver, flow) = rest?;
+        match receiver.recv().await {
+            Some(chunk) => {
+                flow.taken.fetch_add(chunk.len() as u64, Ordering::Release);
+                Some((Ok(chunk), Some((receiver, flow))))
+            }
+            None if flow.ended.load(Ordering::Acquire) => None,
+            // Where no length was said, the registry would take a part for the whole.
+            None => Some((Err(io::Error::other("the bytes broke off")), None)),
+        }
     }))
 }
 

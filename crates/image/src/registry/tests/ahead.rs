@@ -113,9 +113,19 @@ fn bytes_that_are_never_made_get_no_digest() {
             Ok(Box::new(io::Cursor::new(bytes(HALF)).chain(Failing)))
         }
     }
-    let server = Server::start(|seen, _| takes_streams(seen));
-    assert!(sink(&server, pace()).send_ahead("it", &Fails, &Quiet).is_none());
-    assert_eq!(server.count("PUT"), 0);
+    let answers: [fn(&Seen) -> Reply; 2] = [takes_streams, |seen| match seen.is("PATCH") {
+        true => Reply::never(),
+        false => takes_all(seen),
+    }];
+    for answer in answers {
+        let server = Server::start(move |seen, _| answer(seen));
+        assert!(sink(&server, pace()).send_ahead("it", &Fails, &Quiet).is_none());
+        assert_eq!(server.count("PUT"), 0);
+        assert_eq!(server.count("DELETE /up/1?state=s"), 1);
+        // It may break off before anything of it has come.
+        let is_whole = |seen: &Seen| seen.is("PATCH") && seen.is_whole;
+        assert!(!server.seen().iter().any(is_whole), "a part was passed off as the whole");
+    }
 }
 
 #[test]

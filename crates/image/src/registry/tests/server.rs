@@ -19,6 +19,8 @@ pub(super) struct Seen {
     headers: Vec<(String, String)>,
     /// As much of the body as was read.
     pub(super) body: Vec<u8>,
+    /// Whether that is all of it.
+    pub(super) is_whole: bool,
 }
 
 impl Seen {
@@ -144,7 +146,7 @@ fn serve(stream: TcpStream, script: &dyn Fn(&Seen, usize) -> Reply, log: &Mutex<
             log.len() - 1
         };
         let reply = script(&seen, place);
-        let whole = match length {
+        seen.is_whole = match length {
             Some(length) => {
                 let wanted = length.min(reply.read);
                 if (&mut reader).take(wanted as u64).read_to_end(&mut seen.body).is_err() {
@@ -154,7 +156,7 @@ fn serve(stream: TcpStream, script: &dyn Fn(&Seen, usize) -> Reply, log: &Mutex<
             }
             None => read_chunks(&mut reader, reply.read, &mut seen.body).is_some(),
         };
-        let head = seen.is("HEAD");
+        let (head, whole) = (seen.is("HEAD"), seen.is_whole);
         log.lock().unwrap()[place] = seen;
         let answered = reply.status > 0 && answer(&stream, &reply, head);
         if answered && whole {
@@ -180,7 +182,7 @@ fn read_head(reader: &mut impl BufRead) -> Option<(Seen, Option<usize>)> {
         let Some((name, value)) = header.trim_end().split_once(": ") else { break };
         headers.push((name.to_ascii_lowercase(), value.to_owned()));
     }
-    let seen = Seen { line, headers, body: Vec::new() };
+    let seen = Seen { line, headers, body: Vec::new(), is_whole: false };
     if seen.header("transfer-encoding") == Some("chunked") {
         assert!(seen.is("PATCH"), "a length must be said");
         return Some((seen, None));
