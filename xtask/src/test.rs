@@ -4,7 +4,8 @@
 //! `SEALCRATE_TEST_BIN`, the path of the binary under test, and `SEALCRATE_TEST_STATIC_BIN`, that of
 //! the same as it is in the tool's image. Registries are started by the tests themselves.
 
-use std::process::ExitCode;
+use std::path::Path;
+use std::process::{Command, ExitCode};
 
 use anyhow::Context;
 
@@ -25,6 +26,10 @@ pub(crate) fn run(cargo_test_args: &[String]) -> anyhow::Result<ExitCode> {
         .tempdir()
         .context("cannot create a temporary folder")?;
     private_engine::with(&interrupts, |address| {
+        let memory = child::run_in_own_group(&mut stub_memory_tests(), &interrupts)?;
+        if memory != ExitCode::SUCCESS {
+            return Ok(memory);
+        }
         let mut tests = binary::cargo();
         tests
             .args(["test", "--workspace"])
@@ -35,4 +40,16 @@ pub(crate) fn run(cargo_test_args: &[String]) -> anyhow::Result<ExitCode> {
             .env("TMPDIR", tmp.path());
         child::run_in_own_group(&mut tests, &interrupts)
     })
+}
+
+/// The tests of what a stub has in place of a C library, in the stub's own workspace.
+fn stub_memory_tests() -> Command {
+    let mut tests = binary::cargo();
+    tests.args(["test", "--quiet", "--locked", "--package", "sealcrate-stub-memory"]).args([
+        "--manifest-path",
+        "crates/stub/Cargo.toml",
+        "--target-dir",
+        "target/stub",
+    ]);
+    tests
 }

@@ -16,7 +16,7 @@ use thiserror::Error;
 use zeroize::Zeroizing;
 
 use crate::layer::MAX_HEADERS;
-use crate::payload::{self, FOLDER, WINDOW_LOG};
+use crate::payload::{self, FOLDER, MAX_WINDOW_LOG};
 
 /// The longest file of an index, encrypted, in bytes.
 const MAX_SEGMENT: u64 = MAX_INDEX;
@@ -125,7 +125,7 @@ impl fmt::Debug for LockedImage {
 
 fn decompressor<'a, R: Read + 'a>(reader: R) -> io::Result<impl Read + use<'a, R>> {
     let mut decoder = zstd::Decoder::new(reader)?;
-    decoder.window_log_max(WINDOW_LOG)?;
+    decoder.window_log_max(MAX_WINDOW_LOG)?;
     Ok(decoder)
 }
 
@@ -195,7 +195,7 @@ impl Content for Opened {
             .decrypt(iter::once(&identity as &dyn age::Identity))
             .map_err(io::Error::other)?;
         let mut decoder = zstd::Decoder::new(reader)?;
-        decoder.window_log_max(WINDOW_LOG)?;
+        decoder.window_log_max(MAX_WINDOW_LOG)?;
         Ok(Box::new(decoder))
     }
 }

@@ -46,18 +46,51 @@ pub unsafe extern "C" fn memmove(to: *mut u8, from: *const u8, len: usize) -> *m
 /// Copies from the first byte to the last.
 #[inline(always)]
 unsafe fn forwards(to: *mut u8, from: *const u8, len: usize) {
+    if len < PIECE {
+        // SAFETY: the caller's promise.
+        unsafe { little(to, from, len) };
+        return;
+    }
+    let last = len - PIECE;
     let mut at = 0;
-    // SAFETY: `at` and what is moved there stay below `len`.
+    // SAFETY: `at` and what is moved there stay below `len`. The last piece is read before the ones
+    // before it, which may lie over it, are written.
     unsafe {
-        while len - at >= PIECE {
+        let end = from.add(last).cast::<Piece>().read_unaligned();
+        while at < last {
             let piece = from.add(at).cast::<Piece>().read_unaligned();
             to.add(at).cast::<Piece>().write_unaligned(piece);
             at += PIECE;
         }
-        while at < len {
-            *to.add(at) = *from.add(at);
-            at += 1;
+        to.add(last).cast::<Piece>().write_unaligned(end);
+    }
+}
+
+/// Copies less than a piece: all is read before anything is written, so the places may overlap.
+#[inline(always)]
+unsafe fn little(to: *mut u8, from: *const u8, len: usize) {
+    // SAFETY: the caller's promise; each type is no longer than `len`.
+    unsafe {
+        match len {
+            0 => {}
+            1..2 => *to = *from,
+            2..4 => ends::<u16>(to, from, len),
+            4..8 => ends::<u32>(to, from, len),
+            _ => ends::<u64>(to, from, len),
         }
+    }
+}
+
+/// Copies the first and the last bytes, which meet or overlap: from one to two times a `T`.
+#[inline(always)]
+unsafe fn ends<T: Copy>(to: *mut u8, from: *const u8, len: usize) {
+    let last = len - size_of::<T>();
+    // SAFETY: the caller's promise; nothing is read or written at `len` or behind.
+    unsafe {
+        let first = from.cast::<T>().read_unaligned();
+        let end = from.add(last).cast::<T>().read_unaligned();
+        to.cast::<T>().write_unaligned(first);
+        to.add(last).cast::<T>().write_unaligned(end);
     }
 }
 

@@ -2,11 +2,10 @@
 
 use ruzstd::decoding::errors::FrameDecoderError;
 use ruzstd::decoding::{BlockDecodingStrategy, FrameDecoder};
-use ruzstd::io::{Error, ErrorKind, Read};
+use ruzstd::io::{Error, ErrorKind, Read, Write};
 
 use crate::content::Sink;
 use crate::failure::Failure;
-use crate::pages::Pages;
 use crate::source::Source;
 
 /// How much is decoded before it is written, in bytes.
@@ -14,7 +13,6 @@ const PIECE: usize = 256 << 10;
 
 /// Decodes one frame.
 pub(crate) fn decode<S: Sink>(source: &mut Source<'_>, sink: &mut S) -> Result<(), S::Error> {
-    let mut piece = Pages::<u8>::new(PIECE).map_err(|_| Failure::Memory("a block"))?;
     let mut reader = Reader { source, failure: None };
     let mut decoder = FrameDecoder::new();
     let begun = decoder.init(&mut reader);
@@ -22,10 +20,9 @@ pub(crate) fn decode<S: Sink>(source: &mut Source<'_>, sink: &mut S) -> Result<(
     loop {
         let decoded = decoder.decode_blocks(&mut reader, BlockDecodingStrategy::UptoBytes(PIECE));
         decoded.map_err(|error| reader.failure(&error))?;
-        while decoder.can_collect() > 0 {
-            let len = decoder.read(&mut piece).map_err(|_| damaged())?;
-            sink.write(&piece[..len])?;
-        }
+        let mut writer = Writer { sink, failure: None };
+        let written = decoder.collect_to_writer(&mut writer);
+        written.map_err(|_| writer.failure.unwrap_or_else(|| damaged().into()))?;
         if decoder.is_finished() {
             return Ok(());
         }
@@ -59,6 +56,28 @@ impl Read for Reader<'_, '_> {
                 Err(Error::from(ErrorKind::Other))
             }
         }
+    }
+}
+
+/// The sink as the decoder writes to it, straight from its window.
+struct Writer<'s, S: Sink> {
+    sink: &'s mut S,
+    failure: Option<S::Error>,
+}
+
+impl<S: Sink> Write for Writer<'_, S> {
+    fn write(&mut self, bytes: &[u8]) -> Result<usize, Error> {
+        match self.sink.write(bytes) {
+            Ok(()) => Ok(bytes.len()),
+            Err(failure) => {
+                self.failure = Some(failure);
+                Err(Error::from(ErrorKind::Other))
+            }
+        }
+    }
+
+    fn flush(&mut self) -> Result<(), Error> {
+        Ok(())
     }
 }
 
