@@ -44,12 +44,10 @@ pub(crate) fn run(cargo_test_args: &[String]) -> anyhow::Result<ExitCode> {
 
 /// The tests of what a stub has in place of a C library, in the stub's own workspace.
 fn stub_memory_tests() -> Command {
+    let root = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/.."));
     let mut tests = binary::cargo();
-    tests.args(["test", "--quiet", "--locked", "--package", "sealcrate-stub-memory"]).args([
-        "--manifest-path",
-        "crates/stub/Cargo.toml",
-        "--target-dir",
-        "target/stub",
-    ]);
+    tests.args(["test", "--quiet", "--locked", "--package", "sealcrate-stub-memory"]);
+    tests.arg("--manifest-path").arg(root.join("crates/stub/Cargo.toml"));
+    tests.arg("--target-dir").arg(root.join("target/stub"));
     tests
 }

@@ -4,7 +4,7 @@
 use std::fs::File;
 use std::future::Future;
 use std::io;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::Duration;
 
 use bollard::errors::Error as ClientError;
@@ -12,7 +12,7 @@ use bollard::models::{ImageInspect, SystemInfo, SystemVersion};
 use bollard::query_parameters::ListImagesOptionsBuilder;
 use bollard::{API_DEFAULT_VERSION, Docker};
 use futures_util::StreamExt as _;
-use futures_util::stream;
+use futures_util::{future, stream};
 use tokio::runtime::{self, Runtime};
 use tracing::debug;
 
@@ -35,8 +35,7 @@ const IMAGES_AT_ONCE: usize = 16;
 pub(super) struct Client {
     docker: Docker,
     endpoint: Endpoint,
-    is_docker: bool,
-    store: OnceLock<Store>,
+    store: Store,
     runtime: Runtime,
 }
 
@@ -46,8 +45,15 @@ pub(super) enum Store {
     /// As unpacked layers, by chain ID; an image's ID is its config's digest, and layers that are
     /// held need not be in an archive.
     Classic,
-    /// In some other way: containerd's, or Podman's.
+    /// In some other way: containerd's, or Podman's, or it does not say.
     Other,
+}
+
+impl Store {
+    fn of(version: &SystemVersion, info: Option<&SystemInfo>) -> Self {
+        let is_classic = info.is_some_and(|info| is_docker(version) && !is_containerd(info));
+        if is_classic { Self::Classic } else { Self::Other }
+    }
 }
 
 /// What an engine says of an image.
@@ -91,12 +97,13 @@ impl Client {
             .build()
             .map_err(|error| failed(error.into()))?;
         let docker = open(endpoint)?;
-        debug!(%endpoint, "GET /version");
-        let version = runtime.block_on(docker.version()).map_err(failed)?;
-        let is_docker = is_docker(&version);
-        debug!(version = version.version, is_docker, "the engine answers");
-        let endpoint = endpoint.clone();
-        Ok(Self { docker, endpoint, is_docker, store: OnceLock::new(), runtime })
+        // An engine starts other programs to answer each.
+        debug!(%endpoint, "GET /version, GET /info");
+        let answers = runtime.block_on(future::join(docker.version(), docker.info()));
+        let (version, info) = (answers.0.map_err(failed)?, answers.1.ok());
+        let store = Store::of(&version, info.as_ref());
+        debug!(version = version.version, ?store, "the engine answers");
+        Ok(Self { docker, endpoint: endpoint.clone(), store, runtime })
     }
 
     /// Returns the client library's handle, whose requests may take as long as they take.
@@ -123,17 +130,9 @@ impl Client {
         &self.runtime
     }
 
-    /// Asks how the engine keeps images.
-    pub(super) fn store(&self) -> Result<Store, EngineError> {
-        if let Some(store) = self.store.get() {
-            return Ok(*store);
-        }
-        debug!("GET /info");
-        let info = self.wait(self.docker.info())?;
-        let store =
-            if self.is_docker && !is_containerd(&info) { Store::Classic } else { Store::Other };
-        debug!(?store, driver = info.driver, "the engine's store");
-        Ok(*self.store.get_or_init(|| store))
+    /// Returns how the engine keeps images.
+    pub(super) fn store(&self) -> Store {
+        self.store
     }
 
     /// Asks for the image that `name` names, an ID or a name that has been parsed; `None` if there

@@ -65,7 +65,7 @@ pub(super) fn export(
     let image = client
         .inspect(&name.to_string())?
         .ok_or_else(|| EngineError::NoSuchImage { name: name.clone() })?;
-    let id = match client.store()? {
+    let id = match client.store() {
         Store::Classic => image.digest(),
         // The ID may be that of an index, and the size that of compressed layers.
         Store::Other => None,

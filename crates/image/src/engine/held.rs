@@ -10,7 +10,7 @@ use super::client::{Client, Store};
 /// Tells which layers of `image` the engine holds, so that an archive need not have them: one
 /// answer a layer. Only the classic store takes such an archive.
 pub(super) fn held(client: &Client, image: &Image) -> Result<Vec<bool>, EngineError> {
-    if image.layers.is_empty() || client.store()? != Store::Classic {
+    if image.layers.is_empty() || client.store() != Store::Classic {
         return Ok(vec![false; image.layers.len()]);
     }
     let mut held = HashSet::new();
@@ -52,6 +52,17 @@ mod tests {
         let fake = holding(&held);
         assert_eq!(present(&fake, &wanted).unwrap(), [true, false, false]);
         assert_eq!(present(&fake, &held).unwrap(), [true, true]);
+    }
+
+    #[test]
+    fn layers_of_an_engine_that_does_not_say_how_it_keeps_them_are_never_present() {
+        let held = image(vec![layer(vec![1])]);
+        let (id, diff_ids) = (held.id(), diff_ids(&held));
+        let fake = Fake::start(move |request, mut caller| match request {
+            "GET /info" => caller.answer(403, br#"{"message":"not for you"}"#),
+            other => caller.classic(other, id, &diff_ids),
+        });
+        assert_eq!(present(&fake, &held).unwrap(), [false]);
     }
 
     #[test]

@@ -75,7 +75,7 @@ impl EngineSink {
         };
         // Where the ID is not the config's digest, the layers must be the image's.
         if loaded.digest() == Some(image.id())
-            || (self.client.store()? == Store::Other && loaded.diff_ids == held::diff_ids(image))
+            || (self.client.store() == Store::Other && loaded.diff_ids == held::diff_ids(image))
         {
             return Ok(());
         }
