@@ -1,8 +1,8 @@
 //! The payload: private layers as age files, each in a layer of its own.
 
 use std::io::{self, Read, Write};
-use std::iter;
 use std::sync::Arc;
+use std::{iter, thread};
 
 use age::secrecy::ExposeSecret as _;
 use age::{Encryptor, x25519};
@@ -20,6 +20,9 @@ const LEVEL: i32 = 6;
 /// How far zstd looks back: 2 to the power of it. What is copied from further back than the caches of
 /// a processor hold is decompressed slower, and saves one byte in six hundred.
 const WINDOW_LOG: u32 = 21;
+
+/// The most threads that compress a layer: each has some 20 MiB.
+const MAX_WORKERS: usize = 4;
 
 /// How far a payload may look back.
 pub(crate) const MAX_WINDOW_LOG: u32 = 23;
@@ -72,6 +75,8 @@ pub(crate) fn compressor<W: Write>(output: W) -> io::Result<zstd::Encoder<'stati
     let mut encoder = zstd::Encoder::new(output, LEVEL)?;
     encoder.window_log(WINDOW_LOG)?;
     encoder.include_checksum(false)?;
+    let cores = thread::available_parallelism().map_or(1, usize::from);
+    encoder.multithread(cores.min(MAX_WORKERS) as u32)?;
     Ok(encoder)
 }
 
