@@ -51,7 +51,7 @@ impl<W: Write> DockerArchiveWriter<W> {
         let name = layer_name(diff_id);
         match layer.compression()? {
             Compression::None | Compression::Gzip => {
-                let reader = MeteredReader::new(layer.open()?, meter);
+                let reader = MeteredReader::new(layer.open_to_keep()?, meter);
                 self.append(&name, layer.size(), reader)?;
             }
             Compression::Zstd => {

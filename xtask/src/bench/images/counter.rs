@@ -100,19 +100,23 @@ fn serve(client: TcpStream, registry: &str, totals: &Arc<Totals>) -> io::Result<
     };
     let mut to = Counting { inner: &registry, count: &totals.sent };
     let forwarded = loop {
-        match forward(&mut reader, &mut to) {
-            Ok(true) => totals.requests.fetch_add(1, Ordering::SeqCst),
+        match forward(&mut reader, &mut to, &totals.requests) {
+            Ok(true) => {}
             Ok(false) => break Ok(()),
             Err(error) => break Err(error),
-        };
+        }
     };
     registry.shutdown(Shutdown::Write)?;
     let _ = answers.join();
     forwarded
 }
 
-/// Passes on one request, and tells whether there was one.
-fn forward(reader: &mut impl io::BufRead, to: &mut impl Write) -> io::Result<bool> {
+/// Passes on one request, counted before whoever gets it can answer, and tells whether there was one.
+fn forward(
+    reader: &mut impl io::BufRead,
+    to: &mut impl Write,
+    requests: &AtomicU64,
+) -> io::Result<bool> {
     let (mut length, mut is_chunked) = (0, false);
     let mut head = Vec::new();
     loop {
@@ -131,6 +135,7 @@ fn forward(reader: &mut impl io::BufRead, to: &mut impl Write) -> io::Result<boo
             _ => {}
         }
     }
+    requests.fetch_add(1, Ordering::SeqCst);
     to.write_all(&head)?;
     if !is_chunked {
         return copy_exactly(reader, length, to).map(|()| true);
@@ -168,6 +173,7 @@ fn copy(mut from: impl Read, to: &mut impl Write) -> io::Result<u64> {
     }
 }
 
+/// Counts bytes before they arrive, so that nobody has them who could not see them counted.
 struct Counting<'s> {
     inner: &'s TcpStream,
     count: &'s AtomicU64,
@@ -175,9 +181,9 @@ struct Counting<'s> {
 
 impl Write for Counting<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let count = self.inner.write(bytes)?;
-        self.count.fetch_add(count as u64, Ordering::SeqCst);
-        Ok(count)
+        self.count.fetch_add(bytes.len() as u64, Ordering::SeqCst);
+        self.inner.write_all(bytes)?;
+        Ok(bytes.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -198,16 +204,12 @@ mod tests {
     fn requests_are_told_apart_and_go_on_as_they_came() {
         let mut reader = REQUESTS;
         let mut passed = Vec::new();
-        let mut count = 0;
-        while forward(&mut reader, &mut passed).unwrap() {
-            count += 1;
+        let count = AtomicU64::default();
+        while forward(&mut reader, &mut passed, &count).unwrap() {}
+        assert_eq!((count.load(Ordering::SeqCst), &passed[..]), (4, REQUESTS));
+        for cut in ["GET / HTTP/1.1\r\nHos", "PUT / HTTP/1.1\r\nContent-Length: 9\r\n\r\n1"] {
+            assert!(forward(&mut cut.as_bytes(), &mut passed, &count).is_err());
         }
-        assert_eq!((count, &passed[..]), (4, REQUESTS));
-        assert!(forward(&mut &b"GET / HTTP/1.1\r\nHos"[..], &mut passed).is_err());
-        assert!(
-            forward(&mut &b"PUT / HTTP/1.1\r\nContent-Length: 9\r\n\r\n1"[..], &mut passed)
-                .is_err()
-        );
     }
 
     #[test]
