@@ -180,10 +180,12 @@ impl Read for Unpacked<'_> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
     use crate::archive::DockerArchive;
     use crate::archive::fixtures::{TARS, compressed, image, layer, read};
-    use crate::{Damage, Digest};
+    use crate::{Damage, Descriptor, Digest, MediaType};
 
     fn written(image: &Image) -> Vec<u8> {
         let mut writer = DockerArchiveWriter::new(Vec::new());
@@ -209,6 +211,19 @@ mod tests {
             assert_eq!(again.layers[i].diff_id(), Some(DiffId(Digest::of(tar))));
             assert_eq!(layers[i], compressed(tar, compression));
         }
+    }
+
+    #[test]
+    fn bound_layers_are_checked_by_their_digest_alone() {
+        let bytes = compressed(TARS[0], Compression::Gzip);
+        let descriptor = Descriptor::of(MediaType::DOCKER_LAYER_GZIP, &bytes);
+        let other = DiffId(Digest::of(b"other"));
+        let bound = Layer::bound(descriptor, other, Arc::new(bytes.clone()));
+        DockerArchiveWriter::new(Vec::new()).put(&bound).unwrap();
+        let mut damaged = bytes;
+        *damaged.last_mut().unwrap() ^= 1;
+        let damaged = bound.with_content(Arc::new(damaged));
+        assert!(DockerArchiveWriter::new(Vec::new()).put(&damaged).is_err());
     }
 
     #[test]
