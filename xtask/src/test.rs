@@ -1,4 +1,5 @@
-//! `cargo xtask test`: every test of the workspace, with the services that the tests need.
+//! `cargo xtask test`: every test of the workspace, with the services that the tests need, and before
+//! them those of the stub's own workspace.
 //!
 //! The tests get three variables: `SEALCRATE_TEST_ENGINE`, the engine's address,
 //! `SEALCRATE_TEST_BIN`, the path of the binary under test, and `SEALCRATE_TEST_STATIC_BIN`, that of

@@ -127,7 +127,8 @@ fn kind_of(error: &(dyn Error + 'static)) -> Option<Kind> {
         || error.is::<KdfError>()
         || error.is::<KeyDataError>()
         || error.is::<ManifestError>()
-        || error.is::<ConfigError>();
+        || error.is::<ConfigError>()
+        || matches!(error.downcast_ref(), Some(EngineError::OtherLayer { .. }));
     if is_damage {
         return Some(Kind::Damaged);
     }
@@ -240,6 +241,7 @@ mod tests {
         assert_eq!(kind_in(DecryptError::OtherBlobs), Kind::Damaged);
         assert_eq!(kind_in(SealedConfigError::Authentication), Kind::Damaged);
         assert_eq!(kind_in(DecryptError::Kdf(KdfError::TotalIterations)), Kind::Damaged);
+        assert_eq!(kind_in(EngineError::OtherLayer { said: "x".into() }), Kind::Damaged);
     }
 
     #[test]

@@ -21,11 +21,11 @@ const LEVEL: i32 = 6;
 /// a processor hold is decompressed slower, and saves one byte in six hundred.
 const WINDOW_LOG: u32 = 21;
 
-/// The most threads that compress a layer: each has some 20 MiB.
-const MAX_WORKERS: usize = 4;
-
 /// How far a payload may look back.
 pub(crate) const MAX_WINDOW_LOG: u32 = 23;
+
+/// The most threads that compress a layer: each has some 20 MiB.
+const MAX_WORKERS: usize = 4;
 
 /// The longest header of an age file.
 const MAX_HEADER: u64 = 64 << 10;
@@ -57,6 +57,8 @@ impl Sealed {
                 Encryptor::with_recipients(iter::once(&recipient as &dyn age::Recipient))
                     .map_err(io::Error::other)?;
             let mut writer = compressor(encryptor.wrap_output(out)?)?;
+            let cores = thread::available_parallelism().map_or(1, usize::from);
+            writer.multithread(cores.min(MAX_WORKERS) as u32)?;
             tar_len = io::copy(tar, &mut writer)?;
             writer.finish()?.finish().map(drop)
         })?;
@@ -75,8 +77,6 @@ pub(crate) fn compressor<W: Write>(output: W) -> io::Result<zstd::Encoder<'stati
     let mut encoder = zstd::Encoder::new(output, LEVEL)?;
     encoder.window_log(WINDOW_LOG)?;
     encoder.include_checksum(false)?;
-    let cores = thread::available_parallelism().map_or(1, usize::from);
-    encoder.multithread(cores.min(MAX_WORKERS) as u32)?;
     Ok(encoder)
 }
 

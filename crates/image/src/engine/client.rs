@@ -100,8 +100,11 @@ impl Client {
         // An engine starts other programs to answer each.
         debug!(%endpoint, "GET /version, GET /info");
         let answers = runtime.block_on(future::join(docker.version(), docker.info()));
-        let (version, info) = (answers.0.map_err(failed)?, answers.1.ok());
-        let store = Store::of(&version, info.as_ref());
+        let (version, info) = (answers.0.map_err(failed)?, answers.1);
+        if let Err(error) = &info {
+            debug!(%error, "the engine does not say how it keeps images");
+        }
+        let store = Store::of(&version, info.as_ref().ok());
         debug!(version = version.version, ?store, "the engine answers");
         Ok(Self { docker, endpoint: endpoint.clone(), store, runtime })
     }

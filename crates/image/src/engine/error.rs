@@ -88,6 +88,12 @@ pub enum EngineError {
         /// The digest of the config that came.
         found: Digest,
     },
+    /// A layer is not the one that the config names, as the engine found when it unpacked it.
+    #[error("a layer is not the one that the config names: {said}")]
+    OtherLayer {
+        /// The engine's words.
+        said: String,
+    },
     /// The engine refuses.
     #[error("the engine refuses: {said}")]
     Refused {
@@ -154,6 +160,10 @@ impl EngineError {
             // layer, and that the archive lacks.
             Self::Refused { said, .. } if said.contains("no such file or directory") => {
                 Self::LayerGone { said }
+            }
+            // What is bound is not unpacked on its way there.
+            Self::Refused { said, .. } if said.contains("invalid diffID") => {
+                Self::OtherLayer { said }
             }
             other => other,
         }

@@ -337,6 +337,19 @@ mod tests {
     }
 
     #[test]
+    fn layer_that_the_engine_finds_to_be_another_is_told_apart() {
+        let error = engines(loaded(image(vec![layer(vec![1; 9])]), |mut caller| {
+            caller.body().unwrap();
+            let said = "invalid diffID for layer 0: expected 1, got 2";
+            caller.answer(
+                200,
+                format!("{{\"errorDetail\":{{\"message\":\"{said}\"}}}}\n").as_bytes(),
+            );
+        }));
+        assert!(matches!(error, EngineError::OtherLayer { .. }), "{error:?}");
+    }
+
+    #[test]
     fn answer_before_the_body_is_read_ends_the_load() {
         let error = engines(loaded(image(vec![layer(vec![1; MUCH])]), |mut caller| {
             caller.answer(500, br#"{"message":"no space"}"#);
