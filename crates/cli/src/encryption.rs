@@ -7,16 +7,19 @@ use std::thread;
 
 use anyhow::Result;
 use sealcrate_crypt::Passphrase;
-use sealcrate_crypt::ocicrypt::{self, History, Recipient};
+use sealcrate_crypt::ocicrypt::{self, History, RECORD_ANNOTATION, Recipient};
 use sealcrate_crypt::pushed::{Pushed, PushedLayer, Reader, Readers};
+use sealcrate_crypt::sealed::{ImageIdentity, LARGE_RECORD_BYTES, Sealing};
 use sealcrate_crypt::select::{Selection, choose};
 use sealcrate_crypt::senetas::{self, FreshKey, KeyDataShape};
 use sealcrate_image::engine::{ExportForm, Spared};
-use sealcrate_image::{Compression, Config, DiffId, Image, Layer, Packing, Spool, Transfer};
+use sealcrate_image::{
+    Compression, Config, DiffId, Image, Layer, Manifest, Packing, Platform, Spool, Transfer,
+};
 
 use crate::args::{CompressionArgs, CompressionKind, EncryptionArgs, Format, ImageRecipientArgs};
 use crate::failure::Usage;
-use crate::{exposure, keys, talk};
+use crate::{exposure, keys, report, talk};
 
 /// What the command line says of encryption.
 #[derive(Clone, Copy)]
@@ -255,6 +258,22 @@ impl<T: Clone + Send + 'static> Pending<T> {
     }
 }
 
+/// Warns of a record that some engines would copy into every container.
+pub(crate) fn tell_large_record(image: &Image) {
+    let Some(raw) = &image.manifest else { return };
+    if raw.bytes().len() > LARGE_RECORD_BYTES
+        && let Ok(manifest) = Manifest::parse(raw)
+        && let Some(record) = manifest.remarks.annotations.get(RECORD_ANNOTATION)
+        && record.len() > LARGE_RECORD_BYTES
+    {
+        talk::warn(format!(
+            "the image's sealed record is {} long, and some engines copy annotations into containers: \
+             fewer annotations, or fewer recipients, make it shorter",
+            report::bytes(record.len() as u64)
+        ));
+    }
+}
+
 /// Encrypts one image, in either format.
 pub(crate) enum Encryptor {
     CryptoCli(senetas::Encryptor),
@@ -294,8 +313,13 @@ impl Encryptor {
         }
     }
 
+    /// Tells whether the config is encrypted as well.
+    pub(crate) fn encrypts_config(&self) -> bool {
+        matches!(self, Self::CryptoCli(_))
+    }
+
     /// Tells whether the layer at `place` is to be encrypted.
-    fn encrypts(&self, place: usize) -> bool {
+    pub(crate) fn encrypts(&self, place: usize) -> bool {
         match self {
             Self::CryptoCli(of) => of.encrypts(place),
             Self::Oci(of) => of.encrypts(place),
@@ -319,13 +343,28 @@ impl Encryptor {
         })
     }
 
-    /// Returns the encrypted `image`, whose layers have become `layers`, and says what secrets its
-    /// config still shows.
-    pub(crate) fn finish(&self, image: &Image, layers: Vec<Layer>) -> Result<Image> {
+    /// Returns the identity of the image that `layers` are going to be in an index that says it is for
+    /// `platform`.
+    pub(crate) fn identity(&self, platform: Option<&Platform>, layers: &[Layer]) -> ImageIdentity {
         match self {
-            Self::CryptoCli(of) => Ok(of.finish(image, layers)?),
+            Self::CryptoCli(of) => of.identity(platform, layers),
+            Self::Oci(of) => of.identity(platform, layers),
+        }
+    }
+
+    /// Returns the encrypted `image`, whose layers have become `layers`, sealed with `sealing`, and says what
+    /// secrets its config still shows.
+    pub(crate) fn finish(
+        &self,
+        image: &Image,
+        layers: Vec<Layer>,
+        sealing: &Sealing,
+    ) -> Result<Image> {
+        match self {
+            Self::CryptoCli(of) => Ok(of.finish(image, layers, sealing)?),
             Self::Oci(of) => {
-                let encrypted = of.finish(layers)?;
+                let encrypted = of.finish(layers, sealing)?;
+                tell_large_record(&encrypted);
                 for exposed in exposure::of(&Config::parse(&encrypted.config)?) {
                     talk::warn(format!("anybody can read {exposed}: the config is in clear"));
                 }

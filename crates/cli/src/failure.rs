@@ -8,6 +8,7 @@ mod keyprovider;
 mod locked;
 mod ocicrypt;
 mod packed;
+mod sealed;
 
 use std::error::Error;
 use std::io;
@@ -29,6 +30,7 @@ use crate::{report, talk};
 pub(crate) use decoder::{NoLayerKey, NoPayload};
 pub(crate) use ocicrypt::{MissingImageIdentity, NoOpenPgpFile, WrongKind};
 pub(crate) use packed::{MissingIdentity, Privileged};
+pub(crate) use sealed::{OtherPlatform, PlainImage, UnboundIndex};
 
 /// Longer errors are cut: names and types in them may be anybody's.
 const MAX_LINE: usize = 2000;
@@ -106,6 +108,9 @@ fn kind(error: &(dyn Error + 'static)) -> Kind {
 }
 
 fn kind_of(error: &(dyn Error + 'static)) -> Option<Kind> {
+    if let Some(kind) = sealed::kind_of(error) {
+        return Some(kind);
+    }
     if let Some(error) = error.downcast_ref::<DecryptError>() {
         return match error {
             DecryptError::NotEncrypted | DecryptError::ConfigNotEncrypted => {
@@ -203,7 +208,10 @@ fn hint(error: &(dyn Error + 'static)) -> Option<&'static str> {
             _ => None,
         };
     }
-    ocicrypt::hint(error).or_else(|| packed::hint(error)).or_else(|| locked::hint(error))
+    ocicrypt::hint(error)
+        .or_else(|| packed::hint(error))
+        .or_else(|| locked::hint(error))
+        .or_else(|| sealed::hint(error))
 }
 
 fn registry_hint(error: &RegistryError) -> Option<&'static str> {

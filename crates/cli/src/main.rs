@@ -26,6 +26,7 @@ mod registry_access;
 mod report;
 mod session;
 mod talk;
+mod visible;
 
 use std::io;
 use std::path::Path;

@@ -1,11 +1,12 @@
 //! Opening: encrypted images of every format, with whatever keys the user has given.
 
 use anyhow::Result;
-use sealcrate_crypt::ocicrypt::{self, Binding, Identity, StatedDigests, Unbound};
+use sealcrate_crypt::ocicrypt::{self, Identity, RECORD_ANNOTATION, StatedDigests};
+use sealcrate_crypt::sealed::{Binding, Home, HomeError, ImageIdentity, SealedRecord, Unbound};
 use sealcrate_crypt::select::Selection;
 use sealcrate_crypt::senetas::{self, KeyDerivation};
 use sealcrate_crypt::{Passphrase, Unencrypted};
-use sealcrate_image::{Image, Manifest, Spool};
+use sealcrate_image::{Image, Layer, Location, Manifest, Platform, Spool};
 
 use crate::args::IdentityArgs;
 use crate::failure::WrongKind;
@@ -110,10 +111,27 @@ impl Protection {
         }
     }
 
+    /// Tells whether the config is encrypted.
+    pub(crate) fn has_config(&self) -> bool {
+        match self {
+            Self::CryptoCli(protection) => protection.config.is_some(),
+            Self::Oci(_) => false,
+        }
+    }
+
     /// Chooses the layers of `image` that are encrypted.
     pub(crate) fn selection(&self, image: &Image) -> Result<Selection> {
         let places = (0..image.layers.len()).filter(|&place| self.has_layer(place));
         Ok(Selection::Indices(places.map(i64::try_from).collect::<Result<_, _>>()?))
+    }
+
+    /// Returns the identity of the encrypted `image` in an index that says it is for `platform`.
+    pub(crate) fn identity(&self, image: &Image, platform: Option<&Platform>) -> ImageIdentity {
+        let config = match self {
+            Self::CryptoCli(_) => None,
+            Self::Oci(_) => Some(image.id()),
+        };
+        ImageIdentity::of(platform, config, image.layers.iter().filter_map(Layer::digest))
     }
 
     /// Tells whether the layer at `place`, lowest first from 0, is encrypted.
@@ -127,18 +145,53 @@ impl Protection {
     }
 }
 
-/// What the user accepts.
-#[derive(Clone, Copy)]
+/// What the user accepts, and where the image is read from.
+#[derive(Clone)]
 pub(crate) struct Terms {
     pub(crate) unencrypted: Unencrypted,
     pub(crate) unbound: Unbound,
+    /// The repository that the image is read from.
+    place: Option<Home>,
+    /// The home that the user states.
+    expected: Option<Home>,
 }
 
 impl Terms {
-    /// Takes what the command line says.
-    pub(crate) fn new(unencrypted: Unencrypted, args: &IdentityArgs) -> Self {
-        let unbound = if args.require_binding { Unbound::Refuse } else { Unbound::Accept };
-        Self { unencrypted, unbound }
+    /// Takes what the command line says of an image at `from`.
+    pub(crate) fn new(unencrypted: Unencrypted, args: &IdentityArgs, from: &Location) -> Self {
+        Self { place: home_of(from), ..Self::anywhere(unencrypted, args) }
+    }
+
+    /// Takes what the command line says of an image whose place is looked at otherwise.
+    pub(crate) fn anywhere(unencrypted: Unencrypted, args: &IdentityArgs) -> Self {
+        let unbound = match args.require_binding {
+            None => Unbound::Accept,
+            Some(1) => Unbound::Refuse,
+            Some(_) => Unbound::RefuseVersion1,
+        };
+        Self { unencrypted, unbound, place: None, expected: None }
+    }
+
+    /// States which home the image has to have, wherever it is read from.
+    pub(crate) fn at_home(self, expected: Option<&Home>) -> Self {
+        Self { expected: expected.cloned(), ..self }
+    }
+
+    /// Holds an image to the home in its record.
+    ///
+    /// # Errors
+    /// Another home than the one stated, or than the place that the image is read from.
+    pub(crate) fn check_home(&self, record: Option<&SealedRecord>) -> Result<(), HomeError> {
+        let home = record.and_then(|record| record.home.as_ref());
+        Home::check(home, self.place.as_ref(), self.expected.as_ref())
+    }
+}
+
+/// Returns the home of images at a location, which registries alone have.
+pub(crate) fn home_of(location: &Location) -> Option<Home> {
+    match location {
+        Location::Registry(reference) => Some(Home::of(reference.repository())),
+        _ => None,
     }
 }
 
@@ -146,13 +199,17 @@ impl Terms {
 pub(crate) struct Opened {
     /// The image, its layers decrypted as they are read.
     pub(crate) image: Image,
+    /// The sealed record, where there is one.
+    pub(crate) record: Option<Box<SealedRecord>>,
+    /// What holds the image together.
+    pub(crate) binding: Binding,
     stated: StatedDigests,
 }
 
 impl Opened {
     /// Takes an image as it is.
     pub(crate) fn unchanged(image: Image) -> Self {
-        Self { image, stated: StatedDigests::default() }
+        Self { image, record: None, binding: Binding::None, stated: StatedDigests::default() }
     }
 
     /// Warns of layers that were read and are others than their writer said.
@@ -169,22 +226,44 @@ impl Opened {
 }
 
 /// Opens `image`; `spool` is where ciphertext waits.
-pub(crate) fn open(image: &Image, keys: &Keys, terms: Terms, spool: &Spool) -> Result<Opened> {
-    let identities = match Protection::of(image)? {
+pub(crate) fn open(image: &Image, keys: &Keys, terms: &Terms, spool: &Spool) -> Result<Opened> {
+    let Terms { unencrypted, unbound, .. } = *terms;
+    let protection = Protection::of(image)?;
+    let is_encrypted = protection.is_some();
+    let opened = match protection {
         Some(Protection::CryptoCli(_)) => {
-            let opened = senetas::decrypt(image, &mut keys.derivation()?, terms.unencrypted)?;
-            return Ok(Opened::unchanged(opened.image));
+            let mut kdf = keys.derivation()?;
+            let senetas::Decrypted { image, binding, record } =
+                senetas::decrypt(image, &mut kdf, unencrypted, unbound)?;
+            Opened { image, record, binding, stated: StatedDigests::default() }
         }
-        Some(Protection::Oci(protection)) => keys.identities(&protection)?,
-        None => Vec::new(),
+        oci => {
+            let identities = match oci {
+                Some(Protection::Oci(protection)) => keys.identities(&protection)?,
+                _ => Vec::new(),
+            };
+            let ocicrypt::Decrypted { image, binding, record, stated } =
+                ocicrypt::decrypt(image, &identities, unencrypted, unbound, spool)?;
+            Opened { image, record, binding, stated }
+        }
     };
-    let Terms { unencrypted, unbound } = terms;
-    let opened = ocicrypt::decrypt(image, &identities, unencrypted, unbound, spool)?;
-    if !identities.is_empty() && opened.binding == Binding::None {
+    terms.check_home(opened.record.as_deref())?;
+    tell_what_is_not_bound(image, opened.binding, is_encrypted);
+    Ok(opened)
+}
+
+/// Says what of an image nothing vouches for.
+pub(crate) fn tell_what_is_not_bound(image: &Image, binding: Binding, is_encrypted: bool) {
+    if binding != Binding::Version2 && image.remarks.annotations.contains_key(RECORD_ANNOTATION) {
+        talk::note(
+            "the image has a sealed record of another one, which tools leave behind that encrypt or decrypt \
+             by themselves: it does not count",
+        );
+    }
+    if is_encrypted && binding == Binding::None {
         talk::warn(
             "another tool wrote this image, and nothing in it binds layers and config to each other: \
              somebody without a key may have changed them (--require-binding refuses such images)",
         );
     }
-    Ok(Opened { image: opened.image, stated: opened.stated })
 }

@@ -180,7 +180,7 @@ impl Found<'_> {
             return Ok(());
         }
         let layers = candidates.iter().map(|candidate| candidate.layer.blob()).collect();
-        let image = Image { manifest: None, config: Vec::new(), layers };
+        let image = Image::new(Vec::new(), layers);
         let there = self.sink.present(&image)?;
         for (candidate, mut is_there) in candidates.into_iter().zip(there) {
             let Candidate { layer, places } = candidate;

@@ -74,14 +74,13 @@ impl Session {
         })
     }
 
-    /// Encrypts the layers of `image` into `sink`, and returns the encrypted image, which is not
-    /// committed yet.
+    /// Encrypts the layers of `image` into `sink`, and returns them as they are stored, lowest first.
     pub(crate) fn put_encrypted(
         &self,
         image: &Image,
         encryptor: &Encryptor,
         sink: &dyn Sink,
-    ) -> Result<Image> {
+    ) -> Result<Vec<Layer>> {
         if sink.layer_form() == LayerForm::AsItComes {
             let text = "an encrypted image can be written to a registry or an OCI layout only";
             return Err(Usage(text.to_owned()).into());
@@ -98,8 +97,7 @@ impl Session {
         let encrypt = |place, layer: &Layer, spool: &Spool| {
             encryptor.layer(place, layer, spool, &self.transfer)
         };
-        let layers = self.transfer.put_layers(&layers, &present, form, sink, encrypt)?;
-        encryptor.finish(image, layers)
+        self.transfer.put_layers(&layers, &present, form, sink, encrypt)
     }
 
     /// Puts those layers of `image` that `sink` lacks into it as they are, and returns the image as

@@ -12,6 +12,7 @@ pub mod ocicrypt;
 mod passphrase;
 pub mod pushed;
 mod random;
+pub mod sealed;
 pub mod select;
 pub mod senetas;
 mod unencrypted;

@@ -5,6 +5,7 @@ use serde_json::{Map, Value};
 use thiserror::Error;
 
 use crate::descriptor::null_is_empty;
+use crate::document;
 use crate::{DiffId, MAX_LAYERS, Platform};
 
 /// The largest config that is read.
@@ -55,12 +56,12 @@ impl Config {
     /// Parses a config.
     ///
     /// # Errors
-    /// More than [`MAX_CONFIG_BYTES`], malformed JSON, or more than [`MAX_LAYERS`] diff IDs.
+    /// More than [`MAX_CONFIG_BYTES`], malformed JSON, members that occur twice or differ by case alone, or more than [`MAX_LAYERS`] diff IDs.
     pub fn parse(bytes: &[u8]) -> Result<Self, ConfigError> {
         if bytes.len() as u64 > MAX_CONFIG_BYTES {
             return Err(ConfigError::TooLarge);
         }
-        let config: Self = serde_json::from_slice(bytes).map_err(ConfigError::Json)?;
+        let config: Self = document::parse(bytes, &document::CONFIG).map_err(ConfigError::Json)?;
         if config.rootfs.diff_ids.len() > MAX_LAYERS {
             return Err(ConfigError::TooManyLayers(config.rootfs.diff_ids.len()));
         }

@@ -3,14 +3,14 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Deserializer, Serialize};
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use crate::{Digest, MediaType, Platform};
 
 /// What a manifest or index says of one blob or child manifest.
 ///
-/// Members that are not known here are kept in [`other`](Self::other), so that a descriptor which is
-/// passed on loses nothing. OCI image specification, "Content Descriptors".
+/// Members that are not known here are dropped: a descriptor that is written anew holds nothing that
+/// nobody looked at. OCI image specification, "Content Descriptors".
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Descriptor {
     /// What the bytes are.
@@ -33,9 +33,12 @@ pub struct Descriptor {
     /// In an index: the platform that the child is for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub platform: Option<Platform>,
-    /// Every other member.
-    #[serde(flatten)]
-    pub other: Map<String, Value>,
+    /// What kind of artifact the bytes are, where they are a manifest.
+    #[serde(default, rename = "artifactType", skip_serializing_if = "Option::is_none")]
+    pub artifact_type: Option<MediaType>,
+    /// The key data of crypto-cli's format.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub crypto: Option<Value>,
 }
 
 impl Descriptor {
@@ -48,7 +51,8 @@ impl Descriptor {
             urls: Vec::new(),
             annotations: BTreeMap::new(),
             platform: None,
-            other: Map::new(),
+            artifact_type: None,
+            crypto: None,
         }
     }
 
@@ -72,16 +76,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn unknown_members_survive() {
+    fn members_that_nobody_specified_are_dropped() {
         let digest = Digest::of(b"x");
         let text = format!(
-            r#"{{"mediaType":"a/b","digest":"{digest}","size":1,"crypto":{{"iters":5}},"data":"eA=="}}"#
+            r#"{{"mediaType":"a/b","digest":"{digest}","size":1,"crypto":{{"iters":5}},"data":"eA==","x":1}}"#
         );
         let descriptor: Descriptor = serde_json::from_str(&text).unwrap();
-        assert_eq!(descriptor.other["crypto"]["iters"], 5);
+        let expected =
+            format!(r#"{{"mediaType":"a/b","digest":"{digest}","size":1,"crypto":{{"iters":5}}}}"#);
         assert_eq!(
             serde_json::to_value(&descriptor).unwrap(),
-            serde_json::from_str::<Value>(&text).unwrap()
+            serde_json::from_str::<Value>(&expected).unwrap()
         );
     }
 

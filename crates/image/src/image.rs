@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::verify::VerifyReader;
 use crate::{
     Config, ConfigError, Content, Descriptor, Digest, Family, Index, Layer, MAX_CONFIG_BYTES,
-    Manifest, ManifestError, MediaType, Platform, RawManifest, ReadError, Source,
+    Manifest, ManifestError, MediaType, Platform, RawManifest, ReadError, Remarks, Source,
 };
 
 /// One image: its config and layers, and the manifest under which it is stored, if it is.
@@ -21,9 +21,16 @@ pub struct Image {
     pub config: Vec<u8>,
     /// The layers, lowest first.
     pub layers: Vec<Layer>,
+    /// What its manifest says beside them, or is going to say.
+    pub remarks: Remarks,
 }
 
 impl Image {
+    /// Makes an image that has no manifest yet.
+    pub fn new(config: Vec<u8>, layers: Vec<Layer>) -> Self {
+        Self { manifest: None, config, layers, remarks: Remarks::default() }
+    }
+
     /// Reads the manifest that `raw` is, and its config, from `source`; layers are left where they
     /// are until they are opened. Diff IDs are those of the config, where it names any.
     ///
@@ -39,6 +46,7 @@ impl Image {
             let (diff_ids, layers) = (diff_ids.len(), manifest.layers.len());
             return Err(ConfigError::LayerCount { diff_ids, layers }.into());
         }
+        let remarks = manifest.remarks;
         let layers = manifest
             .layers
             .into_iter()
@@ -50,7 +58,7 @@ impl Image {
             })
             .collect();
         let manifest = source.stores_manifests().then_some(raw);
-        Ok(Self { manifest, config, layers })
+        Ok(Self { manifest, config, layers, remarks })
     }
 
     /// Returns the digest of the config: the image ID of the classic engine store.
@@ -82,7 +90,8 @@ impl Image {
                 Ok(descriptor)
             })
             .collect::<Result<_, ManifestError>>()?;
-        let manifest = Some(Manifest::new(family, config, layers).to_raw());
+        let manifest = Manifest::new(family, config, layers).with_remarks(self.remarks.clone());
+        let manifest = Some(manifest.to_raw());
         Ok(Self { manifest, ..self })
     }
 }

@@ -1,10 +1,10 @@
 //! Indexes: lists of manifests, one a platform, and of what belongs to them.
 
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
 use thiserror::Error;
 
-use crate::{Descriptor, Digest, ManifestError, MediaType, Platform, RawManifest};
+use crate::document;
+use crate::{Descriptor, Digest, ManifestError, MediaType, Platform, RawManifest, Remarks};
 
 /// The most children that an index may have.
 const MAX_CHILDREN: usize = 1000;
@@ -20,16 +20,21 @@ pub struct Index {
     media_type: Option<MediaType>,
     /// The children.
     pub manifests: Vec<Descriptor>,
-    /// Every other member.
+    /// What else it says.
     #[serde(flatten)]
-    pub other: Map<String, Value>,
+    pub remarks: Remarks,
 }
 
 impl Index {
     /// Makes an OCI index of `manifests`.
     pub fn new(manifests: Vec<Descriptor>) -> Self {
         let media_type = Some(MediaType::OCI_INDEX);
-        Self { schema_version: 2, media_type, manifests, other: Map::new() }
+        Self { schema_version: 2, media_type, manifests, remarks: Remarks::default() }
+    }
+
+    /// Returns the same index under `media_type`, with `remarks`.
+    pub fn with_remarks(self, media_type: MediaType, remarks: Remarks) -> Self {
+        Self { media_type: Some(media_type), remarks, ..self }
     }
 
     /// Parses an index.
@@ -40,18 +45,28 @@ impl Index {
         if !raw.media_type().is_index() {
             return Err(ManifestError::MediaType(raw.media_type().clone()));
         }
-        let index: Self = serde_json::from_slice(raw.bytes()).map_err(ManifestError::Json)?;
+        let index: Self =
+            document::parse(raw.bytes(), &document::MANIFEST).map_err(ManifestError::Json)?;
         if index.manifests.len() > MAX_CHILDREN {
             return Err(ManifestError::TooManyChildren(index.manifests.len()));
         }
         Ok(index)
     }
 
+    /// Returns the type of the index.
+    pub fn media_type(&self) -> MediaType {
+        self.media_type.clone().unwrap_or(MediaType::OCI_INDEX)
+    }
+
+    /// Tells whether the child that `descriptor` describes is an attestation, and no image.
+    pub fn is_attestation(descriptor: &Descriptor) -> bool {
+        is_attestation(descriptor)
+    }
+
     /// Writes the index out.
     pub fn to_raw(&self) -> RawManifest {
-        let media_type = self.media_type.clone().unwrap_or(MediaType::OCI_INDEX);
         let bytes = serde_json::to_vec(self).expect("an index is made of JSON values");
-        RawManifest::new(media_type, bytes)
+        RawManifest::new(self.media_type(), bytes)
     }
 
     /// Returns the child for `platform`; without one, the child for this machine, or the only image
@@ -102,14 +117,17 @@ impl Index {
 /// The annotation by which BuildKit names the manifest that an attestation is about.
 pub const ATTESTED: &str = "vnd.docker.reference.digest";
 
-/// Tells BuildKit's provenance and SBOM manifests, which are for no platform.
+/// The annotation by which BuildKit marks attestations, and its value there.
+const KIND: (&str, &str) = ("vnd.docker.reference.type", "attestation-manifest");
+
+/// Tells BuildKit's provenance and SBOM manifests: they are marked as such, and for no platform. Without one
+/// of both, other tools may run the child.
 fn is_attestation(child: &Descriptor) -> bool {
     let unknown = child
         .platform
         .as_ref()
         .is_some_and(|platform| platform.os == "unknown" && platform.architecture == "unknown");
-    let kind = child.annotations.get("vnd.docker.reference.type");
-    unknown || kind.is_some_and(|kind| kind == "attestation-manifest")
+    unknown && child.annotations.get(KIND.0).is_some_and(|kind| kind == KIND.1)
 }
 
 /// Tells that an index has no image for a platform.
@@ -130,13 +148,15 @@ mod tests {
         child
     }
 
+    fn attestation() -> Descriptor {
+        let mut child = child("unknown/unknown");
+        child.annotations.insert(KIND.0.to_owned(), KIND.1.to_owned());
+        child
+    }
+
     #[test]
     fn platform_chooses_and_attestations_never_do() {
-        let index = Index::new(vec![
-            child("unknown/unknown"),
-            child("linux/s390x"),
-            child("linux/arm64/v8"),
-        ]);
+        let index = Index::new(vec![attestation(), child("linux/s390x"), child("linux/arm64/v8")]);
         let arm: Platform = "linux/arm64".parse().unwrap();
         assert_eq!(index.child(Some(&arm)).unwrap(), &index.manifests[2]);
         let riscv: Platform = "linux/riscv64".parse().unwrap();
@@ -148,17 +168,25 @@ mod tests {
 
     #[test]
     fn the_only_image_needs_no_platform_but_yields_to_one() {
-        let index = Index::new(vec![child("linux/s390x"), child("unknown/unknown")]);
+        let index = Index::new(vec![child("linux/s390x"), attestation()]);
         assert_eq!(index.child(None).unwrap(), &index.manifests[0]);
         assert!(index.child(Some(&"linux/riscv64".parse().unwrap())).is_err());
     }
 
     #[test]
+    fn attestation_needs_both_its_mark_and_no_platform() {
+        let mut marked = child("linux/amd64");
+        marked.annotations.insert(KIND.0.to_owned(), KIND.1.to_owned());
+        let index = Index::new(vec![marked, child("unknown/unknown"), attestation()]);
+        assert_eq!(index.images().collect::<Vec<_>>(), [&index.manifests[0], &index.manifests[1]]);
+    }
+
+    #[test]
     fn attestations_are_found_by_what_they_are_about() {
         let image = child("linux/amd64");
-        let mut about = child("unknown/unknown");
+        let mut about = attestation();
         about.annotations.insert(ATTESTED.to_owned(), image.digest.to_string());
-        let mut other = child("unknown/unknown");
+        let mut other = attestation();
         other.annotations.insert(ATTESTED.to_owned(), about.digest.to_string());
         let index = Index::new(vec![image.clone(), about.clone(), other]);
         assert_eq!(index.attestations_of(image.digest).collect::<Vec<_>>(), [&about]);

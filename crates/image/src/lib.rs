@@ -16,6 +16,7 @@ mod compressor;
 mod config;
 mod descriptor;
 mod digest;
+mod document;
 mod image;
 mod index;
 mod layer;
@@ -50,7 +51,9 @@ pub use image::{Artifact, Image};
 pub use index::{ATTESTED, Index, IndexError};
 pub use layer::Layer;
 pub use location::{EngineName, Location, LocationError};
-pub use manifest::{Family, MAX_LAYERS, MAX_MANIFEST_BYTES, Manifest, ManifestError, RawManifest};
+pub use manifest::{
+    Family, MAX_LAYERS, MAX_MANIFEST_BYTES, Manifest, ManifestError, RawManifest, Remarks,
+};
 pub use media_type::MediaType;
 pub use platform::{Platform, PlatformError};
 pub use prefetch::Prefetch;

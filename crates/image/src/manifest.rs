@@ -1,10 +1,13 @@
 //! Image manifests: parsed, with the bytes that were read kept beside.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
+use serde_json::Value;
 use thiserror::Error;
 
 use crate::descriptor::null_is_empty;
+use crate::document;
 use crate::{Descriptor, Digest, MediaType};
 
 /// The largest manifest or index that is read, as in most registries.
@@ -41,13 +44,15 @@ impl RawManifest {
     /// out what they are.
     ///
     /// # Errors
-    /// Bytes over [`MAX_MANIFEST_BYTES`], that are no JSON object, that could be read as both an
-    /// image manifest and an index (CVE-2021-41190), or whose own type is neither.
+    /// Bytes over [`MAX_MANIFEST_BYTES`]; bytes that are no JSON object, or that readers could understand
+    /// differently: members that occur twice or differ by case alone, an image manifest and an index at
+    /// once (CVE-2021-41190), a type that is neither.
     pub fn recognise(served: Option<&str>, bytes: Vec<u8>) -> Result<Self, ManifestError> {
         if bytes.len() as u64 > MAX_MANIFEST_BYTES {
             return Err(ManifestError::TooLarge);
         }
-        let shape: Shape = serde_json::from_slice(&bytes).map_err(ManifestError::Json)?;
+        let shape: Shape =
+            document::parse(&bytes, &document::MANIFEST).map_err(ManifestError::Json)?;
         if shape.schema_version != 2 {
             return Err(ManifestError::SchemaVersion(shape.schema_version));
         }
@@ -105,7 +110,26 @@ struct Shape {
     manifests: Option<Value>,
 }
 
-/// The manifest of one image.
+/// What a manifest or index says beside the blobs that it names.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Remarks {
+    /// What kind of artifact it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub artifact_type: Option<MediaType>,
+    /// The manifest that it is about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub subject: Option<Descriptor>,
+    /// Free-form metadata.
+    #[serde(
+        default,
+        deserialize_with = "null_is_empty",
+        skip_serializing_if = "BTreeMap::is_empty"
+    )]
+    pub annotations: BTreeMap<String, String>,
+}
+
+/// The manifest of one image. Members that the specification does not name are dropped.
 ///
 /// OCI image specification, "Image Manifest"; distribution's "Image Manifest V 2, Schema 2".
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -119,9 +143,9 @@ pub struct Manifest {
     /// The layer blobs, lowest first.
     #[serde(deserialize_with = "null_is_empty")]
     pub layers: Vec<Descriptor>,
-    /// Every other member.
+    /// What else it says.
     #[serde(flatten)]
-    pub other: Map<String, Value>,
+    pub remarks: Remarks,
 }
 
 impl Manifest {
@@ -131,7 +155,16 @@ impl Manifest {
             Family::Docker => MediaType::DOCKER_MANIFEST,
             Family::Oci => MediaType::OCI_MANIFEST,
         };
-        Self { schema_version: 2, media_type: Some(media_type), config, layers, other: Map::new() }
+        let (media_type, remarks) = (Some(media_type), Remarks::default());
+        Self { schema_version: 2, media_type, config, layers, remarks }
+    }
+
+    /// Returns the same manifest with `remarks`, which Docker's family has no place for.
+    pub fn with_remarks(self, remarks: Remarks) -> Self {
+        if self.media_type == Some(MediaType::DOCKER_MANIFEST) {
+            return self;
+        }
+        Self { remarks, ..self }
     }
 
     /// Parses the manifest of an image.
@@ -142,7 +175,8 @@ impl Manifest {
         if !raw.media_type().is_manifest() {
             return Err(ManifestError::MediaType(raw.media_type().clone()));
         }
-        let manifest: Self = serde_json::from_slice(raw.bytes()).map_err(ManifestError::Json)?;
+        let manifest: Self =
+            document::parse(raw.bytes(), &document::MANIFEST).map_err(ManifestError::Json)?;
         if manifest.layers.len() > MAX_LAYERS {
             return Err(ManifestError::TooManyLayers(manifest.layers.len()));
         }

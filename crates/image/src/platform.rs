@@ -4,8 +4,9 @@ use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
 use thiserror::Error;
+
+use crate::descriptor::null_is_empty;
 
 /// An operating system and processor, written `os/architecture[/variant]`.
 ///
@@ -19,9 +20,17 @@ pub struct Platform {
     /// The variant of the architecture, such as `v7`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub variant: Option<String>,
-    /// Every other member.
-    #[serde(flatten)]
-    pub other: Map<String, Value>,
+    /// The version of the operating system, which Windows images name.
+    #[serde(default, rename = "os.version", skip_serializing_if = "Option::is_none")]
+    pub os_version: Option<String>,
+    /// What the image needs of the operating system, which Windows images name.
+    #[serde(
+        default,
+        rename = "os.features",
+        deserialize_with = "null_is_empty",
+        skip_serializing_if = "Vec::is_empty"
+    )]
+    pub os_features: Vec<String>,
 }
 
 impl Platform {
@@ -43,7 +52,8 @@ impl Platform {
             os: os.to_owned(),
             architecture: architecture.to_owned(),
             variant: variant.map(ToOwned::to_owned),
-            other: Map::new(),
+            os_version: None,
+            os_features: Vec::new(),
         }
     }
 
@@ -51,20 +61,39 @@ impl Platform {
     ///
     /// A variant that is not named stands for the usual one: `v8` of arm64, `v7` of arm.
     pub fn serves(&self, wanted: &Self) -> bool {
-        self.os == wanted.os
-            && self.architecture == wanted.architecture
-            && self.effective_variant() == wanted.effective_variant()
+        self.normalised() == wanted.normalised()
     }
 
-    fn effective_variant(&self) -> Option<&str> {
-        match (self.architecture.as_str(), self.variant.as_deref()) {
-            (_, Some("")) | (_, None) => match self.architecture.as_str() {
-                "arm64" => Some("v8"),
-                "arm" => Some("v7"),
-                _ => None,
-            },
-            (_, variant) => variant,
-        }
+    /// Tells whether `self` and `other` can be said of the same image: a variant that one of them leaves
+    /// out is no difference, nor is the version of the operating system.
+    pub fn agrees_with(&self, other: &Self) -> bool {
+        let (mine, others) = (self.normalised(), other.normalised());
+        let variants = match (mine.2, others.2) {
+            (Some(mine), Some(others)) => mine == others,
+            _ => true,
+        };
+        (mine.0, mine.1) == (others.0, others.1) && variants
+    }
+
+    /// Returns operating system, architecture and variant by the names that containerd settles on: `arm64/v8`
+    /// is `arm64`, `arm` is `arm/v7`.
+    pub fn normalised(&self) -> (String, String, Option<String>) {
+        let os = match self.os.to_lowercase().as_str() {
+            "macos" => "darwin".to_owned(),
+            os => os.to_owned(),
+        };
+        let architecture = self.architecture.to_lowercase();
+        let variant = self.variant.as_deref().unwrap_or_default().to_lowercase();
+        let (architecture, variant) = match (go_architecture(&architecture), variant.as_str()) {
+            ("amd64", "v1") | ("arm64", "8" | "v8") => (go_architecture(&architecture), ""),
+            ("armhf", _) | ("arm", "" | "7") => ("arm", "v7"),
+            ("armel", _) | ("arm", "6") => ("arm", "v6"),
+            ("arm", "5") => ("arm", "v5"),
+            ("arm", "8") => ("arm", "v8"),
+            named => named,
+        };
+        let variant = (!variant.is_empty()).then(|| variant.to_owned());
+        (os, architecture.to_owned(), variant)
     }
 }
 
@@ -103,9 +132,9 @@ impl FromStr for Platform {
 /// Translates the kernel's names, which people also type.
 fn go_architecture(name: &str) -> &str {
     match name {
-        "x86_64" => "amd64",
+        "x86_64" | "x86-64" => "amd64",
         "aarch64" => "arm64",
-        "i386" => "386",
+        "i386" | "i686" => "386",
         other => other,
     }
 }
@@ -138,5 +167,29 @@ mod tests {
         assert!(!parse("linux/arm/v6").serves(&parse("linux/arm")));
         assert!(!parse("linux/amd64/v3").serves(&parse("linux/amd64")));
         assert!(!parse("linux/amd64").serves(&parse("windows/amd64")));
+    }
+
+    #[test]
+    fn platforms_agree_unless_they_contradict_each_other() {
+        let parse = |text: &str| text.parse::<Platform>().unwrap();
+        let mut windows = parse("windows/amd64");
+        windows.os_version = Some("10.0.1".to_owned());
+        assert!(windows.agrees_with(&parse("windows/amd64")));
+        for (one, other) in [
+            ("linux/arm64", "linux/arm64/v8"),
+            ("linux/aarch64", "linux/arm64"),
+            ("linux/amd64/v3", "linux/amd64"),
+            ("linux/arm", "linux/arm/v7"),
+        ] {
+            assert!(parse(one).agrees_with(&parse(other)), "{one} {other}");
+            assert!(parse(other).agrees_with(&parse(one)), "{other} {one}");
+        }
+        for (one, other) in [
+            ("linux/arm64", "linux/amd64"),
+            ("linux/arm/v6", "linux/arm"),
+            ("linux/386", "windows/386"),
+        ] {
+            assert!(!parse(one).agrees_with(&parse(other)), "{one} {other}");
+        }
     }
 }

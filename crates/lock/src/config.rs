@@ -9,7 +9,7 @@ use crate::user;
 use crate::{PathError, TreePath};
 
 /// The program that is run in a locked image.
-const INIT: &str = "/.sealcrate/init";
+pub(crate) const INIT: &str = "/.sealcrate/init";
 
 /// What runs a check that is one line, where the image names no shell.
 const SHELL: [&str; 2] = ["/bin/sh", "-c"];

@@ -31,4 +31,4 @@ pub use rules::{Privileges, Rules};
 pub use sealcrate_packfile::index::{Needs, UnlockOn};
 pub use skeleton::{Skeleton, SkeletonEntry, SkeletonKind, UNLOCK_FOLDER};
 pub use tree::{Inode, InodeKind, Metadata, Node, Time, Tree, TreeError};
-pub use unlock::{LockedImage, UnlockError};
+pub use unlock::{LockedImage, UnlockError, is_locked};

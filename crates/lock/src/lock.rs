@@ -125,7 +125,7 @@ impl Locker<'_> {
         layers.push(skeleton);
         let diff_ids: Vec<DiffId> = layers.iter().filter_map(Layer::diff_id).collect();
         let config = config::clear_half(&config, &rules.volumes, &lists, &diff_ids)?;
-        let image = Image { manifest: None, config, layers };
+        let image = Image::new(config, layers);
         Ok(Locked { image, left_out: difference.left_out, unlocked_bytes, needs })
     }
 
@@ -322,7 +322,7 @@ mod tests {
         let diff_id = DiffId(Digest::of(&bytes));
         let content = Arc::new(Counted(bytes, opened.clone()));
         let layer = Layer::decrypted(MediaType::DOCKER_LAYER, 100, diff_id, content);
-        let image = Image { manifest: None, config: Vec::new(), layers: vec![layer] };
+        let image = Image::new(Vec::new(), vec![layer]);
         let entry = |offset: u64| {
             let kind = InodeKind::File { offset, len: 2 };
             let inode = Inode { id: (0, offset as usize), metadata: Metadata::default(), kind };

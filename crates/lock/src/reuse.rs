@@ -159,7 +159,7 @@ mod tests {
             "architecture": "amd64", "os": "linux", "config": {},
             "rootfs": { "type": "layers", "diff_ids": diff_ids },
         });
-        Image { manifest: None, config: config.to_string().into_bytes(), layers }
+        Image::new(config.to_string().into_bytes(), layers)
     }
 
     fn honest(names: &[&str]) -> Image {

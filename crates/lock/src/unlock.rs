@@ -12,14 +12,21 @@ use sealcrate_pack::{Key, KeyError};
 use sealcrate_packfile::age::{AgeFile, CHUNK, FileKey, Header, HeaderError};
 use sealcrate_packfile::index::{Index, IndexError, IndexLayer, MAX_INDEX, header_digest};
 use sealcrate_packfile::{Segment, SegmentError};
+use serde_json::json;
 use thiserror::Error;
 use zeroize::Zeroizing;
 
+use crate::config::INIT;
 use crate::layer::MAX_HEADERS;
 use crate::payload::{self, FOLDER, MAX_WINDOW_LOG};
 
 /// The longest file of an index, encrypted, in bytes.
 const MAX_SEGMENT: u64 = MAX_INDEX;
+
+/// Tells whether `config` is that of a locked image, whose command is the init.
+pub fn is_locked(config: &Config) -> bool {
+    config.runtime.get("Entrypoint") == Some(&json!([INIT]))
+}
 
 /// A locked image.
 pub struct LockedImage {
@@ -82,7 +89,7 @@ impl LockedImage {
         if !layers.iter().filter_map(Layer::diff_id).eq(config.diff_ids().iter().copied()) {
             return Err(UnlockError::LayerCount);
         }
-        Ok(Image { manifest: None, config: index.config.to_vec(), layers })
+        Ok(Image::new(index.config.to_vec(), layers))
     }
 
     /// Finds the layers of this image that hold those of the original.

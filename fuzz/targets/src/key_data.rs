@@ -14,7 +14,7 @@ pub(crate) fn run(data: &[u8]) {
     }
     if let Ok(member) = serde_json::from_slice::<Value>(data) {
         let mut descriptor = empty();
-        descriptor.other.insert("crypto".to_owned(), member);
+        descriptor.crypto = Some(member);
         check(&descriptor);
     }
     if let Ok(url) = str::from_utf8(data) {

@@ -26,9 +26,18 @@ pub(crate) struct IdentityArgs {
         help_heading = "Keys"
     )]
     pub(crate) identity: Vec<ImageKey>,
-    /// Refuse an image whose layers nothing binds to each other and to the config
-    #[arg(long, help_heading = "Keys")]
-    pub(crate) require_binding: bool,
+    /// Refuse an image whose layers nothing binds to each other and to the config; with =2 also bindings of
+    /// version 1, and indexes whose images nothing binds to each other
+    #[arg(
+        long,
+        value_name = "VERSION",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "1",
+        value_parser = clap::value_parser!(u8).range(1..=2),
+        help_heading = "Keys"
+    )]
+    pub(crate) require_binding: Option<u8>,
 }
 
 /// What opens images.

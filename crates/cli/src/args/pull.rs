@@ -2,6 +2,7 @@
 
 use clap::Args;
 use sealcrate_crypt::Unencrypted;
+use sealcrate_crypt::sealed::Home;
 use sealcrate_image::{Location, Platform, Reference};
 
 use super::common::{location, platform};
@@ -32,21 +33,41 @@ pub(crate) struct PullArgs {
     pub(crate) registry: RegistryArgs,
 }
 
+/// What becomes of attestations.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Attestations {
+    /// They stay, and name what became of the images that they are about.
+    Keep,
+    /// They are left out.
+    Drop,
+}
+
 /// What is taken, and what is accepted.
 #[derive(Debug, Args)]
 pub(crate) struct ReadingArgs {
     /// Of several platforms, take this one: OS/ARCH[/VARIANT]
     #[arg(long, value_name = "PLATFORM", value_parser = platform)]
     pub(crate) platform: Option<Platform>,
-    /// Accept an image, or a config, that is not encrypted though a key was given
+    /// Accept an image, or a config, that is not encrypted
     #[arg(long)]
     pub(crate) allow_unencrypted: bool,
+    /// Take attestations (provenance, SBOM) out of an encrypted index as well
+    #[arg(long)]
+    pub(crate) keep_attestations: bool,
+    /// The repository that the image was pushed to, where it is read from another one
+    #[arg(long, value_name = "NAME")]
+    pub(crate) home: Option<Home>,
     /// Allow a decrypted image to be written to a registry
     #[arg(long)]
     pub(crate) publish_decrypted: bool,
 }
 
 impl ReadingArgs {
+    /// Returns what becomes of attestations in an index that is opened.
+    pub(crate) fn attestations(&self) -> Attestations {
+        if self.keep_attestations { Attestations::Keep } else { Attestations::Drop }
+    }
+
     /// Returns what to do about an image that is not encrypted though a key was given.
     pub(crate) fn unencrypted(&self) -> Unencrypted {
         if self.allow_unencrypted { Unencrypted::Accept } else { Unencrypted::Refuse }

@@ -62,6 +62,9 @@ pub(crate) struct EncryptionArgs {
     /// Write the key data where registries with strict schemas keep it
     #[arg(long, help_heading = "Encryption")]
     pub(crate) compat: bool,
+    /// Leave in clear what was private before: layers, or the config
+    #[arg(long, help_heading = "Encryption")]
+    pub(crate) allow_exposing: bool,
     /// Rounds of the key derivation
     #[arg(
         long,

@@ -1,6 +1,7 @@
 //! The arguments of `rewrap`.
 
 use clap::Args;
+use sealcrate_crypt::sealed::Home;
 use sealcrate_crypt::senetas::{DEFAULT_ITERATIONS, MAX_ITERATIONS, MIN_ITERATIONS};
 
 use super::common::Typed;
@@ -27,6 +28,12 @@ pub(crate) struct RewrapArgs {
     /// Give the result this tag, and leave the image as it is
     #[arg(long, value_name = "TAG", help_heading = "Change")]
     pub(crate) to: Option<String>,
+    /// The repository that the image was pushed to, where it lies in another one, or does not say
+    #[arg(long, value_name = "NAME", help_heading = "Change")]
+    pub(crate) home: Option<Home>,
+    /// Leave attestations (provenance, SBOM) in an index
+    #[arg(long, help_heading = "Change")]
+    pub(crate) keep_attestations: bool,
     /// Rounds of the key derivation for a new passphrase, in the format of crypto-cli
     #[arg(
         long,

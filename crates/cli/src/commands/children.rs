@@ -1,4 +1,5 @@
-//! Children: every image of an index, changed in the same way, and the index that names the results.
+//! Children: every image of an index that nobody encrypts, changed in the same way, and the index that names
+//! the results.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -9,18 +10,10 @@ use sealcrate_image::{
     Prefetch, RawManifest, Sink, Source,
 };
 
+use crate::args::Attestations;
 use crate::failure::Usage;
 use crate::session::Session;
 use crate::talk;
-
-/// What becomes of attestations.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Attestations {
-    /// They stay, and name what became of the images that they are about.
-    Keep,
-    /// They are left out, since they tell of a build that is private now.
-    Drop,
-}
 
 /// Returns the index that is to be changed as a whole, where no platform is chosen and the destination
 /// can hold an index; one with a single image is taken for that image.
@@ -98,7 +91,7 @@ pub(super) fn put(
         ));
     }
     let mut changed = Index::new(manifests);
-    changed.other.clone_from(&index.other);
+    changed.remarks.clone_from(&index.remarks);
     Ok(changed)
 }
 

@@ -4,19 +4,23 @@ use std::sync::Arc;
 
 use anyhow::Result;
 use sealcrate_crypt::Passphrase;
+use sealcrate_crypt::sealed::{SealedRecord, Sealing};
+use sealcrate_crypt::select::Selection;
 use sealcrate_image::engine::Spared;
 use sealcrate_image::{
     Artifact, Descriptor, Image, Index, LayerForm, Location, Prefetch, RawManifest, Sink, Source,
 };
 
-use super::children::{self, Attestations};
-use super::{name_beside, print_index, print_written};
-use crate::args::{CompressionKind, CopyArgs, ReadingArgs};
-use crate::encryption::{Encryption, Wishes};
+use super::chosen::{Chosen, check_platform};
+use super::opened_index::{Child, HasRecord, OpenedIndex};
+use super::sealed_index::{self, IndexSealing, Part, Unsealed};
+use super::{children, name_beside, print_index, print_written};
+use crate::args::{Attestations, CompressionKind, CopyArgs, ReadingArgs};
+use crate::encryption::{Encryption, Encryptor, Wishes};
 use crate::failure::{MissingImageIdentity, MissingKey, Usage};
-use crate::keys;
 use crate::opening::{self, Keys, Opened, Protection, Terms};
 use crate::session::Session;
+use crate::{keys, talk};
 
 pub(crate) fn run(args: &CopyArgs, session: &Session) -> Result<()> {
     let new_passphrase = keys::new_passphrase(&args.new_passphrase)?;
@@ -37,15 +41,27 @@ pub(crate) fn run(args: &CopyArgs, session: &Session) -> Result<()> {
         }
         None => session.source(from, to)?,
     };
-    let terms = Terms::new(args.reading.unencrypted(), &args.keys);
+    let terms = Terms::new(args.reading.unencrypted(), &args.keys, from);
+    let terms = terms.at_home(args.reading.home.as_ref());
     let artifact = Artifact::read(&source)?;
+    if encryption.is_none() && !keys.is_any() {
+        tell_another_home(from, to);
+    }
     if let (Artifact::Index { raw, index }, None) = (&artifact, &args.reading.platform)
         && children::holds_indexes(to)
         && (index.images().nth(1).is_some() || (encryption.is_none() && !keys.is_any()))
     {
+        let reading = Reading { from, to, terms: &terms };
         let written = match (encryption, keys.is_any()) {
             (None, false) => copy_index(session, &source, raw, index, to)?,
-            (None, true) => decrypt_index(session, &source, index, to, &keys, terms)?,
+            (None, true) => decrypt_index(
+                session,
+                &source,
+                index,
+                &reading,
+                &keys,
+                args.reading.attestations(),
+            )?,
             (Some(encryption), _) => {
                 let encrypting = Encrypting { args, keys: &keys, terms, encryption: &encryption };
                 encrypting.index(session, &source, index)?
@@ -53,17 +69,34 @@ pub(crate) fn run(args: &CopyArgs, session: &Session) -> Result<()> {
         };
         return print_index(args.output, to, &written);
     }
-    let image = artifact.into_image(&source, args.reading.platform.as_ref())?;
+    let chosen = Chosen::of(artifact, &source, args.reading.platform.as_ref())?;
     let (written, image) = match encryption {
         Some(encryption) => {
             let encrypting = Encrypting { args, keys: &keys, terms, encryption: &encryption };
             let sink = session.places.sink(to)?;
-            let image = encrypting.put(session, image, &*sink)?;
+            let unsealed = encrypting.chosen(session, &source, &chosen, &*sink)?;
+            let sealing = Sealing { table: None, home: opening::home_of(to) };
+            let image = unsealed.seal(&sealing)?;
             (session.commit(&image, &*sink)?, image)
         }
-        None => read_into(session, &Reading { from, to, terms }, image, &keys)?,
+        None => {
+            let reading = Reading { from, to, terms: &terms };
+            read_into(session, &source, &reading, chosen, &keys)?
+        }
     };
     print_written(args.output, to, &written, &image)
+}
+
+/// Says that an image which is copied as it is keeps its home, where `pull` would refuse it for that.
+fn tell_another_home(from: &Location, to: &Location) {
+    if let (Some(home), Some(place)) = (opening::home_of(from), opening::home_of(to))
+        && !home.is_reached_by(&place)
+    {
+        talk::note(format!(
+            "an encrypted image keeps its home: to pull it from {place}, say where it was pushed to, as \
+             --home {home}"
+        ));
+    }
 }
 
 /// Returns what the destination is encrypted to, if it is.
@@ -104,27 +137,29 @@ pub(super) fn refuse_to_publish(to: &Location, args: &ReadingArgs) -> Result<()>
 pub(super) struct Reading<'a> {
     pub(super) from: &'a Location,
     pub(super) to: &'a Location,
-    pub(super) terms: Terms,
+    pub(super) terms: &'a Terms,
 }
 
-/// Writes `image`, decrypted if there are keys, to its destination. Returns what was written.
+/// Writes the image that was `chosen`, decrypted if there are keys, to its destination. Returns what was
+/// written.
 pub(super) fn read_into(
     session: &Session,
+    source: &Arc<dyn Source>,
     reading: &Reading<'_>,
-    image: Image,
+    chosen: Chosen,
     keys: &Keys,
 ) -> Result<(Descriptor, Image)> {
-    let protection = Protection::of(&image)?;
-    let (downloads, image) = session.ahead(reading.from, image);
+    let (downloads, image) = session.ahead(reading.from, chosen.image);
+    let chosen = Chosen { image, ..chosen };
     let opened = if keys.is_any() {
-        opening::open(&image, keys, reading.terms, session.places.spool())?
+        chosen.open(session, source, keys, reading.terms)?
     } else {
-        Opened::unchanged(image)
+        Opened::unchanged(chosen.image)
     };
     let sink = session.places.sink(reading.to)?;
-    if opened.image.manifest.is_some() && sink.layer_form() == LayerForm::AsItComes {
+    if !keys.is_any() && sink.layer_form() == LayerForm::AsItComes {
         // An engine or its archive would take ciphertext for a broken layer.
-        match protection {
+        match Protection::of(&opened.image)? {
             Some(protection) if protection.takes_passphrase() => {
                 return Err(anyhow::Error::new(MissingKey).context("the image is encrypted"));
             }
@@ -147,25 +182,44 @@ struct Encrypting<'a> {
 }
 
 impl Encrypting<'_> {
-    /// Puts the layers of `image` into `sink`, and returns the encrypted image, which is not committed
-    /// yet.
-    fn put(&self, session: &Session, image: Image, sink: &dyn Sink) -> Result<Image> {
+    /// Puts the layers of the image that was chosen into `sink`.
+    fn chosen(
+        &self,
+        session: &Session,
+        source: &Arc<dyn Source>,
+        chosen: &Chosen,
+        sink: &dyn Sink,
+    ) -> Result<Unsealed> {
+        if !self.keys.is_any() {
+            return self.put(session, Opened::unchanged(chosen.image.clone()), None, sink);
+        }
+        let earlier = Was::of(&chosen.image)?;
+        let opened = chosen.open(session, source, self.keys, &self.terms)?;
+        self.put(session, opened, earlier, sink)
+    }
+
+    /// Puts the encrypted layers of an image into `sink`, which was encrypted as `earlier` says.
+    fn put(
+        &self,
+        session: &Session,
+        opened: Opened,
+        earlier: Option<Was>,
+        sink: &dyn Sink,
+    ) -> Result<Unsealed> {
         let args = self.args;
-        let mut selection =
-            session.selection(&args.selection, |base| name_beside(base, &args.source))?;
-        let opened = if self.keys.is_any() {
-            // What was private stays private, unless something else is asked for.
-            if let (true, Some(protection)) = (args.selection.is_none(), Protection::of(&image)?) {
-                selection = protection.selection(&image)?;
-            }
-            opening::open(&image, self.keys, self.terms, session.places.spool())?
-        } else {
-            Opened::unchanged(image)
-        };
+        let beside = |base: &_| name_beside(base, &args.source);
+        let mut selection = session.selection(&args.selection, beside)?;
+        // What was private stays private, unless something else is asked for.
+        if let (true, Some(earlier)) = (args.selection.is_none(), &earlier) {
+            selection = earlier.selection.clone();
+        }
         let encryptor = self.encryption.encryptor(&opened.image, &selection)?;
-        let image = session.put_encrypted(&opened.image, &encryptor, sink)?;
+        if let (Some(earlier), false) = (&earlier, args.encryption.allow_exposing) {
+            earlier.refuse_to_expose(&encryptor)?;
+        }
+        let layers = session.put_encrypted(&opened.image, &encryptor, sink)?;
         opened.tell_wrong_digests();
-        Ok(image)
+        Ok(Unsealed { encryptor, image: opened.image, layers })
     }
 
     /// Encrypts every image of an index into the destination.
@@ -179,10 +233,96 @@ impl Encrypting<'_> {
             let text = "--base names the image of one platform: choose it with --platform";
             return Err(Usage(text.to_owned()).into());
         }
-        let sink = session.places.sink(&self.args.destination)?;
-        let encrypt = |image| self.put(session, image, &*sink);
-        let index = children::put(session, source, index, &*sink, Attestations::Drop, encrypt)?;
-        Ok(session.interrupt.hold(|| sink.commit_index(&index.to_raw()))?)
+        let (to, attestations) = (&self.args.destination, self.args.reading.attestations());
+        let sink = session.places.sink(to)?;
+        let sealing = IndexSealing { session, source, sink: &*sink, home: opening::home_of(to) };
+        let sealed = if self.keys.is_any() {
+            let open = |image: &Image, _, child: &Descriptor| {
+                let spool = session.places.spool();
+                let opened = opening::open(image, self.keys, &self.terms, spool)?;
+                check_platform(child, &opened.image)?;
+                Ok(WasOpened { earlier: Was::of(image)?, opened })
+            };
+            let opened = OpenedIndex::open(source, index, &self.terms, open)?;
+            let (media_type, remarks, index) = opened.described();
+            let mut children = opened.children.into_iter();
+            sealing.put(&index, media_type, remarks, |_, _| {
+                match children.next().expect("there are as many as before") {
+                    Child::Attestation => Ok(sealed_index::attestation(attestations)),
+                    Child::Clear(image) if self.args.selection.is_none() => Ok(Part::Clear(image)),
+                    Child::Clear(image) => {
+                        let opened = Opened::unchanged(image);
+                        let unsealed = self.put(session, opened, None, &*sink)?;
+                        Ok(Part::Unsealed(Box::new(unsealed)))
+                    }
+                    Child::Opened(WasOpened { earlier, opened }) => {
+                        let unsealed = self.put(session, opened, earlier, &*sink)?;
+                        Ok(Part::Unsealed(Box::new(unsealed)))
+                    }
+                }
+            })?
+        } else {
+            let index = sealed_index::flattened(source, index)?;
+            sealing.put(&index, index.media_type(), index.remarks.clone(), |_, child| {
+                if Index::is_attestation(child) {
+                    return Ok(sealed_index::attestation(attestations));
+                }
+                let image = Artifact::child(source, child)?.into_image(source, None)?;
+                let unsealed = self.put(session, Opened::unchanged(image), None, &*sink)?;
+                Ok(Part::Unsealed(Box::new(unsealed)))
+            })?
+        };
+        Ok(session.interrupt.hold(|| sink.commit_index(&sealed.index.to_raw()))?)
+    }
+}
+
+/// An image that was opened, and how it was encrypted.
+struct WasOpened {
+    earlier: Option<Was>,
+    opened: Opened,
+}
+
+impl HasRecord for WasOpened {
+    fn record(&self) -> Option<&SealedRecord> {
+        self.opened.record()
+    }
+}
+
+/// What of an image was private before it was opened.
+struct Was {
+    selection: Selection,
+    layers: Vec<usize>,
+    config: bool,
+}
+
+impl Was {
+    /// Reads it off the encrypted image; `None` if nothing is encrypted.
+    fn of(image: &Image) -> Result<Option<Self>> {
+        let Some(protection) = Protection::of(image)? else { return Ok(None) };
+        let layers = (0..image.layers.len()).filter(|&place| protection.has_layer(place));
+        Ok(Some(Self {
+            selection: protection.selection(image)?,
+            layers: layers.collect(),
+            config: protection.has_config(),
+        }))
+    }
+
+    /// Refuses to leave in clear what was private.
+    fn refuse_to_expose(&self, encryptor: &Encryptor) -> Result<()> {
+        let mut exposed: Vec<String> = Vec::new();
+        if self.config && !encryptor.encrypts_config() {
+            exposed.push("the config".to_owned());
+        }
+        let layers = self.layers.iter().filter(|&&place| !encryptor.encrypts(place));
+        exposed.extend(layers.map(|place| format!("layer {place}")));
+        if exposed.is_empty() {
+            return Ok(());
+        }
+        let text = format!(
+            "this would leave in clear what was private: {}; --allow-exposing allows it",
+            exposed.join(", ")
+        );
+        Err(Usage(text).into())
     }
 }
 
@@ -191,18 +331,14 @@ pub(super) fn decrypt_index(
     session: &Session,
     source: &Arc<dyn Source>,
     index: &Index,
-    to: &Location,
+    reading: &Reading<'_>,
     keys: &Keys,
-    terms: Terms,
+    attestations: Attestations,
 ) -> Result<Descriptor> {
-    let sink = session.places.sink(to)?;
-    let decrypt = |image: Image| {
-        let opened = opening::open(&image, keys, terms, session.places.spool())?;
-        let image = session.put_plain(&opened.image, Prefetch::default(), &*sink)?;
-        opened.tell_wrong_digests();
-        Ok(image)
-    };
-    let index = children::put(session, source, index, &*sink, Attestations::Keep, decrypt)?;
+    let sink = session.places.sink(reading.to)?;
+    let open = |image: &Image| opening::open(image, keys, reading.terms, session.places.spool());
+    let opened = OpenedIndex::read(source, index, reading.terms, open)?;
+    let index = opened.put_decrypted(session, source, &*sink, attestations)?;
     Ok(session.interrupt.hold(|| sink.commit_index(&index.to_raw()))?)
 }
 

@@ -2,20 +2,25 @@
 
 mod keys;
 
+use std::sync::Arc;
+
 use anyhow::Result;
 use sealcrate_crypt::Unencrypted;
-use sealcrate_crypt::ocicrypt::{self, Binding, DecryptError, Unbound};
-use sealcrate_crypt::senetas::{self, KeyDataShape, Seal};
+use sealcrate_crypt::ocicrypt::{self, DecryptError};
+use sealcrate_crypt::sealed::{Binding, SealedRecord, Unbound};
+use sealcrate_crypt::senetas::KeyDataShape;
 use sealcrate_image::engine::ExportForm;
-use sealcrate_image::{Artifact, Config, Image, Layer, Location};
+use sealcrate_image::{Artifact, Config, Layer, Location, Source};
 use serde_json::{Value, json};
 
 use self::keys::{KeyCost, schemes};
+use super::chosen::Chosen;
 use super::print;
 use crate::args::{ImageName, InspectArgs};
 use crate::opening::{Keys, Protection, Terms};
 use crate::report::{self, Clear, printable};
 use crate::session::Session;
+use crate::visible::Visible;
 
 pub(crate) fn run(args: &InspectArgs, session: &Session) -> Result<()> {
     let location = match &args.image {
@@ -24,55 +29,107 @@ pub(crate) fn run(args: &InspectArgs, session: &Session) -> Result<()> {
     };
     let source = session.places.source(&location, ExportForm::AsTheyCome)?;
     let artifact = Artifact::read(&source)?;
-    let image = artifact.into_image(&source, args.platform.as_ref())?;
+    let chosen = Chosen::of(artifact, &source, args.platform.as_ref())?;
     let keys = Keys::new(session.keys.given(&args.passphrase)?, &args.keys)?;
-    let terms = Terms::new(Unencrypted::Accept, &args.keys);
-    let protection = Protection::of(&image)?;
-    let inside = look_inside(&image, protection.as_ref(), &keys, terms, session)?;
-    let facts = Facts { location: &location, image: &image, protection, inside };
+    let terms = Terms::anywhere(Unencrypted::Accept, &args.keys);
+    let protection = Protection::of(&chosen.image)?;
+    let inside = look_inside(&chosen, protection.as_ref(), &keys, &terms, session, &source)?;
+    let facts = Facts { location: &location, chosen: &chosen, protection, inside };
     print(args.output, &facts.text()?, &facts.json()?)
 }
 
 /// Opens what the keys open; `None` if there are none for the image.
 fn look_inside(
-    image: &Image,
+    chosen: &Chosen,
     protection: Option<&Protection>,
     keys: &Keys,
-    terms: Terms,
+    terms: &Terms,
     session: &Session,
+    source: &Arc<dyn Source>,
 ) -> Result<Option<Inside>> {
-    match protection {
-        Some(Protection::CryptoCli(_)) if keys.has_passphrase() => {
-            let opened = senetas::decrypt(image, &mut keys.derivation()?, terms.unencrypted)?;
-            Ok(Some(Inside::Config(Config::parse(&opened.image.config)?, opened.seal)))
-        }
+    let is_for_keys = match protection {
+        Some(Protection::CryptoCli(_)) => keys.has_passphrase(),
         // A passphrase in the environment need not be for this image.
-        Some(Protection::Oci(of))
-            if of.takes_passphrase() && keys.is_any() || keys.has_identity() =>
-        {
-            let identities = keys.identities(of)?;
-            let Terms { unencrypted, unbound } = terms;
-            let spool = session.places.spool();
-            let opened = ocicrypt::decrypt(image, &identities, unencrypted, unbound, spool)?;
-            Ok(Some(Inside::Binding(opened.binding)))
-        }
-        None if terms.unbound == Unbound::Refuse => Err(DecryptError::NotEncrypted.into()),
-        _ => Ok(None),
+        Some(Protection::Oci(of)) => of.takes_passphrase() && keys.is_any() || keys.has_identity(),
+        None if terms.unbound != Unbound::Accept => return Err(DecryptError::NotEncrypted.into()),
+        None => false,
+    };
+    if !is_for_keys {
+        return Ok(None);
     }
+    let opened = chosen.open(session, source, keys, terms)?;
+    let config = match protection {
+        Some(Protection::CryptoCli(_)) => Some(Config::parse(&opened.image.config)?),
+        _ => None,
+    };
+    let lists_all_readers = match (protection, &opened.record) {
+        (Some(Protection::Oci(of)), Some(record)) => ocicrypt::lists_all(record, of),
+        _ => true,
+    };
+    Ok(Some(Inside { binding: opened.binding, config, record: opened.record, lists_all_readers }))
 }
 
 /// What a key opens, beside layers.
-enum Inside {
-    /// The config.
-    Config(Config, Seal),
-    /// What holds layers and config together.
-    Binding(Binding),
+struct Inside {
+    binding: Binding,
+    /// The config, where it is encrypted.
+    config: Option<Config>,
+    record: Option<Box<SealedRecord>>,
+    /// Whether the record lists all wrapped keys, and no others.
+    lists_all_readers: bool,
+}
+
+impl Inside {
+    fn lines(&self) -> Vec<String> {
+        let key = if self.config.is_some() { "passphrase" } else { "key" };
+        let mut lines = vec![format!("with the {key}: {}", binding_words(self.binding))];
+        if let Some(record) = &self.record {
+            if let Some(home) = &record.home {
+                lines.push(format!("  home: {}", printable(&home.to_string())));
+            }
+            if let Some(table) = &record.index {
+                lines.push(format!("  sealed in an index of {} children", table.rows.len()));
+            }
+            let readers = record.readers.iter().map(|reader| printable(&reader.hint));
+            lines.extend(readers.map(|reader| format!("  reader: {reader}")));
+            if !self.lists_all_readers {
+                lines.push(
+                    "  wrapped keys are not those of these readers: somebody added or removed some"
+                        .to_owned(),
+                );
+            }
+            for (key, value) in &record.remarks.annotations {
+                lines.push(printable(&format!("  sealed annotation: {key}={value}")));
+            }
+        }
+        if let Some(config) = &self.config {
+            lines.extend(report::details(config).into_iter().map(|line| format!("  {line}")));
+        }
+        lines
+    }
+
+    fn json(&self) -> Value {
+        let version = match self.binding {
+            Binding::None => Value::Null,
+            Binding::Version1 => 1.into(),
+            Binding::Version2 => 2.into(),
+        };
+        let record = self.record.as_deref();
+        json!({
+            "version": version,
+            "home": record.and_then(|record| record.home.as_ref()).map(ToString::to_string),
+            "readers": record.map(|record| record.readers.iter().map(|of| &of.hint).collect::<Vec<_>>()),
+            "readersAgree": self.lists_all_readers,
+            "annotations": record.map(|record| &record.remarks.annotations),
+            "index": record.and_then(|record| record.index.as_ref()),
+        })
+    }
 }
 
 /// What there is to say.
 struct Facts<'a> {
     location: &'a Location,
-    image: &'a Image,
+    chosen: &'a Chosen,
     protection: Option<Protection>,
     inside: Option<Inside>,
 }
@@ -80,11 +137,11 @@ struct Facts<'a> {
 impl Facts<'_> {
     fn text(&self) -> Result<String> {
         let mut lines = vec![printable(&self.location.to_string())];
-        if let Some(manifest) = &self.image.manifest {
+        if let Some(manifest) = &self.chosen.image.manifest {
             lines.push(format!("manifest  {}", manifest.digest()));
             lines.push(format!("type      {}", printable(manifest.media_type().as_str())));
         }
-        lines.push(format!("config    {}, {}", self.image.id(), self.config_state()));
+        lines.push(format!("config    {}, {}", self.chosen.image.id(), self.config_state()));
         lines.push(format!("format    {}", self.format()));
         match &self.protection {
             Some(Protection::CryptoCli(of)) => lines.push(format!("KDF       {}", KeyCost::of(of))),
@@ -94,43 +151,36 @@ impl Facts<'_> {
             None => {}
         }
         lines.push("layers".to_owned());
-        for (place, layer) in self.image.layers.iter().enumerate() {
+        for (place, layer) in self.chosen.image.layers.iter().enumerate() {
             let state = if self.is_encrypted(place) { "encrypted" } else { "plain" };
             let size = report::bytes(layer.size());
             lines.push(format!("  {place:>3}  {state:<9}  {size:>10}  {}", layer.name()));
         }
-        let stored = Config::parse(&self.image.config)?;
+        let stored = Config::parse(&self.chosen.image.config)?;
         lines.push(format!("a stranger can read: {}", self.readable(&stored)));
         if self.clear() == Clear::Everything {
             lines.extend(report::details(&stored).into_iter().map(|line| format!("  {line}")));
         }
-        match &self.inside {
-            Some(Inside::Config(config, seal)) => {
-                lines.push(format!("with the passphrase ({})", seal_words(*seal)));
-                lines.extend(report::details(config).into_iter().map(|line| format!("  {line}")));
-            }
-            Some(Inside::Binding(binding)) => {
-                lines.push(format!("with the key: {}", binding_words(*binding)));
-            }
-            None => {}
-        }
+        lines.extend(self.visible(&stored).lines().into_iter().map(|line| format!("  {line}")));
+        lines.extend(self.inside.iter().flat_map(Inside::lines));
         Ok(lines.join("\n"))
     }
 
     fn json(&self) -> Result<Value> {
         let layers: Vec<Value> = self
+            .chosen
             .image
             .layers
             .iter()
             .enumerate()
             .map(|(place, layer)| self.layer_json(place, layer))
             .collect();
-        let stored: Value = serde_json::from_slice(&self.image.config)?;
+        let stored: Value = serde_json::from_slice(&self.chosen.image.config)?;
         let mut object = json!({
             "location": self.location.to_string(),
-            "manifest": self.image.manifest.as_ref().map(|raw| raw.digest()),
-            "mediaType": self.image.manifest.as_ref().map(|raw| raw.media_type()),
-            "config": self.image.id(),
+            "manifest": self.chosen.image.manifest.as_ref().map(|raw| raw.digest()),
+            "mediaType": self.chosen.image.manifest.as_ref().map(|raw| raw.media_type()),
+            "config": self.chosen.image.id(),
             "configEncrypted": self.clear() == Clear::BesideEncryption,
             "format": self.format(),
             "kdf": self.key_cost().map(|cost| cost.json()),
@@ -138,21 +188,24 @@ impl Facts<'_> {
             "layers": layers,
             "readableByAnyone": without_ciphertext(stored),
         });
-        match &self.inside {
-            Some(Inside::Config(config, seal)) => {
-                object["sealed"] = (*seal == Seal::Sealed).into();
+        object["visible"] = self.visible(&Config::parse(&self.chosen.image.config)?).json();
+        if let Some(inside) = &self.inside {
+            object["bound"] = (inside.binding != Binding::None).into();
+            object["sealed"] = inside.json();
+            if let Some(config) = &inside.config {
                 object["secret"] = json!({
                     "config": config.runtime,
                     "diffIds": config.diff_ids(),
                     "history": config.history.iter().map(|e| &e.created_by).collect::<Vec<_>>(),
                 });
             }
-            Some(Inside::Binding(binding)) => {
-                object["bound"] = (*binding == Binding::Sealed).into();
-            }
-            None => {}
         }
         Ok(object)
+    }
+
+    fn visible(&self, stored: &Config) -> Visible {
+        let listed = self.chosen.listed.as_ref().map(|of| (&of.index, &of.child));
+        Visible::of(&self.chosen.image, listed, stored)
     }
 
     fn layer_json(&self, place: usize, layer: &Layer) -> Value {
@@ -208,7 +261,7 @@ impl Facts<'_> {
     }
 
     fn readable(&self, stored: &Config) -> String {
-        let plain = (0..self.image.layers.len())
+        let plain = (0..self.chosen.image.layers.len())
             .filter(|&place| !self.is_encrypted(place))
             .map(|place| place.to_string())
             .collect::<Vec<_>>();
@@ -222,22 +275,18 @@ impl Facts<'_> {
     }
 }
 
-fn seal_words(seal: Seal) -> &'static str {
-    match seal {
-        Seal::Sealed => "the config is sealed whole, so that a change of it is noticed",
-        Seal::Unsealed => {
-            "written by another tool: platform, author and creation time are not authenticated"
-        }
-    }
-}
-
 fn binding_words(binding: Binding) -> &'static str {
     match binding {
-        Binding::Sealed => {
-            "layers and config are bound to each other, so that a change of either is noticed"
+        Binding::Version2 => {
+            "sealed whole (version 2): config, layers, annotations and readers, so that a change of any is \
+             noticed"
+        }
+        Binding::Version1 => {
+            "sealed in version 1: layers and config are bound to each other, annotations and readers are not"
         }
         Binding::None => {
-            "written by another tool: nothing binds the layers to each other and to the config"
+            "written by another tool: nothing binds the layers to each other and to the config, and members \
+             in clear are not authenticated"
         }
     }
 }

@@ -17,10 +17,10 @@ use serde_json::json;
 
 use self::cache::Cache;
 use self::deployment::{Deployment, LockedFor};
-use super::children::{self, Attestations};
+use super::children;
 use super::pack::{self, Asking};
 use super::{digested, name_beside, print, print_index, print_line};
-use crate::args::{LockArgs, Output};
+use crate::args::{Attestations, LockArgs, Output};
 use crate::failure::Usage;
 use crate::session::Session;
 use crate::talk;

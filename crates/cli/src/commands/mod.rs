@@ -2,17 +2,20 @@
 
 pub(crate) mod cache;
 mod children;
+mod chosen;
 pub(crate) mod copy;
 pub(crate) mod decoder;
 pub(crate) mod inspect;
 pub(crate) mod keygen;
 pub(crate) mod keyprovider;
 pub(crate) mod lock;
+mod opened_index;
 pub(crate) mod pack;
 pub(crate) mod pull;
 pub(crate) mod push;
 pub(crate) mod respond;
 pub(crate) mod rewrap;
+mod sealed_index;
 pub(crate) mod unlock;
 pub(crate) mod unpack;
 

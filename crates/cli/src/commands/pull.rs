@@ -1,12 +1,14 @@
 //! `pull`: an image out of a registry, decrypted into the engine or elsewhere.
 
 use anyhow::Result;
-use sealcrate_image::{Artifact, EngineName, Image, Location, Reference};
+use sealcrate_crypt::Unencrypted;
+use sealcrate_image::{Artifact, Config, EngineName, Image, Location, Reference};
 
+use super::chosen::Chosen;
 use super::copy::{self, Reading};
 use super::{children, print_index, print_written};
-use crate::args::PullArgs;
-use crate::failure::MissingImageIdentity;
+use crate::args::{PullArgs, ReadingArgs};
+use crate::failure::{MissingImageIdentity, PlainImage};
 use crate::opening::{Keys, Protection, Terms};
 use crate::session::Session;
 use crate::talk;
@@ -21,7 +23,9 @@ pub(crate) fn run(args: &PullArgs, session: &Session) -> Result<()> {
     let source = session.source(&from, &to)?;
     let artifact = Artifact::read(&source)?;
     let platform = args.reading.platform.as_ref();
-    let terms = Terms::new(args.reading.unencrypted(), &args.keys);
+    let terms = Terms::new(args.reading.unencrypted(), &args.keys, &from);
+    let terms = terms.at_home(args.reading.home.as_ref());
+    let reading = Reading { from: &from, to: &to, terms: &terms };
     if let (Some(index), Artifact::Index { raw, .. }) =
         (children::whole(&artifact, platform, &to), &artifact)
     {
@@ -33,16 +37,27 @@ pub(crate) fn run(args: &PullArgs, session: &Session) -> Result<()> {
             find_keys(args, session, &image, &to, &mut keys)?;
         }
         let written = match keys.is_any() {
-            true => copy::decrypt_index(session, &source, index, &to, &keys, terms)?,
-            false => copy::copy_index(session, &source, raw, index, &to)?,
+            true => {
+                let attestations = args.reading.attestations();
+                copy::decrypt_index(session, &source, index, &reading, &keys, attestations)?
+            }
+            false => {
+                let first = index.images().next().map(|child| Artifact::child(&source, child));
+                if let Some(Artifact::Image(image)) = first.transpose()? {
+                    refuse_plain(&image, &args.reading)?;
+                }
+                copy::copy_index(session, &source, raw, index, &to)?
+            }
         };
         return print_index(args.output, &to, &written);
     }
-    let image = artifact.into_image(&source, platform)?;
-    find_keys(args, session, &image, &to, &mut keys)?;
+    let chosen = Chosen::of(artifact, &source, platform)?;
+    find_keys(args, session, &chosen.image, &to, &mut keys)?;
+    if !keys.is_any() {
+        refuse_plain(&chosen.image, &args.reading)?;
+    }
     let is_decrypted = keys.is_any();
-    let reading = Reading { from: &from, to: &to, terms };
-    let (written, image) = copy::read_into(session, &reading, image, &keys)?;
+    let (written, image) = copy::read_into(session, &source, &reading, chosen, &keys)?;
     if let (true, Location::DockerDaemon(EngineName::Named(name))) = (is_decrypted, &to)
         && args.new_name.is_none()
     {
@@ -71,6 +86,18 @@ fn find_keys(
         }
         Some(_) => Err(MissingImageIdentity.into()),
         None => Ok(()),
+    }
+}
+
+/// Refuses an image that is not encrypted, before any layer of it is fetched: somebody may have put it in the
+/// place of one for which the user would have been asked for a key.
+fn refuse_plain(image: &Image, args: &ReadingArgs) -> Result<()> {
+    if args.unencrypted() == Unencrypted::Accept {
+        return Ok(());
+    }
+    match sealcrate_lock::is_locked(&Config::parse(&image.config)?) {
+        true => Err(PlainImage::Locked.into()),
+        false => Err(PlainImage::Plain.into()),
     }
 }
 

@@ -7,20 +7,23 @@ use std::sync::Arc;
 
 use anyhow::Result;
 use sealcrate_crypt::pushed::Pushed;
+use sealcrate_crypt::sealed::Sealing;
 use sealcrate_crypt::select::choose;
 use sealcrate_image::engine::{ExportForm, Spared};
 use sealcrate_image::{
-    ATTESTED, Artifact, Config, Descriptor, EngineName, Image, Index, Location, Packing, Platform,
-    Prefetch, Sink, Source,
+    ATTESTED, Artifact, Config, Descriptor, EngineName, Image, Index, Location, MediaType, Packing,
+    Platform, Prefetch, Remarks, Sink, Source,
 };
 
+use super::chosen::{self, Listed};
+use super::sealed_index::{IndexSealing, Part, Unsealed};
 use super::{children, name_beside, print_index, print_written};
 use crate::args::{CompressionKind, Protection, PushArgs};
 use crate::encryption::{Encryption, Wishes};
 use crate::failure::Usage;
 use crate::pushed::{Earlier, Search, spared};
 use crate::session::Session;
-use crate::{keys, talk};
+use crate::{keys, opening, talk};
 use index::Indexed;
 
 pub(crate) fn run(args: &PushArgs, session: &Session) -> Result<()> {
@@ -123,19 +126,38 @@ pub(crate) fn run(args: &PushArgs, session: &Session) -> Result<()> {
         _ => None,
     };
     chosen.tell_what_is_dropped(args);
-    let image = match &encryptor {
-        Some(encryptor) => session.put_encrypted(&chosen.image, encryptor, &*sink)?,
-        None => session.put_plain(&chosen.image, Prefetch::default(), &*sink)?,
+    let home = opening::home_of(&to);
+    let Some(encryptor) = encryptor else {
+        let image = session.put_plain(&chosen.image, Prefetch::default(), &*sink)?;
+        let written = if args.keep_attestations && !chosen.attestations.is_empty() {
+            let index = put_beside_attestations(session, &source, &chosen, image.clone(), &*sink)?;
+            session.interrupt.hold(|| sink.commit_index(&index.to_raw()))?
+        } else {
+            session.commit(&image, &*sink)?
+        };
+        return print_written(args.output, &to, &written, &image);
     };
-    let written = if args.keep_attestations && !chosen.attestations.is_empty() {
-        let index = put_beside_attestations(session, &source, &chosen, image.clone(), &*sink)?;
-        session.interrupt.hold(|| sink.commit_index(&index.to_raw()))?
+    let layers = session.put_encrypted(&chosen.image, &encryptor, &*sink)?;
+    let unsealed = Unsealed { encryptor, image: chosen.image.clone(), layers };
+    let (written, unsealed, image) = if args.keep_attestations && !chosen.attestations.is_empty() {
+        let sealing = IndexSealing { session, source: &source, sink: &*sink, home };
+        let (index, mut unsealed) = (chosen.with_attestations()?, Some(unsealed));
+        let sealed = sealing.put(&index, index.media_type(), Remarks::default(), |_, _| {
+            Ok(match unsealed.take() {
+                Some(unsealed) => Part::Unsealed(Box::new(unsealed)),
+                None => Part::Attestation,
+            })
+        })?;
+        let written = session.interrupt.hold(|| sink.commit_index(&sealed.index.to_raw()))?;
+        let (unsealed, image) = sealed.images.into_iter().next().expect("one was put");
+        (written, unsealed, image)
     } else {
-        session.commit(&image, &*sink)?
+        let image = unsealed.seal(&Sealing { table: None, home })?;
+        (session.commit(&image, &*sink)?, unsealed, image)
     };
-    if let (Some(earlier), Some(encryptor)) = (earlier, &encryptor) {
-        let layers = encryptor.pushed(&chosen.image, &image);
-        earlier.remember(&layers, &chosen.image.config, args.name.repository());
+    if let Some(earlier) = earlier {
+        let layers = unsealed.encryptor.pushed(&unsealed.image, &image);
+        earlier.remember(&layers, &unsealed.image.config, args.name.repository());
     }
     print_written(args.output, &to, &written, &image)
 }
@@ -162,8 +184,8 @@ fn refuse_contradictions(args: &PushArgs) -> Result<()> {
 /// What is pushed out of a source that may hold several images.
 struct Chosen {
     image: Image,
-    /// What the source's index says of the image.
-    child: Option<Descriptor>,
+    /// The index of the source, and what it says of the image.
+    listed: Option<Listed>,
     attestations: Vec<Descriptor>,
 }
 
@@ -178,7 +200,8 @@ impl Chosen {
         let read = |child: &Descriptor| {
             let image = Artifact::child(source, child)?.into_image(source, None)?;
             let attestations = index.attestations_of(child.digest).cloned().collect();
-            Ok(Self { image, child: Some(child.clone()), attestations })
+            let listed = Some(Listed { index: index.clone(), child: child.clone() });
+            Ok(Self { image, listed, attestations })
         };
         index.images().map(read).collect()
     }
@@ -188,14 +211,29 @@ impl Chosen {
         source: &Arc<dyn Source>,
         platform: Option<&Platform>,
     ) -> Result<Self> {
-        let (mut child, mut attestations) = (None, Vec::new());
-        if let Artifact::Index { index, .. } = &artifact {
-            let found = index.child(platform)?;
-            attestations = index.attestations_of(found.digest).cloned().collect();
-            child = Some(found.clone());
-        }
-        let image = artifact.into_image(source, platform)?;
-        Ok(Self { image, child, attestations })
+        let chosen::Chosen { image, listed } = chosen::Chosen::of(artifact, source, platform)?;
+        let attestations = listed
+            .as_ref()
+            .map(|Listed { index, child }| index.attestations_of(child.digest).cloned().collect());
+        Ok(Self { image, listed, attestations: attestations.unwrap_or_default() })
+    }
+
+    /// Returns the platform that the index of the source states.
+    fn platform(&self) -> Option<&Platform> {
+        self.listed.as_ref().and_then(|listed| listed.child.platform.as_ref())
+    }
+
+    /// Returns an index of the image and its attestations, as they are in the source.
+    fn with_attestations(&self) -> Result<Index> {
+        let mut first = match &self.listed {
+            Some(listed) => listed.child.clone(),
+            None => Descriptor::of(MediaType::OCI_MANIFEST, &self.image.config),
+        };
+        first.platform = match first.platform {
+            Some(platform) => Some(platform),
+            None => Config::parse(&self.image.config)?.platform(),
+        };
+        Ok(Index::new(std::iter::once(first).chain(self.attestations.iter().cloned()).collect()))
     }
 
     fn tell_what_is_dropped(&self, args: &PushArgs) {
@@ -224,8 +262,8 @@ fn put_beside_attestations(
 ) -> Result<Index> {
     let raw = children::put_image(image, sink)?;
     let mut first = raw.descriptor();
-    first.platform = match &chosen.child {
-        Some(child) => child.platform.clone(),
+    first.platform = match &chosen.listed {
+        Some(listed) => listed.child.platform.clone(),
         None => Config::parse(&chosen.image.config)?.platform(),
     };
     let mut manifests = vec![first];

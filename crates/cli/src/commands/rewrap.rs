@@ -1,18 +1,28 @@
 //! `rewrap`: who can open an image is changed, where it lies.
 
+use std::sync::Arc;
+
 use anyhow::Result;
-use sealcrate_crypt::ocicrypt::{self, Change, DecryptError, Recipient};
+use sealcrate_crypt::ocicrypt::{self, Change, DecryptError, Recipient, Rewrapped};
+use sealcrate_crypt::sealed::{Home, Row, RowKind, SealedRecord, Sealing, Table};
+use sealcrate_crypt::select::Selection;
 use sealcrate_crypt::senetas::{self, FreshKey, KeyDataShape};
 use sealcrate_crypt::{Passphrase, Unencrypted};
 use sealcrate_image::engine::ExportForm;
-use sealcrate_image::{Artifact, Image, Location, Sink};
+use sealcrate_image::{
+    Artifact, Config, Descriptor, Digest, Image, Index, Location, Platform, Prefetch, Sink, Source,
+};
 
-use super::children::{self, Attestations};
+use super::children::{put_attestation, put_image};
+use super::chosen::check_agreement;
+use super::opened_index::{Child, HasRecord, OpenedIndex, tell_dropped};
+use super::sealed_index::{self, IndexSealing, Part, Unsealed, described, stored_index};
 use super::{print_index, print_written};
-use crate::args::{ImageName, RewrapArgs};
-use crate::encryption::Encryption;
+use crate::args::{Attestations, ImageName, RewrapArgs};
+use crate::encryption::{Encryption, tell_large_record};
 use crate::failure::{MissingImageIdentity, Usage};
-use crate::opening::{self, Keys, Protection, Terms};
+use crate::opening::{self, Keys, Opened, Protection, Terms};
+use crate::report::printable;
 use crate::session::Session;
 use crate::{keys, pushed, talk};
 
@@ -38,29 +48,20 @@ pub(crate) fn run(args: &RewrapArgs, session: &Session) -> Result<()> {
     let keys = Keys::new(session.keys.given(&args.passphrase)?, &args.keys)?;
     let source = session.places.source(&from, ExportForm::AsTheyCome)?;
     let sink = session.places.sink(&to)?;
-    let mut rewrapping = Rewrapping { args, session, keys, change, new_passphrase, locked: None };
+    let place = opening::home_of(&to);
+    let mut rewrapping =
+        Rewrapping { args, session, keys, change, new_passphrase, place, locked: None };
     match Artifact::read(&source)? {
         Artifact::Image(image) => {
             let protection = Protection::of(&image)?.ok_or(DecryptError::NotEncrypted)?;
-            let image = rewrapping.put(&image, protection, &*sink)?;
+            let opened = rewrapping.open(&image, protection)?;
+            let image = rewrapping.finish(opened, None, &*sink)?;
             rewrapping.tell_what_stays();
             let written = session.commit(&image, &*sink)?;
             print_written(args.output, &to, &written, &image)
         }
         Artifact::Index { index, .. } => {
-            let mut any = false;
-            let rewrap = |image: Image| match Protection::of(&image)? {
-                Some(protection) => {
-                    any = true;
-                    rewrapping.put(&image, protection, &*sink)
-                }
-                None => Ok(image),
-            };
-            let keep = Attestations::Keep;
-            let index = children::put(session, &source, &index, &*sink, keep, rewrap)?;
-            if !any {
-                return Err(DecryptError::NotEncrypted.into());
-            }
+            let index = rewrapping.index(&source, &index, &*sink)?;
             rewrapping.tell_what_stays();
             let written = session.interrupt.hold(|| sink.commit_index(&index.to_raw()))?;
             print_index(args.output, &to, &written)
@@ -75,60 +76,280 @@ struct Rewrapping<'a> {
     keys: Keys,
     change: Change,
     new_passphrase: Option<Passphrase>,
+    /// The repository where the images lie, if it is one of a registry.
+    place: Option<Home>,
     /// The new passphrase as a recipient, once there is an image that takes it so.
     locked: Option<Recipient>,
 }
 
+/// An image whose keys are open.
+enum OpenKeys {
+    /// In crypto-cli's format; the key is derived from the new passphrase.
+    CryptoCli(Box<senetas::Rewrapping>, FreshKey),
+    /// In the format of OCI image encryption.
+    Oci(Box<ocicrypt::Rewrapping>),
+    /// Its layers are to be encrypted anew.
+    Layers(Box<OpenLayers>),
+}
+
+/// An image whose layers are to be encrypted anew.
+struct OpenLayers {
+    opened: Opened,
+    encryption: Encryption,
+    /// Which layers.
+    places: Selection,
+}
+
+impl HasRecord for OpenKeys {
+    fn record(&self) -> Option<&SealedRecord> {
+        match self {
+            Self::CryptoCli(of, _) => of.record(),
+            Self::Oci(of) => of.record(),
+            Self::Layers(of) => of.opened.record(),
+        }
+    }
+}
+
+impl OpenKeys {
+    /// Returns the config as it is without encryption, where that is known.
+    fn platform(&self) -> Option<Platform> {
+        match self {
+            Self::Layers(of) => Config::parse(&of.opened.image.config).ok()?.platform(),
+            Self::CryptoCli(of, _) => of.platform(),
+            Self::Oci(of) => of.platform(),
+        }
+    }
+}
+
 impl Rewrapping<'_> {
-    /// Returns `image` for others, its layers in `sink`; it is not committed yet.
-    fn put(&mut self, image: &Image, protection: Protection, sink: &dyn Sink) -> Result<Image> {
+    /// Opens the keys of `image`, and says no where its home is another one.
+    fn open(&mut self, image: &Image, protection: Protection) -> Result<OpenKeys> {
         if !self.keys.is_any() {
             if !protection.takes_passphrase() {
                 return Err(MissingImageIdentity.into());
             }
             self.keys.take(self.session.keys.to_decrypt(&self.args.passphrase)?);
         }
+        let terms = self.terms();
+        let opened = match &protection {
+            _ if self.args.reencrypt => {
+                let encryption = self.new_encryption(&protection)?;
+                let places = protection.selection(image)?;
+                let spool = self.session.places.spool();
+                let opened = opening::open(image, &self.keys, &terms, spool)?;
+                OpenKeys::Layers(Box::new(OpenLayers { opened, encryption, places }))
+            }
+            Protection::CryptoCli(_) => {
+                let fresh = FreshKey::derive(self.one_passphrase()?, self.args.iterations)?;
+                let mut kdf = self.keys.derivation()?;
+                let opened = senetas::Rewrapping::open(image, &mut kdf, terms.unbound)?;
+                opening::tell_what_is_not_bound(image, opened.binding(), true);
+                OpenKeys::CryptoCli(Box::new(opened), fresh)
+            }
+            Protection::Oci(of) => {
+                self.lock()?;
+                let identities = self.keys.identities(of)?;
+                let opened = ocicrypt::Rewrapping::open(image, &identities, terms.unbound)?;
+                opening::tell_what_is_not_bound(image, opened.binding(), true);
+                OpenKeys::Oci(Box::new(opened))
+            }
+        };
+        self.check_home(opened.record().and_then(|record| record.home.as_ref()))?;
         if !self.args.reencrypt {
             pushed::forget(self.session, image);
         }
-        let encryption = match &protection {
-            Protection::CryptoCli(of) => {
-                let passphrase = match &self.new_passphrase {
-                    Some(new) if self.change.add.is_empty() && self.change.remove.is_empty() => new,
-                    _ => return Err(Usage(ONE_PASSPHRASE.to_owned()).into()),
-                };
-                let rounds = self.args.iterations;
-                if !self.args.reencrypt {
-                    let key = FreshKey::derive(passphrase, rounds)?;
-                    return Ok(senetas::rewrap(image, &mut self.keys.derivation()?, &key)?);
-                }
-                let shape = of.shape.unwrap_or(KeyDataShape::Member);
-                Encryption::under(passphrase.clone(), rounds, shape)
+        Ok(opened)
+    }
+
+    /// Holds the image to its home: who may write here, but not read there, could have put another's image
+    /// here, for its owner to add a reader.
+    fn check_home(&self, home: Option<&Home>) -> Result<()> {
+        let Some(place) = &self.place else { return Ok(()) };
+        match (home, &self.args.home) {
+            (Some(home), expected) => {
+                let expected = expected.as_ref().unwrap_or(place);
+                Ok(Home::check(Some(home), None, Some(expected))?)
             }
-            Protection::Oci(of) => {
-                if let (Some(passphrase), None) = (&self.new_passphrase, &self.locked) {
-                    let locked = Recipient::passphrase(passphrase)?;
-                    self.change.add.push(locked.clone());
-                    self.locked = Some(locked);
-                }
-                if !self.args.reencrypt {
-                    let (identities, terms) = (self.keys.identities(of)?, self.terms());
-                    return Ok(ocicrypt::rewrap(image, &identities, terms.unbound, &self.change)?);
-                }
+            (None, None) if !self.change.add.is_empty() || self.new_passphrase.is_some() => {
+                let text = format!(
+                    "the image does not say where it was pushed to, so it may be another one than you \
+                     mean: if it belongs here, say --home {place}"
+                );
+                Err(Usage(text).into())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Returns the new passphrase of an image in crypto-cli's format, which has no recipients.
+    fn one_passphrase(&self) -> Result<&Passphrase> {
+        match &self.new_passphrase {
+            Some(new) if self.change.add.is_empty() && self.change.remove.is_empty() => Ok(new),
+            _ => Err(Usage(ONE_PASSPHRASE.to_owned()).into()),
+        }
+    }
+
+    /// Makes the new passphrase a recipient, once for all images.
+    fn lock(&mut self) -> Result<()> {
+        if let (Some(passphrase), None) = (&self.new_passphrase, &self.locked) {
+            let locked = Recipient::passphrase(passphrase)?;
+            self.change.add.push(locked.clone());
+            self.locked = Some(locked);
+        }
+        Ok(())
+    }
+
+    /// Returns what layers are encrypted to anew.
+    fn new_encryption(&mut self, protection: &Protection) -> Result<Encryption> {
+        Ok(match protection {
+            Protection::CryptoCli(of) => {
+                let shape = of.shape.unwrap_or(KeyDataShape::Member);
+                Encryption::under(self.one_passphrase()?.clone(), self.args.iterations, shape)
+            }
+            Protection::Oci(_) => {
+                self.lock()?;
                 Encryption::again(self.change.add.clone())
             }
-        };
-        let places = protection.selection(image)?;
-        let spool = self.session.places.spool();
-        let opened = opening::open(image, &self.keys, self.terms(), spool)?;
+        })
+    }
+
+    /// Returns the image for its new readers, its layers in `sink`; it is not committed yet.
+    fn finish(&self, opened: OpenKeys, table: Option<&Table>, sink: &dyn Sink) -> Result<Image> {
+        let sealing = Sealing { table: table.cloned(), home: self.place.clone() };
+        match opened {
+            OpenKeys::CryptoCli(opened, key) => Ok(opened.finish(&key, &sealing)?),
+            OpenKeys::Oci(opened) => {
+                let rewrapped = opened.finish(&self.change, &sealing)?;
+                tell_large_record(&rewrapped.image);
+                tell_readers(&rewrapped);
+                Ok(rewrapped.image)
+            }
+            OpenKeys::Layers(of) => self.put(*of, sink)?.seal(&sealing),
+        }
+    }
+
+    /// Puts the layers of an image into `sink` that are encrypted anew.
+    fn put(&self, of: OpenLayers, sink: &dyn Sink) -> Result<Unsealed> {
+        let OpenLayers { opened, encryption, places } = of;
         let encryptor = encryption.encryptor(&opened.image, &places)?;
-        let image = self.session.put_encrypted(&opened.image, &encryptor, sink)?;
+        let layers = self.session.put_encrypted(&opened.image, &encryptor, sink)?;
         opened.tell_wrong_digests();
-        Ok(image)
+        Ok(Unsealed { encryptor, image: opened.image, layers })
+    }
+
+    /// Rewraps every encrypted image of an index, and seals them together.
+    fn index(&mut self, source: &Arc<dyn Source>, index: &Index, sink: &dyn Sink) -> Result<Index> {
+        let terms = self.terms();
+        let opened = OpenedIndex::open(source, index, &terms, |image, protection, child| {
+            let opened = self.open(image, protection)?;
+            check_agreement(child, opened.platform().as_ref())?;
+            Ok(opened)
+        })?;
+        let attestations = match self.args.keep_attestations {
+            true => Attestations::Keep,
+            false => Attestations::Drop,
+        };
+        if self.args.reencrypt {
+            return self.index_anew(source, opened, sink, attestations);
+        }
+        let table = self.new_table(&opened, attestations)?;
+        let (mut put, mut dropped) = (Vec::new(), Vec::new());
+        for (child, stated) in opened.children.into_iter().zip(&opened.index.manifests) {
+            put.push(match child {
+                Child::Attestation if attestations == Attestations::Drop => {
+                    dropped.push(stated.digest.short());
+                    None
+                }
+                Child::Attestation => Some(put_attestation(self.session, source, stated, sink)?),
+                Child::Clear(image) => {
+                    let image = self.session.put_plain(&image, Prefetch::default(), sink)?;
+                    Some(described(&put_image(image, sink)?, stated))
+                }
+                Child::Opened(keys) => {
+                    let image = self.finish(keys, table.as_ref(), sink)?;
+                    Some(described(&put_image(image, sink)?, stated))
+                }
+            });
+        }
+        tell_dropped(&dropped);
+        Ok(match &table {
+            Some(table) => {
+                put.retain(Option::is_some);
+                stored_index(table, &put)
+            }
+            None => Index::new(put.into_iter().flatten().collect()),
+        })
+    }
+
+    /// Returns the table that all images will seal: the one that they seal, or, where each was pushed by itself, a
+    /// new one of what the index says, which is shown.
+    fn new_table(
+        &self,
+        opened: &OpenedIndex<OpenKeys>,
+        attestations: Attestations,
+    ) -> Result<Option<Table>> {
+        let is_left_out = |digest: Digest| {
+            let child = opened.index.manifests.iter().find(|child| child.digest == digest);
+            attestations == Attestations::Drop && child.is_some_and(Index::is_attestation)
+        };
+        let stays = |row: &Row| match row.kind {
+            RowKind::Manifest(digest) => !is_left_out(digest),
+            RowKind::Image(_) => true,
+        };
+        if let Some(table) = &opened.table {
+            return Ok(Some(table.again(stays)?));
+        }
+        let mut rows = Vec::new();
+        let (media_type, remarks, described) = opened.described();
+        for (child, stated) in opened.children.iter().zip(&described.manifests) {
+            let kind = match child {
+                Child::Attestation | Child::Clear(_) => RowKind::Manifest(stated.digest),
+                Child::Opened(keys) if keys.record().is_none() => return Ok(None),
+                Child::Opened(OpenKeys::CryptoCli(of, _)) => {
+                    RowKind::Image(of.identity(stated.platform.as_ref()))
+                }
+                Child::Opened(OpenKeys::Oci(of)) => {
+                    RowKind::Image(of.identity(stated.platform.as_ref()))
+                }
+                Child::Opened(OpenKeys::Layers(_)) => return Ok(None),
+            };
+            let platform = stated.platform.as_ref().map(Platform::to_string);
+            let platform = printable(&platform.unwrap_or_else(|| "no platform".to_owned()));
+            talk::note(format!("sealed together: {platform}, {}", stated.digest.short()));
+            let place =
+                |digest| described.manifests.iter().position(|child| child.digest == digest);
+            rows.push(Row::new(kind, stated, place));
+        }
+        Ok(Some(Table::draw(media_type, remarks, rows)?.again(stays)?))
+    }
+
+    /// Encrypts every image of an index anew.
+    fn index_anew(
+        &self,
+        source: &Arc<dyn Source>,
+        opened: OpenedIndex<OpenKeys>,
+        sink: &dyn Sink,
+        attestations: Attestations,
+    ) -> Result<Index> {
+        let home = self.place.clone();
+        let sealing = IndexSealing { session: self.session, source, sink, home };
+        let (media_type, remarks, index) = opened.described();
+        let mut children = opened.children.into_iter();
+        let part = |_, _: &Descriptor| {
+            Ok(match children.next().expect("there are as many as before") {
+                Child::Attestation => sealed_index::attestation(attestations),
+                Child::Clear(image) => Part::Clear(image),
+                Child::Opened(OpenKeys::Layers(of)) => {
+                    Part::Unsealed(Box::new(self.put(*of, sink)?))
+                }
+                Child::Opened(_) => unreachable!("--reencrypt opens layers"),
+            })
+        };
+        Ok(sealing.put(&index, media_type, remarks, part)?.index)
     }
 
     fn terms(&self) -> Terms {
-        Terms::new(Unencrypted::Refuse, &self.args.keys)
+        Terms::anywhere(Unencrypted::Refuse, &self.args.keys)
     }
 
     /// Says what a removal does not do. Only in crypto-cli's format is a new passphrase one.
@@ -138,6 +359,16 @@ impl Rewrapping<'_> {
             talk::note(DATA_KEYS_STAY);
         }
     }
+}
+
+/// Says who can open an image from now on.
+fn tell_readers(rewrapped: &Rewrapped) {
+    let mut readers: Vec<String> =
+        rewrapped.readers.iter().map(|reader| printable(reader)).collect();
+    if rewrapped.unnamed > 0 {
+        readers.push(format!("{} whose names nobody sealed", rewrapped.unnamed));
+    }
+    talk::note(format!("readers of the image: {}", readers.join(", ")));
 }
 
 const ONE_PASSPHRASE: &str = "the image is in the format of crypto-cli, which has one passphrase and no \

@@ -6,10 +6,10 @@ use sealcrate_lock::LockedImage;
 use sealcrate_pack::Key;
 use serde_json::json;
 
-use super::children::{self, Attestations};
+use super::children;
 use super::lock::{place, write};
 use super::{print, print_index};
-use crate::args::UnlockArgs;
+use crate::args::{Attestations, UnlockArgs};
 use crate::failure::{MissingIdentity, Usage};
 use crate::keys;
 use crate::session::Session;

@@ -1,7 +1,6 @@
 //! Annotations: what the descriptor of an encrypted layer says of its key. Nothing in them is
 //! authenticated or secret.
 
-use std::collections::BTreeMap;
 use std::fmt;
 
 use base64::Engine as _;
@@ -182,13 +181,6 @@ fn is_marked(descriptor: &Descriptor) -> bool {
 /// Tells whether any layer of an image says that it is encrypted.
 pub(crate) fn is_encrypted(image: &Image) -> bool {
     image.layers.iter().filter_map(Layer::descriptor).any(is_marked)
-}
-
-/// Returns those annotations of a layer that do not tell of its encryption.
-pub(super) fn others(descriptor: &Descriptor) -> BTreeMap<String, String> {
-    let mut annotations = descriptor.annotations.clone();
-    annotations.retain(|key, _| !key.starts_with(PREFIX));
-    annotations
 }
 
 /// Tells of which layer the annotations cannot be used.

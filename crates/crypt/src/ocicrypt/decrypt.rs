@@ -7,44 +7,31 @@ use sealcrate_image::{ConfigError, Descriptor, Image, Layer, ManifestError, Spoo
 use thiserror::Error;
 
 use super::Identity;
-use super::annotations::{self, ProtectionError};
+use super::annotations::{Encryption, ProtectionError};
 use super::cipher::CipherContent;
-use super::options::OptionsError;
+use super::options::{OptionsError, PrivateOptions};
 use super::provider::ProviderError;
+use super::record::RecordError;
 use super::stated::{StatedContent, StatedDigests};
-use super::unlock::{Unlocked, UnlockedKey, unlock};
+use super::unlock::{Held, Unlocked, UnlockedKey, unlock};
 use super::wrapped::WrappedKeyError;
 use crate::Unencrypted;
+use crate::sealed::{Binding, SealedRecord, Unbound};
 
 /// The most key operations for one image.
 pub const MAX_ATTEMPTS: usize = 4096;
-
-/// What to do about an encrypted image in which nothing binds layers and config together.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Unbound {
-    /// Take it: most tools write no other.
-    Accept,
-    /// Fail.
-    Refuse,
-}
-
-/// What holds an image's layers and config together.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Binding {
-    /// What is sealed beside the layers' keys, and agrees.
-    Sealed,
-    /// Nothing: another tool wrote the image, or nothing in it is encrypted.
-    None,
-}
 
 /// An image that was decrypted.
 pub struct Decrypted {
     /// The image, its layers decrypted as they are read and held to their diff IDs, those of a bound
     /// image to the digests that are sealed, which stand for the diff IDs where nothing unpacks them.
-    /// It has no manifest, unless nothing of it was encrypted.
+    /// It has the manifest that it had before encryption where that is sealed, and its own if nothing of it
+    /// was encrypted. All else that it says is from the record.
     pub image: Image,
     /// What holds it together.
     pub binding: Binding,
+    /// The sealed record, where there is one.
+    pub record: Option<Box<SealedRecord>>,
     /// What its writer said of the layers before encryption, where nothing holds them to it.
     pub stated: StatedDigests,
 }
@@ -63,52 +50,96 @@ pub fn decrypt(
     spool: &Spool,
 ) -> Result<Decrypted, DecryptError> {
     let stated = StatedDigests::default();
-    let Some(unlocked) = unlock(image, identities, unbound)? else {
+    let Some(mut unlocked) = unlock(image, identities, unbound)? else {
         return match (unencrypted, unbound) {
             (Unencrypted::Refuse, _) => Err(DecryptError::NotEncrypted),
-            (Unencrypted::Accept, Unbound::Refuse) => Err(DecryptError::NotBound),
+            (Unencrypted::Accept, Unbound::Refuse | Unbound::RefuseVersion1) => {
+                Err(DecryptError::NotBound)
+            }
             (Unencrypted::Accept, Unbound::Accept) => {
-                Ok(Decrypted { image: image.clone(), binding: Binding::None, stated })
+                let (image, binding) = (image.clone(), Binding::None);
+                Ok(Decrypted { image, binding, record: None, stated })
             }
         };
     };
-    let Unlocked { manifest, protection, keys, diff_ids, digests } = unlocked;
+    let binding = unlocked.held.binding();
     let mut layers = Vec::with_capacity(image.layers.len());
-    for (i, (encryption, key)) in protection.layers.into_iter().zip(keys).enumerate() {
-        let (stored, diff_id) = (image.layers[i].clone(), diff_ids[i]);
-        let (Some(encryption), Some(UnlockedKey { options, .. })) = (encryption, key) else {
-            layers.push(match (&digests, stored.descriptor()) {
-                (Some(_), Some(descriptor)) => {
-                    Layer::bound(descriptor.clone(), diff_id, stored.content().clone())
-                }
-                _ => stored.with_diff_id(diff_id),
-            });
-            continue;
-        };
-        let (size, name) = (stored.size(), stored.name());
-        let content = Arc::new(CipherContent {
-            stored,
-            key: options.key,
-            nonce: options.nonce,
-            hmac: encryption.hmac,
-            spool: spool.clone(),
-        });
-        layers.push(match (&digests, options.digest) {
-            (Some(digests), _) => {
-                let mut descriptor = Descriptor::new(encryption.media_type, digests[i], size);
-                descriptor.annotations = annotations::others(&manifest.layers[i]);
-                Layer::bound(descriptor, diff_id, content)
+    let keys = std::mem::take(&mut unlocked.keys);
+    for (place, key) in keys.into_iter().enumerate() {
+        let stored = &image.layers[place];
+        layers.push(match (key, &unlocked.protection.layers[place]) {
+            (Some(UnlockedKey { options, .. }), Some(encryption)) => {
+                decrypted_layer(&unlocked, place, stored, options, encryption, spool, &stated)
             }
-            (None, None) => Layer::decrypted(encryption.media_type, size, diff_id, content),
-            (None, Some(digest)) => {
-                let content = StatedContent::new(content, digest, name, stated.clone());
-                Layer::decrypted(encryption.media_type, size, diff_id, Arc::new(content))
-            }
+            _ => clear_layer(&unlocked, place, stored),
         });
     }
-    let binding = if digests.is_some() { Binding::Sealed } else { Binding::None };
-    let image = Image { manifest: None, config: image.config.clone(), layers };
-    Ok(Decrypted { image, binding, stated })
+    let mut opened = Image::new(image.config.clone(), layers);
+    let record = match unlocked.held {
+        Held::Record(record) => Some(record),
+        Held::Bindings(_) | Held::Nothing => None,
+    };
+    if let Some(record) = &record {
+        let manifest = record.manifest();
+        opened.manifest = manifest.map_err(|_| RecordError::Contradiction("manifest"))?;
+        opened.remarks = record.remarks.clone();
+    }
+    Ok(Decrypted { image: opened, binding, record, stated })
+}
+
+/// Returns the layer at `place` as what holds the image together describes it: what else its descriptor says is
+/// left out.
+fn clear_layer(unlocked: &Unlocked, place: usize, stored: &Layer) -> Layer {
+    let Descriptor { media_type, digest, size, .. } = &unlocked.manifest.layers[place];
+    let mut descriptor = Descriptor::new(media_type.clone(), *digest, *size);
+    let (diff_id, content) = (unlocked.diff_ids[place], stored.content().clone());
+    match &unlocked.held {
+        Held::Nothing => Layer::stored(descriptor, Some(diff_id), content),
+        Held::Bindings(_) => Layer::bound(descriptor, diff_id, content),
+        Held::Record(record) => {
+            descriptor.annotations.clone_from(&record.layers[place].annotations);
+            Layer::bound(descriptor, diff_id, content)
+        }
+    }
+}
+
+/// Returns the layer at `place`, which is decrypted as it is read.
+fn decrypted_layer(
+    unlocked: &Unlocked,
+    place: usize,
+    stored: &Layer,
+    options: PrivateOptions,
+    encryption: &Encryption,
+    spool: &Spool,
+    stated: &StatedDigests,
+) -> Layer {
+    let (size, diff_id) = (stored.size(), unlocked.diff_ids[place]);
+    let content = Arc::new(CipherContent {
+        stored: stored.clone(),
+        key: options.key,
+        nonce: options.nonce,
+        hmac: encryption.hmac,
+        spool: spool.clone(),
+    });
+    let media_type = encryption.media_type.clone();
+    match (&unlocked.held, options.digest) {
+        (Held::Record(record), Some(digest)) => {
+            let mut descriptor = Descriptor::new(media_type, digest, size);
+            descriptor.annotations.clone_from(&record.layers[place].annotations);
+            Layer::bound(descriptor, diff_id, content)
+        }
+        (Held::Bindings(digests), _) => {
+            Layer::bound(Descriptor::new(media_type, digests[place], size), diff_id, content)
+        }
+        (Held::Nothing, Some(digest)) => {
+            let content = StatedContent::new(content, digest, stored.name(), stated.clone());
+            Layer::decrypted(media_type, size, diff_id, Arc::new(content))
+        }
+        // A record without a layer's digest has been refused.
+        (Held::Nothing | Held::Record(_), None) => {
+            Layer::decrypted(media_type, size, diff_id, content)
+        }
+    }
 }
 
 /// Why an image cannot be decrypted.
@@ -144,6 +175,9 @@ pub enum DecryptError {
     /// Nothing in the image is encrypted.
     #[error("the image is not encrypted")]
     NotEncrypted,
+    /// The sealed record cannot be used.
+    #[error("{0}")]
+    Record(#[from] RecordError),
     /// What was wrapped cannot be used.
     #[error("cannot decrypt layer {layer}")]
     Options {

@@ -1,4 +1,4 @@
-//! Encryption of an image: layer by layer, then the keys, which are bound to all layers and the config.
+//! Encryption of an image: layer by layer, then the keys, then the record that binds all of it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write};
@@ -6,18 +6,24 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use sealcrate_image::{
     Compression, Compressor, Config, ConfigError, Descriptor, DiffId, Digest, Family, Image, Layer,
-    MAX_MANIFEST_BYTES, Manifest, MediaType, Meter, MeteredReader, Progress, Spool, Stage,
+    MAX_MANIFEST_BYTES, Manifest, MediaType, Meter, MeteredReader, Platform, Progress, Spool,
+    Stage,
 };
 use thiserror::Error;
 use zeroize::Zeroizing;
 
 use super::annotations::Encryption;
 use super::cipher::CipherWriter;
-use super::options::{PrivateOptions, SealedBinding};
+use super::options::{Mark, PrivateOptions};
+use super::readers::Readers;
+use super::record::{self, DataKeys, SealError};
 use super::{History, MAX_WRAPS, Recipient};
 use crate::hashing::HashingWriter;
 use crate::pushed::{LayerKey, Pushed, PushedLayer};
 use crate::random::random;
+use crate::sealed::{
+    self, ImageIdentity, Kept, PlainLayer, SealedBlob, SealedRecord, Sealing, SourceRemarks,
+};
 use crate::select::{ChooseError, Selection, choose};
 
 /// Encrypts the chosen layers of one image to recipients.
@@ -30,6 +36,7 @@ pub struct Encryptor {
     compression: Compression,
     config: Vec<u8>,
     diff_ids: Vec<DiffId>,
+    source: SourceRemarks,
     chosen: BTreeSet<usize>,
     pushed: Pushed,
     sealed: Mutex<BTreeMap<usize, SealedLayer>>,
@@ -44,6 +51,13 @@ pub(crate) struct SealedLayer {
     /// Of the compressed layer before encryption.
     pub(crate) digest: Digest,
     pub(crate) media_type: MediaType,
+}
+
+impl SealedLayer {
+    /// Returns what the layer was before encryption.
+    fn plain(&self) -> PlainLayer {
+        PlainLayer { media_type: self.media_type.clone(), digest: Some(self.digest) }
+    }
 }
 
 impl Encryptor {
@@ -65,9 +79,11 @@ impl Encryptor {
         }
         let chosen = choose(image, selection)?;
         let config = history.applied(&image.config, &chosen)?;
-        let diff_ids = Config::parse(&config)?.diff_ids().to_vec();
+        let parsed = Config::parse(&config)?;
+        let (diff_ids, platform) = (parsed.diff_ids().to_vec(), parsed.platform());
+        let source = SourceRemarks::of(image, platform);
         let (pushed, sealed) = (Pushed::default(), Mutex::default());
-        Ok(Self { recipients, compression, config, diff_ids, chosen, pushed, sealed })
+        Ok(Self { recipients, compression, config, diff_ids, source, chosen, pushed, sealed })
     }
 
     /// Tells whether the layer at `place` is to be encrypted.
@@ -122,7 +138,6 @@ impl Encryptor {
             return clear_layer(layer, packed, kept, compressor, spool, progress);
         }
         let media_type = MediaType::layer(Family::Oci, packed);
-        let annotations = kept.map(|kept| kept.annotations.clone()).unwrap_or_default();
         let meter = progress.begin(Stage::Encrypt, &layer.name(), Some(layer.size()));
         let (key, nonce) = (Zeroizing::new(random()?), random()?);
         let (mut hmac, mut digest) = ([0; 32], None);
@@ -145,8 +160,7 @@ impl Encryptor {
         })?;
         meter.done();
         let digest = digest.expect("it was filled");
-        let mut descriptor = Descriptor::new(media_type.clone(), spooled.digest, spooled.len);
-        descriptor.annotations = annotations;
+        let descriptor = Descriptor::new(media_type.clone(), spooled.digest, spooled.len);
         self.keep(place, SealedLayer { key, nonce, hmac, digest, media_type });
         Ok(Layer::stored(descriptor, None, Arc::new(spooled.content)))
     }
@@ -155,54 +169,97 @@ impl Encryptor {
         self.sealed.lock().unwrap_or_else(PoisonError::into_inner).insert(place, sealed);
     }
 
+    /// Returns the identity of the image that `layers`, as [`layer`](Self::layer) made them, are going to be
+    /// in an index that says it is for `platform`.
+    pub fn identity(&self, platform: Option<&Platform>, layers: &[Layer]) -> ImageIdentity {
+        let config = Digest::of(&self.config);
+        ImageIdentity::of(platform, Some(config), layers.iter().filter_map(Layer::digest))
+    }
+
     /// Returns the encrypted image: `layers` as [`layer`](Self::layer) made them, all and lowest first,
-    /// with their keys wrapped to every recipient.
+    /// with their keys wrapped to every recipient, and the record sealed under these keys.
     ///
     /// # Errors
-    /// The system gives no random bytes; a manifest that becomes too large.
-    pub fn finish(&self, layers: Vec<Layer>) -> Result<Image, EncryptError> {
+    /// The system gives no random bytes; a manifest or record that becomes too large.
+    pub fn finish(&self, layers: Vec<Layer>, sealing: &Sealing) -> Result<Image, EncryptError> {
         let sealed = self.sealed.lock().unwrap_or_else(PoisonError::into_inner);
-        let digests: Vec<Digest> = layers
-            .iter()
-            .enumerate()
-            .filter_map(|(place, layer)| match sealed.get(&place) {
-                Some(sealed) => Some(sealed.digest),
-                None => layer.digest(),
-            })
-            .collect();
         let config = Descriptor::of(MediaType::OCI_CONFIG, &self.config);
-        let mut layers = layers;
-        for (&place, sealed) in &*sealed {
-            let options = PrivateOptions {
-                key: sealed.key.clone(),
-                nonce: sealed.nonce,
-                digest: Some(sealed.digest),
-                binding: Some(SealedBinding::new(
-                    config.digest,
-                    self.diff_ids[place],
-                    place,
-                    &digests,
-                )),
+        let mut stored = Vec::with_capacity(layers.len());
+        let mut sealed_layers = Vec::with_capacity(layers.len());
+        let mut readers = Readers::of(&self.recipients);
+        let mut keys = DataKeys::new();
+        for (place, layer) in layers.into_iter().enumerate() {
+            let (layer, plain) = match sealed.get(&place) {
+                Some(of) => {
+                    let layer = self.wrap(&layer, of, &mut readers)?;
+                    keys.insert(layer.digest().expect("it is stored"), of.key.clone());
+                    (layer, Some(of.plain()))
+                }
+                None => (self.in_clear(place, &layer), None),
             };
-            let options = options.to_json();
-            let wraps =
-                self.recipients.iter().map(|recipient| recipient.wrap(&options, &sealed.key));
-            let encryption = Encryption {
-                media_type: sealed.media_type.clone(),
-                hmac: sealed.hmac,
-                wraps: wraps.collect::<io::Result<_>>()?,
-            };
-            let layer = &mut layers[place];
-            let mut descriptor = layer.descriptor().expect("it was made with one").clone();
-            encryption.put(&mut descriptor);
-            *layer = Layer::stored(descriptor, None, layer.content().clone());
+            let descriptor = layer.descriptor().expect("it is stored");
+            sealed_layers.push(sealed::SealedLayer {
+                stored: SealedBlob::of(descriptor),
+                annotations: self.source.annotations(place, self.kept(place, &plain, descriptor)),
+                plain,
+                diff_id: self.diff_ids.get(place).copied(),
+            });
+            stored.push(layer);
         }
-        let descriptors = layers.iter().filter_map(Layer::descriptor).cloned().collect();
-        let manifest = Manifest::new(Family::Oci, config, descriptors).to_raw();
+        let config_blob = SealedBlob::of(&config);
+        let mut record = SealedRecord::new(config_blob, sealed_layers, &self.source, sealing);
+        record.readers = readers.into_list();
+        let descriptors = stored.iter().filter_map(Layer::descriptor).cloned().collect();
+        let mut manifest = Manifest::new(Family::Oci, config, descriptors);
+        record::put(&record, &keys, &mut manifest)?;
+        let manifest = manifest.to_raw();
         if manifest.bytes().len() as u64 > MAX_MANIFEST_BYTES {
             return Err(EncryptError::ManifestTooLarge);
         }
-        Ok(Image { manifest: Some(manifest), config: self.config.clone(), layers })
+        Ok(Image { manifest: Some(manifest), ..Image::new(self.config.clone(), stored) })
+    }
+
+    /// Returns an encrypted layer with its key wrapped to every recipient.
+    fn wrap(
+        &self,
+        layer: &Layer,
+        sealed: &SealedLayer,
+        readers: &mut Readers,
+    ) -> io::Result<Layer> {
+        let options = PrivateOptions {
+            key: sealed.key.clone(),
+            nonce: sealed.nonce,
+            digest: Some(sealed.digest),
+            mark: Mark::Record,
+        };
+        let options = options.to_json();
+        let wraps = self.recipients.iter().map(|recipient| recipient.wrap(&options, &sealed.key));
+        let wraps = wraps.collect::<io::Result<Vec<_>>>()?;
+        readers.add(&wraps);
+        let (media_type, hmac) = (sealed.media_type.clone(), sealed.hmac);
+        let Descriptor { digest, size, .. } = layer.descriptor().expect("it was made with one");
+        let mut descriptor = Descriptor::new(media_type.clone(), *digest, *size);
+        Encryption { media_type, hmac, wraps }.put(&mut descriptor);
+        Ok(Layer::stored(descriptor, None, layer.content().clone()))
+    }
+
+    /// Returns a layer in clear with its annotations, which anybody can read.
+    fn in_clear(&self, place: usize, layer: &Layer) -> Layer {
+        let Descriptor { media_type, digest, size, .. } =
+            layer.descriptor().expect("it was made with one").clone();
+        let mut descriptor = Descriptor::new(media_type, digest, size);
+        descriptor.annotations =
+            self.source.annotations(place, self.kept(place, &None, &descriptor));
+        Layer::stored(descriptor, layer.diff_id(), layer.content().clone())
+    }
+
+    /// Tells whether the layer at `place` has the compressed bytes that it came with.
+    fn kept(&self, place: usize, plain: &Option<PlainLayer>, stored: &Descriptor) -> Kept {
+        let digest = match plain {
+            Some(plain) => plain.digest,
+            None => Some(stored.digest),
+        };
+        self.source.kept(place, digest)
     }
 
     /// Returns the layers of `encrypted`, which [`finish`](Self::finish) made, as they are pushed, for
@@ -239,8 +296,7 @@ fn clear_layer(
 ) -> Result<Layer, EncryptError> {
     let media_type = MediaType::layer(Family::Oci, packed);
     if let Some(kept) = kept {
-        let mut descriptor = Descriptor::new(media_type, kept.digest, kept.size);
-        descriptor.annotations = kept.annotations.clone();
+        let descriptor = Descriptor::new(media_type, kept.digest, kept.size);
         return Ok(Layer::stored(descriptor, layer.diff_id(), layer.content().clone()));
     }
     let meter = progress.begin(Stage::Compress, &layer.name(), Some(layer.size()));
@@ -278,6 +334,9 @@ pub enum EncryptError {
     /// Reading a layer failed, or what was read is damaged, or the spool cannot be written.
     #[error("{0}")]
     Io(#[from] io::Error),
+    /// The record cannot be sealed.
+    #[error("{0}")]
+    Seal(#[from] SealError),
     /// So many layers, each wrapped to so many recipients, do not go into one manifest.
     #[error("the manifest becomes larger than 4 MiB: there are too many layers and recipients")]
     ManifestTooLarge,

@@ -2,6 +2,7 @@
 
 use super::Recipient;
 use super::openpgp::{KeyIds, OpenPgpKeyError};
+use super::recipient::openpgp_name;
 use super::wrapped::WrappedKey;
 
 /// Somebody who is not to open an image any more.
@@ -24,6 +25,17 @@ impl FormerRecipient {
     /// What is no such key, or several.
     pub fn openpgp(file: &[u8]) -> Result<Self, OpenPgpKeyError> {
         Ok(Self(Known::OpenPgp(KeyIds::parse(file)?)))
+    }
+
+    /// Returns the names that they may have in a sealed record.
+    pub(super) fn names(&self) -> Vec<String> {
+        match &self.0 {
+            Known::OpenPgp(ids) => ids.all().iter().map(|id| openpgp_name(id)).collect(),
+            Known::Recipient(recipient) if recipient.has_name_of_its_own() => {
+                vec![recipient.name()]
+            }
+            Known::Recipient(_) => Vec::new(),
+        }
     }
 
     /// Tells whether `wrapped`, which holds the key `key` of a layer, is theirs and nobody else's.

@@ -6,14 +6,14 @@ use std::fmt;
 use std::io::{self, Read};
 use std::sync::Arc;
 
-use sealcrate_image::{Content, Descriptor, Digest, Layer, MediaType, Spool};
+use sealcrate_image::{Content, Descriptor, Layer, MediaType, Spool};
 
 use super::annotations::{Encryption, Protection};
 use super::cipher::CipherContent;
 use super::decrypt::DecryptError;
 use super::identity::Identity;
 use super::keyring::Keyring;
-use super::options::PrivateOptions;
+use super::options::{Mark, PrivateOptions};
 
 /// The key of one layer, and what was wrapped beside it.
 pub struct LayerKey {
@@ -42,14 +42,9 @@ impl LayerKey {
         &self.encryption.media_type
     }
 
-    /// Returns the digest of the config that the key is bound to, if it is bound to any.
-    pub fn config(&self) -> Option<Digest> {
-        self.options.binding.as_ref().map(|binding| binding.config)
-    }
-
     /// Decrypts `content`, which is opened once and read to its end into `spool` before this returns.
     ///
-    /// Its length, digest and HMAC are right then. A bound layer's digest before encryption is checked
+    /// Its length, digest and HMAC are right then. A marked layer's digest before encryption is checked
     /// when the end of what is returned is reached.
     ///
     /// # Errors
@@ -67,8 +62,8 @@ impl LayerKey {
             hmac: self.encryption.hmac,
             spool: spool.clone(),
         };
-        match (&self.options.binding, self.options.digest) {
-            (Some(_), Some(digest)) => {
+        match (&self.options.mark, self.options.digest) {
+            (Mark::Binding(_) | Mark::Record, Some(digest)) => {
                 let media_type = self.encryption.media_type.clone();
                 let descriptor = Descriptor::new(media_type, digest, self.stored.size);
                 Layer::stored(descriptor, None, Arc::new(plain)).open_stored()

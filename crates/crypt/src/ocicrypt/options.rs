@@ -11,8 +11,10 @@ use serde_json::{Map, Value, json};
 use thiserror::Error;
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
+use crate::sealed;
+
 const CIPHER: &str = "AES_256_CTR_HMAC_SHA256";
-const SEALED_VERSION: u64 = 1;
+const BINDING_VERSION: u64 = 1;
 
 /// What stands in clear beside the wrapped keys.
 #[derive(Debug)]
@@ -61,8 +63,19 @@ pub(super) struct PrivateOptions {
     pub(super) nonce: [u8; 16],
     /// The digest of the layer before encryption. Other tools do not always tell the truth.
     pub(super) digest: Option<Digest>,
-    /// The binding, in what was written here.
-    pub(super) binding: Option<SealedBinding>,
+    /// What of ours stands beside it.
+    pub(super) mark: Mark,
+}
+
+/// How a layer is bound to the rest of its image.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Mark {
+    /// Another tool wrote it: nothing binds it.
+    None,
+    /// The binding of version 1, which stands beside the key.
+    Binding(SealedBinding),
+    /// Version 2: the image has a sealed record.
+    Record,
 }
 
 impl fmt::Debug for PrivateOptions {
@@ -78,7 +91,15 @@ struct PrivateMembers {
     digest: Option<String>,
     cipheroptions: CipherOptions,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    sealcrate: Option<SealedBinding>,
+    sealcrate: Option<Member>,
+}
+
+/// The member of ours: a version, or in version 1 an object.
+#[derive(Serialize, Deserialize)]
+#[serde(untagged)]
+enum Member {
+    Version(u64),
+    Binding(SealedBinding),
 }
 
 #[derive(Serialize, Deserialize)]
@@ -90,7 +111,7 @@ struct CipherOptions {
 #[serde(transparent)]
 struct Secret(String);
 
-/// Which layer of which image a key belongs to.
+/// Which layer of which image a key belongs to: the binding of version 1.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct SealedBinding {
     version: u64,
@@ -107,7 +128,7 @@ impl SealedBinding {
     pub(super) fn new(config: Digest, diff_id: DiffId, layer: usize, blobs: &[Digest]) -> Self {
         let lines: String = blobs.iter().map(|digest| format!("{digest}\n")).collect();
         Self {
-            version: SEALED_VERSION,
+            version: BINDING_VERSION,
             layer,
             count: blobs.len(),
             config,
@@ -121,20 +142,25 @@ impl PrivateOptions {
     /// Parses what was unwrapped.
     ///
     /// # Errors
-    /// What is malformed, and a binding of an unknown version.
+    /// What is malformed, and a mark of an unknown version.
     pub(super) fn parse(bytes: &[u8]) -> Result<Self, OptionsError> {
         let members: PrivateMembers = serde_json::from_slice(bytes)
             .map_err(|_| OptionsError::Malformed("private options"))?;
-        if let Some(binding) = &members.sealcrate
-            && binding.version != SEALED_VERSION
-        {
-            return Err(OptionsError::Version(binding.version));
-        }
+        let mark = match members.sealcrate {
+            None => Mark::None,
+            Some(Member::Version(sealed::VERSION)) => Mark::Record,
+            Some(Member::Binding(binding)) if binding.version == BINDING_VERSION => {
+                Mark::Binding(binding)
+            }
+            Some(Member::Version(version) | Member::Binding(SealedBinding { version, .. })) => {
+                return Err(OptionsError::Version(version));
+            }
+        };
         Ok(Self {
             key: Zeroizing::new(bytes_of(&members.symkey.0, "symkey")?),
             nonce: bytes_of(&members.cipheroptions.nonce, "nonce")?,
             digest: members.digest.and_then(|text| text.parse().ok()),
-            binding: members.sealcrate,
+            mark,
         })
     }
 }
@@ -146,7 +172,11 @@ impl PrivateOptions {
             symkey: Secret(STANDARD.encode(*self.key)),
             digest: self.digest.map(|digest| digest.to_string()),
             cipheroptions: CipherOptions { nonce: STANDARD.encode(self.nonce) },
-            sealcrate: self.binding.clone(),
+            sealcrate: match &self.mark {
+                Mark::None => None,
+                Mark::Binding(binding) => Some(Member::Binding(binding.clone())),
+                Mark::Record => Some(Member::Version(sealed::VERSION)),
+            },
         };
         // As much as it can become, so that no piece of the key is left behind where it grew from.
         let mut bytes = Zeroizing::new(Vec::with_capacity(1024));
@@ -176,8 +206,8 @@ pub enum OptionsError {
     /// The public options have a nonce, which anybody could change.
     #[error("the encrypted layer was tampered with: its public options have a nonce")]
     PublicNonce,
-    /// The binding is of another version.
-    #[error("the layer's sealed binding of version {0} is not supported")]
+    /// The mark is of another version.
+    #[error("the layer is sealed in version {0}, which is not supported")]
     Version(u64),
 }
 
@@ -211,6 +241,15 @@ mod tests {
         assert_eq!(parse(&[1; 31], &nonce), Err(OptionsError::Malformed("symkey")));
         let none = Err(OptionsError::Malformed("private options"));
         assert_eq!(parse(&[1; 32], r#""cipheroptions":{}"#), none);
+        let parsed = |version: u64| {
+            let json = format!(
+                r#"{{"symkey":"{}",{nonce},"sealcrate":{version}}}"#,
+                STANDARD.encode([1; 32])
+            );
+            PrivateOptions::parse(json.as_bytes()).map(|options| options.mark)
+        };
+        assert_eq!(parsed(2), Ok(Mark::Record));
+        assert_eq!(parsed(3), Err(OptionsError::Version(3)));
         let zeros = Digest::of(b"");
         let sealed = format!(
             r#"{nonce},"sealcrate":{{"version":2,"layer":0,"count":1,"config":"{zeros}",

@@ -5,6 +5,7 @@ use std::io;
 use std::sync::Arc;
 
 use age::x25519;
+use sealcrate_image::Digest;
 use thiserror::Error;
 
 use super::age_item::PassphraseLock;
@@ -124,6 +125,24 @@ impl Recipient {
         })
     }
 
+    /// Returns the public name of this recipient, which the sealed record lists for readers.
+    pub(super) fn name(&self) -> String {
+        match &*self.0 {
+            Kind::Age(recipient) => recipient.to_string(),
+            Kind::Jwe(public) => format!("jwe:{}", Digest::of(public.id())),
+            Kind::OpenPgp(key) => openpgp_name(&key.id()),
+            Kind::Passphrase(_) => "passphrase".to_owned(),
+            Kind::Pkcs7(certificate) => format!("pkcs7:{}", certificate.digest),
+            Kind::Provider(provider) => provider.scheme().to_string(),
+        }
+    }
+
+    /// Tells whether the name tells this recipient from all others: those who have a passphrase, or stand
+    /// behind a provider's name, are not known again.
+    pub(super) fn has_name_of_its_own(&self) -> bool {
+        !matches!(&*self.0, Kind::Passphrase(_) | Kind::Provider(_))
+    }
+
     /// Tells whether `wrapped`, which holds the key `key` of a layer, is to this recipient and to nobody else.
     pub(super) fn is_only_one_of(&self, wrapped: &WrappedKey, key: &[u8; 32]) -> bool {
         match (&*self.0, wrapped) {
@@ -158,6 +177,11 @@ impl fmt::Debug for Recipient {
             Kind::Provider(_) => "Recipient::Provider(..)",
         })
     }
+}
+
+/// Returns the name of an OpenPGP key, which is told by its ID.
+pub(super) fn openpgp_name(id: &[u8]) -> String {
+    format!("pgp:{}", hex::encode_upper(id))
 }
 
 /// Tells that a text is no recipient of age's X25519; it may be a secret, and is not repeated.

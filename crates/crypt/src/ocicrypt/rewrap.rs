@@ -2,13 +2,19 @@
 
 use std::io;
 
-use sealcrate_image::{Image, Layer, MAX_MANIFEST_BYTES, ManifestError};
+use sealcrate_image::{
+    Config, Descriptor, Digest, Family, Image, Layer, MAX_MANIFEST_BYTES, Manifest, ManifestError,
+    Platform,
+};
 use thiserror::Error;
 
-use super::annotations::{MAX_WRAPS, Scheme};
-use super::unlock::{UnlockedKey, unlock};
+use super::annotations::{Encryption, MAX_WRAPS, Scheme};
+use super::readers;
+use super::record::{self, SealError};
+use super::unlock::{Held, Unlocked, UnlockedKey, data_keys, unlock};
 use super::wrapped::WrappedKey;
-use super::{DecryptError, FormerRecipient, Identity, Recipient, Unbound};
+use super::{DecryptError, FormerRecipient, Identity, Recipient, RecordError};
+use crate::sealed::{Binding, ImageIdentity, SealedReader, SealedRecord, Sealing, Unbound};
 
 /// Who is to open an image from now on, and who no more.
 #[derive(Debug, Default)]
@@ -19,54 +25,201 @@ pub struct Change {
     pub remove: Vec<FormerRecipient>,
 }
 
-/// Returns `image` with its keys, which `identities` open, wrapped to other recipients as `change` says.
-/// Layers and config stay, and so do the keys themselves: whoever had them still has them.
+/// An image whose keys are open, and can be wrapped to others.
 ///
-/// # Errors
-/// Those of [`decrypt`](super::decrypt); a recipient to be removed to whom alone no key is known to be wrapped,
-/// which may be one of another tool's; nobody left.
-pub fn rewrap(
-    image: &Image,
-    identities: &[Identity],
-    unbound: Unbound,
-    change: &Change,
-) -> Result<Image, RewrapError> {
-    let unlocked = unlock(image, identities, unbound)?.ok_or(DecryptError::NotEncrypted)?;
-    let mut manifest = unlocked.manifest;
-    let mut layers = image.layers.clone();
-    let encrypted = unlocked.protection.layers.into_iter().zip(unlocked.keys).enumerate();
-    for (place, (encryption, key)) in encrypted {
-        let (Some(mut encryption), Some(key)) = (encryption, key) else { continue };
-        let descriptor = &mut manifest.layers[place];
-        let UnlockedKey { content, options } = key;
-        for (i, recipient) in change.remove.iter().enumerate() {
-            let before = encryption.wraps.len();
-            encryption.wraps.retain(|wrapped| !is_for(recipient, wrapped, &options.key));
-            if encryption.wraps.len() == before {
-                let layer = descriptor.digest.short();
-                return Err(RewrapError::NotARecipient { recipient: i, layer });
+/// Layers and config stay, and so do the keys themselves: readers who had them still have them.
+pub struct Rewrapping {
+    unlocked: Unlocked,
+    image: Image,
+}
+
+/// An image for other readers.
+pub struct Rewrapped {
+    /// The image.
+    pub image: Image,
+    /// The names of those who can open it, as far as they are known.
+    pub readers: Vec<String>,
+    /// How many keys of a layer are wrapped to somebody without a name.
+    pub unnamed: usize,
+}
+
+impl Rewrapping {
+    /// Opens the keys of `image` with `identities`, and holds the image to what is sealed in it, the list of
+    /// its readers included.
+    ///
+    /// # Errors
+    /// Those of [`decrypt`](super::decrypt); wrapped keys that the record does not list.
+    pub fn open(
+        image: &Image,
+        identities: &[Identity],
+        unbound: Unbound,
+    ) -> Result<Self, RewrapError> {
+        let unlocked = unlock(image, identities, unbound)?.ok_or(DecryptError::NotEncrypted)?;
+        if let Held::Record(record) = &unlocked.held {
+            let layers: Vec<_> = unlocked.protection.layers.iter().flatten().collect();
+            if !readers::agree(&record.readers, &layers) {
+                return Err(
+                    DecryptError::from(RecordError::Contradiction("list of readers")).into()
+                );
             }
         }
-        for recipient in &change.add {
-            encryption.wraps.push(recipient.wrap(&content, &options.key)?);
+        Ok(Self { unlocked, image: image.clone() })
+    }
+
+    /// Returns what holds the image together.
+    pub fn binding(&self) -> Binding {
+        self.unlocked.held.binding()
+    }
+
+    /// Returns the sealed record, where there is one.
+    pub fn record(&self) -> Option<&SealedRecord> {
+        match &self.unlocked.held {
+            Held::Record(record) => Some(record),
+            Held::Bindings(_) | Held::Nothing => None,
         }
-        match encryption.wraps.len() {
-            0 => return Err(RewrapError::Nobody),
-            1..=MAX_WRAPS => {}
-            _ => return Err(RewrapError::TooMany),
+    }
+
+    /// Returns the identity of the image in an index that says it is for `platform`.
+    pub fn identity(&self, platform: Option<&Platform>) -> ImageIdentity {
+        let layers = self.unlocked.manifest.layers.iter().map(|layer| layer.digest);
+        ImageIdentity::of(platform, Some(self.unlocked.manifest.config.digest), layers)
+    }
+
+    /// Returns the platform that the config names.
+    pub fn platform(&self) -> Option<Platform> {
+        Config::parse(&self.image.config).ok()?.platform()
+    }
+
+    /// Wraps the keys as `change` says. Where the image has a record, it is sealed anew, with the parts of
+    /// `sealing` that there are in the place of its own.
+    ///
+    /// # Errors
+    /// A recipient to be removed to whom alone no key is known to be wrapped, which may be one of another
+    /// tool's; nobody left; a manifest or record that becomes too large.
+    pub fn finish(self, change: &Change, sealing: &Sealing) -> Result<Rewrapped, RewrapError> {
+        let Unlocked { manifest, protection, keys, held, .. } = self.unlocked;
+        let mut readers = match &held {
+            Held::Record(record) => Some(Listed::new(record.readers.clone(), change)?),
+            Held::Bindings(_) | Held::Nothing => None,
+        };
+        let data_keys = data_keys(&manifest, &keys).map_err(DecryptError::from)?;
+        let (mut layers, mut wrapped) = (Vec::with_capacity(keys.len()), 0);
+        for (place, (encryption, key)) in protection.layers.into_iter().zip(keys).enumerate() {
+            let Descriptor { media_type, digest, size, .. } = &manifest.layers[place];
+            let mut descriptor = Descriptor::new(media_type.clone(), *digest, *size);
+            match (encryption, key) {
+                (Some(mut encryption), Some(key)) => {
+                    match &mut readers {
+                        Some(readers) => readers.change(&mut encryption, &key, change)?,
+                        None => change_by_hints(&mut encryption, &key, change, *digest)?,
+                    }
+                    match encryption.wraps.len() {
+                        0 => return Err(RewrapError::Nobody),
+                        1..=MAX_WRAPS => {}
+                        _ => return Err(RewrapError::TooMany),
+                    }
+                    wrapped = encryption.wraps.len();
+                    encryption.put(&mut descriptor);
+                }
+                _ => {
+                    if let Held::Record(record) = &held {
+                        descriptor.annotations.clone_from(&record.layers[place].annotations);
+                    }
+                }
+            }
+            let stored = &self.image.layers[place];
+            layers.push(Layer::stored(descriptor, stored.diff_id(), stored.content().clone()));
         }
-        encryption.put(descriptor);
-        layers[place] = Layer::stored(
-            descriptor.clone(),
-            layers[place].diff_id(),
-            layers[place].content().clone(),
+        let Descriptor { media_type, digest, size, .. } = &manifest.config;
+        let config = Descriptor::new(media_type.clone(), *digest, *size);
+        let descriptors = layers.iter().filter_map(Layer::descriptor).cloned().collect();
+        let mut new = Manifest::new(Family::Oci, config, descriptors);
+        let mut names = Vec::new();
+        if let (Held::Record(mut record), Some(readers)) = (held, readers) {
+            names = readers.list.iter().map(|reader| reader.hint.clone()).collect();
+            record.readers = readers.list;
+            record.home = sealing.home.clone().or(record.home);
+            record.index = sealing.table.clone().or(record.index);
+            record::put(&record, &data_keys, &mut new)?;
+        }
+        let raw = new.to_raw();
+        if raw.bytes().len() as u64 > MAX_MANIFEST_BYTES {
+            return Err(ManifestError::TooLarge.into());
+        }
+        let unnamed = wrapped - names.len();
+        let image = Image { manifest: Some(raw), ..Image::new(self.image.config, layers) };
+        Ok(Rewrapped { image, readers: names, unnamed })
+    }
+}
+
+/// The readers that a record lists, while they change.
+struct Listed {
+    /// Those who stay and those who come.
+    list: Vec<SealedReader>,
+    /// The wrapped keys of those who stay, for each encrypted layer.
+    kept: Vec<Vec<Digest>>,
+    /// How many encrypted layers have been changed.
+    done: usize,
+}
+
+impl Listed {
+    fn new(listed: Vec<SealedReader>, change: &Change) -> Result<Self, RewrapError> {
+        let mut list = listed;
+        let layers = list.first().map_or(0, |reader| reader.items.len());
+        for (recipient, former) in change.remove.iter().enumerate() {
+            let (names, before) = (former.names(), list.len());
+            list.retain(|reader| !names.contains(&reader.hint));
+            if list.len() == before {
+                return Err(RewrapError::NotARecipient { recipient, layer: "any".to_owned() });
+            }
+        }
+        let kept = (0..layers).map(|place| list.iter().map(|reader| reader.items[place]).collect());
+        let kept = kept.collect();
+        list.extend(
+            change.add.iter().map(|of| SealedReader { hint: of.name(), items: Vec::new() }),
         );
+        Ok(Self { list, kept, done: 0 })
     }
-    let manifest = manifest.to_raw();
-    if manifest.bytes().len() as u64 > MAX_MANIFEST_BYTES {
-        return Err(ManifestError::TooLarge.into());
+
+    /// Changes the wrapped keys of the next encrypted layer.
+    fn change(
+        &mut self,
+        encryption: &mut Encryption,
+        key: &UnlockedKey,
+        change: &Change,
+    ) -> Result<(), RewrapError> {
+        let kept = &self.kept[self.done];
+        encryption.wraps.retain(|(_, item)| kept.contains(&Digest::of(item)));
+        let first_new = self.list.len() - change.add.len();
+        for (recipient, reader) in change.add.iter().zip(&mut self.list[first_new..]) {
+            let wrap = recipient.wrap(&key.content, &key.options.key)?;
+            reader.items.push(Digest::of(&wrap.1));
+            encryption.wraps.push(wrap);
+        }
+        self.done += 1;
+        Ok(())
     }
-    Ok(Image { manifest: Some(manifest), config: image.config.clone(), layers })
+}
+
+/// Changes the wrapped keys of a layer in an image that lists no readers: hints tell whose they are.
+fn change_by_hints(
+    encryption: &mut Encryption,
+    key: &UnlockedKey,
+    change: &Change,
+    layer: Digest,
+) -> Result<(), RewrapError> {
+    let UnlockedKey { content, options } = key;
+    for (recipient, former) in change.remove.iter().enumerate() {
+        let before = encryption.wraps.len();
+        encryption.wraps.retain(|wrapped| !is_for(former, wrapped, &options.key));
+        if encryption.wraps.len() == before {
+            return Err(RewrapError::NotARecipient { recipient, layer: layer.short() });
+        }
+    }
+    for recipient in &change.add {
+        encryption.wraps.push(recipient.wrap(content, &options.key)?);
+    }
+    Ok(())
 }
 
 fn is_for(former: &FormerRecipient, (scheme, bytes): &(Scheme, Vec<u8>), key: &[u8; 32]) -> bool {
@@ -98,6 +251,9 @@ pub enum RewrapError {
         /// The layer.
         layer: String,
     },
+    /// The record cannot be sealed.
+    #[error("{0}")]
+    Seal(#[from] SealError),
     /// There would be more wrapped keys than readers look at.
     #[error("the image would be encrypted to more than {MAX_WRAPS} recipients")]
     TooMany,

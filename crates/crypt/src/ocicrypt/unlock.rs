@@ -3,10 +3,12 @@
 use sealcrate_image::{Config, Descriptor, DiffId, Digest, Image, Manifest};
 use zeroize::Zeroizing;
 
-use super::annotations::Protection;
+use super::annotations::{Encryption, Protection};
 use super::keyring::Keyring;
-use super::options::{PrivateOptions, SealedBinding};
-use super::{DecryptError, Identity, Unbound};
+use super::options::{Mark, PrivateOptions, SealedBinding};
+use super::record::{self, DataKeys, RecordError};
+use super::{DecryptError, Identity};
+use crate::sealed::{Binding, PlainLayer, SealedRecord, Unbound};
 
 /// An image whose keys are all there, and which is not tampered with as far as they tell.
 pub(super) struct Unlocked {
@@ -18,8 +20,29 @@ pub(super) struct Unlocked {
     pub(super) keys: Vec<Option<UnlockedKey>>,
     /// Each layer's diff ID.
     pub(super) diff_ids: Vec<DiffId>,
-    /// Each layer's digest before encryption, where the image is bound.
-    pub(super) digests: Option<Vec<Digest>>,
+    /// What holds the image together.
+    pub(super) held: Held,
+}
+
+/// What holds an image together, and what it says.
+pub(super) enum Held {
+    /// Nothing: another tool wrote the image.
+    Nothing,
+    /// The bindings of version 1; each layer's digest before encryption.
+    Bindings(Vec<Digest>),
+    /// The sealed record.
+    Record(Box<SealedRecord>),
+}
+
+impl Held {
+    /// Returns the version.
+    pub(super) fn binding(&self) -> Binding {
+        match self {
+            Self::Nothing => Binding::None,
+            Self::Bindings(_) => Binding::Version1,
+            Self::Record(_) => Binding::Version2,
+        }
+    }
 }
 
 /// What was wrapped of a layer.
@@ -50,6 +73,9 @@ pub(super) fn unlock(
         let (diff_ids, layers) = (diff_ids.len(), manifest.layers.len());
         return Err(DecryptError::LayerCount { diff_ids, layers });
     }
+    if manifest.config.digest != image.id() {
+        return Err(RecordError::Contradiction("config").into());
+    }
     let mut keyring = Keyring::new(identities);
     let mut keys = Vec::with_capacity(protection.layers.len());
     for (encryption, descriptor) in protection.layers.iter().zip(&manifest.layers) {
@@ -63,39 +89,103 @@ pub(super) fn unlock(
             .map_err(|source| DecryptError::Options { layer, source })?;
         keys.push(Some(UnlockedKey { content, options }));
     }
-    let digests = sealed_digests(image.id(), &manifest.layers, &keys, &diff_ids)?;
-    if digests.is_none() && unbound == Unbound::Refuse {
+    let held = held(&manifest, &protection, &keys, &diff_ids)?;
+    if !held.binding().is_taken(unbound) {
         return Err(DecryptError::NotBound);
     }
-    Ok(Some(Unlocked { manifest, protection, keys, diff_ids, digests }))
+    Ok(Some(Unlocked { manifest, protection, keys, diff_ids, held }))
 }
 
-/// Holds the image to what is sealed beside its layers' keys, and returns the digests that its layers
-/// have before encryption, or `None` if nothing is sealed.
-fn sealed_digests(
-    config: Digest,
-    layers: &[Descriptor],
+/// Finds out what holds the image together, and holds the image to it.
+fn held(
+    manifest: &Manifest,
+    protection: &Protection,
     keys: &[Option<UnlockedKey>],
     diff_ids: &[DiffId],
-) -> Result<Option<Vec<Digest>>, DecryptError> {
-    if keys.iter().flatten().all(|key| key.options.binding.is_none()) {
-        return Ok(None);
+) -> Result<Held, DecryptError> {
+    let marks = || keys.iter().flatten().map(|key| &key.options.mark);
+    if marks().all(|mark| *mark == Mark::None) {
+        return Ok(Held::Nothing);
     }
-    let mut digests = Vec::with_capacity(layers.len());
-    for (layer, key) in layers.iter().zip(keys) {
+    if marks().all(|mark| *mark == Mark::Record) {
+        let text = record::of(manifest).ok_or(RecordError::Missing)?;
+        let record = record::open(text, &data_keys(manifest, keys)?)?;
+        check_record(&record, manifest, protection, keys, diff_ids)?;
+        return Ok(Held::Record(Box::new(record)));
+    }
+    if marks().any(|mark| *mark == Mark::Record) {
+        return Err(RecordError::Mixed.into());
+    }
+    Ok(Held::Bindings(bound_digests(manifest, keys, diff_ids)?))
+}
+
+/// Returns the data keys by the layers that they are of.
+pub(super) fn data_keys(
+    manifest: &Manifest,
+    keys: &[Option<UnlockedKey>],
+) -> Result<DataKeys, RecordError> {
+    let mut data_keys = DataKeys::new();
+    for (layer, key) in manifest.layers.iter().zip(keys) {
+        let Some(UnlockedKey { options, .. }) = key else { continue };
+        let other = data_keys.insert(layer.digest, options.key.clone());
+        if other.is_some_and(|other| other != options.key) {
+            return Err(RecordError::Damaged);
+        }
+    }
+    Ok(data_keys)
+}
+
+/// Holds the image to its record, member by member.
+fn check_record(
+    record: &SealedRecord,
+    manifest: &Manifest,
+    protection: &Protection,
+    keys: &[Option<UnlockedKey>],
+    diff_ids: &[DiffId],
+) -> Result<(), RecordError> {
+    if !record.config.is_named_by(&manifest.config) {
+        return Err(RecordError::Contradiction("config"));
+    }
+    if record.layers.len() != manifest.layers.len() {
+        return Err(RecordError::Contradiction("number of layers"));
+    }
+    for (i, sealed) in record.layers.iter().enumerate() {
+        let encryption = protection.layers[i].as_ref();
+        let plain = encryption.zip(keys[i].as_ref()).map(|(Encryption { media_type, .. }, key)| {
+            PlainLayer { media_type: media_type.clone(), digest: key.options.digest }
+        });
+        let digest_is_known = plain.as_ref().is_none_or(|plain| plain.digest.is_some());
+        let is_same = sealed.stored.is_named_by(&manifest.layers[i])
+            && sealed.plain == plain
+            && sealed.diff_id == Some(diff_ids[i]);
+        if !is_same || !digest_is_known {
+            return Err(RecordError::Contradiction("list of layers"));
+        }
+    }
+    Ok(())
+}
+
+/// Holds the image to the bindings of version 1, and returns the digests that its layers have before
+/// encryption.
+fn bound_digests(
+    manifest: &Manifest,
+    keys: &[Option<UnlockedKey>],
+    diff_ids: &[DiffId],
+) -> Result<Vec<Digest>, DecryptError> {
+    let tampered = |layer: &Descriptor| DecryptError::Tampered(layer.digest.short());
+    let mut digests = Vec::with_capacity(manifest.layers.len());
+    for (layer, key) in manifest.layers.iter().zip(keys) {
         digests.push(match key {
             None => layer.digest,
-            Some(key) => {
-                key.options.digest.ok_or_else(|| DecryptError::Tampered(layer.digest.short()))?
-            }
+            Some(key) => key.options.digest.ok_or_else(|| tampered(layer))?,
         });
     }
     for (i, key) in keys.iter().enumerate() {
         let Some(UnlockedKey { options, .. }) = key else { continue };
-        let expected = SealedBinding::new(config, diff_ids[i], i, &digests);
-        if options.binding.as_ref() != Some(&expected) {
-            return Err(DecryptError::Tampered(layers[i].digest.short()));
+        let expected = SealedBinding::new(manifest.config.digest, diff_ids[i], i, &digests);
+        if options.mark != Mark::Binding(expected) {
+            return Err(tampered(&manifest.layers[i]));
         }
     }
-    Ok(Some(digests))
+    Ok(digests)
 }

@@ -5,12 +5,14 @@ use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE};
 use sealcrate_image::Digest;
+use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use thiserror::Error;
 use zeroize::Zeroizing;
 
 use super::KeyData;
 use super::kdf::DataKey;
+use crate::sealed::{self, Binding, MAX_RECORD_BYTES, SealedRecord};
 
 /// The members that stay in clear.
 const CLEAR: [&str; 8] = [
@@ -31,9 +33,8 @@ const SECRET: [&str; 8] =
 const ENCRYPTED: &str = "enc";
 /// The member of ours among the encrypted ones; crypto-cli ignores it.
 const SEALED: &str = "sealcrate";
-const SEALED_VERSION: u64 = 1;
 
-/// What is sealed of a layer beside the config.
+/// What version 1 seals of a layer beside the config.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct SealedLayer {
     /// The digest of the blob.
@@ -42,37 +43,63 @@ pub(super) struct SealedLayer {
     pub(super) layer: Option<Digest>,
 }
 
-/// Encrypts `config` under `key`, with the nonce and salt that its descriptor will bear, and seals
-/// in it what the image's layers are, lowest first.
+/// Under which key, nonce and salt a config is encrypted.
+pub(super) struct Under<'k> {
+    /// The config's data key.
+    pub(super) key: &'k DataKey,
+    /// The nonce, which the descriptor bears.
+    pub(super) nonce: [u8; 12],
+    /// The salt, which the descriptor bears.
+    pub(super) salt: [u8; 16],
+}
+
+/// Encrypts `config`, and seals it whole with `record`.
 ///
 /// # Errors
-/// A config that is no JSON object.
+/// A config that is no JSON object; a record that is too long.
 pub(super) fn seal(
     config: &[u8],
-    layers: &[SealedLayer],
-    key: &DataKey,
-    nonce: [u8; 12],
-    salt: &[u8; 16],
+    record: &SealedRecord,
+    under: &Under<'_>,
 ) -> Result<Vec<u8>, SealedConfigError> {
     let members = object(config)?;
     let mut secret = project(&members, &SECRET);
-    let blobs: Vec<String> = layers.iter().map(|layer| layer.blob.to_string()).collect();
-    let layers: Vec<_> = layers.iter().map(|layer| layer.layer.map(|it| it.to_string())).collect();
+    let record = serde_json::to_value(record).expect("a record is made of JSON values");
+    let length = record.to_string().len();
+    if length > MAX_RECORD_BYTES {
+        return Err(SealedConfigError::RecordTooLong(length));
+    }
     let config = STANDARD.encode(config);
-    let sealed = json!({
-        "version": SEALED_VERSION, "config": config, "blobs": blobs, "layers": layers
-    });
+    let sealed = json!({ "version": sealed::VERSION, "config": config, "record": record });
     secret.insert(SEALED.to_owned(), sealed);
-    let mut bytes = Zeroizing::new(json_bytes(&secret));
-    let tag = aead_key(key)
+    encrypt(project(&members, &CLEAR), &secret, under)
+}
+
+/// Encrypts a config of another tool's as that tool did: what was in clear stays so, and is not sealed.
+///
+/// # Errors
+/// As [`seal`].
+pub(super) fn encrypt_again(
+    unsealed: &UnsealedConfig,
+    under: &Under<'_>,
+) -> Result<Vec<u8>, SealedConfigError> {
+    encrypt(unsealed.clear.clone(), &unsealed.secret, under)
+}
+
+fn encrypt(
+    mut clear: Map<String, Value>,
+    secret: &Map<String, Value>,
+    under: &Under<'_>,
+) -> Result<Vec<u8>, SealedConfigError> {
+    let mut bytes = Zeroizing::new(json_bytes(secret));
+    let tag = aead_key(under.key)
         .seal_in_place_separate_tag(
-            Nonce::assume_unique_for_key(nonce),
-            Aad::from(salt),
+            Nonce::assume_unique_for_key(under.nonce),
+            Aad::from(under.salt),
             bytes.as_mut_slice(),
         )
         .map_err(|_| SealedConfigError::Authentication)?;
     bytes.extend_from_slice(tag.as_ref());
-    let mut clear = project(&members, &CLEAR);
     clear.insert(ENCRYPTED.to_owned(), URL_SAFE.encode(&*bytes).into());
     Ok(json_bytes(&clear))
 }
@@ -81,19 +108,45 @@ pub(super) fn seal(
 pub(super) struct Opened {
     /// The config's bytes.
     pub(super) config: Vec<u8>,
-    /// Whether they are the sealed original.
+    /// What authenticates its members in clear, and the layers.
     pub(super) seal: Seal,
-    /// What the layers are, lowest first, where that is sealed beside it.
-    pub(super) layers: Option<Vec<SealedLayer>>,
 }
 
-/// What authenticates the members of a config that are in clear.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Seal {
-    /// The original config, sealed whole.
-    Sealed,
+impl Opened {
+    /// Takes a config that was never encrypted.
+    pub(super) fn in_clear(config: Vec<u8>) -> Self {
+        let (clear, secret) = (Map::new(), Map::new());
+        Self { config, seal: Seal::Unsealed(UnsealedConfig { clear, secret }) }
+    }
+}
+
+/// What authenticates the members of a config that are in clear, and what the layers are.
+pub(super) enum Seal {
     /// Nothing: another tool wrote the image.
-    Unsealed,
+    Unsealed(UnsealedConfig),
+    /// The original config, and in all but the oldest images the layers.
+    Version1(Option<Vec<SealedLayer>>),
+    /// The original config, and the sealed record.
+    Record(Box<SealedRecord>),
+}
+
+/// The two halves of a config that another tool encrypted.
+pub(super) struct UnsealedConfig {
+    /// What anybody may have changed.
+    clear: Map<String, Value>,
+    /// What was encrypted.
+    secret: Map<String, Value>,
+}
+
+impl Seal {
+    /// Returns the version.
+    pub(super) fn binding(&self) -> Binding {
+        match self {
+            Self::Unsealed(_) => Binding::None,
+            Self::Version1(_) => Binding::Version1,
+            Self::Record(_) => Binding::Version2,
+        }
+    }
 }
 
 /// Tells whether a config has encrypted members.
@@ -125,12 +178,16 @@ pub(super) fn open(
     let mut secret = object(plain)?;
     match secret.remove(SEALED) {
         None => {
-            clear.extend(secret);
-            Ok(Opened { config: json_bytes(&clear), seal: Seal::Unsealed, layers: None })
+            // All else in clear might pass for something that was encrypted.
+            let clear = project(&clear, &CLEAR);
+            let mut config = clear.clone();
+            config.extend(secret.clone());
+            let seal = Seal::Unsealed(UnsealedConfig { clear, secret });
+            Ok(Opened { config: json_bytes(&config), seal })
         }
         Some(sealed) => {
             let config = sealed_config(&sealed)?;
-            let layers = sealed_layers(&sealed)?;
+            let seal = seal_of(&sealed, &config)?;
             let members = object(&config)?;
             // The bytes that are sealed decide; whatever else there is may only repeat them.
             if clear != project(&members, &CLEAR) {
@@ -139,20 +196,33 @@ pub(super) fn open(
             if secret != project(&members, &SECRET) {
                 return Err(SealedConfigError::Contradiction("encrypted"));
             }
-            Ok(Opened { config, seal: Seal::Sealed, layers })
+            Ok(Opened { config, seal })
         }
     }
 }
 
 fn sealed_config(sealed: &Value) -> Result<Vec<u8>, SealedConfigError> {
-    match sealed["version"].as_u64() {
-        Some(SEALED_VERSION) => {}
-        _ => return Err(SealedConfigError::Malformed("it is sealed in an unknown version")),
-    }
     sealed["config"]
         .as_str()
         .and_then(|text| STANDARD.decode(text).ok())
         .ok_or(SealedConfigError::Malformed("its sealed original is no base64"))
+}
+
+/// Reads what is sealed beside `config`.
+fn seal_of(sealed: &Value, config: &[u8]) -> Result<Seal, SealedConfigError> {
+    match sealed["version"].as_u64() {
+        Some(1) => Ok(Seal::Version1(sealed_layers(sealed)?)),
+        Some(sealed::VERSION) => {
+            let record = SealedRecord::deserialize(&sealed["record"]);
+            let record = record
+                .map_err(|_| SealedConfigError::Malformed("its sealed record cannot be read"))?;
+            if record.config.digest != Digest::of(config) {
+                return Err(SealedConfigError::Contradiction("encrypted"));
+            }
+            Ok(Seal::Record(Box::new(record)))
+        }
+        _ => Err(SealedConfigError::Malformed("it is sealed in an unknown version")),
+    }
 }
 
 /// What was sealed before blobs were, or layers beside them, is read, too.
@@ -210,11 +280,19 @@ pub enum SealedConfigError {
     /// The config is not of the right shape.
     #[error("the image config is malformed: {0}")]
     Malformed(&'static str),
+    /// The record is longer than readers take.
+    #[error(
+        "the sealed record becomes {0} bytes long, more than 1 MiB: there are too many annotations"
+    )]
+    RecordTooLong(usize),
 }
 
 #[cfg(test)]
 mod tests {
+    use sealcrate_image::{Descriptor, MediaType};
+
     use super::*;
+    use crate::sealed::{SealedBlob, Sealing, SourceRemarks};
 
     const CONFIG: &[u8] = br#"{ "os":"linux", "architecture":"amd64", "created":"now",
         "config":{"Env":["TOKEN=t"]}, "rootfs":{"diff_ids":[]}, "history":[], "variant":"v3" }"#;
@@ -232,8 +310,14 @@ mod tests {
         SealedLayer { blob, layer: Some(Digest::of(b"the only layer")) }
     }
 
+    fn record() -> SealedRecord {
+        let config = SealedBlob::of(&Descriptor::of(MediaType::DOCKER_CONFIG, CONFIG));
+        SealedRecord::new(config, Vec::new(), &SourceRemarks::default(), &Sealing::default())
+    }
+
     fn sealed() -> Map<String, Value> {
-        object(&seal(CONFIG, &[layer()], &key(), [5; 12], &[6; 16]).unwrap()).unwrap()
+        let under = Under { key: &key(), nonce: [5; 12], salt: [6; 16] };
+        object(&seal(CONFIG, &record(), &under).unwrap()).unwrap()
     }
 
     fn opened(members: &Map<String, Value>) -> Result<Opened, SealedConfigError> {
@@ -258,8 +342,7 @@ mod tests {
     fn original_bytes_come_back() {
         let opened = opened(&sealed()).unwrap();
         assert_eq!(opened.config, CONFIG);
-        assert_eq!(opened.seal, Seal::Sealed);
-        assert_eq!(opened.layers, Some(vec![layer()]));
+        assert!(matches!(opened.seal, Seal::Record(sealed) if *sealed == record()));
     }
 
     #[test]
@@ -272,7 +355,10 @@ mod tests {
             let mut secret = secret.clone();
             secret.insert(SEALED.to_owned(), seal);
             members.insert(ENCRYPTED.to_owned(), encrypted(&secret.into()));
-            opened(&members).map(|opened| opened.layers)
+            opened(&members).map(|opened| match opened.seal {
+                Seal::Version1(layers) => layers,
+                Seal::Record(_) | Seal::Unsealed(_) => panic!("it is of version 1"),
+            })
         };
         let blob = json!([layer().blob.to_string()]);
         assert_eq!(opened_with(Value::Null, Value::Null).unwrap(), None);
@@ -328,11 +414,36 @@ mod tests {
         let secret = json!({ "config": {"Env": ["TOKEN=t"]}, "rootfs": {"diff_ids": []} });
         members.insert(ENCRYPTED.to_owned(), encrypted(&secret));
         let opened = opened(&members).unwrap();
-        assert_eq!(opened.seal, Seal::Unsealed);
+        assert_eq!(opened.seal.binding(), Binding::None);
         let config = object(&opened.config).unwrap();
         assert_eq!(config["config"], json!({"Env": ["TOKEN=t"]}));
         assert_eq!(config["os"], "linux");
         assert!(!config.contains_key(ENCRYPTED));
+    }
+
+    #[test]
+    fn members_in_clear_never_pass_for_encrypted_ones() {
+        let mut members = project(&object(CONFIG).unwrap(), &CLEAR);
+        members.insert(ENCRYPTED.to_owned(), encrypted(&json!({ "os": "plan9" })));
+        members.insert("config".to_owned(), json!({ "Entrypoint": ["/steal"] }));
+        members.insert("Config".to_owned(), json!({ "Entrypoint": ["/steal"] }));
+        members.insert("history".to_owned(), json!([]));
+        let opened = opened(&members).unwrap();
+        let config = object(&opened.config).unwrap();
+        assert_eq!(config.keys().collect::<Vec<_>>(), ["architecture", "created", "os"]);
+        assert_eq!(config["os"], "plan9");
+    }
+
+    #[test]
+    fn config_of_another_tool_is_encrypted_again_without_a_seal() {
+        let mut members = project(&object(CONFIG).unwrap(), &CLEAR);
+        members.insert(ENCRYPTED.to_owned(), encrypted(&json!({ "config": {"User": "a"} })));
+        let Seal::Unsealed(unsealed) = opened(&members).unwrap().seal else {
+            panic!("it is sealed")
+        };
+        let under = Under { key: &key(), nonce: [5; 12], salt: [6; 16] };
+        let again = object(&encrypt_again(&unsealed, &under).unwrap()).unwrap();
+        assert_eq!(again, members);
     }
 
     #[test]
@@ -349,7 +460,8 @@ mod tests {
             members.insert(ENCRYPTED.to_owned(), value);
             assert_eq!(opened(&members).err(), Some(error));
         }
-        let unknown = json!({ "sealcrate": { "version": 2 } });
+        let config = STANDARD.encode(CONFIG);
+        let unknown = json!({ "sealcrate": { "version": 3, "config": config } });
         members.insert(ENCRYPTED.to_owned(), encrypted(&unknown));
         assert!(matches!(opened(&members), Err(SealedConfigError::Malformed(_))));
     }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use sealcrate_image::{
     Config, ConfigError, Content, Descriptor, DiffId, Digest, Image, Layer, Manifest,
-    ManifestError, MediaType,
+    ManifestError, MediaType, Platform,
 };
 use thiserror::Error;
 
@@ -15,6 +15,7 @@ use super::kdf::DataKey;
 use super::{KdfError, KeyData, KeyDataError, KeyDataShape, KeyDerivation};
 use crate::Unencrypted;
 use crate::dare::{self, DareError, DareReader};
+use crate::sealed::{Binding, SealedRecord, Unbound};
 
 /// What is encrypted in an image, as its descriptors say; nothing of it is authenticated.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -54,48 +55,53 @@ impl Protection {
 /// An image that was decrypted.
 pub struct Decrypted {
     /// The image: its config as it was before encryption, its layers decrypted as they are read,
-    /// each with its diff ID, and with its digest where that is sealed, too. It has no manifest, unless
-    /// nothing of it was encrypted.
+    /// each with its diff ID, and with its digest where that is sealed, too. It has the manifest that it had
+    /// before encryption where that is sealed, and its own if nothing of it was encrypted. All else that it
+    /// says is from the record.
     pub image: Image,
-    /// What authenticates the config's members that stood in clear.
-    pub seal: Seal,
+    /// What holds it together, and authenticates the config's members in clear.
+    pub binding: Binding,
+    /// The sealed record, where there is one.
+    pub record: Option<Box<SealedRecord>>,
 }
 
 /// Decrypts `image`, which was read from a registry or layout, with what `kdf` derives.
 ///
 /// # Errors
 /// [`DecryptError::WrongPassphrase`] before anything else is unwrapped; an image or config that is
-/// not encrypted, unless `unencrypted` says to accept it; damage and contradictions.
+/// not encrypted, unless `unencrypted` says to accept it, or not bound, unless `unbound` does; damage and
+/// contradictions.
 pub fn decrypt(
     image: &Image,
     kdf: &mut KeyDerivation,
     unencrypted: Unencrypted,
+    unbound: Unbound,
 ) -> Result<Decrypted, DecryptError> {
-    let opened = Opened::of(image, kdf, unencrypted)?;
-    let mut layers = Vec::with_capacity(image.layers.len());
-    for (layer, LayerKey { diff_id, digest, key }) in image.layers.iter().zip(opened.layers) {
-        layers.push(match (key, layer.descriptor()) {
-            (None, Some(descriptor)) if digest == Some(descriptor.digest) => {
-                Layer::bound(descriptor.clone(), diff_id, layer.content().clone())
-            }
-            (None, _) => layer.with_diff_id(diff_id),
-            (Some(key), _) => {
-                let size = dare::plaintext_len(layer.size())?;
-                let content = Arc::new(DareContent { stored: layer.clone(), key });
-                let gzip = MediaType::DOCKER_LAYER_GZIP;
-                match digest {
-                    Some(digest) => {
-                        Layer::bound(Descriptor::new(gzip, digest, size), diff_id, content)
-                    }
-                    None => Layer::decrypted(gzip, size, diff_id, content),
-                }
-            }
-        });
+    let mut opened = Opened::of(image, kdf, unencrypted, unbound)?;
+    if !opened.is_encrypted {
+        let layers = image.layers.iter().zip(&opened.layers);
+        let layers = layers.map(|(layer, of)| layer.with_diff_id(of.diff_id)).collect();
+        // Bytes that are what they were keep their manifest.
+        let image = Image { layers, ..image.clone() };
+        return Ok(Decrypted { image, binding: Binding::None, record: None });
     }
-    // Bytes that are what they were keep their manifest.
-    let manifest = image.manifest.clone().filter(|_| !opened.is_encrypted);
-    let image = Image { manifest, config: opened.config, layers };
-    Ok(Decrypted { image, seal: opened.seal })
+    let mut layers = Vec::with_capacity(image.layers.len());
+    let keys = std::mem::take(&mut opened.layers);
+    for (place, (stored, of_layer)) in image.layers.iter().zip(keys).enumerate() {
+        layers.push(opened.layer(place, stored, of_layer)?);
+    }
+    let binding = opened.seal.binding();
+    let mut image = Image::new(opened.config, layers);
+    let record = match opened.seal {
+        Seal::Record(record) => Some(record),
+        Seal::Version1(_) | Seal::Unsealed(_) => None,
+    };
+    if let Some(record) = &record {
+        let manifest = record.manifest();
+        image.manifest = manifest.map_err(|_| DecryptError::Contradiction("manifest"))?;
+        image.remarks = record.remarks.clone();
+    }
+    Ok(Decrypted { image, binding, record })
 }
 
 /// An image whose config was decrypted, and whose data keys were unwrapped.
@@ -103,9 +109,8 @@ pub(super) struct Opened {
     /// The config as it was before encryption.
     pub(super) config: Vec<u8>,
     pub(super) layers: Vec<LayerKey>,
-    /// Whether it is sealed that the layers are these blobs.
-    pub(super) is_bound: bool,
-    seal: Seal,
+    pub(super) seal: Seal,
+    platform: Option<Platform>,
     is_encrypted: bool,
 }
 
@@ -123,35 +128,36 @@ impl Opened {
         image: &Image,
         kdf: &mut KeyDerivation,
         unencrypted: Unencrypted,
+        unbound: Unbound,
     ) -> Result<Self, DecryptError> {
         let Some(raw) = &image.manifest else { return Err(DecryptError::NotEncrypted) };
-        let protection = Protection::of(&Manifest::parse(raw)?)?;
-        let opened = match (&protection.config, unencrypted) {
-            (Some(data), _) => {
-                let key = kdf.unwrap_key(data)?.ok_or(DecryptError::WrongPassphrase)?;
-                config::open(&image.config, &key, data)?
-            }
-            (None, Unencrypted::Accept) => {
-                let config = image.config.clone();
-                config::Opened { config, seal: Seal::Unsealed, layers: None }
-            }
-            (None, Unencrypted::Refuse) if protection.is_any() => {
-                return Err(DecryptError::ConfigNotEncrypted);
-            }
-            (None, Unencrypted::Refuse) => return Err(DecryptError::NotEncrypted),
-        };
-        let diff_ids = Config::parse(&opened.config)?.diff_ids().to_vec();
+        let manifest = Manifest::parse(raw)?;
+        let protection = Protection::of(&manifest)?;
+        let config::Opened { config, seal } = open_config(image, &protection, kdf, unencrypted)?;
+        if !seal.binding().is_taken(unbound) {
+            return Err(DecryptError::NotBound);
+        }
+        let parsed = Config::parse(&config)?;
+        let (diff_ids, platform) = (parsed.diff_ids(), parsed.platform());
         if diff_ids.len() != image.layers.len() {
             let (diff_ids, layers) = (diff_ids.len(), image.layers.len());
             return Err(DecryptError::LayerCount { diff_ids, layers });
         }
-        if let Some(sealed) = &opened.layers {
+        let sealed = match &seal {
+            Seal::Unsealed(_) => None,
+            Seal::Version1(sealed) => sealed.clone(),
+            Seal::Record(record) => {
+                check_record(record, &manifest, &protection, diff_ids)?;
+                Some(sealed_layers(record))
+            }
+        };
+        if let Some(sealed) = &sealed {
             check_blobs(image, sealed)?;
         }
         let mut layers = Vec::with_capacity(image.layers.len());
         let stored = image.layers.iter().zip(&protection.layers).zip(diff_ids).enumerate();
-        for (place, ((layer, data), diff_id)) in stored {
-            let digest = opened.layers.as_ref().and_then(|sealed| sealed.get(place)?.layer);
+        for (place, ((layer, data), &diff_id)) in stored {
+            let digest = sealed.as_ref().and_then(|sealed| sealed.get(place)?.layer);
             let key = match data {
                 None if digest.is_some() && digest != layer.digest() => {
                     return Err(DecryptError::LayerNotEncrypted(layer.name()));
@@ -166,10 +172,112 @@ impl Opened {
             };
             layers.push(LayerKey { diff_id, digest, key });
         }
-        let is_bound = opened.layers.is_some();
-        let config::Opened { config, seal, .. } = opened;
-        Ok(Self { config, layers, is_bound, seal, is_encrypted: protection.is_any() })
+        Ok(Self { config, layers, seal, platform, is_encrypted: protection.is_any() })
     }
+
+    /// Returns the sealed record, where there is one.
+    pub(super) fn record(&self) -> Option<&SealedRecord> {
+        match &self.seal {
+            Seal::Record(record) => Some(record),
+            Seal::Version1(_) | Seal::Unsealed(_) => None,
+        }
+    }
+
+    /// Returns the platform that the decrypted config names.
+    pub(super) fn platform(&self) -> Option<Platform> {
+        self.platform.clone()
+    }
+
+    /// Tells whether it is sealed that the layers are these blobs.
+    pub(super) fn is_bound(&self) -> bool {
+        !matches!(self.seal, Seal::Unsealed(_) | Seal::Version1(None))
+    }
+
+    /// Returns the layer at `place` in clear: decrypted as it is read if it has a key. What else its descriptor
+    /// says is left out, unless the record has it.
+    fn layer(
+        &self,
+        place: usize,
+        stored: &Layer,
+        LayerKey { diff_id, digest, key }: LayerKey,
+    ) -> Result<Layer, DecryptError> {
+        let annotations = self.record().map(|record| record.layers[place].annotations.clone());
+        let described = |media_type, digest, size| {
+            let mut descriptor = Descriptor::new(media_type, digest, size);
+            descriptor.annotations = annotations.unwrap_or_default();
+            descriptor
+        };
+        let gzip = MediaType::DOCKER_LAYER_GZIP;
+        Ok(match (key, stored.digest(), digest) {
+            (None, Some(blob), digest) => {
+                let descriptor = described(stored.media_type().clone(), blob, stored.size());
+                match digest {
+                    Some(_) => Layer::bound(descriptor, diff_id, stored.content().clone()),
+                    None => Layer::stored(descriptor, Some(diff_id), stored.content().clone()),
+                }
+            }
+            (None, None, _) => stored.with_diff_id(diff_id),
+            (Some(key), _, digest) => {
+                let size = dare::plaintext_len(stored.size())?;
+                let content = Arc::new(DareContent { stored: stored.clone(), key });
+                match digest {
+                    Some(digest) => Layer::bound(described(gzip, digest, size), diff_id, content),
+                    None => Layer::decrypted(gzip, size, diff_id, content),
+                }
+            }
+        })
+    }
+}
+
+/// Opens the config of `image`, which proves the passphrase.
+fn open_config(
+    image: &Image,
+    protection: &Protection,
+    kdf: &mut KeyDerivation,
+    unencrypted: Unencrypted,
+) -> Result<config::Opened, DecryptError> {
+    match (&protection.config, unencrypted) {
+        (Some(data), _) => {
+            let key = kdf.unwrap_key(data)?.ok_or(DecryptError::WrongPassphrase)?;
+            Ok(config::open(&image.config, &key, data)?)
+        }
+        (None, Unencrypted::Accept) => Ok(config::Opened::in_clear(image.config.clone())),
+        (None, Unencrypted::Refuse) if protection.is_any() => Err(DecryptError::ConfigNotEncrypted),
+        (None, Unencrypted::Refuse) => Err(DecryptError::NotEncrypted),
+    }
+}
+
+/// Holds the image to its record, member by member.
+fn check_record(
+    record: &SealedRecord,
+    manifest: &Manifest,
+    protection: &Protection,
+    diff_ids: &[DiffId],
+) -> Result<(), DecryptError> {
+    if record.layers.len() != manifest.layers.len() {
+        return Err(DecryptError::OtherBlobs);
+    }
+    for (i, sealed) in record.layers.iter().enumerate() {
+        if !sealed.stored.is_named_by(&manifest.layers[i]) {
+            return Err(DecryptError::OtherBlobs);
+        }
+        if sealed.plain.is_some() != protection.layers[i].is_some() {
+            return Err(DecryptError::LayerNotEncrypted(manifest.layers[i].digest.short()));
+        }
+        if sealed.diff_id != Some(diff_ids[i]) {
+            return Err(DecryptError::Contradiction("list of layers"));
+        }
+    }
+    Ok(())
+}
+
+/// Returns what the record says of each layer, as version 1 has it.
+fn sealed_layers(record: &SealedRecord) -> Vec<SealedLayer> {
+    let sealed = record.layers.iter().map(|layer| SealedLayer {
+        blob: layer.stored.digest,
+        layer: layer.plain.as_ref().map_or(Some(layer.stored.digest), |plain| plain.digest),
+    });
+    sealed.collect()
 }
 
 /// Checks that the layers of `image` are the blobs that its config seals.
@@ -231,6 +339,9 @@ pub enum DecryptError {
     /// Layers are encrypted, but the config is not, which authenticates them.
     #[error("the image's layers are encrypted, but its config is not")]
     ConfigNotEncrypted,
+    /// The record contradicts the image: in which part.
+    #[error("the image was tampered with: its {0} is not the sealed one")]
+    Contradiction(&'static str),
     /// A blob is of no possible length.
     #[error("{0}")]
     Dare(#[from] DareError),
@@ -259,6 +370,9 @@ pub enum DecryptError {
     /// The manifest cannot be used.
     #[error("{0}")]
     Manifest(#[from] ManifestError),
+    /// Nothing binds the layers to the config and to each other.
+    #[error("nothing binds the image's layers to each other and to its config")]
+    NotBound,
     /// Nothing in the image is encrypted.
     #[error("the image is not encrypted")]
     NotEncrypted,

@@ -6,12 +6,12 @@ use std::num::NonZeroU32;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use sealcrate_image::{
-    Compression, Compressor, Descriptor, DiffId, Digest, Family, Image, Layer, MAX_CONFIG_BYTES,
-    Manifest, MediaType, Meter, MeteredReader, Progress, Spool, Stage,
+    Compression, Compressor, Config, ConfigError, Descriptor, DiffId, Digest, Family, Image, Layer,
+    MAX_CONFIG_BYTES, Manifest, MediaType, Meter, MeteredReader, Platform, Progress, Spool, Stage,
 };
 use thiserror::Error;
 
-use super::config::{self, SealedConfigError, SealedLayer};
+use super::config::{self, SealedConfigError, Under};
 use super::kdf::{DataKey, KeyEncryptionKey};
 use super::{KeyData, KeyDataError, KeyDataShape, MAX_ITERATIONS, MIN_ITERATIONS};
 use crate::Passphrase;
@@ -19,6 +19,9 @@ use crate::dare::DareWriter;
 use crate::hashing::HashingWriter;
 use crate::pushed::{LayerKey, Pushed, PushedLayer};
 use crate::random::random;
+use crate::sealed::{
+    ImageIdentity, PlainLayer, SealedBlob, SealedLayer, SealedRecord, Sealing, SourceRemarks,
+};
 use crate::select::{ChooseError, Selection, choose};
 
 /// A key-encryption key for one image, or those of one index, under a fresh salt.
@@ -54,23 +57,18 @@ impl FreshKey {
         }
     }
 
-    /// Returns the manifest and config of the image that has the config `config`, encrypted under a
-    /// fresh key, and `layers`; `digest` tells what a layer is before encryption.
+    /// Returns the image of `layers` and of the config that `encrypted` makes under a fresh key.
     ///
     /// # Errors
-    /// A config that becomes too large.
+    /// Those of `encrypted`; a config that becomes too large.
     pub(super) fn image(
         &self,
-        config: &[u8],
         layers: Vec<Layer>,
-        digest: impl Fn(usize, Digest) -> Option<Digest>,
         shape: KeyDataShape,
+        encrypted: impl FnOnce(&Under<'_>) -> Result<Vec<u8>, SealedConfigError>,
     ) -> Result<Image, EncryptError> {
         let (key, nonce) = (DataKey::new(random()?), random()?);
-        let blobs = layers.iter().filter_map(Layer::digest).enumerate();
-        let sealed: Vec<SealedLayer> =
-            blobs.map(|(place, blob)| SealedLayer { blob, layer: digest(place, blob) }).collect();
-        let config = config::seal(config, &sealed, &key, nonce, &self.salt)?;
+        let config = encrypted(&Under { key: &key, nonce, salt: self.salt })?;
         if config.len() as u64 > MAX_CONFIG_BYTES {
             return Err(EncryptError::ConfigTooLarge);
         }
@@ -78,7 +76,7 @@ impl FreshKey {
         self.key_data(&key, nonce).put(&mut descriptor, shape);
         let descriptors = layers.iter().filter_map(Layer::descriptor).cloned().collect::<Vec<_>>();
         let manifest = Manifest::new(Family::Docker, descriptor, descriptors).to_raw();
-        Ok(Image { manifest: Some(manifest), config, layers })
+        Ok(Image { manifest: Some(manifest), ..Image::new(config, layers) })
     }
 }
 
@@ -90,6 +88,7 @@ impl FreshKey {
 pub struct Encryptor {
     key: Arc<FreshKey>,
     shape: KeyDataShape,
+    source: SourceRemarks,
     chosen: BTreeSet<usize>,
     pushed: Pushed,
     /// The data keys of layers, by place.
@@ -116,8 +115,9 @@ impl Encryptor {
         shape: KeyDataShape,
     ) -> Result<Self, EncryptError> {
         let chosen = choose(image, selection)?;
+        let source = SourceRemarks::of(image, Config::parse(&image.config)?.platform());
         let (pushed, keys) = (Pushed::default(), Mutex::default());
-        Ok(Self { key: key.into(), shape, chosen, pushed, keys })
+        Ok(Self { key: key.into(), shape, source, chosen, pushed, keys })
     }
 
     /// Tells whether the layer at `place` is to be encrypted.
@@ -226,15 +226,42 @@ impl Encryptor {
         Ok(Layer::stored(descriptor, layer.diff_id(), Arc::new(spooled.content)))
     }
 
+    /// Returns the identity of the image that `layers`, as [`layer`](Self::layer) made them, are going to be
+    /// in an index that says it is for `platform`.
+    pub fn identity(&self, platform: Option<&Platform>, layers: &[Layer]) -> ImageIdentity {
+        ImageIdentity::of(platform, None, layers.iter().filter_map(Layer::digest))
+    }
+
     /// Returns the encrypted image: `layers` as [`layer`](Self::layer) made them, lowest first, and
-    /// the config of `image` encrypted.
+    /// the config of `image` encrypted, with the record sealed in it.
     ///
     /// # Errors
-    /// A config that becomes too large.
-    pub fn finish(&self, image: &Image, layers: Vec<Layer>) -> Result<Image, EncryptError> {
+    /// A config or record that becomes too large.
+    pub fn finish(
+        &self,
+        image: &Image,
+        layers: Vec<Layer>,
+        sealing: &Sealing,
+    ) -> Result<Image, EncryptError> {
         let keys = self.keys.lock().unwrap_or_else(PoisonError::into_inner);
-        let digest = |place, blob| keys.get(&place).map_or(Some(blob), |key| key.digest);
-        self.key.image(&image.config, layers, digest, self.shape)
+        let sealed_layer = |(place, layer): (usize, &Layer)| {
+            let stored = layer.descriptor().expect("it is stored");
+            let plain = keys.get(&place).map(|key| PlainLayer {
+                media_type: MediaType::DOCKER_LAYER_GZIP,
+                digest: key.digest,
+            });
+            let digest = plain.as_ref().map_or(Some(stored.digest), |plain| plain.digest);
+            SealedLayer {
+                stored: SealedBlob::of(stored),
+                plain,
+                diff_id: image.layers.get(place).and_then(Layer::diff_id),
+                annotations: self.source.annotations(place, self.source.kept(place, digest)),
+            }
+        };
+        let sealed = layers.iter().enumerate().map(sealed_layer).collect();
+        let config = SealedBlob::of(&Descriptor::of(MediaType::DOCKER_CONFIG, &image.config));
+        let record = SealedRecord::new(config, sealed, &self.source, sealing);
+        self.key.image(layers, self.shape, |under| config::seal(&image.config, &record, under))
     }
 
     /// Returns the layers of `encrypted`, which [`finish`](Self::finish) made of `image`, as they are
@@ -291,6 +318,9 @@ pub enum EncryptError {
     /// The layers cannot be chosen.
     #[error("{0}")]
     Choose(#[from] ChooseError),
+    /// The config cannot be used.
+    #[error("{0}")]
+    Config(#[from] ConfigError),
     /// The encrypted config is larger than a reader takes.
     #[error("the image config is too large to be encrypted")]
     ConfigTooLarge,

@@ -15,7 +15,6 @@ use url::Url;
 /// The only algorithms that are defined.
 const ALGORITHMS: &str = "PBKDF2-AES256-GCM";
 const VERSION: u64 = 0;
-const MEMBER: &str = "crypto";
 const HOST: &str = "crypto.senetas.com";
 
 /// What a descriptor says of the key of its blob. Nothing in it is secret.
@@ -63,7 +62,7 @@ impl KeyData {
             .iter()
             .filter_map(|text| Url::parse(text).ok())
             .filter(|url| url.host_str() == Some(HOST));
-        let member = descriptor.other.get(MEMBER).filter(|member| !member.is_null());
+        let member = descriptor.crypto.as_ref().filter(|member| !member.is_null());
         match (member, urls.next(), urls.next()) {
             (None, None, _) => Ok(None),
             (Some(member), None, _) => {
@@ -84,7 +83,7 @@ impl KeyData {
             KeyDataShape::Member => {
                 let member = serde_json::to_value(self.encode(&STANDARD))
                     .expect("the member is made of strings and numbers");
-                descriptor.other.insert(MEMBER.to_owned(), member);
+                descriptor.crypto = Some(member);
             }
             KeyDataShape::Url => {
                 let member = self.encode(&URL_SAFE);
@@ -244,7 +243,7 @@ mod tests {
         data().put(&mut descriptor, KeyDataShape::Member);
         data().put(&mut descriptor, KeyDataShape::Url);
         assert!(matches!(KeyData::of(&descriptor), Err(KeyDataError::Twice)));
-        descriptor.other.clear();
+        descriptor.crypto = None;
         data().put(&mut descriptor, KeyDataShape::Url);
         assert!(matches!(KeyData::of(&descriptor), Err(KeyDataError::Twice)));
     }
@@ -254,7 +253,7 @@ mod tests {
         let with = |name: &str, value: serde_json::Value| {
             let mut descriptor = descriptor();
             data().put(&mut descriptor, KeyDataShape::Member);
-            descriptor.other[MEMBER][name] = value;
+            descriptor.crypto.as_mut().unwrap()[name] = value;
             KeyData::of(&descriptor).unwrap_err()
         };
         assert!(matches!(with("algos", "ROT13".into()), KeyDataError::Algorithms(_)));

@@ -14,7 +14,7 @@ mod key_data;
 mod pushed;
 mod rewrap;
 
-pub use config::{Seal, SealedConfigError};
+pub use config::SealedConfigError;
 pub use decrypt::{DecryptError, Decrypted, Protection, decrypt};
 pub(crate) use encrypt::{DareKey, is_encrypted};
 pub use encrypt::{EncryptError, Encryptor, FreshKey};
@@ -24,4 +24,4 @@ pub use kdf::{
 };
 pub use key_data::{KeyData, KeyDataError, KeyDataShape};
 pub use pushed::PushedImage;
-pub use rewrap::{RewrapError, rewrap};
+pub use rewrap::Rewrapping;

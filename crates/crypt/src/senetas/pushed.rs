@@ -12,6 +12,7 @@ use super::encrypt::DareKey;
 use super::{DecryptError, KeyDerivation};
 use crate::Unencrypted;
 use crate::pushed::{LayerKey, PushedLayer};
+use crate::sealed::Unbound;
 
 /// An image that was pushed before.
 pub struct PushedImage {
@@ -27,8 +28,8 @@ impl PushedImage {
     /// # Errors
     /// Another passphrase; an image or config that is not encrypted; damage and contradictions.
     pub fn open(image: &Image, kdf: &mut KeyDerivation) -> Result<Option<Self>, DecryptError> {
-        let opened = Opened::of(image, kdf, Unencrypted::Refuse)?;
-        if !opened.is_bound {
+        let opened = Opened::of(image, kdf, Unencrypted::Refuse, Unbound::Accept)?;
+        if !opened.is_bound() {
             return Ok(None);
         }
         let layers = image.layers.iter().zip(opened.layers).filter_map(|(layer, of_layer)| {

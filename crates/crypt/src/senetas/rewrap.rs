@@ -1,55 +1,125 @@
 //! Rewrapping: another passphrase for the keys that an image has, without a look at its layers.
 
-use sealcrate_image::{Descriptor, Image, Layer, Manifest};
-use thiserror::Error;
+use std::collections::BTreeMap;
 
-use super::decrypt::Opened;
+use sealcrate_image::{Descriptor, Image, Layer, Manifest, MediaType, Platform};
+
+use super::config::{self, Seal, UnsealedConfig};
+use super::decrypt::{LayerKey, Opened};
 use super::{DecryptError, EncryptError, FreshKey, KeyDataShape, KeyDerivation, Protection};
 use crate::Unencrypted;
 use crate::random::random;
+use crate::sealed::{
+    Binding, ImageIdentity, PlainLayer, SealedBlob, SealedLayer, SealedRecord, Sealing,
+    SourceRemarks, Unbound,
+};
 
-/// Returns `image`, which what `kdf` derives opens, with its layers' keys wrapped under `key` and its
-/// config encrypted anew. Layers stay, and so do their keys: whoever had them still has them.
+/// An image whose keys are open, and can be wrapped under another passphrase.
 ///
-/// # Errors
-/// Those of [`decrypt`](super::decrypt), and of [`Encryptor`](super::Encryptor).
-pub fn rewrap(
-    image: &Image,
-    kdf: &mut KeyDerivation,
-    key: &FreshKey,
-) -> Result<Image, RewrapError> {
-    let Some(raw) = &image.manifest else { return Err(DecryptError::NotEncrypted.into()) };
-    let manifest = Manifest::parse(raw).map_err(DecryptError::from)?;
-    let opened = Opened::of(image, kdf, Unencrypted::Refuse)?;
-    let shape = Protection::of(&manifest).map_err(DecryptError::from)?.shape;
-    let shape = shape.unwrap_or(KeyDataShape::Member);
-    let mut layers = Vec::with_capacity(image.layers.len());
-    let mut digests = Vec::with_capacity(image.layers.len());
-    for ((layer, of_layer), descriptor) in
-        image.layers.iter().zip(opened.layers).zip(&manifest.layers)
-    {
-        digests.push(of_layer.digest);
-        let Some(layer_key) = of_layer.key else {
-            layers.push(layer.clone());
-            continue;
-        };
-        let Descriptor { media_type, digest, size, .. } = descriptor;
-        let mut descriptor = Descriptor::new(media_type.clone(), *digest, *size);
-        let nonce = random().map_err(EncryptError::from)?;
-        key.key_data(&layer_key, nonce).put(&mut descriptor, shape);
-        layers.push(Layer::stored(descriptor, None, layer.content().clone()));
-    }
-    Ok(key.image(&opened.config, layers, |place, _| digests[place], shape)?)
+/// Layers stay, and so do their keys: readers who had them still have them.
+pub struct Rewrapping {
+    opened: Opened,
+    manifest: Manifest,
+    layers: Vec<Layer>,
+    shape: KeyDataShape,
 }
 
-/// Why an image's keys cannot be wrapped under another passphrase.
-#[derive(Debug, Error)]
-#[non_exhaustive]
-pub enum RewrapError {
-    /// The keys cannot be opened.
-    #[error("{0}")]
-    Decrypt(#[from] DecryptError),
-    /// They cannot be wrapped.
-    #[error("{0}")]
-    Encrypt(#[from] EncryptError),
+impl Rewrapping {
+    /// Opens `image` with what `kdf` derives, and holds it to what is sealed in it.
+    ///
+    /// # Errors
+    /// Those of [`decrypt`](super::decrypt).
+    pub fn open(
+        image: &Image,
+        kdf: &mut KeyDerivation,
+        unbound: Unbound,
+    ) -> Result<Self, DecryptError> {
+        let raw = image.manifest.as_ref().ok_or(DecryptError::NotEncrypted)?;
+        let manifest = Manifest::parse(raw)?;
+        let opened = Opened::of(image, kdf, Unencrypted::Refuse, unbound)?;
+        let shape = Protection::of(&manifest)?.shape.unwrap_or(KeyDataShape::Member);
+        Ok(Self { opened, manifest, layers: image.layers.clone(), shape })
+    }
+
+    /// Returns what holds the image together.
+    pub fn binding(&self) -> Binding {
+        self.opened.seal.binding()
+    }
+
+    /// Returns the sealed record, where there is one.
+    pub fn record(&self) -> Option<&SealedRecord> {
+        self.opened.record()
+    }
+
+    /// Returns the identity of the image in an index that says it is for `platform`.
+    pub fn identity(&self, platform: Option<&Platform>) -> ImageIdentity {
+        let layers = self.manifest.layers.iter().map(|layer| layer.digest);
+        ImageIdentity::of(platform, None, layers)
+    }
+
+    /// Returns the platform that the decrypted config names.
+    pub fn platform(&self) -> Option<Platform> {
+        self.opened.platform()
+    }
+
+    /// Wraps the layers' keys under `key`, and encrypts the config anew. The record is sealed with the parts
+    /// of `sealing` that there are in the place of its own; an image without one gets one, unless another
+    /// tool wrote it, of which nobody knows whether it is what that tool wrote.
+    ///
+    /// # Errors
+    /// Those of [`Encryptor`](super::Encryptor).
+    pub fn finish(self, key: &FreshKey, sealing: &Sealing) -> Result<Image, EncryptError> {
+        let Self { opened, manifest, layers: stored, shape } = self;
+        let platform = opened.platform();
+        let Opened { config, layers: keys, seal, .. } = opened;
+        let sealed = match seal {
+            Seal::Unsealed(unsealed) => NewSeal::Unsealed(unsealed),
+            Seal::Record(mut record) => {
+                record.home = sealing.home.clone().or(record.home);
+                record.index = sealing.table.clone().or(record.index);
+                NewSeal::Record(record)
+            }
+            Seal::Version1(_) => {
+                let source = SourceRemarks::without(platform);
+                let config = SealedBlob::of(&Descriptor::of(MediaType::DOCKER_CONFIG, &config));
+                let layers = sealed_layers(&manifest, &keys);
+                NewSeal::Record(Box::new(SealedRecord::new(config, layers, &source, sealing)))
+            }
+        };
+        let mut layers = Vec::with_capacity(stored.len());
+        for ((layer, of_layer), descriptor) in stored.iter().zip(keys).zip(&manifest.layers) {
+            let Descriptor { media_type, digest, size, .. } = descriptor;
+            let mut descriptor = Descriptor::new(media_type.clone(), *digest, *size);
+            if let Some(layer_key) = of_layer.key {
+                key.key_data(&layer_key, random()?).put(&mut descriptor, shape);
+            }
+            layers.push(Layer::stored(descriptor, layer.diff_id(), layer.content().clone()));
+        }
+        key.image(layers, shape, |under| match &sealed {
+            NewSeal::Unsealed(unsealed) => config::encrypt_again(unsealed, under),
+            NewSeal::Record(record) => config::seal(&config, record, under),
+        })
+    }
+}
+
+/// How the config is encrypted again.
+enum NewSeal {
+    /// As another tool left it.
+    Unsealed(UnsealedConfig),
+    /// Sealed with a record.
+    Record(Box<SealedRecord>),
+}
+
+/// Returns what a record says of the layers of an image that has none yet.
+fn sealed_layers(manifest: &Manifest, keys: &[LayerKey]) -> Vec<SealedLayer> {
+    let sealed = manifest.layers.iter().zip(keys).map(|(stored, of_layer)| SealedLayer {
+        stored: SealedBlob::of(stored),
+        plain: of_layer.key.as_ref().map(|_| PlainLayer {
+            media_type: MediaType::DOCKER_LAYER_GZIP,
+            digest: of_layer.digest,
+        }),
+        diff_id: Some(of_layer.diff_id),
+        annotations: BTreeMap::new(),
+    });
+    sealed.collect()
 }

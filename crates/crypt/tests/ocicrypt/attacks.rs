@@ -7,7 +7,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use sealcrate_crypt::Unencrypted;
-use sealcrate_crypt::ocicrypt::{Binding, DecryptError, LayerAuthentication, Unbound};
+use sealcrate_crypt::ocicrypt::{DecryptError, LayerAuthentication};
+use sealcrate_crypt::sealed::{Binding, Unbound};
 use sealcrate_image::{Content, Descriptor, Digest, MediaType};
 use serde_json::json;
 
@@ -28,7 +29,7 @@ fn bound_image_is_opened_and_held_to_its_digests() {
     let parts = Parts::bound("run");
     let keys = [identity("ec.pem"), identity("rsa.pem")];
     let opened = opened(&parts.image(), &keys, Unencrypted::Refuse, Unbound::Refuse).unwrap();
-    assert_eq!(opened.binding, Binding::Sealed);
+    assert_eq!(opened.binding, Binding::Version1);
     for (i, layer) in opened.image.layers.iter().enumerate() {
         let tar = vec![u8::try_from(i).unwrap(); 1024 * (1 + i)];
         assert_eq!(read_all(layer).unwrap(), tar);

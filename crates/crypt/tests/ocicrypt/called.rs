@@ -7,13 +7,14 @@ use base64::engine::general_purpose::STANDARD;
 use sealcrate_crypt::Unencrypted;
 use sealcrate_crypt::ocicrypt::provider::{Call, CallError, MAX_ANSWER_BYTES, Operation, Provider};
 use sealcrate_crypt::ocicrypt::{
-    Change, DecryptError, Identity, OptionsError, Recipient, RewrapError, Unbound, rewrap,
+    Change, DecryptError, Identity, OptionsError, Recipient, RewrapError,
 };
+use sealcrate_crypt::sealed::Unbound;
 use sealcrate_image::{Image, Manifest};
 use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
-use crate::support::{JWE, Parts, identity, opened};
+use crate::support::{JWE, Parts, identity, opened, rewrap};
 
 type Answer = dyn Fn(Operation, &Value) -> Result<Vec<u8>, CallError> + Send + Sync;
 

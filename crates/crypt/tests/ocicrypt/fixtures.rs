@@ -1,7 +1,8 @@
 //! What skopeo wrote is decrypted, with the keys in every form.
 
 use sealcrate_crypt::Unencrypted;
-use sealcrate_crypt::ocicrypt::{Binding, DecryptError, Unbound};
+use sealcrate_crypt::ocicrypt::DecryptError;
+use sealcrate_crypt::sealed::{Binding, Unbound};
 
 use crate::support::{JWE, Parts, fixture, identity, opened, read_all};
 

@@ -6,13 +6,13 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use sealcrate_crypt::ocicrypt::{
     Change, DecryptError, FormerRecipient, Identity, IdentityError, LayerKey, OpenPgp,
-    OpenPgpError, OpenPgpKeyError, PublicKeyError, Recipient, RewrapError, Unbound,
-    WrappedKeyError, rewrap,
+    OpenPgpError, OpenPgpKeyError, PublicKeyError, Recipient, RewrapError, WrappedKeyError,
 };
+use sealcrate_crypt::sealed::Unbound;
 use sealcrate_crypt::{Passphrase, Unencrypted};
 use sealcrate_image::Descriptor;
 
-use crate::support::{JWE, Parts, data, fixture, identity, key_file, opened, read_all};
+use crate::support::{JWE, Parts, data, fixture, identity, key_file, opened, read_all, rewrap};
 
 const PGP: &str = "org.opencontainers.image.enc.keys.pgp";
 

@@ -2,7 +2,8 @@
 
 use sealcrate_crypt::Passphrase;
 use sealcrate_crypt::Unencrypted;
-use sealcrate_crypt::ocicrypt::{Identity, IdentityError, Unbound};
+use sealcrate_crypt::ocicrypt::{Identity, IdentityError};
+use sealcrate_crypt::sealed::Unbound;
 
 use crate::support::{fixture, key_file, opened};
 

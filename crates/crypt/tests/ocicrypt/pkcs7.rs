@@ -12,8 +12,9 @@ use base64::engine::general_purpose::STANDARD;
 use sealcrate_crypt::Unencrypted;
 use sealcrate_crypt::ocicrypt::{
     CertificateError, DecryptError, Identity, IdentityError, LayerKey, Pkcs7Error, PublicKeyError,
-    Recipient, Unbound, WrappedKeyError,
+    Recipient, WrappedKeyError,
 };
+use sealcrate_crypt::sealed::Unbound;
 use sealcrate_image::Descriptor;
 
 use crate::support::{Parts, data, fixture, identity, opened, read_all};

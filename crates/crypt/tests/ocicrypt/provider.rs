@@ -7,7 +7,7 @@ use age::x25519;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use sealcrate_crypt::ocicrypt::provider::{
-    MAX_REQUEST_BYTES, Request, RequestError, UnwrapError, WrapError,
+    MAX_REQUEST_BYTES, Request, RequestError, Subject, UnwrapError, WrapError,
 };
 use sealcrate_crypt::ocicrypt::{AgeItemError, Identity, IdentityError, OptionsError, Recipient};
 use sealcrate_image::Digest;
@@ -44,10 +44,10 @@ fn wrapped(request: &Value, own: &[Recipient]) -> Result<Vec<u8>, WrapError> {
     Ok(numbers(&request.answer(own)?, "keywrapresults", "annotation"))
 }
 
-fn unwrapped(request: &Value, own: &[Identity]) -> Result<(Vec<u8>, Option<Digest>), UnwrapError> {
+fn unwrapped(request: &Value, own: &[Identity]) -> Result<(Vec<u8>, Subject), UnwrapError> {
     let Request::Unwrap(request) = parse(request).unwrap() else { panic!("it asks to wrap") };
     let unwrapped = request.answer(own)?;
-    Ok((numbers(&unwrapped.answer, "keyunwrapresults", "optsdata"), unwrapped.config))
+    Ok((numbers(&unwrapped.answer, "keyunwrapresults", "optsdata"), unwrapped.subject))
 }
 
 /// Makes a request to unwrap an item, without parameters.
@@ -68,8 +68,9 @@ fn recorded_requests_to_wrap_are_answered_with_items_of_ours() {
     let options = recorded("wrap.rust.json")["keywrapparams"]["optsdata"].clone();
     for name in ["wrap.go.json", "wrap.rust.json"] {
         let item = wrapped(&recorded(name), &[]).unwrap();
-        let (content, config) = unwrapped(&unwrap_request(&item), &[own()]).unwrap();
-        assert_eq!((content, config), (options.as_str().unwrap().as_bytes().to_vec(), None));
+        let (content, subject) = unwrapped(&unwrap_request(&item), &[own()]).unwrap();
+        assert_eq!(content, options.as_str().unwrap().as_bytes());
+        assert_eq!(subject, Subject::Unknown);
         // As an item that is pushed: with a hint, by which the recipient can be removed again.
         let item: Value = serde_json::from_slice(&item).unwrap();
         assert_eq!(item["v"], 1);
@@ -79,16 +80,16 @@ fn recorded_requests_to_wrap_are_answered_with_items_of_ours() {
 
 #[test]
 fn recorded_requests_to_unwrap_are_answered_with_what_was_wrapped() {
-    let (content, config) = unwrapped(&recorded("unwrap.go.json"), &[]).unwrap();
+    let (content, subject) = unwrapped(&recorded("unwrap.go.json"), &[]).unwrap();
     let content: Value = serde_json::from_slice(&content).unwrap();
-    assert_eq!((&content["symkey"], config), (&json!(STANDARD.encode([7; 32])), None));
+    assert_eq!((&content["symkey"], subject), (&json!(STANDARD.encode([7; 32])), Subject::Unknown));
 
     let request = recorded("unwrap.null.json");
     assert_eq!(unwrapped(&request, &[]).unwrap_err(), UnwrapError::NoIdentity);
     let others = [identity("ec.pem"), Identity::parse(other().as_bytes()).unwrap()];
     assert_eq!(unwrapped(&request, &others).unwrap_err(), UnwrapError::WrongKey(2));
-    let (_, config) = unwrapped(&request, &[others[1].clone(), own()]).unwrap();
-    assert_eq!(config, Some(Digest::of(b"config")));
+    let (_, subject) = unwrapped(&request, &[others[1].clone(), own()]).unwrap();
+    assert_eq!(subject, Subject::Config(Digest::of(b"config")));
 }
 
 fn other() -> String {

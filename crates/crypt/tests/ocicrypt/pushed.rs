@@ -1,8 +1,9 @@
 //! What was pushed to recipients before is pushed again as it is, from this machine's own record alone.
 
 use sealcrate_crypt::Unencrypted;
-use sealcrate_crypt::ocicrypt::{Encryptor, Recipient, Unbound};
+use sealcrate_crypt::ocicrypt::{Encryptor, Recipient};
 use sealcrate_crypt::pushed::{Pushed, PushedLayer, Readers, Record, RecordError, RecordKey};
+use sealcrate_crypt::sealed::{Sealing, Unbound};
 use sealcrate_image::{Compression, DiffId, Image, Layer, Repository};
 
 use crate::support::{identity, key_file, opened, read_all};
@@ -35,7 +36,7 @@ fn push(pushed: Pushed) -> (Encryptor, Image, Vec<bool>) {
         Some(layer) => layer.clone(),
         None => put(&encryptor, i, &plain.layers[i]),
     });
-    let image = encryptor.finish(layers.collect()).unwrap();
+    let image = encryptor.finish(layers.collect(), &Sealing::default()).unwrap();
     (encryptor, image, reused.iter().map(Option::is_some).collect())
 }
 

@@ -4,11 +4,12 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use sealcrate_crypt::Unencrypted;
 use sealcrate_crypt::ocicrypt::{
-    Change, DecryptError, FormerRecipient, Identity, Recipient, RewrapError, Unbound, rewrap,
+    Change, DecryptError, FormerRecipient, Identity, Recipient, RewrapError,
 };
+use sealcrate_crypt::sealed::Unbound;
 use sealcrate_image::Image;
 
-use crate::support::{Parts, fixture, identity, key_file, opened};
+use crate::support::{Parts, fixture, identity, key_file, opened, rewrap};
 
 fn changed(
     image: &Image,

@@ -12,7 +12,10 @@ use aws_lc_rs::rsa::{OAEP_SHA256_MGF1SHA256, OaepPublicEncryptingKey, PublicEncr
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use sealcrate_crypt::Unencrypted;
-use sealcrate_crypt::ocicrypt::{DecryptError, Decrypted, Identity, Unbound, decrypt};
+use sealcrate_crypt::ocicrypt::{
+    Change, DecryptError, Decrypted, Identity, RewrapError, Rewrapping, decrypt,
+};
+use sealcrate_crypt::sealed::{Sealing, Unbound};
 use sealcrate_image::layout::LayoutSource;
 use sealcrate_image::{
     Artifact, Descriptor, DiffId, Digest, Family, Image, Layer, Manifest, MediaType, Source, Spool,
@@ -45,6 +48,17 @@ pub(crate) fn opened(
 ) -> Result<Decrypted, DecryptError> {
     let spool = Spool::in_folder(std::env::temp_dir());
     decrypt(image, identities, unencrypted, unbound, &spool)
+}
+
+/// Wraps the keys of `image` to others.
+pub(crate) fn rewrap(
+    image: &Image,
+    identities: &[Identity],
+    unbound: Unbound,
+    change: &Change,
+) -> Result<Image, RewrapError> {
+    let rewrapping = Rewrapping::open(image, identities, unbound)?;
+    Ok(rewrapping.finish(change, &Sealing::default())?.image)
 }
 
 pub(crate) fn read_all(layer: &Layer) -> io::Result<Vec<u8>> {
@@ -98,7 +112,7 @@ impl Parts {
             let diff_id = DiffId(diff_id.as_str().unwrap().parse().unwrap());
             Layer::stored(descriptor.clone(), Some(diff_id), Arc::new(blob.clone()))
         });
-        Image { manifest, config, layers: layers.collect() }
+        Image { manifest, ..Image::new(config, layers.collect()) }
     }
 }
 

@@ -1,16 +1,17 @@
 //! What is written is opened by every recipient alone, and says no more than it has to.
 
 use std::collections::BTreeSet;
-use std::io::Write as _;
+use std::io::{Read as _, Write as _};
 use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use flate2::write::GzEncoder;
 use sealcrate_crypt::ocicrypt::{
-    Binding, DecryptError, EncryptError, Encryptor, History, Identity, LayerAuthentication,
-    Protection, PublicKeyError, Recipient, Unbound,
+    DecryptError, EncryptError, Encryptor, History, Identity, LayerAuthentication, Protection,
+    PublicKeyError, Recipient,
 };
+use sealcrate_crypt::sealed::{Binding, Sealing, Unbound};
 use sealcrate_crypt::select::{ChooseError, Selection};
 use sealcrate_crypt::{Passphrase, Unencrypted};
 use sealcrate_image::{
@@ -19,7 +20,7 @@ use sealcrate_image::{
 };
 use serde_json::json;
 
-use crate::support::{Parts, identity, key_file, opened, read_all};
+use crate::support::{Parts, fixture, identity, key_file, opened, read_all};
 
 /// What age-keygen made, for these tests alone.
 const AGE_IDENTITY: &str =
@@ -65,7 +66,7 @@ pub(crate) fn plain() -> Image {
             layers.push(Layer::decrypted(MediaType::DOCKER_LAYER, size, id, Arc::new(tar)));
         }
     }
-    Image { manifest: None, config: config.to_string().into_bytes(), layers }
+    Image::new(config.to_string().into_bytes(), layers)
 }
 
 pub(crate) fn encryptor(
@@ -86,7 +87,7 @@ fn encrypted(
 ) -> Image {
     let encryptor = encryptor(image, places, recipients, compression).unwrap();
     let layers = image.layers.iter().enumerate().map(|(i, layer)| put(&encryptor, i, layer));
-    encryptor.finish(layers.collect()).unwrap()
+    encryptor.finish(layers.collect(), &Sealing::default()).unwrap()
 }
 
 /// Returns the layer at `place` as it is stored.
@@ -104,7 +105,7 @@ fn every_recipient_opens_a_bound_image_and_nobody_else() {
         for key in ["rsa.pem", "ec.pem"] {
             let keys = [identity(key)];
             let opened = opened(&image, &keys, Unencrypted::Refuse, Unbound::Refuse).unwrap();
-            assert_eq!(opened.binding, Binding::Sealed);
+            assert_eq!(opened.binding, Binding::Version2);
             for (place, layer) in opened.image.layers.iter().enumerate() {
                 let bytes = read_all(layer).unwrap();
                 assert_eq!(layer.digest(), Some(Digest::of(&bytes)));
@@ -137,24 +138,42 @@ fn manifest_is_ocis_and_keys_are_fresh_for_each_layer() {
     assert!(text.contains("ADD base") && !text.contains("secret"), "{text}");
 }
 
+/// Returns `image` with `bytes` as its layer `place`, which its manifest names.
+fn exchanged(image: &Image, place: usize, bytes: Vec<u8>) -> Image {
+    let mut manifest = Manifest::parse(image.manifest.as_ref().unwrap()).unwrap();
+    manifest.layers[place].digest = Digest::of(&bytes);
+    let mut image = image.clone();
+    image.manifest = Some(manifest.to_raw());
+    let descriptor = manifest.layers[place].clone();
+    image.layers[place] = Layer::stored(descriptor, None, Arc::new(bytes));
+    image
+}
+
 #[test]
 fn any_changed_byte_of_the_ciphertext_is_noticed_before_decryption() {
-    let image = encrypted(&plain(), &[1], vec![recipient("ec.pub.pem")], Compression::None);
-    let blob = read_all(&image.layers[1]).unwrap();
-    assert_eq!(blob.len(), 200_000);
+    // Nothing but its HMAC holds another tool's layer.
+    let image = fixture("jwe-ec");
     let keys = [identity("ec.pem")];
+    let place = image.layers.iter().position(|layer| layer.media_type().is_encrypted()).unwrap();
+    let mut blob = Vec::new();
+    image.layers[place].content().open().unwrap().read_to_end(&mut blob).unwrap();
     for at in (0..blob.len()).step_by(blob.len() / 9).chain([blob.len() - 1]) {
         let mut bytes = blob.clone();
         bytes[at] ^= 1;
-        let mut manifest = Manifest::parse(image.manifest.as_ref().unwrap()).unwrap();
-        manifest.layers[1].digest = Digest::of(&bytes);
-        let mut image = image.clone();
-        image.manifest = Some(manifest.to_raw());
-        let descriptor = manifest.layers[1].clone();
-        image.layers[1] = Layer::stored(descriptor, None, Arc::new(bytes));
-        let opened = opened(&image, &keys, Unencrypted::Refuse, Unbound::Refuse).unwrap();
-        let error = opened.image.layers[1].open().err().expect("it was changed");
+        let image = exchanged(&image, place, bytes);
+        let opened = opened(&image, &keys, Unencrypted::Refuse, Unbound::Accept).unwrap();
+        let error = opened.image.layers[place].open().err().expect("it was changed");
         assert!(error.get_ref().unwrap().is::<LayerAuthentication>(), "{error}");
+    }
+}
+
+#[test]
+fn another_blob_in_the_place_of_a_sealed_one_is_refused_before_it_is_read() {
+    let image = encrypted(&plain(), &[1], vec![recipient("ec.pub.pem")], Compression::None);
+    for place in 0..3 {
+        let image = exchanged(&image, place, b"other".to_vec());
+        let error = opened(&image, &[identity("ec.pem")], Unencrypted::Refuse, Unbound::Refuse);
+        assert!(matches!(error.err().unwrap(), DecryptError::Record(_)));
     }
 }
 
@@ -226,7 +245,7 @@ fn age_identities_and_passphrases_open_our_items_and_others_do_not() {
     ];
     for identity in identities {
         let opened = opened(&image, &[identity], Unencrypted::Refuse, Unbound::Refuse).unwrap();
-        assert_eq!(opened.binding, Binding::Sealed);
+        assert_eq!(opened.binding, Binding::Version2);
         for layer in &opened.image.layers {
             read_all(layer).unwrap();
         }

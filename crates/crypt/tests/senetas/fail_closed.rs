@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::support::{Folder, encrypt, passphrase, plain_image, read};
 use sealcrate_crypt::Unencrypted;
+use sealcrate_crypt::sealed::Unbound;
 use sealcrate_crypt::select::ChooseError;
 use sealcrate_crypt::select::Selection;
 use sealcrate_crypt::senetas::{
@@ -25,7 +26,9 @@ fn encrypted() -> Image {
 /// Decrypts and reads everything, as a pull would.
 fn open(image: &Image) -> Result<(), String> {
     let mut kdf = KeyDerivation::new(passphrase("abc"));
-    let image = decrypt(image, &mut kdf, Unencrypted::Refuse).map_err(|e| e.to_string())?.image;
+    let image = decrypt(image, &mut kdf, Unencrypted::Refuse, Unbound::Accept)
+        .map_err(|e| e.to_string())?
+        .image;
     for layer in &image.layers {
         read(layer).map_err(|e| e.to_string())?;
     }
@@ -34,7 +37,9 @@ fn open(image: &Image) -> Result<(), String> {
 
 fn refused(image: &Image) -> DecryptError {
     let mut kdf = KeyDerivation::new(passphrase("abc"));
-    decrypt(image, &mut kdf, Unencrypted::Refuse).err().expect("it must be refused")
+    decrypt(image, &mut kdf, Unencrypted::Refuse, Unbound::Accept)
+        .err()
+        .expect("it must be refused")
 }
 
 /// Changes the manifest's JSON, and makes the image's layers those that it then names.
@@ -52,14 +57,14 @@ fn with_manifest(image: &Image, change: impl FnOnce(&mut Value)) -> Image {
             Layer::stored(descriptor, None, stored.unwrap().content().clone())
         })
         .collect();
-    Image { manifest: Some(raw), config: image.config.clone(), layers }
+    Image { manifest: Some(raw), ..Image::new(image.config.clone(), layers) }
 }
 
 #[test]
 fn image_comes_back_with_its_config_bytes_and_one_derivation() {
     let (plain, image) = (plain_image(), encrypted());
     let mut kdf = KeyDerivation::new(passphrase("abc"));
-    let opened = decrypt(&image, &mut kdf, Unencrypted::Refuse).unwrap().image;
+    let opened = decrypt(&image, &mut kdf, Unencrypted::Refuse, Unbound::Accept).unwrap().image;
     assert_eq!(kdf.runs(), 1);
     assert_eq!(opened.id(), plain.id());
     for (one, other) in opened.layers.iter().zip(&plain.layers) {
@@ -135,7 +140,7 @@ fn with_layer_bytes(image: &Image, place: usize, bytes: Vec<u8>, digest: Digest)
     let manifest = Manifest::parse(image.manifest.as_ref().unwrap()).unwrap();
     let descriptors = layers.iter().map(|l| l.descriptor().unwrap().clone()).collect();
     let raw = Manifest::new(Family::Docker, manifest.config, descriptors).to_raw();
-    Image { manifest: Some(raw), config: image.config.clone(), layers }
+    Image { manifest: Some(raw), ..Image::new(image.config.clone(), layers) }
 }
 
 #[test]
@@ -184,7 +189,7 @@ fn what_is_not_encrypted_is_refused_unless_accepted() {
     });
     assert!(matches!(refused(&half), DecryptError::ConfigNotEncrypted));
     let mut kdf = KeyDerivation::new(passphrase("abc"));
-    let accepted = decrypt(&plain, &mut kdf, Unencrypted::Accept).unwrap().image;
+    let accepted = decrypt(&plain, &mut kdf, Unencrypted::Accept, Unbound::Accept).unwrap().image;
     assert_eq!(accepted.id(), plain.id());
     assert_eq!(kdf.runs(), 0);
 }
@@ -222,7 +227,8 @@ fn changed_layers_of_crypto_cli_are_noticed_when_they_are_read() {
         let digest = Digest::of(&bytes);
         let changed = with_layer_bytes(&image, place, bytes, digest);
         let mut kdf = KeyDerivation::new(passphrase(text.as_str().unwrap()));
-        let opened = decrypt(&changed, &mut kdf, Unencrypted::Refuse).unwrap().image;
+        let opened =
+            decrypt(&changed, &mut kdf, Unencrypted::Refuse, Unbound::Accept).unwrap().image;
         let error = read(&opened.layers[place]).unwrap_err().to_string();
         let named = format!("cannot decrypt layer {}", digest.short());
         assert!(error == named || error.contains("layer sha256:"), "{place}: {error}");

@@ -2,9 +2,8 @@
 
 use crate::support::{Folder, passphrase, read};
 use sealcrate_crypt::Unencrypted;
-use sealcrate_crypt::senetas::{
-    DecryptError, KeyDataShape, KeyDerivation, Protection, Seal, decrypt,
-};
+use sealcrate_crypt::sealed::{Binding, Unbound};
+use sealcrate_crypt::senetas::{DecryptError, KeyDataShape, KeyDerivation, Protection, decrypt};
 use sealcrate_image::Manifest;
 use serde_json::Value;
 
@@ -23,8 +22,8 @@ fn opens_as_expected(name: &str) {
 
     let text = expected["passphrase"].as_str().unwrap();
     let mut kdf = KeyDerivation::new(passphrase(text));
-    let decrypted = decrypt(&image, &mut kdf, Unencrypted::Refuse).unwrap();
-    assert_eq!(decrypted.seal, Seal::Unsealed);
+    let decrypted = decrypt(&image, &mut kdf, Unencrypted::Refuse, Unbound::Accept).unwrap();
+    assert_eq!(decrypted.binding, Binding::None);
     let diff_ids: Vec<Value> = decrypted
         .image
         .layers
@@ -60,7 +59,9 @@ fn wrong_passphrase_is_told_before_any_layer_is_read() {
     for name in ["middle", "middle-compat", "tail"] {
         let mut kdf = KeyDerivation::new(passphrase("wrong"));
         let error =
-            decrypt(&Folder::fixture(name).image(), &mut kdf, Unencrypted::Refuse).err().unwrap();
+            decrypt(&Folder::fixture(name).image(), &mut kdf, Unencrypted::Refuse, Unbound::Accept)
+                .err()
+                .unwrap();
         assert!(matches!(error, DecryptError::WrongPassphrase), "{error}");
         assert_eq!(kdf.runs(), 1);
     }
@@ -73,7 +74,8 @@ fn history_chooses_the_layers_that_crypto_cli_chose() {
         let text = expected["passphrase"].as_str().unwrap();
         let mut kdf = KeyDerivation::new(passphrase(text));
         let decrypted =
-            decrypt(&Folder::fixture(name).image(), &mut kdf, Unencrypted::Refuse).unwrap();
+            decrypt(&Folder::fixture(name).image(), &mut kdf, Unencrypted::Refuse, Unbound::Accept)
+                .unwrap();
         let config = sealcrate_image::Config::parse(&decrypted.image.config).unwrap();
         let chosen = sealcrate_crypt::select::Selection::Label.of(&config).unwrap();
         let chosen: Vec<Value> = chosen.into_iter().map(Value::from).collect();

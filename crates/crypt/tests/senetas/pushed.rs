@@ -6,10 +6,11 @@ use std::io::Read as _;
 
 use sealcrate_crypt::Unencrypted;
 use sealcrate_crypt::pushed::Pushed;
+use sealcrate_crypt::sealed::{Sealing, Unbound};
 use sealcrate_crypt::select::Selection;
 use sealcrate_crypt::senetas::{
-    DecryptError, Encryptor, FreshKey, KeyData, KeyDataShape, KeyDerivation, PushedImage, decrypt,
-    rewrap,
+    DecryptError, Encryptor, FreshKey, KeyData, KeyDataShape, KeyDerivation, PushedImage,
+    Rewrapping, decrypt,
 };
 use sealcrate_image::{Digest, Image, Layer, Manifest, RawManifest};
 use serde_json::Value;
@@ -51,7 +52,7 @@ fn second_push(first: &Image, there: &[bool]) -> (Image, Vec<bool>) {
         Some(layer) => layer.with_content(first.layers[place].content().clone()),
         None => fresh.layers[place].clone(),
     });
-    let image = again.finish(&plain, layers.collect()).unwrap();
+    let image = again.finish(&plain, layers.collect(), &Sealing::default()).unwrap();
     (image, reused.iter().map(Option::is_some).collect())
 }
 
@@ -63,7 +64,7 @@ fn key_data(image: &Image) -> Vec<KeyData> {
 
 fn opens(image: &Image) {
     let mut kdf = KeyDerivation::new(passphrase("abc"));
-    let opened = decrypt(image, &mut kdf, Unencrypted::Refuse).unwrap().image;
+    let opened = decrypt(image, &mut kdf, Unencrypted::Refuse, Unbound::Accept).unwrap().image;
     assert_eq!(opened.config, plain_image().config);
     opened.layers.iter().for_each(|layer| drop(read(layer).unwrap()));
 }
@@ -144,9 +145,10 @@ fn decrypted_layers_are_of_the_digests_that_are_sealed_however_often_they_were_p
     let (second, _) = second_push(&first, &[true, true, false]);
     let fresh = FreshKey::derive(&passphrase("abc"), 100_000).unwrap();
     let mut kdf = KeyDerivation::new(passphrase("abc"));
-    let rewrapped = rewrap(&second, &mut kdf, &fresh).unwrap();
+    let rewrapping = Rewrapping::open(&second, &mut kdf, Unbound::Refuse).unwrap();
+    let rewrapped = rewrapping.finish(&fresh, &Sealing::default()).unwrap();
     for image in [first, second, rewrapped] {
-        let opened = decrypt(&image, &mut kdf, Unencrypted::Refuse).unwrap().image;
+        let opened = decrypt(&image, &mut kdf, Unencrypted::Refuse, Unbound::Accept).unwrap().image;
         for layer in &opened.layers {
             let mut bytes = Vec::new();
             layer.content().open().unwrap().read_to_end(&mut bytes).unwrap();

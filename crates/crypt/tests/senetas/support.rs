@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use sealcrate_crypt::Passphrase;
+use sealcrate_crypt::sealed::Sealing;
 use sealcrate_image::{
     CompressionLevel, Compressor, Content, Descriptor, DiffId, Digest, Image, Layer, MediaType,
     Quiet, RawManifest, ReadError, Source, Spool,
@@ -92,7 +93,7 @@ pub(crate) fn plain_image() -> Image {
             Layer::stored(descriptor, Some(diff_id), Arc::new(tar))
         })
         .collect();
-    Image { manifest: None, config: config.to_string().into_bytes(), layers }
+    Image::new(config.to_string().into_bytes(), layers)
 }
 
 /// Encrypts `image` layer by layer.
@@ -106,7 +107,7 @@ pub(crate) fn encrypt(image: &Image, encryptor: &sealcrate_crypt::senetas::Encry
         .enumerate()
         .map(|(i, layer)| encryptor.layer(i, layer, &compressor, &spool, &Quiet).unwrap())
         .collect();
-    encryptor.finish(image, layers).unwrap()
+    encryptor.finish(image, layers, &Sealing::default()).unwrap()
 }
 
 pub(crate) fn passphrase(text: &str) -> Passphrase {

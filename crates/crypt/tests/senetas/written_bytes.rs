@@ -146,7 +146,14 @@ fn check(shape: KeyDataShape, found_in: impl Fn(&Value) -> Option<Found>) {
     for name in ["config", "rootfs", "history"] {
         assert_eq!(secret[name], original[name]);
     }
-    assert_eq!(secret["sealcrate"]["version"], 1);
+    assert_eq!(secret["sealcrate"]["version"], 2);
+    let record = &secret["sealcrate"]["record"];
+    assert_eq!(record["config"]["digest"], Digest::of(&plain.config).to_string());
+    for (sealed, stored) in record["layers"].as_array().unwrap().iter().zip(&image.layers) {
+        assert_eq!(sealed["stored"]["digest"], stored.digest().unwrap().to_string());
+        assert_eq!(sealed["plain"].is_object(), stored.diff_id().is_none());
+        assert!(sealed["diffId"].is_string(), "{sealed}");
+    }
     let sealed = STANDARD.decode(secret["sealcrate"]["config"].as_str().unwrap()).unwrap();
     assert_eq!(sealed, plain.config);
 

@@ -111,7 +111,7 @@ pub(crate) fn image() -> Image {
         .zip(compressions)
         .map(|(tar, compression)| layer(tar, compression, Some(DiffId(Digest::of(tar)))))
         .collect();
-    Image { manifest: None, config: config(&TARS), layers }
+    Image::new(config(&TARS), layers)
 }
 
 /// Puts the layers of `image` into `sink`, and commits it.

@@ -182,7 +182,7 @@ mod tests {
     const CONFIG: &[u8] = br#"{"rootfs":{"type":"layers","diff_ids":[]}}"#;
 
     fn archive() -> Vec<u8> {
-        let image = Image { manifest: None, config: CONFIG.to_vec(), layers: Vec::new() };
+        let image = Image::new(CONFIG.to_vec(), Vec::new());
         DockerArchiveWriter::new(Vec::new()).finish(&image, &[]).unwrap()
     }
 

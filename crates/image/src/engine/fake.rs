@@ -159,5 +159,5 @@ pub(super) fn layer(bytes: Vec<u8>) -> Layer {
 pub(super) fn image(layers: Vec<Layer>) -> Image {
     let diff_ids: Vec<DiffId> = layers.iter().filter_map(Layer::diff_id).collect();
     let config = json!({"rootfs": {"type": "layers", "diff_ids": diff_ids}});
-    Image { manifest: None, config: config.to_string().into_bytes(), layers }
+    Image::new(config.to_string().into_bytes(), layers)
 }

@@ -292,10 +292,9 @@ mod tests {
     #[test]
     fn names_are_replaced_and_other_images_stay() {
         let (_folder, layout) = here();
-        let small = |tar: &[u8]| Image {
-            manifest: None,
-            config: config(&[tar]),
-            layers: vec![layer(tar, Compression::Gzip, Some(DiffId(Digest::of(tar))))],
+        let small = |tar: &[u8]| {
+            let layer = layer(tar, Compression::Gzip, Some(DiffId(Digest::of(tar))));
+            Image::new(config(&[tar]), vec![layer])
         };
         let store = |tar: &[u8], name| {
             write(&small(tar), &LayoutSink::create(&layout, name).unwrap()).unwrap()

@@ -5,9 +5,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use sealcrate_crypt::ocicrypt::provider::{
-    Operation, Request, UnwrapError, UnwrapRequest, WrapRequest,
+    Operation, Request, Subject, UnwrapError, UnwrapRequest, WrapRequest,
 };
-use sealcrate_image::Digest;
 use zeroize::Zeroizing;
 
 use crate::args::{KeyproviderArgs, Typed};
@@ -34,19 +33,16 @@ pub(super) struct Answer {
     pub(super) json: Zeroizing<Vec<u8>>,
     /// What was done.
     pub(super) operation: Operation,
-    /// The digest of the config to which the key that was unwrapped is bound, if it is to any.
-    pub(super) config: Option<Digest>,
+    /// What the key that was unwrapped belongs to.
+    pub(super) subject: Subject,
 }
 
 impl fmt::Display for Answer {
     /// Tells what was done, for a log: of a key only to which image it belongs.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match (self.operation, self.config) {
-            (Operation::Wrap, _) => f.write_str("wrapped a key"),
-            (Operation::Unwrap, Some(config)) => {
-                write!(f, "unwrapped a key of the config {config}")
-            }
-            (Operation::Unwrap, None) => f.write_str("unwrapped a key, unbound"),
+        match self.operation {
+            Operation::Wrap => f.write_str("wrapped a key"),
+            Operation::Unwrap => write!(f, "unwrapped a key: {}", self.subject),
         }
     }
 }
@@ -71,7 +67,7 @@ impl Configured {
         match request {
             Request::Wrap(request) => {
                 let json = self.wrap(&request)?;
-                Ok(Answer { json, operation, config: None })
+                Ok(Answer { json, operation, subject: Subject::Unknown })
             }
             Request::Unwrap(request) => self.unwrap(request),
         }
@@ -94,7 +90,7 @@ impl Configured {
             Ok(unwrapped) => Ok(Answer {
                 json: unwrapped.answer,
                 operation: Operation::Unwrap,
-                config: unwrapped.config,
+                subject: unwrapped.subject,
             }),
             Err(error @ (UnwrapError::NoIdentity | UnwrapError::WrongKey(_))) => {
                 Err(error).with_context(|| self.looked_at(&own.unusable))

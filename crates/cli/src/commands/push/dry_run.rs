@@ -12,7 +12,8 @@ use crate::args::PushArgs;
 use crate::commands::print;
 use crate::encryption::Wishes;
 use crate::exposure;
-use crate::report::{self, Clear};
+use crate::report::{self, Clear, printable};
+use crate::visible::Visible;
 
 /// Says what would be done with `chosen`, whose private layers are `selection`, if there are any.
 pub(super) fn say(
@@ -30,8 +31,8 @@ pub(super) fn say(
         Some(_) => wishes.clear_config(&chosen.image, &encrypted)?,
         None => Some(config.clone()),
     };
-    let platform = chosen.child.as_ref().and_then(|child| child.platform.as_ref());
-    let of = platform.map(|platform| format!(" ({platform})")).unwrap_or_default();
+    let platform = chosen.platform();
+    let of = platform.map(|platform| printable(&format!(" ({platform})"))).unwrap_or_default();
     let mut lines = vec![format!("would push to {}{of}", args.name.familiar())];
     let mut layers = Vec::new();
     for (place, layer) in chosen.image.layers.iter().enumerate() {
@@ -41,6 +42,15 @@ pub(super) fn say(
     }
     let clear = if clear_config.is_none() { Clear::BesideEncryption } else { Clear::Everything };
     lines.push(format!("visible in the config: {}", report::visible(&config, clear)));
+    let in_clear = (0..chosen.image.layers.len()).filter(|place| !encrypted.contains(place));
+    let shown = match selection {
+        Some(_) => Visible::after_encryption(&chosen.image, in_clear, clear_config.as_ref()),
+        None => {
+            let listed = chosen.listed.as_ref().map(|of| (&of.index, &of.child));
+            Visible::of(&chosen.image, listed, &config)
+        }
+    };
+    lines.extend(shown.lines().into_iter().map(|line| format!("visible: {line}")));
     let exposed = clear_config.as_ref().map(exposure::of).unwrap_or_default();
     lines.extend(exposed.iter().map(|what| format!("anybody could read {what}")));
     for attestation in &chosen.attestations {
@@ -52,6 +62,7 @@ pub(super) fn say(
         "platform": platform,
         "configEncrypted": clear_config.is_none(),
         "layers": layers,
+        "visible": shown.json(),
         "attestations": chosen.attestations.iter().map(|child| child.digest).collect::<Vec<_>>(),
     });
     print(args.output, &lines.join("\n"), &object)

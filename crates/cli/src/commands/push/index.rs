@@ -1,18 +1,21 @@
 //! A push of a whole index: every platform's image is encrypted, and what was pushed before is used again
 //! for each.
 
-use std::cell::RefCell;
 use std::sync::Arc;
 
 use anyhow::Result;
-use sealcrate_crypt::pushed::{Pushed, PushedLayer};
+use sealcrate_crypt::pushed::Pushed;
 use sealcrate_crypt::select::Selection;
-use sealcrate_image::{Config, Descriptor, Image, Index, Location, Prefetch, Sink, Source};
+use sealcrate_image::{
+    Artifact, Config, Descriptor, Image, Index, Location, Prefetch, Sink, Source,
+};
 
-use crate::args::PushArgs;
-use crate::commands::children::{self, Attestations};
+use crate::args::{Attestations, PushArgs};
+use crate::commands::children;
+use crate::commands::sealed_index::{self, IndexSealing, Part, Unsealed};
 use crate::encryption::Encryption;
 use crate::failure::Usage;
+use crate::opening;
 use crate::pushed::{Earlier, Search};
 use crate::session::Session;
 
@@ -43,34 +46,42 @@ impl Indexed<'_> {
             Some(_) if !self.args.keep_attestations => Attestations::Drop,
             _ => Attestations::Keep,
         };
-        let done: RefCell<Vec<(Vec<PushedLayer>, Vec<u8>)>> = RefCell::default();
-        let put = |image: Image| match (self.encryption, self.selection) {
-            (Some(encryption), Some(selection)) => {
-                let (stored, layers) = self.put(&image, encryption, selection, &*sink)?;
-                done.borrow_mut().push((layers, image.config));
-                Ok(stored)
-            }
-            _ => self.session.put_plain(&image, Prefetch::default(), &*sink),
+        let (Some(encryption), Some(selection)) = (self.encryption, self.selection) else {
+            let put = |image| self.session.put_plain(&image, Prefetch::default(), &*sink);
+            let index = children::put(self.session, source, index, &*sink, attestations, put)?;
+            return Ok(self.session.interrupt.hold(|| sink.commit_index(&index.to_raw()))?);
         };
-        let index = children::put(self.session, source, index, &*sink, attestations, put)?;
-        let written = self.session.interrupt.hold(|| sink.commit_index(&index.to_raw()))?;
+        let index = sealed_index::flattened(source, index)?;
+        let (session, home) = (self.session, opening::home_of(to));
+        let sealing = IndexSealing { session, source, sink: &*sink, home };
+        let sealed =
+            sealing.put(&index, index.media_type(), index.remarks.clone(), |_, child| {
+                if Index::is_attestation(child) {
+                    return Ok(sealed_index::attestation(attestations));
+                }
+                let image = Artifact::child(source, child)?.into_image(source, None)?;
+                let unsealed = self.put(image, encryption, selection, &*sink)?;
+                Ok(Part::Unsealed(Box::new(unsealed)))
+            })?;
+        let written = session.interrupt.hold(|| sink.commit_index(&sealed.index.to_raw()))?;
         if let Some(earlier) = &self.earlier {
-            for (layers, config) in done.take() {
-                earlier.remember(&layers, &config, self.args.name.repository());
+            for (Unsealed { encryptor, image, .. }, stored) in &sealed.images {
+                let layers = encryptor.pushed(image, stored);
+                earlier.remember(&layers, &image.config, self.args.name.repository());
             }
         }
         Ok(written)
     }
 
-    /// Puts the layers of one image, and returns it encrypted, and what can be remembered of it.
+    /// Puts the encrypted layers of one image.
     fn put(
         &self,
-        image: &Image,
+        image: Image,
         encryption: &Encryption,
         selection: &Selection,
         sink: &dyn Sink,
-    ) -> Result<(Image, Vec<PushedLayer>)> {
-        let encryptor = encryption.encryptor(image, selection)?;
+    ) -> Result<Unsealed> {
+        let encryptor = encryption.encryptor(&image, selection)?;
         let mut pushed = Pushed::default();
         if let Some(earlier) = &self.earlier {
             let config = Config::parse(&image.config)?;
@@ -79,10 +90,9 @@ impl Indexed<'_> {
             let (platform, diff_ids) = (platform.as_ref(), config.diff_ids());
             pushed = earlier.find(&Search { images, platform, diff_ids }, sink)?;
         }
-        pushed.forget(&encryptor.changed(&pushed, image));
+        pushed.forget(&encryptor.changed(&pushed, &image));
         let encryptor = encryptor.reuse(pushed);
-        let stored = self.session.put_encrypted(image, &encryptor, sink)?;
-        let layers = encryptor.pushed(image, &stored);
-        Ok((stored, layers))
+        let layers = self.session.put_encrypted(&image, &encryptor, sink)?;
+        Ok(Unsealed { encryptor, image, layers })
     }
 }

@@ -67,6 +67,11 @@ impl Certificate {
     }
 
     /// Returns the ID of the key that is encrypted to.
+    pub(in super::super) fn id(&self) -> KeyId {
+        self.key.id
+    }
+
+    /// Returns the ID of the key that is encrypted to, as the only one.
     pub(in super::super) fn ids(&self) -> KeyIds {
         KeyIds(vec![self.key.id])
     }
@@ -113,6 +118,11 @@ impl KeyIds {
         let (primary, subkeys) = components(file, 0)?;
         let all = std::iter::once(&primary).chain(&subkeys);
         Ok(Self(all.map(|component| key_id(&component.key.fingerprint())).collect()))
+    }
+
+    /// Returns the IDs.
+    pub(in super::super) fn all(&self) -> &[KeyId] {
+        &self.0
     }
 
     /// Tells whether one of them is this.

@@ -1,12 +1,14 @@
 //! Answers of ours: items, and what is in them.
 
+use std::fmt;
+
 use sealcrate_image::Digest;
 use thiserror::Error;
 use zeroize::Zeroizing;
 
 use super::bytes;
 use super::request::{UnwrapRequest, WrapRequest};
-use crate::ocicrypt::options::{OptionsError, PrivateOptions};
+use crate::ocicrypt::options::{Mark, OptionsError, PrivateOptions};
 use crate::ocicrypt::wrapped::{self, WrappedKey};
 use crate::ocicrypt::{Identity, MAX_ATTEMPTS, Recipient, age_item, hint};
 
@@ -41,8 +43,39 @@ impl WrapRequest {
 pub struct Unwrapped {
     /// The answer, which holds the layer's key.
     pub answer: Zeroizing<Vec<u8>>,
-    /// The digest of the config that the key is bound to, if it is bound to any.
-    pub config: Option<Digest>,
+    /// What the key belongs to, as far as its writer said.
+    pub subject: Subject,
+}
+
+/// What a key that was unwrapped belongs to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Subject {
+    /// A layer of the image whose config has this digest: version 1.
+    Config(Digest),
+    /// The layer that has this digest before encryption: version 2.
+    Layer(Digest),
+    /// Another tool wrote it, and says nothing that holds.
+    Unknown,
+}
+
+impl fmt::Display for Subject {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Config(digest) => write!(f, "sealed, version 1, config {digest}"),
+            Self::Layer(digest) => write!(f, "sealed, version 2, layer {digest}"),
+            Self::Unknown => f.write_str("not sealed"),
+        }
+    }
+}
+
+impl Subject {
+    fn of(options: &PrivateOptions) -> Self {
+        match (&options.mark, options.digest) {
+            (Mark::Binding(binding), _) => Self::Config(binding.config),
+            (Mark::Record, Some(digest)) => Self::Layer(digest),
+            _ => Self::Unknown,
+        }
+    }
 }
 
 impl UnwrapRequest {
@@ -63,8 +96,7 @@ impl UnwrapRequest {
                 wrapped::Unwrapped::Content(content) => {
                     let options = PrivateOptions::parse(&content)?;
                     let answer = bytes::object("keyunwrapresults", "optsdata", &content);
-                    let config = options.binding.map(|binding| binding.config);
-                    return Ok(Unwrapped { answer, config });
+                    return Ok(Unwrapped { answer, subject: Subject::of(&options) });
                 }
                 wrapped::Unwrapped::Damaged => damaged = true,
                 // Items of age are opened or not, and nothing in between.
@@ -79,9 +111,9 @@ impl UnwrapRequest {
     }
 }
 
-impl std::fmt::Debug for Unwrapped {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Unwrapped").field("config", &self.config).finish_non_exhaustive()
+impl fmt::Debug for Unwrapped {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Unwrapped").field("subject", &self.subject).finish_non_exhaustive()
     }
 }
 

@@ -13,7 +13,7 @@ mod config;
 mod message;
 mod request;
 
-pub use answer::{UnwrapError, Unwrapped, WrapError};
+pub use answer::{Subject, UnwrapError, Unwrapped, WrapError};
 pub use called::{
     Call, CallError, MAX_ANSWER_BYTES, Provider, ProviderError, ProviderName, ProviderNameError,
 };

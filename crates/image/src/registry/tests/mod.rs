@@ -55,7 +55,7 @@ fn layer(bytes: &[u8]) -> Layer {
 }
 
 fn image(layers: Vec<Layer>) -> Image {
-    Image { manifest: None, config: b"{}".to_vec(), layers }
+    Image::new(b"{}".to_vec(), layers)
 }
 
 /// A layer's worth of bytes in which no two parts are alike.

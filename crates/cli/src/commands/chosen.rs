@@ -1,0 +1,147 @@
+//! The image that is chosen of an artifact, and what the index says that it was chosen from.
+
+use std::sync::Arc;
+
+use anyhow::Result;
+use sealcrate_crypt::ocicrypt::DecryptError;
+use sealcrate_crypt::sealed::{RowKind, Unbound};
+use sealcrate_image::{Artifact, Config, Descriptor, Image, Index, Platform, Source};
+
+use crate::failure::{OtherPlatform, UnboundIndex};
+use crate::opening::{self, Keys, Opened, Protection, Terms};
+use crate::session::Session;
+use crate::talk;
+
+/// One image, and the index that it was chosen from, if it was.
+pub(super) struct Chosen {
+    pub(super) image: Image,
+    pub(super) listed: Option<Listed>,
+}
+
+/// What an index says of the image that was chosen from it.
+pub(super) struct Listed {
+    pub(super) index: Index,
+    pub(super) child: Descriptor,
+}
+
+impl Chosen {
+    /// Chooses the image for `platform` of what `source` names.
+    ///
+    /// # Errors
+    /// No image for the platform; those of reading it.
+    pub(super) fn of(
+        artifact: Artifact,
+        source: &Arc<dyn Source>,
+        platform: Option<&Platform>,
+    ) -> Result<Self> {
+        let listed = match &artifact {
+            Artifact::Index { index, .. } => {
+                let child = index.child(platform)?.clone();
+                Some(Listed { index: index.clone(), child })
+            }
+            Artifact::Image(_) => None,
+        };
+        let image = artifact.into_image(source, platform)?;
+        Ok(Self { image, listed })
+    }
+
+    /// Opens the image, and holds the index to it that it was chosen from.
+    ///
+    /// # Errors
+    /// As [`opening::open`]; an index that is another one than was sealed.
+    pub(super) fn open(
+        &self,
+        session: &Session,
+        source: &Arc<dyn Source>,
+        keys: &Keys,
+        terms: &Terms,
+    ) -> Result<Opened> {
+        let spool = session.places.spool();
+        let protection = Protection::of(&self.image)?;
+        let (Some(listed), Some(protection)) = (&self.listed, &protection) else {
+            if let (None, Some(listed)) = (&protection, &self.listed)
+                && listed.is_named_by_another(session, source, keys, terms)?
+            {
+                return Ok(Opened::unchanged(self.image.clone()));
+            }
+            return opening::open(&self.image, keys, terms, spool);
+        };
+        let opened = opening::open(&self.image, keys, terms, spool)?;
+        check_platform(&listed.child, &opened.image)?;
+        let table = opened.record.as_ref().and_then(|record| record.index.as_ref());
+        match table {
+            Some(table) => {
+                let platform = listed.child.platform.as_ref();
+                let identity = protection.identity(&self.image, platform);
+                table.check_child(&listed.index, &listed.child, RowKind::Image(identity))?;
+            }
+            None if listed.index.images().nth(1).is_some() => tell_unbound_index(terms)?,
+            None => {}
+        }
+        Ok(opened)
+    }
+}
+
+impl Listed {
+    /// Tells whether an encrypted image of the same index, which the keys open, seals that this child is in
+    /// clear.
+    fn is_named_by_another(
+        &self,
+        session: &Session,
+        source: &Arc<dyn Source>,
+        keys: &Keys,
+        terms: &Terms,
+    ) -> Result<bool> {
+        for child in self.index.images().filter(|child| child.digest != self.child.digest) {
+            let Artifact::Image(image) = Artifact::child(source, child)? else { continue };
+            if Protection::of(&image)?.is_none() {
+                continue;
+            }
+            let opened = opening::open(&image, keys, terms, session.places.spool())?;
+            let Some(table) = opened.record.and_then(|record| record.index) else { continue };
+            let kind = RowKind::Manifest(self.child.digest);
+            return Ok(table.check_child(&self.index, &self.child, kind).is_ok());
+        }
+        Ok(false)
+    }
+}
+
+/// Holds what an index says of an image's platform to the image's own config.
+///
+/// # Errors
+/// The config names another platform.
+pub(super) fn check_platform(child: &Descriptor, image: &Image) -> Result<()> {
+    check_agreement(child, Config::parse(&image.config)?.platform().as_ref())
+}
+
+/// Holds what an index says of an image's platform to the image's `own`, where it names one.
+///
+/// # Errors
+/// Another platform.
+pub(super) fn check_agreement(child: &Descriptor, own: Option<&Platform>) -> Result<()> {
+    match (&child.platform, own) {
+        (Some(stated), Some(own)) if !stated.agrees_with(own) => {
+            Err(OtherPlatform { stated: stated.to_string(), own: own.to_string() }.into())
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Says that nothing binds the images of an index to each other, or refuses it.
+pub(super) fn tell_unbound_index(terms: &Terms) -> Result<()> {
+    if terms.unbound == Unbound::RefuseVersion1 {
+        return Err(UnboundIndex.into());
+    }
+    talk::warn(
+        "nothing binds the images of this index to each other: somebody without a key may have changed \
+         which there are (`sealcrate rewrap` seals them together; --require-binding=2 refuses such indexes)",
+    );
+    Ok(())
+}
+
+/// Refuses a child in clear among encrypted ones.
+pub(super) fn in_clear(child: &Descriptor) -> anyhow::Error {
+    let platform = child.platform.as_ref().map(Platform::to_string).unwrap_or_default();
+    anyhow::Error::new(DecryptError::NotEncrypted)
+        .context(format!("child {} {platform}", child.digest.short()).trim_end().to_owned())
+}

@@ -1,0 +1,244 @@
+//! Indexes that are opened: every child with the keys, and all of them held to the table that they seal.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use anyhow::Result;
+use sealcrate_crypt::Unencrypted;
+use sealcrate_crypt::ocicrypt::DecryptError;
+use sealcrate_crypt::sealed::{ImageIdentity, SealedRecord, Table};
+use sealcrate_image::{
+    ATTESTED, Artifact, Descriptor, Digest, Image, Index, MediaType, Prefetch, Remarks, Sink,
+    Source,
+};
+
+use super::children::{put_attestation, put_image};
+use super::chosen::{check_platform, in_clear, tell_unbound_index};
+use crate::args::Attestations;
+use crate::failure::Usage;
+use crate::opening::{Opened, Protection, Terms};
+use crate::session::Session;
+use crate::talk;
+
+/// An index whose children are open, in order.
+pub(super) struct OpenedIndex<T> {
+    pub(super) index: Index,
+    pub(super) children: Vec<Child<T>>,
+    /// What all encrypted children seal.
+    pub(super) table: Option<Table>,
+}
+
+/// One child of an index.
+pub(super) enum Child<T> {
+    /// An attestation, which nobody opened.
+    Attestation,
+    /// An image in clear, which the table names or the user accepts.
+    Clear(Image),
+    /// An encrypted image that was opened.
+    Opened(T),
+}
+
+/// What of an encrypted image is open.
+pub(super) trait HasRecord {
+    /// Returns the sealed record, where there is one.
+    fn record(&self) -> Option<&SealedRecord>;
+}
+
+impl HasRecord for Opened {
+    fn record(&self) -> Option<&SealedRecord> {
+        self.record.as_deref()
+    }
+}
+
+impl<T: HasRecord> OpenedIndex<T> {
+    /// Opens the encrypted images of `index` by `open`, and holds all children to what these seal.
+    ///
+    /// # Errors
+    /// Those of reading and opening; an index that is another one than was sealed; a child in clear that the
+    /// table does not name, unless `terms` accept it; no encrypted child.
+    pub(super) fn open(
+        source: &Arc<dyn Source>,
+        index: &Index,
+        terms: &Terms,
+        mut open: impl FnMut(&Image, Protection, &Descriptor) -> Result<T>,
+    ) -> Result<Self> {
+        let mut children = Vec::with_capacity(index.manifests.len());
+        let mut identities: HashMap<Digest, ImageIdentity> = HashMap::new();
+        for child in &index.manifests {
+            if Index::is_attestation(child) {
+                children.push(Child::Attestation);
+                continue;
+            }
+            let Artifact::Image(image) = Artifact::child(source, child)? else {
+                let text =
+                    "an index within an index can only be copied as it is: choose a platform";
+                return Err(Usage(text.to_owned()).into());
+            };
+            children.push(match Protection::of(&image)? {
+                Some(protection) => {
+                    let identity = protection.identity(&image, child.platform.as_ref());
+                    identities.insert(child.digest, identity);
+                    Child::Opened(open(&image, protection, child)?)
+                }
+                None => Child::Clear(image),
+            });
+        }
+        let opened = Self { index: index.clone(), children, table: None };
+        opened.held(terms, &identities)
+    }
+
+    /// Holds the children to the table that they seal.
+    fn held(mut self, terms: &Terms, identities: &HashMap<Digest, ImageIdentity>) -> Result<Self> {
+        let records = self.children.iter().filter_map(|child| match child {
+            Child::Opened(opened) => Some(opened.record()),
+            Child::Clear(_) | Child::Attestation => None,
+        });
+        let tables: Vec<Option<&Table>> =
+            records.map(|record| record.and_then(|record| record.index.as_ref())).collect();
+        let any_encrypted = !tables.is_empty();
+        let table = Table::common(tables)?.cloned();
+        let accepts = terms.unencrypted == Unencrypted::Accept;
+        if !any_encrypted && !accepts {
+            return Err(DecryptError::NotEncrypted.into());
+        }
+        for (child, descriptor) in self.children.iter().zip(&self.index.manifests) {
+            let is_named = || table.as_ref().is_some_and(|table| table.names(descriptor.digest));
+            if matches!(child, Child::Clear(_)) && !accepts && !is_named() {
+                return Err(in_clear(descriptor));
+            }
+        }
+        match &table {
+            Some(table) => {
+                table.check(&self.index, |child| identities.get(&child.digest).copied())?;
+            }
+            None if self.children.len() > 1 && any_encrypted => tell_unbound_index(terms)?,
+            None => {}
+        }
+        self.table = table;
+        Ok(self)
+    }
+}
+
+impl<T> OpenedIndex<T> {
+    /// Returns the type of the index, what it says, and its children, as they are sealed, or if nothing is, as far
+    /// as nobody can have changed them.
+    pub(super) fn described(&self) -> (MediaType, Remarks, Index) {
+        let children: Vec<_> = self.index.manifests.iter().cloned().map(Some).collect();
+        match &self.table {
+            Some(table) => {
+                let index = Index::new(table.descriptors(&children));
+                (table.media_type.clone(), table.remarks.clone(), index)
+            }
+            None => {
+                let index = unsealed_index(&self.index, children);
+                (MediaType::OCI_INDEX, Remarks::default(), index)
+            }
+        }
+    }
+}
+
+impl OpenedIndex<Opened> {
+    /// Opens the images of `index` with what `open` opens one with, and compares each with the platform that
+    /// the index states.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open); another platform.
+    pub(super) fn read(
+        source: &Arc<dyn Source>,
+        index: &Index,
+        terms: &Terms,
+        open: impl Fn(&Image) -> Result<Opened>,
+    ) -> Result<Self> {
+        Self::open(source, index, terms, |image, _, child| {
+            let opened = open(image)?;
+            check_platform(child, &opened.image)?;
+            Ok(opened)
+        })
+    }
+
+    /// Puts all images in clear into `sink`, and returns the index of what was put, made of what is sealed.
+    ///
+    /// # Errors
+    /// Those of the layers and the sink.
+    pub(super) fn put_decrypted(
+        self,
+        session: &Session,
+        source: &Arc<dyn Source>,
+        sink: &dyn Sink,
+        attestations: Attestations,
+    ) -> Result<Index> {
+        let (mut put, mut dropped) = (Vec::with_capacity(self.children.len()), Vec::new());
+        for (child, stated) in self.children.into_iter().zip(&self.index.manifests) {
+            put.push(match child {
+                Child::Opened(opened) => {
+                    let image = session.put_plain(&opened.image, Prefetch::default(), sink)?;
+                    opened.tell_wrong_digests();
+                    Some(put_image(image, sink)?.descriptor())
+                }
+                Child::Clear(image) => {
+                    let image = session.put_plain(&image, Prefetch::default(), sink)?;
+                    Some(put_image(image, sink)?.descriptor())
+                }
+                Child::Attestation if attestations == Attestations::Keep => {
+                    Some(put_attestation(session, source, stated, sink)?)
+                }
+                Child::Attestation => {
+                    dropped.push(stated.digest.short());
+                    None
+                }
+            });
+        }
+        tell_dropped(&dropped);
+        match &self.table {
+            Some(table) => {
+                let manifests = table.descriptors(&put);
+                let media_type = type_of(&table.media_type, &manifests);
+                Ok(Index::new(manifests).with_remarks(media_type, table.remarks.clone()))
+            }
+            None => Ok(unsealed_index(&self.index, put)),
+        }
+    }
+}
+
+/// Makes an index of children that nothing binds to each other: platforms alone are known of them, and what an
+/// attestation says that it is about.
+fn unsealed_index(index: &Index, put: Vec<Option<Descriptor>>) -> Index {
+    let became = |digest: Digest| {
+        let place = index.manifests.iter().position(|child| child.digest == digest)?;
+        put.get(place)?.as_ref().map(|child| child.digest)
+    };
+    let manifests = put.iter().zip(&index.manifests).filter_map(|(put, stated)| {
+        let Descriptor { media_type, digest, size, .. } = put.clone()?;
+        let mut descriptor = Descriptor::new(media_type, digest, size);
+        descriptor.platform.clone_from(&stated.platform);
+        if Index::is_attestation(stated) {
+            descriptor.annotations.clone_from(&stated.annotations);
+            if let Some(attested) = descriptor.annotations.get_mut(ATTESTED)
+                && let Some(digest) = attested.parse().ok().and_then(became)
+            {
+                *attested = digest.to_string();
+            }
+        }
+        Some(descriptor)
+    });
+    Index::new(manifests.collect())
+}
+
+/// Returns the type of an index that was of `media_type`: Docker's only where all children are Docker's.
+fn type_of(media_type: &MediaType, manifests: &[Descriptor]) -> MediaType {
+    let all_dockers = manifests.iter().all(|child| child.media_type == MediaType::DOCKER_MANIFEST);
+    match *media_type == MediaType::DOCKER_INDEX && all_dockers {
+        true => MediaType::DOCKER_INDEX,
+        false => MediaType::OCI_INDEX,
+    }
+}
+
+/// Says which attestations were left out.
+pub(super) fn tell_dropped(dropped: &[String]) {
+    if !dropped.is_empty() {
+        talk::note(format!(
+            "attestations are left out: {} (--keep-attestations keeps them)",
+            dropped.join(", ")
+        ));
+    }
+}

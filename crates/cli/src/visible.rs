@@ -1,0 +1,94 @@
+//! What a stranger reads of an image beside its config: annotations, and the diff IDs that tell layers.
+
+use std::collections::BTreeMap;
+
+use sealcrate_image::{Config, Descriptor, Image, Index};
+use serde_json::{Value, json};
+
+use crate::report::printable;
+
+/// What every annotation of OCI image encryption begins with: keys, which tell nothing without another.
+const ENCRYPTION: &str = "org.opencontainers.image.enc.";
+
+/// Annotations that a stranger reads, and where.
+pub(crate) struct Visible {
+    annotations: Vec<(String, BTreeMap<String, String>)>,
+    diff_ids: Vec<String>,
+}
+
+impl Visible {
+    /// Lists what `image` shows as it is stored, and the index that it was chosen from.
+    pub(crate) fn of(
+        image: &Image,
+        listed: Option<(&Index, &Descriptor)>,
+        config: &Config,
+    ) -> Self {
+        let mut annotations = Vec::new();
+        if let Some((index, child)) = listed {
+            annotations.push(("index".to_owned(), index.remarks.annotations.clone()));
+            annotations.push(("child".to_owned(), child.annotations.clone()));
+        }
+        annotations.push(("manifest".to_owned(), image.remarks.annotations.clone()));
+        let layers = image.layers.iter().enumerate().filter_map(|(place, layer)| {
+            Some((format!("layer {place}"), layer.descriptor()?.annotations.clone()))
+        });
+        annotations.extend(layers);
+        let diff_ids = config.diff_ids().iter().map(|diff_id| diff_id.0.to_string()).collect();
+        Self { annotations, diff_ids }.without_encryption()
+    }
+
+    /// Lists what encryption leaves of `image`: the annotations of the layers at `clear`, and the diff IDs of a
+    /// config that stays in clear.
+    pub(crate) fn after_encryption(
+        image: &Image,
+        clear: impl IntoIterator<Item = usize>,
+        config: Option<&Config>,
+    ) -> Self {
+        let layers = clear.into_iter().filter_map(|place| {
+            let annotations = image.layers.get(place)?.descriptor()?.annotations.clone();
+            Some((format!("layer {place}"), annotations))
+        });
+        let diff_ids = config.map(Config::diff_ids).unwrap_or_default();
+        let diff_ids = diff_ids.iter().map(|diff_id| diff_id.0.to_string()).collect();
+        Self { annotations: layers.collect(), diff_ids }.without_encryption()
+    }
+
+    fn without_encryption(mut self) -> Self {
+        for (_, annotations) in &mut self.annotations {
+            annotations.retain(|key, _| {
+                !key.starts_with(ENCRYPTION) && key != sealcrate_crypt::ocicrypt::RECORD_ANNOTATION
+            });
+        }
+        self.annotations.retain(|(_, annotations)| !annotations.is_empty());
+        self
+    }
+
+    /// Says it, one line each.
+    pub(crate) fn lines(&self) -> Vec<String> {
+        let mut lines = Vec::new();
+        for (place, annotations) in &self.annotations {
+            for (key, value) in annotations {
+                lines.push(printable(&format!("annotation of the {place}: {key}={value}")));
+            }
+        }
+        if !self.diff_ids.is_empty() {
+            lines.push(
+                "diff IDs, by which anybody can test guesses of what a small layer holds (--format \
+                 crypto-cli, or `sealcrate lock`, hides them)"
+                    .to_owned(),
+            );
+            lines.extend(self.diff_ids.iter().map(|diff_id| format!("diff ID: {diff_id}")));
+        }
+        lines
+    }
+
+    /// Says it for programs.
+    pub(crate) fn json(&self) -> Value {
+        let annotations: Vec<Value> = self
+            .annotations
+            .iter()
+            .map(|(place, annotations)| json!({ "of": place, "annotations": annotations }))
+            .collect();
+        json!({ "annotations": annotations, "diffIds": self.diff_ids })
+    }
+}

@@ -1,0 +1,263 @@
+//! The sealed record: all that an encrypted image promises to the readers who open it.
+//!
+//! A record names the config and every layer, before and after encryption, and everything that a manifest
+//! says beside them. Only somebody with a data key of the image can write one. So a reader builds the image
+//! anew from the record, and nothing that a stranger changed comes along. [`Table`] binds the images of an
+//! index to each other, [`Home`] an image to the repository that it was pushed to. Each format says where
+//! it keeps the record: [`ocicrypt`](crate::ocicrypt) in an annotation, [`senetas`](crate::senetas) in the
+//! encrypted config. `docs/formats/sealed.md` specifies the bytes.
+
+mod binding;
+mod home;
+mod identity;
+mod table;
+
+use std::collections::BTreeMap;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use sealcrate_image::{
+    Descriptor, DiffId, Digest, Image, Layer, Manifest, MediaType, Platform, RawManifest, Remarks,
+};
+use serde::{Deserialize, Serialize};
+
+pub use binding::{Binding, Unbound};
+pub use home::{Home, HomeError};
+pub use identity::ImageIdentity;
+pub use table::{Row, RowKind, Table, TableError};
+
+/// The version of what is written.
+pub const VERSION: u64 = 2;
+
+/// The longest record that is written and read, as JSON.
+pub const MAX_RECORD_BYTES: usize = 1 << 20;
+
+/// Longer records get a warning: some engines copy annotations into every container.
+pub const LARGE_RECORD_BYTES: usize = 64 << 10;
+
+/// What the caller adds to a record: the parts that do not follow from the image.
+#[derive(Clone, Debug, Default)]
+pub struct Sealing {
+    /// The table of the index that the image belongs to.
+    pub table: Option<Table>,
+    /// The repository that the image is pushed to.
+    pub home: Option<Home>,
+}
+
+/// All that an encrypted image promises.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SealedRecord {
+    /// The config: as stored, or as it was before encryption where the format encrypts it.
+    pub config: SealedBlob,
+    /// The layers, lowest first.
+    pub layers: Vec<SealedLayer>,
+    /// The platform, where the config names one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub platform: Option<Platform>,
+    /// What the manifest said before encryption.
+    #[serde(flatten)]
+    pub remarks: Remarks,
+    /// The index that the image belongs to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub index: Option<Table>,
+    /// The repository that the image was pushed to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub home: Option<Home>,
+    /// The wrapped keys, where the format has several.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub readers: Vec<SealedReader>,
+    /// The manifest's bytes before encryption, in base64, where decryption gives exactly that manifest.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    manifest: Option<String>,
+}
+
+/// A blob, as a descriptor names it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SealedBlob {
+    /// What the bytes are.
+    pub media_type: MediaType,
+    /// The digest of the bytes.
+    pub digest: Digest,
+    /// The length of the bytes.
+    pub size: u64,
+}
+
+/// A layer, as it is stored and as it was before encryption.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SealedLayer {
+    /// The stored blob.
+    pub stored: SealedBlob,
+    /// The layer before encryption; `None` for a layer in clear.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub plain: Option<PlainLayer>,
+    /// The digest of the uncompressed layer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub diff_id: Option<DiffId>,
+    /// The annotations before encryption.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub annotations: BTreeMap<String, String>,
+}
+
+/// A layer before encryption.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PlainLayer {
+    /// What the bytes are.
+    pub media_type: MediaType,
+    /// The digest of the bytes, where the writer knew it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub digest: Option<Digest>,
+}
+
+/// Somebody to whom the layers' keys are wrapped.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SealedReader {
+    /// The public name of the reader, which readers alone see.
+    pub hint: String,
+    /// The digest of the item that is wrapped to the reader, for each encrypted layer, lowest first.
+    pub items: Vec<Digest>,
+}
+
+impl SealedBlob {
+    /// Takes what `descriptor` says of a blob.
+    pub fn of(descriptor: &Descriptor) -> Self {
+        let Descriptor { media_type, digest, size, .. } = descriptor;
+        Self { media_type: media_type.clone(), digest: *digest, size: *size }
+    }
+
+    /// Tells whether `descriptor` names this blob.
+    pub fn is_named_by(&self, descriptor: &Descriptor) -> bool {
+        *self == Self::of(descriptor)
+    }
+
+    /// Returns a descriptor of the blob.
+    pub fn descriptor(&self) -> Descriptor {
+        Descriptor::new(self.media_type.clone(), self.digest, self.size)
+    }
+}
+
+impl SealedRecord {
+    /// Makes the record of an image of `config` and `layers`, of which `source` says more.
+    pub(crate) fn new(
+        config: SealedBlob,
+        layers: Vec<SealedLayer>,
+        source: &SourceRemarks,
+        sealing: &Sealing,
+    ) -> Self {
+        let mut record = Self {
+            config,
+            layers,
+            platform: source.platform.clone(),
+            remarks: source.remarks.clone(),
+            index: sealing.table.clone(),
+            home: sealing.home.clone(),
+            readers: Vec::new(),
+            manifest: None,
+        };
+        record.manifest = source
+            .manifest
+            .as_ref()
+            .filter(|raw| record.gives(raw))
+            .map(|raw| STANDARD.encode(raw.bytes()));
+        record
+    }
+
+    /// Returns the manifest as it was before encryption; `None` if its bytes are not sealed.
+    ///
+    /// # Errors
+    /// Bytes that do not agree with the record.
+    pub(crate) fn manifest(&self) -> Result<Option<RawManifest>, ContradictoryManifest> {
+        let Some(text) = &self.manifest else { return Ok(None) };
+        let bytes = STANDARD.decode(text).map_err(|_| ContradictoryManifest)?;
+        let raw = RawManifest::recognise(None, bytes).map_err(|_| ContradictoryManifest)?;
+        if self.gives(&raw) { Ok(Some(raw)) } else { Err(ContradictoryManifest) }
+    }
+
+    /// Tells whether decryption of this image gives the manifest `raw`.
+    fn gives(&self, raw: &RawManifest) -> bool {
+        let Ok(manifest) = Manifest::parse(raw) else { return false };
+        let layers = manifest.layers.iter().map(|layer| Some(layer.digest));
+        let plain = self.layers.iter().map(|layer| match &layer.plain {
+            Some(plain) => plain.digest,
+            None => Some(layer.stored.digest),
+        });
+        manifest.config.digest == self.config.digest
+            && manifest.remarks == self.remarks
+            && layers.eq(plain)
+    }
+}
+
+/// Tells that the manifest in a record is that of another image.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct ContradictoryManifest;
+
+/// What an image says before encryption, beside its config's and layers' bytes.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct SourceRemarks {
+    /// The platform that the config names.
+    platform: Option<Platform>,
+    remarks: Remarks,
+    annotations: Vec<BTreeMap<String, String>>,
+    digests: Vec<Option<Digest>>,
+    manifest: Option<RawManifest>,
+}
+
+impl SourceRemarks {
+    /// Reads `image`, whose config names `platform`.
+    pub(crate) fn of(image: &Image, platform: Option<Platform>) -> Self {
+        let annotations = image
+            .layers
+            .iter()
+            .map(|layer| layer.descriptor().map(|of| of.annotations.clone()).unwrap_or_default());
+        Self {
+            platform,
+            remarks: image.remarks.clone(),
+            annotations: annotations.collect(),
+            digests: image.layers.iter().map(Layer::digest).collect(),
+            manifest: image.manifest.clone(),
+        }
+    }
+
+    /// Takes an image of which nothing is known but its `platform`.
+    pub(crate) fn without(platform: Option<Platform>) -> Self {
+        Self { platform, ..Self::default() }
+    }
+
+    /// Tells whether the layer at `place` came with the bytes of `digest`.
+    pub(crate) fn kept(&self, place: usize, digest: Option<Digest>) -> Kept {
+        match self.digests.get(place) {
+            Some(&came) if came.is_some() && came == digest => Kept::Bytes,
+            _ => Kept::Nothing,
+        }
+    }
+
+    /// Returns the annotations of the layer at `place`, whose bytes stay what they are if `kept` is their
+    /// digest; annotations that describe the bytes go with them.
+    pub(crate) fn annotations(&self, place: usize, kept: Kept) -> BTreeMap<String, String> {
+        let mut annotations = self.annotations.get(place).cloned().unwrap_or_default();
+        if kept == Kept::Nothing {
+            annotations.retain(|key, _| !DESCRIBE_BYTES.iter().any(|of| key.starts_with(of)));
+        }
+        annotations
+    }
+}
+
+/// Whether a layer was stored with the bytes that it came with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kept {
+    /// The compressed bytes.
+    Bytes,
+    /// It was compressed anew.
+    Nothing,
+}
+
+/// What annotations begin with that describe compressed bytes: tables of contents of stargz and
+/// zstd:chunked.
+const DESCRIBE_BYTES: [&str; 3] = [
+    "containerd.io/snapshot/stargz/",
+    "io.containers.estargz.",
+    "io.github.containers.zstd-chunked.",
+];
