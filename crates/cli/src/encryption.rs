@@ -201,6 +201,10 @@ impl Encryption {
 
     /// Prepares to encrypt those layers of `image` that `selection` chooses.
     pub(crate) fn encryptor(&self, image: &Image, selection: &Selection) -> Result<Encryptor> {
+        if let Selection::Above(base) = selection {
+            let (clear, all) = (base.len(), image.layers.len());
+            talk::note(format!("layers of the base stay in clear: {clear} of {all}"));
+        }
         match self {
             Self::CryptoCli(key, shape, _) => {
                 // What cannot be encrypted need not wait for its key.
@@ -310,6 +314,14 @@ impl Encryptor {
         match self {
             Self::CryptoCli(of) => of.pushed(image, encrypted),
             Self::Oci(of) => of.pushed(encrypted),
+        }
+    }
+
+    /// Returns the layers that are private in images that were found to be pushed before.
+    pub(crate) fn known_private(&self) -> Vec<DiffId> {
+        match self {
+            Self::CryptoCli(of) => of.known_private().collect(),
+            Self::Oci(of) => of.known_private().collect(),
         }
     }
 

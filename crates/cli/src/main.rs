@@ -20,6 +20,7 @@ mod key_providers;
 mod keys;
 mod opening;
 mod places;
+mod private;
 mod progress;
 mod pushed;
 mod registry_access;

@@ -130,6 +130,8 @@ impl<'a> Earlier<'a> {
             Ok(Some(PushedImage { layers, config })) => {
                 let places = vec![reference.repository().clone()];
                 let candidate = |layer| Candidate { layer, places: places.clone() };
+                let private = layers.iter().filter(|layer| layer.is_private());
+                found.pushed.add_private(private.map(PushedLayer::diff_id));
                 found.take(layers.into_iter().map(candidate).collect())?;
                 found.pushed.add_config(config);
             }
@@ -211,7 +213,7 @@ pub(crate) fn forget(session: &Session, image: &Image) {
 }
 
 /// Reads an image, if there is one.
-fn read(
+pub(crate) fn read(
     session: &Session,
     reference: &Reference,
     platform: Option<&Platform>,

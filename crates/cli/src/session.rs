@@ -68,7 +68,11 @@ impl Session {
     ) -> Result<Selection> {
         Ok(match &args.base {
             _ if args.all_layers => Selection::All,
-            Some(base) => Selection::Above(self.places.diff_ids(&location(base))?),
+            Some(base) => {
+                let base = location(base);
+                refuse_base_by_tag(&base)?;
+                Selection::Above(self.places.diff_ids(&base)?)
+            }
             None if args.encrypt_layer.is_empty() => Selection::Label,
             None => Selection::Indices(args.encrypt_layer.clone()),
         })
@@ -136,5 +140,21 @@ impl Session {
             }
             _ => (Prefetch::default(), image),
         }
+    }
+}
+
+/// Refuses a base image that a registry names by a tag: anybody who may write the tag would decide which layers
+/// stay in clear.
+fn refuse_base_by_tag(base: &Location) -> Result<()> {
+    match base {
+        Location::Registry(reference) if reference.digest().is_none() => {
+            let text = format!(
+                "--base {}: who may write the tag would decide what stays in clear; name the base by its \
+                 digest, NAME@sha256:..., or an image of the engine or of a layout",
+                reference.familiar()
+            );
+            Err(Usage(text).into())
+        }
+        _ => Ok(()),
     }
 }

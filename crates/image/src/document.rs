@@ -14,9 +14,9 @@ use serde_json::{Error, Map, Value};
 /// Where in a document the specification fixes the names of members.
 pub(crate) enum Shape {
     /// An object with these members, and members that nobody specified.
-    Object(&'static [(&'static str, Shape)]),
+    Object(&'static [(&'static str, Self)]),
     /// A list of such values.
-    List(&'static Shape),
+    List(&'static Self),
     /// A value without fixed names: text, a number, or a map.
     Free,
 }

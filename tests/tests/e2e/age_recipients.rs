@@ -57,11 +57,7 @@ fn every_recipient_opens_the_image_and_age_itself_the_key() {
     machine.write("wrap", STANDARD.decode(items[0]["wrap"].as_str().unwrap()).unwrap());
     let options = machine.call("age", &["--decrypt", "--identity=mine", "wrap"]);
     let options: Value = serde_json::from_str(&options).unwrap();
-    let sealed = &options["sealcrate"];
-    assert_eq!(
-        (&sealed["version"], &sealed["layer"], &sealed["count"]),
-        (&json!(1), &json!(1), &json!(2))
-    );
+    assert_eq!(options["sealcrate"], 2);
     assert!(options["cipheroptions"]["nonce"].is_string() && options["symkey"].is_string());
 
     let inspect = machine.succeed(&["inspect", "oci:enc", "-i=mine"]);
@@ -94,7 +90,7 @@ fn passphrase_opens_the_image_beside_recipients_or_alone() {
         machine.fail(3, &["pull", &name, "--to=oci:back"]).says("a passphrase is needed");
         assert!(!machine.path("back").exists());
         let inspect = machine.succeed(&["inspect", &name, "--pass-file=key"]);
-        for text in ["passphrase", "are bound to each other"] {
+        for text in ["passphrase", "sealed whole"] {
             assert!(inspect.stdout.contains(text), "{text}: {}", inspect.said());
         }
     }

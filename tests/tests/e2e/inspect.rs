@@ -86,7 +86,7 @@ fn passphrase_opens_the_secret_part() {
         format!("Env: TOKEN={token}"),
         "Cmd: /bin/run".to_owned(),
         "history: COPY 1".to_owned(),
-        "the config is sealed whole".to_owned(),
+        "sealed whole".to_owned(),
     ] {
         assert!(done.stdout.contains(&shown), "{shown} is not in {}", done.said());
     }

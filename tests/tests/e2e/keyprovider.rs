@@ -61,11 +61,11 @@ fn keys_of_pushed_images_are_unwrapped_and_what_is_wrapped_opens_images() {
     let done = ask(&machine, &["--identity", "identity"], request.as_bytes()).with_status(0);
     let content = numbers(&done.json()["keyunwrapresults"]["optsdata"]);
     let options: Value = serde_json::from_slice(&content).unwrap();
-    let layout = Layout::open(machine.path("sealed"));
-    let config = layout.json(&layout.root())["config"]["digest"].as_str().unwrap().to_owned();
-    assert_eq!(options["sealcrate"]["config"], *config);
-    // The log names the image and no key.
-    assert_eq!(done.stderr, format!("note: unwrapped a key of the config {config}\n"));
+    assert_eq!(options["sealcrate"], 2);
+    // The log names the layer and no key.
+    let layer = options["digest"].as_str().unwrap();
+    let logged = format!("note: unwrapped a key: sealed, version 2, layer {layer}\n");
+    assert_eq!(done.stderr, logged);
 
     // Wrapped by the provider to another one, whose recipient its own configuration names, it opens the
     // image in the place of what was there.

@@ -78,10 +78,10 @@ fn generated_client_wraps_and_unwraps() {
         Done::of(&mut client.call(&node.address(), method, &node.machine.path("request")))
     };
     let options = numbers(&ask("UnWrapKey").with_status(0).json()["keyunwrapresults"]["optsdata"]);
-    let config = serde_json::from_slice::<Value>(&options).unwrap()["sealcrate"]["config"].clone();
-    // Who it was, for which image, and no key.
-    let logged = service.wait_for("unwrapped a key of the config ");
-    assert_eq!(logged, config);
+    let layer = serde_json::from_slice::<Value>(&options).unwrap()["digest"].clone();
+    // Who it was, for which layer, and no key.
+    let logged = service.wait_for("unwrapped a key: sealed, version 2, layer ");
+    assert_eq!(logged, layer);
     let uid = rustix::process::geteuid().as_raw();
     assert!(service.log().contains(&format!("note: uid {uid} pid ")), "{}", service.log());
 
@@ -304,7 +304,7 @@ fn over_tcp_both_sides_show_certificates() {
     };
     let answer = call(&[&ca, &key, &cert]).with_status(0).json();
     assert!(!numbers(&answer["keyunwrapresults"]["optsdata"]).is_empty());
-    service.wait_for("unwrapped a key of the config ");
+    service.wait_for("unwrapped a key: sealed, version 2, layer ");
     // Nobody without a certificate, nor with one of another authority, nor without TLS.
     call(&[&ca, "", ""]).with_status(1).says("UNAVAILABLE");
     let strange = [path(other.server_key_file()), path(other.server_certificate_file())];

@@ -130,7 +130,7 @@ fn skopeo_and_gpg_open_what_is_encrypted_to_a_key_of_gnupg() {
     let [message] = &owner.messages("enc")[..] else { panic!("one layer is encrypted") };
     let opened = owner.gpg(&["--decrypt"], message);
     let options: Value = serde_json::from_slice(&opened).unwrap();
-    assert_eq!(options["sealcrate"]["layer"], 1);
+    assert_eq!(options["sealcrate"], 2);
     machine.fail(3, &["copy", "oci:enc", "oci:none", "-i=pgp.rsa.sec.gpg"]).says("wrong key");
     let inspect = machine.succeed(&["inspect", "oci:enc", "-i=secret"]);
     assert!(inspect.stdout.contains("wrapped by pgp"), "{}", inspect.said());

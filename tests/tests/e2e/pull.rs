@@ -65,7 +65,9 @@ fn plain_image_comes_without_words_about_its_publication() {
     let name = format!("{}/team/app:1", registry.host());
     let _pulled = engine.remove_on_drop(&name);
     machine.succeed(&["push", &name, "--from=oci:image", "--type=NONE"]);
-    machine.succeed(&["pull", &name]).does_not_say("docker push");
+    machine.fail(4, &["pull", &name]).says("--allow-unencrypted");
+    assert!(!engine.has_image(&name));
+    machine.succeed(&["pull", &name, "--allow-unencrypted"]).does_not_say("docker push");
     assert!(engine.has_image(&name));
 }
 

@@ -88,7 +88,8 @@ fn another_tag_leaves_the_image_as_it_is_and_skopeo_opens_it() {
     let pushed = Pushed::new();
     let before = pushed.manifest("1");
     let add = ["--to=2", "--add=jwe:p384.pub.pem", "--new-pass-file=key"];
-    pushed.machine.succeed(&pushed.rewrap(&pushed.name("1"), &add)).does_not_say("note");
+    let done = pushed.machine.succeed(&pushed.rewrap(&pushed.name("1"), &add));
+    done.says("readers of the image: ").says("passphrase").does_not_say("data keys stay");
     assert_eq!(pushed.manifest("1"), before);
     pushed.assert_opens("2", &["--pass-file=key"], true);
     pushed.assert_opens("2", &["-i=p384.pem"], true);

@@ -58,12 +58,13 @@ fn nothing_typed_is_no_passphrase() {
 }
 
 #[test]
-fn plain_image_is_pulled_without_asking() {
+fn plain_image_is_refused_without_asking() {
     let (registry, machine) = (Registry::plain(), Machine::new());
     machine.layout("image", &["public"]);
     let name = format!("{}/team/app", registry.host());
     machine.succeed(&["push", &name, "--from=oci:image", "--type=NONE"]);
     let (done, seen) = start(&machine, &["pull", &name, "--to=oci:back"]).end();
-    done.with_status(0);
-    assert_eq!(seen, "");
+    done.failed(4).says("--allow-unencrypted");
+    assert!(!seen.contains("Passphrase"), "{seen}");
+    assert!(!machine.path("back").exists());
 }

@@ -129,8 +129,14 @@ fn choosing_other_layers_encrypts_and_reveals_as_it_is_said() {
     scene.push(&image, &[]);
     let first = scene.layers();
     scene.machine.forget();
-    let mut push = scene.machine.push_with(&image, &scene.name());
-    succeeded(&run(push.args(["--encrypt-layer", "0", "--encrypt-layer", "2"])));
+    let push = || {
+        let mut push = scene.machine.push_with(&image, &scene.name());
+        push.args(["--encrypt-layer", "0", "--encrypt-layer", "2"]);
+        push
+    };
+    assert!(failed(&run(&mut push()), &[2]).contains("layer 1; --allow-exposing"));
+    assert_eq!(scene.layers(), first);
+    succeeded(&run(push().arg("--allow-exposing")));
     let second = scene.layers();
     assert!(second[..2].iter().all(|layer| !first.contains(layer)));
     assert_eq!(second[2], first[2]);

@@ -264,7 +264,7 @@ fn ciphertext_cannot_be_changed() {
         bytes
     });
     for bytes in changed.chain([[&blob[..], b"x"].concat(), blob[1..].to_vec(), Vec::new()]) {
-        refused(&pushed, 5, "does not authenticate", |manifest| {
+        refused(&pushed, 5, "does not open under its layers' keys", |manifest| {
             put_blob(&pushed, &mut manifest["layers"][1], &bytes);
         });
     }

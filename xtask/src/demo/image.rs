@@ -46,8 +46,7 @@ pub(super) fn write(layout: &Path, busybox: Option<&Path>) -> anyhow::Result<()>
         let descriptor = Descriptor::of(MediaType::OCI_LAYER, &tar);
         Layer::stored(descriptor, Some(diff_id), Arc::new(tar))
     });
-    let image =
-        Image { manifest: None, config: config.to_string().into_bytes(), layers: layers.collect() };
+    let image = Image::new(config.to_string().into_bytes(), layers.collect());
     let image = image.with_manifest(Family::Oci)?;
     let sink = LayoutSink::create(layout, Some("1"))?;
     for layer in &image.layers {

@@ -251,7 +251,7 @@ impl Encrypting<'_> {
                     Child::Attestation => Ok(sealed_index::attestation(attestations)),
                     Child::Clear(image) if self.args.selection.is_none() => Ok(Part::Clear(image)),
                     Child::Clear(image) => {
-                        let opened = Opened::unchanged(image);
+                        let opened = Opened::unchanged(*image);
                         let unsealed = self.put(session, opened, None, &*sink)?;
                         Ok(Part::Unsealed(Box::new(unsealed)))
                     }

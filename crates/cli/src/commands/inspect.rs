@@ -191,7 +191,8 @@ impl Facts<'_> {
         object["visible"] = self.visible(&Config::parse(&self.chosen.image.config)?).json();
         if let Some(inside) = &self.inside {
             object["bound"] = (inside.binding != Binding::None).into();
-            object["sealed"] = inside.json();
+            object["sealed"] = (inside.binding != Binding::None).into();
+            object["record"] = inside.json();
             if let Some(config) = &inside.config {
                 object["secret"] = json!({
                     "config": config.runtime,

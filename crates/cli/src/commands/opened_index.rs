@@ -33,7 +33,7 @@ pub(super) enum Child<T> {
     /// An attestation, which nobody opened.
     Attestation,
     /// An image in clear, which the table names or the user accepts.
-    Clear(Image),
+    Clear(Box<Image>),
     /// An encrypted image that was opened.
     Opened(T),
 }
@@ -80,7 +80,7 @@ impl<T: HasRecord> OpenedIndex<T> {
                     identities.insert(child.digest, identity);
                     Child::Opened(open(&image, protection, child)?)
                 }
-                None => Child::Clear(image),
+                None => Child::Clear(Box::new(image)),
             });
         }
         let opened = Self { index: index.clone(), children, table: None };

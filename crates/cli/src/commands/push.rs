@@ -19,8 +19,9 @@ use super::chosen::{self, Listed};
 use super::sealed_index::{IndexSealing, Part, Unsealed};
 use super::{children, name_beside, print_index, print_written};
 use crate::args::{CompressionKind, Protection, PushArgs};
-use crate::encryption::{Encryption, Wishes};
+use crate::encryption::{Encryption, Encryptor, Wishes};
 use crate::failure::Usage;
+use crate::private::Private;
 use crate::pushed::{Earlier, Search, spared};
 use crate::session::Session;
 use crate::{keys, opening, talk};
@@ -127,6 +128,7 @@ pub(crate) fn run(args: &PushArgs, session: &Session) -> Result<()> {
     };
     chosen.tell_what_is_dropped(args);
     let home = opening::home_of(&to);
+    refuse_to_expose(args, session, &chosen.image, platform, encryptor.as_ref())?;
     let Some(encryptor) = encryptor else {
         let image = session.put_plain(&chosen.image, Prefetch::default(), &*sink)?;
         let written = if args.keep_attestations && !chosen.attestations.is_empty() {
@@ -160,6 +162,30 @@ pub(crate) fn run(args: &PushArgs, session: &Session) -> Result<()> {
         earlier.remember(&layers, &unsealed.image.config, args.name.repository());
     }
     print_written(args.output, &to, &written, &image)
+}
+
+/// Refuses to push a layer in clear that is known to be private.
+fn refuse_to_expose(
+    args: &PushArgs,
+    session: &Session,
+    image: &Image,
+    platform: Option<&Platform>,
+    encryptor: Option<&Encryptor>,
+) -> Result<()> {
+    let encrypts = |place| encryptor.is_some_and(|encryptor| encryptor.encrypts(place));
+    if args.encryption.allow_exposing || (0..image.layers.len()).all(encrypts) {
+        return Ok(());
+    }
+    let private = match encryptor {
+        // What an image of this format has encrypted, its passphrase alone tells: it has been looked for.
+        Some(encryptor) if encryptor.encrypts_config() => {
+            let mut private = Private::known(session, None, platform)?;
+            private.add(encryptor.known_private());
+            private
+        }
+        _ => Private::known(session, Some(&args.name), platform)?,
+    };
+    private.refuse_to_expose(image, encrypts)
 }
 
 /// Refuses options that contradict each other, and names that cannot be pushed to.

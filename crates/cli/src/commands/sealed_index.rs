@@ -42,7 +42,7 @@ pub(super) enum Part {
     /// An attestation that stays in clear.
     Attestation,
     /// An image that stays in clear.
-    Clear(Image),
+    Clear(Box<Image>),
     /// An attestation that is left out.
     Dropped,
     /// An image whose layers are encrypted.

@@ -96,6 +96,11 @@ impl Encryptor {
         Self { pushed, ..self }
     }
 
+    /// Returns the layers that are private in images that were pushed before.
+    pub fn known_private(&self) -> impl Iterator<Item = DiffId> {
+        self.pushed.private()
+    }
+
     /// Returns the diff IDs of those layers of `image` that were `pushed` before, but in clear where
     /// they are to be encrypted, or the other way round.
     pub fn changed(&self, pushed: &Pushed, image: &Image) -> Vec<DiffId> {

@@ -28,6 +28,7 @@ pub use record::{MAX_RECORD_BYTES, Record, RecordError, RecordKey};
 pub struct Pushed {
     layers: HashMap<DiffId, PushedLayer>,
     configs: HashMap<Digest, Vec<u8>>,
+    private: BTreeSet<DiffId>,
 }
 
 /// A layer as it was pushed: its blob, and its data key, if it is encrypted.
@@ -80,7 +81,8 @@ impl PushedLayer {
         Layer::stored(descriptor, Some(self.diff_id), content)
     }
 
-    fn is_private(&self) -> bool {
+    /// Tells whether the layer was encrypted.
+    pub fn is_private(&self) -> bool {
         !matches!(self.key, LayerKey::Clear)
     }
 }
@@ -94,6 +96,16 @@ impl Pushed {
     /// Adds the config of an image, as it is before encryption.
     pub fn add_config(&mut self, config: Vec<u8>) {
         self.configs.insert(Digest::of(&config), config);
+    }
+
+    /// Notes layers that are private in an image that was pushed before, whether their blobs can be used or not.
+    pub fn add_private(&mut self, diff_ids: impl IntoIterator<Item = DiffId>) {
+        self.private.extend(diff_ids);
+    }
+
+    /// Returns the layers that were noted as private.
+    pub fn private(&self) -> impl Iterator<Item = DiffId> {
+        self.private.iter().copied()
     }
 
     /// Forgets layers that are not to be pushed as they are.

@@ -151,6 +151,12 @@ impl Record {
         })
     }
 
+    /// Returns the diff IDs of the layers that were encrypted, for any readers.
+    pub fn private(&self) -> impl Iterator<Item = DiffId> {
+        let private = self.layers.iter().filter(|recorded| recorded.layer.is_private());
+        private.map(|recorded| recorded.layer.diff_id)
+    }
+
     /// Returns the configs of the images that were pushed, as they were before encryption.
     pub fn configs(&self) -> impl Iterator<Item = &[u8]> {
         self.configs.iter().map(Vec::as_slice)

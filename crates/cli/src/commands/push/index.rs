@@ -10,6 +10,7 @@ use sealcrate_image::{
     Artifact, Config, Descriptor, Image, Index, Location, Prefetch, Sink, Source,
 };
 
+use super::refuse_to_expose;
 use crate::args::{Attestations, PushArgs};
 use crate::commands::children;
 use crate::commands::sealed_index::{self, IndexSealing, Part, Unsealed};
@@ -47,7 +48,11 @@ impl Indexed<'_> {
             _ => Attestations::Keep,
         };
         let (Some(encryption), Some(selection)) = (self.encryption, self.selection) else {
-            let put = |image| self.session.put_plain(&image, Prefetch::default(), &*sink);
+            let put = |image: Image| {
+                let platform = Config::parse(&image.config)?.platform();
+                refuse_to_expose(self.args, self.session, &image, platform.as_ref(), None)?;
+                self.session.put_plain(&image, Prefetch::default(), &*sink)
+            };
             let index = children::put(self.session, source, index, &*sink, attestations, put)?;
             return Ok(self.session.interrupt.hold(|| sink.commit_index(&index.to_raw()))?);
         };
@@ -92,6 +97,9 @@ impl Indexed<'_> {
         }
         pushed.forget(&encryptor.changed(&pushed, &image));
         let encryptor = encryptor.reuse(pushed);
+        let platform = Config::parse(&image.config)?.platform();
+        let platform = platform.as_ref();
+        refuse_to_expose(self.args, self.session, &image, platform, Some(&encryptor))?;
         let layers = self.session.put_encrypted(&image, &encryptor, sink)?;
         Ok(Unsealed { encryptor, image, layers })
     }

@@ -1,0 +1,77 @@
+//! Layers that are known to be private: nobody pushes them in clear by accident.
+
+use std::collections::BTreeSet;
+
+use anyhow::Result;
+use sealcrate_image::{Config, DiffId, Image, Platform, Reference};
+
+use crate::cache::Cache;
+use crate::failure::Usage;
+use crate::opening::Protection;
+use crate::places::variable;
+use crate::pushed;
+use crate::session::Session;
+
+/// Diff IDs of layers that were encrypted before.
+#[derive(Default)]
+pub(crate) struct Private(BTreeSet<DiffId>);
+
+impl Private {
+    /// Collects what this machine has pushed encrypted, and what is encrypted in the image at `target`, if its
+    /// config tells.
+    ///
+    /// # Errors
+    /// The registry cannot be reached.
+    pub(crate) fn known(
+        session: &Session,
+        target: Option<&Reference>,
+        platform: Option<&Platform>,
+    ) -> Result<Self> {
+        let mut known = Self::default();
+        // A record that cannot be used has been told of, or is where nothing is reused.
+        if let Some(Ok(Some(record))) = Cache::of(&variable).map(|cache| cache.read()) {
+            known.0.extend(record.private());
+        }
+        if let Some(target) = target
+            && let Some(image) = pushed::read(session, target, platform)?
+            && let Some(Protection::Oci(protection)) = Protection::of(&image)?
+        {
+            let config = Config::parse(&image.config)?;
+            let layers = protection.layers.iter().zip(config.diff_ids());
+            known.0.extend(layers.filter(|(layer, _)| layer.is_some()).map(|(_, id)| *id));
+        }
+        Ok(known)
+    }
+
+    /// Adds layers that are private in another image.
+    pub(crate) fn add(&mut self, diff_ids: impl IntoIterator<Item = DiffId>) {
+        self.0.extend(diff_ids);
+    }
+
+    /// Refuses to leave a private layer of `image` in clear; `encrypts` tells which places are encrypted.
+    ///
+    /// # Errors
+    /// The layers that would be exposed.
+    pub(crate) fn refuse_to_expose(
+        &self,
+        image: &Image,
+        encrypts: impl Fn(usize) -> bool,
+    ) -> Result<()> {
+        let config = Config::parse(&image.config)?;
+        let exposed: Vec<String> = config
+            .diff_ids()
+            .iter()
+            .enumerate()
+            .filter(|(place, diff_id)| !encrypts(*place) && self.0.contains(diff_id))
+            .map(|(place, _)| format!("layer {place}"))
+            .collect();
+        if exposed.is_empty() {
+            return Ok(());
+        }
+        let text = format!(
+            "this would push in clear what was pushed encrypted before: {}; --allow-exposing allows it",
+            exposed.join(", ")
+        );
+        Err(Usage(text).into())
+    }
+}
