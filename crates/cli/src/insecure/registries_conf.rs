@@ -16,7 +16,10 @@ use super::{InsecureError, is_absence, read};
 const MAX_FILES: usize = 256;
 
 /// How many brackets may be open at once. The parser calls itself for each.
-const MAX_DEPTH: usize = 64;
+const MAX_OPEN: usize = 64;
+
+/// How many dots there may be in what belongs together. The parser calls itself for each in a key.
+const MAX_DOTS: usize = 512;
 
 /// The file that counts, and the folders of those that are read after it.
 #[derive(Clone, Debug)]
@@ -129,18 +132,27 @@ fn parse(bytes: &[u8]) -> Result<Vec<Entry>, usize> {
     Ok(file.registry.unwrap_or_default())
 }
 
-/// Returns the line in which more brackets are open than may be; in comments and texts they count, too.
+/// Returns the line in which things are nested deeper than they may be: by brackets, or by the dots in
+/// keys. In texts both count, too, but not in lines of comment.
 fn too_deep(bytes: &[u8]) -> Option<usize> {
-    let (mut depth, mut line) = (0_usize, 1);
-    for byte in bytes {
-        match byte {
-            b'[' | b'{' => depth += 1,
-            b']' | b'}' => depth = depth.saturating_sub(1),
-            b'\n' => line += 1,
-            _ => {}
+    let (mut open, mut dots) = (0_usize, 0_usize);
+    for (index, line) in bytes.split(|byte| *byte == b'\n').enumerate() {
+        if line.trim_ascii_start().starts_with(b"#") {
+            continue;
         }
-        if depth > MAX_DEPTH {
-            return Some(line);
+        for byte in line {
+            match byte {
+                b'[' | b'{' => open += 1,
+                b']' | b'}' => open = open.saturating_sub(1),
+                b'.' => dots += 1,
+                _ => {}
+            }
+            if open > MAX_OPEN || dots > MAX_DOTS {
+                return Some(index + 1);
+            }
+        }
+        if open == 0 {
+            dots = 0;
         }
     }
     None
@@ -294,7 +306,13 @@ mod tests {
         assert_eq!(parse(deep.as_bytes()).err(), Some(2));
         let deep = format!("a = {}", "{b = ".repeat(1 << 17));
         assert_eq!(parse(deep.as_bytes()).err(), Some(1));
-        let dotted = format!("{}b = 1", "a.".repeat(1 << 19));
-        assert!(parse(dotted.as_bytes()).is_ok() || parse(dotted.as_bytes()).is_err());
+        let dots = "a.".repeat(1 << 19);
+        for text in
+            [format!("{dots}b = 1"), format!("[{dots}b]"), format!("a = [\n{{{dots}b = 1}}]")]
+        {
+            assert!(parse(text.as_bytes()).is_err_and(|line| line <= 2));
+        }
+        let fits = format!("{}b = 1\n# [[[ {dots}\n", "a.".repeat(MAX_DOTS));
+        assert!(parse(fits.as_bytes()).is_ok());
     }
 }
