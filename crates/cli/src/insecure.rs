@@ -100,7 +100,7 @@ impl InsecureError {
     }
 }
 
-/// What is read of `daemon.json`.
+/// The members of `daemon.json` that count here.
 #[derive(Deserialize)]
 #[serde(rename_all = "kebab-case")]
 struct Daemon {

@@ -99,7 +99,7 @@ impl Ways {
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub(crate) enum AccessError {
-    /// What Docker or Podman say about insecure registries cannot be used.
+    /// A file of Docker or Podman about insecure registries cannot be used.
     #[error("{0}")]
     Insecure(#[from] InsecureError),
     /// A client certificate without key, or the other way round.

@@ -1,5 +1,5 @@
-//! What a stranger wants of connections: a login, the trust that is meant for another registry, a program
-//! of his in the folder where somebody works.
+//! Attacks on connections: a stranger wants a login, the trust that belongs to another registry, or a start
+//! of the program that he put into somebody's folder.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;

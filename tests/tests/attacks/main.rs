@@ -1,5 +1,5 @@
-//! Attacks of strangers, who can write to the registry or sit between and have no key: what each of them
-//! wants, and that he does not get it.
+//! Attacks by strangers. A stranger can write to the registry, or sits on the way to it, and has no key.
+//! Each test is named for the aim of the stranger, who must not reach it.
 
 mod connections;
 #[allow(dead_code, reason = "other tests use the rest of it")]

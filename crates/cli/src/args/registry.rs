@@ -120,8 +120,8 @@ pub(crate) struct Authority {
 }
 
 impl Authority {
-    /// Parses `[HOST[:PORT]=]FILE`. What has a slash before its first equals sign is a file, since no
-    /// host has one.
+    /// Parses `[HOST[:PORT]=]FILE`. A text with a slash before its first equals sign is a file, since no
+    /// host has a slash.
     fn parse(text: &OsStr) -> Result<Self, AuthorityError> {
         let bytes = text.as_bytes();
         let equals = bytes.iter().position(|byte| *byte == b'=');

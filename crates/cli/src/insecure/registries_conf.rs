@@ -1,4 +1,4 @@
-//! Podman's `registries.conf`: which file counts, what is put beside it, and what it says of a registry.
+//! Podman's `registries.conf`: the choice of the file, the folders beside it, and the tables in them.
 //!
 //! containers-registries.conf(5), in its second version.
 
@@ -89,7 +89,7 @@ impl RegistriesConf {
     }
 }
 
-/// What is read of a file.
+/// The members of a file that count here.
 #[derive(Deserialize)]
 struct File {
     registry: Option<Vec<Entry>>,

@@ -29,8 +29,8 @@ pub(super) struct ProviderCommand {
 }
 
 impl ProviderCommand {
-    /// Names a program, its arguments, and how long it may take. One without a folder is looked for in
-    /// those of `PATH`.
+    /// Names a program, its arguments, and how long it may take. A program without a folder is looked
+    /// for in the folders of `PATH`.
     pub(super) fn new(path: &Path, args: &[String], patience: Duration) -> Self {
         Self { path: path.to_owned(), args: args.to_vec(), patience }
     }
