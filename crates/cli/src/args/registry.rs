@@ -335,9 +335,9 @@ mod tests {
         let main = MainRegistry::among([&one, &one, &other]);
         for option in ["--plain-http", "--ca=x"] {
             let args = parse(&[option]).unwrap();
-            let mistake =
-                args.plain_hosts(&main).map(|_| ()).and(args.authorities(&main).map(|_| ()));
-            let text = mistake.unwrap_err().to_string();
+            let plain = args.plain_hosts(&main).err();
+            let mistake = plain.or_else(|| args.authorities(&main).err());
+            let text = mistake.expect("one of the two is asked for").to_string();
             assert!(text.contains("r.io or r.io:5000"), "{text}");
         }
         let named = parse(&["--plain-http=r.io", "--ca=r.io:5000=x"]).unwrap();
