@@ -119,6 +119,7 @@ fn an_upload_follows_to_no_other_host() {
     assert!(said.contains("only reads follow a redirect to another host"), "{said}");
     assert_eq!(hosts.home.tags("app"), ["1"]);
     assert_eq!(hosts.away_proxy.requests().len(), before);
+    assert_eq!(hosts.away.tags("app"), ["1"]);
     assert!(!requests(&hosts.home_proxy, "POST", "/blobs/uploads/").is_empty());
     hosts.machine.sandbox.assert_nothing_is_left();
 }
