@@ -143,6 +143,7 @@ fn begin(talk: &TalkArgs) -> Result<Local> {
 /// Makes the process one that may hold secrets.
 fn harden(talk: &TalkArgs) -> Result<()> {
     forbid_core_dumps()?;
+    programs::keep_descriptors();
     if talk.verbose {
         let level = tracing_subscriber::filter::LevelFilter::DEBUG;
         tracing_subscriber::fmt()

@@ -30,6 +30,13 @@ pub(crate) fn command(program: &Path, path: &OsStr) -> io::Result<Command> {
     Ok(command)
 }
 
+/// Keeps the descriptors that are open from the programs that are started later: somebody may have opened
+/// one for a passphrase. This program can use them as before.
+pub(crate) fn keep_descriptors() {
+    // Standard input, output and error are replaced at each start.
+    close_fds::set_fds_cloexec(3, &[]);
+}
+
 /// Returns `PATH` as it is in the environment.
 pub(crate) fn path() -> OsString {
     env::var_os("PATH").unwrap_or_default()

@@ -3,6 +3,7 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
+use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
 
@@ -326,6 +327,69 @@ fn key_provider_in_the_current_folder_is_not_started() {
     configure("./theirs");
     Done::of(&mut encrypt()).failed(1).says("nothing is started from the current folder");
     assert!(!machine.sandbox.work().join("ran").exists());
+}
+
+/// Prepares a run with two more descriptors open, of which the first has the passphrase.
+fn with_descriptors(machine: &Machine, arguments: &[&str]) -> Command {
+    let binary = machine.sandbox.sealcrate().get_program().to_owned();
+    let script = r#"exec 3<key 17<key; exec "$0" "$@""#;
+    let mut bash = machine.sandbox.command("bash");
+    bash.args(["-c", script]).arg(binary).args(arguments);
+    bash
+}
+
+/// Writes a program that tells which descriptors it has, and reads what they have.
+fn spy(machine: &Machine, name: &str) -> PathBuf {
+    let work = machine.sandbox.work();
+    // Pipes are left alone: to read from them would be to wait.
+    let script = "#!/bin/sh\nls -l /proc/$$/fd > fds\n: > read\n\
+        for it in /proc/$$/fd/*; do [ -f $it ] && cat $it >> read; done\nexit 1\n";
+    let file = work.join(name);
+    fs::write(&file, script).expect("the sandbox can be written");
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o755)).expect("the mode can be set");
+    file
+}
+
+/// Holds that the spy ran, and saw nothing of the passphrase.
+fn assert_nothing_was_seen(machine: &Machine) {
+    let seen = |name: &str| {
+        let bytes = fs::read(machine.sandbox.work().join(name)).expect("the spy ran");
+        String::from_utf8_lossy(&bytes).into_owned()
+    };
+    let (fds, read) = (seen("fds"), seen("read"));
+    assert!(fds.contains(" 0 -> ") && !fds.contains("/key"), "{fds}");
+    assert!(!read.contains(&machine.passphrase), "it read the passphrase");
+}
+
+#[test]
+fn credential_helper_gets_none_of_the_descriptors() {
+    let (machine, image) = (Machine::new(), image_of(1000));
+    spy(&machine, "docker-credential-spy");
+    let config = json!({ "credsStore": "spy" }).to_string();
+    fs::write(machine.sandbox.docker_config().join("config.json"), config)
+        .expect("the sandbox can be written");
+    let location = image.location();
+    let push = ["push", "127.0.0.1:1/app:1", "--all-layers", "--pass-fd", "3", "--from", &location];
+    let mut command = with_descriptors(&machine, &push);
+    let path = std::env::var("PATH").expect("tests have a PATH");
+    command.env("PATH", format!("{}:{path}", machine.sandbox.work().display()));
+    Done::of(&mut command).failed(1).says("docker-credential-spy gives no credential");
+    assert_nothing_was_seen(&machine);
+}
+
+#[test]
+fn key_provider_gets_none_of_the_descriptors() {
+    let (machine, image) = (Machine::new(), image_of(1000));
+    let path = spy(&machine, "provider");
+    let providers = machine.sandbox.work().join("providers.json");
+    let config = json!({ "key-providers": { "spy": { "cmd": { "path": path } } } });
+    fs::write(&providers, config.to_string()).expect("the sandbox can be written");
+    let location = image.location();
+    let options = ["--all-layers", "--new-pass-fd", "3", "-r=provider:spy"];
+    let copy = [&["copy", &location, "oci:sealed:1"][..], &options].concat();
+    let mut command = with_descriptors(&machine, &copy);
+    Done::of(command.env("OCICRYPT_KEYPROVIDER_CONFIG", &providers)).failed(1);
+    assert_nothing_was_seen(&machine);
 }
 
 #[test]
