@@ -103,6 +103,20 @@ impl Sandbox {
         self.add_auth(host, json!({ "auth": auth, "identitytoken": token }));
     }
 
+    /// Names a registry in the `insecure-registries` of a rootless Docker's `daemon.json`.
+    pub fn allow_in_clear(&self, host: &str) {
+        let folder = self.folder.path().join("config/docker");
+        fs::create_dir_all(&folder).expect("the sandbox can be written");
+        let path = folder.join("daemon.json");
+        let mut daemon = match fs::read(&path) {
+            Ok(bytes) => serde_json::from_slice(&bytes).expect("we wrote JSON"),
+            Err(_) => json!({ "insecure-registries": [] }),
+        };
+        let named = daemon["insecure-registries"].as_array_mut().expect("we wrote a list");
+        named.push(host.into());
+        fs::write(&path, daemon.to_string()).expect("the sandbox can be written");
+    }
+
     fn add_auth(&self, host: &str, auth: Value) {
         let path = self.docker_config().join("config.json");
         let mut config = match fs::read(&path) {
@@ -243,5 +257,15 @@ mod tests {
         let config: Value = serde_json::from_str(&text).unwrap();
         assert_eq!(config["auths"]["127.0.0.1:1"]["auth"], "YWxpY2U6c2VjcmV0");
         assert_eq!(config["auths"]["127.0.0.1:2"]["identitytoken"], "token");
+    }
+
+    #[test]
+    fn registries_in_clear_add_up() {
+        let sandbox = Sandbox::new();
+        sandbox.allow_in_clear("127.0.0.1:1");
+        sandbox.allow_in_clear("127.0.0.1:2");
+        let file = sandbox.folder.path().join("config/docker/daemon.json");
+        let daemon: Value = serde_json::from_slice(&fs::read(file).unwrap()).unwrap();
+        assert_eq!(daemon, json!({ "insecure-registries": ["127.0.0.1:1", "127.0.0.1:2"] }));
     }
 }

@@ -313,6 +313,7 @@ mod tests {
             ("quay.io/a/b", "me quay"),
             ("r.io:5000/a", "token t"),
             ("r.io/a", "anonymous"),
+            ("r.io:5001/a", "anonymous"),
             ("plain.io/a", "u p"),
             ("noted.io/a", "anonymous"),
         ] {
@@ -417,7 +418,7 @@ mod tests {
             ),
             (
                 "c.io/a",
-                "docker-credential-absent gives no credential for c.io: No such file or directory (os error 2)",
+                "docker-credential-absent gives no credential for c.io: it is in no folder that PATH names",
             ),
             ("d.io/a", "docker-credential-../x gives no credential for d.io: its name has a slash"),
         ] {

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use sealcrate_image::Digest;
 use sealcrate_image::engine::{Endpoint, EndpointError, TlsFiles};
+use sealcrate_image::registry::is_loopback;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use thiserror::Error;
@@ -110,6 +111,17 @@ impl Machine<'_> {
     /// Returns a variable, unless it is empty, which is as if it were not set.
     fn get(&self, name: &str) -> Option<String> {
         (self.variable)(name).filter(|value| !value.is_empty())
+    }
+}
+
+/// Returns the warning about an engine on another machine to which everything goes in clear.
+pub(crate) fn warning(endpoint: &Endpoint) -> Option<String> {
+    match endpoint {
+        Endpoint::Tcp { host, .. } if !is_loopback(host) => Some(format!(
+            "the engine at {endpoint} is spoken to without TLS: decrypted layers, configs and image names \
+             travel in clear, and anybody on the way can read and change them, and rule the engine"
+        )),
+        _ => None,
     }
 }
 
@@ -263,6 +275,28 @@ mod tests {
         assert_eq!(bare.found(), "tcp://box:1");
         bare.set("DOCKER_HOST", "");
         assert!(matches!(bare.engine(), Err(DockerHostError::NoContext { .. })));
+    }
+
+    #[test]
+    fn engine_on_another_machine_without_tls_is_warned_about() {
+        let mut bare = Bare::new();
+        let mut warned = |host: &str| {
+            let endpoint = bare.set("DOCKER_HOST", host).engine().unwrap();
+            warning(&endpoint)
+        };
+        for host in ["tcp://box", "http://192.0.2.1:2375", "tcp://[2001:db8::1]:1", "tcp://0.0.0.0"]
+        {
+            let text = warned(host).unwrap_or_else(|| panic!("{host}"));
+            assert!(text.contains("layers, configs and image names travel in clear"), "{text}");
+        }
+        for host in ["tcp://localhost", "tcp://127.0.0.1:1", "tcp://[::1]:1", "unix:///a"] {
+            assert_eq!(warned(host), None, "{host}");
+        }
+        bare.set("DOCKER_HOST", "tcp://box").set("DOCKER_TLS_VERIFY", "1");
+        assert_eq!(warning(&bare.engine().unwrap()), None);
+        let mut bare = Bare::new();
+        bare.context("far", r#"{"docker":{"Host":"tcp://far"}}"#).set("DOCKER_CONTEXT", "far");
+        assert!(warning(&bare.engine().unwrap()).is_some());
     }
 
     #[test]

@@ -219,6 +219,11 @@ fn registry_hint(error: &RegistryError) -> Option<&'static str> {
         RegistryError::Denied { .. } => {
             Some("log in with `docker login` or `podman login`; sealcrate uses what they store")
         }
+        RegistryError::InsecureLogin { .. } => Some(
+            "any program on this machine may be the one that listens there; --plain-http=HOST:PORT sends \
+             the login in clear, and so do insecure-registries in Docker's daemon.json and insecure in \
+             registries.conf",
+        ),
         RegistryError::Transport { .. } => Some(
             "check the name and the network; --ca FILE trusts a further authority, --plain-http \
              speaks to a registry without TLS",

@@ -14,6 +14,7 @@ mod encryption;
 mod exposure;
 mod failure;
 mod grpc;
+mod insecure;
 mod interrupt;
 mod key_folder;
 mod key_providers;
@@ -21,6 +22,7 @@ mod keys;
 mod opening;
 mod places;
 mod private;
+mod programs;
 mod progress;
 mod pushed;
 mod registry_access;
@@ -38,7 +40,7 @@ use clap::{CommandFactory, Parser};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use sealcrate_image::CompressionLevel;
 
-use crate::args::{Cli, Command, CompressionArgs, RegistryArgs, TalkArgs};
+use crate::args::{Cli, Command, CompressionArgs, MainRegistry, RegistryArgs, TalkArgs};
 use crate::interrupt::Interrupt;
 use crate::keys::{Ambient, VARIABLE};
 use crate::places::Places;
@@ -59,30 +61,42 @@ fn main() -> ExitCode {
 }
 
 fn run(cli: &Cli) -> Result<()> {
-    let reading = |args| start(&cli.talk, args, CompressionLevel::default());
-    let writing = |args, compression: &CompressionArgs| {
-        start(&cli.talk, args, compression.compression_level.try_into()?)
+    let reading = |args, main| start(&cli.talk, args, &main, CompressionLevel::default());
+    let writing = |args, main, compression: &CompressionArgs| {
+        start(&cli.talk, args, &main, compression.compression_level.try_into()?)
     };
     match &cli.command {
-        Command::Push(args) => {
-            commands::push::run(args, &writing(&args.registry, &args.compression)?)
+        Command::Push(args) => commands::push::run(
+            args,
+            &writing(&args.registry, args.main_registry(), &args.compression)?,
+        ),
+        Command::Pull(args) => {
+            commands::pull::run(args, &reading(&args.registry, args.main_registry())?)
         }
-        Command::Pull(args) => commands::pull::run(args, &reading(&args.registry)?),
-        Command::Copy(args) => {
-            commands::copy::run(args, &writing(&args.registry, &args.compression)?)
+        Command::Copy(args) => commands::copy::run(
+            args,
+            &writing(&args.registry, args.main_registry(), &args.compression)?,
+        ),
+        Command::Rewrap(args) => {
+            commands::rewrap::run(args, &reading(&args.registry, args.main_registry())?)
         }
-        Command::Rewrap(args) => commands::rewrap::run(args, &reading(&args.registry)?),
-        Command::Inspect(args) => commands::inspect::run(args, &reading(&args.registry)?),
+        Command::Inspect(args) => {
+            commands::inspect::run(args, &reading(&args.registry, args.main_registry())?)
+        }
         Command::Pack(args) => commands::pack::run(args, &begin(&cli.talk)?),
         Command::Unpack(args) => commands::unpack::run(args, &begin(&cli.talk)?),
-        Command::Lock(args) => {
-            commands::lock::run(args, &writing(&args.registry, &args.compression)?)
-        }
-        Command::Unlock(args) => {
-            commands::unlock::run(args, &writing(&args.registry, &args.compression)?)
-        }
+        Command::Lock(args) => commands::lock::run(
+            args,
+            &writing(&args.registry, args.main_registry(), &args.compression)?,
+        ),
+        Command::Unlock(args) => commands::unlock::run(
+            args,
+            &writing(&args.registry, args.main_registry(), &args.compression)?,
+        ),
         Command::Keygen(args) => commands::keygen::run(args, &begin(&cli.talk)?),
-        Command::Respond(args) => commands::respond::run(args, &reading(&args.registry)?),
+        Command::Respond(args) => {
+            commands::respond::run(args, &reading(&args.registry, args.main_registry())?)
+        }
         Command::Cache { task } => commands::cache::run(*task),
         Command::Decoder(args) => {
             let payload = commands::decoder::open_payload();
@@ -108,10 +122,15 @@ fn run(cli: &Cli) -> Result<()> {
 }
 
 /// Makes what a command on images works with.
-fn start(talk: &TalkArgs, args: &RegistryArgs, level: CompressionLevel) -> Result<Session> {
+fn start(
+    talk: &TalkArgs,
+    args: &RegistryArgs,
+    main: &MainRegistry,
+    level: CompressionLevel,
+) -> Result<Session> {
     let local = begin(talk)?;
     allow_many_files();
-    let places = Places::new(args, local.progress.clone());
+    let places = Places::new(args, main, local.progress.clone())?;
     Ok(Session::new(local, places, args.jobs, level))
 }
 
@@ -126,6 +145,7 @@ fn begin(talk: &TalkArgs) -> Result<Local> {
 /// Makes the process one that may hold secrets.
 fn harden(talk: &TalkArgs) -> Result<()> {
     forbid_core_dumps()?;
+    programs::keep_descriptors();
     if talk.verbose {
         let level = tracing_subscriber::filter::LevelFilter::DEBUG;
         tracing_subscriber::fmt()

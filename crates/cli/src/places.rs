@@ -11,17 +11,19 @@ use sealcrate_image::archive::{
 };
 use sealcrate_image::engine::{Engine, ExportForm};
 use sealcrate_image::layout::{LayoutSink, LayoutSource};
-use sealcrate_image::registry::{Registry, SchemePolicy};
+use sealcrate_image::registry::Registry;
 use sealcrate_image::{
     Artifact, Config, DiffId, EngineName, Location, Progress, Reference, Repository, Sink, Source,
     Spool,
 };
 
-use crate::args::RegistryArgs;
+use crate::args::{MainRegistry, RegistryArgs};
 use crate::credentials::Stores;
-use crate::docker_host::Machine;
+use crate::docker_host::{self, Machine};
 use crate::failure::Usage;
+use crate::insecure::{Insecure, SYSTEM};
 use crate::registry_access::{self, CERTIFICATES, Ways};
+use crate::talk;
 
 /// Opens places, the engine and each repository once.
 pub(crate) struct Places {
@@ -35,27 +37,31 @@ pub(crate) struct Places {
 }
 
 impl Places {
-    /// Opens places as the environment and the options say.
-    pub(crate) fn new(args: &RegistryArgs, progress: Arc<dyn Progress>) -> Self {
-        let scheme = if args.plain_http {
-            SchemePolicy::PlainHttp
-        } else {
-            SchemePolicy::HttpsExceptLoopback
-        };
+    /// Opens places as the environment and the options say; `main` is the registry that options without
+    /// a host are for.
+    ///
+    /// # Errors
+    /// An option that does not tell which registry it is for.
+    pub(crate) fn new(
+        args: &RegistryArgs,
+        main: &MainRegistry,
+        progress: Arc<dyn Progress>,
+    ) -> Result<Self> {
         let ways = Ways {
             certificates: CERTIFICATES.into(),
-            authorities: args.ca.clone(),
-            scheme,
+            authorities: args.authorities(main)?,
+            plain: args.plain_hosts(main)?,
+            insecure: Insecure::of(SYSTEM.as_ref(), &variable),
             proxies: registry_access::proxies(&variable),
         };
-        Self {
+        Ok(Self {
             spool: Spool::in_folder(std::env::temp_dir()),
             progress,
             ways,
             stores: Stores::of(&variable),
             engine: OnceLock::new(),
             registries: Mutex::default(),
-        }
+        })
     }
 
     /// Returns where unnamed files are made.
@@ -147,7 +153,11 @@ impl Places {
             docker_socket: Path::new("/var/run/docker.sock"),
             podman_socket: Path::new("/run/podman/podman.sock"),
         };
-        let engine = Engine::connect(&machine.engine()?)?;
+        let endpoint = machine.engine()?;
+        if let Some(warning) = docker_host::warning(&endpoint) {
+            talk::warn(warning);
+        }
+        let engine = Engine::connect(&endpoint)?;
         Ok(self.engine.get_or_init(|| engine).clone())
     }
 
@@ -157,9 +167,9 @@ impl Places {
         if let Some(registry) = registries.get(repository) {
             return Ok(registry.clone());
         }
-        let host = repository.registry();
         let credential = self.stores.credential(repository)?;
-        let registry = Registry::connect(host, self.ways.to(host, credential)?)?;
+        let access = self.ways.to(repository, credential)?;
+        let registry = Registry::connect(repository.registry(), access)?;
         registries.insert(repository.clone(), registry.clone());
         Ok(registry)
     }

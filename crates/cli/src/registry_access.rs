@@ -7,9 +7,15 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use sealcrate_image::registry::{Access, ClientCertificate, Credential, Proxies, SchemePolicy};
+use sealcrate_image::Repository;
+use sealcrate_image::registry::{
+    Access, ClientCertificate, Credential, Proxies, SchemePolicy, is_loopback,
+};
 use thiserror::Error;
 use zeroize::Zeroizing;
+
+use crate::args::RegistryHost;
+use crate::insecure::{Insecure, InsecureError};
 
 /// Where Docker looks for the certificates of registries, in a folder named as the registry.
 pub(crate) const CERTIFICATES: &str = "/etc/docker/certs.d";
@@ -19,31 +25,39 @@ pub(crate) const CERTIFICATES: &str = "/etc/docker/certs.d";
 pub(crate) struct Ways {
     /// The folder that holds one of certificates for each registry.
     pub(crate) certificates: PathBuf,
-    /// Further authorities that the user named.
-    pub(crate) authorities: Vec<PathBuf>,
-    /// When plain HTTP is spoken.
-    pub(crate) scheme: SchemePolicy,
+    /// Further authorities that the user named, each for one registry.
+    pub(crate) authorities: Vec<(RegistryHost, PathBuf)>,
+    /// The registries to which the user wants plain HTTP to be spoken.
+    pub(crate) plain: Vec<RegistryHost>,
+    /// Where it is written which other registries may be sent a login in clear.
+    pub(crate) insecure: Insecure,
     /// Which proxies lie on the way.
     pub(crate) proxies: Proxies,
 }
 
 impl Ways {
-    /// Gathers what there is for `registry`, a host with its port where one is named.
+    /// Gathers what there is for the registry of `repository`.
     ///
     /// # Errors
-    /// A certificate or key that cannot be read, or one of them without the other.
-    pub(crate) fn to(&self, registry: &str, credential: Credential) -> Result<Access, AccessError> {
+    /// A certificate or key that cannot be read, or one of them without the other; a file of Docker's or
+    /// Podman's that is malformed.
+    pub(crate) fn to(
+        &self,
+        repository: &Repository,
+        credential: Credential,
+    ) -> Result<Access, AccessError> {
         let mut access = Access {
-            scheme: self.scheme,
+            scheme: self.scheme(repository, &credential)?,
             certificate_authorities: Vec::new(),
             client_certificate: None,
             proxies: self.proxies.clone(),
             credential,
         };
-        for file in &self.authorities {
+        let authorities = self.authorities.iter().filter(|(host, _)| host.holds(repository));
+        for (_, file) in authorities {
             access.certificate_authorities.push(read(file)?);
         }
-        for file in list(&self.certificates.join(registry))? {
+        for file in list(&self.certificates.join(repository.registry()))? {
             match file.extension().and_then(|extension| extension.to_str()) {
                 Some("crt") => access.certificate_authorities.push(read(&file)?),
                 Some("cert") => {
@@ -62,12 +76,32 @@ impl Ways {
         }
         Ok(access)
     }
+
+    fn scheme(
+        &self,
+        repository: &Repository,
+        credential: &Credential,
+    ) -> Result<SchemePolicy, AccessError> {
+        if self.plain.iter().any(|host| host.holds(repository)) {
+            return Ok(SchemePolicy::PlainHttp);
+        }
+        // Elsewhere plain HTTP is not spoken, and without a login it makes no difference.
+        let matters =
+            is_loopback(repository.registry()) && !matches!(credential, Credential::Anonymous);
+        Ok(match matters && self.insecure.names(repository)? {
+            true => SchemePolicy::InsecureLoopback,
+            false => SchemePolicy::HttpsExceptLoopback,
+        })
+    }
 }
 
-/// Why a registry's certificates cannot be used.
+/// Why it cannot be told how a registry is reached.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub(crate) enum AccessError {
+    /// A file of Docker or Podman about insecure registries cannot be used.
+    #[error("{0}")]
+    Insecure(#[from] InsecureError),
     /// A client certificate without key, or the other way round.
     #[error("{} is there, but {} is not", there.display(), missing.display())]
     Lonely { there: PathBuf, missing: PathBuf },
@@ -151,9 +185,18 @@ mod tests {
         Ways {
             certificates: certificates.to_owned(),
             authorities: Vec::new(),
-            scheme: SchemePolicy::HttpsExceptLoopback,
+            plain: Vec::new(),
+            insecure: Insecure::of(certificates, &|_| None),
             proxies: Proxies::default(),
         }
+    }
+
+    fn host(name: &str) -> RegistryHost {
+        name.parse().unwrap()
+    }
+
+    fn to(ways: &Ways, name: &str) -> Result<Access, AccessError> {
+        ways.to(&name.parse().unwrap(), Credential::Anonymous)
     }
 
     #[test]
@@ -166,14 +209,47 @@ mod tests {
         }
         let named = folder.path().join("named.pem");
         fs::write(&named, "named").unwrap();
-        let ways = Ways { authorities: vec![named], ..ways(folder.path()) };
-        let access = ways.to("r.io:5000", Credential::Anonymous).unwrap();
+        let authorities = vec![(host("r.io:5000"), named)];
+        let ways = Ways { authorities, ..ways(folder.path()) };
+        let access = to(&ways, "r.io:5000/a").unwrap();
         assert_eq!(access.certificate_authorities, [&b"named"[..], b"a.crt", b"b.crt"]);
         let client = access.client_certificate.unwrap();
         assert_eq!((&client.certificate[..], &client.key[..]), (&b"c.cert"[..], &b"c.key"[..]));
-        let other = ways.to("r.io", Credential::Anonymous).unwrap();
-        assert_eq!(other.certificate_authorities, [b"named"]);
-        assert!(other.client_certificate.is_none());
+        for other in ["r.io/a", "r.io:5001/a", "q.io:5000/a"] {
+            let other = to(&ways, other).unwrap();
+            assert!(other.certificate_authorities.is_empty() && other.client_certificate.is_none());
+        }
+    }
+
+    #[test]
+    fn plain_http_is_for_the_registry_that_it_names() {
+        let ways = Ways { plain: vec![host("r.io:5000")], ..ways(Path::new("/nowhere")) };
+        for (name, scheme) in [
+            ("r.io:5000/a", SchemePolicy::PlainHttp),
+            ("R.io:5000/a", SchemePolicy::PlainHttp),
+            ("r.io/a", SchemePolicy::HttpsExceptLoopback),
+            ("q.io:5000/a", SchemePolicy::HttpsExceptLoopback),
+            ("a", SchemePolicy::HttpsExceptLoopback),
+        ] {
+            assert_eq!(to(&ways, name).unwrap().scheme, scheme, "{name}");
+        }
+    }
+
+    #[test]
+    fn login_goes_in_clear_to_the_loopback_that_a_file_names() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::create_dir(folder.path().join("docker")).unwrap();
+        let daemon = r#"{"insecure-registries":["127.0.0.1:5000","r.io"]}"#;
+        fs::write(folder.path().join("docker/daemon.json"), daemon).unwrap();
+        let ways = ways(folder.path());
+        let scheme = |name: &str| {
+            let credential = Credential::IdentityToken(Zeroizing::new("t".to_owned()));
+            ways.to(&name.parse().unwrap(), credential).unwrap().scheme
+        };
+        assert_eq!(scheme("127.0.0.1:5000/a"), SchemePolicy::InsecureLoopback);
+        for name in ["127.0.0.1:5001/a", "127.0.0.1/a", "localhost:5000/a", "r.io/a"] {
+            assert_eq!(scheme(name), SchemePolicy::HttpsExceptLoopback, "{name}");
+        }
     }
 
     #[test]
@@ -183,12 +259,12 @@ mod tests {
             let own = folder.path().join("r.io");
             fs::create_dir(&own).unwrap();
             fs::write(own.join(there), "x").unwrap();
-            let error = ways(folder.path()).to("r.io", Credential::Anonymous).unwrap_err();
+            let error = to(&ways(folder.path()), "r.io/a").unwrap_err();
             assert!(error.to_string().ends_with(&format!("{missing} is not")), "{error}");
         }
         let nowhere = Path::new("/nowhere/ca.pem");
-        let ways = Ways { authorities: vec![nowhere.to_owned()], ..ways(nowhere) };
-        let error = ways.to("r.io", Credential::Anonymous).unwrap_err();
+        let authorities = vec![(host("r.io"), nowhere.to_owned())];
+        let error = to(&Ways { authorities, ..ways(nowhere) }, "r.io/a").unwrap_err();
         assert_eq!(error.to_string(), "cannot read /nowhere/ca.pem");
     }
 

@@ -168,7 +168,7 @@ fn tokens_are_fetched_with_the_password_and_anonymously() {
     assert!(done.lines("hint: ")[0].contains("docker login"), "{}", done.said());
     assert!(registry.blobs().is_empty());
     machine.sandbox.log_in(registry.host(), USERNAME, PASSWORD);
-    machine.succeed(&push(&name, &[]));
+    machine.succeed(&push(&name, &["--plain-http"]));
     assert!(issuer.requests().iter().any(|request| request.caller == Caller::Password));
 
     let asked = issuer.requests().len();
@@ -184,13 +184,14 @@ fn identity_token_is_as_good_as_the_password() {
     let (registry, machine) = (Registry::with_tokens(&issuer), machine());
     machine.sandbox.log_in_with_identity_token(registry.host(), issuer.identity_token());
     let name = name(registry.host());
-    machine.succeed(&push(&name, &[]));
-    machine.succeed(&pull(&name, &[]));
+    machine.succeed(&push(&name, &["--plain-http"]));
+    machine.succeed(&pull(&name, &["--plain-http"]));
     let requests = issuer.requests();
     assert!(requests.iter().all(|request| request.caller == Caller::IdentityToken), "{requests:?}");
     let wrong = Machine::new();
     wrong.sandbox.log_in_with_identity_token(registry.host(), "not this one");
-    wrong.fail(1, &pull(&name, &[])).says("denies access").does_not_say("not this one");
+    let done = wrong.fail(1, &pull(&name, &["--plain-http"]));
+    done.says("denies access").does_not_say("not this one");
 }
 
 #[test]
@@ -201,7 +202,7 @@ fn token_that_ends_during_an_upload_is_renewed() {
     let late = Rule::new("PUT", "/blobs/uploads/", Fault::Delay(Duration::from_secs(3))).once();
     let proxy = FaultProxy::start(registry.host(), vec![late]);
     machine.sandbox.log_in(&proxy.host(), USERNAME, PASSWORD);
-    machine.succeed(&push(&name(&proxy.host()), &["--jobs=1"]));
+    machine.succeed(&push(&name(&proxy.host()), &["--jobs=1", "--plain-http"]));
     assert_eq!(registry.tags("team/app"), ["1"]);
     let refused = |request: &&sealcrate_tests::RecordedRequest| {
         request.head.method() == "PUT" && request.status == Some(401)
@@ -215,7 +216,7 @@ fn requests_are_shown_without_secrets() {
     let (registry, machine) = (Registry::with_tokens(&issuer), machine());
     let proxy = FaultProxy::start(registry.host(), Vec::new());
     machine.sandbox.log_in(&proxy.host(), USERNAME, PASSWORD);
-    let done = machine.succeed(&push(&name(&proxy.host()), &["--verbose"]));
+    let done = machine.succeed(&push(&name(&proxy.host()), &["--verbose", "--plain-http"]));
     let requests = proxy.requests();
     let tokens = requests.iter().filter_map(|request| request.head.header("Authorization"));
     let tokens: Vec<_> = tokens.filter_map(|value| value.strip_prefix("Bearer ")).collect();

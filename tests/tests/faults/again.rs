@@ -8,7 +8,7 @@ use sealcrate_tests::{Engine, FaultProxy, Registry};
 use serde_json::Value;
 
 use crate::support::{
-    Machine, Pushed, Target, TestImage, parsed, random_bytes, requests, run, succeeded,
+    Machine, Pushed, Target, TestImage, failed, parsed, random_bytes, requests, run, succeeded,
 };
 
 /// A registry behind a proxy, and a machine.

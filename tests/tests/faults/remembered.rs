@@ -181,6 +181,7 @@ fn token_for_both_repositories_is_asked_for_to_take_a_layer_over() {
         TokenIssuer::start(Anonymous::Refused, TokenLife::honest(Duration::from_secs(600)));
     let scene = Scene::of(Registry::with_tokens(&issuer));
     scene.machine.sandbox.log_in(&scene.proxy.host(), USERNAME, PASSWORD);
+    scene.machine.sandbox.allow_in_clear(&scene.proxy.host());
     let first = scene.push("app:1", &["-r", ONE]);
     let other = scene.push("other:1", &["-r", ONE]);
     assert_eq!((other.mounted, other.sent, &other.layers), (3, 1, &first.layers));

@@ -114,21 +114,6 @@ pub(crate) enum CompressionKind {
     Zstd,
 }
 
-/// How registries are reached.
-#[derive(Debug, Args)]
-pub(crate) struct RegistryArgs {
-    /// Speak plain HTTP to registries
-    #[arg(long, help_heading = "Registry")]
-    pub(crate) plain_http: bool,
-    /// Trust the certificate authorities in this PEM file, too (repeatable)
-    #[arg(long, value_name = "FILE", help_heading = "Registry")]
-    pub(crate) ca: Vec<PathBuf>,
-    /// How many blobs go up or come down at once
-    #[arg(long, value_name = "N", default_value_t = 4, help_heading = "Registry",
-        value_parser = clap::value_parser!(u8).range(1..=64))]
-    pub(crate) jobs: u8,
-}
-
 /// An image by location, or by a name alone.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum ImageName {

@@ -7,8 +7,8 @@ use super::common::location;
 use super::pull::ReadingArgs;
 use super::push::{EncryptionArgs, Output};
 use super::{
-    CompressionArgs, IdentityArgs, ImageRecipientArgs, NewPassphraseArgs, PassphraseArgs,
-    RegistryArgs, SelectionArgs,
+    CompressionArgs, IdentityArgs, ImageRecipientArgs, MainRegistry, NewPassphraseArgs,
+    PassphraseArgs, RegistryArgs, SelectionArgs,
 };
 
 #[derive(Debug, Args)]
@@ -43,4 +43,11 @@ pub(crate) struct CopyArgs {
     pub(crate) encryption: EncryptionArgs,
     #[command(flatten)]
     pub(crate) registry: RegistryArgs,
+}
+
+impl CopyArgs {
+    /// Returns the registry that the command is about.
+    pub(crate) fn main_registry(&self) -> MainRegistry {
+        MainRegistry::among([&self.source, &self.destination])
+    }
 }

@@ -5,7 +5,7 @@ use sealcrate_image::Platform;
 
 use super::common::platform;
 use super::push::Output;
-use super::{IdentityArgs, ImageName, PassphraseArgs, RegistryArgs};
+use super::{IdentityArgs, ImageName, MainRegistry, PassphraseArgs, RegistryArgs};
 
 #[derive(Debug, Args)]
 pub(crate) struct InspectArgs {
@@ -24,4 +24,11 @@ pub(crate) struct InspectArgs {
     pub(crate) passphrase: PassphraseArgs,
     #[command(flatten)]
     pub(crate) registry: RegistryArgs,
+}
+
+impl InspectArgs {
+    /// Returns the registry that the command is about.
+    pub(crate) fn main_registry(&self) -> MainRegistry {
+        MainRegistry::in_name(&self.image)
+    }
 }

@@ -7,7 +7,10 @@ use sealcrate_image::{Location, Platform, Reference};
 
 use super::common::{location, platform};
 use super::push::Output;
-use super::{CompressionArgs, ImageName, OpenerArgs, PassphraseArgs, RegistryArgs, SelectionArgs};
+use super::{
+    CompressionArgs, ImageName, MainRegistry, OpenerArgs, PassphraseArgs, RegistryArgs,
+    SelectionArgs,
+};
 
 #[derive(Debug, Args)]
 pub(crate) struct LockArgs {
@@ -54,6 +57,18 @@ pub(crate) struct LockArgs {
     pub(crate) compression: CompressionArgs,
     #[command(flatten)]
     pub(crate) registry: RegistryArgs,
+}
+
+impl LockArgs {
+    /// Returns the registry that the command is about.
+    pub(crate) fn main_registry(&self) -> MainRegistry {
+        let named =
+            self.cache_from.iter().chain(&self.selection.base).filter_map(|name| match name {
+                ImageName::Location(location) => Some(location),
+                ImageName::Name(_) => None,
+            });
+        MainRegistry::among(self.from.iter().chain(&self.to).chain(named))
+    }
 }
 
 /// What a locked image is started by.
@@ -135,4 +150,11 @@ pub(crate) struct UnlockArgs {
     pub(crate) compression: CompressionArgs,
     #[command(flatten)]
     pub(crate) registry: RegistryArgs,
+}
+
+impl UnlockArgs {
+    /// Returns the registry that the command is about.
+    pub(crate) fn main_registry(&self) -> MainRegistry {
+        MainRegistry::among(self.from.iter().chain(&self.to))
+    }
 }

@@ -15,6 +15,7 @@ mod pack;
 mod pull;
 mod push;
 mod recipient;
+mod registry;
 mod respond;
 mod rewrap;
 mod unpack;
@@ -26,8 +27,8 @@ use clap::{ArgAction, Parser, Subcommand};
 use clap_complete::Shell;
 
 pub(crate) use common::{
-    CompressionArgs, CompressionKind, ImageName, NewPassphraseArgs, PassphraseArgs, RegistryArgs,
-    SelectionArgs, Typed,
+    CompressionArgs, CompressionKind, ImageName, NewPassphraseArgs, PassphraseArgs, SelectionArgs,
+    Typed,
 };
 pub(crate) use copy::CopyArgs;
 pub(crate) use decoder::DecoderArgs;
@@ -40,6 +41,7 @@ pub(crate) use pack::{OpenerArgs, PackArgs, StartArgs};
 pub(crate) use pull::{Attestations, PullArgs, ReadingArgs};
 pub(crate) use push::{EncryptionArgs, Output, Protection, PushArgs};
 pub(crate) use recipient::{Format, ImageRecipientArgs};
+pub(crate) use registry::{MainRegistry, RegistryArgs, RegistryHost};
 pub(crate) use respond::{RespondArgs, Subject};
 pub(crate) use rewrap::RewrapArgs;
 pub(crate) use unpack::UnpackArgs;

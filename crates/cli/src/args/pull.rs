@@ -7,7 +7,7 @@ use sealcrate_image::{Location, Platform, Reference};
 
 use super::common::{location, platform};
 use super::push::Output;
-use super::{IdentityArgs, PassphraseArgs, RegistryArgs};
+use super::{IdentityArgs, MainRegistry, PassphraseArgs, RegistryArgs};
 
 #[derive(Debug, Args)]
 pub(crate) struct PullArgs {
@@ -40,6 +40,13 @@ pub(crate) enum Attestations {
     Keep,
     /// They are left out.
     Drop,
+}
+
+impl PullArgs {
+    /// Returns the registry that the command is about.
+    pub(crate) fn main_registry(&self) -> MainRegistry {
+        MainRegistry::of(self.name.repository())
+    }
 }
 
 /// What is taken, and what is accepted.

@@ -5,7 +5,9 @@ use sealcrate_crypt::senetas::{DEFAULT_ITERATIONS, MAX_ITERATIONS, MIN_ITERATION
 use sealcrate_image::{Location, Platform, Reference};
 
 use super::common::{location, platform};
-use super::{CompressionArgs, ImageRecipientArgs, PassphraseArgs, RegistryArgs, SelectionArgs};
+use super::{
+    CompressionArgs, ImageRecipientArgs, MainRegistry, PassphraseArgs, RegistryArgs, SelectionArgs,
+};
 
 #[derive(Debug, Args)]
 pub(crate) struct PushArgs {
@@ -54,6 +56,13 @@ pub(crate) struct PushArgs {
     pub(crate) passphrase: PassphraseArgs,
     #[command(flatten)]
     pub(crate) registry: RegistryArgs,
+}
+
+impl PushArgs {
+    /// Returns the registry that the command is about.
+    pub(crate) fn main_registry(&self) -> MainRegistry {
+        MainRegistry::of(self.name.repository())
+    }
 }
 
 /// How an image is encrypted.

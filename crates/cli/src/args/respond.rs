@@ -6,8 +6,8 @@ use std::path::PathBuf;
 use clap::Args;
 use sealcrate_image::{Location, LocationError, Platform};
 
-use super::RegistryArgs;
 use super::common::{ImageNameError, platform};
+use super::{MainRegistry, RegistryArgs};
 
 #[derive(Debug, Args)]
 pub(crate) struct RespondArgs {
@@ -24,6 +24,16 @@ pub(crate) struct RespondArgs {
     pub(crate) platform: Option<Platform>,
     #[command(flatten)]
     pub(crate) registry: RegistryArgs,
+}
+
+impl RespondArgs {
+    /// Returns the registry that the command is about.
+    pub(crate) fn main_registry(&self) -> MainRegistry {
+        match &self.subject {
+            Subject::File(_) => MainRegistry::None,
+            Subject::Image(location) => MainRegistry::among([location]),
+        }
+    }
 }
 
 /// Where a packed program is.

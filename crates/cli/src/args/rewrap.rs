@@ -6,7 +6,9 @@ use sealcrate_crypt::senetas::{DEFAULT_ITERATIONS, MAX_ITERATIONS, MIN_ITERATION
 
 use super::common::Typed;
 use super::push::Output;
-use super::{IdentityArgs, ImageName, NewPassphraseArgs, PassphraseArgs, RegistryArgs};
+use super::{
+    IdentityArgs, ImageName, MainRegistry, NewPassphraseArgs, PassphraseArgs, RegistryArgs,
+};
 
 #[derive(Debug, Args)]
 pub(crate) struct RewrapArgs {
@@ -55,4 +57,11 @@ pub(crate) struct RewrapArgs {
     pub(crate) passphrase: PassphraseArgs,
     #[command(flatten)]
     pub(crate) registry: RegistryArgs,
+}
+
+impl RewrapArgs {
+    /// Returns the registry that the command is about.
+    pub(crate) fn main_registry(&self) -> MainRegistry {
+        MainRegistry::in_name(&self.image)
+    }
 }

@@ -2,11 +2,14 @@
 
 use std::ffi::OsStr;
 use std::io::{self, Read, Write};
-use std::process::{Command, Stdio};
+use std::path::Path;
+use std::process::Stdio;
 
 use sealcrate_image::registry::Credential;
 use serde::Deserialize;
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
+
+use crate::programs;
 
 /// The longest answer of a helper that is read.
 const MAX_HELPER_ANSWER: u64 = 256 << 10;
@@ -31,10 +34,8 @@ pub(super) fn ask(name: &str, server: &str, path: &OsStr) -> io::Result<Option<C
     if name.contains('/') {
         return Err(io::Error::other("its name has a slash"));
     }
-    let mut child = Command::new(format!("docker-credential-{name}"))
-        .env_remove(crate::keys::VARIABLE)
+    let mut child = programs::command(Path::new(&format!("docker-credential-{name}")), path)?
         .arg("get")
-        .env("PATH", path)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::null())

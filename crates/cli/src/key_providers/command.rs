@@ -3,7 +3,7 @@
 use std::io::{self, Read, Write};
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -12,7 +12,7 @@ use rustix::process::{Pid, Signal, kill_process_group};
 use sealcrate_crypt::ocicrypt::provider::{Call, CallError, MAX_ANSWER_BYTES, Operation};
 use zeroize::Zeroizing;
 
-use crate::keys;
+use crate::programs;
 use crate::report::shown;
 
 /// The longest of what a program says is told.
@@ -29,17 +29,16 @@ pub(super) struct ProviderCommand {
 }
 
 impl ProviderCommand {
-    /// Names a program, its arguments, and how long it may take.
+    /// Names a program, its arguments, and how long it may take. A program without a folder is looked
+    /// for in the folders of `PATH`.
     pub(super) fn new(path: &Path, args: &[String], patience: Duration) -> Self {
         Self { path: path.to_owned(), args: args.to_vec(), patience }
     }
 
     /// Starts it, in a group of its own, so that what it starts in turn can be ended with it.
     fn start(&self) -> io::Result<Child> {
-        Command::new(&self.path)
+        programs::command(&self.path, &programs::path())?
             .args(&self.args)
-            // What opens other images is not its business.
-            .env_remove(keys::VARIABLE)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())

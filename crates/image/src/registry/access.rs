@@ -23,9 +23,12 @@ pub struct Access {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum SchemePolicy {
     /// HTTPS; on loopback names (`localhost`, 127.0.0.0/8, `[::1]`) plain HTTP where HTTPS is not
-    /// spoken.
+    /// spoken. Over plain HTTP the credential is not sent: any program on this machine may be the one
+    /// that listens.
     #[default]
     HttpsExceptLoopback,
+    /// The same, and the credential is sent over plain HTTP, too.
+    InsecureLoopback,
     /// Plain HTTP.
     PlainHttp,
 }

@@ -10,7 +10,7 @@ use super::redirect::is_loopback;
 use super::retry::{Failure, Pace};
 use super::token::{Authorization, Keyring};
 use super::transport::{Answer, Payload, Request, Transport};
-use super::{Access, RegistryError, SchemePolicy};
+use super::{Access, Credential, RegistryError, SchemePolicy};
 use crate::Repository;
 
 /// Where Docker's registry is reached, which is not where its name says.
@@ -18,14 +18,23 @@ const DOCKER_HUB: (&str, &str) = ("docker.io", "registry-1.docker.io");
 
 /// The client of one registry.
 pub(super) struct Client {
+    /// Its name.
+    host: String,
     /// Where it is reached.
     address: String,
     scheme: SchemePolicy,
     transport: Transport,
-    keyring: Keyring,
-    base: OnceCell<Url>,
+    credential: Credential,
+    home: OnceCell<Home>,
     /// Always there until the client is dropped.
     runtime: Option<Runtime>,
+}
+
+/// The registry once it is known where it is.
+struct Home {
+    /// Its root.
+    url: Url,
+    keyring: Keyring,
 }
 
 /// A request to the registry.
@@ -57,11 +66,12 @@ impl Client {
             .build()
             .map_err(RegistryError::Runtime)?;
         Ok(Self {
+            host: host.to_owned(),
             address: address.to_owned(),
             scheme: access.scheme,
             transport,
-            keyring: Keyring::new(host.to_owned(), access.credential),
-            base: OnceCell::new(),
+            credential: access.credential,
+            home: OnceCell::new(),
             runtime: Some(runtime),
         })
     }
@@ -84,7 +94,7 @@ impl Client {
         right: Right,
     ) -> Result<Call, RegistryError> {
         let path = repository.path();
-        let mut url = self.base().await?.clone();
+        let mut url = self.home().await?.url.clone();
         url.set_path(&format!("/v2/{path}/{place}"));
         let scope = match right {
             Right::Pull => format!("repository:{path}:pull"),
@@ -98,13 +108,14 @@ impl Client {
     /// # Errors
     /// As for an exchange, and refused credentials. Any other status is left to the caller.
     pub(super) async fn attempt(&self, call: &Call) -> Result<Answer, Failure> {
-        let mut used = self.keyring.ready(&self.transport, &call.scope).await?;
+        let keyring = &self.home().await?.keyring;
+        let mut used = keyring.ready(&self.transport, &call.scope).await?;
         for last in [false, true] {
             let payload = Payload::Bytes(call.body.clone());
             let answer = self.exchange(call, used.as_ref().map(|used| used.value.clone()), payload);
             let mut answer = answer.await?;
             if last || !asks(&answer) {
-                return Ok(answer);
+                return self.unless_withheld(answer).await;
             }
             used = Some(self.renew(call, &answer, used.as_ref()).await?);
             answer.drain().await;
@@ -119,12 +130,25 @@ impl Client {
         call: &Call,
         payload: Payload,
     ) -> Result<Answer, Failure> {
-        let used = self.keyring.ready(&self.transport, &call.scope).await?;
+        let keyring = &self.home().await?.keyring;
+        let used = keyring.ready(&self.transport, &call.scope).await?;
         let value = used.as_ref().map(|used| used.value.clone());
         let answer = self.exchange(call, value, payload).await?;
         if asks(&answer) {
             self.renew(call, &answer, used.as_ref()).await?;
             return Err(Failure::at_once(answer.refusal().await));
+        }
+        self.unless_withheld(answer).await
+    }
+
+    /// Tells a refusal of somebody without rights from the refusal of one whose login was withheld.
+    async fn unless_withheld(&self, answer: Answer) -> Result<Answer, Failure> {
+        let refuses = matches!(answer.status.as_u16(), 401 | 403) && answer.at_home;
+        if refuses && self.home().await?.keyring.withholds() {
+            let host = self.host.clone();
+            return Err(
+                RegistryError::InsecureLogin { host, said: answer.complaint().await }.into()
+            );
         }
         Ok(answer)
     }
@@ -140,7 +164,7 @@ impl Client {
             url: call.url.clone(),
             headers: call.headers.clone(),
             authorization,
-            home: self.base().await?,
+            home: &self.home().await?.url,
             payload,
         };
         self.transport.exchange(request).await
@@ -152,29 +176,43 @@ impl Client {
         refused: &Answer,
         used: Option<&Authorization>,
     ) -> Result<Authorization, RegistryError> {
-        let home = self.base().await?;
-        self.keyring.renew(&self.transport, &call.scope, home, refused, used).await
+        let Home { url, keyring } = self.home().await?;
+        keyring.renew(&self.transport, &call.scope, url, refused, used).await
     }
 
-    /// Returns the registry's root, which on loopback has to be found out.
-    async fn base(&self) -> Result<&Url, RegistryError> {
-        self.base
+    /// Returns where the registry is, and what it may be answered: on loopback both depend on what is
+    /// spoken there.
+    async fn home(&self) -> Result<&Home, RegistryError> {
+        self.home
             .get_or_try_init(async || {
-                let at = |scheme: &str| {
-                    format!("{scheme}://{}/v2/", self.address)
-                        .parse::<Url>()
-                        .map_err(|_| RegistryError::Host(self.address.clone()))
-                };
-                match self.scheme {
-                    SchemePolicy::PlainHttp => at("http"),
-                    SchemePolicy::HttpsExceptLoopback if !is_loopback(&self.address) => at("https"),
-                    SchemePolicy::HttpsExceptLoopback => {
-                        let (https, http) = (at("https")?, at("http")?);
-                        self.pace().persist(async || self.choose(&https, &http).await).await
+                let url = self.find().await?;
+                let is_clear = url.scheme() == "http";
+                let keyring = match self.scheme {
+                    SchemePolicy::HttpsExceptLoopback if is_clear => {
+                        Keyring::withholding(self.host.clone(), &self.credential)
                     }
-                }
+                    _ => Keyring::new(self.host.clone(), self.credential.clone()),
+                };
+                Ok(Home { url, keyring })
             })
             .await
+    }
+
+    /// Finds the registry's root.
+    async fn find(&self) -> Result<Url, RegistryError> {
+        let at = |scheme: &str| {
+            format!("{scheme}://{}/v2/", self.address)
+                .parse::<Url>()
+                .map_err(|_| RegistryError::Host(self.address.clone()))
+        };
+        match self.scheme {
+            SchemePolicy::PlainHttp => at("http"),
+            _ if !is_loopback(&self.address) => at("https"),
+            SchemePolicy::HttpsExceptLoopback | SchemePolicy::InsecureLoopback => {
+                let (https, http) = (at("https")?, at("http")?);
+                self.pace().persist(async || self.choose(&https, &http).await).await
+            }
+        }
     }
 
     /// Chooses HTTPS where it is spoken, else plain HTTP where that is.

@@ -42,6 +42,14 @@ pub enum RegistryError {
     /// The registry's host cannot be made into a URL.
     #[error("{0} is no address of a registry")]
     Host(String),
+    /// The registry asks for a login over plain HTTP, and nobody has allowed to send it so.
+    #[error("{host} speaks plain HTTP, over which the stored login is not sent{said}")]
+    InsecureLogin {
+        /// The registry.
+        host: String,
+        /// What it said.
+        said: Complaint,
+    },
     /// Credentials would leave unencrypted.
     #[error("{host} asks for credentials to be sent to {realm}, which is not encrypted")]
     InsecureRealm {
@@ -95,6 +103,14 @@ pub enum RegistryError {
         what: &'static str,
         /// Why.
         source: Box<dyn StdError + Send + Sync>,
+    },
+    /// A request that changes something, or has a secret in it, would go on to another host.
+    #[error("{request} is redirected to {to}: only reads follow a redirect to another host")]
+    RedirectAway {
+        /// Method and URL.
+        request: String,
+        /// Where to.
+        to: String,
     },
     /// The registry answers with a status that says no.
     #[error("{request} was answered with status {status}{said}")]

@@ -34,6 +34,7 @@ use std::sync::Arc;
 pub use access::{Access, ClientCertificate, Credential, Proxies, SchemePolicy};
 pub use complaint::Complaint;
 pub use error::RegistryError;
+pub use redirect::is_loopback;
 
 use client::Client;
 use retry::Pace;

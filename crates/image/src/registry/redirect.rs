@@ -46,7 +46,7 @@ pub(super) fn shown(url: &Url) -> String {
 }
 
 /// Tells whether `host`, which may have a port, is this machine by its name.
-pub(super) fn is_loopback(host: &str) -> bool {
+pub fn is_loopback(host: &str) -> bool {
     let name = match host.strip_prefix('[') {
         Some(rest) => rest.split(']').next().unwrap_or_default(),
         None => host.split(':').next().unwrap_or_default(),

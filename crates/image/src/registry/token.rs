@@ -38,6 +38,8 @@ const MARGIN: Duration = Duration::from_secs(10);
 pub(super) struct Keyring {
     host: String,
     credential: Credential,
+    /// Whether there is a credential that must not be sent.
+    withholds: bool,
     state: Mutex<State>,
 }
 
@@ -103,8 +105,20 @@ pub(super) struct Authorization {
 }
 
 impl Keyring {
+    /// Makes a keyring that answers `host` with `credential`.
     pub(super) fn new(host: String, credential: Credential) -> Self {
-        Self { host, credential, state: Mutex::default() }
+        Self { host, credential, withholds: false, state: Mutex::default() }
+    }
+
+    /// Makes a keyring that answers `host` as nobody in particular, whatever `credential` there is.
+    pub(super) fn withholding(host: String, credential: &Credential) -> Self {
+        let withholds = !matches!(credential, Credential::Anonymous);
+        Self { withholds, ..Self::new(host, Credential::Anonymous) }
+    }
+
+    /// Tells whether there is a credential that must not be sent.
+    pub(super) fn withholds(&self) -> bool {
+        self.withholds
     }
 
     /// Returns what is known to be asked for `scope`: nothing before the first challenge.
@@ -150,7 +164,7 @@ impl Keyring {
     ) -> Result<Authorization, RegistryError> {
         let (realm, service) = match asked {
             Asked::Basic => {
-                let value = self.basic().ok_or_else(|| self.denied())?;
+                let value = self.basic().ok_or_else(|| self.denied(Complaint::default()))?;
                 return Ok(Authorization { value, generation: 0 });
             }
             Asked::Bearer { realm, service } => (realm, service.as_deref()),
@@ -185,9 +199,7 @@ impl Keyring {
         match answer.status {
             StatusCode::OK => {}
             StatusCode::BAD_REQUEST | StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
-                let host = self.host.clone();
-                let said = answer.complaint().await;
-                return Err(RegistryError::Denied { host, said }.into());
+                return Err(self.denied(answer.complaint().await).into());
             }
             _ => return Err(answer.refusal().await.into()),
         }
@@ -211,7 +223,7 @@ impl Keyring {
                     .append_pair("scope", scope)
                     .append_pair("refresh_token", token)
                     .finish();
-                (Method::POST, Bytes::from(body))
+                (Method::POST, Bytes::from_owner(Zeroizing::new(body.into_bytes())))
             }
             other => {
                 let mut query = url.query_pairs_mut();
@@ -240,8 +252,13 @@ impl Keyring {
         Some(secret_header("Basic", &encoded).expect("base64 is plain text"))
     }
 
-    fn denied(&self) -> RegistryError {
-        RegistryError::Denied { host: self.host.clone(), said: Complaint::default() }
+    fn denied(&self, said: Complaint) -> RegistryError {
+        let host = self.host.clone();
+        if self.withholds {
+            RegistryError::InsecureLogin { host, said }
+        } else {
+            RegistryError::Denied { host, said }
+        }
     }
 }
 

@@ -192,7 +192,13 @@ impl Transport {
             return Ok(None);
         }
         let location = answer.header(&LOCATION).ok_or_else(|| answer.no_sense("no Location"))?;
-        Ok(Some(redirect::resolve(&answer.url, location)?))
+        let to = redirect::resolve(&answer.url, location)?;
+        // What is sent may be a secret: a refresh token in a form is.
+        if !reads && !redirect::same_origin(&answer.url, &to) {
+            let (request, to) = (answer.request.clone(), redirect::shown(&to));
+            return Err(RegistryError::RedirectAway { request, to }.into());
+        }
+        Ok(Some(to))
     }
 }
 

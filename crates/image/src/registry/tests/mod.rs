@@ -2,9 +2,11 @@
 
 mod ahead;
 mod authentication;
+mod clear;
 mod downloads;
 mod manifests;
 mod privacy;
+mod redirects;
 mod retries;
 mod server;
 mod uploads;
