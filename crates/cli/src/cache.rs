@@ -67,7 +67,7 @@ impl Cache {
         let sealed = record.seal(&key)?;
         let path = self.folder.join(RECORD);
         let destination = Destination::new(&path, Existing::Replace)?;
-        let file = destination.create(0o600)?;
+        let file = destination.create(0o600, interrupt)?;
         file.file().write_all(&sealed).context("cannot write the cache")?;
         destination.name_with_mode(file, 0o600, interrupt)
     }

@@ -109,7 +109,7 @@ fn run(cli: &Cli) -> Result<()> {
 fn start(talk: &TalkArgs, args: &RegistryArgs, level: CompressionLevel) -> Result<Session> {
     let local = begin(talk)?;
     allow_many_files();
-    let places = Places::new(args, local.progress.clone());
+    let places = Places::new(args, local.progress.clone(), local.interrupt.leftovers());
     Ok(Session::new(local, places, args.jobs, level))
 }
 

@@ -13,8 +13,8 @@ use sealcrate_image::engine::{Engine, ExportForm};
 use sealcrate_image::layout::{LayoutSink, LayoutSource};
 use sealcrate_image::registry::{Registry, SchemePolicy};
 use sealcrate_image::{
-    Artifact, Config, DiffId, EngineName, Location, Progress, Reference, Repository, Sink, Source,
-    Spool,
+    Artifact, Config, DiffId, EngineName, Leftovers, Location, Progress, Reference, Repository,
+    Sink, Source, Spool,
 };
 
 use crate::args::RegistryArgs;
@@ -22,10 +22,12 @@ use crate::credentials::Stores;
 use crate::docker_host::Machine;
 use crate::failure::Usage;
 use crate::registry_access::{self, CERTIFICATES, Ways};
+use crate::talk;
 
 /// Opens places, the engine and each repository once.
 pub(crate) struct Places {
     spool: Spool,
+    leftovers: Leftovers,
     progress: Arc<dyn Progress>,
     ways: Ways,
     stores: Stores,
@@ -35,8 +37,13 @@ pub(crate) struct Places {
 }
 
 impl Places {
-    /// Opens places as the environment and the options say.
-    pub(crate) fn new(args: &RegistryArgs, progress: Arc<dyn Progress>) -> Self {
+    /// Opens places as the environment and the options say. What has a name too early there is on the
+    /// list `leftovers`.
+    pub(crate) fn new(
+        args: &RegistryArgs,
+        progress: Arc<dyn Progress>,
+        leftovers: &Leftovers,
+    ) -> Self {
         let scheme = if args.plain_http {
             SchemePolicy::PlainHttp
         } else {
@@ -50,6 +57,7 @@ impl Places {
         };
         Self {
             spool: Spool::in_folder(std::env::temp_dir()),
+            leftovers: leftovers.clone(),
             progress,
             ways,
             stores: Stores::of(&variable),
@@ -121,7 +129,7 @@ impl Places {
     fn open_sink(&self, location: &Location) -> Result<Arc<dyn Sink>> {
         Ok(match location {
             Location::DockerArchive { file, name } => {
-                Arc::new(DockerArchiveSink::create(file, name.as_ref())?)
+                Arc::new(DockerArchiveSink::create(file, name.as_ref(), &self.leftovers)?)
             }
             Location::DockerDaemon(EngineName::Named(name)) => self.engine()?.sink(Some(name)),
             Location::DockerDaemon(EngineName::Id(id)) => {
@@ -129,10 +137,11 @@ impl Places {
                 return Err(Usage(text).into());
             }
             Location::OciLayout { folder, name } => {
-                Arc::new(LayoutSink::create(folder, name.as_deref())?)
+                let sink = LayoutSink::create(folder, name.as_deref(), &self.leftovers)?;
+                Arc::new(sink.telling(|unremoved| talk::warn(unremoved.to_string())))
             }
             Location::OciArchive { file, name } => {
-                Arc::new(OciArchiveSink::create(file, name.as_deref())?)
+                Arc::new(OciArchiveSink::create(file, name.as_deref(), &self.leftovers)?)
             }
             Location::Registry(reference) => self.registry(reference)?.sink(reference),
         })
