@@ -13,8 +13,8 @@ use sealcrate_image::engine::{Engine, ExportForm};
 use sealcrate_image::layout::{LayoutSink, LayoutSource};
 use sealcrate_image::registry::{Registry, SchemePolicy};
 use sealcrate_image::{
-    Artifact, Config, DiffId, EngineName, Leftovers, Location, Progress, Reference, Repository,
-    Sink, Source, Spool,
+    Artifact, Config, DiffId, Digest, EngineName, Leftovers, Location, Progress, Reference,
+    Repository, Sink, Source, Spool,
 };
 
 use crate::args::RegistryArgs;
@@ -108,6 +108,11 @@ impl Places {
     /// Opens an image in a registry to read from.
     pub(crate) fn registry_source(&self, reference: &Reference) -> Result<Arc<dyn Source>> {
         Ok(self.registry(reference)?.source(reference))
+    }
+
+    /// Returns what a name in a registry names; none where there is no such name.
+    pub(crate) fn tag(&self, reference: &Reference) -> Result<Option<Digest>> {
+        Ok(self.registry(reference)?.digest(reference)?)
     }
 
     /// Returns the diff IDs of the image at a location, lowest first, reading as little as can be.

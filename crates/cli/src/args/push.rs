@@ -6,6 +6,7 @@ use sealcrate_image::{Location, Platform, Reference};
 
 use super::common::{location, platform};
 use super::{CompressionArgs, ImageRecipientArgs, PassphraseArgs, RegistryArgs, SelectionArgs};
+use crate::pushed::Doubts;
 
 #[derive(Debug, Args)]
 pub(crate) struct PushArgs {
@@ -30,6 +31,12 @@ pub(crate) struct PushArgs {
     /// Send every layer, encrypted anew, and remember nothing of it
     #[arg(long, conflicts_with = "cache_from")]
     pub(crate) no_cache: bool,
+    /// Use layers again that somebody else may have given to further readers
+    ///
+    /// Without this, private layers that this machine remembers are encrypted anew where a tag under which
+    /// it pushed them was changed since, or none is left, or the target's tag is not from here.
+    #[arg(long, conflicts_with = "no_cache")]
+    pub(crate) reuse_anyway: bool,
     /// How the result is printed
     #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
     pub(crate) output: Output,
@@ -54,6 +61,13 @@ pub(crate) struct PushArgs {
     pub(crate) passphrase: PassphraseArgs,
     #[command(flatten)]
     pub(crate) registry: RegistryArgs,
+}
+
+impl PushArgs {
+    /// Returns what becomes of layers whose tags do not stand as this machine left them.
+    pub(crate) fn doubts(&self) -> Doubts {
+        if self.reuse_anyway { Doubts::Ignore } else { Doubts::Heed }
+    }
 }
 
 /// How an image is encrypted.

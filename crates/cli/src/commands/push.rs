@@ -77,7 +77,9 @@ pub(crate) fn run(args: &PushArgs, session: &Session) -> Result<()> {
         Ok((source, chosen))
     };
     let earlier = match &encryption {
-        Some(encryption) if !args.no_cache => Some(Earlier::read(session, encryption)?),
+        Some(encryption) if !args.no_cache => {
+            Some(Earlier::read(session, encryption, &args.name, args.doubts())?)
+        }
         _ => None,
     };
     // What an engine need not export, is better known before; of all else, mistakes are told first.
@@ -135,7 +137,7 @@ pub(crate) fn run(args: &PushArgs, session: &Session) -> Result<()> {
     };
     if let (Some(earlier), Some(encryptor)) = (earlier, &encryptor) {
         let layers = encryptor.pushed(&chosen.image, &image);
-        earlier.remember(&layers, &chosen.image.config, args.name.repository());
+        earlier.remember(&layers, &chosen.image.config, written.digest);
     }
     print_written(args.output, &to, &written, &image)
 }

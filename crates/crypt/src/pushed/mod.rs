@@ -21,7 +21,7 @@ use crate::ocicrypt::SealedLayer;
 use crate::senetas::DareKey;
 
 pub use readers::{Reader, Readers};
-pub use record::{MAX_RECORD_BYTES, Record, RecordError, RecordKey};
+pub use record::{MAX_RECORD_BYTES, Record, RecordError, RecordKey, Remembered, Tagged};
 
 /// The layers that can be pushed again as they are, by diff ID, and the configs of their images.
 #[derive(Default)]
@@ -80,7 +80,8 @@ impl PushedLayer {
         Layer::stored(descriptor, Some(self.diff_id), content)
     }
 
-    fn is_private(&self) -> bool {
+    /// Tells whether the layer is encrypted.
+    pub fn is_private(&self) -> bool {
         !matches!(self.key, LayerKey::Clear)
     }
 }

@@ -56,7 +56,7 @@ impl Indexed<'_> {
         let written = self.session.interrupt.hold(|| sink.commit_index(&index.to_raw()))?;
         if let Some(earlier) = &self.earlier {
             for (layers, config) in done.take() {
-                earlier.remember(&layers, &config, self.args.name.repository());
+                earlier.remember(&layers, &config, written.digest);
             }
         }
         Ok(written)
