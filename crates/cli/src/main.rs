@@ -18,6 +18,7 @@ mod interrupt;
 mod key_folder;
 mod key_providers;
 mod keys;
+mod left_behind;
 mod opening;
 mod places;
 mod progress;

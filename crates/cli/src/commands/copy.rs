@@ -14,9 +14,9 @@ use super::{name_beside, print_index, print_written};
 use crate::args::{CompressionKind, CopyArgs, ReadingArgs};
 use crate::encryption::{Encryption, Wishes};
 use crate::failure::{MissingImageIdentity, MissingKey, Usage};
-use crate::keys;
 use crate::opening::{self, Keys, Opened, Protection, Terms};
 use crate::session::Session;
+use crate::{keys, left_behind};
 
 pub(crate) fn run(args: &CopyArgs, session: &Session) -> Result<()> {
     let new_passphrase = keys::new_passphrase(&args.new_passphrase)?;
@@ -29,6 +29,9 @@ pub(crate) fn run(args: &CopyArgs, session: &Session) -> Result<()> {
     let encryption = encryption(args, new_passphrase)?;
     if keys.is_any() && encryption.is_none() {
         refuse_to_publish(to, &args.reading)?;
+    }
+    if encryption.is_some() && !keys.is_any() {
+        left_behind::tell(from, to);
     }
     let source = match &encryption {
         Some(encryption) => {

@@ -20,7 +20,7 @@ use crate::encryption::{Encryption, Wishes};
 use crate::failure::Usage;
 use crate::pushed::{Earlier, Search, spared};
 use crate::session::Session;
-use crate::{keys, talk};
+use crate::{keys, left_behind, talk};
 use index::Indexed;
 
 pub(crate) fn run(args: &PushArgs, session: &Session) -> Result<()> {
@@ -57,6 +57,9 @@ pub(crate) fn run(args: &PushArgs, session: &Session) -> Result<()> {
         let source = session.places.source(&from, ExportForm::AsTheyCome)?;
         let all = Chosen::all(&source, args, &to)?;
         return all.iter().try_for_each(|it| dry_run::say(args, wishes, it, selection.as_ref()));
+    }
+    if encryption.is_some() {
+        left_behind::tell(&from, &to);
     }
     let open = |spared: &Spared| -> Result<_> {
         let form = match &encryption {
