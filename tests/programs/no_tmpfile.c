@@ -15,14 +15,19 @@
 
 #define LOAD(member) BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, member))
 
+/* Refuses a call, none but this one, if an argument of it has the flag. */
+#define REFUSE(call, argument)                                      \
+    LOAD(nr), BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, call, 0, 3),      \
+        LOAD(argument), BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, TMPFILE, 0, 1), \
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EOPNOTSUPP)
+
 int main(int count, char **arguments) {
     (void)count;
     struct sock_filter filter[] = {
-        LOAD(nr),
-        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, __NR_openat, 0, 3),
-        LOAD(args[2]),
-        BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, TMPFILE, 0, 1),
-        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EOPNOTSUPP),
+        REFUSE(__NR_openat, args[2]),
+#ifdef __NR_open
+        REFUSE(__NR_open, args[1]),
+#endif
         BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
     };
     struct sock_fprog program = {sizeof filter / sizeof *filter, filter};

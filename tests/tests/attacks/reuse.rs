@@ -69,24 +69,27 @@ impl Scene {
         succeeded(&run(rewrap.args(change)));
     }
 
-    /// Adds a reader from the other machine, and removes him again.
+    /// Adds a reader from the other machine, and removes him again under new keys.
     fn rotate_elsewhere(&self, name: &str) {
         self.rewrap_elsewhere(name, &["--add", OTHER]);
-        self.rewrap_elsewhere(name, &["--remove", OTHER]);
-    }
-
-    fn manifest(&self, repository: &str, name: &str) -> Value {
-        parsed(&self.registry.manifest(repository, name).expect("it was pushed"))
+        self.rewrap_elsewhere(name, &["--reencrypt", "--add", &self.recipient]);
     }
 
     /// The digests of all layers under a tag, those of all images of an index.
-    fn layers(&self, repository: &str, name: &str) -> Vec<String> {
-        let manifest = self.manifest(repository, name);
-        let list = |member: &str| manifest[member].as_array().cloned().unwrap_or_default();
-        let digest = |item: &Value| item["digest"].as_str().expect("it has a digest").to_owned();
-        let of_child = |child: &Value| self.layers(repository, &digest(child));
-        let children = list("manifests").iter().flat_map(of_child).collect::<Vec<_>>();
-        list("layers").iter().map(digest).chain(children).collect()
+    fn layers(&self, repository: &str, tag: &str) -> Vec<String> {
+        let root = self.registry.manifest(repository, tag).expect("it was pushed");
+        let list = |manifest: &Value, member: &str| -> Vec<String> {
+            let items = manifest[member].as_array().cloned().unwrap_or_default();
+            let digest = |item: &Value| item["digest"].as_str().map(str::to_owned);
+            items.iter().filter_map(digest).collect()
+        };
+        let root = parsed(&root);
+        let mut layers = list(&root, "layers");
+        for child in list(&root, "manifests") {
+            let child = self.registry.blob(&child).expect("an index names what is there");
+            layers.extend(list(&parsed(&child), "layers"));
+        }
+        layers
     }
 
     fn cache(&self) -> PathBuf {
@@ -189,7 +192,6 @@ fn who_was_removed_elsewhere_gets_nothing_of_the_next_push() {
         let scene = Scene::new();
         let first = scene.push("app:1");
         scene.rotate_elsewhere("app:1");
-        assert_eq!(scene.layers("app", "1"), first.layers, "a rewrap leaves layers as they are");
         let next = scene.push(target);
         assert!(share_none(&next.layers, &first.layers), "{target}");
         let told: Vec<_> =
@@ -201,6 +203,15 @@ fn who_was_removed_elsewhere_gets_nothing_of_the_next_push() {
         assert_eq!(again.layers, next.layers, "{target}");
         assert!(!again.said.contains("encrypted anew"), "{}", again.said);
     }
+}
+
+#[test]
+fn who_was_added_elsewhere_gets_nothing_of_the_next_push() {
+    let scene = Scene::new();
+    let first = scene.push("app:1");
+    scene.rewrap_elsewhere("app:1", &["--add", OTHER]);
+    assert_eq!(scene.layers("app", "1"), first.layers, "a rewrap leaves layers as they are");
+    assert!(share_none(&scene.push("app:2").layers, &first.layers));
 }
 
 #[test]
@@ -292,10 +303,11 @@ fn index_of_two(machine: &Machine) -> String {
         child["platform"] = json!({ "architecture": architecture, "os": "linux" });
         child
     };
+    let children = ["amd64", "arm64"].map(child);
     let index = json!({
         "schemaVersion": 2,
         "mediaType": "application/vnd.oci.image.index.v1+json",
-        "manifests": ["amd64", "arm64"].map(child),
+        "manifests": children,
     });
     let entry = store("index.v1+json", index.to_string().as_bytes());
     let write = |name: &str, value: Value| {

@@ -30,9 +30,7 @@ pub(crate) fn run(args: &CopyArgs, session: &Session) -> Result<()> {
     if keys.is_any() && encryption.is_none() {
         refuse_to_publish(to, &args.reading)?;
     }
-    if encryption.is_some() && !keys.is_any() {
-        left_behind::tell(from, to);
-    }
+    let leaves_clear = encryption.is_some() && !keys.is_any();
     let source = match &encryption {
         Some(encryption) => {
             let spared = Spared::default();
@@ -54,6 +52,9 @@ pub(crate) fn run(args: &CopyArgs, session: &Session) -> Result<()> {
                 encrypting.index(session, &source, index)?
             }
         };
+        if leaves_clear {
+            left_behind::tell(from, to);
+        }
         return print_index(args.output, to, &written);
     }
     let image = artifact.into_image(&source, args.reading.platform.as_ref())?;
@@ -66,6 +67,9 @@ pub(crate) fn run(args: &CopyArgs, session: &Session) -> Result<()> {
         }
         None => read_into(session, &Reading { from, to, terms }, image, &keys)?,
     };
+    if leaves_clear {
+        left_behind::tell(from, to);
+    }
     print_written(args.output, to, &written, &image)
 }
 

@@ -58,9 +58,6 @@ pub(crate) fn run(args: &PushArgs, session: &Session) -> Result<()> {
         let all = Chosen::all(&source, args, &to)?;
         return all.iter().try_for_each(|it| dry_run::say(args, wishes, it, selection.as_ref()));
     }
-    if encryption.is_some() {
-        left_behind::tell(&from, &to);
-    }
     let open = |spared: &Spared| -> Result<_> {
         let form = match &encryption {
             Some(encryption) => encryption.export_form(&session.transfer, spared),
@@ -93,7 +90,11 @@ pub(crate) fn run(args: &PushArgs, session: &Session) -> Result<()> {
             if let Some(index) = children::whole(&artifact, platform, &to) {
                 let (encryption, selection) = (encryption.as_ref(), selection.as_ref());
                 let push = Indexed { args, session, encryption, selection, earlier };
-                return print_index(args.output, &to, &push.run(&source, index, &to)?);
+                let written = push.run(&source, index, &to)?;
+                if encryption.is_some() {
+                    left_behind::tell(&from, &to);
+                }
+                return print_index(args.output, &to, &written);
             }
             let chosen = Chosen::of(artifact, &source, platform)?;
             let diff_ids = Config::parse(&chosen.image.config)?.diff_ids().to_vec();
@@ -138,6 +139,9 @@ pub(crate) fn run(args: &PushArgs, session: &Session) -> Result<()> {
     } else {
         session.commit(&image, &*sink)?
     };
+    if encryption.is_some() {
+        left_behind::tell(&from, &to);
+    }
     if let (Some(earlier), Some(encryptor)) = (earlier, &encryptor) {
         let layers = encryptor.pushed(&chosen.image, &image);
         earlier.remember(&layers, &chosen.image.config, written.digest);
