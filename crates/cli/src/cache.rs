@@ -1,10 +1,10 @@
-//! The cache: the sealed record of what was pushed from here, in a folder of the user's own, and its key
-//! in another one.
+//! The cache: the sealed record of earlier pushes, in a folder of the user's own, and its key in another
+//! one.
 //!
-//! What is in the record is [`sealcrate_crypt::pushed`]'s business; here is where both lie, and that
-//! nobody else reads them, and that two pushes at once lose nothing of each other's. Folders of caches are
-//! copied about, as CI services do; so the key is not there. A cache that cannot be used is a warning: a
-//! push only takes longer without it.
+//! [`sealcrate_crypt::pushed`] owns the content of the record. This module owns the places of both, and
+//! holds that nobody else reads them, and that two pushes at once lose nothing of each other's. CI services
+//! copy folders of caches about; so the key is not there. A cache that cannot be used is a warning: a push
+//! only takes longer without it.
 
 mod own;
 
@@ -22,7 +22,7 @@ use crate::destination::{Destination, Existing};
 use crate::interrupt::Interrupt;
 use own::{OwnFile, OwnFolder};
 
-/// The file in the folder for state; earlier versions had it in that of the cache.
+/// The file in the folder for state. Earlier versions had it in the cache's folder.
 const KEY: &str = "key";
 /// The files in the folder of the cache.
 const RECORD: &str = "pushed";
@@ -78,7 +78,7 @@ impl Cache {
         self.write(&record, &key, interrupt)
     }
 
-    /// Removes the key and the record, and returns those of their folders where there was something.
+    /// Removes the key and the record, and returns the folders that had one of them.
     pub(crate) fn purge(&self) -> Result<Vec<&Path>> {
         let mut found = Vec::new();
         // The key goes first.
@@ -90,8 +90,8 @@ impl Cache {
         Ok(found)
     }
 
-    /// Seals the record anew where an earlier version has left its key beside it, and removes that key: it
-    /// is wherever the folder was copied to.
+    /// Seals the record anew where an earlier version has left its key beside it, and removes that key:
+    /// every copy of the folder has it.
     fn take_over(&self, interrupt: &Interrupt) -> Result<()> {
         let Some(old) = key_in(&self.folder)? else { return Ok(()) };
         let record = self.record(&old).ok().flatten();

@@ -1,8 +1,8 @@
 //! Interruption: Ctrl-C and termination leave nothing half done.
 //!
-//! What is being written has no name before it is whole, and unnamed files vanish with the program,
-//! so that it can end at once. What has a temporary name is on a list, and is removed first. Only while
-//! names are being given is the program let finish.
+//! A file has no name before it is whole, and unnamed files vanish with the program, so that it can end at
+//! once. Temporary names are on a list, and are removed first. The program may finish only while it gives
+//! names.
 
 use std::process;
 use std::sync::Arc;
@@ -16,7 +16,7 @@ use signal_hook::iterator::Signals;
 
 use crate::talk;
 
-/// Holds interruptions off while names are given, and has the list of what they remove.
+/// Holds interruptions off while names are given, and has the list of names that they remove.
 #[derive(Clone, Default)]
 pub(crate) struct Interrupt {
     committing: Arc<AtomicBool>,

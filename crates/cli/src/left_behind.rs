@@ -1,4 +1,5 @@
-//! What stays in clear where an image is encrypted: a new image takes away at most what had its name.
+//! Images that stay in clear beside their encrypted copies: a new image takes away at most the one that
+//! had its name.
 
 use std::path::Path;
 
@@ -6,8 +7,7 @@ use sealcrate_image::Location;
 
 use crate::talk;
 
-/// Says in one line that an image which is encrypted from one place to another stays in clear beside the
-/// new one, if it does.
+/// Says in one line if an image in clear at `from` stays beside its encrypted copy at `to`.
 pub(crate) fn tell(from: &Location, to: &Location) {
     if let Some(text) = stays(from, to) {
         talk::note(text);

@@ -37,8 +37,8 @@ pub(crate) struct Places {
 }
 
 impl Places {
-    /// Opens places as the environment and the options say. What has a name too early there is on the
-    /// list `leftovers`.
+    /// Opens places as the environment and the options say. Their temporary names go on the list
+    /// `leftovers`.
     pub(crate) fn new(
         args: &RegistryArgs,
         progress: Arc<dyn Progress>,
@@ -110,7 +110,7 @@ impl Places {
         Ok(self.registry(reference)?.source(reference))
     }
 
-    /// Returns what a name in a registry names; none where there is no such name.
+    /// Returns the digest that a name in a registry leads to; none where there is no such name.
     pub(crate) fn tag(&self, reference: &Reference) -> Result<Option<Digest>> {
         Ok(self.registry(reference)?.digest(reference)?)
     }

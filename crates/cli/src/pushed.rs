@@ -1,8 +1,8 @@
 //! What was pushed before: the layers that another push need not send.
 //!
 //! They are known from the record in the cache, and from images in registries that the same passphrase
-//! opens. A layer is used again if the registry has its blob, or takes it over from another repository; one
-//! from the record only while [tags stand](standing) as this machine left them.
+//! opens. A layer is used again if the registry has its blob, or takes it over from another repository. For
+//! one from the record, [tags have to stand](standing) as this machine left them.
 
 mod standing;
 
@@ -124,8 +124,8 @@ impl<'a> Earlier<'a> {
         Ok(found.pushed)
     }
 
-    /// Returns what is remembered of the image, the newest of each layer that is beyond doubt, and why
-    /// others are not.
+    /// Returns the newest of each remembered layer of the image that is beyond doubt, and the doubts about
+    /// the others.
     fn remembered(
         &self,
         memory: &Memory,

@@ -1,8 +1,8 @@
-//! Leftovers: what has a name and is not to stay, and the one place that removes it.
+//! Leftovers: names that are not to stay, and the one place that removes them.
 //!
 //! A file without a name vanishes with the program. Some file systems have no such files, and a layout
-//! gives names to blobs before its list names them. Whoever ends the program in the middle of that, and so
-//! without drops, removes those names first, with [`Leftovers::clear`].
+//! gives names to blobs before its list names them. An end of the program in the middle of that runs no
+//! drops, and so it removes those names first, with [`Leftovers::clear`].
 
 use std::fs;
 use std::io;
@@ -18,7 +18,7 @@ pub struct Leftovers {
 }
 
 /// Holds the list after it was cleared: nothing gets a name, and nothing is committed, while it lives.
-#[must_use = "what goes on meanwhile makes new names when this is dropped"]
+#[must_use = "new names are possible again once this is dropped"]
 #[derive(Debug)]
 pub struct Cleared<'l> {
     _names: MutexGuard<'l, Vec<PathBuf>>,
@@ -66,7 +66,7 @@ impl Leftovers {
             }
             committed
         };
-        // Each removes itself, and whoever was made last goes first.
+        // Each removes itself, and the newest goes first.
         while kept.pop().is_some() {}
         committed
     }

@@ -24,7 +24,7 @@ pub struct Unnamed {
 /// How temporary names begin.
 const PREFIX: &str = ".sealcrate-";
 
-/// The permissions of whatever has a temporary name.
+/// The permissions of a file with a temporary name.
 const PRIVATE: u32 = 0o600;
 
 enum Inner {
@@ -140,7 +140,7 @@ fn named_for_now(folder: &Path, mode: u32, leftovers: &Leftovers) -> io::Result<
             OpenOptions::new().read(true).write(true).create_new(true).mode(mode).open(name)
         }
     };
-    // What the process withholds of the permissions, an empty file tells.
+    // An empty file tells the permissions that the process withholds.
     let later = match mode & !PRIVATE {
         0 => mode,
         _ => {

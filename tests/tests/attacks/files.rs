@@ -1,4 +1,4 @@
-//! Files: what lies on disk tells a stranger nothing, and what he puts there leads nowhere.
+//! Files: those on disk tell a stranger nothing, and those that he puts there lead nowhere.
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
@@ -15,7 +15,7 @@ use crate::support::{
     succeeded, wait_until,
 };
 
-/// What `age-keygen` made, for tests alone.
+/// A recipient of `age-keygen`, for tests alone.
 const SOMEBODY: &str = "age1l2c6dshs93df23k80rq2xr720wzawrzf5h6a030u5m0hvn6q4c5sl536es";
 const LENGTH: usize = 1 << 20;
 

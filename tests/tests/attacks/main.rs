@@ -1,4 +1,4 @@
-//! Attacks: each test is named for what a stranger wants, and holds that he does not get it.
+//! Attacks: each test is named for the wish of a stranger, and holds that it does not come true.
 //!
 //! A stranger can write to a registry, sits on the way to it, or finds files. He has no key.
 

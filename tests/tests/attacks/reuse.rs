@@ -1,5 +1,5 @@
-//! Reuse: what a machine remembers of its pushes opens nothing for whoever finds it, and gives nobody
-//! something of the next push whom others have removed.
+//! Reuse: the memory of a machine opens nothing for its finder, and readers whom others have removed get
+//! nothing of the next push.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -12,7 +12,7 @@ use crate::support::{
     Machine, TestImage, digest_of, parsed, random_bytes, requests, run, succeeded, tar_of,
 };
 
-/// What `age-keygen` made, for tests alone.
+/// A recipient of `age-keygen`, for tests alone.
 const OTHER: &str = "age1asevwmszlt4gs9xp9m7cquqp3r6mmd6xkh503m74act8nz2z5qzsjjudrx";
 
 /// A registry behind a proxy, a machine that pushes to it, and another one with the same identity.
@@ -25,7 +25,7 @@ struct Scene {
     image: TestImage,
 }
 
-/// What a push did.
+/// The outcome of a push.
 struct Pushed {
     layers: Vec<String>,
     said: String,
@@ -75,7 +75,7 @@ impl Scene {
         self.rewrap_elsewhere(name, &["--reencrypt", "--add", &self.recipient]);
     }
 
-    /// The digests of all layers under a tag, those of all images of an index.
+    /// The digests of all layers under a tag, in an index the layers of all its images.
     fn layers(&self, repository: &str, tag: &str) -> Vec<String> {
         let root = self.registry.manifest(repository, tag).expect("it was pushed");
         let list = |manifest: &Value, member: &str| -> Vec<String> {
@@ -126,7 +126,7 @@ fn a_stolen_cache_folder_opens_no_layer() {
     let key = fs::read(scene.key()).expect("the key is there");
     assert_eq!(key.len(), 32);
     assert_eq!(files_containing(&scene.machine.sandbox.cache(), &key), [] as [PathBuf; 0]);
-    // Whoever has both gets what the machine gets.
+    // A thief of both folders gets as much as the machine.
     let thief = Machine::new();
     copy_folder(&scene.cache(), &thief.sandbox.cache().join("sealcrate"));
     copy_folder(&state(&scene.machine), &state(&thief));

@@ -1,5 +1,5 @@
-//! What is the user's own: folders and files that another user owns are not used, since he could have put
-//! there what he knows.
+//! Folders and files of the user's own. Others are not used, since their owner could have put keys there
+//! that he knows.
 
 use std::fs::{self, DirBuilder, File, Metadata};
 use std::io::{self, ErrorKind, Read};
@@ -66,7 +66,7 @@ impl OwnFolder {
             }
         }
         match fs::remove_dir(&self.0) {
-            // What else is in there is not ours.
+            // Other files in there are not ours.
             Err(error) if !is_nowhere(&error) && error.kind() != ErrorKind::DirectoryNotEmpty => {
                 Err(error).with_context(|| format!("cannot remove {}", self.0.display()))
             }

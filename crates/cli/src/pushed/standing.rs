@@ -1,9 +1,9 @@
 //! Standing: whether tags still name what this machine has put there.
 //!
-//! Somebody else may have given a layer to further readers, and have removed them since: whoever still has
-//! the data key must get nothing of the next push. The record of this machine knows nothing of that, but
-//! such a change leaves the tag with another manifest. So what the record knows of a private layer counts
-//! only while the tags stand as this machine left them.
+//! Somebody else may have given a layer to further readers, and have removed them since. They still have the
+//! data key, and must get nothing of the next push. The record of this machine knows nothing of them, but
+//! such a change leaves the tag with another manifest. So the record's private layers count only while the
+//! tags stand as this machine left them.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -14,7 +14,7 @@ use sealcrate_crypt::pushed::Tagged;
 use sealcrate_image::{Digest, Reference};
 use thiserror::Error;
 
-/// What becomes of private layers whose tags do not stand as they did.
+/// How to treat private layers when their tags do not stand as they did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Doubts {
     /// They are encrypted anew.
@@ -38,7 +38,7 @@ pub(super) enum Doubt {
     Unnoted,
 }
 
-/// What tags name now, each asked for once.
+/// The digests that tags lead to now, each asked for once.
 pub(super) struct Standing<'a> {
     ask: Box<dyn Fn(&Reference) -> Result<Option<Digest>> + 'a>,
     answers: RefCell<HashMap<Reference, Answer>>,
@@ -83,7 +83,7 @@ impl<'a> Standing<'a> {
         if is_left { Ok(()) } else { Err(Doubt::Gone) }
     }
 
-    /// Returns what a tag names, asking for it at most once.
+    /// Returns the digest that a tag leads to, asking for it at most once.
     fn now(&self, name: &Reference) -> Answer {
         if let Some(answer) = self.answers.borrow().get(name) {
             return answer.clone();
@@ -103,7 +103,7 @@ mod tests {
 
     use super::*;
 
-    /// What registries hold, what this machine has put there, and what was asked for.
+    /// The tags in registries now, the tags that this machine put there, and all questions.
     struct Scene {
         now: HashMap<Reference, Digest>,
         put: Vec<Arc<Tagged>>,
@@ -135,7 +135,7 @@ mod tests {
             })
         }
 
-        /// Checks a layer that lies under those of the tags that are `of_layer`.
+        /// Checks a layer that lies under the tags `of_layer`.
         fn check(&self, standing: &Standing<'_>, target: &str, of_layer: &[&str]) -> Option<Doubt> {
             let has_put = |name: &Reference, digest| {
                 self.put.iter().any(|put| put.name == *name && put.digest == digest)

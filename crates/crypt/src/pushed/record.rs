@@ -90,12 +90,12 @@ struct Recorded {
     tags: Vec<Arc<Tagged>>,
 }
 
-/// What this machine has put under a tag: a manifest, or the index that it is in.
+/// A tag that this machine has given to a manifest, or to the index that the manifest is in.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Tagged {
     /// The tag, with its repository.
     pub name: Reference,
-    /// What it named then.
+    /// The digest of the manifest or index.
     pub digest: Digest,
 }
 
@@ -166,7 +166,7 @@ impl Record {
     }
 
     /// Returns the layers of the diff ID that may be pushed to `readers` as they are, the newest first,
-    /// with what is known of where they were put. Layers in clear are anybody's.
+    /// with their places. Layers in clear are anybody's.
     pub fn layers<'a>(
         &'a self,
         diff_id: DiffId,
@@ -216,7 +216,7 @@ impl Record {
                 (places, tags) = (earlier.places, earlier.tags);
             }
             to_the_front(&mut places, tagged.name.repository().clone(), MAX_PLACES);
-            // What a tag named before, is of no interest.
+            // Earlier digests of the tag are of no interest.
             tags.retain(|earlier: &Arc<Tagged>| earlier.name != tagged.name);
             to_the_front(&mut tags, tagged.clone(), MAX_TAGS);
             self.layers.insert(0, Recorded { layer: layer.clone(), readers, places, tags });

@@ -1,8 +1,8 @@
-//! The folder that a layout is in: its files are opened without following links, and a blob that is there
-//! is what its name says.
+//! The folder of a layout: its files are opened without following links, and its blobs are held to their
+//! names.
 //!
-//! The folder itself may be reached over links, since the user named it. Below it there are none: one
-//! that somebody else put there would lead writing and reading to another place.
+//! Links may lead to the folder itself, since the user named it. Below it there are none: a stranger's link
+//! would lead writing and reading to another place.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -48,7 +48,7 @@ impl Folder {
         found.is_ok_and(|found| found.is_file() && found.len() == len)
     }
 
-    /// Reads a blob that is there, and tells whether it is what its name says.
+    /// Reads a blob to its end, and tells whether it fits its name.
     pub(super) fn is_whole(&self, digest: Digest, len: u64) -> bool {
         let Ok(file) = self.open(&blob_name(digest)) else { return false };
         let mut reader = VerifyReader::new(file, format!("blob {digest}"), len, Some(digest));

@@ -16,7 +16,7 @@ pub(super) struct Made {
 }
 
 impl Made {
-    /// Begins with nothing. What is made is on `list` until it is kept.
+    /// Begins with nothing. Everything is on `list` until it is kept.
     pub(super) fn new(list: &Leftovers) -> Self {
         Self { list: list.clone(), made: Vec::new() }
     }
@@ -56,7 +56,7 @@ impl Made {
 
 impl Drop for Made {
     fn drop(&mut self) {
-        // A folder is empty only when what was made in it is gone.
+        // A folder goes after the files in it.
         while self.made.pop().is_some() {}
     }
 }

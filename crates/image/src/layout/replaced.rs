@@ -1,8 +1,8 @@
-//! What an image leaves in a layout when another one takes its name: blobs that nothing names any more.
+//! Blobs that an image leaves in a layout when another one takes its name, and that nothing names any more.
 //!
-//! They are removed, since what was encrypted or given to others may lie there as it was. Only blobs that
-//! the replaced image named are, and only where all that the layout still lists was read and names none
-//! of them. What else lies in the folder is not ours to judge.
+//! They are removed, since an image in clear, or keys of former readers, may lie there. A blob goes only if
+//! the replaced image named it, and if all manifests that the layout still lists were read and do not name
+//! it. Other files in the folder are not ours to judge.
 
 use std::collections::HashSet;
 use std::fmt;
@@ -38,7 +38,7 @@ impl fmt::Display for Unremoved {
 /// reaches.
 ///
 /// # Errors
-/// It cannot be known what is named, or a blob cannot be removed.
+/// A listed manifest cannot be read, or a blob cannot be removed.
 pub(super) fn remove(
     folder: &Folder,
     replaced: &[Descriptor],
@@ -50,7 +50,7 @@ pub(super) fn remove(
     let mut left = old.blobs;
     left.retain(|digest| folder.blob_path(*digest).symlink_metadata().is_ok());
     let mut named = Reached::new(folder, OnUnreadable::Fail);
-    // What has just been written can be read, and mostly there is nothing else.
+    // The new entry can be read for sure, and mostly there is no other.
     for entry in index.manifests.iter().rev() {
         if left.is_empty() {
             return Ok(());
@@ -69,7 +69,7 @@ pub(super) fn remove(
     Ok(())
 }
 
-/// What happens where something cannot be read that may name blobs.
+/// How to go on where a manifest cannot be read that may name blobs.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum OnUnreadable {
     Fail,
@@ -125,7 +125,7 @@ impl<'f> Reached<'f> {
             self.blobs.insert(manifest.config.digest);
             self.blobs.extend(manifest.layers.iter().map(|layer| layer.digest));
         }
-        // What a manifest is about, it keeps, but it does not bring it along.
+        // A manifest keeps its subject, but does not bring it along.
         if self.on_unreadable == OnUnreadable::Fail
             && let Some(subject) = subject(&raw)
             && self.folder.blob_path(subject.digest).exists()
@@ -149,7 +149,7 @@ impl<'f> Reached<'f> {
     }
 }
 
-/// Returns what a manifest or index is about. OCI image specification, `subject`.
+/// Returns the subject of a manifest or index. OCI image specification, `subject`.
 fn subject(raw: &RawManifest) -> Option<Descriptor> {
     #[derive(Deserialize)]
     struct About {
@@ -171,7 +171,7 @@ mod tests {
     use crate::layout::{LayoutSink, with_entry};
     use crate::{Compression, Family, Image, Leftovers, MediaType, Sink};
 
-    /// A layout, and what was said of it.
+    /// A layout, and all that its sinks have told.
     struct Scene {
         _folder: tempfile::TempDir,
         layout: PathBuf,

@@ -49,8 +49,8 @@ struct Waiting {
 }
 
 impl LayoutSink {
-    /// Prepares to write the image `name` into the layout in `folder`, which need not be there. What has
-    /// a name too early is on the list `leftovers`.
+    /// Prepares to write the image `name` into the layout in `folder`, which need not be there. Names that
+    /// are given too early go on the list `leftovers`.
     ///
     /// # Errors
     /// A folder in which there is something else than a layout, or one that cannot be read.
@@ -156,7 +156,7 @@ impl LayoutSink {
         // blob that is removed again here.
         let _lock = self.lock()?;
         let mut made = Made::new(&self.leftovers);
-        // What was there may have gone with the image that had named it.
+        // A blob may have gone with the image that had named it.
         if let Some((gone, _)) =
             self.whole().iter().find(|(digest, len)| !self.folder.has_file_of(**digest, **len))
         {

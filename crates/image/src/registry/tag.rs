@@ -1,4 +1,4 @@
-//! What a tag names, without fetching it.
+//! The digest of a tag, without the manifest.
 
 use reqwest::Method;
 use reqwest::header::{ACCEPT, HeaderName, HeaderValue};

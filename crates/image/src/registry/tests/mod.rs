@@ -7,6 +7,7 @@ mod manifests;
 mod privacy;
 mod retries;
 mod server;
+mod tags;
 mod uploads;
 
 use std::io::{self, Read};
