@@ -40,10 +40,14 @@ pub(super) enum Doubt {
 
 /// The digests that tags lead to now, each asked for once.
 pub(super) struct Standing<'a> {
-    ask: Box<dyn Fn(&Reference) -> Result<Option<Digest>> + 'a>,
+    ask: Box<Ask<'a>>,
     answers: RefCell<HashMap<Reference, Answer>>,
 }
 
+/// Asks a registry for a tag.
+type Ask<'a> = dyn Fn(&Reference) -> Result<Option<Digest>> + 'a;
+
+/// The digest of a tag that is there, or why it is not known.
 type Answer = Result<Option<Digest>, Doubt>;
 
 impl<'a> Standing<'a> {

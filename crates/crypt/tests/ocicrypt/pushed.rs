@@ -5,7 +5,7 @@ use sealcrate_crypt::ocicrypt::{Encryptor, Recipient, Unbound};
 use sealcrate_crypt::pushed::{
     Pushed, PushedLayer, Readers, Record, RecordError, RecordKey, Tagged,
 };
-use sealcrate_image::{Compression, DiffId, Digest, Image, Layer, Repository};
+use sealcrate_image::{Compression, DiffId, Digest, Image, Layer};
 
 use crate::support::{identity, key_file, opened, read_all};
 use crate::written::{encryptor, plain, put};
@@ -141,8 +141,9 @@ fn record_is_read_with_its_key_alone() {
     let (_, _, reused) = push(all(&read));
     assert_eq!(reused, [true; 3]);
     let readers = readers(&["rsa.pub.pem"]);
-    let (_, places) = read.layers(diff_ids(&plain())[1], &readers).next().unwrap();
-    assert_eq!(places, [place("one.example/app")]);
+    let found = read.layers(diff_ids(&plain())[1], &readers).next().unwrap();
+    assert_eq!(found.places, ["one.example/app".parse().unwrap()]);
+    assert_eq!(*found.tags[0], tagged("one.example/app:1"));
 
     let error = |bytes: &[u8], key: &RecordKey| Record::open(bytes, key).err();
     assert_eq!(error(&sealed, &RecordKey::generate().unwrap()), Some(RecordError::Damaged));
