@@ -264,7 +264,9 @@ fn a_layer_without_any_tag_left_is_not_used_again() {
 #[test]
 fn each_tag_is_asked_for_once() {
     let scene = Scene::new();
-    ["app:1", "app:2", "other:1"].map(|name| scene.push(name));
+    for name in ["app:1", "app:2", "other:1"] {
+        scene.push(name);
+    }
     let before = requests(&scene.proxy, "HEAD", "/manifests/").len();
     scene.push("app:3");
     let asked = requests(&scene.proxy, "HEAD", "/manifests/");
