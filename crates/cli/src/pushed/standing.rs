@@ -30,11 +30,11 @@ pub(super) enum Doubt {
     Changed(String),
     #[error("{0} names something that this machine has not pushed")]
     Foreign(String),
-    #[error("no tag is left under which this machine pushed it")]
+    #[error("no tag is left from this machine's earlier pushes")]
     Gone,
     #[error("{name} cannot be asked for: {why}")]
     Unknown { name: String, why: String },
-    #[error("this machine has not noted under which tag it pushed it")]
+    #[error("this machine has noted no tag of its earlier pushes")]
     Unnoted,
 }
 
