@@ -126,7 +126,7 @@ impl Drop for Containerd {
 }
 
 /// Prepares a command that runs as root, as the private engine does.
-pub(crate) fn as_root(program: &str) -> Command {
+pub fn as_root(program: &str) -> Command {
     if geteuid().is_root() {
         return Command::new(program);
     }

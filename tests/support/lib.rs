@@ -5,7 +5,7 @@
 //! `cargo xtask test` sets what [`Engine`] and [`Sandbox`] read from the environment.
 
 pub use crate::authority::Authority;
-pub use crate::containerd::Containerd;
+pub use crate::containerd::{Containerd, as_root};
 pub use crate::done::Done;
 pub use crate::engine::{Builder, Engine, EngineImage, busybox};
 pub use crate::fault::{Fault, Rule};

@@ -49,6 +49,11 @@ impl Sandbox {
         self.folder.path().join("cache")
     }
 
+    /// `XDG_STATE_HOME`.
+    pub fn state(&self) -> PathBuf {
+        self.folder.path().join("state")
+    }
+
     /// `XDG_RUNTIME_DIR`, where Podman keeps its `containers/auth.json`.
     pub fn runtime(&self) -> PathBuf {
         self.folder.path().join("run")
@@ -86,7 +91,7 @@ impl Sandbox {
             .env("XDG_CONFIG_HOME", folder("config"))
             .env("XDG_DATA_HOME", folder("data"))
             .env("XDG_CACHE_HOME", self.cache())
-            .env("XDG_STATE_HOME", folder("state"))
+            .env("XDG_STATE_HOME", self.state())
             .env("XDG_RUNTIME_DIR", self.runtime());
         command
     }

@@ -1,8 +1,6 @@
 //! The file that a command writes: it gets its name when it is whole.
 
-use std::fs::Permissions;
 use std::io;
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
@@ -45,22 +43,22 @@ impl<'a> Destination<'a> {
     }
 
     /// Makes the file, without a name, with these permissions less those that the process withholds.
-    pub(crate) fn create(&self, mode: u32) -> Result<Unnamed> {
+    /// Where it has a temporary name, an `interrupt` removes that.
+    pub(crate) fn create(&self, mode: u32, interrupt: &Interrupt) -> Result<Unnamed> {
         let folder = self.path.parent().filter(|folder| !folder.as_os_str().is_empty());
-        Unnamed::create_in(folder.unwrap_or_else(|| Path::new(".")), mode)
+        let folder = folder.unwrap_or_else(|| Path::new("."));
+        Unnamed::create_in(folder, mode, interrupt.leftovers())
             .with_context(|| cannot_write(self.path))
     }
 
     /// Gives `file`, which is whole, exactly these permissions, and its name.
     pub(crate) fn name_with_mode(
         &self,
-        file: Unnamed,
+        mut file: Unnamed,
         mode: u32,
         interrupt: &Interrupt,
     ) -> Result<()> {
-        file.file()
-            .set_permissions(Permissions::from_mode(mode))
-            .with_context(|| cannot_write(self.path))?;
+        file.set_mode(mode).with_context(|| cannot_write(self.path))?;
         self.name(file, interrupt)
     }
 
@@ -89,14 +87,16 @@ fn cannot_write(path: &Path) -> String {
 mod tests {
     use std::fs;
     use std::io::Write;
+    use std::os::unix::fs::PermissionsExt;
 
     use super::*;
 
     fn written(path: &Path, existing: Existing) -> Result<()> {
         let destination = Destination::new(path, existing)?;
-        let file = destination.create(0o600)?;
+        let interrupt = Interrupt::default();
+        let file = destination.create(0o600, &interrupt)?;
         file.file().write_all(b"new")?;
-        destination.name_with_mode(file, 0o751, &Interrupt::default())
+        destination.name_with_mode(file, 0o751, &interrupt)
     }
 
     #[test]
@@ -112,7 +112,9 @@ mod tests {
         assert_eq!(fs::read(&path).unwrap(), b"new");
         // Somebody else was faster.
         let destination = Destination { path: &path, existing: Existing::Keep };
-        let late = destination.name(destination.create(0o600).unwrap(), &Interrupt::default());
+        let interrupt = Interrupt::default();
+        let late = destination.create(0o600, &interrupt).unwrap();
+        let late = destination.name(late, &interrupt);
         assert!(late.unwrap_err().is::<Exists>());
     }
 

@@ -1,7 +1,8 @@
 //! Interruption: Ctrl-C and termination leave nothing half done.
 //!
-//! What is being written has no name before it is whole, and unnamed files vanish with the program,
-//! so that it can end at once. Only while names are being given is it let finish.
+//! A file has no name before it is whole, and unnamed files vanish with the program, so that it can end at
+//! once. Temporary names are on a list, and are removed first. The program may finish only while it gives
+//! names.
 
 use std::process;
 use std::sync::Arc;
@@ -9,23 +10,25 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
 use rustix::termios::{OptionalActions, Termios, tcgetattr, tcsetattr};
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use sealcrate_image::Leftovers;
+use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
 use signal_hook::iterator::Signals;
 
 use crate::talk;
 
-/// Holds interruptions off while names are given.
+/// Holds interruptions off while names are given, and has the list of names that they remove.
 #[derive(Clone, Default)]
 pub(crate) struct Interrupt {
     committing: Arc<AtomicBool>,
+    leftovers: Leftovers,
 }
 
 impl Interrupt {
     /// Starts to listen for signals.
     pub(crate) fn listen() -> std::io::Result<Self> {
         let interrupt = Self::default();
-        let committing = interrupt.committing.clone();
-        let mut signals = Signals::new([SIGHUP, SIGINT, SIGTERM])?;
+        let Self { committing, leftovers } = interrupt.clone();
+        let mut signals = Signals::new([SIGHUP, SIGINT, SIGQUIT, SIGTERM])?;
         let terminal = Terminal::save();
         thread::spawn(move || {
             for signal in signals.forever() {
@@ -35,10 +38,17 @@ impl Interrupt {
                 }
                 terminal.restore();
                 talk::line("interrupted");
+                // Held to the end: nothing gets a name any more.
+                let _cleared = leftovers.clear();
                 process::exit(128 + signal);
             }
         });
         Ok(interrupt)
+    }
+
+    /// Returns the list of names that an interruption removes.
+    pub(crate) fn leftovers(&self) -> &Leftovers {
+        &self.leftovers
     }
 
     /// Runs `commit`, during which the first interruption is ignored.

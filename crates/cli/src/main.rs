@@ -19,6 +19,7 @@ mod interrupt;
 mod key_folder;
 mod key_providers;
 mod keys;
+mod left_behind;
 mod opening;
 mod places;
 mod private;
@@ -130,7 +131,7 @@ fn start(
 ) -> Result<Session> {
     let local = begin(talk)?;
     allow_many_files();
-    let places = Places::new(args, main, local.progress.clone())?;
+    let places = Places::new(args, main, local.progress.clone(), local.interrupt.leftovers())?;
     Ok(Session::new(local, places, args.jobs, level))
 }
 

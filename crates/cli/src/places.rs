@@ -13,8 +13,8 @@ use sealcrate_image::engine::{Engine, ExportForm};
 use sealcrate_image::layout::{LayoutSink, LayoutSource};
 use sealcrate_image::registry::Registry;
 use sealcrate_image::{
-    Artifact, Config, DiffId, EngineName, Location, Progress, Reference, Repository, Sink, Source,
-    Spool,
+    Artifact, Config, DiffId, Digest, EngineName, Leftovers, Location, Progress, Reference,
+    Repository, Sink, Source, Spool,
 };
 
 use crate::args::{MainRegistry, RegistryArgs};
@@ -28,6 +28,7 @@ use crate::talk;
 /// Opens places, the engine and each repository once.
 pub(crate) struct Places {
     spool: Spool,
+    leftovers: Leftovers,
     progress: Arc<dyn Progress>,
     ways: Ways,
     stores: Stores,
@@ -38,7 +39,7 @@ pub(crate) struct Places {
 
 impl Places {
     /// Opens places as the environment and the options say; `main` is the registry that options without
-    /// a host are for.
+    /// a host are for. Temporary names go on the list `leftovers`.
     ///
     /// # Errors
     /// An option that does not tell which registry it is for.
@@ -46,6 +47,7 @@ impl Places {
         args: &RegistryArgs,
         main: &MainRegistry,
         progress: Arc<dyn Progress>,
+        leftovers: &Leftovers,
     ) -> Result<Self> {
         let ways = Ways {
             certificates: CERTIFICATES.into(),
@@ -56,6 +58,7 @@ impl Places {
         };
         Ok(Self {
             spool: Spool::in_folder(std::env::temp_dir()),
+            leftovers: leftovers.clone(),
             progress,
             ways,
             stores: Stores::of(&variable),
@@ -108,6 +111,11 @@ impl Places {
         Ok(self.registry(reference)?.source(reference))
     }
 
+    /// Returns the digest that a name in a registry leads to; none where there is no such name.
+    pub(crate) fn tag(&self, reference: &Reference) -> Result<Option<Digest>> {
+        Ok(self.registry(reference)?.digest(reference)?)
+    }
+
     /// Returns the diff IDs of the image at a location, lowest first, reading as little as can be.
     pub(crate) fn diff_ids(&self, location: &Location) -> Result<Vec<DiffId>> {
         if let Location::DockerDaemon(name) = location {
@@ -127,7 +135,7 @@ impl Places {
     fn open_sink(&self, location: &Location) -> Result<Arc<dyn Sink>> {
         Ok(match location {
             Location::DockerArchive { file, name } => {
-                Arc::new(DockerArchiveSink::create(file, name.as_ref())?)
+                Arc::new(DockerArchiveSink::create(file, name.as_ref(), &self.leftovers)?)
             }
             Location::DockerDaemon(EngineName::Named(name)) => self.engine()?.sink(Some(name)),
             Location::DockerDaemon(EngineName::Id(id)) => {
@@ -135,10 +143,11 @@ impl Places {
                 return Err(Usage(text).into());
             }
             Location::OciLayout { folder, name } => {
-                Arc::new(LayoutSink::create(folder, name.as_deref())?)
+                let sink = LayoutSink::create(folder, name.as_deref(), &self.leftovers)?;
+                Arc::new(sink.telling(|unremoved| talk::warn(unremoved.to_string())))
             }
             Location::OciArchive { file, name } => {
-                Arc::new(OciArchiveSink::create(file, name.as_deref())?)
+                Arc::new(OciArchiveSink::create(file, name.as_deref(), &self.leftovers)?)
             }
             Location::Registry(reference) => self.registry(reference)?.sink(reference),
         })

@@ -29,7 +29,9 @@ impl Private {
     ) -> Result<Self> {
         let mut known = Self::default();
         // A record that cannot be used has been told of, or is where nothing is reused.
-        if let Some(Ok(Some(record))) = Cache::of(&variable).map(|cache| cache.read()) {
+        if let Some(Ok(Some(record))) =
+            Cache::of(&variable).map(|cache| cache.read(&session.interrupt))
+        {
             known.0.extend(record.private());
         }
         if let Some(target) = target

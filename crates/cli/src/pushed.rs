@@ -1,13 +1,16 @@
 //! What was pushed before: the layers that another push need not send.
 //!
 //! They are known from the record in the cache, and from images in registries that the same passphrase
-//! opens. A layer is used again if the registry has its blob, or takes it over from another repository.
+//! opens. A layer is used again if the registry has its blob, or takes it over from another repository. For
+//! one from the record, [tags have to stand](standing) as this machine left them.
 
-use std::collections::BTreeSet;
+mod standing;
+
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use anyhow::Result;
-use sealcrate_crypt::pushed::{Pushed, PushedLayer, Readers, Record, RecordError};
+use sealcrate_crypt::pushed::{Pushed, PushedLayer, Readers, Record, RecordError, Tagged};
 use sealcrate_crypt::senetas::{DecryptError, KeyDerivation, PushedImage};
 use sealcrate_image::engine::Spared;
 use sealcrate_image::registry::RegistryError;
@@ -19,14 +22,21 @@ use tracing::debug;
 
 use crate::cache::Cache;
 use crate::encryption::{Encryption, Pending};
+use crate::interrupt::Interrupt;
 use crate::places::variable;
 use crate::session::Session;
-use crate::talk;
+use crate::{report, talk};
+
+pub(crate) use standing::Doubts;
+use standing::{Doubt, Standing};
 
 /// What is known of earlier pushes.
 pub(crate) struct Earlier<'a> {
     session: &'a Session,
     encryption: &'a Encryption,
+    target: &'a Reference,
+    /// None where it does not matter how tags stand.
+    standing: Option<Standing<'a>>,
     memory: Option<Memory>,
 }
 
@@ -40,15 +50,13 @@ struct Memory {
 impl Memory {
     /// Reads the cache, and begins to work out who the readers are; `None` without a cache, or where
     /// readers are not known again.
-    fn open(encryption: &Encryption) -> Result<Option<Self>> {
+    fn open(encryption: &Encryption, interrupt: &Interrupt) -> Result<Option<Self>> {
         let Some(cache) = Cache::of(&variable) else { return Ok(None) };
-        let record = match cache.read() {
+        let record = match cache.read(interrupt) {
             Ok(Some(record)) => record,
             Ok(None) => Record::new()?,
             Err(error) => {
-                talk::warn(format!(
-                    "the cache is not used: {error:#} (`sealcrate cache purge` empties it)"
-                ));
+                talk::warn(format!("the cache is not used: {error:#}"));
                 // What is damaged is replaced; what is not the user's alone, he has to look at.
                 if !error.is::<RecordError>() {
                     return Ok(None);
@@ -71,9 +79,19 @@ pub(crate) struct Search<'a> {
 }
 
 impl<'a> Earlier<'a> {
-    /// Reads the cache.
-    pub(crate) fn read(session: &'a Session, encryption: &'a Encryption) -> Result<Self> {
-        Ok(Self { session, encryption, memory: Memory::open(encryption)? })
+    /// Reads the cache, for a push to `target`.
+    pub(crate) fn read(
+        session: &'a Session,
+        encryption: &'a Encryption,
+        target: &'a Reference,
+        doubts: Doubts,
+    ) -> Result<Self> {
+        let standing = match doubts {
+            Doubts::Heed => Some(Standing::new(|name| session.places.tag(name))),
+            Doubts::Ignore => None,
+        };
+        let memory = Memory::open(encryption, &session.interrupt)?;
+        Ok(Self { session, encryption, target, standing, memory })
     }
 
     /// Returns what need not be sent to `sink` again.
@@ -85,8 +103,11 @@ impl<'a> Earlier<'a> {
             sink,
             pushed: Pushed::default(),
         };
+        let mut doubted = BTreeMap::new();
         if let Some(memory) = &self.memory {
-            found.take(self.remembered(memory, search)?)?;
+            let remembered;
+            (remembered, doubted) = self.remembered(memory, search)?;
+            found.take(remembered)?;
             memory.record.configs().for_each(|config| found.pushed.add_config(config.to_vec()));
         }
         if let Some(passphrase) = self.encryption.reusing() {
@@ -98,23 +119,49 @@ impl<'a> Earlier<'a> {
                 self.take_image(reference, search.platform, &mut kdf, &mut found)?;
             }
         }
+        doubted.retain(|diff_id, _| found.wanted.contains(diff_id));
+        tell(&doubted);
         Ok(found.pushed)
     }
 
-    /// Returns what is remembered of the image, the newest of each layer.
-    fn remembered(&self, memory: &Memory, search: &Search<'_>) -> Result<Vec<Candidate>> {
+    /// Returns the newest of each remembered layer of the image that is beyond doubt, and the doubts about
+    /// the others.
+    fn remembered(
+        &self,
+        memory: &Memory,
+        search: &Search<'_>,
+    ) -> Result<(Vec<Candidate>, BTreeMap<DiffId, Doubt>)> {
         let readers = memory.readers.wait()?;
         let as_wanted = |layer: &PushedLayer| match self.encryption.compression() {
             Compression::Zstd => layer.compression() == Compression::Zstd,
             _ => true,
         };
-        let newest = |diff_id: &DiffId| {
-            let mut layers = memory.record.layers(*diff_id, &readers);
-            let (layer, places) = layers.find(|(layer, _)| as_wanted(layer))?;
-            Some(Candidate { layer: layer.clone(), places: places.to_vec() })
-        };
+        let (mut candidates, mut doubted) = (Vec::new(), BTreeMap::new());
         let distinct: BTreeSet<&DiffId> = search.diff_ids.iter().collect();
-        Ok(distinct.into_iter().filter_map(newest).collect())
+        for diff_id in distinct {
+            let layers = memory.record.layers(*diff_id, &readers);
+            for remembered in layers.filter(|remembered| as_wanted(remembered.layer)) {
+                let (layer, places) = (remembered.layer.clone(), remembered.places.to_vec());
+                match self.doubt(memory, &layer, remembered.tags) {
+                    None => {
+                        candidates.push(Candidate { layer, places });
+                        doubted.remove(diff_id);
+                        break;
+                    }
+                    Some(doubt) => {
+                        doubted.entry(*diff_id).or_insert(doubt);
+                    }
+                }
+            }
+        }
+        Ok((candidates, doubted))
+    }
+
+    /// Returns why a layer that is remembered must not be used again, if it must not.
+    fn doubt(&self, memory: &Memory, layer: &PushedLayer, tags: &[Arc<Tagged>]) -> Option<Doubt> {
+        let standing = self.standing.as_ref().filter(|_| layer.is_private())?;
+        let has_put = |name: &Reference, digest| memory.record.has_put(name, digest);
+        standing.check(has_put, self.target, tags).err()
     }
 
     fn take_image(
@@ -143,15 +190,17 @@ impl<'a> Earlier<'a> {
         Ok(())
     }
 
-    /// Remembers that `layers` and `config`, as it is before encryption, were pushed to `place`.
-    pub(crate) fn remember(&self, layers: &[PushedLayer], config: &[u8], place: &Repository) {
+    /// Remembers that `layers` and `config`, as it is before encryption, were pushed to the target, in the
+    /// manifest or index `written`.
+    pub(crate) fn remember(&self, layers: &[PushedLayer], config: &[u8], written: Digest) {
         let Some(Memory { cache, record, readers }) = &self.memory else { return };
         let written = readers.wait().and_then(|readers| {
             let salt = *record.salt();
+            let tagged = Tagged { name: self.target.clone(), digest: written };
             cache.update(record.clone(), &self.session.interrupt, |record| {
                 // Another process may have begun one meanwhile, which tells passphrases otherwise apart.
                 if *record.salt() == salt {
-                    record.add(layers, config, &readers, place);
+                    record.add(layers, config, &readers, tagged);
                 }
             })
         });
@@ -199,11 +248,27 @@ impl Found<'_> {
     }
 }
 
+/// Says in one line for each reason why layers are encrypted anew.
+fn tell(doubted: &BTreeMap<DiffId, Doubt>) {
+    let mut reasons: BTreeMap<&Doubt, usize> = BTreeMap::new();
+    doubted.values().for_each(|doubt| *reasons.entry(doubt).or_default() += 1);
+    for (reason, count) in reasons {
+        let layers = match count {
+            1 => "1 layer is".to_owned(),
+            _ => format!("{count} layers are"),
+        };
+        let reason = report::printable(&reason.to_string());
+        talk::note(format!(
+            "{layers} encrypted anew: {reason} (--reuse-anyway uses earlier ones again)"
+        ));
+    }
+}
+
 /// Forgets the layers of `image`, whose data keys go to others than is remembered.
 pub(crate) fn forget(session: &Session, image: &Image) {
     let Some(cache) = Cache::of(&variable) else { return };
     let blobs: Vec<Digest> = image.layers.iter().filter_map(Layer::digest).collect();
-    let forgotten = cache.read().and_then(|record| match record {
+    let forgotten = cache.read(&session.interrupt).and_then(|record| match record {
         Some(record) => cache.update(record, &session.interrupt, |record| record.forget(&blobs)),
         None => Ok(()),
     });

@@ -20,6 +20,7 @@ mod document;
 mod image;
 mod index;
 mod layer;
+mod leftovers;
 mod location;
 mod manifest;
 mod media_type;
@@ -50,6 +51,7 @@ pub use digest::{ChainId, DiffId, Digest, DigestError, Hasher};
 pub use image::{Artifact, Image};
 pub use index::{ATTESTED, Index, IndexError};
 pub use layer::Layer;
+pub use leftovers::{Cleared, Leftovers};
 pub use location::{EngineName, Location, LocationError};
 pub use manifest::{
     Family, MAX_LAYERS, MAX_MANIFEST_BYTES, Manifest, ManifestError, RawManifest, Remarks,

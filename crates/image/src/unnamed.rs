@@ -1,50 +1,71 @@
 //! Files that get their name when they are complete.
 
-use std::fs::File;
+use std::fs::{File, OpenOptions, Permissions};
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{AtFlags, CWD, Mode, OFlags};
-use tempfile::NamedTempFile;
+use rustix::fs::{AtFlags, CWD, Mode, OFlags, RenameFlags};
+use rustix::io::Errno;
+
+use crate::Leftovers;
+use crate::leftovers::Leftover;
 
 /// A file without a name. Dropped, or when the program ends, it is gone.
 ///
-/// Where the file system has no such files it has a temporary name, and is gone when it is dropped.
-/// open(2), `O_TMPFILE`.
-pub struct Unnamed(Inner);
+/// Where the file system has no such files it has a temporary name, which is on the list of
+/// [`Leftovers`], and its owner alone can read it before it gets its own name. open(2), `O_TMPFILE`.
+pub struct Unnamed {
+    inner: Inner,
+    leftovers: Leftovers,
+}
 
 /// How temporary names begin.
 const PREFIX: &str = ".sealcrate-";
 
+/// The permissions of a file with a temporary name.
+const PRIVATE: u32 = 0o600;
+
 enum Inner {
     Nameless(File),
-    Temporary(NamedTempFile),
+    /// A file, its temporary name, and the permissions that it gets with its own name.
+    Temporary(File, Leftover, u32),
 }
 
 impl Unnamed {
     /// Makes an empty file that can be named anywhere on the file system of `folder`, with the
-    /// permissions `mode`, less those that the process withholds.
+    /// permissions `mode`, less those that the process withholds. A temporary name is put on the list
+    /// `leftovers`.
     ///
     /// # Errors
     /// A folder that is not there or not writable.
-    pub fn create_in(folder: &Path, mode: u32) -> io::Result<Self> {
-        if let Some(file) = nameless(folder, mode) {
-            return Ok(Self(Inner::Nameless(file)));
-        }
-        tempfile::Builder::new()
-            .prefix(PREFIX)
-            .permissions(std::fs::Permissions::from_mode(mode))
-            .tempfile_in(folder)
-            .map(|file| Self(Inner::Temporary(file)))
+    pub fn create_in(folder: &Path, mode: u32, leftovers: &Leftovers) -> io::Result<Self> {
+        let inner = match nameless(folder, mode) {
+            Some(file) => Inner::Nameless(file),
+            None => named_for_now(folder, mode, leftovers)?,
+        };
+        Ok(Self { inner, leftovers: leftovers.clone() })
     }
 
     /// Returns the file itself.
     pub fn file(&self) -> &File {
-        match &self.0 {
-            Inner::Nameless(file) => file,
-            Inner::Temporary(file) => file.as_file(),
+        match &self.inner {
+            Inner::Nameless(file) | Inner::Temporary(file, ..) => file,
+        }
+    }
+
+    /// Says that the file is to have exactly the permissions `mode`, whatever the process withholds.
+    ///
+    /// # Errors
+    /// Those of the file system.
+    pub fn set_mode(&mut self, mode: u32) -> io::Result<()> {
+        match &mut self.inner {
+            Inner::Nameless(file) => file.set_permissions(Permissions::from_mode(mode)),
+            Inner::Temporary(_, _, later) => {
+                *later = mode;
+                Ok(())
+            }
         }
     }
 
@@ -53,13 +74,28 @@ impl Unnamed {
     /// # Errors
     /// Of kind `AlreadyExists` where something has that name; those of the file system.
     pub fn name(self, path: &Path) -> io::Result<()> {
-        match self.0 {
-            Inner::Nameless(file) => {
-                let link = own_link(&file);
-                Ok(rustix::fs::linkat(CWD, link, CWD, path, AtFlags::SYMLINK_FOLLOW)?)
+        let Self { inner, leftovers } = self;
+        match inner {
+            Inner::Nameless(file) => leftovers.keep(Vec::new(), || link(&file, path)),
+            Inner::Temporary(file, name, mode) => {
+                give_mode(&file, mode)?;
+                let from = name.path().to_owned();
+                leftovers.keep(vec![name], || rename_to_free(&from, path))
             }
-            Inner::Temporary(file) => {
-                file.persist_noclobber(path).map(|_| ()).map_err(|error| error.error)
+        }
+    }
+
+    /// Names the file `path`, and puts that name on the list: it is removed unless it is kept.
+    ///
+    /// # Errors
+    /// As [`name`](Self::name).
+    pub(crate) fn name_for_now(self, path: &Path) -> io::Result<Leftover> {
+        let Self { inner, leftovers } = self;
+        match inner {
+            Inner::Nameless(file) => Ok(leftovers.add(path, || link(&file, path))?.1),
+            Inner::Temporary(file, name, mode) => {
+                give_mode(&file, mode)?;
+                name.renamed(path, |from| rename_to_free(from, path))
             }
         }
     }
@@ -70,21 +106,85 @@ impl Unnamed {
     /// # Errors
     /// Those of the file system; what was there stays then.
     pub fn replace(self, path: &Path) -> io::Result<()> {
-        let temporary = match self.0 {
+        self.replace_and_keep(path, Vec::new())
+    }
+
+    /// As [`replace`](Self::replace), and lets all of `kept` stay in the same step.
+    ///
+    /// # Errors
+    /// As [`replace`](Self::replace); then all of `kept` is removed.
+    pub(crate) fn replace_and_keep(self, path: &Path, mut kept: Vec<Leftover>) -> io::Result<()> {
+        let Self { inner, leftovers } = self;
+        let name = match inner {
             // Only a rename replaces, and only what has a name can be renamed.
             Inner::Nameless(file) => {
-                let link = own_link(&file);
                 let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-                let named = tempfile::Builder::new()
-                    .prefix(PREFIX)
-                    .make_in(folder.unwrap_or_else(|| Path::new(".")), |name| {
-                        Ok(rustix::fs::linkat(CWD, &link, CWD, name, AtFlags::SYMLINK_FOLLOW)?)
-                    })?;
-                named.into_temp_path()
+                let folder = folder.unwrap_or_else(|| Path::new("."));
+                temporary(folder, &leftovers, |name| link(&file, name))?.1
             }
-            Inner::Temporary(file) => file.into_temp_path(),
+            Inner::Temporary(file, name, mode) => {
+                give_mode(&file, mode)?;
+                name
+            }
         };
-        temporary.persist(path).map_err(|error| error.error)
+        let from = name.path().to_owned();
+        kept.push(name);
+        leftovers.keep(kept, || std::fs::rename(from, path))
+    }
+}
+
+/// Makes a file with a temporary name, for its owner alone.
+fn named_for_now(folder: &Path, mode: u32, leftovers: &Leftovers) -> io::Result<Inner> {
+    let create = |mode| {
+        move |name: &Path| {
+            OpenOptions::new().read(true).write(true).create_new(true).mode(mode).open(name)
+        }
+    };
+    // An empty file tells the permissions that the process withholds.
+    let later = match mode & !PRIVATE {
+        0 => mode,
+        _ => {
+            let (empty, _name) = temporary(folder, leftovers, create(mode))?;
+            empty.metadata()?.permissions().mode() & 0o7777
+        }
+    };
+    let (file, name) = temporary(folder, leftovers, create(mode & PRIVATE))?;
+    Ok(Inner::Temporary(file, name, later))
+}
+
+/// Runs `make` with a name in `folder` that nothing has, and puts it on the list.
+fn temporary<T>(
+    folder: &Path,
+    leftovers: &Leftovers,
+    make: impl Fn(&Path) -> io::Result<T>,
+) -> io::Result<(T, Leftover)> {
+    let made = tempfile::Builder::new()
+        .prefix(PREFIX)
+        .make_in(folder, |name| leftovers.add(name, || make(name)))?;
+    Ok(made.keep().map_err(|error| error.error)?.0)
+}
+
+fn link(file: &File, path: &Path) -> io::Result<()> {
+    Ok(rustix::fs::linkat(CWD, own_link(file), CWD, path, AtFlags::SYMLINK_FOLLOW)?)
+}
+
+/// Gives a file its permissions, on file systems that have them.
+fn give_mode(file: &File, mode: u32) -> io::Result<()> {
+    if file.metadata()?.permissions().mode() & 0o7777 == mode {
+        return Ok(());
+    }
+    file.set_permissions(Permissions::from_mode(mode))
+}
+
+/// Renames a file to a name that nothing has.
+fn rename_to_free(from: &Path, path: &Path) -> io::Result<()> {
+    match rustix::fs::renameat_with(CWD, from, CWD, path, RenameFlags::NOREPLACE) {
+        // An old kernel, or a file system that cannot.
+        Err(Errno::NOSYS | Errno::INVAL | Errno::OPNOTSUPP) => {
+            std::fs::hard_link(from, path)?;
+            std::fs::remove_file(from)
+        }
+        renamed => Ok(renamed?),
     }
 }
 
@@ -109,11 +209,19 @@ mod tests {
     use super::*;
 
     fn both(folder: &Path) -> [Unnamed; 2] {
-        let temporary = tempfile::Builder::new().tempfile_in(folder).unwrap();
+        both_with(folder, 0o600, &Leftovers::default())
+    }
+
+    fn both_with(folder: &Path, mode: u32, leftovers: &Leftovers) -> [Unnamed; 2] {
         [
-            Unnamed(Inner::Nameless(nameless(folder, 0o600).unwrap())),
-            Unnamed(Inner::Temporary(temporary)),
+            Inner::Nameless(nameless(folder, mode).unwrap()),
+            named_for_now(folder, mode, leftovers).unwrap(),
         ]
+        .map(|inner| Unnamed { inner, leftovers: leftovers.clone() })
+    }
+
+    fn mode_of(path: &Path) -> u32 {
+        fs::metadata(path).unwrap().permissions().mode() & 0o7777
     }
 
     #[test]
@@ -158,6 +266,47 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         drop(both(folder.path()));
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
-        assert!(Unnamed::create_in(&folder.path().join("nowhere"), 0o600).is_err());
+        let nowhere = folder.path().join("nowhere");
+        assert!(Unnamed::create_in(&nowhere, 0o600, &Leftovers::default()).is_err());
+    }
+
+    #[test]
+    fn nobody_else_reads_a_file_before_it_has_its_own_name() {
+        let folder = tempfile::tempdir().unwrap();
+        let [_, file] = both_with(folder.path(), 0o666, &Leftovers::default());
+        let [there] = names_in(folder.path()).try_into().unwrap();
+        assert_eq!(mode_of(&there), 0o600);
+        let path = folder.path().join("name");
+        file.name(&path).unwrap();
+        // As any other file that is made so.
+        let other = folder.path().join("other");
+        fs::write(&other, "").unwrap();
+        assert_eq!(mode_of(&path), mode_of(&other));
+    }
+
+    #[test]
+    fn permissions_that_are_said_count_for_every_kind_of_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("name");
+        for mut file in both(folder.path()) {
+            file.set_mode(0o757).unwrap();
+            file.replace(&path).unwrap();
+            assert_eq!(mode_of(&path), 0o757);
+        }
+    }
+
+    #[test]
+    fn end_without_drops_leaves_no_temporary_name() {
+        let folder = tempfile::tempdir().unwrap();
+        let leftovers = Leftovers::default();
+        let files = both_with(folder.path(), 0o666, &leftovers);
+        assert_eq!(names_in(folder.path()).len(), 1);
+        drop(leftovers.clear());
+        assert_eq!(names_in(folder.path()).len(), 0);
+        drop(files);
+    }
+
+    fn names_in(folder: &Path) -> Vec<PathBuf> {
+        fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect()
     }
 }

@@ -1,7 +1,10 @@
-//! Attacks by strangers. A stranger can write to the registry, or sits on the way to it, and has no key.
-//! Each test is named for the aim of the stranger, who must not reach it.
+//! Attacks by strangers. A stranger can write to the registry, sits on the way to it, or finds files, and has no
+//! key. Each test is named for the aim of the stranger, who must not reach it.
 
 mod connections;
+mod files;
+mod no_tmpfile;
+mod reuse;
 #[allow(dead_code, reason = "other tests use the rest of it")]
 #[path = "../faults/support.rs"]
 mod support;

@@ -61,6 +61,7 @@ fn keys_of_pushed_images_are_unwrapped_and_what_is_wrapped_opens_images() {
     let done = ask(&machine, &["--identity", "identity"], request.as_bytes()).with_status(0);
     let content = numbers(&done.json()["keyunwrapresults"]["optsdata"]);
     let options: Value = serde_json::from_slice(&content).unwrap();
+    let layout = Layout::open(machine.path("sealed"));
     assert_eq!(options["sealcrate"], 2);
     // The log names the layer and no key.
     let layer = options["digest"].as_str().unwrap();

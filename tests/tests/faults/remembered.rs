@@ -200,7 +200,7 @@ fn data_key_whose_blob_is_gone_encrypts_nothing() {
 }
 
 #[test]
-fn manifest_at_the_target_does_not_matter() {
+fn manifest_of_others_at_the_target_is_no_source() {
     let scene = Scene::new();
     let first = scene.push("app:1", &["-r", ONE]);
     let mut poisoned = scene.manifest("app", "1");
@@ -211,7 +211,8 @@ fn manifest_at_the_target_does_not_matter() {
         .expect("the registry answers");
     assert_eq!(put.status, 201);
     let next = scene.push("app:1", &["-r", ONE]);
-    assert_eq!((next.sent, &next.layers), (0, &first.layers));
+    assert_eq!((next.sent, &next.layers[0]), (2, &first.layers[0]), "the one in clear");
+    assert!(next.layers[1..].iter().all(|layer| !first.layers.contains(layer)));
 }
 
 #[test]
@@ -236,7 +237,7 @@ fn unchanged_image_for_recipients_is_not_exported_from_the_engine() {
 fn cache_that_others_can_read_is_told_and_not_used() {
     let scene = Scene::new();
     scene.push("app:1", &["-r", ONE]);
-    let key = scene.machine.sandbox.cache().join("sealcrate/key");
+    let key = scene.machine.sandbox.state().join("sealcrate/key");
     fs::set_permissions(&key, fs::Permissions::from_mode(0o644)).expect("the mode can be set");
     let next = scene.push("app:1", &["-r", ONE]);
     assert!(next.said.contains("warning: the cache is not used"), "{}", next.said);

@@ -8,8 +8,8 @@ use std::sync::Arc;
 use anyhow::ensure;
 use sealcrate_image::layout::{LayoutSink, LayoutSource};
 use sealcrate_image::{
-    Artifact, Descriptor, DiffId, Digest, Family, Image, Layer, MediaType, Platform, Quiet, Sink,
-    Source,
+    Artifact, Descriptor, DiffId, Digest, Family, Image, Layer, Leftovers, MediaType, Platform,
+    Quiet, Sink, Source,
 };
 use serde_json::json;
 
@@ -48,7 +48,7 @@ pub(super) fn write(layout: &Path, busybox: Option<&Path>) -> anyhow::Result<()>
     });
     let image = Image::new(config.to_string().into_bytes(), layers.collect());
     let image = image.with_manifest(Family::Oci)?;
-    let sink = LayoutSink::create(layout, Some("1"))?;
+    let sink = LayoutSink::create(layout, Some("1"), &Leftovers::default())?;
     for layer in &image.layers {
         sink.put(layer, &Quiet)?;
     }

@@ -142,7 +142,7 @@ pub(crate) enum Command {
     ///
     /// `push` remembers which layers it has sent where, with their data keys, so that it need not send
     /// them again: in $XDG_CACHE_HOME/sealcrate or ~/.cache/sealcrate, sealed under a key that only you can
-    /// read.
+    /// read, in $XDG_STATE_HOME/sealcrate or ~/.local/state/sealcrate.
     Cache {
         #[command(subcommand)]
         task: CacheTask,

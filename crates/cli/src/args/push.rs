@@ -8,6 +8,7 @@ use super::common::{location, platform};
 use super::{
     CompressionArgs, ImageRecipientArgs, MainRegistry, PassphraseArgs, RegistryArgs, SelectionArgs,
 };
+use crate::pushed::Doubts;
 
 #[derive(Debug, Args)]
 pub(crate) struct PushArgs {
@@ -32,6 +33,12 @@ pub(crate) struct PushArgs {
     /// Send every layer, encrypted anew, and remember nothing of it
     #[arg(long, conflicts_with = "cache_from")]
     pub(crate) no_cache: bool,
+    /// Use layers again that somebody else may have given to further readers
+    ///
+    /// Without this, private layers that this machine remembers are encrypted anew where a tag under which
+    /// it pushed them was changed since, or none is left, or the target's tag is not from here.
+    #[arg(long, conflicts_with = "no_cache")]
+    pub(crate) reuse_anyway: bool,
     /// How the result is printed
     #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
     pub(crate) output: Output,
@@ -62,6 +69,11 @@ impl PushArgs {
     /// Returns the registry that the command is about.
     pub(crate) fn main_registry(&self) -> MainRegistry {
         MainRegistry::of(self.name.repository())
+    }
+
+    /// Returns what becomes of layers whose tags do not stand as this machine left them.
+    pub(crate) fn doubts(&self) -> Doubts {
+        if self.reuse_anyway { Doubts::Ignore } else { Doubts::Heed }
     }
 }
 

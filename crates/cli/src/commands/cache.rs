@@ -10,10 +10,15 @@ use crate::talk;
 pub(crate) fn run(task: CacheTask) -> Result<()> {
     let cache = Cache::of(&variable).context("there is no home, and so no cache")?;
     match task {
-        CacheTask::Purge => match cache.purge()? {
-            Some(folder) => talk::line(&format!("{} is gone", folder.display())),
-            None => talk::line("the cache was empty"),
-        },
+        CacheTask::Purge => {
+            let gone = cache.purge()?;
+            if gone.is_empty() {
+                talk::line("the cache was empty");
+            }
+            for folder in gone {
+                talk::line(&format!("{} is gone", folder.display()));
+            }
+        }
     }
     Ok(())
 }

@@ -20,7 +20,7 @@ use crate::encryption::{Encryption, Encryptor, Wishes};
 use crate::failure::{MissingImageIdentity, MissingKey, Usage};
 use crate::opening::{self, Keys, Opened, Protection, Terms};
 use crate::session::Session;
-use crate::{keys, talk};
+use crate::{keys, left_behind, talk};
 
 pub(crate) fn run(args: &CopyArgs, session: &Session) -> Result<()> {
     let new_passphrase = keys::new_passphrase(&args.new_passphrase)?;
@@ -34,6 +34,7 @@ pub(crate) fn run(args: &CopyArgs, session: &Session) -> Result<()> {
     if keys.is_any() && encryption.is_none() {
         refuse_to_publish(to, &args.reading)?;
     }
+    let leaves_clear = encryption.is_some() && !keys.is_any();
     let source = match &encryption {
         Some(encryption) => {
             let spared = Spared::default();
@@ -67,6 +68,9 @@ pub(crate) fn run(args: &CopyArgs, session: &Session) -> Result<()> {
                 encrypting.index(session, &source, index)?
             }
         };
+        if leaves_clear {
+            left_behind::tell(from, to);
+        }
         return print_index(args.output, to, &written);
     }
     let chosen = Chosen::of(artifact, &source, args.reading.platform.as_ref())?;
@@ -84,6 +88,9 @@ pub(crate) fn run(args: &CopyArgs, session: &Session) -> Result<()> {
             read_into(session, &source, &reading, chosen, &keys)?
         }
     };
+    if leaves_clear {
+        left_behind::tell(from, to);
+    }
     print_written(args.output, to, &written, &image)
 }
 

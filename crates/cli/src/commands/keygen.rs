@@ -30,7 +30,7 @@ pub(crate) fn run(args: &KeygenArgs, local: &Local) -> Result<()> {
     };
     match destination {
         Some(destination) => {
-            let file = destination.create(MODE)?;
+            let file = destination.create(MODE, &local.interrupt)?;
             let content = Zeroizing::new(format!("{}\n", *text));
             file.file().write_all(content.as_bytes()).context("cannot write the key")?;
             destination.name_with_mode(file, MODE, &local.interrupt)?;

@@ -65,7 +65,7 @@ pub(crate) fn run(args: &PackArgs, local: &Local) -> Result<()> {
     let asking = if args.ask { Asking::Always } else { Asking::LastOfAll };
     let protection = protection(&args.openers, asking, &local.keys)?;
     let packer = Packer { parameters, protection: &protection, compression: args.compress.into() };
-    let packed = destination.create(0o600)?;
+    let packed = destination.create(0o600, &local.interrupt)?;
     file.rewind().with_context(|| cannot_read(path))?;
     let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy();
     let meter =

@@ -24,7 +24,7 @@ use crate::failure::Usage;
 use crate::private::Private;
 use crate::pushed::{Earlier, Search, spared};
 use crate::session::Session;
-use crate::{keys, opening, talk};
+use crate::{keys, left_behind, opening, talk};
 use index::Indexed;
 
 pub(crate) fn run(args: &PushArgs, session: &Session) -> Result<()> {
@@ -81,7 +81,9 @@ pub(crate) fn run(args: &PushArgs, session: &Session) -> Result<()> {
         Ok((source, chosen))
     };
     let earlier = match &encryption {
-        Some(encryption) if !args.no_cache => Some(Earlier::read(session, encryption)?),
+        Some(encryption) if !args.no_cache => {
+            Some(Earlier::read(session, encryption, &args.name, args.doubts())?)
+        }
         _ => None,
     };
     // What an engine need not export, is better known before; of all else, mistakes are told first.
@@ -92,7 +94,11 @@ pub(crate) fn run(args: &PushArgs, session: &Session) -> Result<()> {
             if let Some(index) = children::whole(&artifact, platform, &to) {
                 let (encryption, selection) = (encryption.as_ref(), selection.as_ref());
                 let push = Indexed { args, session, encryption, selection, earlier };
-                return print_index(args.output, &to, &push.run(&source, index, &to)?);
+                let written = push.run(&source, index, &to)?;
+                if encryption.is_some() {
+                    left_behind::tell(&from, &to);
+                }
+                return print_index(args.output, &to, &written);
             }
             let chosen = Chosen::of(artifact, &source, platform)?;
             let diff_ids = Config::parse(&chosen.image.config)?.diff_ids().to_vec();
@@ -157,9 +163,10 @@ pub(crate) fn run(args: &PushArgs, session: &Session) -> Result<()> {
         let image = unsealed.seal(&Sealing { table: None, home })?;
         (session.commit(&image, &*sink)?, unsealed, image)
     };
+    left_behind::tell(&from, &to);
     if let Some(earlier) = earlier {
         let layers = unsealed.encryptor.pushed(&unsealed.image, &image);
-        earlier.remember(&layers, &unsealed.image.config, args.name.repository());
+        earlier.remember(&layers, &unsealed.image.config, written.digest);
     }
     print_written(args.output, &to, &written, &image)
 }

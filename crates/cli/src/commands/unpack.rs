@@ -20,7 +20,7 @@ pub(crate) fn run(args: &UnpackArgs, local: &Local) -> Result<()> {
     let file = open(&args.packed)?;
     let packed = Packed::read(&file).with_context(cannot_unpack)?;
     if args.raw {
-        let unnamed = destination.create(0o666)?;
+        let unnamed = destination.create(0o666, &local.interrupt)?;
         unnamed.file().write_all(packed.age()).with_context(cannot_unpack)?;
         let written = Written::of(unnamed.file()).with_context(cannot_unpack)?;
         destination.name(unnamed, &local.interrupt)?;
@@ -28,7 +28,7 @@ pub(crate) fn run(args: &UnpackArgs, local: &Local) -> Result<()> {
     }
     let key = key(args, &packed, local)?;
     // What was private has no name, and is for nobody else, before it is whole.
-    let unnamed = destination.create(0o600)?;
+    let unnamed = destination.create(0o600, &local.interrupt)?;
     let mut writer = BufWriter::with_capacity(256 << 10, unnamed.file());
     packed.open(&key, &mut writer).with_context(cannot_unpack)?;
     writer.flush().with_context(cannot_unpack)?;

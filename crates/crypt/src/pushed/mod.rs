@@ -21,7 +21,7 @@ use crate::ocicrypt::SealedLayer;
 use crate::senetas::DareKey;
 
 pub use readers::{Reader, Readers};
-pub use record::{MAX_RECORD_BYTES, Record, RecordError, RecordKey};
+pub use record::{MAX_RECORD_BYTES, Record, RecordError, RecordKey, Remembered, Tagged};
 
 /// The layers that can be pushed again as they are, by diff ID, and the configs of their images.
 #[derive(Default)]

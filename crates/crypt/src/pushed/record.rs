@@ -2,14 +2,17 @@
 //! and where it is. It is sealed under a key of its own; where both are kept is the caller's business.
 //!
 //! It is believed where a manifest in a registry is not: with public keys anybody can write a manifest
-//! that names one of our layers beside a data key that he knows.
+//! that names one of our layers beside a data key that he knows. But somebody else may have given a layer's
+//! data key to further readers, and it knows nothing of that; so it notes under which tags the layers lie.
 
+use std::collections::{HashMap, HashSet};
 use std::io::{self, Write};
+use std::sync::Arc;
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use sealcrate_image::{Compression, DiffId, Digest, Family, MediaType, Repository};
+use sealcrate_image::{Compression, DiffId, Digest, Family, MediaType, Reference, Repository};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
@@ -26,8 +29,11 @@ pub const MAX_RECORD_BYTES: u64 = 64 << 20;
 const MAX_LAYERS: usize = 4096;
 const MAX_CONFIGS: usize = 64;
 const MAX_PLACES: usize = 8;
+const MAX_TAGS: usize = 16;
 /// How many readers are kept of all layers together.
 const MAX_READERS: usize = 1 << 16;
+/// How many different tags and digests are kept of all layers together.
+const MAX_ALL_TAGS: usize = 1 << 14;
 /// A larger config is not kept.
 const MAX_CONFIG: usize = 256 << 10;
 
@@ -80,6 +86,28 @@ struct Recorded {
     layer: PushedLayer,
     readers: Readers,
     places: Vec<Repository>,
+    /// The newest first.
+    tags: Vec<Arc<Tagged>>,
+}
+
+/// A tag that this machine has given to a manifest, or to the index that the manifest is in.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Tagged {
+    /// The tag, with its repository.
+    pub name: Reference,
+    /// The digest of the manifest or index.
+    pub digest: Digest,
+}
+
+/// A layer that may be pushed again, and where it was put.
+#[derive(Clone, Copy)]
+pub struct Remembered<'r> {
+    /// The layer.
+    pub layer: &'r PushedLayer,
+    /// The repositories, the newest first.
+    pub places: &'r [Repository],
+    /// The tags, the newest first. None was noted by earlier versions.
+    pub tags: &'r [Arc<Tagged>],
 }
 
 impl Record {
@@ -138,16 +166,16 @@ impl Record {
     }
 
     /// Returns the layers of the diff ID that may be pushed to `readers` as they are, the newest first,
-    /// with the repositories where they were put. Layers in clear are anybody's.
+    /// with their places. Layers in clear are anybody's.
     pub fn layers<'a>(
         &'a self,
         diff_id: DiffId,
         readers: &'a Readers,
-    ) -> impl Iterator<Item = (&'a PushedLayer, &'a [Repository])> {
+    ) -> impl Iterator<Item = Remembered<'a>> {
         self.layers.iter().filter_map(move |recorded| {
-            let Recorded { layer, readers: earlier, places } = recorded;
+            let Recorded { layer, readers: earlier, places, tags } = recorded;
             let may_be_used = !layer.is_private() || readers.include(earlier);
-            (layer.diff_id == diff_id && may_be_used).then_some((layer, places.as_slice()))
+            (layer.diff_id == diff_id && may_be_used).then_some(Remembered { layer, places, tags })
         })
     }
 
@@ -155,6 +183,13 @@ impl Record {
     pub fn private(&self) -> impl Iterator<Item = DiffId> {
         let private = self.layers.iter().filter(|recorded| recorded.layer.is_private());
         private.map(|recorded| recorded.layer.diff_id)
+    }
+
+    /// Tells whether this machine is known to have put the manifest or index `digest` under the tag
+    /// `name`.
+    pub fn has_put(&self, name: &Reference, digest: Digest) -> bool {
+        let is_it = |tagged: &Arc<Tagged>| tagged.name == *name && tagged.digest == digest;
+        self.layers.iter().any(|recorded| recorded.tags.iter().any(is_it))
     }
 
     /// Returns the configs of the images that were pushed, as they were before encryption.
@@ -167,32 +202,37 @@ impl Record {
         self.layers.retain(|recorded| !blobs.contains(&recorded.layer.digest));
     }
 
-    /// Adds an image: its `layers` and its `config` before encryption, which were put at `place` for
+    /// Adds an image: its `layers` and its `config` before encryption, which were put under a tag for
     /// `readers`.
     pub fn add(
         &mut self,
         layers: &[PushedLayer],
         config: &[u8],
         readers: &Readers,
-        place: &Repository,
+        tagged: Tagged,
     ) {
+        let tagged = Arc::new(tagged);
         for layer in layers {
             let same = |recorded: &Recorded| recorded.layer.digest == layer.digest;
-            let (mut readers, mut places) = (readers.clone(), Vec::new());
+            let (mut readers, mut places, mut tags) = (readers.clone(), Vec::new(), Vec::new());
             if let Some(found) = self.layers.iter().position(same) {
                 let earlier = self.layers.remove(found);
                 // They have the data key, and keep it.
                 readers.add(earlier.readers);
-                places = earlier.places;
+                (places, tags) = (earlier.places, earlier.tags);
             }
-            to_the_front(&mut places, place.clone(), MAX_PLACES);
-            self.layers.insert(0, Recorded { layer: layer.clone(), readers, places });
+            to_the_front(&mut places, tagged.name.repository().clone(), MAX_PLACES);
+            // Earlier digests of the tag are of no interest.
+            tags.retain(|earlier: &Arc<Tagged>| earlier.name != tagged.name);
+            to_the_front(&mut tags, tagged.clone(), MAX_TAGS);
+            self.layers.insert(0, Recorded { layer: layer.clone(), readers, places, tags });
         }
         self.layers.truncate(MAX_LAYERS);
-        let mut readers = 0;
+        let (mut readers, mut tags) = (0, HashSet::new());
         self.layers.retain(|recorded| {
             readers += recorded.readers.count();
-            readers <= MAX_READERS
+            tags.extend(recorded.tags.iter().cloned());
+            readers <= MAX_READERS && tags.len() <= MAX_ALL_TAGS
         });
         if config.len() <= MAX_CONFIG {
             to_the_front(&mut self.configs, config.to_vec(), MAX_CONFIGS);
@@ -227,6 +267,15 @@ struct Members {
     salt: [u8; 16],
     layers: Vec<LayerMembers>,
     configs: Vec<String>,
+    /// Those that layers name by their places here.
+    #[serde(default)]
+    tags: Vec<TagMembers>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct TagMembers {
+    name: String,
+    digest: Digest,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -238,6 +287,8 @@ struct LayerMembers {
     key: KeyMembers,
     readers: Readers,
     places: Vec<String>,
+    #[serde(default)]
+    tags: Vec<usize>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -261,26 +312,53 @@ impl Secret {
 
 impl Members {
     fn of(record: &Record) -> Self {
+        let mut tags = Table::default();
         Self {
             salt: record.salt,
-            layers: record.layers.iter().map(LayerMembers::of).collect(),
+            layers: record.layers.iter().map(|layer| LayerMembers::of(layer, &mut tags)).collect(),
             configs: record.configs.iter().map(|config| STANDARD.encode(config)).collect(),
+            tags: tags.members,
         }
     }
 
     fn record(self) -> Option<Record> {
         let configs = self.configs.iter().map(|text| STANDARD.decode(text).ok());
+        let tags = self.tags.into_iter().map(TagMembers::tagged).collect::<Option<Vec<_>>>()?;
+        let layers = self.layers.into_iter().map(|layer| layer.recorded(&tags));
         Some(Record {
             salt: self.salt,
-            layers: self.layers.into_iter().map(LayerMembers::recorded).collect::<Option<_>>()?,
+            layers: layers.collect::<Option<_>>()?,
             configs: configs.collect::<Option<_>>()?,
         })
     }
 }
 
+/// The tags of all layers, each once.
+#[derive(Default)]
+struct Table<'r> {
+    members: Vec<TagMembers>,
+    places: HashMap<&'r Tagged, usize>,
+}
+
+impl<'r> Table<'r> {
+    fn place(&mut self, tagged: &'r Tagged) -> usize {
+        *self.places.entry(tagged).or_insert_with(|| {
+            let Tagged { name, digest } = tagged;
+            self.members.push(TagMembers { name: name.to_string(), digest: *digest });
+            self.members.len() - 1
+        })
+    }
+}
+
+impl TagMembers {
+    fn tagged(self) -> Option<Arc<Tagged>> {
+        Some(Arc::new(Tagged { name: self.name.parse().ok()?, digest: self.digest }))
+    }
+}
+
 impl LayerMembers {
-    fn of(recorded: &Recorded) -> Self {
-        let Recorded { layer, readers, places } = recorded;
+    fn of<'r>(recorded: &'r Recorded, table: &mut Table<'r>) -> Self {
+        let Recorded { layer, readers, places, tags } = recorded;
         Self {
             diff_id: layer.diff_id.0,
             digest: layer.digest,
@@ -300,10 +378,11 @@ impl LayerMembers {
             },
             readers: readers.clone(),
             places: places.iter().map(Repository::to_string).collect(),
+            tags: tags.iter().map(|tagged| table.place(tagged)).collect(),
         }
     }
 
-    fn recorded(self) -> Option<Recorded> {
+    fn recorded(self, table: &[Arc<Tagged>]) -> Option<Recorded> {
         let compression: Compression = self.media_type.compression()?;
         let key = match &self.key {
             KeyMembers::Clear => LayerKey::Clear,
@@ -326,7 +405,9 @@ impl LayerMembers {
             key,
         };
         let places = self.places.iter().map(|place| place.parse().ok()).collect::<Option<_>>()?;
-        Some(Recorded { layer, readers: self.readers, places })
+        let tags =
+            self.tags.iter().map(|place| table.get(*place).cloned()).collect::<Option<_>>()?;
+        Some(Recorded { layer, readers: self.readers, places, tags })
     }
 }
 
@@ -349,28 +430,73 @@ mod tests {
     use super::*;
     use crate::pushed::Reader;
 
+    fn layer(name: &[u8]) -> PushedLayer {
+        PushedLayer {
+            diff_id: DiffId(Digest::of(name)),
+            digest: Digest::of(name),
+            size: 1,
+            compression: Compression::Gzip,
+            key: LayerKey::Dare(DareKey { key: Zeroizing::new([7; 32]), digest: None }),
+        }
+    }
+
+    fn tagged(name: &str, manifest: &str) -> Tagged {
+        Tagged { name: name.parse().unwrap(), digest: Digest::of(manifest.as_bytes()) }
+    }
+
+    fn sealed_and_opened(record: &Record) -> Record {
+        let key = RecordKey::generate().unwrap();
+        let sealed = record.seal(&key).unwrap();
+        assert!((sealed.len() as u64) < MAX_RECORD_BYTES);
+        Record::open(&sealed, &key).unwrap()
+    }
+
     #[test]
     fn record_stays_readable_however_many_readers_there_are() {
         let many = |from: u32| {
             let names = (from..from + 40_000).map(|i| Reader::key("age", &i.to_be_bytes()));
             Readers::Oci(names.collect())
         };
-        let layer = |name: &[u8]| PushedLayer {
-            diff_id: DiffId(Digest::of(name)),
-            digest: Digest::of(name),
-            size: 1,
-            compression: Compression::Gzip,
-            key: LayerKey::Dare(DareKey { key: Zeroizing::new([7; 32]), digest: None }),
-        };
-        let (mut record, place) = (Record::new().unwrap(), "x.example/app".parse().unwrap());
+        let (mut record, tag) = (Record::new().unwrap(), tagged("x.example/app:1", "one"));
         let (old, new) = (layer(b"old"), layer(b"new"));
-        record.add(slice::from_ref(&old), b"", &many(0), &place);
-        record.add(slice::from_ref(&new), b"", &many(1 << 20), &place);
-        let key = RecordKey::generate().unwrap();
-        let sealed = record.seal(&key).unwrap();
-        assert!((sealed.len() as u64) < MAX_RECORD_BYTES);
-        let record = Record::open(&sealed, &key).unwrap();
+        record.add(slice::from_ref(&old), b"", &many(0), tag.clone());
+        record.add(slice::from_ref(&new), b"", &many(1 << 20), tag);
+        let record = sealed_and_opened(&record);
         assert_eq!(record.layers(new.diff_id, &many(1 << 20)).count(), 1);
         assert_eq!(record.layers(old.diff_id, &many(0)).count(), 0, "the oldest goes first");
+    }
+
+    #[test]
+    fn newest_tags_of_a_layer_are_noted_each_with_what_it_named_last() {
+        let readers = Readers::Oci([Reader::key("age", b"a")].into());
+        let (mut record, layer) = (Record::new().unwrap(), layer(b"layer"));
+        let mut add = |tag| record.add(slice::from_ref(&layer), b"", &readers, tag);
+        for number in 0..20 {
+            add(tagged(&format!("x.example/app:{number}"), "first"));
+        }
+        add(tagged("x.example/app:15", "second"));
+        let record = sealed_and_opened(&record);
+        let found = record.layers(layer.diff_id, &readers).next().unwrap();
+        let names: Vec<_> = found.tags.iter().map(|tag| tag.name.tag().unwrap()).collect();
+        let mut expected = vec![15, 19, 18, 17, 16];
+        expected.extend((4..15).rev());
+        assert_eq!(names, expected.iter().map(i32::to_string).collect::<Vec<_>>());
+        let name = "x.example/app:15".parse().unwrap();
+        assert!(record.has_put(&name, Digest::of(b"second")));
+        assert!(!record.has_put(&name, Digest::of(b"first")));
+        assert!(!record.has_put(&"x.example/other:15".parse().unwrap(), Digest::of(b"second")));
+    }
+
+    #[test]
+    fn record_of_an_earlier_version_has_no_tags() {
+        let readers = Readers::Oci([Reader::key("age", b"a")].into());
+        let (mut record, layer) = (Record::new().unwrap(), layer(b"layer"));
+        record.add(slice::from_ref(&layer), b"", &readers, tagged("x.example/app:1", "one"));
+        let mut members = serde_json::to_value(Members::of(&record)).unwrap();
+        members.as_object_mut().unwrap().remove("tags");
+        members["layers"][0].as_object_mut().unwrap().remove("tags");
+        let record = serde_json::from_value::<Members>(members).unwrap().record().unwrap();
+        let found = record.layers(layer.diff_id, &readers).next().unwrap();
+        assert!(found.tags.is_empty() && found.places.len() == 1);
     }
 }

@@ -2,9 +2,11 @@
 
 use sealcrate_crypt::Unencrypted;
 use sealcrate_crypt::ocicrypt::{Encryptor, Recipient};
-use sealcrate_crypt::pushed::{Pushed, PushedLayer, Readers, Record, RecordError, RecordKey};
+use sealcrate_crypt::pushed::{
+    Pushed, PushedLayer, Readers, Record, RecordError, RecordKey, Tagged,
+};
 use sealcrate_crypt::sealed::{Sealing, Unbound};
-use sealcrate_image::{Compression, DiffId, Image, Layer, Repository};
+use sealcrate_image::{Compression, DiffId, Digest, Image, Layer};
 
 use crate::support::{identity, key_file, opened, read_all};
 use crate::written::{encryptor, plain, put};
@@ -17,8 +19,8 @@ fn readers(files: &[&str]) -> Readers {
     Readers::Oci(files.iter().filter_map(|file| recipient(file).reader()).collect())
 }
 
-fn place(text: &str) -> Repository {
-    text.parse().unwrap()
+fn tagged(name: &str) -> Tagged {
+    Tagged { name: name.parse().unwrap(), digest: Digest::of(name.as_bytes()) }
 }
 
 fn diff_ids(image: &Image) -> Vec<DiffId> {
@@ -46,13 +48,13 @@ fn pushed_once() -> (Record, Image) {
     assert_eq!(reused, [false; 3]);
     let mut record = Record::new().unwrap();
     let layers = encryptor.pushed(&image);
-    record.add(&layers, b"the config", &readers(&["rsa.pub.pem"]), &place("one.example/app"));
+    record.add(&layers, b"the config", &readers(&["rsa.pub.pem"]), tagged("one.example/app:1"));
     (record, image)
 }
 
 fn found<'a>(record: &'a Record, readers: &'a Readers) -> Vec<&'a PushedLayer> {
     let ids = diff_ids(&plain());
-    ids.into_iter().filter_map(|id| record.layers(id, readers).next()).map(|(it, _)| it).collect()
+    ids.into_iter().filter_map(|id| record.layers(id, readers).next()).map(|it| it.layer).collect()
 }
 
 fn all(record: &Record) -> Pushed {
@@ -100,9 +102,9 @@ fn removed_recipient_reads_nothing_of_the_next_push() {
     assert_eq!(found(&record, &other).len(), 1, "the layer in clear");
     // Whoever a layer was pushed to, again or first, has its data key.
     let layers: Vec<PushedLayer> = found(&record, &both).into_iter().cloned().collect();
-    record.add(&layers, b"the config", &both, &place("one.example/app"));
+    record.add(&layers, b"the config", &both, tagged("one.example/app:1"));
     let first = readers(&["rsa.pub.pem"]);
-    record.add(&layers, b"the config", &first, &place("one.example/app"));
+    record.add(&layers, b"the config", &first, tagged("one.example/app:1"));
     assert_eq!(found(&record, &first).len(), 1, "the layer in clear");
     assert_eq!(found(&record, &both).len(), 3);
 }
@@ -140,8 +142,9 @@ fn record_is_read_with_its_key_alone() {
     let (_, _, reused) = push(all(&read));
     assert_eq!(reused, [true; 3]);
     let readers = readers(&["rsa.pub.pem"]);
-    let (_, places) = read.layers(diff_ids(&plain())[1], &readers).next().unwrap();
-    assert_eq!(places, [place("one.example/app")]);
+    let found = read.layers(diff_ids(&plain())[1], &readers).next().unwrap();
+    assert_eq!(found.places, ["one.example/app".parse().unwrap()]);
+    assert_eq!(*found.tags[0], tagged("one.example/app:1"));
 
     let error = |bytes: &[u8], key: &RecordKey| Record::open(bytes, key).err();
     assert_eq!(error(&sealed, &RecordKey::generate().unwrap()), Some(RecordError::Damaged));
@@ -163,14 +166,15 @@ fn oldest_of_many_are_forgotten() {
     let (encryptor, ..) = push(Pushed::default());
     let layers = encryptor.pushed(&image)[..1].to_vec();
     for i in 0..100 {
-        let config = format!("config {i}");
-        record.add(&layers, config.as_bytes(), &readers(&[]), &place(&format!("x.example/{i}")));
+        let (config, name) = (format!("config {i}"), format!("x.example/{i}:1"));
+        record.add(&layers, config.as_bytes(), &readers(&[]), tagged(&name));
     }
-    record.add(&layers, &vec![b'x'; 300_000], &readers(&[]), &place("x.example/99"));
+    record.add(&layers, &vec![b'x'; 300_000], &readers(&[]), tagged("x.example/99:1"));
     let configs: Vec<&[u8]> = record.configs().collect();
     assert_eq!((configs.len(), configs[0]), (64, &b"config 99"[..]));
     let readers = readers(&[]);
-    let (_, places) = record.layers(diff_ids(&plain())[0], &readers).next().unwrap();
-    assert_eq!((places.len(), &places[0]), (8, &place("x.example/99")));
+    let found = record.layers(diff_ids(&plain())[0], &readers).next().unwrap();
+    assert_eq!((found.places.len(), &found.places[0]), (8, &"x.example/99".parse().unwrap()));
+    assert_eq!(found.tags.len(), 16);
     assert_eq!(record.layers(diff_ids(&plain())[0], &readers).count(), 1, "one blob is one layer");
 }

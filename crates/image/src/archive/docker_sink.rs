@@ -8,8 +8,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use super::target::Target;
 use super::{ArchiveError, DockerArchiveWriter};
 use crate::{
-    Descriptor, Image, Layer, LayerForm, MediaType, Progress, RawManifest, Reference, Sink, Stage,
-    WriteError,
+    Descriptor, Image, Layer, LayerForm, Leftovers, MediaType, Progress, RawManifest, Reference,
+    Sink, Stage, WriteError,
 };
 
 const WHAT: &str = "a docker archive";
@@ -25,14 +25,19 @@ pub struct DockerArchiveSink {
 
 impl DockerArchiveSink {
     /// Prepares to write the file `file`, in which the image is called `name`.
+    /// A temporary name of it is on the list `leftovers`.
     ///
     /// # Errors
     /// A file that exists; a folder that is not there or not writable; a name without a tag.
-    pub fn create(file: &Path, name: Option<&Reference>) -> Result<Self, ArchiveError> {
+    pub fn create(
+        file: &Path,
+        name: Option<&Reference>,
+        leftovers: &Leftovers,
+    ) -> Result<Self, ArchiveError> {
         if let Some(name) = name.filter(|name| name.tag().is_none()) {
             return Err(ArchiveError::NoTag(name.familiar()));
         }
-        let (target, output) = Target::create(file)?;
+        let (target, output) = Target::create(file, leftovers)?;
         let archive = Mutex::new(Some((target, DockerArchiveWriter::new(output))));
         Ok(Self { name: name.cloned(), archive })
     }

@@ -163,7 +163,7 @@ mod tests {
     use super::fixtures::{TARS, gzip, image, layer, put, read, tars, write};
     use super::*;
     use crate::layout::{LayoutSink, LayoutSource};
-    use crate::{DiffId, Digest, Image, MediaType, Quiet, Sink, Source, WriteError};
+    use crate::{DiffId, Digest, Image, Leftovers, MediaType, Quiet, Sink, Source, WriteError};
 
     fn count(folder: &Path) -> usize {
         fs::read_dir(folder).unwrap().count()
@@ -183,23 +183,26 @@ mod tests {
         let original = image();
         let name = "app:1".parse().unwrap();
 
-        let id = write(&original, &DockerArchiveSink::create(&at("docker"), Some(&name)).unwrap());
+        let id = write(
+            &original,
+            &DockerArchiveSink::create(&at("docker"), Some(&name), &Leftovers::default()).unwrap(),
+        );
         assert_eq!(id.unwrap().digest, original.id());
         let docker = DockerArchive::open(open("docker"), Some(&name)).unwrap();
         let (docker, _) = read(docker).unwrap();
 
-        let sink = OciArchiveSink::create(&at("oci"), Some("v1")).unwrap();
+        let sink = OciArchiveSink::create(&at("oci"), Some("v1"), &Leftovers::default()).unwrap();
         let digest = write(&Image { manifest: None, ..docker.clone() }, &sink).unwrap().digest;
         let (oci, _) = read(OciArchiveSource::open(open("oci"), Some("v1")).unwrap()).unwrap();
         assert_eq!(*oci.manifest.as_ref().unwrap().media_type(), MediaType::OCI_MANIFEST);
         assert_eq!(oci.manifest.as_ref().unwrap().digest(), digest);
 
-        let sink = LayoutSink::create(&at("layout"), None).unwrap();
+        let sink = LayoutSink::create(&at("layout"), None, &Leftovers::default()).unwrap();
         assert_eq!(write(&oci, &sink).unwrap().digest, digest);
         let (layout, _) = read(LayoutSource::open(&at("layout"), None).unwrap()).unwrap();
         assert_eq!(layout.manifest, oci.manifest);
 
-        let sink = DockerArchiveSink::create(&at("again"), None).unwrap();
+        let sink = DockerArchiveSink::create(&at("again"), None, &Leftovers::default()).unwrap();
         write(&layout, &sink).unwrap();
         let (again, _) = read(DockerArchive::open(open("again"), None).unwrap()).unwrap();
         for image in [docker, oci, layout, again] {
@@ -215,8 +218,14 @@ mod tests {
         let mut image = image();
         image.layers[1] = layer(b"tar", Compression::Gzip, Some(DiffId(Digest::of(b"other"))));
         let sinks: [Box<dyn Sink>; 2] = [
-            Box::new(DockerArchiveSink::create(&folder.path().join("a"), None).unwrap()),
-            Box::new(OciArchiveSink::create(&folder.path().join("b"), None).unwrap()),
+            Box::new(
+                DockerArchiveSink::create(&folder.path().join("a"), None, &Leftovers::default())
+                    .unwrap(),
+            ),
+            Box::new(
+                OciArchiveSink::create(&folder.path().join("b"), None, &Leftovers::default())
+                    .unwrap(),
+            ),
         ];
         for sink in sinks {
             assert!(is_damage(&put(&image, &*sink).err().unwrap()));
@@ -231,13 +240,16 @@ mod tests {
     fn archives_that_lack_a_layer_are_not_named() {
         let folder = tempfile::tempdir().unwrap();
         let image = image();
-        let docker = DockerArchiveSink::create(&folder.path().join("a"), None).unwrap();
+        let docker =
+            DockerArchiveSink::create(&folder.path().join("a"), None, &Leftovers::default())
+                .unwrap();
         docker.put(&image.layers[0], &Quiet).unwrap();
         assert!(matches!(
             docker.commit(&image),
             Err(WriteError::Archive(ArchiveError::Missing(_)))
         ));
-        let oci = OciArchiveSink::create(&folder.path().join("b"), None).unwrap();
+        let oci =
+            OciArchiveSink::create(&folder.path().join("b"), None, &Leftovers::default()).unwrap();
         oci.put(&image.layers[0], &Quiet).unwrap();
         assert!(matches!(
             oci.commit(&image),
@@ -252,12 +264,14 @@ mod tests {
     fn files_that_exist_are_never_overwritten() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("a.tar");
-        let (early, late) =
-            (DockerArchiveSink::create(&file, None).unwrap(), OciArchiveSink::create(&file, None));
+        let (early, late) = (
+            DockerArchiveSink::create(&file, None, &Leftovers::default()).unwrap(),
+            OciArchiveSink::create(&file, None, &Leftovers::default()),
+        );
         fs::write(&file, "mine").unwrap();
         for refused in [
-            DockerArchiveSink::create(&file, None).err(),
-            OciArchiveSink::create(&file, None).err(),
+            DockerArchiveSink::create(&file, None, &Leftovers::default()).err(),
+            OciArchiveSink::create(&file, None, &Leftovers::default()).err(),
         ] {
             assert!(matches!(refused, Some(ArchiveError::Exists(path)) if path == file));
         }
@@ -265,7 +279,9 @@ mod tests {
         assert!(exists(write(&image(), &early)));
         assert!(exists(write(&image(), &late.unwrap())));
         assert_eq!(fs::read(&file).unwrap(), b"mine");
-        let nowhere = DockerArchiveSink::create(&folder.path().join("no/a.tar"), None).err();
+        let nowhere =
+            DockerArchiveSink::create(&folder.path().join("no/a.tar"), None, &Leftovers::default())
+                .err();
         assert!(matches!(nowhere, Some(ArchiveError::Target { .. })));
     }
 
@@ -275,7 +291,8 @@ mod tests {
 
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("a.tar");
-        write(&image(), &DockerArchiveSink::create(&file, None).unwrap()).unwrap();
+        write(&image(), &DockerArchiveSink::create(&file, None, &Leftovers::default()).unwrap())
+            .unwrap();
         assert_eq!(file.metadata().unwrap().permissions().mode() & 0o777, 0o600);
     }
 
@@ -284,7 +301,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let spool = Spool::in_folder(folder.path());
         let file = folder.path().join("a.tar");
-        write(&image(), &DockerArchiveSink::create(&file, None).unwrap()).unwrap();
+        write(&image(), &DockerArchiveSink::create(&file, None, &Leftovers::default()).unwrap())
+            .unwrap();
         let bytes = fs::read(&file).unwrap();
 
         let zipped = folder.path().join("a.tar.gz");

@@ -16,8 +16,8 @@ use crate::layout::{
 };
 use crate::progress::MeteredReader;
 use crate::{
-    Content, Descriptor, Digest, Image, Index, Layer, LayerForm, ManifestError, Progress,
-    RawManifest, ReadError, Sink, Source, Stage, WriteError,
+    Content, Descriptor, Digest, Image, Index, Layer, LayerForm, Leftovers, ManifestError,
+    Progress, RawManifest, ReadError, Sink, Source, Stage, WriteError,
 };
 
 /// An image, or index of images, in a tar file.
@@ -75,11 +75,16 @@ struct Archive {
 
 impl OciArchiveSink {
     /// Prepares to write the file `file`, in whose layout the image is called `name`.
+    /// A temporary name of it is on the list `leftovers`.
     ///
     /// # Errors
     /// A file that exists; a folder that is not there or not writable.
-    pub fn create(file: &Path, name: Option<&str>) -> Result<Self, ArchiveError> {
-        let (target, output) = Target::create(file)?;
+    pub fn create(
+        file: &Path,
+        name: Option<&str>,
+        leftovers: &Leftovers,
+    ) -> Result<Self, ArchiveError> {
+        let (target, output) = Target::create(file, leftovers)?;
         let mut tar = tar::Builder::new(output);
         append(&mut tar, "oci-layout", MARKER.len() as u64, MARKER)?;
         let archive = Mutex::new(Some(Archive { target, tar, blobs: HashMap::new() }));

@@ -5,7 +5,7 @@ use std::io::{self, BufWriter};
 use std::path::{Path, PathBuf};
 
 use super::ArchiveError;
-use crate::Unnamed;
+use crate::{Leftovers, Unnamed};
 
 /// An archive may hold in clear what was private: it is for its owner, as `docker save` has it.
 const MODE: u32 = 0o600;
@@ -17,11 +17,15 @@ pub(super) struct Target {
 }
 
 impl Target {
-    /// Makes a file that will be named `path`, and a writer into it.
+    /// Makes a file that will be named `path`, and a writer into it. A temporary name is on the list
+    /// `leftovers`.
     ///
     /// # Errors
     /// Something that has the name already; a folder that is not there or not writable.
-    pub(super) fn create(path: &Path) -> Result<(Self, BufWriter<File>), ArchiveError> {
+    pub(super) fn create(
+        path: &Path,
+        leftovers: &Leftovers,
+    ) -> Result<(Self, BufWriter<File>), ArchiveError> {
         if path.symlink_metadata().is_ok() {
             return Err(ArchiveError::Exists(path.to_owned()));
         }
@@ -31,7 +35,7 @@ impl Target {
             Some(folder) => folder,
             None => return Err(failed(io::ErrorKind::InvalidFilename.into())),
         };
-        let file = Unnamed::create_in(folder, MODE).map_err(failed)?;
+        let file = Unnamed::create_in(folder, MODE, leftovers).map_err(failed)?;
         let writer = BufWriter::with_capacity(256 << 10, file.file().try_clone().map_err(failed)?);
         Ok((Self { path: path.to_owned(), file }, writer))
     }

@@ -2,16 +2,25 @@
 
 use std::fs;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use super::LayoutError;
-use crate::Unnamed;
+use crate::leftovers::Leftover;
+use crate::{Leftovers, Unnamed};
 
-/// Files and folders that were made. Dropped before they are [kept](Self::keep), they are removed.
-#[derive(Default)]
-pub(super) struct Made(Vec<PathBuf>);
+/// Files and folders that were made. Dropped, or when the program ends, they are removed, unless
+/// [they](Self::into_leftovers) are kept.
+pub(super) struct Made {
+    list: Leftovers,
+    made: Vec<Leftover>,
+}
 
 impl Made {
+    /// Begins with nothing. Everything is on `list` until it is kept.
+    pub(super) fn new(list: &Leftovers) -> Self {
+        Self { list: list.clone(), made: Vec::new() }
+    }
+
     /// Makes `folder` and those that it lies in, where they are not there.
     pub(super) fn folders(&mut self, folder: &Path) -> Result<(), LayoutError> {
         let mut missing: Vec<&Path> = folder
@@ -19,8 +28,8 @@ impl Made {
             .take_while(|folder| !folder.as_os_str().is_empty() && !folder.is_dir())
             .collect();
         while let Some(next) = missing.pop() {
-            match fs::create_dir(next) {
-                Ok(()) => self.0.push(next.to_owned()),
+            match self.list.add(next, || fs::create_dir(next)) {
+                Ok(((), made)) => self.made.push(made),
                 // Somebody else was faster, and may use it.
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists && next.is_dir() => {}
                 Err(source) => return Err(LayoutError::Io { path: next.to_owned(), source }),
@@ -29,28 +38,26 @@ impl Made {
         Ok(())
     }
 
-    /// Gives `file` the name `path`; a file that is there already stays.
-    pub(super) fn file(&mut self, file: Unnamed, path: &Path) -> Result<(), LayoutError> {
-        match file.name(path) {
-            Ok(()) => self.0.push(path.to_owned()),
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+    /// Gives `file` the name `path`. Tells whether it has it: a file that is there already stays.
+    pub(super) fn file(&mut self, file: Unnamed, path: &Path) -> Result<bool, LayoutError> {
+        match file.name_for_now(path) {
+            Ok(made) => self.made.push(made),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Ok(false),
             Err(source) => return Err(LayoutError::Io { path: path.to_owned(), source }),
         }
-        Ok(())
+        Ok(true)
     }
 
-    /// Lets everything stay.
-    pub(super) fn keep(mut self) {
-        self.0.clear();
+    /// Returns all, to be kept.
+    pub(super) fn into_leftovers(mut self) -> Vec<Leftover> {
+        std::mem::take(&mut self.made)
     }
 }
 
 impl Drop for Made {
     fn drop(&mut self) {
-        for path in self.0.iter().rev() {
-            // Nobody could do anything about it; and a folder that somebody else uses now stays.
-            let _ = if path.is_dir() { fs::remove_dir(path) } else { fs::remove_file(path) };
-        }
+        // A folder goes after the files in it.
+        while self.made.pop().is_some() {}
     }
 }
 
@@ -61,9 +68,10 @@ mod tests {
     use super::*;
 
     fn make(folder: &Path) -> Made {
-        let mut made = Made::default();
+        let leftovers = Leftovers::default();
+        let mut made = Made::new(&leftovers);
         made.folders(&folder.join("a/b")).unwrap();
-        let file = Unnamed::create_in(folder, 0o600).unwrap();
+        let file = Unnamed::create_in(folder, 0o600, &leftovers).unwrap();
         file.file().write_all(b"new").unwrap();
         made.file(file, &folder.join("a/b/file")).unwrap();
         made
@@ -81,9 +89,19 @@ mod tests {
     }
 
     #[test]
+    fn end_without_drops_leaves_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let made = make(folder.path());
+        drop(made.list.clear());
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+    }
+
+    #[test]
     fn what_is_kept_stays() {
         let folder = tempfile::tempdir().unwrap();
-        make(folder.path()).keep();
+        let made = make(folder.path());
+        let list = made.list.clone();
+        list.keep(made.into_leftovers(), || io::Result::Ok(())).unwrap();
         assert_eq!(fs::read(folder.path().join("a/b/file")).unwrap(), b"new");
     }
 }

@@ -6,7 +6,9 @@
 
 mod contents;
 mod entry;
+mod folder;
 mod made;
+mod replaced;
 mod sink;
 mod source;
 
@@ -17,6 +19,7 @@ use thiserror::Error;
 
 use crate::{Digest, ManifestError};
 
+pub use replaced::Unremoved;
 pub use sink::LayoutSink;
 pub use source::LayoutSource;
 
@@ -45,6 +48,9 @@ pub enum LayoutError {
         /// Why.
         source: io::Error,
     },
+    /// Something within the layout's folder leads out of it.
+    #[error("{0} is a symbolic link, and a layout has none")]
+    Link(PathBuf),
     /// There is no image of the name that was asked for.
     #[error("the layout has no image {wanted}, only: {there}")]
     NoImage {

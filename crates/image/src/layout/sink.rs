@@ -9,15 +9,17 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use rustix::fs::FlockOperation;
 
 use super::entry::{MAX_MARKER_BYTES, check_marker, parse_index};
+use super::folder::Folder;
 use super::made::Made;
-use super::source::{Folder, read_whole};
+use super::source::read_whole;
 use super::{
-    LAYER_FORM, LayoutError, MARKER, blob_name, check_index, image_manifest, named, with_entry,
+    LAYER_FORM, LayoutError, MARKER, Unremoved, check_index, image_manifest, named, replaced,
+    with_entry,
 };
 use crate::progress::MeteredReader;
 use crate::{
-    Descriptor, Digest, Image, Index, Layer, LayerForm, MAX_MANIFEST_BYTES, ManifestError,
-    Progress, RawManifest, Sink, Stage, Unnamed, WriteError,
+    Descriptor, Digest, Image, Index, Layer, LayerForm, Leftovers, MAX_MANIFEST_BYTES,
+    ManifestError, Progress, RawManifest, Sink, Stage, Unnamed, WriteError,
 };
 
 /// What other people may do with blobs is for the process's own mask to say.
@@ -26,13 +28,18 @@ const MODE: u32 = 0o666;
 /// A place for one image, or index of images, in a folder.
 ///
 /// Blobs wait in unnamed files on the folder's file system, one open file each, until the image is
-/// committed. Only then are folders made; `index.json` is replaced as the last step.
+/// committed. Only then are folders made; `index.json` is replaced as the last step. Then those blobs go
+/// that only an image had named whose name this one has taken.
 pub struct LayoutSink {
-    folder: PathBuf,
+    folder: Folder,
     name: Option<String>,
     /// The folder itself, or the nearest that is there and that it will lie in.
     existing: PathBuf,
     waiting: Mutex<HashMap<Digest, Waiting>>,
+    /// Blobs that are there, and were found to be whole, with their lengths.
+    whole: Mutex<HashMap<Digest, u64>>,
+    leftovers: Leftovers,
+    tell: Box<dyn Fn(&Unremoved) + Send + Sync>,
 }
 
 /// A blob that is complete and has no name yet.
@@ -42,11 +49,16 @@ struct Waiting {
 }
 
 impl LayoutSink {
-    /// Prepares to write the image `name` into the layout in `folder`, which need not be there.
+    /// Prepares to write the image `name` into the layout in `folder`, which need not be there. Names that
+    /// are given too early go on the list `leftovers`.
     ///
     /// # Errors
     /// A folder in which there is something else than a layout, or one that cannot be read.
-    pub fn create(folder: &Path, name: Option<&str>) -> Result<Self, LayoutError> {
+    pub fn create(
+        folder: &Path,
+        name: Option<&str>,
+        leftovers: &Leftovers,
+    ) -> Result<Self, LayoutError> {
         let accessed = |source| LayoutError::Io { path: folder.to_owned(), source };
         let existing = folder
             .ancestors()
@@ -64,19 +76,30 @@ impl LayoutSink {
             check_marker(&read_whole(&files, "oci-layout", MAX_MARKER_BYTES)?)?;
         }
         let sink = Self {
-            folder: folder.to_owned(),
+            folder: Folder(folder.to_owned()),
             name: name.map(ToOwned::to_owned),
             existing: existing.to_owned(),
             waiting: Mutex::default(),
+            whole: Mutex::default(),
+            leftovers: leftovers.clone(),
+            tell: Box::new(|_| ()),
         };
         // Better now than after all the work.
+        sink.folder.check_links()?;
         sink.read_index()?;
         Ok(sink)
     }
 
+    /// Lets `tell` be told when blobs of a replaced image stay that nothing may name any more.
+    #[must_use]
+    pub fn telling(mut self, tell: impl Fn(&Unremoved) + Send + Sync + 'static) -> Self {
+        self.tell = Box::new(tell);
+        self
+    }
+
     /// Takes a blob, read to its end.
     fn take(&self, digest: Digest, mut reader: impl Read) -> Result<(), WriteError> {
-        let file = Unnamed::create_in(&self.existing, MODE)
+        let file = Unnamed::create_in(&self.existing, MODE, &self.leftovers)
             .map_err(|source| LayoutError::Io { path: self.existing.clone(), source })?;
         let mut writer = BufWriter::with_capacity(256 << 10, file.file());
         let len = io::copy(&mut reader, &mut writer)?;
@@ -89,16 +112,27 @@ impl LayoutSink {
     /// Tells whether a blob is there or waits.
     fn holds(&self, blob: &Descriptor) -> bool {
         let waits = self.waiting().get(&blob.digest).is_some_and(|found| found.len == blob.size);
-        waits || self.has(blob)
+        waits || self.has(blob.digest, blob.size)
     }
 
-    /// Tells whether a blob is there.
-    fn has(&self, blob: &Descriptor) -> bool {
-        is_file_of(&self.blob_path(blob.digest), blob.size)
+    /// Tells whether a blob is there and whole. It is read to its end, once.
+    fn has(&self, digest: Digest, len: u64) -> bool {
+        if !self.folder.has_file_of(digest, len) {
+            self.whole().remove(&digest);
+            return false;
+        }
+        if self.whole().get(&digest) == Some(&len) {
+            return true;
+        }
+        let is_whole = self.folder.is_whole(digest, len);
+        if is_whole {
+            self.whole().insert(digest, len);
+        }
+        is_whole
     }
 
-    fn blob_path(&self, digest: Digest) -> PathBuf {
-        self.folder.join(blob_name(digest))
+    fn whole(&self) -> MutexGuard<'_, HashMap<Digest, u64>> {
+        self.whole.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn waiting(&self) -> MutexGuard<'_, HashMap<Digest, Waiting>> {
@@ -115,60 +149,73 @@ impl LayoutSink {
 
     /// Gives every blob that waits its name, and then the layout the entry for `root`.
     fn publish(&self, root: &RawManifest) -> Result<Descriptor, LayoutError> {
-        let mut folders = Made::default();
-        folders.folders(&self.folder.join("blobs/sha256"))?;
+        let mut folders = Made::new(&self.leftovers);
+        folders.folders(&self.folder.0.join("blobs/sha256"))?;
+        self.folder.check_links()?;
         // Whoever else writes into this layout waits, so that neither loses the other's entry, nor a
         // blob that is removed again here.
         let _lock = self.lock()?;
-        let mut made = Made::default();
+        let mut made = Made::new(&self.leftovers);
+        // A blob may have gone with the image that had named it.
+        if let Some((gone, _)) =
+            self.whole().iter().find(|(digest, len)| !self.folder.has_file_of(**digest, **len))
+        {
+            return Err(LayoutError::BlobAbsent(*gone));
+        }
         for (digest, Waiting { file, len }) in self.waiting().drain() {
-            let path = self.blob_path(digest);
-            if !is_file_of(&path, len) {
-                remove_damaged(&path)?;
-                made.file(file, &path)?;
+            let path = self.folder.blob_path(digest);
+            if self.has(digest, len) {
+                continue;
+            }
+            remove_damaged(&path)?;
+            if !made.file(file, &path)? && !self.has(digest, len) {
+                let source = io::ErrorKind::AlreadyExists.into();
+                return Err(LayoutError::Io { path, source });
             }
         }
-        let marker = self.folder.join("oci-layout");
+        let marker = self.folder.0.join("oci-layout");
         if !marker.exists() {
             let failed = |source| LayoutError::Io { path: marker.clone(), source };
-            let file = Unnamed::create_in(&self.folder, MODE).map_err(failed)?;
+            let file = Unnamed::create_in(&self.folder.0, MODE, &self.leftovers).map_err(failed)?;
             file.file().write_all(MARKER).map_err(failed)?;
             made.file(file, &marker)?;
         }
         let entry = named(root, self.name.as_deref());
-        self.replace_index(&with_entry(self.read_index()?, entry))?;
-        made.keep();
-        folders.keep();
+        let old = self.read_index()?;
+        let index = with_entry(old.clone(), entry);
+        self.replace_index(&index, folders, made)?;
+        let is_gone = |entry: &&Descriptor| !index.manifests.contains(entry);
+        let gone: Vec<Descriptor> = old.manifests.iter().filter(is_gone).cloned().collect();
+        if let Err(unremoved) = replaced::remove(&self.folder, &gone, &index) {
+            (self.tell)(&unremoved);
+        }
         Ok(root.descriptor())
     }
 
     fn lock(&self) -> Result<File, LayoutError> {
-        let failed = |source| LayoutError::Io { path: self.folder.clone(), source };
-        let folder = File::open(&self.folder).map_err(failed)?;
+        let failed = |source| LayoutError::Io { path: self.folder.0.clone(), source };
+        let folder = File::open(&self.folder.0).map_err(failed)?;
         rustix::fs::flock(&folder, FlockOperation::LockExclusive)
             .map_err(|error| failed(error.into()))?;
         Ok(folder)
     }
 
     fn read_index(&self) -> Result<Index, LayoutError> {
-        if !self.folder.join("index.json").exists() {
+        if self.folder.0.join("index.json").symlink_metadata().is_err() {
             return Ok(Index::new(Vec::new()));
         }
-        let files = Folder(self.folder.clone());
-        parse_index(read_whole(&files, "index.json", MAX_MANIFEST_BYTES)?)
+        parse_index(read_whole(&self.folder, "index.json", MAX_MANIFEST_BYTES)?)
     }
 
-    fn replace_index(&self, index: &Index) -> Result<(), LayoutError> {
-        let path = self.folder.join("index.json");
+    /// Makes `index` the layout's list, and in the same step lets all stay that was made for it.
+    fn replace_index(&self, index: &Index, folders: Made, made: Made) -> Result<(), LayoutError> {
+        let path = self.folder.0.join("index.json");
         let failed = |source| LayoutError::Io { path: path.clone(), source };
-        let mut file = tempfile::Builder::new()
-            .prefix(".index-")
-            .permissions(std::os::unix::fs::PermissionsExt::from_mode(MODE))
-            .tempfile_in(&self.folder)
-            .map_err(failed)?;
-        file.write_all(index.to_raw().bytes()).map_err(failed)?;
-        file.persist(&path).map_err(|error| failed(error.error))?;
-        Ok(())
+        let file = Unnamed::create_in(&self.folder.0, MODE, &self.leftovers).map_err(failed)?;
+        file.file().write_all(index.to_raw().bytes()).map_err(failed)?;
+        let mut kept = folders.into_leftovers();
+        kept.extend(made.into_leftovers());
+        file.replace_and_keep(&path, kept).map_err(failed)
     }
 }
 
@@ -178,7 +225,8 @@ impl Sink for LayoutSink {
     }
 
     fn present(&self, image: &Image) -> Result<Vec<bool>, WriteError> {
-        let has = |layer: &Layer| layer.descriptor().is_some_and(|blob| self.has(blob));
+        let has =
+            |layer: &Layer| layer.descriptor().is_some_and(|blob| self.has(blob.digest, blob.size));
         Ok(image.layers.iter().map(has).collect())
     }
 
@@ -203,10 +251,6 @@ impl Sink for LayoutSink {
         self.take(index.digest(), index.bytes())?;
         Ok(self.publish(index)?)
     }
-}
-
-fn is_file_of(path: &Path, len: u64) -> bool {
-    path.symlink_metadata().is_ok_and(|found| found.is_file() && found.len() == len)
 }
 
 /// Removes what cannot be the blob that belongs there.
@@ -242,6 +286,10 @@ mod tests {
         names
     }
 
+    fn create(folder: &Path, name: Option<&str>) -> Result<LayoutSink, LayoutError> {
+        LayoutSink::create(folder, name, &Leftovers::default())
+    }
+
     fn named_image(layout: &Path, name: Option<&str>) -> Image {
         read(LayoutSource::open(layout, name).unwrap()).unwrap().0
     }
@@ -249,7 +297,7 @@ mod tests {
     #[test]
     fn nothing_is_there_before_the_commit_and_all_of_it_after() {
         let (folder, layout) = here();
-        let sink = LayoutSink::create(&layout, Some("v1")).unwrap();
+        let sink = create(&layout, Some("v1")).unwrap();
         let image = image();
         let layers = put(&image, &sink).unwrap();
         assert_eq!(names_in(folder.path()), [""; 0]);
@@ -264,7 +312,7 @@ mod tests {
     #[test]
     fn damaged_layer_leaves_neither_file_nor_folder() {
         let (folder, layout) = here();
-        let sink = LayoutSink::create(&layout, None).unwrap();
+        let sink = create(&layout, None).unwrap();
         let mut image = image();
         image.layers[2] = layer(b"tar", Compression::Gzip, Some(DiffId(Digest::of(b"other"))));
         let Err(WriteError::Io(error)) = put(&image, &sink) else { panic!("it was taken") };
@@ -278,7 +326,7 @@ mod tests {
     #[test]
     fn commit_that_fails_half_way_takes_everything_back() {
         let (folder, layout) = here();
-        let sink = LayoutSink::create(&layout, None).unwrap();
+        let sink = create(&layout, None).unwrap();
         let image = image();
         let layers = put(&image, &sink).unwrap();
         // The last step cannot be done: a folder is where the index should be.
@@ -296,9 +344,7 @@ mod tests {
             let layer = layer(tar, Compression::Gzip, Some(DiffId(Digest::of(tar))));
             Image::new(config(&[tar]), vec![layer])
         };
-        let store = |tar: &[u8], name| {
-            write(&small(tar), &LayoutSink::create(&layout, name).unwrap()).unwrap()
-        };
+        let store = |tar: &[u8], name| write(&small(tar), &create(&layout, name).unwrap()).unwrap();
         for (tar, name) in [
             (&b"1"[..], Some("one")),
             (b"2", Some("two")),
@@ -311,7 +357,7 @@ mod tests {
         assert_eq!(tars(&named_image(&layout, Some("one"))), [b"4"]);
         assert_eq!(tars(&named_image(&layout, Some("two"))), [b"2"]);
         let error = LayoutSource::open(&layout, None).err().unwrap();
-        let nameless = write(&small(b"5"), &LayoutSink::create(&layout, None).unwrap()).unwrap();
+        let nameless = write(&small(b"5"), &create(&layout, None).unwrap()).unwrap();
         let there = format!(r#""two", "one", {} (without a name)"#, nameless.digest.short());
         assert!(matches!(error, LayoutError::Several { there: found } if found == there));
         let error = LayoutSource::open(&layout, Some("six")).err().unwrap();
@@ -322,13 +368,21 @@ mod tests {
     fn blobs_that_are_there_are_present_and_damaged_ones_are_replaced() {
         let (_folder, layout) = here();
         let original = image();
-        write(&original, &LayoutSink::create(&layout, None).unwrap()).unwrap();
+        write(&original, &create(&layout, None).unwrap()).unwrap();
         let image = named_image(&layout, None);
-        let sink = LayoutSink::create(&layout, Some("again")).unwrap();
+        let sink = create(&layout, Some("again")).unwrap();
         assert_eq!(sink.present(&image).unwrap(), [true; 3]);
-        let path = sink.blob_path(image.layers[1].digest().unwrap());
+        let path = sink.folder.blob_path(image.layers[1].digest().unwrap());
         fs::write(&path, "cut").unwrap();
         assert_eq!(sink.present(&image).unwrap(), [true, false, true]);
+        // The right length is not enough.
+        let last = image.layers[2].descriptor().unwrap();
+        let path = sink.folder.blob_path(last.digest);
+        let right = fs::read(&path).unwrap();
+        fs::write(&path, vec![7; right.len()]).unwrap();
+        let other = create(&layout, Some("other")).unwrap();
+        assert_eq!(other.present(&image).unwrap(), [true, false, false]);
+        fs::write(&path, right).unwrap();
         sink.put(&original.layers[1], &Quiet).unwrap();
         sink.commit(&image).unwrap();
         assert_eq!(tars(&named_image(&layout, Some("again"))), TARS);
@@ -342,7 +396,7 @@ mod tests {
         image.layers.remove(0);
         image.config = config(&TARS[1..]);
         let image = image.with_manifest(Family::Docker).unwrap();
-        write(&image, &LayoutSink::create(&layout, None).unwrap()).unwrap();
+        write(&image, &create(&layout, None).unwrap()).unwrap();
         let again = named_image(&layout, None);
         assert_eq!(again.manifest, image.manifest);
         assert_eq!(*again.manifest.unwrap().media_type(), MediaType::DOCKER_MANIFEST);
@@ -351,7 +405,7 @@ mod tests {
     #[test]
     fn manifest_must_be_that_of_the_config() {
         let (_folder, layout) = here();
-        let sink = LayoutSink::create(&layout, None).unwrap();
+        let sink = create(&layout, None).unwrap();
         let image = image();
         let layers = put(&image, &sink).unwrap();
         let mut image = Image { layers, ..image }.with_manifest(Family::Oci).unwrap();
@@ -364,7 +418,7 @@ mod tests {
     #[test]
     fn index_of_images_is_stored_with_its_children() {
         let (_folder, layout) = here();
-        let sink = LayoutSink::create(&layout, Some("all")).unwrap();
+        let sink = create(&layout, Some("all")).unwrap();
         let image = image();
         let layers = put(&image, &sink).unwrap();
         let child = Image { layers, ..image }.with_manifest(Family::Oci).unwrap();
@@ -385,21 +439,21 @@ mod tests {
     #[test]
     fn folders_with_something_else_in_them_are_refused() {
         let folder = tempfile::tempdir().unwrap();
-        assert!(LayoutSink::create(folder.path(), None).is_ok());
+        assert!(create(folder.path(), None).is_ok());
         let file = folder.path().join("letters");
         fs::write(&file, "mine").unwrap();
-        let error = LayoutSink::create(folder.path(), None).err().unwrap();
+        let error = create(folder.path(), None).err().unwrap();
         assert!(matches!(error, LayoutError::NotALayout(path) if path == folder.path()));
         for path in [&file, &file.join("below")] {
-            let error = LayoutSink::create(path, None).err().unwrap();
+            let error = create(path, None).err().unwrap();
             assert!(matches!(error, LayoutError::Io { .. }), "{error:?}");
         }
         fs::write(folder.path().join("oci-layout"), r#"{"imageLayoutVersion":"2.0.0"}"#).unwrap();
-        let error = LayoutSink::create(folder.path(), None).err().unwrap();
+        let error = create(folder.path(), None).err().unwrap();
         assert!(matches!(error, LayoutError::Version));
         fs::write(folder.path().join("oci-layout"), MARKER).unwrap();
         fs::write(folder.path().join("index.json"), "{}").unwrap();
-        let error = LayoutSink::create(folder.path(), None).err().unwrap();
+        let error = create(folder.path(), None).err().unwrap();
         assert!(matches!(error, LayoutError::Index(_)));
     }
 }

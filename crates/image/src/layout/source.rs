@@ -1,13 +1,12 @@
 //! Reading layouts, wherever their files lie.
 
-use std::fs::{File, OpenOptions};
-use std::io::{self, Read};
-use std::os::unix::fs::OpenOptionsExt;
-use std::path::{Path, PathBuf};
+use std::io::Read;
+use std::path::Path;
 use std::sync::Arc;
 
 use super::LayoutError;
 use super::entry::{MAX_MARKER_BYTES, blob_name, check_marker, chosen, parse_index};
+use super::folder::Folder;
 use crate::verify::VerifyReader;
 use crate::{
     Content, Descriptor, MAX_MANIFEST_BYTES, ManifestError, RawManifest, ReadError, Source,
@@ -105,40 +104,10 @@ pub(super) fn read_whole(
     Ok(bytes)
 }
 
-/// A layout's files in a folder.
-pub(super) struct Folder(pub(super) PathBuf);
-
-impl Files for Folder {
-    fn file(&self, name: &str) -> Arc<dyn Content> {
-        Arc::new(InFolder(self.0.join(name)))
-    }
-}
-
-struct InFolder(PathBuf);
-
-impl Content for InFolder {
-    fn open(&self) -> io::Result<Box<dyn Read + Send>> {
-        let Self(path) = self;
-        let failed = |error: io::Error| {
-            io::Error::new(error.kind(), format!("cannot read {}: {error}", path.display()))
-        };
-        Ok(Box::new(open_regular(path).map_err(failed)?))
-    }
-}
-
-/// Opens a file that is one: a pipe would be waited for.
-fn open_regular(path: &Path) -> io::Result<File> {
-    let nonblocking = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
-    let file = OpenOptions::new().read(true).custom_flags(nonblocking).open(path)?;
-    if !file.metadata()?.is_file() {
-        return Err(io::Error::other("not a regular file"));
-    }
-    Ok(file)
-}
-
 #[cfg(test)]
 mod tests {
-    use std::fs;
+    use std::path::PathBuf;
+    use std::{fs, io};
 
     use proptest::prelude::*;
 
@@ -146,12 +115,13 @@ mod tests {
     use crate::archive::fixtures::{Tar, image, read, write};
     use crate::archive::{ArchiveError, OciArchiveSource};
     use crate::layout::{LayoutSink, MARKER};
-    use crate::{Damage, Digest, Index, MediaType};
+    use crate::{Damage, Digest, Index, Leftovers, MediaType};
 
     fn layout() -> (tempfile::TempDir, PathBuf) {
         let folder = tempfile::tempdir().unwrap();
         let layout = folder.path().join("layout");
-        write(&image(), &LayoutSink::create(&layout, Some("v1")).unwrap()).unwrap();
+        write(&image(), &LayoutSink::create(&layout, Some("v1"), &Leftovers::default()).unwrap())
+            .unwrap();
         (folder, layout)
     }
 

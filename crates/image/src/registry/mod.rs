@@ -20,6 +20,7 @@ mod retry;
 mod sink;
 mod source;
 mod stream;
+mod tag;
 mod token;
 mod transport;
 mod upload;

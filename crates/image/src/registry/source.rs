@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// Every form of manifest and index that is read.
-const ACCEPTED: &str = "application/vnd.docker.distribution.manifest.v2+json, \
+pub(super) const ACCEPTED: &str = "application/vnd.docker.distribution.manifest.v2+json, \
     application/vnd.docker.distribution.manifest.list.v2+json, \
     application/vnd.oci.image.manifest.v1+json, application/vnd.oci.image.index.v1+json";
 

@@ -72,7 +72,7 @@ impl Indexed<'_> {
         if let Some(earlier) = &self.earlier {
             for (Unsealed { encryptor, image, .. }, stored) in &sealed.images {
                 let layers = encryptor.pushed(image, stored);
-                earlier.remember(&layers, &image.config, self.args.name.repository());
+                earlier.remember(&layers, &image.config, written.digest);
             }
         }
         Ok(written)

@@ -9,6 +9,7 @@ mod privacy;
 mod redirects;
 mod retries;
 mod server;
+mod tags;
 mod uploads;
 
 use std::io::{self, Read};
