@@ -27,7 +27,6 @@ mod report;
 mod session;
 mod talk;
 
-use std::io;
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -128,7 +127,7 @@ fn harden(talk: &TalkArgs) -> Result<()> {
         let level = tracing_subscriber::filter::LevelFilter::DEBUG;
         tracing_subscriber::fmt()
             .with_max_level(level)
-            .with_writer(io::stderr)
+            .with_writer(|| talk::Log)
             .with_ansi(false)
             .init();
     }

@@ -24,6 +24,7 @@ mod manifest;
 mod media_type;
 mod platform;
 mod prefetch;
+mod printable;
 mod progress;
 mod reference;
 mod sink;
@@ -54,6 +55,7 @@ pub use manifest::{Family, MAX_LAYERS, MAX_MANIFEST_BYTES, Manifest, ManifestErr
 pub use media_type::MediaType;
 pub use platform::{Platform, PlatformError};
 pub use prefetch::Prefetch;
+pub use printable::{Printable, is_printable, printable};
 pub use progress::{Meter, MeteredReader, Progress, Quiet, Stage};
 pub use reference::{Reference, ReferenceError, Repository};
 pub use sink::{Ahead, LayerForm, Sink, WriteError};

@@ -7,6 +7,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use thiserror::Error;
 
+use crate::Printable;
+
 /// An operating system and processor, written `os/architecture[/variant]`.
 ///
 /// OCI image specification, "Image Index", member `platform`; names are Go's.
@@ -68,11 +70,12 @@ impl Platform {
     }
 }
 
+/// Shows the platform as people may read it, whoever named it.
 impl fmt::Display for Platform {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}", self.os, self.architecture)?;
+        write!(f, "{}/{}", Printable(&self.os), Printable(&self.architecture))?;
         match &self.variant {
-            Some(variant) if !variant.is_empty() => write!(f, "/{variant}"),
+            Some(variant) if !variant.is_empty() => write!(f, "/{}", Printable(variant)),
             _ => Ok(()),
         }
     }
@@ -128,6 +131,12 @@ mod tests {
         for text in ["", "linux", "linux/", "/amd64", "linux/arm/v7/x", "linux/a b"] {
             assert_eq!(text.parse::<Platform>(), Err(PlatformError), "{text}");
         }
+    }
+
+    #[test]
+    fn platform_is_shown_on_one_line_and_in_order() {
+        let platform = Platform::new("li\nnux", "amd\u{202e}64", Some("v\u{1b}8"));
+        assert_eq!(platform.to_string(), "li nux/amd\u{fffd}64/v\u{fffd}8");
     }
 
     #[test]

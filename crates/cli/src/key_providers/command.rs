@@ -10,10 +10,10 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process_group};
 use sealcrate_crypt::ocicrypt::provider::{Call, CallError, MAX_ANSWER_BYTES, Operation};
+use sealcrate_image::printable;
 use zeroize::Zeroizing;
 
 use crate::keys;
-use crate::report::shown;
 
 /// The longest of what a program says is told.
 const MAX_TOLD: usize = 500;
@@ -115,7 +115,7 @@ fn received(pipe: &Receiver<Zeroizing<Vec<u8>>>, deadline: Instant) -> Option<Ze
 fn told(said: &[u8]) -> String {
     let text = String::from_utf8_lossy(said);
     let lines: Vec<&str> = text.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
-    shown(&lines.join("; "), MAX_TOLD)
+    printable(&lines.join("; "), MAX_TOLD)
 }
 
 #[cfg(test)]
