@@ -16,7 +16,9 @@ pub use crate::pod::{Pod, PodContainer};
 pub use crate::podman::PodmanService;
 pub use crate::registry::{PASSWORD, Registry, USERNAME};
 pub use crate::sandbox::{Sandbox, files_containing};
+pub use crate::secrets::{note_key, note_secret};
 pub use crate::token_issuer::{Anonymous, Caller, TokenIssuer, TokenLife, TokenRequest};
+pub use crate::transcript::{Leak, leaks_in, record, record_printed, transcripts};
 pub use crate::typist::Typist;
 
 mod authority;
@@ -33,6 +35,8 @@ mod pod;
 mod podman;
 mod registry;
 mod sandbox;
+mod secrets;
 mod server;
 mod token_issuer;
+mod transcript;
 mod typist;

@@ -15,10 +15,10 @@ use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use serde_json::{Value, json};
 
-use crate::Authority;
 use crate::http::{Head, read_body};
 use crate::registry::{PASSWORD, USERNAME};
 use crate::server::Server;
+use crate::{Authority, note_secret};
 
 pub(crate) const ISSUER: &str = "sealcrate test issuer";
 pub(crate) const SERVICE: &str = "registry.test";
@@ -231,7 +231,12 @@ impl Signer {
             .key
             .sign(&SystemRandom::new(), message.as_bytes())
             .expect("the system has random bytes");
-        format!("{message}.{}", URL_SAFE_NO_PAD.encode(signature))
+        let signature = URL_SAFE_NO_PAD.encode(signature);
+        let token = format!("{message}.{signature}");
+        note_secret("token", &token);
+        // Alone it would do as much harm.
+        note_secret("signature of a token", signature);
+        token
     }
 }
 

@@ -10,6 +10,8 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use rustix::termios::{LocalModes, tcgetattr};
 
+use crate::secrets::{SHORTEST, note_secret, note_secrets_of};
+use crate::transcript::record_printed;
 use crate::{Done, Sandbox};
 
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -47,6 +49,7 @@ impl Typist {
         }
         command.stdin(other_side.expect("the terminal can be opened"));
         command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        note_secrets_of(direct);
         let child = command.spawn().expect("the program can be run");
         Self { terminal: terminal.into(), child, seen: Vec::new() }
     }
@@ -79,6 +82,9 @@ impl Typist {
     pub fn type_at(&mut self, prompt: &str, line: &str) {
         self.wait_for(prompt);
         self.wait_until_typing_is_hidden();
+        if line.len() >= SHORTEST {
+            note_secret("typed passphrase", line);
+        }
         self.press(line);
         self.press("\n");
     }
@@ -132,10 +138,11 @@ impl Typist {
     /// If something else than UTF-8 was written.
     pub fn end(self) -> (Done, String) {
         let Self { mut terminal, child, mut seen } = self;
-        let done = child.wait_with_output().expect("the program can be waited for").into();
+        let output = child.wait_with_output().expect("the program can be waited for");
         // After the last byte Linux tells by an error that nobody holds the other side.
         let _ = terminal.read_to_end(&mut seen);
-        (done, String::from_utf8(seen).expect("the terminal shows UTF-8"))
+        record_printed(&[&seen, &output.stdout, &output.stderr]);
+        (output.into(), String::from_utf8(seen).expect("the terminal shows UTF-8"))
     }
 
     fn seen(&self) -> String {

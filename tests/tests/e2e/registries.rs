@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use sealcrate_tests::{
     Anonymous, Authority, Caller, Fault, FaultProxy, PASSWORD, Registry, Rule, TokenIssuer,
-    TokenLife, USERNAME,
+    TokenLife, USERNAME, note_secret,
 };
 use serde_json::json;
 
@@ -93,6 +93,7 @@ fn credential_helper_is_asked() {
         "#!/bin/sh\ncat > asked\n[ \"$1\" = get ] || exit 1\n\
          echo '{{\"ServerURL\":\"{host}\",\"Username\":\"{USERNAME}\",\"Secret\":\"{PASSWORD}\"}}'\n"
     );
+    note_secret("password from a helper", PASSWORD);
     fs::create_dir(machine.path("bin")).unwrap();
     machine.write("bin/docker-credential-x", helper);
     let mode = fs::Permissions::from_mode(0o755);

@@ -5,7 +5,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use rustix::process::{Signal, kill_process};
-use sealcrate_tests::{Engine, Fault, FaultProxy, Registry, Rule};
+use sealcrate_tests::{Engine, Fault, FaultProxy, Registry, Rule, record_printed};
 
 use crate::support::{Machine, Pushed, Running, image_of, requests, run, succeeded, wait_until};
 
@@ -156,6 +156,7 @@ fn the_terminals_echo_is_back_after_an_interrupted_prompt() {
     });
     keyboard.write_all(b"typed in vain\x03").unwrap();
     let shown = read_until("-extproc");
+    record_printed(&[shown.as_bytes()]);
     assert!(shown.contains("code=130"), "{shown}");
     assert!(shown.contains(" echo ") && !shown.contains(" -echo "), "{shown}");
     assert!(!shown.contains("typed in vain"), "{shown}");

@@ -12,7 +12,8 @@ use std::time::{Duration, Instant};
 use aws_lc_rs::digest::{SHA256, digest};
 use sealcrate_tests::http::request;
 use sealcrate_tests::{
-    Engine, EngineImage, Fault, FaultProxy, RecordedRequest, Registry, Rule, Sandbox,
+    Engine, EngineImage, Fault, FaultProxy, RecordedRequest, Registry, Rule, Sandbox, record,
+    record_printed,
 };
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -317,6 +318,7 @@ pub(crate) struct Running {
 impl Running {
     /// Starts a command; what it prints is kept.
     pub(crate) fn start(command: &mut Command) -> Self {
+        record(command, &[]);
         let mut child = command
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -360,7 +362,9 @@ impl Running {
         let status = child.wait().expect("a child can be waited for");
         let mut printed = self.readers.drain(..).map(|reader| reader.join().expect("it reads"));
         let (stdout, stderr) = (printed.next(), printed.next());
-        Output { status, stdout: stdout.unwrap_or_default(), stderr: stderr.unwrap_or_default() }
+        let (stdout, stderr) = (stdout.unwrap_or_default(), stderr.unwrap_or_default());
+        record_printed(&[&stdout, &stderr]);
+        Output { status, stdout, stderr }
     }
 }
 
