@@ -26,7 +26,7 @@ impl Machine {
     pub(crate) fn new() -> Self {
         let machine = Self { sandbox: Sandbox::new() };
         machine.write("key", format!("{PASSPHRASE}\n"));
-        machine.write("other-key", "another one\n");
+        machine.write("other-key", "another horse battery\n");
         machine
     }
 

@@ -188,6 +188,7 @@ fn identity_token_is_as_good_as_the_password() {
     machine.succeed(&push(&name, &[]));
     machine.succeed(&pull(&name, &[]));
     let requests = issuer.requests();
+    assert!(!requests.is_empty());
     assert!(requests.iter().all(|request| request.caller == Caller::IdentityToken), "{requests:?}");
     let wrong = Machine::new();
     wrong.sandbox.log_in_with_identity_token(registry.host(), "not this one");

@@ -29,7 +29,7 @@ fn passphrase_is_typed_and_never_seen() {
 fn wrong_passphrase_that_is_typed_is_refused() {
     let workshop = Workshop::new();
     let mut typist = start(&workshop, &[]);
-    typist.type_at(PROMPT, "another one");
+    typist.type_at(PROMPT, "another horse battery");
     let (done, seen) = typist.end();
     assert_refused(done, 3, "wrong key");
     assert!(!seen.contains("another"), "{seen:?}");
