@@ -8,7 +8,7 @@ pub use crate::authority::Authority;
 pub use crate::containerd::Containerd;
 pub use crate::done::Done;
 pub use crate::engine::{Builder, Engine, EngineImage, busybox};
-pub use crate::fault::{Fault, Rule};
+pub use crate::fault::{Fault, Gate, Rule};
 pub use crate::fault_proxy::{FaultProxy, RecordedRequest};
 pub use crate::key_provider::{GeneratedClient, KeyProviderService};
 pub use crate::memory_folder::MemoryFolder;

@@ -122,6 +122,17 @@ impl TokenIssuer {
         *lock(&self.desk.life) = life;
     }
 
+    /// A token for a scope such as `repository:team/app:pull,push`, as it would be given out.
+    pub fn token(&self, scope: &str) -> String {
+        let life = lock(&self.desk.life).real;
+        self.desk.signer.sign(&access(scope), life)
+    }
+
+    /// A token that was good, and is no longer.
+    pub fn ended_token(&self, scope: &str) -> String {
+        self.desk.signer.sign(&access(scope), Duration::ZERO)
+    }
+
     pub(crate) fn authority(&self) -> &Authority {
         &self.authority
     }
@@ -238,6 +249,11 @@ impl Signer {
         note_secret("signature of a token", signature);
         token
     }
+}
+
+/// All that a scope asks for.
+fn access(scope: &str) -> Vec<Value> {
+    grant(scope, &["pull", "push", "delete"]).into_iter().collect()
 }
 
 /// The `access` entry for a scope such as `repository:team/app:pull,push`.

@@ -197,10 +197,11 @@ fn identity_token_is_as_good_as_the_password() {
 
 #[test]
 fn token_that_ends_during_an_upload_is_renewed() {
-    let life = TokenLife { real: Duration::from_secs(2), told: Some(MINUTES) };
-    let issuer = TokenIssuer::start(Anonymous::Refused, life);
+    let issuer = TokenIssuer::start(Anonymous::Refused, TokenLife::honest(MINUTES));
     let (registry, machine) = (Registry::with_tokens(&issuer), machine());
-    let late = Rule::new("PUT", "/blobs/uploads/", Fault::Delay(Duration::from_secs(3))).once();
+    // When the upload arrives, its token has ended.
+    let ended = format!("Bearer {}", issuer.ended_token("repository:team/app:pull,push"));
+    let late = Rule::new("PUT", "/blobs/uploads/", Fault::Authorize(ended)).once();
     let proxy = FaultProxy::start(registry.host(), vec![late]);
     machine.sandbox.log_in(&proxy.host(), USERNAME, PASSWORD);
     machine.succeed(&push(&name(&proxy.host()), &["--jobs=1"]));

@@ -162,9 +162,9 @@ fn serve(stream: TcpStream, script: &dyn Fn(&Seen, usize) -> Reply, log: &Mutex<
         if answered && whole {
             continue;
         }
-        if reply.hold {
-            // Longer than any test takes.
-            thread::sleep(std::time::Duration::from_secs(60));
+        // For longer than any test takes.
+        while reply.hold {
+            thread::park();
         }
         return;
     }
