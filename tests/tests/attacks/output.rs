@@ -5,26 +5,23 @@
 use std::fs;
 use std::io::{BufReader, Write as _};
 use std::net::TcpListener;
-use std::path::PathBuf;
 use std::thread;
 
-use aws_lc_rs::digest::{SHA256, digest};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use sealcrate_tests::Done;
 use sealcrate_tests::http::Head;
-use sealcrate_tests::{Done, Sandbox};
 use serde_json::{Value, json};
+
+use crate::stranger::{LAYER, REF_NAME, Stranger};
 
 /// A title and a colour, a line that is not ours, what turns the direction, and what nobody sees.
 const HOSTILE: &str = "evil\u{1b}]0;x\u{7}\u{9b}31m\r\nforged\u{85}forged\u{2028}forged\u{2029}forged\
                        \u{202e}\u{202d}\u{2066}\u{2067}\u{2068}\u{61c}\u{200e}\u{200f}\u{200b}\u{200d}\
                        \u{2060}\u{feff}\u{ad}\u{3164}\u{fe0f}\u{e0041}_TOKEN";
 
-const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
-const LAYER: &str = "application/vnd.oci.image.layer.v1.tar";
 /// Of an encrypted layer, as ocicrypt writes them.
 const PUBLIC_OPTIONS: &str = r#"{"cipher":"AES_256_CTR_HMAC_SHA256","hmac":"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=","cipheroptions":{}}"#;
-const REF_NAME: &str = "org.opencontainers.image.ref.name";
 
 /// Tells whether a character may come out, by a list of our own.
 fn may_be_shown(c: char) -> bool {
@@ -72,77 +69,7 @@ fn holds(document: &Value, text: &str) -> bool {
     }
 }
 
-/// An image in the layout `image`, whose documents a stranger can change before they are written.
-struct Stranger {
-    sandbox: Sandbox,
-    config: Value,
-    manifest: Value,
-    entry: Value,
-}
-
 impl Stranger {
-    fn new() -> Self {
-        let config = json!({
-            "architecture": "amd64", "os": "linux",
-            "config": { "Env": ["PATH=/bin"] },
-            "history": [{ "created_by": "COPY it" }],
-        });
-        let layer = json!({ "mediaType": LAYER });
-        let manifest = json!({ "schemaVersion": 2, "mediaType": MANIFEST, "layers": [layer] });
-        let sandbox = Sandbox::new();
-        fs::write(sandbox.work().join("key"), "the passphrase of a reader").unwrap();
-        Self { sandbox, config, manifest, entry: json!({ "annotations": { REF_NAME: "it" } }) }
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.sandbox.work().join(name)
-    }
-
-    fn store(&self, bytes: &[u8]) -> String {
-        let hash = digest(&SHA256, bytes);
-        let hex: String = hash.as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
-        let blobs = self.path("image/blobs/sha256");
-        fs::create_dir_all(&blobs).unwrap();
-        fs::write(blobs.join(&hex), bytes).unwrap();
-        format!("sha256:{hex}")
-    }
-
-    /// Completes members that are missing.
-    fn fill(&self, descriptor: &mut Value, media_type: &str, bytes: &[u8]) {
-        let whole = json!({
-            "mediaType": media_type, "digest": self.store(bytes), "size": bytes.len(),
-        });
-        for (member, value) in whole.as_object().unwrap() {
-            if descriptor.get(member).is_none() {
-                descriptor[member] = value.clone();
-            }
-        }
-    }
-
-    /// Writes all of it.
-    fn write(&mut self) {
-        let tar = vec![0; 1024];
-        self.config["rootfs"] = json!({ "type": "layers", "diff_ids": [self.store(&tar)] });
-        let mut manifest = self.manifest.clone();
-        self.fill(&mut manifest["layers"][0], LAYER, &tar);
-        let config = self.config.to_string();
-        let config_type = "application/vnd.oci.image.config.v1+json";
-        self.fill(&mut manifest["config"], config_type, config.as_bytes());
-        let mut entry = self.entry.clone();
-        self.fill(&mut entry, MANIFEST, manifest.to_string().as_bytes());
-        self.write_index(&[entry]);
-    }
-
-    fn write_index(&self, entries: &[Value]) {
-        let index = json!({ "schemaVersion": 2, "manifests": entries });
-        fs::write(self.path("image/index.json"), index.to_string()).unwrap();
-        fs::write(self.path("image/oci-layout"), r#"{"imageLayoutVersion":"1.0.0"}"#).unwrap();
-    }
-
-    fn run(&self, arguments: &[&str]) -> Done {
-        Done::of(self.sandbox.sealcrate().args(arguments))
-    }
-
     /// Runs a command, and holds that it shows the stranger's text, and nothing that acts.
     #[track_caller]
     fn shows(&self, arguments: &[&str]) -> Done {
