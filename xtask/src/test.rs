@@ -1,11 +1,11 @@
 //! `cargo xtask test`: every test of the workspace, with the services that the tests need, and before
 //! them those of the stub's own workspace.
 //!
-//! The tests get four variables: `SEALCRATE_TEST_ENGINE`, the engine's address,
-//! `SEALCRATE_TEST_BIN`, the path of the binary under test, `SEALCRATE_TEST_STATIC_BIN`, that of
-//! the same as it is in the tool's image, and `SEALCRATE_TEST_TRANSCRIPTS`, a folder in which the tests
-//! note all secrets and all that the binary printed. In the end one is searched for the other.
-//! Registries are started by the tests themselves.
+//! The tests get four variables: `SEALCRATE_TEST_ENGINE`, the engine's address;
+//! `SEALCRATE_TEST_BIN`, the path of the binary under test; `SEALCRATE_TEST_STATIC_BIN`, the path of the
+//! binary in the tool's image; and `SEALCRATE_TEST_TRANSCRIPTS`, a folder. There the tests note all their
+//! secrets, and all that the binary printed. In the end one is searched for the other. The tests start
+//! registries themselves.
 
 use std::fs;
 use std::path::{Path, PathBuf};

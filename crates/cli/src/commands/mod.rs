@@ -46,7 +46,7 @@ pub(crate) fn print_line(text: &str) -> Result<()> {
     }
 }
 
-/// Replaces all that does not show itself, but for the ends of lines and columns.
+/// Replaces every character that does not show itself. Ends of lines and columns stay.
 fn legible(text: &str) -> String {
     let shows = |c: char| matches!(c, '\n' | '\t') || is_printable(c);
     text.chars().map(|c| if shows(c) { c } else { '\u{fffd}' }).collect()
