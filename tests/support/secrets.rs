@@ -68,7 +68,7 @@ pub fn note_key(key: &[u8]) {
 /// Notes the secrets that a program is given.
 pub(crate) fn note_secrets_of(command: &Command) {
     let arguments: Vec<&str> = command.get_args().filter_map(OsStr::to_str).collect();
-    let folder = command.get_current_dir().unwrap_or(Path::new("."));
+    let folder = command.get_current_dir().unwrap_or_else(|| Path::new("."));
     for (at, argument) in arguments.iter().enumerate() {
         let (option, value) = match argument.split_once('=') {
             Some((option, value)) => (option, Some(value)),

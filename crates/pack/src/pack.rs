@@ -126,7 +126,7 @@ pub enum PackError {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fixtures::{self, Made};
+    use crate::fixtures;
 
     #[test]
     fn what_was_written_is_told() {

@@ -28,7 +28,7 @@ fn logged(command: &mut Command, status: i32) -> Done {
 fn reader() -> Stranger {
     let mut reader = Stranger::new();
     reader.write();
-    fs::write(reader.path("former"), FORMER).unwrap();
+    fs::write(reader.path("former"), FORMER).expect("the sandbox can be written");
     note_secret("passphrase", FORMER);
     reader
 }

@@ -269,8 +269,8 @@ fn names_in_archives_cannot_steer_the_terminal() {
 
 /// Starts a registry that refuses everything, and returns its address.
 fn refusing(status: u16, body: &str) -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let host = listener.local_addr().unwrap().to_string();
+    let listener = TcpListener::bind("127.0.0.1:0").expect("127.0.0.1 has a free port");
+    let host = listener.local_addr().expect("127.0.0.1 has a free port").to_string();
     let answer = format!(
         "HTTP/1.1 {status} X\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
         body.len()
@@ -279,8 +279,9 @@ fn refusing(status: u16, body: &str) -> String {
         for stream in listener.incoming() {
             let answer = answer.clone();
             thread::spawn(move || {
-                let mut stream = stream.unwrap();
-                let mut reader = BufReader::new(stream.try_clone().unwrap());
+                let mut stream = stream.expect("the connection can be used");
+                let mut reader =
+                    BufReader::new(stream.try_clone().expect("the connection can be used"));
                 while let Ok(Some(_)) = Head::read(&mut reader) {
                     if stream.write_all(answer.as_bytes()).is_err() {
                         return;

@@ -29,7 +29,8 @@ impl Stranger {
         let layer = json!({ "mediaType": LAYER });
         let manifest = json!({ "schemaVersion": 2, "mediaType": MANIFEST, "layers": [layer] });
         let sandbox = Sandbox::new();
-        fs::write(sandbox.work().join("key"), "the passphrase of a reader").unwrap();
+        fs::write(sandbox.work().join("key"), "the passphrase of a reader")
+            .expect("the sandbox can be written");
         Self { sandbox, config, manifest, entry: json!({ "annotations": { REF_NAME: "it" } }) }
     }
 
@@ -41,8 +42,8 @@ impl Stranger {
         let hash = digest(&SHA256, bytes);
         let hex: String = hash.as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
         let blobs = self.path("image/blobs/sha256");
-        fs::create_dir_all(&blobs).unwrap();
-        fs::write(blobs.join(&hex), bytes).unwrap();
+        fs::create_dir_all(&blobs).expect("the sandbox can be written");
+        fs::write(blobs.join(&hex), bytes).expect("the sandbox can be written");
         format!("sha256:{hex}")
     }
 
@@ -51,7 +52,7 @@ impl Stranger {
         let whole = json!({
             "mediaType": media_type, "digest": self.store(bytes), "size": bytes.len(),
         });
-        for (member, value) in whole.as_object().unwrap() {
+        for (member, value) in whole.as_object().expect("it is an object") {
             if descriptor.get(member).is_none() {
                 descriptor[member] = value.clone();
             }
@@ -74,8 +75,10 @@ impl Stranger {
 
     pub(crate) fn write_index(&self, entries: &[Value]) {
         let index = json!({ "schemaVersion": 2, "manifests": entries });
-        fs::write(self.path("image/index.json"), index.to_string()).unwrap();
-        fs::write(self.path("image/oci-layout"), r#"{"imageLayoutVersion":"1.0.0"}"#).unwrap();
+        fs::write(self.path("image/index.json"), index.to_string())
+            .expect("the sandbox can be written");
+        fs::write(self.path("image/oci-layout"), r#"{"imageLayoutVersion":"1.0.0"}"#)
+            .expect("the sandbox can be written");
     }
 
     pub(crate) fn run(&self, arguments: &[&str]) -> Done {

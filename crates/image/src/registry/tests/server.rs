@@ -162,9 +162,11 @@ fn serve(stream: TcpStream, script: &dyn Fn(&Seen, usize) -> Reply, log: &Mutex<
         if answered && whole {
             continue;
         }
-        // For longer than any test takes.
-        while reply.hold {
-            thread::park();
+        if reply.hold {
+            // For longer than any test takes.
+            loop {
+                thread::park();
+            }
         }
         return;
     }
