@@ -92,7 +92,10 @@ fn foreign_payloads_that_were_changed_are_told() {
         let packed = workshop.pack_with(&program(&workshop, tools), &["--pass-file", "key", FAST]);
         let mut bytes = fs::read(&packed).unwrap();
         let age = bytes.windows(21).rposition(|window| window == b"age-encryption.org/v1").unwrap();
-        bytes[age + 300] ^= 1;
+        let mac = age + memchr::memmem::find(&bytes[age..], b"\n--- ").unwrap() + 1;
+        let header_end = mac + memchr::memchr(b'\n', &bytes[mac..]).unwrap() + 1;
+        // Behind the nonce.
+        bytes[header_end + 16] ^= 1;
         let changed = workshop.path("changed");
         install(&bytes, &changed);
         let key: OsString = workshop.path("key").into();
