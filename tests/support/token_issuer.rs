@@ -85,6 +85,7 @@ pub struct TokenIssuer {
 impl TokenIssuer {
     /// Starts an issuer for [`USERNAME`] with [`PASSWORD`] or [`Self::identity_token`].
     pub fn start(anonymous: Anonymous, life: TokenLife) -> Self {
+        note_secret("identity token", IDENTITY_TOKEN);
         let authority = Authority::new();
         let key =
             EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, authority.server_key())

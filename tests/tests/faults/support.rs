@@ -13,8 +13,8 @@ use std::time::{Duration, Instant};
 use aws_lc_rs::digest::{SHA256, digest};
 use sealcrate_tests::http::request;
 use sealcrate_tests::{
-    Engine, EngineImage, Fault, FaultProxy, RecordedRequest, Registry, Rule, Sandbox, record,
-    record_printed,
+    Engine, EngineImage, Fault, FaultProxy, RecordedRequest, Registry, Rule, Sandbox, note_secret,
+    record, record_printed,
 };
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -144,6 +144,7 @@ impl Machine {
     pub(crate) fn new() -> Self {
         let (sandbox, passphrase) = (Sandbox::new(), unique("passphrase"));
         fs::write(sandbox.work().join("key"), &passphrase).expect("the sandbox can be written");
+        note_secret("passphrase", &passphrase);
         Self { sandbox, passphrase }
     }
 
