@@ -62,7 +62,7 @@ fn foreign_programs_are_opened_by_passphrase_and_identity() {
                 .pack_with(&program, &["-r", &key_pair().recipient, "--compress", compression]);
             let run = |key: &str| Done::of(start_in(emulator, &packed).env("BP", key));
             assert_refused(run(&key_pair().identity), 1, OPENED);
-            assert_refused(run("another key"), 3, "wrong key");
+            assert_refused(run("another horse battery"), 3, "wrong key");
             let told = workshop.succeed(&[
                 "unpack",
                 packed.to_str().unwrap(),
