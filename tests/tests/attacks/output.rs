@@ -99,6 +99,8 @@ impl Stranger {
     }
 }
 
+/// Somebody who reads images.
+const RECIPIENT: &str = "-r=age1zvkyg2lqzraa2lnjvqej32nkuu0ues2s82hzrye869xeexvn73equnujwj";
 const INSPECT: [&str; 2] = ["inspect", "oci:image:it"];
 const DRY_RUN: [&str; 5] =
     ["push", "r.example/app", "--from=oci:image:it", "--all-layers", "--dry-run"];
@@ -167,9 +169,8 @@ fn history_and_variables_cannot_pass_for_lines_of_ours() {
     stranger.shows(&INSPECT);
     stranger.tells_programs(&INSPECT);
     // A config in clear, whose exposed names are warned of.
-    let recipient = "-r=age1zvkyg2lqzraa2lnjvqej32nkuu0ues2s82hzrye869xeexvn73equnujwj";
-    stranger.shows(&[&DRY_RUN[..], &[recipient]].concat());
-    stranger.shows(&["copy", "oci:image:it", "oci:sealed:it", "--all-layers", recipient]);
+    stranger.shows(&[&DRY_RUN[..], &[RECIPIENT]].concat());
+    stranger.shows(&["copy", "oci:image:it", "oci:sealed:it", "--all-layers", RECIPIENT]);
 }
 
 #[test]
@@ -228,21 +229,42 @@ fn names_of_key_schemes_cannot_steer_the_terminal() {
     assert!(done.said().contains("evil"), "{}", done.said());
 }
 
+/// Makes a tar file with names that the library refuses.
+fn tar_of(entries: &[(&str, String)], mode: u32) -> Vec<u8> {
+    let mut archive = tar::Builder::new(Vec::new());
+    for (name, content) in entries {
+        let mut header = tar::Header::new_gnu();
+        header.set_size(content.len() as u64);
+        header.set_mode(mode);
+        let named = &mut header.as_gnu_mut().expect("it is GNU's").name;
+        named[..name.len()].copy_from_slice(name.as_bytes());
+        header.set_cksum();
+        archive.append(&header, content.as_bytes()).expect("memory can be written");
+    }
+    archive.into_inner().expect("memory can be written")
+}
+
+/// Short enough for the name of a file in a tar file.
+const NAME: &str = "evil\u{1b}[2J\u{9b}1m\u{202e}\u{2066}\u{200b}\u{feff}\u{e0041}\r\nforged";
+
+#[test]
+fn names_of_files_cannot_steer_the_terminal_of_who_locks_them() {
+    let mut stranger = Stranger::new();
+    // Neither can be locked as it is: set-user-ID programs, and paths that lead elsewhere.
+    for (name, mode) in [(NAME.to_owned(), 0o4755), (format!("{NAME}/../x"), 0o644)] {
+        stranger.layer = tar_of(&[(&name, "x".to_owned())], mode);
+        stranger.write();
+        let lock = ["lock", "--from=oci:image:it", "--to=oci:locked:it", "--all-layers", RECIPIENT];
+        stranger.shows(&lock);
+        stranger.shows(&[&lock[..], &["--force", "--verbose"]].concat());
+    }
+}
+
 #[test]
 fn names_in_archives_cannot_steer_the_terminal() {
     let stranger = Stranger::new();
     let archive = |entries: &[(&str, String)]| {
-        let file = fs::File::create(stranger.path("image.tar")).unwrap();
-        let mut archive = tar::Builder::new(file);
-        for (name, content) in entries {
-            let mut header = tar::Header::new_gnu();
-            header.set_size(content.len() as u64);
-            header.set_mode(0o644);
-            header.as_gnu_mut().unwrap().name[..name.len()].copy_from_slice(name.as_bytes());
-            header.set_cksum();
-            archive.append(&header, content.as_bytes()).unwrap();
-        }
-        archive.finish().unwrap();
+        fs::write(stranger.path("image.tar"), tar_of(entries, 0o644)).unwrap();
     };
     let manifest = |member: &str, value: Value| {
         let mut image = json!({ "Config": "c.json", "RepoTags": ["app:1"], "Layers": ["l.tar"] });
@@ -262,7 +284,7 @@ fn names_in_archives_cannot_steer_the_terminal() {
             assert_ne!(done.status, Some(0), "{}", done.said());
         }
     }
-    archive(&[("../evil\u{1b}[2J\u{202e}\u{200b}\nforged", String::new())]);
+    archive(&[(&format!("../{NAME}"), String::new())]);
     stranger.shows(&["inspect", "docker-archive:image.tar"]);
     stranger.shows(&["inspect", "oci-archive:image.tar"]);
 }

@@ -17,6 +17,8 @@ pub(crate) struct Stranger {
     pub(crate) config: Value,
     pub(crate) manifest: Value,
     pub(crate) entry: Value,
+    /// The tar file of the only layer.
+    pub(crate) layer: Vec<u8>,
 }
 
 impl Stranger {
@@ -31,7 +33,8 @@ impl Stranger {
         let sandbox = Sandbox::new();
         fs::write(sandbox.work().join("key"), "the passphrase of a reader")
             .expect("the sandbox can be written");
-        Self { sandbox, config, manifest, entry: json!({ "annotations": { REF_NAME: "it" } }) }
+        let entry = json!({ "annotations": { REF_NAME: "it" } });
+        Self { sandbox, config, manifest, entry, layer: vec![0; 1024] }
     }
 
     pub(crate) fn path(&self, name: &str) -> PathBuf {
@@ -61,10 +64,10 @@ impl Stranger {
 
     /// Writes all of it.
     pub(crate) fn write(&mut self) {
-        let tar = vec![0; 1024];
-        self.config["rootfs"] = json!({ "type": "layers", "diff_ids": [self.store(&tar)] });
+        let diff_id = self.store(&self.layer);
+        self.config["rootfs"] = json!({ "type": "layers", "diff_ids": [diff_id] });
         let mut manifest = self.manifest.clone();
-        self.fill(&mut manifest["layers"][0], LAYER, &tar);
+        self.fill(&mut manifest["layers"][0], LAYER, &self.layer);
         let config = self.config.to_string();
         let config_type = "application/vnd.oci.image.config.v1+json";
         self.fill(&mut manifest["config"], config_type, config.as_bytes());
