@@ -2,6 +2,7 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{Read, Write};
+use std::os::fd::AsFd;
 use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -50,6 +51,8 @@ impl Typist {
         command.stdin(other_side.expect("the terminal can be opened"));
         command.stdout(Stdio::piped()).stderr(Stdio::piped());
         note_secrets_of(direct);
+        // Only before the program runs is it sure that nobody has hidden anything.
+        assert!(echoes(&terminal), "the terminal is as usual");
         let child = command.spawn().expect("the program can be run");
         Self { terminal: terminal.into(), child, seen: Vec::new() }
     }
@@ -96,7 +99,7 @@ impl Typist {
     #[track_caller]
     pub fn wait_until_typing_is_hidden(&self) {
         let deadline = Instant::now() + PATIENCE;
-        while self.echoes() {
+        while echoes(&self.terminal) {
             assert!(Instant::now() < deadline, "the terminal keeps echoing");
             thread::sleep(Duration::from_millis(5));
         }
@@ -109,7 +112,7 @@ impl Typist {
     #[track_caller]
     pub fn wait_until_typing_is_shown(&self) {
         let deadline = Instant::now() + PATIENCE;
-        while !self.echoes() {
+        while !echoes(&self.terminal) {
             assert!(Instant::now() < deadline, "the terminal does not echo");
             thread::sleep(Duration::from_millis(5));
         }
@@ -121,15 +124,6 @@ impl Typist {
     /// If the terminal takes nothing.
     pub fn press(&mut self, keys: &str) {
         self.terminal.write_all(keys.as_bytes()).expect("the terminal takes what is typed");
-    }
-
-    /// Whether what is typed can be seen now.
-    ///
-    /// # Panics
-    /// If the terminal does not say.
-    pub fn echoes(&self) -> bool {
-        let modes = tcgetattr(&self.terminal).expect("the terminal tells its modes");
-        modes.local_modes.contains(LocalModes::ECHO)
     }
 
     /// Waits for the end, and returns the result with all that was seen on the terminal.
@@ -148,4 +142,10 @@ impl Typist {
     fn seen(&self) -> String {
         String::from_utf8_lossy(&self.seen).into_owned()
     }
+}
+
+/// Whether what is typed can be seen now.
+fn echoes(terminal: impl AsFd) -> bool {
+    let modes = tcgetattr(terminal).expect("the terminal tells its modes");
+    modes.local_modes.contains(LocalModes::ECHO)
 }
