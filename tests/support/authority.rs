@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use tempfile::TempDir;
 
+use crate::note_key;
+
 /// A certificate authority and one server certificate of it, for 127.0.0.1 and `localhost`.
 #[derive(Debug)]
 pub struct Authority {
@@ -35,6 +37,7 @@ impl Authority {
         write("ca.crt", &authority.pem());
         write("server.pem", &certificate.pem());
         write("server-key.pem", &key.serialize_pem());
+        note_key(key.serialize_pem().as_bytes());
         Self {
             folder,
             server_certificate: certificate.der().to_vec(),

@@ -4,6 +4,8 @@ use std::process::{Command, Output};
 
 use serde_json::Value;
 
+use crate::record;
+
 /// What came of a run.
 #[derive(Debug)]
 pub struct Done {
@@ -21,7 +23,20 @@ impl Done {
     /// # Panics
     /// If it cannot be run, or writes what is not UTF-8.
     pub fn of(command: &mut Command) -> Self {
-        command.output().expect("the program can be run").into()
+        let output = command.output().expect("the program can be run");
+        record(command, &[&output.stdout, &output.stderr]);
+        output.into()
+    }
+
+    /// Runs a command to its end whose standard output is a secret that was asked for: keys, or what a
+    /// program that was packed prints.
+    ///
+    /// # Panics
+    /// If it cannot be run, or writes what is not UTF-8.
+    pub fn of_printing_a_secret(command: &mut Command) -> Self {
+        let output = command.output().expect("the program can be run");
+        record(command, &[&output.stderr]);
+        output.into()
     }
 
     /// Asserts that it ended with this exit code.

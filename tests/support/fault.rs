@@ -1,6 +1,7 @@
 //! The script of the fault proxy: what goes wrong, and with which requests.
 
 use std::ops::RangeInclusive;
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
 use crate::http::Head;
@@ -16,6 +17,10 @@ pub enum Fault {
     CutResponseAfter(u64),
     /// The request is forwarded only after this time.
     Delay(Duration),
+    /// The request is forwarded only when the gate is opened.
+    Hold(Gate),
+    /// The request is forwarded with another value in its header `Authorization`.
+    Authorize(String),
     /// The request goes nowhere and is answered with this status and these headers.
     Answer {
         /// The status code.
@@ -39,6 +44,26 @@ pub enum Fault {
     FlipResponseByte(u64),
     /// The request is answered with 307 and the same path at this `HOST:PORT`.
     RedirectTo(String),
+}
+
+/// What holds requests until a test has seen what it wants to see.
+#[derive(Clone, Debug, Default)]
+pub struct Gate(Arc<(Mutex<bool>, Condvar)>);
+
+impl Gate {
+    /// Lets all through that are held, and all that come.
+    pub fn open(&self) {
+        let (is_open, opened) = &*self.0;
+        *is_open.lock().unwrap_or_else(PoisonError::into_inner) = true;
+        opened.notify_all();
+    }
+
+    /// Waits until it is opened.
+    pub(crate) fn wait(&self) {
+        let (is_open, opened) = &*self.0;
+        let closed = is_open.lock().unwrap_or_else(PoisonError::into_inner);
+        drop(opened.wait_while(closed, |is_open| !*is_open));
+    }
 }
 
 impl Fault {

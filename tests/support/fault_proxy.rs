@@ -116,7 +116,7 @@ impl Script {
     fn exchange(
         &self,
         client: &mut Client,
-        head: Head,
+        mut head: Head,
         fault: Option<&Fault>,
         index: usize,
     ) -> io::Result<Connection> {
@@ -135,6 +135,12 @@ impl Script {
                 return self.answer(client, &head, 307, &headers, b"", index);
             }
             Some(Fault::Delay(time)) => thread::sleep(*time),
+            Some(Fault::Hold(gate)) => gate.wait(),
+            Some(Fault::Authorize(value)) => {
+                let is_it = |name: &str| name.eq_ignore_ascii_case("Authorization");
+                head.headers.retain(|(name, _)| !is_it(name));
+                head.headers.push(("Authorization".to_owned(), value.clone()));
+            }
             _ => (),
         }
         self.forward(client, &head, fault, index)
@@ -482,6 +488,23 @@ mod tests {
         let response = download(&proxy).unwrap();
         assert_eq!((response.status, response.body), (200, body));
         assert_second_download_is_right(&proxy);
+    }
+
+    #[test]
+    fn a_gate_holds_requests_until_it_is_opened() {
+        let gate = crate::Gate::default();
+        let (registry, proxy) = proxy_with(Fault::Hold(gate.clone()));
+        thread::scope(|scope| {
+            let held = scope.spawn(|| download(&proxy).unwrap());
+            while proxy.requests().is_empty() {
+                thread::yield_now();
+            }
+            assert_eq!(proxy.requests()[0].status, None, "it is held");
+            assert!(!held.is_finished());
+            gate.open();
+            assert_eq!(held.join().unwrap().body, CONTENT);
+        });
+        drop(registry);
     }
 
     #[test]

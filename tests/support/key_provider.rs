@@ -12,6 +12,8 @@ use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
 use crate::Done;
+use crate::secrets::note_secrets_of;
+use crate::transcript::record_printed;
 
 const PROTO: &str = include_str!("../programs/keyprovider.proto");
 const CLIENT: &str = include_str!("../programs/keyprovider_client.py");
@@ -33,6 +35,7 @@ impl KeyProviderService {
     /// # Panics
     /// If it does not.
     pub fn start(command: &mut Command) -> Self {
+        note_secrets_of(command);
         let started = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
         let mut process = started.spawn().expect("the provider can be started");
         let log = Arc::new(Mutex::new(String::new()));
@@ -104,6 +107,7 @@ impl Drop for KeyProviderService {
             self.signal(Signal::KILL);
             let _ = self.process.wait();
         }
+        record_printed(&[self.log().as_bytes()]);
     }
 }
 

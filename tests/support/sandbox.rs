@@ -11,7 +11,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::Engine;
+use crate::{Engine, note_secret};
 
 /// Folders for one run or several of the binary under test, removed on drop.
 #[derive(Debug)]
@@ -99,12 +99,15 @@ impl Sandbox {
     /// Writes a user name and password for a registry as `docker login` does.
     pub fn log_in(&self, host: &str, username: &str, password: &str) {
         let auth = STANDARD.encode(format!("{username}:{password}"));
+        note_secret("password", password);
+        note_secret("password in base64", &auth);
         self.add_auth(host, json!({ "auth": auth }));
     }
 
     /// Writes an identity token for a registry as `docker login` does.
     pub fn log_in_with_identity_token(&self, host: &str, token: &str) {
         let auth = STANDARD.encode("00000000-0000-0000-0000-000000000000:");
+        note_secret("identity token", token);
         self.add_auth(host, json!({ "auth": auth, "identitytoken": token }));
     }
 

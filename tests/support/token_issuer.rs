@@ -15,10 +15,10 @@ use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use serde_json::{Value, json};
 
-use crate::Authority;
 use crate::http::{Head, read_body};
 use crate::registry::{PASSWORD, USERNAME};
 use crate::server::Server;
+use crate::{Authority, note_secret};
 
 pub(crate) const ISSUER: &str = "sealcrate test issuer";
 pub(crate) const SERVICE: &str = "registry.test";
@@ -85,6 +85,7 @@ pub struct TokenIssuer {
 impl TokenIssuer {
     /// Starts an issuer for [`USERNAME`] with [`PASSWORD`] or [`Self::identity_token`].
     pub fn start(anonymous: Anonymous, life: TokenLife) -> Self {
+        note_secret("identity token", IDENTITY_TOKEN);
         let authority = Authority::new();
         let key =
             EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, authority.server_key())
@@ -120,6 +121,17 @@ impl TokenIssuer {
     /// Changes how long the tokens from now on are good.
     pub fn set_life(&self, life: TokenLife) {
         *lock(&self.desk.life) = life;
+    }
+
+    /// A token for a scope such as `repository:team/app:pull,push`, as it would be given out.
+    pub fn token(&self, scope: &str) -> String {
+        let life = lock(&self.desk.life).real;
+        self.desk.signer.sign(&access(scope), life)
+    }
+
+    /// A token that was good, and is no longer.
+    pub fn ended_token(&self, scope: &str) -> String {
+        self.desk.signer.sign(&access(scope), Duration::ZERO)
     }
 
     pub(crate) fn authority(&self) -> &Authority {
@@ -231,8 +243,18 @@ impl Signer {
             .key
             .sign(&SystemRandom::new(), message.as_bytes())
             .expect("the system has random bytes");
-        format!("{message}.{}", URL_SAFE_NO_PAD.encode(signature))
+        let signature = URL_SAFE_NO_PAD.encode(signature);
+        let token = format!("{message}.{signature}");
+        note_secret("token", &token);
+        // Alone it would do as much harm.
+        note_secret("signature of a token", signature);
+        token
     }
+}
+
+/// All that a scope asks for.
+fn access(scope: &str) -> Vec<Value> {
+    grant(scope, &["pull", "push", "delete"]).into_iter().collect()
 }
 
 /// The `access` entry for a scope such as `repository:team/app:pull,push`.

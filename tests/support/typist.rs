@@ -2,6 +2,7 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{Read, Write};
+use std::os::fd::AsFd;
 use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -10,6 +11,8 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use rustix::termios::{LocalModes, tcgetattr};
 
+use crate::secrets::{SHORTEST, note_secret, note_secrets_of};
+use crate::transcript::record_printed;
 use crate::{Done, Sandbox};
 
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -47,6 +50,9 @@ impl Typist {
         }
         command.stdin(other_side.expect("the terminal can be opened"));
         command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        note_secrets_of(direct);
+        // Only before the program runs is it sure that nobody has hidden anything.
+        assert!(echoes(&terminal), "the terminal is as usual");
         let child = command.spawn().expect("the program can be run");
         Self { terminal: terminal.into(), child, seen: Vec::new() }
     }
@@ -79,6 +85,9 @@ impl Typist {
     pub fn type_at(&mut self, prompt: &str, line: &str) {
         self.wait_for(prompt);
         self.wait_until_typing_is_hidden();
+        if line.len() >= SHORTEST {
+            note_secret("typed passphrase", line);
+        }
         self.press(line);
         self.press("\n");
     }
@@ -90,7 +99,7 @@ impl Typist {
     #[track_caller]
     pub fn wait_until_typing_is_hidden(&self) {
         let deadline = Instant::now() + PATIENCE;
-        while self.echoes() {
+        while echoes(&self.terminal) {
             assert!(Instant::now() < deadline, "the terminal keeps echoing");
             thread::sleep(Duration::from_millis(5));
         }
@@ -103,7 +112,7 @@ impl Typist {
     #[track_caller]
     pub fn wait_until_typing_is_shown(&self) {
         let deadline = Instant::now() + PATIENCE;
-        while !self.echoes() {
+        while !echoes(&self.terminal) {
             assert!(Instant::now() < deadline, "the terminal does not echo");
             thread::sleep(Duration::from_millis(5));
         }
@@ -117,28 +126,26 @@ impl Typist {
         self.terminal.write_all(keys.as_bytes()).expect("the terminal takes what is typed");
     }
 
-    /// Whether what is typed can be seen now.
-    ///
-    /// # Panics
-    /// If the terminal does not say.
-    pub fn echoes(&self) -> bool {
-        let modes = tcgetattr(&self.terminal).expect("the terminal tells its modes");
-        modes.local_modes.contains(LocalModes::ECHO)
-    }
-
     /// Waits for the end, and returns the result with all that was seen on the terminal.
     ///
     /// # Panics
     /// If something else than UTF-8 was written.
     pub fn end(self) -> (Done, String) {
         let Self { mut terminal, child, mut seen } = self;
-        let done = child.wait_with_output().expect("the program can be waited for").into();
+        let output = child.wait_with_output().expect("the program can be waited for");
         // After the last byte Linux tells by an error that nobody holds the other side.
         let _ = terminal.read_to_end(&mut seen);
-        (done, String::from_utf8(seen).expect("the terminal shows UTF-8"))
+        record_printed(&[&seen, &output.stdout, &output.stderr]);
+        (output.into(), String::from_utf8(seen).expect("the terminal shows UTF-8"))
     }
 
     fn seen(&self) -> String {
         String::from_utf8_lossy(&self.seen).into_owned()
     }
+}
+
+/// Whether what is typed can be seen now.
+fn echoes(terminal: impl AsFd) -> bool {
+    let modes = tcgetattr(terminal).expect("the terminal tells its modes");
+    modes.local_modes.contains(LocalModes::ECHO)
 }

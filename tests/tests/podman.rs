@@ -4,10 +4,11 @@
 
 use std::process::Command;
 
-use sealcrate_tests::{Builder, Engine, PodmanService, Registry, Sandbox, busybox};
+use sealcrate_tests::{Builder, Engine, PodmanService, Registry, Sandbox, busybox, record};
 
 fn run(command: &mut Command) -> String {
     let output = command.output().expect("sealcrate can be run");
+    record(command, &[&output.stdout, &output.stderr]);
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{command:?} failed: {said}");
     String::from_utf8_lossy(&output.stdout).trim().to_owned()
@@ -27,7 +28,7 @@ fn images_go_into_podman_and_out_of_it_again() {
     let names = ["docker", "podman"].map(|name| format!("{}/from-{name}:1", registry.host()));
     let sealcrate = |arguments: &[&str]| {
         let mut command = sandbox.sealcrate();
-        command.env("SEALCRATE_PASS", "abc").args(arguments);
+        command.env("SEALCRATE_PASS", "a passphrase for podman").args(arguments);
         command
     };
     run(&mut sealcrate(&["push", "--from", &from, &names[0]]));

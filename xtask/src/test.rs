@@ -1,11 +1,14 @@
 //! `cargo xtask test`: every test of the workspace, with the services that the tests need, and before
 //! them those of the stub's own workspace.
 //!
-//! The tests get three variables: `SEALCRATE_TEST_ENGINE`, the engine's address,
-//! `SEALCRATE_TEST_BIN`, the path of the binary under test, and `SEALCRATE_TEST_STATIC_BIN`, that of
-//! the same as it is in the tool's image. Registries are started by the tests themselves.
+//! The tests get four variables: `SEALCRATE_TEST_ENGINE`, the engine's address;
+//! `SEALCRATE_TEST_BIN`, the path of the binary under test; `SEALCRATE_TEST_STATIC_BIN`, the path of the
+//! binary in the tool's image; and `SEALCRATE_TEST_TRANSCRIPTS`, a folder. There the tests note all their
+//! secrets, and all that the binary printed. In the end one is searched for the other. The tests start
+//! registries themselves.
 
-use std::path::Path;
+use std::fs;
+use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
 use anyhow::Context;
@@ -26,21 +29,43 @@ pub(crate) fn run(cargo_test_args: &[String]) -> anyhow::Result<ExitCode> {
         .prefix("sealcrate-tests-")
         .tempdir()
         .context("cannot create a temporary folder")?;
+    let transcripts = empty_transcripts()?;
     private_engine::with(&interrupts, |address| {
         let memory = child::run_in_own_group(&mut stub_memory_tests(), &interrupts)?;
         if memory != ExitCode::SUCCESS {
             return Ok(memory);
         }
+        let set = |tests: &mut Command, address: &str| {
+            tests
+                .env("SEALCRATE_TEST_ENGINE", address)
+                .env("SEALCRATE_TEST_BIN", &binary)
+                .env("SEALCRATE_TEST_STATIC_BIN", &for_image)
+                .env("SEALCRATE_TEST_TRANSCRIPTS", &transcripts)
+                .env("TMPDIR", tmp.path());
+        };
         let mut tests = binary::cargo();
-        tests
-            .args(["test", "--workspace"])
-            .args(cargo_test_args)
-            .env("SEALCRATE_TEST_ENGINE", address)
-            .env("SEALCRATE_TEST_BIN", &binary)
-            .env("SEALCRATE_TEST_STATIC_BIN", &for_image)
-            .env("TMPDIR", tmp.path());
-        child::run_in_own_group(&mut tests, &interrupts)
+        tests.args(["test", "--workspace"]).args(cargo_test_args);
+        set(&mut tests, address);
+        let passed = child::run_in_own_group(&mut tests, &interrupts)?;
+        if passed != ExitCode::SUCCESS {
+            return Ok(passed);
+        }
+        // Once more, and last: only now all that there is to be searched has been printed.
+        let mut search = binary::cargo();
+        search.args(["test", "--quiet", "--package", "sealcrate-tests", "--test", "transcripts"]);
+        set(&mut search, address);
+        child::run_in_own_group(&mut search, &interrupts)
     })
+}
+
+/// Makes a folder for what the tests' runs print, without anything of earlier tests.
+fn empty_transcripts() -> anyhow::Result<PathBuf> {
+    let folder = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../target/transcripts"));
+    if folder.exists() {
+        fs::remove_dir_all(folder).context("cannot remove the transcripts of earlier tests")?;
+    }
+    fs::create_dir_all(folder).context("cannot make the folder of transcripts")?;
+    Ok(folder.to_owned())
 }
 
 /// The tests of what a stub has in place of a C library, in the stub's own workspace.

@@ -22,10 +22,10 @@ use sealcrate_crypt::senetas::{
 };
 use sealcrate_image::engine::EngineError;
 use sealcrate_image::registry::RegistryError;
-use sealcrate_image::{ConfigError, Damage, ManifestError, ReferenceError};
+use sealcrate_image::{ConfigError, Damage, ManifestError, ReferenceError, printable};
 use thiserror::Error;
 
-use crate::{report, talk};
+use crate::talk;
 
 pub(crate) use decoder::{NoLayerKey, NoPayload};
 pub(crate) use ocicrypt::{MissingImageIdentity, NoOpenPgpFile, WrongKind};
@@ -87,7 +87,7 @@ pub(crate) fn one_line(error: &anyhow::Error) -> String {
         }
         line.push_str(&text);
     }
-    report::shown(&line, MAX_LINE)
+    printable(&line, MAX_LINE)
 }
 
 /// Walks an error and its causes, and what travels inside I/O errors.

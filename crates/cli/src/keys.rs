@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use sealcrate_crypt::Passphrase;
+use sealcrate_image::Printable;
 use sealcrate_pack::Key;
 use zeroize::Zeroizing;
 
@@ -135,7 +136,7 @@ pub(crate) fn ask_twice() -> Result<Passphrase> {
 
 /// Asks on the terminal, without echo.
 fn prompt(text: &str) -> Result<Passphrase> {
-    let typed = rpassword::prompt_password(text).map_err(|error| {
+    let typed = rpassword::prompt_password(Printable(text).to_string()).map_err(|error| {
         while error.kind() == io::ErrorKind::Interrupted {
             // Ctrl-C has raised a signal, and the thread that listens for it ends the program.
             std::thread::park();

@@ -32,7 +32,6 @@ mod session;
 mod talk;
 mod visible;
 
-use std::io;
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -151,7 +150,7 @@ fn harden(talk: &TalkArgs) -> Result<()> {
         let level = tracing_subscriber::filter::LevelFilter::DEBUG;
         tracing_subscriber::fmt()
             .with_max_level(level)
-            .with_writer(io::stderr)
+            .with_writer(|| talk::Log)
             .with_ansi(false)
             .init();
     }

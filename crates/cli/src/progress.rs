@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use indicatif::{HumanBytes, MultiProgress, ProgressBar, ProgressStyle};
-use sealcrate_image::{Meter, Progress, Quiet, Stage};
+use sealcrate_image::{Meter, Printable, Progress, Quiet, Stage};
 
 use crate::args::TalkArgs;
 use crate::talk;
@@ -98,7 +98,7 @@ impl Progress for Bars {
             None => ProgressBar::new_spinner().with_style(style("{msg:>25} {bytes:>10}")),
         };
         let bar = self.bars.insert_before(&self.total, bar);
-        bar.set_message(format!("{doing} {name}"));
+        bar.set_message(format!("{doing} {}", Printable(name)));
         self.active.fetch_add(1, Ordering::SeqCst);
         let (bars, total, active) = (self.bars.clone(), self.total.clone(), self.active.clone());
         Box::new(Bar { bar, bars, total, active })
@@ -106,7 +106,7 @@ impl Progress for Bars {
 
     fn present(&self, name: &str) {
         // A line that cannot be shown is no reason to stop.
-        let _ = self.bars.println(format!("{name}: already there"));
+        let _ = self.bars.println(format!("{}: already there", Printable(name)));
     }
 }
 

@@ -70,21 +70,7 @@ fn text(value: &Value) -> String {
 
 /// Makes a text of somebody else's fit for one line.
 pub(crate) fn printable(text: &str) -> String {
-    shown(text, MAX_TEXT)
-}
-
-/// Replaces what could act on a terminal or hide in it, and cuts after `max` characters.
-pub(crate) fn shown(text: &str, max: usize) -> String {
-    let acts = |c: char| {
-        c.is_control()
-            || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}')
-            || matches!(c, '\u{2060}'..='\u{206f}' | '\u{feff}')
-    };
-    let mut out: String = text.chars().take(max).map(|c| if acts(c) { ' ' } else { c }).collect();
-    if text.chars().nth(max).is_some() {
-        out.push('…');
-    }
-    out
+    sealcrate_image::printable(text, MAX_TEXT)
 }
 
 #[cfg(test)]
@@ -93,12 +79,15 @@ mod tests {
 
     #[test]
     fn nothing_that_steers_a_terminal_is_printed() {
-        assert_eq!(printable("a\x1b[31mb\r\nc\u{202e}d"), "a [31mb  c d");
+        assert_eq!(printable("a\x1b[31mb\r\nc\u{202e}d"), "a\u{fffd}[31mb  c\u{fffd}d");
         assert_eq!(printable(&"x".repeat(400)).chars().count(), MAX_TEXT + 1);
         let config = Config::parse(
             br#"{"config":{"Env":["A=\u001b]0;x"],"Labels":{"k\u0007":"v"}},"history":[{"created_by":"RUN\nx"}]}"#,
         )
         .unwrap();
-        assert_eq!(details(&config), ["Env: A= ]0;x", "Labels: k =v", "history: RUN x"]);
+        assert_eq!(
+            details(&config),
+            ["Env: A=\u{fffd}]0;x", "Labels: k\u{fffd}=v", "history: RUN x"]
+        );
     }
 }

@@ -1,6 +1,8 @@
 //! What is said to people while a command runs, on standard error.
 
-use std::io::Write;
+use std::io::{self, Write};
+
+use sealcrate_image::Printable;
 
 /// Says something that the user should know and may want to change.
 pub(crate) fn warn(text: impl AsRef<str>) {
@@ -12,7 +14,23 @@ pub(crate) fn note(text: impl AsRef<str>) {
     line(&format!("note: {}", text.as_ref()));
 }
 
-/// Writes one line. If nobody can read it, nothing better can be done.
+/// Writes one line, whatever is in it. If nobody can read it, nothing better can be done.
 pub(crate) fn line(text: &str) {
-    let _ = writeln!(std::io::stderr().lock(), "{text}");
+    let _ = writeln!(io::stderr().lock(), "{}", Printable(text));
+}
+
+/// Standard error for a log: each event, which comes as one write, is one line.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Log;
+
+impl Write for Log {
+    fn write(&mut self, event: &[u8]) -> io::Result<usize> {
+        let text = String::from_utf8_lossy(event);
+        writeln!(io::stderr().lock(), "{}", Printable(text.trim_end_matches('\n')))?;
+        Ok(event.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        io::stderr().flush()
+    }
 }

@@ -26,6 +26,7 @@ mod manifest;
 mod media_type;
 mod platform;
 mod prefetch;
+mod printable;
 mod progress;
 mod reference;
 mod sink;
@@ -59,6 +60,7 @@ pub use manifest::{
 pub use media_type::MediaType;
 pub use platform::{Platform, PlatformError};
 pub use prefetch::Prefetch;
+pub use printable::{Printable, is_printable, printable};
 pub use progress::{Meter, MeteredReader, Progress, Quiet, Stage};
 pub use reference::{Reference, ReferenceError, Repository};
 pub use sink::{Ahead, LayerForm, Sink, WriteError};

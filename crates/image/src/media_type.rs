@@ -5,7 +5,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Compression, Family};
+use crate::{Compression, Family, Printable};
 
 /// The media type of a blob or manifest.
 ///
@@ -109,15 +109,16 @@ impl From<String> for MediaType {
     }
 }
 
+/// Shows the type as people may read it; [`MediaType::as_str`] has it as it came.
 impl fmt::Display for MediaType {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        Printable(&self.0).fmt(f)
     }
 }
 
 impl fmt::Debug for MediaType {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        Printable(&self.0).fmt(f)
     }
 }
 

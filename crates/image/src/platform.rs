@@ -6,6 +6,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+use crate::Printable;
 use crate::descriptor::null_is_empty;
 
 /// An operating system and processor, written `os/architecture[/variant]`.
@@ -97,11 +98,12 @@ impl Platform {
     }
 }
 
+/// Shows the platform as people may read it, whoever named it.
 impl fmt::Display for Platform {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}", self.os, self.architecture)?;
+        write!(f, "{}/{}", Printable(&self.os), Printable(&self.architecture))?;
         match &self.variant {
-            Some(variant) if !variant.is_empty() => write!(f, "/{variant}"),
+            Some(variant) if !variant.is_empty() => write!(f, "/{}", Printable(variant)),
             _ => Ok(()),
         }
     }
@@ -157,6 +159,12 @@ mod tests {
         for text in ["", "linux", "linux/", "/amd64", "linux/arm/v7/x", "linux/a b"] {
             assert_eq!(text.parse::<Platform>(), Err(PlatformError), "{text}");
         }
+    }
+
+    #[test]
+    fn platform_is_shown_on_one_line_and_in_order() {
+        let platform = Platform::new("li\nnux", "amd\u{202e}64", Some("v\u{1b}8"));
+        assert_eq!(platform.to_string(), "li nux/amd\u{fffd}64/v\u{fffd}8");
     }
 
     #[test]

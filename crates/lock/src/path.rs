@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use sealcrate_image::Printable;
 use thiserror::Error;
 
 /// The longest path, in bytes; the kernel's own bound, with room for the unlock folder before it.
@@ -100,7 +101,7 @@ impl fmt::Display for TreePath {
 
 /// Bytes as a terminal may show them.
 fn shown(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(bytes).chars().map(|c| if c.is_control() { '?' } else { c }).collect()
+    Printable(&String::from_utf8_lossy(bytes)).to_string()
 }
 
 /// A path cannot be one of an image.
@@ -127,7 +128,7 @@ mod tests {
         for text in ["", "/", "./"] {
             assert_eq!(path(text), TreePath::default(), "{text}");
         }
-        assert_eq!(path("a\x1b/b").to_string(), "/a?/b");
+        assert_eq!(path("a\x1b/b").to_string(), "/a\u{fffd}/b");
     }
 
     #[test]

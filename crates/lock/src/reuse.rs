@@ -293,13 +293,30 @@ mod tests {
         let damage = reusable(&earlier, FoundBy::Digest, opener, &wanted).unwrap_err();
         assert!(matches!(damage, ReuseError::Unlock(UnlockError::Io(_))), "{damage}");
 
-        let mut earlier = lock(&wanted, &protection, &Reusable::default());
-        let mut bytes = Vec::new();
-        earlier.layers[1].open().unwrap().read_to_end(&mut bytes).unwrap();
-        let age = bytes.windows(3).position(|window| window == b"age").unwrap();
-        bytes[age + 300] ^= 1;
-        earlier.layers[1] = layer_of(bytes);
-        assert!(reusable(&earlier, FoundBy::Digest, opener, &wanted).is_err());
+        let earlier = lock(&wanted, &protection, &Reusable::default());
+        let mut whole = Vec::new();
+        earlier.layers[1].open().unwrap().read_to_end(&mut whole).unwrap();
+        let age = age_file(&whole);
+        // In the header, which others than the recipient can fill, and in the last piece's tag.
+        for at in [age.start, age.start + 30, age.end - 17, age.end - 1] {
+            let mut bytes = whole.clone();
+            bytes[at] ^= 1;
+            let mut changed = earlier.clone();
+            changed.layers[1] = layer_of(bytes);
+            let found = reusable(&changed, FoundBy::Digest, opener, &wanted);
+            assert!(matches!(found, Err(ReuseError::Unlock(_))), "byte {at} of {age:?}");
+        }
+    }
+
+    /// Where in a payload layer its age file is: the only file that is not empty.
+    fn age_file(layer: &[u8]) -> std::ops::Range<usize> {
+        let mut tar = tar::Archive::new(layer);
+        let mut files = tar.entries().unwrap().map(Result::unwrap).filter(|file| file.size() > 0);
+        let (file, None) = (files.next().unwrap(), files.next()) else { panic!("there is one") };
+        let start = usize::try_from(file.raw_file_position()).unwrap();
+        let range = start..start + usize::try_from(file.size()).unwrap();
+        assert!(layer[range.clone()].starts_with(b"age-encryption.org/v1\n"));
+        range
     }
 
     #[test]

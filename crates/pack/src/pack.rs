@@ -66,7 +66,7 @@ impl Packer<'_> {
         input: &mut dyn Read,
         output: &File,
     ) -> Result<Written, PackError> {
-        let frame = Frame::of(stub_for(program.target())?)?;
+        let frame = Frame::of(stub_for(program.target(), stubs())?)?;
         let mut head = Vec::new();
         write_head(&self.parameters, 0, &mut head);
 
@@ -96,9 +96,9 @@ impl Packer<'_> {
     }
 }
 
-/// Returns the stub that this build has for a target.
-fn stub_for(target: Target) -> Result<&'static Stub, PackError> {
-    let found = stubs().iter().find(|stub| stub.target == target);
+/// Returns the stub for a target, where there is one.
+fn stub_for(target: Target, stubs: &[Stub]) -> Result<&Stub, PackError> {
+    let found = stubs.iter().find(|stub| stub.target == target);
     found.ok_or(PackError::NoStub(target))
 }
 
@@ -126,7 +126,7 @@ pub enum PackError {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fixtures::{self, Made};
+    use crate::fixtures;
 
     #[test]
     fn what_was_written_is_told() {
@@ -145,17 +145,15 @@ mod tests {
     }
 
     #[test]
-    fn a_target_without_stub_is_refused() {
-        let Some(target) = Target::ALL.into_iter().find(|&target| stub_for(target).is_err()) else {
-            return assert_eq!(stubs().len(), Target::ALL.len());
-        };
-        let bytes = Made::program(target).bytes();
-        let program = Program::of(bytes.as_slice()).unwrap();
-        let protection = Protection::passphrase(fixtures::PASSPHRASE, 14).unwrap();
-        let parameters = Parameters::new(1, "BP", b"/k", b"").unwrap();
-        let packer = Packer { parameters, protection: &protection, compression: Compression::None };
-        let output = tempfile::tempfile().unwrap();
-        let refused = packer.pack(&program, &mut bytes.as_slice(), &output).unwrap_err();
-        assert!(matches!(refused, PackError::NoStub(other) if other == target));
+    fn a_target_without_stub_is_refused_and_no_other_one_stands_in() {
+        for missing in Target::ALL {
+            let others = Target::ALL.into_iter().filter(|target| *target != missing);
+            let others: Vec<Stub> = others.map(|target| Stub { target, bytes: b"" }).collect();
+            let refused = stub_for(missing, &others).unwrap_err();
+            assert!(matches!(refused, PackError::NoStub(named) if named == missing), "{refused}");
+            for stub in &others {
+                assert_eq!(stub_for(stub.target, &others).unwrap().target, stub.target);
+            }
+        }
     }
 }

@@ -5,7 +5,8 @@ use std::sync::{Arc, LazyLock};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use sealcrate_crypt::ocicrypt::provider::{Call, CallError, MAX_ANSWER_BYTES, Operation, Provider};
-use sealcrate_crypt::ocicrypt::{Change, Identity, LayerKey, Recipient, Unbound, rewrap};
+use sealcrate_crypt::ocicrypt::{Change, Identity, LayerKey, Recipient, Rewrapping};
+use sealcrate_crypt::sealed::{Sealing, Unbound};
 use sealcrate_image::{Descriptor, DiffId, Digest, Family, Image, Layer, Manifest, MediaType};
 use serde_json::{Value, json};
 use zeroize::Zeroizing;
@@ -38,7 +39,10 @@ pub(crate) fn run(data: &[u8]) {
     let opens = [Identity::provider(provider("opens", opening().to_string().as_bytes()))];
     let add = vec![Recipient::provider(provider("says", data))];
     let change = Change { add, remove: Vec::new() };
-    if let Ok(image) = rewrap(&IMAGE, &opens, Unbound::Accept, &change) {
+    let rewrapping = Rewrapping::open(&IMAGE, &opens, Unbound::Accept);
+    let rewrapped = rewrapping.and_then(|open| open.finish(&change, &Sealing::default()));
+    if let Ok(rewrapped) = rewrapped {
+        let image = rewrapped.image;
         let descriptor = image.layers[0].descriptor().expect("it is stored");
         let wrapped = STANDARD.decode(&descriptor.annotations[SAYS]).expect("it is base64");
         assert!(!wrapped.is_empty());
@@ -96,7 +100,7 @@ fn image() -> Image {
     let described = Descriptor::of(MediaType::OCI_CONFIG, &config);
     let manifest = Manifest::new(Family::Oci, described, vec![layer.clone()]).to_raw();
     let layer = Layer::stored(layer, Some(DiffId(diff_id)), Arc::new(blob));
-    Image { manifest: Some(manifest), config, layers: vec![layer] }
+    Image { manifest: Some(manifest), ..Image::new(config, vec![layer]) }
 }
 
 #[cfg(test)]

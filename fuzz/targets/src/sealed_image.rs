@@ -8,8 +8,9 @@ use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE};
 use sealcrate_crypt::Passphrase;
 use sealcrate_crypt::Unencrypted;
+use sealcrate_crypt::sealed::{Binding, Unbound};
 use sealcrate_crypt::senetas::{
-    DecryptError, Decrypted, KeyData, KeyDataShape, KeyDerivation, Seal, decrypt,
+    DecryptError, Decrypted, KeyData, KeyDataShape, KeyDerivation, decrypt,
 };
 use sealcrate_image::{Config, Descriptor, Family, Image, Layer, Manifest, MediaType};
 use serde_json::{Map, Value};
@@ -39,9 +40,11 @@ pub(crate) fn run(data: &[u8]) {
         layers.iter().enumerate().map(|(i, part)| Part::of(i, part)).collect();
     let image = image(config, &layers, shape);
 
-    let wrong = decrypt(&image, &mut derivation(b"other"), Unencrypted::Refuse);
+    let wrong = decrypt(&image, &mut derivation(b"other"), Unencrypted::Refuse, Unbound::Accept);
     assert!(matches!(wrong.err(), Some(DecryptError::WrongPassphrase)));
-    if let Ok(decrypted) = decrypt(&image, &mut derivation(PASSPHRASE), Unencrypted::Refuse) {
+    if let Ok(decrypted) =
+        decrypt(&image, &mut derivation(PASSPHRASE), Unencrypted::Refuse, Unbound::Accept)
+    {
         check(&decrypted, clear, secret, &layers);
     }
 
@@ -49,7 +52,9 @@ pub(crate) fn run(data: &[u8]) {
     let place = data.iter().fold(0, |sum, &byte| sum + usize::from(byte)) % changed.len();
     changed[place] ^= 1 << (data.len() % 8);
     let image = self::image(encrypted_config(clear, &changed), &layers, shape);
-    assert!(decrypt(&image, &mut derivation(PASSPHRASE), Unencrypted::Refuse).is_err());
+    assert!(
+        decrypt(&image, &mut derivation(PASSPHRASE), Unencrypted::Refuse, Unbound::Accept).is_err()
+    );
 }
 
 /// A layer: what it holds, and whether that is encrypted.
@@ -87,7 +92,7 @@ fn image(config: Vec<u8>, layers: &[Part<'_>], shape: KeyDataShape) -> Image {
     key_data(CONFIG_NONCE).put(&mut descriptor, shape);
     let descriptors = layers.iter().filter_map(Layer::descriptor).cloned().collect();
     let manifest = Manifest::new(Family::Docker, descriptor, descriptors).to_raw();
-    Image { manifest: Some(manifest), config, layers }
+    Image { manifest: Some(manifest), ..Image::new(config, layers) }
 }
 
 fn key_data(nonce: [u8; 12]) -> KeyData {
@@ -118,8 +123,8 @@ fn check(decrypted: &Decrypted, clear: &[u8], secret: &[u8], layers: &[Part<'_>]
     let mut clear = object(clear).expect("what is in clear is an object");
     clear.remove("enc");
     let config = object(&decrypted.image.config).expect("a config is an object");
-    match (decrypted.seal, secret.get("sealcrate")) {
-        (Seal::Sealed, Some(sealed)) => {
+    match (decrypted.binding, secret.get("sealcrate")) {
+        (Binding::Version1 | Binding::Version2, Some(sealed)) => {
             let original = sealed["config"].as_str().and_then(|text| STANDARD.decode(text).ok());
             assert_eq!(original.as_ref(), Some(&decrypted.image.config));
             let beside = clear.iter().chain(secret.iter().filter(|(name, _)| *name != "sealcrate"));
@@ -127,7 +132,7 @@ fn check(decrypted: &Decrypted, clear: &[u8], secret: &[u8], layers: &[Part<'_>]
                 assert_eq!(config.get(name), Some(value), "{name} contradicts what is sealed");
             }
         }
-        (Seal::Unsealed, None) => {
+        (Binding::None, None) => {
             assert!(secret.iter().all(|(name, value)| config.get(name) == Some(value)));
             assert!(
                 config.keys().all(|name| secret.contains_key(name) || clear.contains_key(name))

@@ -3,8 +3,11 @@
 
 mod connections;
 mod files;
+mod log;
 mod no_tmpfile;
+mod output;
 mod reuse;
+mod stranger;
 #[allow(dead_code, reason = "other tests use the rest of it")]
 #[path = "../faults/support.rs"]
 mod support;

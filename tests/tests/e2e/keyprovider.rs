@@ -6,7 +6,7 @@ use std::process::Stdio;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use sealcrate_tests::Done;
+use sealcrate_tests::{Done, record};
 use serde_json::{Value, json};
 
 use crate::age_recipients::keygen;
@@ -22,9 +22,11 @@ pub(crate) fn ask(machine: &Machine, arguments: &[&str], request: &[u8]) -> Done
     let mut child = command.spawn().expect("the binary can be run");
     // One that has seen enough may be gone.
     let _ = child.stdin.take().expect("it is piped").write_all(request);
-    let done = child.wait_with_output().expect("a child can be waited for").into();
+    let output = child.wait_with_output().expect("a child can be waited for");
+    // The answer is a key.
+    record(command, &[&output.stderr]);
     machine.sandbox.assert_nothing_is_left();
-    done
+    output.into()
 }
 
 /// A request to unwrap the item that is in base64 in an annotation, without parameters.

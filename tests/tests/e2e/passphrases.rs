@@ -107,8 +107,9 @@ fn environment_is_taken_as_it_is() {
 fn passphrase_on_the_command_line_is_warned_of_once() {
     let (registry, machine) = (Registry::plain(), with_sealed_layout());
     let name = format!("{}/team/app", registry.host());
-    let push = ["push", &name, "--from=oci:image", "--pass", "typed", "--all-layers", FAST];
-    let read = ["pull", &name, "--to=oci:back", "--pass=typed", "--quiet"];
+    let push =
+        ["push", &name, "--from=oci:image", "--pass", "typed-passphrase", "--all-layers", FAST];
+    let read = ["pull", &name, "--to=oci:back", "--pass=typed-passphrase", "--quiet"];
     for arguments in [&push[..], &read] {
         let done = machine.succeed(arguments);
         let warnings = done.lines("warning: ");

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::PathBuf;
 
-use sealcrate_tests::{Engine, Registry};
+use sealcrate_tests::{Done, Engine, Registry};
 use serde_json::{Value, json};
 
 use crate::machine::Machine;
@@ -102,8 +102,7 @@ fn passwords_of_keys_are_named_as_skopeo_names_them() {
         assert_eq!(warned, key.contains(":pass="), "{}", done.said());
     }
     let copy = ["copy", &image, "oci:back9", "-i=ec.password.pem:fd=9"];
-    let done = machine.under_bash(r#""$@" 9< password"#, &copy).output().unwrap();
-    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    Done::of(&mut machine.under_bash(r#""$@" 9< password"#, &copy)).with_status(0);
 }
 
 #[test]

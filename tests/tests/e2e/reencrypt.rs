@@ -41,7 +41,7 @@ fn copy_changes_the_passphrase_and_all_keys() {
         assert_eq!((old.len(), new.len()), (2, 2), "{member}");
         assert!(old.iter().all(|value| !new.contains(value)), "{member}: {old:?} {new:?}");
     }
-    let (old, new) = (data_keys(&old, PASSPHRASE), data_keys(&new, "another one"));
+    let (old, new) = (data_keys(&old, PASSPHRASE), data_keys(&new, "another horse battery"));
     assert_eq!((old.len(), new.len()), (2, 2));
     assert!(old.iter().all(|key| !new.contains(key)), "data keys are used again");
     let name = format!("{}/b:1", registry.host());

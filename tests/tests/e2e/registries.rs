@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use sealcrate_tests::{
     Anonymous, Authority, Caller, Fault, FaultProxy, PASSWORD, Registry, Rule, TokenIssuer,
-    TokenLife, USERNAME,
+    TokenLife, USERNAME, note_secret,
 };
 use serde_json::json;
 
@@ -93,6 +93,7 @@ fn credential_helper_is_asked() {
         "#!/bin/sh\ncat > asked\n[ \"$1\" = get ] || exit 1\n\
          echo '{{\"ServerURL\":\"{host}\",\"Username\":\"{USERNAME}\",\"Secret\":\"{PASSWORD}\"}}'\n"
     );
+    note_secret("password from a helper", PASSWORD);
     fs::create_dir(machine.path("bin")).unwrap();
     machine.write("bin/docker-credential-x", helper);
     let mode = fs::Permissions::from_mode(0o755);
@@ -187,6 +188,7 @@ fn identity_token_is_as_good_as_the_password() {
     machine.succeed(&push(&name, &["--plain-http"]));
     machine.succeed(&pull(&name, &["--plain-http"]));
     let requests = issuer.requests();
+    assert!(!requests.is_empty());
     assert!(requests.iter().all(|request| request.caller == Caller::IdentityToken), "{requests:?}");
     let wrong = Machine::new();
     wrong.sandbox.log_in_with_identity_token(registry.host(), "not this one");
@@ -196,10 +198,11 @@ fn identity_token_is_as_good_as_the_password() {
 
 #[test]
 fn token_that_ends_during_an_upload_is_renewed() {
-    let life = TokenLife { real: Duration::from_secs(2), told: Some(MINUTES) };
-    let issuer = TokenIssuer::start(Anonymous::Refused, life);
+    let issuer = TokenIssuer::start(Anonymous::Refused, TokenLife::honest(MINUTES));
     let (registry, machine) = (Registry::with_tokens(&issuer), machine());
-    let late = Rule::new("PUT", "/blobs/uploads/", Fault::Delay(Duration::from_secs(3))).once();
+    // When the upload arrives, its token has ended.
+    let ended = format!("Bearer {}", issuer.ended_token("repository:team/app:pull,push"));
+    let late = Rule::new("PUT", "/blobs/uploads/", Fault::Authorize(ended)).once();
     let proxy = FaultProxy::start(registry.host(), vec![late]);
     machine.sandbox.log_in(&proxy.host(), USERNAME, PASSWORD);
     machine.succeed(&push(&name(&proxy.host()), &["--jobs=1", "--plain-http"]));

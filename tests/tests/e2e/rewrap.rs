@@ -132,7 +132,8 @@ fn passphrase_of_crypto_clis_format_is_changed_and_layers_stay() {
             assert_eq!(digest(old), digest(new));
         }
         if more.is_empty() {
-            let (old, new) = (data_keys(&before, PASSPHRASE), data_keys(&after, "another one"));
+            let (old, new) =
+                (data_keys(&before, PASSPHRASE), data_keys(&after, "another horse battery"));
             assert_ne!(old[0], new[0], "the config has a new key");
             assert_eq!(old[1], new[1], "the layer has not");
             for member in ["nonce", "salt"] {
@@ -187,7 +188,8 @@ fn reencryption_under_a_passphrase_makes_new_keys_in_both_formats() {
     let after = pushed.manifest("2");
     assert_eq!(digest(&layers(&before)[0]), digest(&layers(&after)[0]), "what is clear stays");
     assert_ne!(digest(&layers(&before)[1]), digest(&layers(&after)[1]));
-    let (old, new) = (data_keys(&before, PASSPHRASE), data_keys(&after, "another one"));
+    let (old, new) = (data_keys(&before, PASSPHRASE), data_keys(&after, "another horse battery"));
+    assert_eq!((old.len(), new.len()), (2, 2));
     assert!(old.iter().all(|key| !new.contains(key)), "a data key is used again");
     machine.fail(3, &["pull", &name, "--to=oci:back", "--pass-file=key"]).says("wrong");
     machine.succeed(&["pull", &name, "--to=oci:back", "--pass-file=other-key"]);

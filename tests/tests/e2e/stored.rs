@@ -6,8 +6,8 @@ use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
 use aws_lc_rs::pbkdf2;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use sealcrate_tests::Registry;
 use sealcrate_tests::http::request;
+use sealcrate_tests::{Registry, note_secret};
 use serde_json::Value;
 
 /// The manifest that a tag names.
@@ -49,7 +49,9 @@ pub(crate) fn data_keys(manifest: &Value, passphrase: &str) -> Vec<Vec<u8>> {
             let nonce = Nonce::try_assume_unique_for_key(&bytes("nonce"));
             let (nonce, mut wrapped) = (nonce.expect("nonces have 12 bytes"), bytes("key"));
             let opened = LessSafeKey::new(key).open_in_place(nonce, Aad::from(&salt), &mut wrapped);
-            opened.expect("the passphrase opens the key").to_vec()
+            let data_key = opened.expect("the passphrase opens the key").to_vec();
+            note_secret("data key", &data_key);
+            data_key
         })
         .collect()
 }

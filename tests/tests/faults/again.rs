@@ -114,7 +114,7 @@ fn another_passphrase_sends_private_layers_anew() {
     let image = image(b"low", b"top");
     scene.push(&image, &[]);
     let first = scene.layers();
-    fs::write(scene.machine.sandbox.work().join("key"), "another one")
+    fs::write(scene.machine.sandbox.work().join("key"), "another horse battery")
         .expect("the key can be written");
     let (sent, said) = scene.push(&image, &[]);
     assert_eq!(sent, 3);

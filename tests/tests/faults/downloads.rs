@@ -244,7 +244,8 @@ fn a_layer_that_is_always_too_short_is_refused() {
 fn with_a_wrong_passphrase_no_layer_is_asked_for() {
     let behind = Behind::new(1000);
     let mut pull = behind.pushed.machine.sandbox.sealcrate();
-    pull.args(["pull", &behind.name(), "--to", "oci:out"]).env("SEALCRATE_PASS", "another one");
+    pull.args(["pull", &behind.name(), "--to", "oci:out"])
+        .env("SEALCRATE_PASS", "another horse battery");
     failed(&run(&mut pull), &[3]);
     let asked: Vec<_> =
         behind.proxy.requests().iter().map(|it| it.head.target().to_owned()).collect();

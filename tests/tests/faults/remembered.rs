@@ -132,7 +132,7 @@ fn passphrases_are_told_apart_in_both_formats() {
         let first = scene.push("app:1", &options);
         let same = scene.push("app:2", &options);
         assert_eq!(same.layers, first.layers, "{format}");
-        fs::write(&key, "another one").expect("the key can be written");
+        fs::write(&key, "another horse battery").expect("the key can be written");
         let other = scene.push("app:3", &options);
         assert!(other.layers[1..].iter().all(|layer| !first.layers.contains(layer)), "{format}");
     }

@@ -10,7 +10,7 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use sealcrate_tests::{
-    Anonymous, Authority, Builder, Engine, Fault, FaultProxy, PASSWORD, Registry, Rule,
+    Anonymous, Authority, Builder, Engine, Fault, FaultProxy, Gate, PASSWORD, Registry, Rule,
     TokenIssuer, TokenLife, USERNAME, files_containing,
 };
 
@@ -19,7 +19,6 @@ use crate::support::{
     unique, wait_until,
 };
 
-const DELAY: Duration = Duration::from_secs(4);
 const LENGTH: usize = 1 << 20;
 
 /// An image with secrets, and the machine that knows the passphrase.
@@ -123,13 +122,15 @@ fn unnamed_files_of(running: &Running) -> Vec<(String, Vec<u8>)> {
     found
 }
 
-/// Waits for the request that the proxy delays.
+/// Waits for the request that the proxy holds.
 fn wait_for(proxy: &FaultProxy, method: &str, part: &str) {
-    wait_until("the delayed request", || !requests(proxy, method, part).is_empty());
+    wait_until("the held request", || !requests(proxy, method, part).is_empty());
 }
 
-fn delayed(method: &str, part: &str) -> Rule {
-    Rule::new(method, part, Fault::Delay(DELAY)).once()
+/// Holds the first such request until the gate is opened.
+fn held(method: &str, part: &str) -> (Rule, Gate) {
+    let gate = Gate::default();
+    (Rule::new(method, part, Fault::Hold(gate.clone())).once(), gate)
 }
 
 #[test]
@@ -151,7 +152,8 @@ fn the_search_finds_what_is_not_encrypted() {
 fn a_push_shows_nothing_while_it_runs_and_afterwards() {
     let secret = Secret::new();
     let registry = Registry::plain();
-    let proxy = FaultProxy::start(registry.host(), vec![delayed("PUT", "/uploads/")]);
+    let (rule, gate) = held("PUT", "/uploads/");
+    let proxy = FaultProxy::start(registry.host(), vec![rule]);
     let name = format!("{}/app:1", proxy.host());
     let mut push = secret.machine.push(&secret.image, &name);
     let running = Running::start(push.arg("--verbose"));
@@ -160,6 +162,7 @@ fn a_push_shows_nothing_while_it_runs_and_afterwards() {
     secret.assert_unseen_in_processes(&running);
     assert!(!unnamed_files_of(&running).is_empty(), "the ciphertext lies nowhere");
     secret.assert_unseen_in_registry(&registry);
+    gate.open();
     let output = running.end();
     succeeded(&output);
     secret.assert_unsaid(&output);
@@ -189,13 +192,15 @@ fn a_push_from_the_engine_shows_nothing() {
     };
     let built = engine.build(Builder::BuildKit, &dockerfile, &[(&file, &content)]);
     let registry = Registry::plain();
-    let proxy = FaultProxy::start(registry.host(), vec![delayed("PUT", "/uploads/")]);
+    let (rule, gate) = held("PUT", "/uploads/");
+    let proxy = FaultProxy::start(registry.host(), vec![rule]);
     let mut push = secret.machine.sandbox.sealcrate();
     push.args(["push", &format!("{}/app:1", proxy.host()), "--pass-file", "key", "--verbose"]);
     push.args(["--iterations", "100000", "--from", &format!("docker-daemon:{}", built.name())]);
     let running = Running::start(&mut push);
     wait_for(&proxy, "PUT", "/uploads/");
     secret.assert_unseen_below(&secret.machine.sandbox.tmp());
+    gate.open();
     let output = running.end();
     succeeded(&output);
     secret.assert_unsaid(&output);
@@ -214,21 +219,23 @@ fn a_pull_shows_nothing_while_it_runs() {
     let low = format!("/blobs/{}", manifest["layers"][0]["digest"].as_str().unwrap());
     let engine = Engine::from_env();
     for target in secret.machine.targets(&engine) {
-        let proxy = FaultProxy::start(registry.host(), vec![delayed("GET", &low)]);
+        let (rule, gate) = held("GET", &low);
+        let proxy = FaultProxy::start(registry.host(), vec![rule]);
         let name = format!("{}/app:1", proxy.host());
         let running = Running::start(secret.machine.pull_into(&name, &target).arg("--verbose"));
         wait_for(&proxy, "GET", &low);
-        std::thread::sleep(DELAY / 2);
+        wait_until("the private layer", || {
+            unnamed_files_of(&running).iter().any(|(_, bytes)| bytes.len() > LENGTH)
+        });
         secret.assert_unseen_below(&secret.machine.sandbox.tmp());
-        let spool = unnamed_files_of(&running);
         match &target {
             // What goes into the engine is nowhere on the way but as ciphertext.
             Target::Engine(_) => {
-                assert!(spool.iter().any(|(_, bytes)| bytes.len() > LENGTH), "nothing was fetched");
                 secret.assert_unseen_in_processes(&running);
             }
             Target::Layout(folder) => assert!(!folder.exists(), "the layout is seen too early"),
         }
+        gate.open();
         let output = running.end();
         succeeded(&output);
         secret.assert_unsaid(&output);
@@ -287,13 +294,15 @@ fn a_typed_passphrase_is_not_repeated() {
 #[test]
 fn core_dumps_are_forbidden() {
     let (machine, image, registry) = (Machine::new(), image_of(1000), Registry::plain());
-    let proxy = FaultProxy::start(registry.host(), vec![delayed("HEAD", "/blobs/")]);
+    let (rule, gate) = held("HEAD", "/blobs/");
+    let proxy = FaultProxy::start(registry.host(), vec![rule]);
     let push = Running::start(&mut machine.push(&image, &format!("{}/app:1", proxy.host())));
     wait_for(&proxy, "HEAD", "/blobs/");
     let limits = fs::read_to_string(format!("/proc/{}/limits", push.id())).unwrap();
     let core = limits.lines().find(|line| line.starts_with("Max core file size")).unwrap();
     let values: Vec<_> = core.split_whitespace().skip(4).take(2).collect();
     assert!(values == ["0", "0"] || values == ["1", "1"], "{core}");
+    gate.open();
     succeeded(&push.end());
 }
 

@@ -6,13 +6,15 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::{self, Child, Command, Output, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use aws_lc_rs::digest::{SHA256, digest};
 use sealcrate_tests::http::request;
 use sealcrate_tests::{
-    Engine, EngineImage, Fault, FaultProxy, RecordedRequest, Registry, Rule, Sandbox,
+    Engine, EngineImage, Fault, FaultProxy, RecordedRequest, Registry, Rule, Sandbox, note_secret,
+    record, record_printed,
 };
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -142,6 +144,7 @@ impl Machine {
     pub(crate) fn new() -> Self {
         let (sandbox, passphrase) = (Sandbox::new(), unique("passphrase"));
         fs::write(sandbox.work().join("key"), &passphrase).expect("the sandbox can be written");
+        note_secret("passphrase", &passphrase);
         Self { sandbox, passphrase }
     }
 
@@ -311,12 +314,17 @@ pub(crate) fn run(command: &mut Command) -> Output {
 /// A run that goes on.
 pub(crate) struct Running {
     child: Option<Child>,
-    readers: Vec<thread::JoinHandle<Vec<u8>>>,
+    readers: [Option<thread::JoinHandle<()>>; 2],
+    printed: [Printed; 2],
 }
+
+/// What a run has printed so far.
+type Printed = Arc<Mutex<Vec<u8>>>;
 
 impl Running {
     /// Starts a command; what it prints is kept.
     pub(crate) fn start(command: &mut Command) -> Self {
+        record(command, &[]);
         let mut child = command
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -325,8 +333,9 @@ impl Running {
             .expect("the binary can be run");
         let stdout = child.stdout.take().expect("it is piped");
         let stderr = child.stderr.take().expect("it is piped");
-        let readers = vec![read_beside(stdout), read_beside(stderr)];
-        Self { child: Some(child), readers }
+        let printed = [Printed::default(), Printed::default()];
+        let readers = [read_beside(stdout, &printed[0]), read_beside(stderr, &printed[1])];
+        Self { child: Some(child), readers: readers.map(Some), printed }
     }
 
     pub(crate) fn id(&self) -> u32 {
@@ -346,6 +355,15 @@ impl Running {
         child.try_wait().expect("a child can be waited for").is_some()
     }
 
+    /// Whether it has said something on standard error.
+    pub(crate) fn has_said(&self, text: &str) -> bool {
+        String::from_utf8_lossy(&self.printed_on(1)).contains(text)
+    }
+
+    fn printed_on(&self, at: usize) -> Vec<u8> {
+        self.printed[at].lock().expect("no reader panics").clone()
+    }
+
     /// Waits for the end.
     ///
     /// # Panics
@@ -358,9 +376,12 @@ impl Running {
         }
         let mut child = self.child.take().expect("it is there until the end");
         let status = child.wait().expect("a child can be waited for");
-        let mut printed = self.readers.drain(..).map(|reader| reader.join().expect("it reads"));
-        let (stdout, stderr) = (printed.next(), printed.next());
-        Output { status, stdout: stdout.unwrap_or_default(), stderr: stderr.unwrap_or_default() }
+        for reader in self.readers.iter_mut().filter_map(Option::take) {
+            reader.join().expect("it reads");
+        }
+        let [stdout, stderr] = [0, 1].map(|at| self.printed_on(at));
+        record_printed(&[&stdout, &stderr]);
+        Output { status, stdout, stderr }
     }
 }
 
@@ -374,11 +395,17 @@ impl Drop for Running {
     }
 }
 
-fn read_beside(mut from: impl Read + Send + 'static) -> thread::JoinHandle<Vec<u8>> {
+fn read_beside(mut from: impl Read + Send + 'static, to: &Printed) -> thread::JoinHandle<()> {
+    let to = Arc::clone(to);
     thread::spawn(move || {
-        let mut bytes = Vec::new();
-        from.read_to_end(&mut bytes).expect("a pipe can be read");
-        bytes
+        let mut part = [0; 4096];
+        loop {
+            let count = from.read(&mut part).expect("a pipe can be read");
+            if count == 0 {
+                return;
+            }
+            to.lock().expect("nobody panics").extend_from_slice(&part[..count]);
+        }
     })
 }
 

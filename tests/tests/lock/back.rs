@@ -26,7 +26,7 @@ fn wrong_keys_and_other_images_are_told() {
     let workshop = Workshop::new();
     let original = workshop.build(&format!("{PRIVATE}COPY a /a\n"), &[("a", b"x")]);
     let locked = workshop.lock(&original, &[]);
-    std::fs::write(workshop.path("wrong"), "a passphrase").unwrap();
+    std::fs::write(workshop.path("wrong"), "a wrong horse battery").unwrap();
     let unlock =
         |image: &str, key: &str| workshop.sealcrate(&["unlock", image, "-i", key, "-t", "never:1"]);
     unlock(locked.name(), "wrong").failed(3).says("wrong key");

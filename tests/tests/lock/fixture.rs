@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::sync::OnceLock;
 
-use sealcrate_tests::{Builder, Done, Engine, EngineImage, Sandbox};
+use sealcrate_tests::{Builder, Done, Engine, EngineImage, Sandbox, note_key};
 
 /// What switches privacy on in a Dockerfile.
 pub(crate) const PRIVATE: &str = "LABEL com.senetas.crypto.enabled=true\n";
@@ -30,6 +30,7 @@ const BASE_FILES: [(&str, &[u8]); 2] = [
 /// Makes an identity, by Debian's `age-keygen`, and its recipient.
 pub(crate) fn new_key_pair() -> (String, String) {
     let file = Done::of(&mut Command::new("age-keygen")).with_status(0).stdout;
+    note_key(file.as_bytes());
     let word = |beginning: &str| {
         file.split_whitespace().find(|word| word.starts_with(beginning)).unwrap().to_owned()
     };

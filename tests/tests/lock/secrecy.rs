@@ -4,7 +4,7 @@ use std::fs;
 use std::io::Read;
 use std::path::Path;
 
-use sealcrate_tests::{Registry, files_containing};
+use sealcrate_tests::{Done, Registry, files_containing};
 
 use crate::container::Container;
 use crate::fixture::{PRIVATE, Workshop, key, new_key_pair, wait_until};
@@ -103,7 +103,18 @@ fn limits_that_the_threat_model_names_are_real() {
     // A key in a file stays readable to the program.
     let secret = workshop.path("identity");
     let mount = format!("{}:/run/secrets/sealcrate_key:ro", secret.display());
-    let done = workshop.run(locked.name(), &["-v", &mount], &["cat", "/run/secrets/sealcrate_key"]);
+    let cat = [
+        "run",
+        "--rm",
+        "--network",
+        "none",
+        "-v",
+        &mount,
+        locked.name(),
+        "cat",
+        "/run/secrets/sealcrate_key",
+    ];
+    let done = Done::of_printing_a_secret(&mut engine.docker(&cat));
     let identity = key.split_once('=').unwrap().1;
     done.with_status(0).prints(identity);
 }

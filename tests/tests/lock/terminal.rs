@@ -59,7 +59,7 @@ fn passphrase_is_typed_at_the_terminal_of_a_container() {
     assert_eq!(finish(typist), (expected.0, format!("Key: \r\n{}", expected.1)));
 
     let mut typist = start(&workshop, &locked, &[]);
-    typist.type_at("Key: ", "another one");
+    typist.type_at("Key: ", "another horse battery");
     let (done, seen) = typist.end();
     assert_eq!(done.status, Some(3), "{seen}");
     assert!(seen.contains("sealcrate: wrong key"), "{seen}");

@@ -9,7 +9,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
-use sealcrate_tests::Done;
+use sealcrate_tests::{Done, record};
 
 use crate::programs::{Kind, smallest};
 use crate::workshop::{
@@ -88,6 +88,7 @@ fn output_of(command: &mut Command) -> Output {
     loop {
         let output = command.output().unwrap();
         if output.status.code() != Some(126) {
+            record(command, &[&output.stdout, &output.stderr]);
             return output;
         }
         thread::yield_now();

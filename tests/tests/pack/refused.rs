@@ -237,6 +237,11 @@ fn texts_of(path: &Path) -> std::collections::HashSet<String> {
     done.stdout.lines().map(ToOwned::to_owned).collect()
 }
 
+/// Makes a secret that goes to standard output.
+fn printed_secret(workshop: &Workshop, keygen: &[&str]) -> String {
+    Done::of_printing_a_secret(&mut workshop.sealcrate(keygen)).with_status(0).stdout
+}
+
 #[test]
 fn generated_identity_opens_what_is_packed_to_it() {
     let workshop = Workshop::new();
@@ -254,7 +259,7 @@ fn generated_identity_opens_what_is_packed_to_it() {
     Done::of(start(&packed).env("BP_FILE", workshop.path("generated"))).with_status(9);
     Done::of(&mut workshop.sealcrate(&["keygen", "-o", "generated"])).failed(1);
 
-    let printed = workshop.succeed(&["keygen"]).stdout;
+    let printed = printed_secret(&workshop, &["keygen"]);
     let identity = printed.lines().find(|line| line.starts_with("AGE-SECRET-KEY-1")).unwrap();
     workshop.write("printed", format!("{identity}\n"));
     let mut derive = workshop.sandbox.command("age-keygen");
@@ -264,7 +269,7 @@ fn generated_identity_opens_what_is_packed_to_it() {
 #[test]
 fn generated_passphrase_is_long_and_never_the_same() {
     let workshop = Workshop::new();
-    let [one, other] = [0, 1].map(|_| workshop.succeed(&["keygen", "--passphrase"]).stdout);
+    let [one, other] = [0, 1].map(|_| printed_secret(&workshop, &["keygen", "--passphrase"]));
     assert_ne!(one, other);
     assert_eq!(one.lines().count(), 1);
     assert!(one.trim().len() >= 22, "{one}");

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 
-use sealcrate_tests::{Done, Sandbox};
+use sealcrate_tests::{Done, Sandbox, note_key, note_secret};
 
 /// The passphrase in the file `key`.
 pub(crate) const PASSPHRASE: &str = "correct horse battery staple";
@@ -28,6 +28,7 @@ pub(crate) struct KeyPair {
 impl KeyPair {
     fn generate() -> Self {
         let file = Done::of(&mut Command::new("age-keygen")).with_status(0).stdout;
+        note_key(file.as_bytes());
         let word = |beginning: &str| {
             let mut words = file.split_whitespace();
             words.find(|word| word.starts_with(beginning)).unwrap().to_owned()
@@ -58,6 +59,7 @@ impl Workshop {
     pub(crate) fn new() -> Self {
         let workshop = Self { sandbox: Sandbox::new(), packed: Cell::new(0) };
         workshop.write("key", format!("{PASSPHRASE}\n"));
+        note_secret("passphrase", PASSPHRASE);
         workshop.write("identity", &key_pair().file);
         workshop.write("other-identity", &other_key_pair().file);
         workshop

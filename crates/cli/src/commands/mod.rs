@@ -24,7 +24,7 @@ use std::io::{ErrorKind, Write};
 use std::path::Path;
 
 use anyhow::{Context, Result};
-use sealcrate_image::{Descriptor, EngineName, Image, Location, Reference};
+use sealcrate_image::{Descriptor, EngineName, Image, Location, Reference, is_printable};
 use sealcrate_pack::{Target, Written};
 use serde_json::{Value, json};
 
@@ -39,24 +39,36 @@ pub(crate) fn print(output: Output, line: &str, object: &Value) -> Result<()> {
     }
 }
 
-/// Prints on standard output. Whoever reads there may have seen enough and be gone.
+/// Prints text on standard output: lines, and columns with tabs between them, whatever is in them. The
+/// reader there may have seen enough and be gone.
 pub(crate) fn print_line(text: &str) -> Result<()> {
     let mut out = std::io::stdout().lock();
-    match writeln!(out, "{text}").and_then(|()| out.flush()) {
+    match writeln!(out, "{}", legible(text)).and_then(|()| out.flush()) {
         Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
         written => written.context("cannot write to standard output"),
     }
 }
 
-/// Escapes what JSON allows to stand for itself and a terminal obeys: DEL and the C1 controls.
+/// Replaces every character that does not show itself. Ends of lines and columns stay.
+fn legible(text: &str) -> String {
+    let shows = |c: char| matches!(c, '\n' | '\t') || is_printable(c);
+    text.chars().map(|c| if shows(c) { c } else { '\u{fffd}' }).collect()
+}
+
+/// Escapes what JSON lets stand for itself and does not show itself: it stays the same value. Line ends are
+/// only between values.
 fn harmless(json: &str) -> String {
-    json.chars().fold(String::with_capacity(json.len()), |mut out, c| {
-        match c {
-            '\u{7f}'..='\u{9f}' => out.push_str(&format!("\\u{:04x}", u32::from(c))),
-            c => out.push(c),
+    let mut out = String::with_capacity(json.len());
+    for c in json.chars() {
+        if c == '\n' || is_printable(c) {
+            out.push(c);
+        } else {
+            for unit in c.encode_utf16(&mut [0; 2]) {
+                out.push_str(&format!("\\u{unit:04x}"));
+            }
         }
-        out
-    })
+    }
+    out
 }
 
 /// Prints what was written where.
@@ -134,11 +146,20 @@ mod tests {
     use super::*;
 
     #[test]
+    fn lines_and_columns_are_all_that_text_can_make() {
+        assert_eq!(
+            legible("a\tb\nc\rd\u{1b}[2J\u{202e}\u{e4}"),
+            "a\tb\nc\u{fffd}d\u{fffd}[2J\u{fffd}\u{e4}"
+        );
+    }
+
+    #[test]
     fn json_for_programs_holds_nothing_that_steers_a_terminal() {
-        let value = json!({ "a\u{7f}": "b\u{9b}31m\u{1b}c\u{e4}" });
-        let text = serde_json::to_string(&value).unwrap();
+        let value = json!({ "a\u{7f}": "b\u{9b}31m\u{1b}c\u{e4}\u{202e}\u{2028}\u{e0041}\n" });
+        let text = serde_json::to_string_pretty(&value).unwrap();
         let shown = harmless(&text);
-        assert!(!shown.contains(char::is_control), "{shown:?}");
+        assert!(shown.chars().all(|c| c == '\n' || is_printable(c)), "{shown:?}");
+        assert_eq!(shown.lines().count(), 3);
         assert!(shown.contains('\u{e4}'));
         assert_eq!(serde_json::from_str::<Value>(&shown).unwrap(), value);
     }

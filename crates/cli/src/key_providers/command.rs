@@ -10,10 +10,10 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process_group};
 use sealcrate_crypt::ocicrypt::provider::{Call, CallError, MAX_ANSWER_BYTES, Operation};
+use sealcrate_image::printable;
 use zeroize::Zeroizing;
 
 use crate::programs;
-use crate::report::shown;
 
 /// The longest of what a program says is told.
 const MAX_TOLD: usize = 500;
@@ -114,7 +114,7 @@ fn received(pipe: &Receiver<Zeroizing<Vec<u8>>>, deadline: Instant) -> Option<Ze
 fn told(said: &[u8]) -> String {
     let text = String::from_utf8_lossy(said);
     let lines: Vec<&str> = text.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
-    shown(&lines.join("; "), MAX_TOLD)
+    printable(&lines.join("; "), MAX_TOLD)
 }
 
 #[cfg(test)]
@@ -159,10 +159,17 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("pid");
         let script = format!("sleep 1000 & echo $! > {}; wait", file.display());
-        let error = run(&script, Duration::from_millis(500)).unwrap_err();
-        assert!(matches!(error, CallError::TimedOut(_)), "{error}");
+        let mut patience = Duration::from_millis(500);
+        let pid = loop {
+            let error = run(&script, patience).unwrap_err();
+            assert!(matches!(error, CallError::TimedOut(_)), "{error}");
+            // On a busy machine it may not have come so far.
+            match fs::read_to_string(&file) {
+                Ok(pid) if pid.ends_with('\n') => break pid,
+                _ => patience *= 2,
+            }
+        };
         // Of a process that is being ended, the name in /proc may stay a while.
-        let pid = fs::read_to_string(&file).unwrap();
         let stat = format!("/proc/{}/stat", pid.trim());
         let is_there = || fs::read_to_string(&stat).is_ok_and(|stat| !stat.contains(") Z "));
         while is_there() {

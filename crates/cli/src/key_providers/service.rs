@@ -6,13 +6,13 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use sealcrate_crypt::ocicrypt::provider::{Call, CallError, Operation, message_of, only_field};
+use sealcrate_image::printable;
 use tokio::net::{TcpStream, UnixStream};
 use tokio::runtime;
 use tokio::time::timeout;
 use zeroize::Zeroizing;
 
 use crate::grpc::{self, CallFailure};
-use crate::report::shown;
 
 /// The longest of what a service says is told.
 const MAX_TOLD: usize = 500;
@@ -84,7 +84,7 @@ impl Call for ProviderService {
             })
             .map_err(|_| CallError::TimedOut(self.patience.as_secs()))?;
         let message = answer.map_err(|failure| match failure {
-            CallFailure::Refused(text) => CallError::Refused(shown(&text, MAX_TOLD)),
+            CallFailure::Refused(text) => CallError::Refused(printable(&text, MAX_TOLD)),
             CallFailure::Unreachable(source) => unreachable(source),
         })?;
         let json = only_field(&message).map_err(|_| CallError::Answer)?;

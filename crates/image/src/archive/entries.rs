@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use super::bounds::HeaderBounds;
 use crate::spool::FileSlice;
-use crate::{Compression, Content, DiffId, Digest, archive::ArchiveError};
+use crate::{Compression, Content, DiffId, Digest, archive::ArchiveError, printable};
 
 /// The most entries that are read; an image of 1000 layers has 4000 in the oldest form.
 const MAX_ENTRIES: usize = 100_000;
@@ -222,10 +222,9 @@ fn normalised(folder: &str, name: &[u8]) -> Result<String, ArchiveError> {
     Ok(parts.join("/"))
 }
 
-/// A name as it can be shown: no longer than a line.
+/// Shows a name, and not more of it than a name may have.
 fn shown(name: &[u8]) -> String {
-    let text = String::from_utf8_lossy(name);
-    text.chars().take(MAX_NAME).collect()
+    printable(&String::from_utf8_lossy(name), MAX_NAME)
 }
 
 /// Reads the headers of a tar, and no more for one entry than they may have.

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use bollard::errors::Error as ClientError;
 use thiserror::Error;
 
-use crate::{Digest, EngineName};
+use crate::{Digest, EngineName, Printable};
 
 use super::Endpoint;
 
@@ -194,13 +194,10 @@ fn io_kind(error: &(dyn StdError + 'static)) -> Option<ErrorKind> {
     kind
 }
 
-/// Makes an engine's words fit to be shown: bounded, on one line, without control characters.
+/// Makes an engine's words fit to be shown: bounded, printable, with one blank between words.
 fn said(words: &str) -> String {
     let mut shown = String::new();
-    for word in words.split(|c: char| c.is_whitespace() || c.is_control()) {
-        if word.is_empty() {
-            continue;
-        }
+    for word in Printable(words).to_string().split_whitespace() {
         if !shown.is_empty() {
             shown.push(' ');
         }
@@ -231,7 +228,7 @@ mod tests {
 
     #[test]
     fn words_are_bounded_and_on_one_line() {
-        assert_eq!(said("no\n\u{1b}[31m such\timage\0"), "no [31m such image");
+        assert_eq!(said("no\n\u{1b}[31m such\timage\0"), "no \u{fffd}[31m such image\u{fffd}");
         assert_eq!(said(" \n"), "(it does not say why)");
         let long = said(&"ä".repeat(100_000));
         assert!(long.len() <= MAX_SAID + 3 && long.ends_with('…'), "{}", long.len());

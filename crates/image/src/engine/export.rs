@@ -348,7 +348,7 @@ mod tests {
         };
         for error in exported(Digest::of(CONFIG), refusal).map(refused) {
             let is_told = matches!(&error, EngineError::Refused { status: Some(500), said }
-                if said == "no [1m space");
+                if said == "no \u{fffd}[1m space");
             assert!(is_told, "{error:?}");
         }
     }

@@ -4,6 +4,8 @@ use std::fmt;
 
 use serde::Deserialize;
 
+use crate::printable;
+
 /// How much of an error's body is read.
 pub(super) const MAX_BODY: u64 = 64 << 10;
 
@@ -32,8 +34,8 @@ impl Complaint {
             None => (body.error, body.error_description.or(body.details).or(body.message)),
         };
         Self {
-            code: presentable(&code.unwrap_or_default()),
-            message: presentable(&message.unwrap_or_default()),
+            code: printable(&code.unwrap_or_default(), MAX_SHOWN),
+            message: printable(&message.unwrap_or_default(), MAX_SHOWN),
         }
     }
 }
@@ -66,15 +68,6 @@ struct Entry {
     message: Option<String>,
 }
 
-/// Removes what could act on a terminal, and what is too long.
-fn presentable(text: &str) -> String {
-    let acts = |c: &char| {
-        c.is_control()
-            || matches!(*c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
-    };
-    text.chars().filter(|c| !acts(c)).take(MAX_SHOWN).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -82,7 +75,7 @@ mod tests {
     #[test]
     fn the_first_error_is_shown_without_what_acts_on_terminals() {
         let body = br#"{"errors":[{"code":"DENIED","message":"no\u001b[31m\r\nway\u202e","detail":{"x":1}},{"code":"B"}]}"#;
-        assert_eq!(Complaint::parse(body).to_string(), ": DENIED: no[31mway");
+        assert_eq!(Complaint::parse(body).to_string(), ": DENIED: no\u{fffd}[31m  way\u{fffd}");
     }
 
     #[test]
@@ -98,6 +91,6 @@ mod tests {
             assert_eq!(Complaint::parse(body.as_bytes()).to_string(), shown, "{body}");
         }
         let long = format!(r#"{{"errors":[{{"message":"{}"}}]}}"#, "x".repeat(5000));
-        assert_eq!(Complaint::parse(long.as_bytes()).to_string().len(), MAX_SHOWN + 2);
+        assert_eq!(Complaint::parse(long.as_bytes()).to_string().chars().count(), MAX_SHOWN + 3);
     }
 }

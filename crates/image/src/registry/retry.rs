@@ -2,7 +2,7 @@
 
 use std::collections::hash_map::RandomState;
 use std::hash::{BuildHasher, Hasher};
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use super::RegistryError;
 
@@ -23,6 +23,8 @@ pub(super) struct Pace {
     pub(super) idle: Duration,
     /// How long a registry may think about an upload once it has it all.
     pub(super) digestion: Duration,
+    /// The time, by which tokens end.
+    pub(super) now: fn() -> Instant,
 }
 
 impl Default for Pace {
@@ -35,6 +37,7 @@ impl Default for Pace {
             connect: Duration::from_secs(30),
             idle: Duration::from_secs(60),
             digestion: Duration::from_secs(300),
+            now: Instant::now,
         }
     }
 }

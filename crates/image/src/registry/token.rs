@@ -170,12 +170,12 @@ impl Keyring {
             Asked::Bearer { realm, service } => (realm, service.as_deref()),
         };
         if let Some(token) = state.tokens.get(scope)
-            && token.good_until > Instant::now()
+            && token.good_until > (transport.pace().now)()
         {
             let (value, generation) = (token.value.clone(), token.generation);
             return Ok(Authorization { value, generation });
         }
-        let begun = Instant::now();
+        let begun = (transport.pace().now)();
         let issued = transport
             .pace()
             .persist(async || self.fetch(transport, realm, service, scope).await)

@@ -7,8 +7,11 @@ use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
-use rustix::fs::Mode;
-use rustix::process::umask;
+use rustix::fs::{Mode, fchmod};
+use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, bind, socket_with};
+
+/// How many connections wait at most, as in the standard library.
+const WAITING: i32 = 128;
 
 /// A socket with a name; dropped, the name goes, unless somebody else has taken it meanwhile.
 pub(super) struct Socket {
@@ -38,11 +41,7 @@ impl Socket {
             },
             Err(_) => {}
         }
-        // Set afterwards, the mode would be another one for a moment.
-        let before = umask(Mode::from_raw_mode(0o177));
-        let bound = UnixListener::bind(path);
-        umask(before);
-        let listener = bound.with_context(|| format!("cannot listen at {}", name()))?;
+        let listener = listen(path).with_context(|| format!("cannot listen at {}", name()))?;
         let file = fs::symlink_metadata(path).map(|made| (made.dev(), made.ino()));
         let file = file.with_context(|| format!("cannot listen at {}", name()))?;
         Ok(Self { path: path.to_owned(), file, listener })
@@ -54,6 +53,18 @@ impl Socket {
         listener.set_nonblocking(true)?;
         Ok(listener)
     }
+}
+
+/// Listens at a path, which has its mode from the first moment on: Linux gives a name the mode that the
+/// socket had before (`unix_bind`). The process's mask would change the files of other threads, too.
+fn listen(path: &Path) -> io::Result<UnixListener> {
+    let address = SocketAddrUnix::new(path)?;
+    let flags = SocketFlags::CLOEXEC;
+    let socket = socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;
+    fchmod(&socket, Mode::from_raw_mode(0o600))?;
+    bind(&socket, &address)?;
+    rustix::net::listen(&socket, WAITING)?;
+    Ok(socket.into())
 }
 
 impl Drop for Socket {
@@ -83,6 +94,24 @@ mod tests {
         assert!(Socket::bind(&path).is_err());
         drop(first);
         assert_eq!(fs::read(&path).unwrap(), b"a file");
+    }
+
+    #[test]
+    fn other_files_that_are_made_meanwhile_keep_their_modes() {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, beside) = (folder.path().join("socket"), folder.path().join("beside"));
+        std::thread::scope(|scope| {
+            let binding = scope.spawn(|| {
+                for _ in 0..500 {
+                    drop(Socket::bind(&path).unwrap());
+                }
+            });
+            while !binding.is_finished() {
+                fs::create_dir(&beside).unwrap();
+                assert_eq!(fs::metadata(&beside).unwrap().mode() & 0o700, 0o700);
+                fs::remove_dir(&beside).unwrap();
+            }
+        });
     }
 
     #[test]

@@ -130,9 +130,9 @@ fn bytes_that_are_never_made_get_no_digest() {
 
 #[test]
 fn stream_waits_longer_for_its_bytes_than_for_its_connection() {
-    let pace = Pace { idle: Duration::from_millis(100), ..pace() };
+    let pace = Pace { idle: Duration::from_secs(1), ..pace() };
     let server = Server::start(|seen, _| takes_streams(seen));
-    let slow = Made { pause: Duration::from_millis(500) };
+    let slow = Made { pause: 2 * pace.idle };
     assert!(sink(&server, pace.clone()).send_ahead("it", &slow, &Quiet).is_some());
     let server = Server::start(|seen, _| match seen.is("PATCH") {
         true => Reply::never(),

@@ -1,7 +1,8 @@
 //! Who gets which credentials, and how often tokens are asked for.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, LazyLock, OnceLock};
+use std::time::Instant;
 
 use super::*;
 use crate::{Quiet, ReadError};
@@ -59,15 +60,25 @@ fn token_is_got_once_for_a_whole_pull() {
 
 #[test]
 fn token_is_renewed_before_it_ends() {
-    let server = with_tokens(r#","expires_in":1"#, usize::MAX);
-    let source = connect(&server, Credential::Anonymous).source(&reference(&server, "a"));
+    static BEGUN: LazyLock<Instant> = LazyLock::new(Instant::now);
+    static SECONDS: AtomicU64 = AtomicU64::new(0);
+    fn now() -> Instant {
+        *BEGUN + Duration::from_secs(SECONDS.load(Ordering::Relaxed))
+    }
+    let server = with_tokens(r#","expires_in":300"#, usize::MAX);
+    let (access, pace) = (plain(Credential::Anonymous), Pace { now, ..pace() });
+    let registry = Registry::paced(&server.host(), access, pace).unwrap();
+    let source = registry.source(&reference(&server, "a"));
     source.root().unwrap();
+    SECONDS.store(289, Ordering::Relaxed);
+    source.root().unwrap();
+    assert_eq!(server.lines().len(), 4, "it is good for long enough: {:?}", server.lines());
     // It would be good for a little longer, but not surely for as long as a request takes.
-    std::thread::sleep(Duration::from_millis(800));
+    SECONDS.store(291, Ordering::Relaxed);
     source.root().unwrap();
     let lines = server.lines();
     assert_eq!(server.count("GET /token?service=s&scope=repository%3Aa%3Apull"), 2, "{lines:?}");
-    assert_eq!(lines.len(), 5, "no request was refused for an old token: {lines:?}");
+    assert_eq!(lines.len(), 6, "no request was refused for an old token: {lines:?}");
 }
 
 #[test]

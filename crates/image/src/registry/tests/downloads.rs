@@ -82,7 +82,7 @@ fn silent_connection_is_left() {
                 .body(&bytes[start(seen)..]),
         }
     });
-    let hasty = Pace { idle: Duration::from_millis(200), ..pace() };
+    let hasty = Pace { idle: Duration::from_secs(1), ..pace() };
     let descriptor = layer(&bytes).descriptor().unwrap().clone();
     assert!(read(&remote(&server, hasty, &descriptor)).unwrap() == bytes);
     assert_eq!(start(&server.seen()[2]), 500);

@@ -163,8 +163,10 @@ fn serve(stream: TcpStream, script: &dyn Fn(&Seen, usize) -> Reply, log: &Mutex<
             continue;
         }
         if reply.hold {
-            // Longer than any test takes.
-            thread::sleep(std::time::Duration::from_secs(60));
+            // For longer than any test takes.
+            loop {
+                thread::park();
+            }
         }
         return;
     }
