@@ -10,8 +10,6 @@ use std::fs;
 use std::io::{self, Read};
 use std::path::PathBuf;
 
-use serde::Deserialize;
-
 use super::blob_name;
 use super::folder::Folder;
 use crate::verify::VerifyReader;
@@ -117,17 +115,18 @@ impl<'f> Reached<'f> {
     fn named_by(&mut self, descriptor: &Descriptor) -> Result<Vec<Descriptor>, String> {
         let raw = self.manifest(descriptor).map_err(|error| error.to_string())?;
         let failed = |error: ManifestError| error.to_string();
-        let mut further = Vec::new();
-        if raw.media_type().is_index() {
-            further = Index::parse(&raw).map_err(failed)?.manifests;
+        let (mut further, remarks) = if raw.media_type().is_index() {
+            let index = Index::parse(&raw).map_err(failed)?;
+            (index.manifests, index.remarks)
         } else {
             let manifest = Manifest::parse(&raw).map_err(failed)?;
             self.blobs.insert(manifest.config.digest);
             self.blobs.extend(manifest.layers.iter().map(|layer| layer.digest));
-        }
+            (Vec::new(), manifest.remarks)
+        };
         // A manifest keeps its subject, but does not bring it along.
         if self.on_unreadable == OnUnreadable::Fail
-            && let Some(subject) = subject(&raw)
+            && let Some(subject) = remarks.subject
             && self.folder.blob_path(subject.digest).exists()
         {
             further.push(subject);
@@ -149,22 +148,11 @@ impl<'f> Reached<'f> {
     }
 }
 
-/// Returns the subject of a manifest or index. OCI image specification, `subject`.
-fn subject(raw: &RawManifest) -> Option<Descriptor> {
-    #[derive(Deserialize)]
-    struct About {
-        subject: Option<Descriptor>,
-    }
-    serde_json::from_slice::<About>(raw.bytes()).ok()?.subject
-}
-
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
     use std::path::Path;
     use std::sync::{Arc, Mutex};
-
-    use serde_json::json;
 
     use super::*;
     use crate::archive::fixtures::{config, image, layer, write};
@@ -228,7 +216,7 @@ mod tests {
     fn other_image() -> Image {
         let tars: [&[u8]; 1] = [b"another tar"];
         let layers = vec![layer(tars[0], Compression::Gzip, None)];
-        Image { manifest: None, config: config(&tars), layers }
+        Image::new(config(&tars), layers)
     }
 
     #[test]
@@ -273,7 +261,7 @@ mod tests {
         let config = Descriptor::of(MediaType::OCI_CONFIG, b"{}");
         scene.add_blob(b"{}");
         let mut signature = Manifest::new(Family::Oci, config, Vec::new());
-        signature.other.insert("subject".into(), json!(about));
+        signature.remarks.subject = Some(about);
         let raw = signature.to_raw();
         scene.add_blob(raw.bytes());
         scene.add_entry(raw.descriptor());
