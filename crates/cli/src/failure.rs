@@ -211,6 +211,13 @@ fn registry_hint(error: &RegistryError) -> Option<&'static str> {
         RegistryError::Denied { .. } => {
             Some("log in with `docker login` or `podman login`; sealcrate uses what they store")
         }
+        RegistryError::NotStored { .. } | RegistryError::Protocol { .. } => {
+            Some("a proxy or a portal may stand between, and answer for the registry")
+        }
+        RegistryError::TooLate { .. } => Some("--timeout SECONDS gives a slow registry more time"),
+        RegistryError::TooSlow { .. } => {
+            Some("--min-rate BYTES lets a slower connection go on; 0 lets any")
+        }
         RegistryError::Transport { .. } => Some(
             "check the name and the network; --ca FILE trusts a further authority, --plain-http \
              speaks to a registry without TLS",

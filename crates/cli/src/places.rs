@@ -11,7 +11,7 @@ use sealcrate_image::archive::{
 };
 use sealcrate_image::engine::{Engine, ExportForm};
 use sealcrate_image::layout::{LayoutSink, LayoutSource};
-use sealcrate_image::registry::{Registry, SchemePolicy};
+use sealcrate_image::registry::{Patience, Registry, SchemePolicy};
 use sealcrate_image::{
     Artifact, Config, DiffId, EngineName, Location, Progress, Reference, Repository, Sink, Source,
     Spool,
@@ -28,6 +28,7 @@ pub(crate) struct Places {
     spool: Spool,
     progress: Arc<dyn Progress>,
     ways: Ways,
+    patience: Patience,
     stores: Stores,
     engine: OnceLock<Engine>,
     /// By repository, since that is what credentials are for.
@@ -52,6 +53,7 @@ impl Places {
             spool: Spool::in_folder(std::env::temp_dir()),
             progress,
             ways,
+            patience: args.patience(),
             stores: Stores::of(&variable),
             engine: OnceLock::new(),
             registries: Mutex::default(),
@@ -159,7 +161,8 @@ impl Places {
         }
         let host = repository.registry();
         let credential = self.stores.credential(repository)?;
-        let registry = Registry::connect(host, self.ways.to(host, credential)?)?;
+        let access = self.ways.to(host, credential)?;
+        let registry = Registry::connect(host, access, self.patience)?;
         registries.insert(repository.clone(), registry.clone());
         Ok(registry)
     }

@@ -93,7 +93,7 @@ fn read_config(source: &Arc<dyn Source>, descriptor: &Descriptor) -> Result<Vec<
         return Err(ConfigError::TooLarge.into());
     }
     let what = format!("config {}", descriptor.digest);
-    let reader = source.blob(descriptor).open()?;
+    let reader = source.config(descriptor).open()?;
     let mut bytes = Vec::new();
     VerifyReader::new(reader, what, descriptor.size, Some(descriptor.digest))
         .read_to_end(&mut bytes)?;

@@ -3,8 +3,10 @@
 use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
+use std::time::Duration;
 
 use clap::{Args, ValueEnum};
+use sealcrate_image::registry::Patience;
 use sealcrate_image::{
     CompressionLevel, Location, LocationError, Platform, Reference, ReferenceError,
 };
@@ -114,7 +116,7 @@ pub(crate) enum CompressionKind {
     Zstd,
 }
 
-/// How registries are reached.
+/// How registries are reached, and how much is borne of what comes from outside.
 #[derive(Debug, Args)]
 pub(crate) struct RegistryArgs {
     /// Speak plain HTTP to registries
@@ -127,6 +129,21 @@ pub(crate) struct RegistryArgs {
     #[arg(long, value_name = "N", default_value_t = 4, help_heading = "Registry",
         value_parser = clap::value_parser!(u8).range(1..=64))]
     pub(crate) jobs: u8,
+    /// How long a registry may take for a manifest, config or token, with all attempts
+    #[arg(long, value_name = "SECONDS", default_value_t = 300, help_heading = "Bounds",
+        value_parser = clap::value_parser!(u32).range(1..=86_400))]
+    pub(crate) timeout: u32,
+    /// How many bytes of a blob have to move in a second, on the average of a minute (0: any)
+    #[arg(long, value_name = "BYTES", default_value_t = 1024, help_heading = "Bounds")]
+    pub(crate) min_rate: u64,
+}
+
+impl RegistryArgs {
+    /// Returns how long registries may take.
+    pub(crate) fn patience(&self) -> Patience {
+        let documents = Duration::from_secs(self.timeout.into());
+        Patience { documents, least_rate: self.min_rate }
+    }
 }
 
 /// An image by location, or by a name alone.

@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// Every form of manifest and index that is read.
-const ACCEPTED: &str = "application/vnd.docker.distribution.manifest.v2+json, \
+pub(super) const ACCEPTED: &str = "application/vnd.docker.distribution.manifest.v2+json, \
     application/vnd.docker.distribution.manifest.list.v2+json, \
     application/vnd.oci.image.manifest.v1+json, application/vnd.oci.image.index.v1+json";
 
@@ -30,15 +30,16 @@ impl RegistrySource {
         Self { client, reference }
     }
 
-    /// Fetches a manifest, and checks it where it is fetched by digest.
+    /// Fetches a manifest, and checks it by the digest that it is fetched by, and the one that the registry
+    /// states.
     fn fetch(&self, name: &str, digest: Option<Digest>) -> Result<RawManifest, RegistryError> {
         let client = &self.client;
-        let (served, bytes) = client.wait(async {
+        let (served, bytes, stated) = client.wait(async {
             let repository = self.reference.repository();
             let place = format!("manifests/{name}");
             let mut call = client.call(Method::GET, repository, &place, Right::Pull).await?;
             call.headers.insert(ACCEPT, HeaderValue::from_static(ACCEPTED));
-            client
+            call.way
                 .pace()
                 .persist(async || {
                     let answer = client.attempt(&call).await?;
@@ -48,17 +49,23 @@ impl RegistrySource {
                         _ => return Err(answer.refusal().await.into()),
                     }
                     let served = answer.header(&CONTENT_TYPE).map(ToOwned::to_owned);
-                    Ok((served, answer.body(MAX_MANIFEST_BYTES).await?))
+                    let stated = answer.stated_digest();
+                    Ok((served, answer.body(MAX_MANIFEST_BYTES).await?, stated))
                 })
                 .await
         })?;
-        if let Some(expected) = digest {
-            let found = Digest::of(&bytes);
+        let found = Digest::of(&bytes);
+        for expected in [digest, stated].into_iter().flatten() {
             if found != expected {
                 return Err(Damage::Digest { expected, found }.into());
             }
         }
         Ok(RawManifest::recognise(served.as_deref(), bytes)?)
+    }
+
+    fn remote(&self, descriptor: &Descriptor) -> RemoteBlob {
+        let repository = self.reference.repository().clone();
+        RemoteBlob::new(self.client.clone(), repository, descriptor)
     }
 
     fn not_found(&self, name: &str, said: super::Complaint) -> Failure {
@@ -94,7 +101,10 @@ impl Source for RegistrySource {
     }
 
     fn blob(&self, descriptor: &Descriptor) -> Arc<dyn Content> {
-        let repository = self.reference.repository().clone();
-        Arc::new(RemoteBlob::new(self.client.clone(), repository, descriptor))
+        Arc::new(self.remote(descriptor))
+    }
+
+    fn config(&self, descriptor: &Descriptor) -> Arc<dyn Content> {
+        Arc::new(self.remote(descriptor).as_document())
     }
 }
