@@ -110,7 +110,7 @@ fn start(talk: &TalkArgs, args: &RegistryArgs, level: CompressionLevel) -> Resul
     let local = begin(talk)?;
     allow_many_files();
     let places = Places::new(args, local.progress.clone());
-    Ok(Session::new(local, places, args.jobs, level))
+    Ok(Session::new(local, places, args, level))
 }
 
 /// Makes the process one that may hold secrets, and what a command on files works with.

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use crate::verify::VerifyReader;
 use crate::{
-    Config, ConfigError, Content, Descriptor, Digest, Family, Index, Layer, MAX_CONFIG_BYTES,
-    Manifest, ManifestError, MediaType, Platform, RawManifest, ReadError, Source,
+    Config, ConfigError, Content, Descriptor, Digest, Expansion, Family, Index, Layer,
+    MAX_CONFIG_BYTES, Manifest, ManifestError, MediaType, Platform, RawManifest, ReadError, Source,
 };
 
 /// One image: its config and layers, and the manifest under which it is stored, if it is.
@@ -51,6 +51,12 @@ impl Image {
             .collect();
         let manifest = source.stores_manifests().then_some(raw);
         Ok(Self { manifest, config, layers })
+    }
+
+    /// Returns the same image, whose layers may unpack to so much.
+    pub fn with_expansion(self, expansion: Expansion) -> Self {
+        let layers = self.layers.iter().map(|layer| layer.with_expansion(expansion)).collect();
+        Self { layers, ..self }
     }
 
     /// Returns the digest of the config: the image ID of the classic engine store.

@@ -8,7 +8,7 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 use sealcrate_image::registry::Patience;
 use sealcrate_image::{
-    CompressionLevel, Location, LocationError, Platform, Reference, ReferenceError,
+    CompressionLevel, Expansion, Location, LocationError, Platform, Reference, ReferenceError,
 };
 
 /// Where a passphrase comes from. One source at most may be named.
@@ -136,9 +136,17 @@ pub(crate) struct RegistryArgs {
     /// How many bytes of a blob have to move in a second, on the average of a minute (0: any)
     #[arg(long, value_name = "BYTES", default_value_t = 1024, help_heading = "Bounds")]
     pub(crate) min_rate: u64,
+    /// How many bytes a layer of more than 1 GiB may unpack to for each of its own
+    #[arg(long, value_name = "N", default_value_t = Expansion::DEFAULT_RATIO, help_heading = "Bounds")]
+    pub(crate) max_ratio: u32,
 }
 
 impl RegistryArgs {
+    /// Returns how much layers may unpack to.
+    pub(crate) fn expansion(&self) -> Expansion {
+        Expansion::to(self.max_ratio)
+    }
+
     /// Returns how long registries may take.
     pub(crate) fn patience(&self) -> Patience {
         let documents = Duration::from_secs(self.timeout.into());

@@ -6,9 +6,13 @@ use std::path::{Path, PathBuf};
 
 use super::ArchiveError;
 use crate::Unnamed;
+use crate::room::{InRoom, Room};
 
 /// An archive may hold in clear what was private: it is for its owner, as `docker save` has it.
 const MODE: u32 = 0o600;
+
+/// Writes to the file while there is room.
+pub(super) type TargetWriter = BufWriter<InRoom<File, Room>>;
 
 /// A file that is being written. Dropped, it leaves nothing behind.
 pub(super) struct Target {
@@ -21,7 +25,7 @@ impl Target {
     ///
     /// # Errors
     /// Something that has the name already; a folder that is not there or not writable.
-    pub(super) fn create(path: &Path) -> Result<(Self, BufWriter<File>), ArchiveError> {
+    pub(super) fn create(path: &Path) -> Result<(Self, TargetWriter), ArchiveError> {
         if path.symlink_metadata().is_ok() {
             return Err(ArchiveError::Exists(path.to_owned()));
         }
@@ -32,7 +36,9 @@ impl Target {
             None => return Err(failed(io::ErrorKind::InvalidFilename.into())),
         };
         let file = Unnamed::create_in(folder, MODE).map_err(failed)?;
-        let writer = BufWriter::with_capacity(256 << 10, file.file().try_clone().map_err(failed)?);
+        let writer =
+            InRoom { file: file.file().try_clone().map_err(failed)?, room: Room::of(folder) };
+        let writer = BufWriter::with_capacity(256 << 10, writer);
         Ok((Self { path: path.to_owned(), file }, writer))
     }
 

@@ -15,6 +15,7 @@ use super::{
     LAYER_FORM, LayoutError, MARKER, blob_name, check_index, image_manifest, named, with_entry,
 };
 use crate::progress::MeteredReader;
+use crate::room::{InRoom, Room};
 use crate::{
     Descriptor, Digest, Image, Index, Layer, LayerForm, MAX_MANIFEST_BYTES, ManifestError,
     Progress, RawManifest, Sink, Stage, Unnamed, WriteError,
@@ -33,6 +34,7 @@ pub struct LayoutSink {
     /// The folder itself, or the nearest that is there and that it will lie in.
     existing: PathBuf,
     waiting: Mutex<HashMap<Digest, Waiting>>,
+    room: Room,
 }
 
 /// A blob that is complete and has no name yet.
@@ -68,6 +70,7 @@ impl LayoutSink {
             name: name.map(ToOwned::to_owned),
             existing: existing.to_owned(),
             waiting: Mutex::default(),
+            room: Room::of(existing),
         };
         // Better now than after all the work.
         sink.read_index()?;
@@ -78,7 +81,8 @@ impl LayoutSink {
     fn take(&self, digest: Digest, mut reader: impl Read) -> Result<(), WriteError> {
         let file = Unnamed::create_in(&self.existing, MODE)
             .map_err(|source| LayoutError::Io { path: self.existing.clone(), source })?;
-        let mut writer = BufWriter::with_capacity(256 << 10, file.file());
+        let writer = InRoom { file: file.file(), room: &self.room };
+        let mut writer = BufWriter::with_capacity(256 << 10, writer);
         let len = io::copy(&mut reader, &mut writer)?;
         writer.flush()?;
         drop(writer);
