@@ -21,7 +21,7 @@ use sealcrate_crypt::senetas::{
 };
 use sealcrate_image::engine::EngineError;
 use sealcrate_image::registry::RegistryError;
-use sealcrate_image::{ConfigError, Damage, ManifestError, ReferenceError};
+use sealcrate_image::{ConfigError, Damage, ExpansionError, ManifestError, NoRoom, ReferenceError};
 use thiserror::Error;
 
 use crate::{report, talk};
@@ -35,6 +35,8 @@ const MAX_LINE: usize = 2000;
 
 const UNENCRYPTED: &str = "somebody may have put it in the place of an encrypted one; if it is what \
                            you want, say so with --allow-unencrypted";
+
+const ONE_PLATFORM: &str = "--platform OS/ARCH chooses one image of an index, and opens no other";
 
 /// Tells that a key is needed and there is none.
 #[derive(Debug, Error)]
@@ -176,6 +178,17 @@ fn hint(error: &(dyn Error + 'static)) -> Option<&'static str> {
     }
     if let Some(error) = error.downcast_ref::<RegistryError>() {
         return registry_hint(error);
+    }
+    if error.is::<ExpansionError>() {
+        return Some("--max-ratio N lets it: check first that you trust whoever made the image");
+    }
+    if error.is::<NoRoom>() {
+        return Some(
+            "another disk may have it: TMPDIR=FOLDER says where things wait, --to where the image goes",
+        );
+    }
+    if matches!(error.downcast_ref(), Some(KdfError::Budget)) {
+        return Some(ONE_PLATFORM);
     }
     if error.is::<MissingKey>() {
         return Some(

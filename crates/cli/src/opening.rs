@@ -3,7 +3,7 @@
 use anyhow::Result;
 use sealcrate_crypt::ocicrypt::{self, Binding, Identity, StatedDigests, Unbound};
 use sealcrate_crypt::select::Selection;
-use sealcrate_crypt::senetas::{self, KeyDerivation};
+use sealcrate_crypt::senetas::{self, Budget, KeyDerivation};
 use sealcrate_crypt::{Passphrase, Unencrypted};
 use sealcrate_image::{Image, Manifest, Spool};
 
@@ -22,6 +22,8 @@ struct GivenPassphrase {
     text: Passphrase,
     /// The same; it remembers what it has opened.
     identity: Identity,
+    /// What all images of a command may cost together.
+    budget: Budget,
 }
 
 impl Keys {
@@ -37,7 +39,7 @@ impl Keys {
     /// Takes a passphrase that was found later.
     pub(crate) fn take(&mut self, text: Passphrase) {
         let identity = Identity::passphrase(&text);
-        self.passphrase = Some(GivenPassphrase { text, identity });
+        self.passphrase = Some(GivenPassphrase { text, identity, budget: Budget::default() });
     }
 
     /// Tells whether there is one.
@@ -61,7 +63,7 @@ impl Keys {
     /// There are identities alone.
     pub(crate) fn derivation(&self) -> Result<KeyDerivation> {
         let passphrase = self.passphrase.as_ref().ok_or(WrongKind::Identity)?;
-        Ok(KeyDerivation::new(passphrase.text.clone()))
+        Ok(KeyDerivation::within(passphrase.text.clone(), passphrase.budget.clone()))
     }
 
     /// Returns what opens an image whose `protection` is that of OCI image encryption.

@@ -58,6 +58,7 @@ impl<'i> Keyring<'i> {
                     Unwrapped::Damaged => damaged = true,
                     Unwrapped::NotMine => {}
                     Unwrapped::Refused(error) => unusable = Some(error),
+                    Unwrapped::TooCostly => return Err(DecryptError::TooCostly),
                 }
             }
         }
