@@ -18,7 +18,7 @@ const MAX_WORK_FACTOR: u8 = 20;
 /// What a lock that has not been tried costs in the measure of key operations, so that an image can
 /// have a few of them.
 const LOCK_COST: usize = 1000;
-/// What all locks together may cost, in the measure of [`work_of`]: 32 of the costliest, which take two
+/// The work that all locks together may ask for, in the measure of [`work_of`]: 32 of the costliest, which take two
 /// minutes, or 512 of those that are written here.
 const MAX_WORK: u64 = 32 << MAX_WORK_FACTOR;
 /// The longest lock.
@@ -30,7 +30,7 @@ pub(super) struct PassphraseIdentity {
     state: Mutex<State>,
 }
 
-/// What has been tried so far, and what may still be.
+/// The locks that have been tried so far, and the work that is left.
 struct State {
     opened: HashMap<Digest, Option<x25519::Identity>>,
     /// How much work is left.
@@ -49,8 +49,13 @@ pub(super) enum LockError {
 impl PassphraseIdentity {
     /// Takes a passphrase; one that is no text has never locked anything.
     pub(super) fn new(passphrase: &Passphrase) -> Self {
+        Self::with_work(passphrase, MAX_WORK)
+    }
+
+    /// Takes a passphrase for so much work.
+    pub(super) fn with_work(passphrase: &Passphrase, left: u64) -> Self {
         let text = Zeroizing::new(String::from_utf8_lossy(passphrase.as_bytes()).into_owned());
-        let state = Mutex::new(State { opened: HashMap::new(), left: MAX_WORK });
+        let state = Mutex::new(State { opened: HashMap::new(), left });
         Self { passphrase: SecretString::from(text.as_str()), state }
     }
 
@@ -154,8 +159,7 @@ mod tests {
         let locks: Vec<_> =
             (0..4).map(|_| lock(4, identity.to_string().expose_secret().as_bytes())).collect();
         for text in ["secret", "another"] {
-            let mine = PassphraseIdentity::new(&passphrase(text));
-            mine.state.lock().unwrap().left = (3 << 4) + 1;
+            let mine = PassphraseIdentity::with_work(&passphrase(text), (3 << 4) + 1);
             assert!(locks[..3].iter().all(|lock| mine.open(lock).is_ok()));
             assert_eq!(mine.open(&locks[3]).map(|_| ()), Err(LockError::TooMuch));
             assert!(mine.open(&locks[0]).is_ok(), "what was tried costs nothing");
