@@ -22,7 +22,7 @@ struct GivenPassphrase {
     text: Passphrase,
     /// The same; it remembers what it has opened.
     identity: Identity,
-    /// What all images of a command may cost together.
+    /// The work that all images of a command may ask for together.
     budget: Budget,
 }
 

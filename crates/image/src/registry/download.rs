@@ -39,7 +39,7 @@ impl RemoteBlob {
     }
 
     /// Returns the same blob, which is a document and has to come within the time for one.
-    pub(super) fn as_document(self) -> Self {
+    pub(super) fn for_document(self) -> Self {
         Self { limit: Some(self.client.pace().document), ..self }
     }
 

@@ -354,17 +354,13 @@ impl Answer {
         body
     }
 
-    /// Returns the digest that the answer states, if it is one that can be compared.
-    pub(super) fn stated_digest(&self) -> Option<Digest> {
-        self.header(&HeaderName::from_static("docker-content-digest"))?.parse().ok()
-    }
-
     /// Holds the answer to `digest`, where it states one. Tells whether it does.
     ///
     /// # Errors
     /// It states another one.
     pub(super) fn vouches_for(&self, digest: Digest) -> Result<bool, RegistryError> {
-        match self.stated_digest() {
+        let stated = self.header(&HeaderName::from_static("docker-content-digest"));
+        match stated.and_then(|text| text.parse::<Digest>().ok()) {
             None => Ok(false),
             Some(found) if found == digest => Ok(true),
             Some(found) => Err(Damage::Digest { expected: digest, found }.into()),
