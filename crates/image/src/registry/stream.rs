@@ -151,6 +151,27 @@ fn feed<T>(
 }
 
 #[cfg(test)]
+impl Mark {
+    /// Tells whether so much has been taken.
+    pub(super) fn has_taken(self, bytes: u64) -> bool {
+        self.taken >= bytes
+    }
+}
+
+#[cfg(test)]
+impl Flow {
+    /// A stream of which all that is left has been offered.
+    pub(super) fn offered(bytes: u64) -> Self {
+        Self { offered: AtomicU64::new(bytes), ..Self::default() }
+    }
+
+    /// Takes some of it.
+    pub(super) fn take(&self, bytes: u64) {
+        self.taken.fetch_add(bytes, Ordering::Release);
+    }
+}
+
+#[cfg(test)]
 mod tests {
     use super::*;
 

@@ -224,6 +224,7 @@ fn name(method: &Method, url: &Url) -> String {
 }
 
 /// Why there is no answer.
+#[derive(Debug)]
 enum Broken {
     Http(reqwest::Error),
     /// The time of the document is over.
@@ -393,5 +394,37 @@ impl Answer {
         let now = SystemTime::now();
         let asked = self.header(&RETRY_AFTER).and_then(|value| parse_retry_after(value, now));
         Some(Passing { asked })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::task::Poll;
+
+    use super::*;
+    use crate::registry::patience::LeastRate;
+
+    /// Why an upload ends of which a byte goes each time that somebody looks, and which breaks in the end.
+    fn upload(least: u64) -> Broken {
+        let least_rate = LeastRate { bytes: least, window: Duration::from_millis(5) };
+        let pace = Pace { idle: Duration::from_millis(5), least_rate, ..Pace::default() };
+        let transport = Transport::new("r.io", &Access::default(), true, pace).unwrap();
+        let flow = Arc::new(Flow::offered(1 << 40));
+        let looks = flow.clone();
+        let send = std::future::poll_fn(move |_| {
+            looks.take(1);
+            match looks.mark().has_taken(100) {
+                true => Poll::Ready(Err(reqwest::Client::new().get("::").build().unwrap_err())),
+                false => Poll::Pending,
+            }
+        });
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(transport.patiently(send, Some(flow))).unwrap_err()
+    }
+
+    #[test]
+    fn upload_that_moves_is_slow_only_below_the_least_rate() {
+        assert!(matches!(upload(1 << 40), Broken::Slow));
+        assert!(matches!(upload(0), Broken::Http(_)));
     }
 }
