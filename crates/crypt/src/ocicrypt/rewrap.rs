@@ -146,7 +146,7 @@ impl Rewrapping {
         if raw.bytes().len() as u64 > MAX_MANIFEST_BYTES {
             return Err(ManifestError::TooLarge.into());
         }
-        let unnamed = wrapped - names.len();
+        let unnamed = wrapped.saturating_sub(names.len());
         let image = Image { manifest: Some(raw), ..Image::new(self.image.config, layers) };
         let image = Outgoing::built(image);
         Ok(Rewrapped { image, readers: names, unnamed })
