@@ -42,6 +42,8 @@ pub enum Fault {
     MisstateLength(i64),
     /// The byte at this offset of the response's body has all its bits inverted.
     FlipResponseByte(u64),
+    /// The response's body goes out byte by byte, with such a pause before each.
+    Trickle(Duration),
     /// The request is answered with 307 and the same path at this `HOST:PORT`.
     RedirectTo(String),
 }

@@ -273,6 +273,12 @@ impl Script {
                         let at = usize::try_from(at - start).unwrap_or(usize::MAX);
                         bytes[at] ^= 0xff;
                     }
+                    Some(Fault::Trickle(pause)) => {
+                        return bytes.chunks(1).try_for_each(|byte| {
+                            thread::sleep(*pause);
+                            client.write_all(byte)
+                        });
+                    }
                     _ => (),
                 }
                 client.write_all(bytes)

@@ -22,7 +22,9 @@ use sealcrate_crypt::senetas::{
 };
 use sealcrate_image::engine::EngineError;
 use sealcrate_image::registry::RegistryError;
-use sealcrate_image::{ConfigError, Damage, ManifestError, ReferenceError, printable};
+use sealcrate_image::{
+    ConfigError, Damage, ExpansionError, ManifestError, NoRoom, ReferenceError, printable,
+};
 use thiserror::Error;
 
 use crate::talk;
@@ -37,6 +39,8 @@ const MAX_LINE: usize = 2000;
 
 const UNENCRYPTED: &str = "somebody may have put it in the place of an encrypted one; if it is what \
                            you want, say so with --allow-unencrypted";
+
+const ONE_PLATFORM: &str = "--platform OS/ARCH chooses one image of an index, and opens no other";
 
 /// Tells that a key is needed and there is none.
 #[derive(Debug, Error)]
@@ -182,6 +186,17 @@ fn hint(error: &(dyn Error + 'static)) -> Option<&'static str> {
     if let Some(error) = error.downcast_ref::<RegistryError>() {
         return registry_hint(error);
     }
+    if error.is::<ExpansionError>() {
+        return Some("--max-ratio N lets it: check first that you trust whoever made the image");
+    }
+    if error.is::<NoRoom>() {
+        return Some(
+            "another disk may have it: TMPDIR=FOLDER says where things wait, --to where the image goes",
+        );
+    }
+    if matches!(error.downcast_ref(), Some(KdfError::Budget)) {
+        return Some(ONE_PLATFORM);
+    }
     if error.is::<MissingKey>() {
         return Some(
             "give it with --pass-file FILE or --pass-fd N; SEALCRATE_PASS and a prompt on a terminal \
@@ -224,6 +239,13 @@ fn registry_hint(error: &RegistryError) -> Option<&'static str> {
              the login in clear, and so do insecure-registries in Docker's daemon.json and insecure in \
              registries.conf",
         ),
+        RegistryError::NotStored { .. } | RegistryError::Protocol { .. } => {
+            Some("a proxy or a portal may stand between, and answer for the registry")
+        }
+        RegistryError::TooLate { .. } => Some("--timeout SECONDS gives a slow registry more time"),
+        RegistryError::TooSlow { .. } => {
+            Some("--min-rate BYTES lets a slower connection go on; 0 lets any")
+        }
         RegistryError::Transport { .. } => Some(
             "check the name and the network; --ca FILE trusts a further authority, --plain-http \
              speaks to a registry without TLS",

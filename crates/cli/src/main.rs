@@ -131,7 +131,7 @@ fn start(
     let local = begin(talk)?;
     allow_many_files();
     let places = Places::new(args, main, local.progress.clone(), local.interrupt.leftovers())?;
-    Ok(Session::new(local, places, args.jobs, level))
+    Ok(Session::new(local, places, args, level))
 }
 
 /// Makes the process one that may hold secrets, and what a command on files works with.

@@ -4,7 +4,7 @@ use anyhow::Result;
 use sealcrate_crypt::ocicrypt::{self, Identity, RECORD_ANNOTATION, StatedDigests};
 use sealcrate_crypt::sealed::{Binding, Home, HomeError, ImageIdentity, SealedRecord, Unbound};
 use sealcrate_crypt::select::Selection;
-use sealcrate_crypt::senetas::{self, KeyDerivation};
+use sealcrate_crypt::senetas::{self, Budget, KeyDerivation};
 use sealcrate_crypt::{Passphrase, Unencrypted};
 use sealcrate_image::{Image, Layer, Location, Manifest, Platform, Spool};
 
@@ -23,6 +23,8 @@ struct GivenPassphrase {
     text: Passphrase,
     /// The same; it remembers what it has opened.
     identity: Identity,
+    /// The work that all images of a command may ask for together.
+    budget: Budget,
 }
 
 impl Keys {
@@ -38,7 +40,7 @@ impl Keys {
     /// Takes a passphrase that was found later.
     pub(crate) fn take(&mut self, text: Passphrase) {
         let identity = Identity::passphrase(&text);
-        self.passphrase = Some(GivenPassphrase { text, identity });
+        self.passphrase = Some(GivenPassphrase { text, identity, budget: Budget::default() });
     }
 
     /// Tells whether there is one.
@@ -62,7 +64,7 @@ impl Keys {
     /// There are identities alone.
     pub(crate) fn derivation(&self) -> Result<KeyDerivation> {
         let passphrase = self.passphrase.as_ref().ok_or(WrongKind::Identity)?;
-        Ok(KeyDerivation::new(passphrase.text.clone()))
+        Ok(KeyDerivation::within(passphrase.text.clone(), passphrase.budget.clone()))
     }
 
     /// Returns what opens an image whose `protection` is that of OCI image encryption.

@@ -11,7 +11,7 @@ use sealcrate_image::archive::{
 };
 use sealcrate_image::engine::{Engine, ExportForm};
 use sealcrate_image::layout::{LayoutSink, LayoutSource};
-use sealcrate_image::registry::Registry;
+use sealcrate_image::registry::{Patience, Registry};
 use sealcrate_image::{
     Artifact, Config, DiffId, Digest, EngineName, Leftovers, Location, Progress, Reference,
     Repository, Sink, Source, Spool,
@@ -31,6 +31,7 @@ pub(crate) struct Places {
     leftovers: Leftovers,
     progress: Arc<dyn Progress>,
     ways: Ways,
+    patience: Patience,
     stores: Stores,
     engine: OnceLock<Engine>,
     /// By repository, since that is what credentials are for.
@@ -61,6 +62,7 @@ impl Places {
             leftovers: leftovers.clone(),
             progress,
             ways,
+            patience: args.patience(),
             stores: Stores::of(&variable),
             engine: OnceLock::new(),
             registries: Mutex::default(),
@@ -178,7 +180,7 @@ impl Places {
         }
         let credential = self.stores.credential(repository)?;
         let access = self.ways.to(repository, credential)?;
-        let registry = Registry::connect(repository.registry(), access)?;
+        let registry = Registry::connect(repository.registry(), access, self.patience)?;
         registries.insert(repository.clone(), registry.clone());
         Ok(registry)
     }

@@ -7,11 +7,11 @@ use anyhow::Result;
 use sealcrate_crypt::select::Selection;
 use sealcrate_image::engine::{ExportForm, Spared};
 use sealcrate_image::{
-    CompressionLevel, Compressor, Descriptor, Image, Layer, LayerForm, Location, Packing, Prefetch,
-    Progress, Sink, Source, Spool, Transfer, WriteError,
+    CompressionLevel, Compressor, Descriptor, Expansion, Image, Layer, LayerForm, Location,
+    Packing, Prefetch, Progress, Sink, Source, Spool, Transfer, WriteError,
 };
 
-use crate::args::{ImageName, SelectionArgs};
+use crate::args::{ImageName, RegistryArgs, SelectionArgs};
 use crate::encryption::Encryptor;
 use crate::failure::Usage;
 use crate::interrupt::Interrupt;
@@ -31,20 +31,32 @@ pub(crate) struct Session {
     pub(crate) places: Places,
     pub(crate) transfer: Transfer,
     pub(crate) interrupt: Interrupt,
+    /// How much layers may unpack to.
+    expansion: Expansion,
 }
 
 impl Session {
-    /// Puts a session together.
-    pub(crate) fn new(local: Local, places: Places, jobs: u8, level: CompressionLevel) -> Self {
+    /// Puts a session together, as `args` say.
+    pub(crate) fn new(
+        local: Local,
+        places: Places,
+        args: &RegistryArgs,
+        level: CompressionLevel,
+    ) -> Self {
         let Local { keys, interrupt, .. } = local;
         let threads = thread::available_parallelism().map_or(1, usize::from);
         let transfer = Transfer {
-            jobs: usize::from(jobs),
+            jobs: usize::from(args.jobs),
             compressor: Arc::new(Compressor::new(threads, level)),
             spool: places.spool().clone(),
             progress: places.progress().clone(),
         };
-        Self { keys, places, transfer, interrupt }
+        Self { keys, places, transfer, interrupt, expansion: args.expansion() }
+    }
+
+    /// Returns `image`, whose layers unpack to no more than they may.
+    pub(crate) fn bounded(&self, image: Image) -> Image {
+        image.with_expansion(self.expansion)
     }
 
     /// Opens `from`, whose layers will go to `to`: where they have to be compressed for that, those
@@ -89,6 +101,7 @@ impl Session {
             let text = "an encrypted image can be written to a registry or an OCI layout only";
             return Err(Usage(text.to_owned()).into());
         }
+        let image = &self.bounded(image.clone());
         let (mut layers, mut present) = (image.layers.clone(), Vec::new());
         for (place, layer) in layers.iter_mut().enumerate() {
             let reused = encryptor.reused(place, layer)?;
@@ -112,6 +125,7 @@ impl Session {
         mut downloads: Prefetch,
         sink: &dyn Sink,
     ) -> Result<Image> {
+        let image = &self.bounded(image.clone());
         // Bytes that a manifest names must stay as they are.
         let form = match &image.manifest {
             Some(_) => LayerForm::AsItComes,

@@ -5,6 +5,8 @@ use std::io::{self, Read};
 use libdeflater::CompressionLvl;
 use thiserror::Error;
 
+use crate::expansion::{Expanded, Expansion, Packed};
+
 /// How the bytes of a layer are compressed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Compression {
@@ -31,19 +33,23 @@ impl Compression {
         })
     }
 
-    /// Decompresses `reader`.
+    /// Decompresses `reader`. What comes out fails where it is more than `expansion` allows.
     ///
     /// # Errors
     /// A decompressor that cannot be set up.
     pub fn reader<'a>(
         self,
         reader: Box<dyn Read + Send + 'a>,
+        expansion: Expansion,
     ) -> io::Result<Box<dyn Read + Send + 'a>> {
-        Ok(match self {
-            Self::None => reader,
-            Self::Gzip => Box::new(flate2::read::MultiGzDecoder::new(reader)),
-            Self::Zstd => Box::new(zstd::stream::read::Decoder::new(reader)?),
-        })
+        let packed = Packed::default();
+        let counted = packed.reader(reader);
+        let unpacked: Box<dyn Read + Send + 'a> = match self {
+            Self::None => return Ok(counted.into_inner()),
+            Self::Gzip => Box::new(flate2::read::MultiGzDecoder::new(counted)),
+            Self::Zstd => Box::new(zstd::stream::read::Decoder::new(counted)?),
+        };
+        Ok(Box::new(Expanded::new(unpacked, expansion, packed)))
     }
 }
 

@@ -303,7 +303,11 @@ mod tests {
     fn decompressed(compression: Compression, bytes: Vec<u8>) -> Vec<u8> {
         let mut output = Vec::new();
         let reader = Box::new(io::Cursor::new(bytes));
-        compression.reader(reader).unwrap().read_to_end(&mut output).unwrap();
+        compression
+            .reader(reader, crate::Expansion::default())
+            .unwrap()
+            .read_to_end(&mut output)
+            .unwrap();
         output
     }
 

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 
@@ -19,6 +20,7 @@ pub struct Descriptor {
     /// The digest of the bytes as stored.
     pub digest: Digest,
     /// The length of the bytes as stored.
+    #[serde(deserialize_with = "length")]
     pub size: u64,
     /// Where else the bytes are said to be. Never fetched.
     #[serde(default, deserialize_with = "null_is_empty", skip_serializing_if = "Vec::is_empty")]
@@ -62,6 +64,15 @@ impl Descriptor {
     }
 }
 
+/// Reads a length, which is a number of 63 bits. OCI image specification, "Descriptor", `size`.
+fn length<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
+    let length = u64::deserialize(deserializer)?;
+    match i64::try_from(length) {
+        Ok(_) => Ok(length),
+        Err(_) => Err(D::Error::custom("the size is out of bounds")),
+    }
+}
+
 /// Reads a member that Go programs write as `null` when it is empty.
 pub(crate) fn null_is_empty<'de, D, T>(deserializer: D) -> Result<T, D::Error>
 where
@@ -74,6 +85,17 @@ where
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn sizes_are_numbers_of_63_bits() {
+        let parse = |size: u64| {
+            let digest = Digest::of(b"x");
+            let text = format!(r#"{{"mediaType":"a/b","digest":"{digest}","size":{size}}}"#);
+            serde_json::from_str::<Descriptor>(&text)
+        };
+        assert_eq!(parse(u64::MAX >> 1).unwrap().size, u64::MAX >> 1);
+        assert!(parse((u64::MAX >> 1) + 1).is_err() && parse(u64::MAX).is_err());
+    }
 
     #[test]
     fn members_that_nobody_specified_are_dropped() {

@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use crate::verify::VerifyReader;
 use crate::{
-    Config, ConfigError, Content, Descriptor, Digest, Family, Index, Layer, MAX_CONFIG_BYTES,
-    Manifest, ManifestError, MediaType, Platform, RawManifest, ReadError, Remarks, Source,
+    Config, ConfigError, Content, Descriptor, Digest, Expansion, Family, Index, Layer,
+    MAX_CONFIG_BYTES, Manifest, ManifestError, MediaType, Platform, RawManifest, ReadError,
+    Remarks, Source,
 };
 
 /// One image: its config and layers, and the manifest under which it is stored, if it is.
@@ -61,6 +62,12 @@ impl Image {
         Ok(Self { manifest, config, layers, remarks })
     }
 
+    /// Returns the same image, whose layers may unpack to so much.
+    pub fn with_expansion(self, expansion: Expansion) -> Self {
+        let layers = self.layers.iter().map(|layer| layer.with_expansion(expansion)).collect();
+        Self { layers, ..self }
+    }
+
     /// Returns the digest of the config: the image ID of the classic engine store.
     pub fn id(&self) -> Digest {
         Digest::of(&self.config)
@@ -102,7 +109,7 @@ fn read_config(source: &Arc<dyn Source>, descriptor: &Descriptor) -> Result<Vec<
         return Err(ConfigError::TooLarge.into());
     }
     let what = format!("config {}", descriptor.digest);
-    let reader = source.blob(descriptor).open()?;
+    let reader = source.config(descriptor).open()?;
     let mut bytes = Vec::new();
     VerifyReader::new(reader, what, descriptor.size, Some(descriptor.digest))
         .read_to_end(&mut bytes)?;

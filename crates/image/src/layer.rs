@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use crate::verify::{DiffIdReader, VerifyReader};
 use crate::{
-    Compression, Compressor, Content, Descriptor, DiffId, Digest, Family, MediaType, Meter,
-    MeteredReader, Spool,
+    Compression, Compressor, Content, Descriptor, DiffId, Digest, Expansion, Family, MediaType,
+    Meter, MeteredReader, Spool,
 };
 
 /// One layer of an image.
@@ -20,6 +20,7 @@ pub struct Layer {
     size: u64,
     identity: Identity,
     content: Arc<dyn Content>,
+    expansion: Expansion,
 }
 
 #[derive(Clone)]
@@ -41,6 +42,7 @@ impl Layer {
             size: descriptor.size,
             identity: Identity::Stored { descriptor: Box::new(descriptor), diff_id },
             content,
+            expansion: Expansion::default(),
         }
     }
 
@@ -51,7 +53,8 @@ impl Layer {
         diff_id: DiffId,
         content: Arc<dyn Content>,
     ) -> Self {
-        Self { media_type, size, identity: Identity::Decrypted { diff_id }, content }
+        let (identity, expansion) = (Identity::Decrypted { diff_id }, Expansion::default());
+        Self { media_type, size, identity, content, expansion }
     }
 
     /// Takes a layer whose digest and diff ID somebody has bound to each other whom the reader trusts:
@@ -62,6 +65,7 @@ impl Layer {
             size: descriptor.size,
             identity: Identity::Bound { descriptor: Box::new(descriptor), diff_id },
             content,
+            expansion: Expansion::default(),
         }
     }
 
@@ -125,6 +129,16 @@ impl Layer {
         Self { content, ..self.clone() }
     }
 
+    /// Returns the same layer, which may unpack to so much.
+    pub fn with_expansion(&self, expansion: Expansion) -> Self {
+        Self { expansion, ..self.clone() }
+    }
+
+    /// Returns how much it may unpack to.
+    pub(crate) fn expansion(&self) -> Expansion {
+        self.expansion
+    }
+
     /// Returns the bytes, which nothing has checked.
     pub fn content(&self) -> &Arc<dyn Content> {
         &self.content
@@ -152,7 +166,8 @@ impl Layer {
         match self.diff_id() {
             // A tar that is stored as it is has been checked by its digest.
             Some(diff_id) if self.digest() != Some(diff_id.0) => {
-                Ok(Box::new(DiffIdReader::new(checked, self.compression()?, diff_id)?))
+                let compression = self.compression()?;
+                Ok(Box::new(DiffIdReader::new(checked, compression, diff_id, self.expansion)?))
             }
             _ => Ok(checked),
         }
@@ -186,13 +201,35 @@ impl Layer {
                 let whole = io::Cursor::new(head).chain(reader);
                 match self.media_type.compression() {
                     Some(stated) if stated != found => {
-                        Ok(Box::new(DiffIdReader::new(whole, stated, *diff_id)?))
+                        let checked = DiffIdReader::new(whole, stated, *diff_id, self.expansion)?;
+                        Ok(Box::new(checked))
                     }
                     _ => Ok(Box::new(whole)),
                 }
             }
             Identity::Decrypted { .. } | Identity::Stored { .. } => self.open(),
         }
+    }
+
+    /// Opens the tar file that the layer is, decompressed, and checked as by [`open`](Self::open) if what
+    /// is compressed is read to its end as well.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open); [`ExpansionError`](crate::ExpansionError) inside an error where too much
+    /// comes out.
+    pub fn open_unpacked(&self) -> io::Result<Box<dyn Read + Send>> {
+        self.compression()?.reader(self.open()?, self.expansion)
+    }
+
+    /// Decompresses `reader`, which yields the bytes of the layer.
+    ///
+    /// # Errors
+    /// Those of reading; too much comes out.
+    pub fn unpack<'a>(
+        &self,
+        reader: Box<dyn Read + Send + 'a>,
+    ) -> io::Result<Box<dyn Read + Send + 'a>> {
+        self.compression()?.reader(reader, self.expansion)
     }
 
     fn open_by_digest(&self) -> io::Result<Box<dyn Read + Send>> {
@@ -239,7 +276,8 @@ impl Layer {
         };
         let media_type = MediaType::layer(family, packed);
         let descriptor = Descriptor::new(media_type, spooled.digest, spooled.len);
-        Ok(Self::stored(descriptor, self.diff_id(), Arc::new(spooled.content)))
+        let packed = Self::stored(descriptor, self.diff_id(), Arc::new(spooled.content));
+        Ok(packed.with_expansion(self.expansion))
     }
 }
 

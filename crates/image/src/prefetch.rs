@@ -95,6 +95,7 @@ impl Task {
             return Err(stopped());
         }
         let meter = progress.begin(Stage::Download, &self.layer.name(), Some(self.layer.size()));
+        spool.room().has(self.layer.size())?;
         let file = Arc::new(spool.file()?);
         self.arrival.begin(file.clone());
         let mut reader = self.layer.open_stored()?;
@@ -109,6 +110,7 @@ impl Task {
             if stop.load(Ordering::Relaxed) {
                 return Err(stopped());
             }
+            spool.room().take(count as u64)?;
             file.write_all_at(&buffer[..count], position)?;
             position += count as u64;
             meter.advance(count as u64);
@@ -157,6 +159,21 @@ mod tests {
             assert_eq!(read(&fetched[1]).unwrap(), b"x");
             assert!(read(&fetched[2]).unwrap() == bytes);
         }
+    }
+
+    #[test]
+    fn blob_that_cannot_fit_is_not_even_asked_for() {
+        struct Never;
+        impl Content for Never {
+            fn open(&self) -> io::Result<Box<dyn Read + Send>> {
+                panic!("it was opened")
+            }
+        }
+        let descriptor =
+            Descriptor { size: 1 << 60, ..layer(b"x", b"x").descriptor().unwrap().clone() };
+        let huge = Layer::stored(descriptor, None, Arc::new(Never));
+        let (_prefetch, fetched, _folder) = start(&[huge], &[]);
+        assert_eq!(read(&fetched[0]).unwrap_err().kind(), io::ErrorKind::StorageFull);
     }
 
     #[test]

@@ -33,6 +33,12 @@ pub trait Source: Send + Sync {
     /// Returns the blob that `descriptor` names. Nothing is read before it is opened, and whoever
     /// opens it checks it.
     fn blob(&self, descriptor: &Descriptor) -> Arc<dyn Content>;
+
+    /// Returns the blob of a config. Where it comes over a network, it has to come in the time of a
+    /// document, however slowly a layer may come.
+    fn config(&self, descriptor: &Descriptor) -> Arc<dyn Content> {
+        self.blob(descriptor)
+    }
 }
 
 /// Why an image cannot be read.

@@ -11,39 +11,65 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 
 use crate::arrival::{Arrival, Arriving};
+use crate::room::Room;
 use crate::{Content, Digest, Hasher};
 
 /// Where spools are made.
 #[derive(Clone, Debug)]
 pub struct Spool {
     folder: PathBuf,
+    room: Room,
     follower: Option<Sender<Arriving>>,
 }
 
 impl Spool {
-    /// Makes spools on the file system of `folder`.
+    /// Makes spools on the file system of `folder`, of which a twentieth or 1 GiB stays free.
     pub fn in_folder(folder: impl Into<PathBuf>) -> Self {
-        Self { folder: folder.into(), follower: None }
+        let folder = folder.into();
+        Self { room: Room::of(&folder), folder, follower: None }
+    }
+
+    /// Returns how much may be written there.
+    pub(crate) fn room(&self) -> &Room {
+        &self.room
     }
 
     /// Returns the same, and what tells of each spool that begins to be filled there. It ends when the
     /// spool that is returned is dropped.
     pub(crate) fn followed(&self) -> (Self, Receiver<Arriving>) {
         let (follower, begun) = channel();
-        (Self { follower: Some(follower), folder: self.folder.clone() }, begun)
+        (Self { follower: Some(follower), ..self.clone() }, begun)
     }
 
-    /// Makes an empty unnamed file.
+    /// Makes an empty unnamed file. Whoever writes to it asks the [room](Self::room).
     ///
     /// # Errors
     /// The folder is not there or not writable.
-    pub fn file(&self) -> io::Result<File> {
+    pub(crate) fn file(&self) -> io::Result<File> {
         tempfile::tempfile_in(&self.folder).map_err(|error| {
             io::Error::new(
                 error.kind(),
                 format!("cannot make a temporary file in {}: {error}", self.folder.display()),
             )
         })
+    }
+
+    /// Writes what `reader` yields to an unnamed file.
+    ///
+    /// # Errors
+    /// Those of `reader` and of the file system; there is no room.
+    pub(crate) fn copy(&self, reader: &mut dyn Read) -> io::Result<File> {
+        let mut file = self.file()?;
+        let mut buffer = vec![0; 128 << 10];
+        loop {
+            match reader.read(&mut buffer)? {
+                0 => return Ok(file),
+                count => {
+                    self.room.take(count as u64)?;
+                    file.write_all(&buffer[..count])?;
+                }
+            }
+        }
     }
 
     /// Runs `fill` on a writer into an unnamed file, and returns what was written.
@@ -54,7 +80,7 @@ impl Spool {
         &self,
         fill: impl FnOnce(&mut dyn Write) -> Result<(), E>,
     ) -> Result<Spooled, E> {
-        let mut spooling = Spooling::new(self.file()?);
+        let mut spooling = Spooling::begin(self)?;
         if let Some(follower) = &self.follower {
             let arriving = spooling.follow();
             // Whoever followed may be gone.
@@ -73,10 +99,14 @@ pub(crate) struct Spooling {
 }
 
 impl Spooling {
-    /// Writes to the beginning of `file`, which is empty.
-    pub(crate) fn new(file: File) -> Self {
-        let followed = Followed { file: Arc::new(file), written: 0, arrival: None };
-        Self { writer: BufWriter::with_capacity(256 << 10, followed), end: 0 }
+    /// Begins a file of `spool`.
+    ///
+    /// # Errors
+    /// There can be no file.
+    pub(crate) fn begin(spool: &Spool) -> io::Result<Self> {
+        let (file, room) = (Arc::new(spool.file()?), spool.room.clone());
+        let followed = Followed { file, room, written: 0, arrival: None };
+        Ok(Self { writer: BufWriter::with_capacity(256 << 10, followed), end: 0 })
     }
 
     /// Lets somebody read what is written while it is.
@@ -111,6 +141,7 @@ impl Spooling {
 /// written whole.
 struct Followed {
     file: Arc<File>,
+    room: Room,
     written: u64,
     arrival: Option<Arc<Arrival>>,
 }
@@ -125,6 +156,7 @@ impl Followed {
 
 impl Write for Followed {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.room.take(bytes.len() as u64)?;
         let count = (&*self.file).write(bytes)?;
         self.written += count as u64;
         if let Some(arrival) = &self.arrival {
@@ -240,6 +272,18 @@ impl Read for FileReader {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn nothing_is_written_where_there_is_no_room() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut spool = Spool::in_folder(folder.path());
+        spool.room = crate::room::tests::none();
+        let error = spool.fill(|out| out.write_all(b"some bytes")).map(|_| ()).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::StorageFull);
+        spool.room = crate::room::tests::none();
+        let error = spool.copy(&mut &b"some bytes"[..]).map(|_| ()).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::StorageFull);
+    }
 
     #[test]
     fn spooled_bytes_are_read_back_by_many_readers() {

@@ -9,6 +9,7 @@ use flate2::write::MultiGzDecoder;
 use thiserror::Error;
 
 use crate::aside::Aside;
+use crate::expansion::{Expanded, Expansion, ExpansionError, Packed};
 use crate::{Compression, DiffId, Digest, Hasher};
 
 /// How bytes differ from what a manifest or config says of them.
@@ -130,15 +131,27 @@ pub(crate) struct DiffIdReader<R> {
     /// Beside the transfer, and what it unpacks is hashed beside that: each takes as long as all
     /// the rest.
     unpacker: Option<Aside<Unpacker>>,
+    packed: Packed,
 }
 
 impl<R: Read> DiffIdReader<R> {
-    /// Checks bytes that are compressed with `compression`.
-    pub(crate) fn new(inner: R, compression: Compression, expected: DiffId) -> io::Result<Self> {
-        Ok(Self { inner, expected, unpacker: Some(Aside::new(Unpacker::new(compression)?)?) })
+    /// Checks bytes that are compressed with `compression`, and unpack to no more than `expansion`
+    /// allows.
+    pub(crate) fn new(
+        inner: R,
+        compression: Compression,
+        expected: DiffId,
+        expansion: Expansion,
+    ) -> io::Result<Self> {
+        let packed = Packed::default();
+        let unpacker = Unpacker::new(compression, expansion, packed.clone())?;
+        Ok(Self { inner, expected, unpacker: Some(Aside::new(unpacker)?), packed })
     }
 
-    fn damaged(&self, error: &io::Error) -> io::Error {
+    fn damaged(&self, error: io::Error) -> io::Error {
+        if ExpansionError::is_in(&error) {
+            return error;
+        }
         Damage::Undecompressable { diff_id: self.expected, reason: error.to_string() }.into()
     }
 }
@@ -150,14 +163,15 @@ impl<R: Read> Read for DiffIdReader<R> {
         }
         let count = self.inner.read(buffer)?;
         if count > 0 {
-            if let Some(unpacker) = &mut self.unpacker {
-                unpacker.write_all(&buffer[..count]).map_err(|error| self.damaged(&error))?;
-            }
+            // Before it goes in: what comes out may be compared at once.
+            self.packed.add(count);
+            let written = self.unpacker.as_mut().map(|to| to.write_all(&buffer[..count]));
+            written.transpose().map_err(|error| self.damaged(error))?;
             return Ok(count);
         }
         if let Some(unpacker) = self.unpacker.take() {
             let found = unpacker.finish().and_then(Unpacker::finish);
-            let found = DiffId(found.map_err(|error| self.damaged(&error))?);
+            let found = DiffId(found.map_err(|error| self.damaged(error))?);
             if found != self.expected {
                 return Err(Damage::DiffId { expected: self.expected, found }.into());
             }
@@ -168,30 +182,34 @@ impl<R: Read> Read for DiffIdReader<R> {
 
 /// Decompresses what it is fed, and keeps nothing but the digest of it.
 enum Unpacker {
-    Gzip(Box<MultiGzDecoder<Aside<Hasher>>>),
+    Gzip(Box<MultiGzDecoder<Bounded>>),
     Plain(Hasher),
-    Zstd(Box<zstd::stream::write::Decoder<'static, Aside<Hasher>>>),
+    Zstd(Box<zstd::stream::write::Decoder<'static, Bounded>>),
 }
 
+/// The digest of what is unpacked, as long as that is not too much.
+type Bounded = Expanded<Aside<Hasher>>;
+
 impl Unpacker {
-    fn new(compression: Compression) -> io::Result<Self> {
-        let hasher = Hasher::default();
+    fn new(compression: Compression, expansion: Expansion, packed: Packed) -> io::Result<Self> {
+        let bounded =
+            || Ok::<_, io::Error>(Expanded::new(Aside::new(Hasher::default())?, expansion, packed));
         Ok(match compression {
-            Compression::None => Self::Plain(hasher),
-            Compression::Gzip => Self::Gzip(Box::new(MultiGzDecoder::new(Aside::new(hasher)?))),
+            Compression::None => Self::Plain(Hasher::default()),
+            Compression::Gzip => Self::Gzip(Box::new(MultiGzDecoder::new(bounded()?))),
             Compression::Zstd => {
-                Self::Zstd(Box::new(zstd::stream::write::Decoder::new(Aside::new(hasher)?)?))
+                Self::Zstd(Box::new(zstd::stream::write::Decoder::new(bounded()?)?))
             }
         })
     }
 
     fn finish(self) -> io::Result<Digest> {
         match self {
-            Self::Gzip(decoder) => Ok(decoder.finish()?.finish()?.finish()),
+            Self::Gzip(decoder) => Ok(decoder.finish()?.into_inner().finish()?.finish()),
             Self::Plain(hasher) => Ok(hasher.finish()),
             Self::Zstd(mut decoder) => {
                 decoder.flush()?;
-                Ok(decoder.into_inner().finish()?.finish())
+                Ok(decoder.into_inner().into_inner().finish()?.finish())
             }
         }
     }
@@ -215,6 +233,7 @@ impl Write for Unpacker {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::expansion::tests::small;
 
     fn damage(error: io::Error) -> Damage {
         error.into_inner().unwrap().downcast_ref::<Damage>().unwrap().clone()
@@ -239,7 +258,8 @@ mod tests {
 
     fn unpacked(bytes: &[u8], compression: Compression, tar: &[u8]) -> Result<Vec<u8>, Damage> {
         let mut out = Vec::new();
-        DiffIdReader::new(bytes, compression, DiffId(Digest::of(tar)))
+        let expansion = Expansion::default();
+        DiffIdReader::new(bytes, compression, DiffId(Digest::of(tar)), expansion)
             .unwrap()
             .read_to_end(&mut out)
             .map(|_| out)
@@ -267,5 +287,28 @@ mod tests {
         }
         let garbage = unpacked(&tar, Compression::Gzip, &tar);
         assert!(matches!(garbage, Err(Damage::Undecompressable { .. })));
+    }
+
+    #[test]
+    fn layer_that_unpacks_to_too_much_is_no_damage_and_is_not_unpacked_to_its_end() {
+        let zeros = vec![0; 3 << 20];
+        let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        gzip.write_all(&zeros).unwrap();
+        let zstd = zstd::encode_all(&zeros[..], 1).unwrap();
+        for (bytes, compression) in
+            [(gzip.finish().unwrap(), Compression::Gzip), (zstd, Compression::Zstd)]
+        {
+            let read = |expansion| {
+                let expected = DiffId(Digest::of(&zeros));
+                let mut reader =
+                    DiffIdReader::new(&bytes[..], compression, expected, expansion).unwrap();
+                reader.read_to_end(&mut Vec::new())
+            };
+            let error = read(small(1 << 20, 2)).unwrap_err();
+            assert!(ExpansionError::is_in(&error), "{compression:?}: {error}");
+            for fits in [small(3 << 20, 2), small(0, 100_000)] {
+                assert_eq!(read(fits).unwrap(), bytes.len(), "{compression:?}");
+            }
+        }
     }
 }

@@ -171,7 +171,7 @@ impl Locker<'_> {
 
 /// Opens the plain tar file of a layer.
 fn open(layer: &Layer) -> io::Result<Box<dyn Read + Send>> {
-    layer.compression()?.reader(layer.open()?)
+    layer.open_unpacked()
 }
 
 /// Contents of an image's files. A layer can only be read from its beginning, so that it is kept open

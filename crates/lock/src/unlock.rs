@@ -143,7 +143,7 @@ fn find(
     mut call: impl FnMut(&mut dyn Read) -> io::Result<()>,
 ) -> io::Result<()> {
     let bounds = HeaderBounds::new(MAX_HEADERS);
-    let reader = layer.compression()?.reader(layer.open()?)?;
+    let reader = layer.open_unpacked()?;
     let mut archive = tar::Archive::new(bounds.reader(reader));
     let mut is_found = false;
     for entry in archive.entries()? {

@@ -326,6 +326,28 @@ fn over_tcp_both_sides_show_certificates() {
 }
 
 #[test]
+fn connections_that_say_nothing_keep_nobody_out() {
+    let node = Node::new();
+    let authority = Authority::new();
+    let path = |path: PathBuf| path.to_str().unwrap().to_owned();
+    let (cert, key) =
+        (path(authority.server_certificate_file()), path(authority.server_key_file()));
+    let ca = path(authority.ca_file());
+    let serve = ["keyprovider", "-i=identity", "--serve=tcp:127.0.0.1:0"];
+    let tls = ["--tls-cert", &cert, "--tls-key", &key, "--tls-client-ca", &ca];
+    let mut service = KeyProviderService::start(&mut node.command(&[&serve[..], &tls].concat()));
+    let address = service.wait_for("serving at tcp:");
+    let silent: Vec<_> =
+        (0..400).map(|_| std::net::TcpStream::connect(&address).unwrap()).collect();
+    service.wait_for("refused: no handshake, and others wait");
+    let client = GeneratedClient::new();
+    let mut call = client.call(&address, "UnWrapKey", &node.machine.path("request"));
+    Done::of(call.args([&ca, &key, &cert])).with_status(0);
+    drop(silent);
+    assert_eq!(service.end().code(), Some(0));
+}
+
+#[test]
 fn socket_of_another_service_is_not_taken() {
     let node = Node::new();
     let mut service = node.serve(&[]);

@@ -33,7 +33,13 @@ fn asked(proxy: &FaultProxy, names: &BTreeMap<String, &str>) -> Vec<String> {
 }
 
 fn names(pushed: &Pushed) -> BTreeMap<String, &'static str> {
-    [(pushed.config(), "CONFIG"), (pushed.layer(0), "LOW"), (pushed.layer(1), "HIGH")].into()
+    [
+        (pushed.config(), "CONFIG"),
+        (pushed.layer(0), "LOW"),
+        (pushed.layer(1), "HIGH"),
+        (pushed.manifest_digest(), "MANIFEST"),
+    ]
+    .into()
 }
 
 #[test]
@@ -59,6 +65,7 @@ fn a_push_asks_for_nothing_that_it_does_not_need() {
             "POST /v2/app/blobs/uploads/",
             "PUT /v2/app/blobs/uploads/ CONFIG",
             "PUT /v2/app/manifests/1",
+            "GET /v2/app/manifests/MANIFEST",
         ]
     );
 }

@@ -77,7 +77,7 @@ fn read(layout: &Path) -> anyhow::Result<Image> {
 
 fn content(layer: &Layer) -> anyhow::Result<Vec<u8>> {
     let mut tar = Vec::new();
-    layer.compression()?.reader(layer.open()?)?.read_to_end(&mut tar)?;
+    layer.open_unpacked()?.read_to_end(&mut tar)?;
     Ok(tar)
 }
 

@@ -5,10 +5,12 @@ use std::fmt;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::PathBuf;
 use std::str::FromStr;
+use std::time::Duration;
 
 use clap::Args;
 use clap::builder::{OsStringValueParser, TypedValueParser as _};
-use sealcrate_image::{Location, Repository};
+use sealcrate_image::registry::Patience;
+use sealcrate_image::{Expansion, Location, Repository};
 use thiserror::Error;
 
 use super::ImageName;
@@ -17,7 +19,7 @@ use crate::failure::Usage;
 /// Stands for an option without a value: no argument can hold a zero byte.
 const NO_VALUE: &str = "\0";
 
-/// How registries are reached.
+/// How registries are reached, and how much is borne of what comes from outside.
 #[derive(Debug, Args)]
 pub(crate) struct RegistryArgs {
     /// Speak plain HTTP to a registry, and send it your login in clear (repeatable)
@@ -51,9 +53,30 @@ pub(crate) struct RegistryArgs {
     #[arg(long, value_name = "N", default_value_t = 4, help_heading = "Registry",
         value_parser = clap::value_parser!(u8).range(1..=64))]
     pub(crate) jobs: u8,
+    /// How long a registry may take for a manifest, config or token, with all attempts
+    #[arg(long, value_name = "SECONDS", default_value_t = 300, help_heading = "Bounds",
+        value_parser = clap::value_parser!(u32).range(1..=86_400))]
+    pub(crate) timeout: u32,
+    /// How many bytes of a blob have to move in a second, on the average of a minute (0: any)
+    #[arg(long, value_name = "BYTES", default_value_t = 1024, help_heading = "Bounds")]
+    pub(crate) min_rate: u64,
+    /// How many bytes a layer of more than 1 GiB may unpack to for each of its own
+    #[arg(long, value_name = "N", default_value_t = Expansion::DEFAULT_RATIO, help_heading = "Bounds")]
+    pub(crate) max_ratio: u32,
 }
 
 impl RegistryArgs {
+    /// Returns how much layers may unpack to.
+    pub(crate) fn expansion(&self) -> Expansion {
+        Expansion::to(self.max_ratio)
+    }
+
+    /// Returns how long registries may take.
+    pub(crate) fn patience(&self) -> Patience {
+        let documents = Duration::from_secs(self.timeout.into());
+        Patience { documents, least_rate: self.min_rate }
+    }
+
     /// Returns the registries to which plain HTTP is spoken.
     ///
     /// # Errors

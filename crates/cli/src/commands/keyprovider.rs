@@ -5,6 +5,7 @@ mod configured;
 mod serve;
 mod socket;
 mod tls;
+mod waiting;
 
 use std::fs::File;
 use std::io::{self, Read, Write};

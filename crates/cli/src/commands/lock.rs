@@ -79,6 +79,7 @@ struct Locking<'a> {
 impl Locking<'_> {
     /// Locks an image, and tells what was left out.
     fn lock(&self, image: &Image) -> Result<Locked> {
+        let image = &self.session.bounded(image.clone());
         let selection =
             self.session.selection(&self.args.selection, |base| name_beside(base, self.from))?;
         let private = choose(image, &selection)?;

@@ -58,7 +58,7 @@ fn search(
     session: &Session,
 ) -> Result<()> {
     let source = session.places.source(location, ExportForm::AsTheyCome)?;
-    let image = Artifact::read(&source)?.into_image(&source, platform)?;
+    let image = session.bounded(Artifact::read(&source)?.into_image(&source, platform)?);
     let protection = Protection::of(&image)?;
     let header = question.header();
     // What is put into an image last is what is private most often.
@@ -67,7 +67,7 @@ fn search(
             talk::note(format!("layer {} is encrypted, and not searched", layer.name()));
             continue;
         }
-        let reader = layer.compression()?.reader(layer.open_stored()?)?;
+        let reader = layer.unpack(layer.open_stored()?)?;
         if holds_program(reader, &header)
             .with_context(|| format!("cannot search layer {}", layer.name()))?
         {

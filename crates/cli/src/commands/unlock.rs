@@ -58,7 +58,7 @@ struct Unlocking<'a> {
 impl Unlocking<'_> {
     fn unlock(&mut self, image: Image) -> Result<Image> {
         let cannot_unlock = || format!("cannot unlock {}", self.from);
-        let locked = LockedImage::read(image).with_context(cannot_unlock)?;
+        let locked = LockedImage::read(self.session.bounded(image)).with_context(cannot_unlock)?;
         let key = match &self.key {
             Some(key) => key,
             None => self.key.insert(key(self.args, &locked, self.session)?),

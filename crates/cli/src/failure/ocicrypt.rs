@@ -38,6 +38,7 @@ pub(super) fn kind_of(error: &(dyn Error + 'static)) -> Option<Kind> {
                 Some(Kind::Unencrypted)
             }
             DecryptError::Scheme { .. }
+            | DecryptError::TooCostly
             | DecryptError::TooManyAttempts
             | DecryptError::WrongKey => Some(Kind::Key),
             DecryptError::Provider { source, .. } => source.is_refusal().then_some(Kind::Key),
@@ -70,6 +71,7 @@ pub(super) fn hint(error: &(dyn Error + 'static)) -> Option<&'static str> {
                  --require-binding such an image is read with a warning",
             ),
             DecryptError::NotEncrypted => Some(super::UNENCRYPTED),
+            DecryptError::TooCostly => Some(super::ONE_PLATFORM),
             DecryptError::WrongKey => Some("no layer was read, and nothing was written"),
             _ => None,
         };
@@ -127,6 +129,7 @@ mod tests {
         for (error, kind) in [
             (DecryptError::WrongKey, Kind::Key),
             (DecryptError::TooManyAttempts, Kind::Key),
+            (DecryptError::TooCostly, Kind::Key),
             (DecryptError::Scheme { layer: layer(), scheme: layer() }, Kind::Key),
             (DecryptError::NotEncrypted, Kind::Unencrypted),
             (DecryptError::NotBound, Kind::Damaged),

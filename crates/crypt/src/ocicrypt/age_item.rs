@@ -113,7 +113,8 @@ impl AgeItem {
                 unwrapped => unwrapped,
             },
             Ok(None) => Unwrapped::NotMine,
-            Err(LockError) => Unwrapped::Damaged,
+            Err(LockError::Malformed) => Unwrapped::Damaged,
+            Err(LockError::TooMuch) => Unwrapped::TooCostly,
         }
     }
 }

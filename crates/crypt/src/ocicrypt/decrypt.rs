@@ -205,6 +205,9 @@ pub enum DecryptError {
     /// What is sealed beside a layer's key does not agree with the image.
     #[error("the image was tampered with: the key of layer {0} is that of another place or image")]
     Tampered(String),
+    /// All images that were opened under the passphrase ask for more work together than may be.
+    #[error("the images under the passphrase ask for too much work together to derive their keys")]
+    TooCostly,
     /// The image asks for more than [`MAX_ATTEMPTS`] key operations.
     #[error("the image's keys are wrapped too often: more than {MAX_ATTEMPTS} attempts")]
     TooManyAttempts,

@@ -58,6 +58,7 @@ impl<'i> Keyring<'i> {
                     Unwrapped::Damaged => damaged = true,
                     Unwrapped::NotMine => {}
                     Unwrapped::Refused(error) => unusable = Some(error),
+                    Unwrapped::TooCostly => return Err(DecryptError::TooCostly),
                 }
             }
         }
@@ -119,4 +120,40 @@ enum Asked {
     Failed(ProviderError),
     /// There is none for any of the wrapped keys.
     Nobody,
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use age::secrecy::SecretString;
+    use base64::Engine as _;
+    use base64::engine::general_purpose::STANDARD;
+    use sealcrate_image::MediaType;
+
+    use super::*;
+    use crate::Passphrase;
+    use crate::ocicrypt::passphrase::PassphraseIdentity;
+
+    /// A layer whose key is under a lock of its own, which costs 16.
+    fn locked() -> Encryption {
+        let mut to = age::scrypt::Recipient::new(SecretString::from("another"));
+        to.set_work_factor(4);
+        let lock = STANDARD.encode(age::encrypt(&to, b"x").unwrap());
+        let item = format!(r#"{{"v":1,"wrap":"","lock":"{lock}"}}"#);
+        let wraps = vec![(Scheme::Age, item.into_bytes())];
+        Encryption { media_type: MediaType::DOCKER_LAYER_GZIP, hmac: [0; 32], wraps }
+    }
+
+    #[test]
+    fn images_of_one_command_share_the_work_of_a_passphrase() {
+        let passphrase = Passphrase::new(Zeroizing::new(b"secret".to_vec())).unwrap();
+        let identity = PassphraseIdentity::with_work(&passphrase, 2 << 4);
+        let identities = [Identity(Arc::new(Key::Passphrase(identity)))];
+        let open = || Keyring::new(&identities).open(&locked(), "layer").unwrap_err();
+        for _ in 0..2 {
+            assert!(matches!(open(), DecryptError::WrongKey));
+        }
+        assert!(matches!(open(), DecryptError::TooCostly));
+    }
 }

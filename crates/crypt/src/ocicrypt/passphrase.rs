@@ -1,4 +1,5 @@
-//! A passphrase as an identity: it opens the locks of our items, each at most once.
+//! A passphrase as an identity: it opens the locks of our items, each at most once, and no more of them than
+//! may cost together, however many images they are in.
 
 use std::collections::HashMap;
 use std::io::Read as _;
@@ -17,30 +18,51 @@ const MAX_WORK_FACTOR: u8 = 20;
 /// What a lock that has not been tried costs in the measure of key operations, so that an image can
 /// have a few of them.
 const LOCK_COST: usize = 1000;
+/// The work that all locks together may ask for, in the measure of [`work_of`]: 32 of the costliest, which take two
+/// minutes, or 512 of those that are written here.
+const MAX_WORK: u64 = 32 << MAX_WORK_FACTOR;
 /// The longest lock.
 const MAX_SECRET: u64 = 1 << 10;
 
 /// A passphrase, and what it has opened so far.
 pub(super) struct PassphraseIdentity {
     passphrase: SecretString,
-    opened: Mutex<HashMap<Digest, Option<x25519::Identity>>>,
+    state: Mutex<State>,
 }
 
-/// Tells that a lock is malformed, or would cost too much.
-#[derive(Debug)]
-pub(super) struct LockError;
+/// The locks that have been tried so far, and the work that is left.
+struct State {
+    opened: HashMap<Digest, Option<x25519::Identity>>,
+    /// How much work is left.
+    left: u64,
+}
+
+/// Why a lock is not opened.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum LockError {
+    /// It is malformed, or would cost too much by itself.
+    Malformed,
+    /// It would cost too much after all others.
+    TooMuch,
+}
 
 impl PassphraseIdentity {
     /// Takes a passphrase; one that is no text has never locked anything.
     pub(super) fn new(passphrase: &Passphrase) -> Self {
+        Self::with_work(passphrase, MAX_WORK)
+    }
+
+    /// Takes a passphrase for so much work.
+    pub(super) fn with_work(passphrase: &Passphrase, left: u64) -> Self {
         let text = Zeroizing::new(String::from_utf8_lossy(passphrase.as_bytes()).into_owned());
-        Self { passphrase: SecretString::from(text.as_str()), opened: Mutex::default() }
+        let state = Mutex::new(State { opened: HashMap::new(), left });
+        Self { passphrase: SecretString::from(text.as_str()), state }
     }
 
     /// Returns what trying `lock` costs, which is nothing for one that was tried before.
     pub(super) fn cost_of(&self, lock: &[u8]) -> usize {
-        let opened = self.opened.lock().unwrap_or_else(PoisonError::into_inner);
-        if opened.contains_key(&Digest::of(lock)) { 0 } else { LOCK_COST }
+        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        if state.opened.contains_key(&Digest::of(lock)) { 0 } else { LOCK_COST }
     }
 
     /// Opens a lock; `None` if it is under another passphrase.
@@ -48,21 +70,23 @@ impl PassphraseIdentity {
     /// # Errors
     /// What is malformed, or costs too much.
     pub(super) fn open(&self, lock: &[u8]) -> Result<Option<x25519::Identity>, LockError> {
-        let mut opened = self.opened.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(identity) = opened.get(&Digest::of(lock)) {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(identity) = state.opened.get(&Digest::of(lock)) {
             return Ok(identity.clone());
         }
+        let work = work_of(lock).ok_or(LockError::Malformed)?;
+        state.left = state.left.checked_sub(work).ok_or(LockError::TooMuch)?;
         let identity = self.try_open(lock)?;
-        opened.insert(Digest::of(lock), identity.clone());
+        state.opened.insert(Digest::of(lock), identity.clone());
         Ok(identity)
     }
 
     fn try_open(&self, lock: &[u8]) -> Result<Option<x25519::Identity>, LockError> {
         let mut identity = scrypt::Identity::new(self.passphrase.clone());
         identity.set_max_work_factor(MAX_WORK_FACTOR);
-        let decryptor = Decryptor::new_buffered(lock).map_err(|_| LockError)?;
+        let decryptor = Decryptor::new_buffered(lock).map_err(|_| LockError::Malformed)?;
         if !decryptor.is_scrypt() {
-            return Err(LockError);
+            return Err(LockError::Malformed);
         }
         let reader = match decryptor.decrypt(iter::once(&identity as &dyn age::Identity)) {
             Ok(reader) => reader,
@@ -70,12 +94,22 @@ impl PassphraseIdentity {
                 return Ok(None);
             }
             Err(DecryptError::DecryptionFailed) => return Ok(None),
-            Err(_) => return Err(LockError),
+            Err(_) => return Err(LockError::Malformed),
         };
         let mut text = Zeroizing::new(String::with_capacity(MAX_SECRET as usize));
-        reader.take(MAX_SECRET).read_to_string(&mut text).map_err(|_| LockError)?;
-        text.trim().parse().map(Some).map_err(|_| LockError)
+        reader.take(MAX_SECRET).read_to_string(&mut text).map_err(|_| LockError::Malformed)?;
+        text.trim().parse().map(Some).map_err(|_| LockError::Malformed)
     }
+}
+
+/// Returns how much work the lock asks for: scrypt's N. `None` if that is malformed or over the bound.
+///
+/// <https://c2sp.org/age#scrypt-recipient-stanza>: "-> scrypt", the salt, and the logarithm of N.
+fn work_of(lock: &[u8]) -> Option<u64> {
+    let header = lock.split(|&byte| byte == b'\n').nth(1)?;
+    let factor = str::from_utf8(header).ok()?.strip_prefix("-> scrypt ")?.split(' ').nth(1)?;
+    let factor: u8 = factor.parse().ok()?;
+    (factor <= MAX_WORK_FACTOR).then(|| 1 << factor)
 }
 
 #[cfg(test)]
@@ -115,6 +149,20 @@ mod tests {
         let to_identity = age::encrypt(&x25519::Identity::generate().to_public(), b"x").unwrap();
         for lock in [costly, lock(2, b"no identity"), to_identity, b"x".to_vec()] {
             assert!(mine.open(&lock).is_err());
+        }
+    }
+
+    #[test]
+    fn all_locks_together_cost_no_more_than_may_be() {
+        use age::secrecy::ExposeSecret as _;
+        let identity = x25519::Identity::generate();
+        let locks: Vec<_> =
+            (0..4).map(|_| lock(4, identity.to_string().expose_secret().as_bytes())).collect();
+        for text in ["secret", "another"] {
+            let mine = PassphraseIdentity::with_work(&passphrase(text), (3 << 4) + 1);
+            assert!(locks[..3].iter().all(|lock| mine.open(lock).is_ok()));
+            assert_eq!(mine.open(&locks[3]).map(|_| ()), Err(LockError::TooMuch));
+            assert!(mine.open(&locks[0]).is_ok(), "what was tried costs nothing");
         }
     }
 }

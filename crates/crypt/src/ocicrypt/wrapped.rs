@@ -29,6 +29,8 @@ pub(super) enum Unwrapped {
     NotMine,
     /// The identity opens the key, and what it holds authenticates, but is outside of what is read.
     Refused(WrappedKeyError),
+    /// To find out would cost more than all images together may.
+    TooCostly,
 }
 
 impl WrappedKey {

@@ -312,7 +312,7 @@ fn gzipped(
     match compression {
         Compression::Gzip => io::copy(&mut reader, output).map(|_| ()),
         Compression::None => compressor.gzip(&mut reader, output),
-        Compression::Zstd => compressor.gzip(&mut *compression.reader(Box::new(reader))?, output),
+        Compression::Zstd => compressor.gzip(&mut *layer.unpack(Box::new(reader))?, output),
     }
 }
 

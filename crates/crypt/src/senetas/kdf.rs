@@ -2,6 +2,8 @@
 
 use std::collections::HashMap;
 use std::num::NonZeroU32;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
 use aws_lc_rs::pbkdf2;
@@ -20,6 +22,31 @@ pub const MAX_ITERATIONS: u32 = 10_000_000;
 /// The most rounds that are read for all salts of an image together.
 pub const MAX_TOTAL_ITERATIONS: u64 = 20_000_000;
 
+/// The most rounds that are read for all images of a [`Budget`] together: 333 images with those that are
+/// written where nothing else is asked for.
+pub const MAX_BUDGET: u64 = 200_000_000;
+
+/// How many rounds several images may ask for together. Clones share it.
+#[derive(Clone, Debug)]
+pub struct Budget(Arc<AtomicU64>);
+
+impl Budget {
+    /// Takes off `rounds`, if there are so many.
+    fn pay(&self, rounds: u32) -> Result<(), KdfError> {
+        let pay = |left: u64| left.checked_sub(rounds.into());
+        match self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, pay) {
+            Ok(_) => Ok(()),
+            Err(_) => Err(KdfError::Budget),
+        }
+    }
+}
+
+impl Default for Budget {
+    fn default() -> Self {
+        Self(Arc::new(AtomicU64::new(MAX_BUDGET)))
+    }
+}
+
 /// The key of one blob.
 pub(super) type DataKey = Zeroizing<[u8; 32]>;
 
@@ -30,12 +57,18 @@ pub struct KeyDerivation {
     passphrase: Passphrase,
     keys: HashMap<([u8; 16], u32), KeyEncryptionKey>,
     spent: u64,
+    budget: Budget,
 }
 
 impl KeyDerivation {
-    /// Starts with nothing derived.
+    /// Starts with nothing derived, for one image.
     pub fn new(passphrase: Passphrase) -> Self {
-        Self { passphrase, keys: HashMap::new(), spent: 0 }
+        Self::within(passphrase, Budget::default())
+    }
+
+    /// Starts with nothing derived, for one image of several that have a budget together.
+    pub fn within(passphrase: Passphrase, budget: Budget) -> Self {
+        Self { passphrase, keys: HashMap::new(), spent: 0, budget }
     }
 
     /// Returns the key-encryption key for `salt` and `iterations`, derived at most once.
@@ -53,6 +86,7 @@ impl KeyDerivation {
             if total > MAX_TOTAL_ITERATIONS {
                 return Err(KdfError::TotalIterations);
             }
+            self.budget.pay(iterations)?;
             self.spent = total;
             let key = KeyEncryptionKey::derive(&self.passphrase, salt, rounds);
             self.keys.insert(place, key);
@@ -114,6 +148,9 @@ impl KeyEncryptionKey {
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum KdfError {
+    /// All images together ask for more than [`MAX_BUDGET`].
+    #[error("the key derivations of all images ask for more than 200,000,000 iterations in all")]
+    Budget,
     /// The rounds for one salt are none, or over [`MAX_ITERATIONS`].
     #[error("the key derivation asks for {0} iterations, not 1 to 10,000,000")]
     Iterations(u32),
@@ -146,6 +183,17 @@ mod tests {
         ] {
             assert_eq!(kdf.unwrap_key(&changed).unwrap(), None);
         }
+    }
+
+    #[test]
+    fn cost_of_several_images_is_bounded_together() {
+        let passphrase = || Passphrase::new(Zeroizing::new(b"abc".to_vec())).unwrap();
+        let budget = Budget(Arc::new(AtomicU64::new(25)));
+        let image = || KeyDerivation::within(passphrase(), budget.clone());
+        assert!(image().key(&[0; 16], 10).is_ok());
+        assert!(image().key(&[1; 16], 10).is_ok());
+        assert_eq!(image().key(&[2; 16], 10).err(), Some(KdfError::Budget));
+        assert!(image().key(&[2; 16], 5).is_ok());
     }
 
     #[test]

@@ -19,8 +19,8 @@ pub use decrypt::{DecryptError, Decrypted, Protection, decrypt};
 pub(crate) use encrypt::{DareKey, is_encrypted};
 pub use encrypt::{EncryptError, Encryptor, FreshKey};
 pub use kdf::{
-    DEFAULT_ITERATIONS, KdfError, KeyDerivation, MAX_ITERATIONS, MAX_TOTAL_ITERATIONS,
-    MIN_ITERATIONS,
+    Budget, DEFAULT_ITERATIONS, KdfError, KeyDerivation, MAX_BUDGET, MAX_ITERATIONS,
+    MAX_TOTAL_ITERATIONS, MIN_ITERATIONS,
 };
 pub use key_data::{KeyData, KeyDataError, KeyDataShape};
 pub use pushed::PushedImage;

@@ -1,11 +1,10 @@
 //! Writing docker archives into files.
 
-use std::fs::File;
-use std::io::{BufWriter, Write};
+use std::io::Write;
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use super::target::Target;
+use super::target::{Target, TargetWriter};
 use super::{ArchiveError, DockerArchiveWriter};
 use crate::{
     Descriptor, Image, Layer, LayerForm, Leftovers, MediaType, Progress, RawManifest, Reference,
@@ -20,7 +19,7 @@ const WHAT: &str = "a docker archive";
 pub struct DockerArchiveSink {
     name: Option<Reference>,
     /// Gone once the image is committed.
-    archive: Mutex<Option<(Target, DockerArchiveWriter<BufWriter<File>>)>>,
+    archive: Mutex<Option<(Target, DockerArchiveWriter<TargetWriter>)>>,
 }
 
 impl DockerArchiveSink {
@@ -42,7 +41,7 @@ impl DockerArchiveSink {
         Ok(Self { name: name.cloned(), archive })
     }
 
-    fn archive(&self) -> MutexGuard<'_, Option<(Target, DockerArchiveWriter<BufWriter<File>>)>> {
+    fn archive(&self) -> MutexGuard<'_, Option<(Target, DockerArchiveWriter<TargetWriter>)>> {
         self.archive.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

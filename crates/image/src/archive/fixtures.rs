@@ -140,7 +140,7 @@ pub(crate) fn put(image: &Image, sink: &dyn Sink) -> Result<Vec<Layer>, WriteErr
 pub(crate) fn tars(image: &Image) -> Vec<Vec<u8>> {
     let unpacked = |layer: &Layer| {
         let mut tar = Vec::new();
-        let reader = layer.compression()?.reader(layer.open()?)?;
+        let reader = layer.open_unpacked()?;
         io::BufReader::new(reader).read_to_end(&mut tar).map(|_| tar)
     };
     image.layers.iter().map(|layer| unpacked(layer).unwrap()).collect()

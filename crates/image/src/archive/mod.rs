@@ -25,7 +25,7 @@ use std::sync::Arc;
 use thiserror::Error;
 
 use crate::layout::LayoutError;
-use crate::{Compression, ConfigError, Damage, Spool};
+use crate::{Compression, ConfigError, Damage, Expansion, Spool};
 
 pub use bounds::{BoundedReader, HeaderBounds};
 pub use docker::DockerArchive;
@@ -56,11 +56,9 @@ pub fn open_file(path: &Path, spool: &Spool) -> Result<Arc<File>, ArchiveError> 
     let mut whole: Box<dyn Read + Send> = Box::new(Cursor::new(head).chain(file));
     // Engines load gzipped archives too. Gzip unpacks to a thousand times its length at most.
     if compression == Compression::Gzip {
-        whole = compression.reader(whole)?;
+        whole = compression.reader(whole, Expansion::default())?;
     }
-    let mut spooled = spool.file()?;
-    io::copy(&mut whole, &mut spooled)?;
-    Ok(Arc::new(spooled))
+    Ok(Arc::new(spool.copy(&mut whole)?))
 }
 
 /// Why an operation on archives failed.

@@ -2,14 +2,14 @@
 
 use std::collections::HashMap;
 use std::fs::File;
-use std::io::{BufWriter, Write};
+use std::io::Write;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::ArchiveError;
 use super::docker::Absent;
 use super::entries::Entries;
-use super::target::Target;
+use super::target::{Target, TargetWriter};
 use super::writer::append;
 use crate::layout::{
     Files, LAYER_FORM, Layout, MARKER, blob_name, check_index, image_manifest, named, with_entry,
@@ -68,7 +68,7 @@ pub struct OciArchiveSink {
 
 struct Archive {
     target: Target,
-    tar: tar::Builder<BufWriter<File>>,
+    tar: tar::Builder<TargetWriter>,
     /// The blobs that it holds, and their lengths.
     blobs: HashMap<Digest, u64>,
 }

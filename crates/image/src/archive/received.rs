@@ -26,7 +26,7 @@ pub(super) fn entries(
     wanted: Option<&Wanted>,
 ) -> Result<Entries, ArchiveError> {
     let bounds = HeaderBounds::new(MAX_HEADERS);
-    let mut spooling = Spooling::new(spool.file()?);
+    let mut spooling = Spooling::begin(spool)?;
     let mut entries = Entries::default();
     let mut archive = tar::Archive::new(bounds.reader(&mut *stream));
     for entry in archive.entries()? {
@@ -163,7 +163,11 @@ mod tests {
     fn unpack((layer, bytes): (&crate::Layer, Vec<u8>)) -> Vec<u8> {
         let compression = layer.compression().unwrap();
         let mut out = Vec::new();
-        compression.reader(Box::new(Cursor::new(bytes))).unwrap().read_to_end(&mut out).unwrap();
+        compression
+            .reader(Box::new(Cursor::new(bytes)), crate::Expansion::default())
+            .unwrap()
+            .read_to_end(&mut out)
+            .unwrap();
         out
     }
 

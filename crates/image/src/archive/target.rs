@@ -5,10 +5,14 @@ use std::io::{self, BufWriter};
 use std::path::{Path, PathBuf};
 
 use super::ArchiveError;
+use crate::room::{InRoom, Room};
 use crate::{Leftovers, Unnamed};
 
 /// An archive may hold in clear what was private: it is for its owner, as `docker save` has it.
 const MODE: u32 = 0o600;
+
+/// Writes to the file while there is room.
+pub(super) type TargetWriter = BufWriter<InRoom<File, Room>>;
 
 /// A file that is being written. Dropped, it leaves nothing behind.
 pub(super) struct Target {
@@ -25,7 +29,7 @@ impl Target {
     pub(super) fn create(
         path: &Path,
         leftovers: &Leftovers,
-    ) -> Result<(Self, BufWriter<File>), ArchiveError> {
+    ) -> Result<(Self, TargetWriter), ArchiveError> {
         if path.symlink_metadata().is_ok() {
             return Err(ArchiveError::Exists(path.to_owned()));
         }
@@ -36,7 +40,9 @@ impl Target {
             None => return Err(failed(io::ErrorKind::InvalidFilename.into())),
         };
         let file = Unnamed::create_in(folder, MODE, leftovers).map_err(failed)?;
-        let writer = BufWriter::with_capacity(256 << 10, file.file().try_clone().map_err(failed)?);
+        let writer =
+            InRoom { file: file.file().try_clone().map_err(failed)?, room: Room::of(folder) };
+        let writer = BufWriter::with_capacity(256 << 10, writer);
         Ok((Self { path: path.to_owned(), file }, writer))
     }
 

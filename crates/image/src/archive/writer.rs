@@ -5,6 +5,7 @@ use std::io::{self, Read, Write};
 
 use super::ArchiveError;
 use super::listed::{self, Listed, layer_name, repo_tag};
+use crate::expansion::{Expanded, Packed, PackedReader};
 use crate::progress::MeteredReader;
 use crate::{Compression, Config, ConfigError, DiffId, Image, Layer, Meter, Quiet, Reference};
 
@@ -156,15 +157,17 @@ impl<R: Read> Read for Exactly<R> {
 
 /// The tar of a layer in zstd. At its end the layer has been read to its own end, and so checked.
 struct Unpacked<'a> {
-    decoder: zstd::stream::read::Decoder<'static, io::BufReader<Stored<'a>>>,
+    decoder: Expanded<zstd::stream::read::Decoder<'static, io::BufReader<Stored<'a>>>>,
 }
 
-type Stored<'a> = MeteredReader<'a, Box<dyn Read + Send>>;
+type Stored<'a> = PackedReader<MeteredReader<'a, Box<dyn Read + Send>>>;
 
 impl<'a> Unpacked<'a> {
     fn open(layer: &Layer, meter: &'a dyn Meter) -> io::Result<Self> {
-        let stored = MeteredReader::new(layer.open()?, meter);
-        Ok(Self { decoder: zstd::stream::read::Decoder::new(stored)? })
+        let packed = Packed::default();
+        let stored = packed.reader(MeteredReader::new(layer.open()?, meter));
+        let decoder = zstd::stream::read::Decoder::new(stored)?;
+        Ok(Self { decoder: Expanded::new(decoder, layer.expansion(), packed) })
     }
 }
 
@@ -172,7 +175,7 @@ impl Read for Unpacked<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let count = self.decoder.read(buffer)?;
         if count == 0 && !buffer.is_empty() {
-            io::copy(self.decoder.get_mut(), &mut io::sink())?;
+            io::copy(self.decoder.get_mut().get_mut(), &mut io::sink())?;
         }
         Ok(count)
     }

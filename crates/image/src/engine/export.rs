@@ -123,11 +123,7 @@ fn receive(
         (ExportForm::Packed { packing, .. }, None) => {
             DockerArchive::receive(stream, packing, spool)?
         }
-        (ExportForm::AsTheyCome, _) => {
-            let mut file = spool.file()?;
-            io::copy(stream, &mut file)?;
-            DockerArchive::open(Arc::new(file), None)?
-        }
+        (ExportForm::AsTheyCome, _) => DockerArchive::open(Arc::new(spool.copy(stream)?), None)?,
     })
 }
 

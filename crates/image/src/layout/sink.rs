@@ -17,6 +17,7 @@ use super::{
     with_entry,
 };
 use crate::progress::MeteredReader;
+use crate::room::{InRoom, Room};
 use crate::{
     Descriptor, Digest, Image, Index, Layer, LayerForm, Leftovers, MAX_MANIFEST_BYTES,
     ManifestError, Progress, RawManifest, Sink, Stage, Unnamed, WriteError,
@@ -40,6 +41,7 @@ pub struct LayoutSink {
     whole: Mutex<HashMap<Digest, u64>>,
     leftovers: Leftovers,
     tell: Box<dyn Fn(&Unremoved) + Send + Sync>,
+    room: Room,
 }
 
 /// A blob that is complete and has no name yet.
@@ -83,6 +85,7 @@ impl LayoutSink {
             whole: Mutex::default(),
             leftovers: leftovers.clone(),
             tell: Box::new(|_| ()),
+            room: Room::of(existing),
         };
         // Better now than after all the work.
         sink.folder.check_links()?;
@@ -101,7 +104,8 @@ impl LayoutSink {
     fn take(&self, digest: Digest, mut reader: impl Read) -> Result<(), WriteError> {
         let file = Unnamed::create_in(&self.existing, MODE, &self.leftovers)
             .map_err(|source| LayoutError::Io { path: self.existing.clone(), source })?;
-        let mut writer = BufWriter::with_capacity(256 << 10, file.file());
+        let writer = InRoom { file: file.file(), room: &self.room };
+        let mut writer = BufWriter::with_capacity(256 << 10, writer);
         let len = io::copy(&mut reader, &mut writer)?;
         writer.flush()?;
         drop(writer);

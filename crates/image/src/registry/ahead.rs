@@ -51,7 +51,7 @@ impl<'a> SentAhead<'a> {
         upload.location = client.wait(async {
             let answer = answer.map_err(Failure::into_error)?;
             if answer.status.as_u16() != 202 {
-                return Err(answer.refusal().await);
+                return Err(answer.not_yes().await);
             }
             let location =
                 answer.header(&LOCATION).ok_or_else(|| answer.no_sense("no Location"))?;
@@ -71,10 +71,7 @@ impl<'a> SentAhead<'a> {
         let mut call = self.call(Method::PUT).await?;
         call.url.query_pairs_mut().append_pair("digest", &digest.to_string());
         let answer = self.client.attempt(&call).await.map_err(Failure::into_error)?;
-        match answer.status.as_u16() {
-            200..=299 => Ok(true),
-            _ => Err(answer.refusal().await),
-        }
+        upload::took(self.client, self.repository, answer, digest, layer.size()).await
     }
 
     /// Whatever comes of it: registries forget uploads by themselves, too, only later.

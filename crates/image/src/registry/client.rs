@@ -44,6 +44,8 @@ pub(super) struct Call {
     pub(super) headers: HeaderMap,
     pub(super) scope: String,
     pub(super) body: Bytes,
+    /// Where it goes, within the time that there is for a document.
+    pub(super) way: Transport,
 }
 
 /// What may be done with a repository.
@@ -100,7 +102,8 @@ impl Client {
             Right::Pull => format!("repository:{path}:pull"),
             Right::Push => format!("repository:{path}:pull,push"),
         };
-        Ok(Call { method, url, headers: HeaderMap::new(), scope, body: Bytes::new() })
+        let (headers, body, way) = (HeaderMap::new(), Bytes::new(), self.transport.for_document());
+        Ok(Call { method, url, headers, scope, body, way })
     }
 
     /// Makes a request, with new credentials where the registry asks for some.
@@ -109,15 +112,15 @@ impl Client {
     /// As for an exchange, and refused credentials. Any other status is left to the caller.
     pub(super) async fn attempt(&self, call: &Call) -> Result<Answer, Failure> {
         let keyring = &self.home().await?.keyring;
-        let mut used = keyring.ready(&self.transport, &call.scope).await?;
+        let mut used = keyring.ready(&call.way, &call.scope).await?;
         for last in [false, true] {
             let payload = Payload::Bytes(call.body.clone());
-            let answer = self.exchange(call, used.as_ref().map(|used| used.value.clone()), payload);
-            let mut answer = answer.await?;
+            let value = used.as_ref().map(|used| used.value.clone());
+            let mut answer = self.exchange(&call.way, call, value, payload).await?;
             if last || !asks(&answer) {
                 return self.unless_withheld(answer).await;
             }
-            used = Some(self.renew(call, &answer, used.as_ref()).await?);
+            used = Some(self.renew(&call.way, call, &answer, used.as_ref()).await?);
             answer.drain().await;
         }
         unreachable!("the last attempt returns")
@@ -131,11 +134,13 @@ impl Client {
         payload: Payload,
     ) -> Result<Answer, Failure> {
         let keyring = &self.home().await?.keyring;
-        let used = keyring.ready(&self.transport, &call.scope).await?;
+        let used = keyring.ready(&call.way, &call.scope).await?;
         let value = used.as_ref().map(|used| used.value.clone());
-        let answer = self.exchange(call, value, payload).await?;
+        // The time of a document is not a stream's.
+        let answer = self.exchange(&self.transport, call, value, payload).await?;
         if asks(&answer) {
-            self.renew(call, &answer, used.as_ref()).await?;
+            let way = self.transport.for_document();
+            self.renew(&way, call, &answer, used.as_ref()).await?;
             return Err(Failure::at_once(answer.refusal().await));
         }
         self.unless_withheld(answer).await
@@ -155,6 +160,7 @@ impl Client {
 
     async fn exchange(
         &self,
+        way: &Transport,
         call: &Call,
         authorization: Option<HeaderValue>,
         payload: Payload,
@@ -167,17 +173,18 @@ impl Client {
             home: &self.home().await?.url,
             payload,
         };
-        self.transport.exchange(request).await
+        way.exchange(request).await
     }
 
     async fn renew(
         &self,
+        way: &Transport,
         call: &Call,
         refused: &Answer,
         used: Option<&Authorization>,
     ) -> Result<Authorization, RegistryError> {
         let Home { url, keyring } = self.home().await?;
-        keyring.renew(&self.transport, &call.scope, url, refused, used).await
+        keyring.renew(way, &call.scope, url, refused, used).await
     }
 
     /// Returns where the registry is, and what it may be answered: on loopback both depend on what is
@@ -210,35 +217,36 @@ impl Client {
             _ if !is_loopback(&self.address) => at("https"),
             SchemePolicy::HttpsExceptLoopback | SchemePolicy::InsecureLoopback => {
                 let (https, http) = (at("https")?, at("http")?);
-                self.pace().persist(async || self.choose(&https, &http).await).await
+                let way = self.transport.for_document();
+                way.pace().persist(async || choose(&way, &https, &http).await).await
             }
         }
     }
+}
 
-    /// Chooses HTTPS where it is spoken, else plain HTTP where that is.
-    async fn choose(&self, https: &Url, http: &Url) -> Result<Url, Failure> {
-        let Err(failure) = self.ping(https).await else { return Ok(https.clone()) };
-        match self.ping(http).await {
-            // A server of HTTPS answers so to plain HTTP; then the first failure tells more.
-            Ok(status) if status != 400 => Ok(http.clone()),
-            _ => Err(failure),
-        }
+/// Chooses HTTPS where it is spoken, else plain HTTP where that is.
+async fn choose(way: &Transport, https: &Url, http: &Url) -> Result<Url, Failure> {
+    let Err(failure) = ping(way, https).await else { return Ok(https.clone()) };
+    match ping(way, http).await {
+        // A server of HTTPS answers so to plain HTTP; then the first failure tells more.
+        Ok(status) if status != 400 => Ok(http.clone()),
+        _ => Err(failure),
     }
+}
 
-    /// Returns the status of the root, whichever it is.
-    async fn ping(&self, url: &Url) -> Result<u16, Failure> {
-        let request = Request {
-            method: Method::GET,
-            url: url.clone(),
-            headers: HeaderMap::new(),
-            authorization: None,
-            home: url,
-            payload: Payload::Bytes(Bytes::new()),
-        };
-        match self.transport.exchange(request).await {
-            Ok(answer) => Ok(answer.status.as_u16()),
-            Err(failure) => failure.status().ok_or(failure),
-        }
+/// Returns the status of the root, whichever it is.
+async fn ping(way: &Transport, url: &Url) -> Result<u16, Failure> {
+    let request = Request {
+        method: Method::GET,
+        url: url.clone(),
+        headers: HeaderMap::new(),
+        authorization: None,
+        home: url,
+        payload: Payload::Bytes(Bytes::new()),
+    };
+    match way.exchange(request).await {
+        Ok(answer) => Ok(answer.status.as_u16()),
+        Err(failure) => failure.status().ok_or(failure),
     }
 }
 

@@ -4,6 +4,7 @@
 
 use std::io::{self, Read};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use reqwest::Method;
@@ -11,6 +12,7 @@ use reqwest::header::{CONTENT_RANGE, HeaderValue, RANGE};
 
 use super::RegistryError;
 use super::client::{Client, Right};
+use super::patience::Gauge;
 use super::retry::Failure;
 use super::transport::Answer;
 use crate::{Content, Descriptor, Digest, Repository};
@@ -22,6 +24,8 @@ pub(super) struct RemoteBlob {
     repository: Repository,
     digest: Digest,
     size: u64,
+    /// How long it may take, where it is a document.
+    limit: Option<Duration>,
 }
 
 impl RemoteBlob {
@@ -31,7 +35,12 @@ impl RemoteBlob {
         repository: Repository,
         descriptor: &Descriptor,
     ) -> Self {
-        Self { client, repository, digest: descriptor.digest, size: descriptor.size }
+        Self { client, repository, digest: descriptor.digest, size: descriptor.size, limit: None }
+    }
+
+    /// Returns the same blob, which is a document and has to come within the time for one.
+    pub(super) fn for_document(self) -> Self {
+        Self { limit: Some(self.client.pace().document), ..self }
     }
 
     /// Asks for the bytes from `position` on. `None`: the blob ends there.
@@ -46,9 +55,9 @@ impl RemoteBlob {
         let answer = client.attempt(&call).await?;
         match answer.status.as_u16() {
             // Not every server knows ranges: what is known already comes again.
-            200 => Ok(Some(Body { answer, skip: position })),
+            200 => Ok(Some(Body { answer, skip: position, is_a_repetition: position > 0 })),
             206 if position > 0 && starts_at(&answer, position) => {
-                Ok(Some(Body { answer, skip: 0 }))
+                Ok(Some(Body { answer, skip: 0, is_a_repetition: false }))
             }
             206 => Err(answer.no_sense("another part than was asked for").into()),
             416 if position > 0 => Ok(None),
@@ -69,7 +78,10 @@ impl Content for RemoteBlob {
             body: None,
             chunk: Bytes::new(),
             position: 0,
+            gauge: Gauge::new(self.client.pace().least_rate),
+            end: self.limit.map(|limit| Instant::now() + limit),
             failed: 0,
+            gained: 0,
             ended: false,
         }))
     }
@@ -89,12 +101,19 @@ fn starts_at(answer: &Answer, position: u64) -> bool {
 struct Body {
     answer: Answer,
     skip: u64,
+    /// Whether it began with what was known.
+    is_a_repetition: bool,
 }
 
 impl Body {
     /// Returns the next bytes that are not known, or nothing at the end.
-    async fn next(&mut self) -> Result<Option<Bytes>, Failure> {
-        while let Some(mut chunk) = self.answer.chunk().await? {
+    async fn next(&mut self, gauge: &mut Gauge) -> Result<Option<Bytes>, Failure> {
+        loop {
+            let begun = Instant::now();
+            let Some(mut chunk) = self.answer.chunk().await? else { return Ok(None) };
+            if !gauge.count(begun.elapsed(), chunk.len() as u64) {
+                return Err(self.answer.too_slow());
+            }
             let known = usize::try_from(self.skip).unwrap_or(usize::MAX).min(chunk.len());
             self.skip -= known as u64;
             let fresh = chunk.split_off(known);
@@ -102,7 +121,6 @@ impl Body {
                 return Ok(Some(fresh));
             }
         }
-        Ok(None)
     }
 }
 
@@ -114,12 +132,30 @@ struct Download {
     chunk: Bytes,
     /// How much has come.
     position: u64,
-    /// How many connections have failed since something came.
+    /// How fast it comes.
+    gauge: Gauge,
+    /// When all of it has to be there.
+    end: Option<Instant>,
+    /// How many connections have failed since enough came.
     failed: u32,
+    /// How much has come since then.
+    gained: u64,
     ended: bool,
 }
 
 impl Download {
+    /// Waits for more bytes, or for the end, as long as there is time.
+    async fn advance_in_time(&mut self) -> Result<(), RegistryError> {
+        let (Some(end), Some(limit)) = (self.end, self.blob.limit) else {
+            return self.advance().await;
+        };
+        let request = format!("the request for blob {}", self.blob.digest);
+        match tokio::time::timeout_at(end.into(), self.advance()).await {
+            Ok(outcome) => outcome,
+            Err(_) => Err(RegistryError::TooLate { request, limit }),
+        }
+    }
+
     /// Waits for more bytes, or for the end.
     async fn advance(&mut self) -> Result<(), RegistryError> {
         loop {
@@ -143,14 +179,18 @@ impl Download {
                 }
             },
         };
-        match body.next().await? {
+        match body.next(&mut self.gauge).await? {
             Some(mut chunk) => {
                 // One byte too many is let through, so that whoever checks the length sees it.
                 let most = (self.blob.size - self.position.min(self.blob.size)).saturating_add(1);
                 chunk.truncate(usize::try_from(most).unwrap_or(usize::MAX));
                 self.position += chunk.len() as u64;
                 self.ended = self.position > self.blob.size;
-                self.failed = 0;
+                self.gained += chunk.len() as u64;
+                // A server that begins anew each time may do so for ever.
+                if self.gained >= self.blob.client.pace().progress && !body.is_a_repetition {
+                    (self.failed, self.gained) = (0, 0);
+                }
                 self.chunk = chunk;
             }
             None if self.position < self.blob.size => {
@@ -167,7 +207,7 @@ impl Read for Download {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         if self.chunk.is_empty() && !self.ended {
             let client = self.blob.client.clone();
-            client.wait(self.advance()).map_err(RegistryError::into_io)?;
+            client.wait(self.advance_in_time()).map_err(RegistryError::into_io)?;
         }
         let count = self.chunk.len().min(buffer.len());
         buffer[..count].copy_from_slice(&self.chunk.split_to(count));

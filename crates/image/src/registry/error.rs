@@ -2,6 +2,7 @@
 
 use std::error::Error as StdError;
 use std::io;
+use std::time::Duration;
 
 use thiserror::Error;
 
@@ -77,6 +78,12 @@ pub enum RegistryError {
         /// What the registry said.
         said: Complaint,
     },
+    /// The registry took something, and does not have it.
+    #[error("the registry said that it took {what}, but does not have it")]
+    NotStored {
+        /// Which blob or manifest.
+        what: String,
+    },
     /// An image was to be written under a digest that it does not have.
     #[error("the image has the digest {has}, not {wanted}")]
     OtherDigest {
@@ -122,11 +129,27 @@ pub enum RegistryError {
         /// What the registry said.
         said: Complaint,
     },
+    /// A document has not come in its time.
+    #[error("{request} was not answered in full within {} s", limit.as_secs_f32())]
+    TooLate {
+        /// Method and URL of the last attempt.
+        request: String,
+        /// How long all attempts together may take.
+        limit: Duration,
+    },
     /// Redirects lead on and on.
     #[error("{request} is redirected more than 10 times")]
     TooManyRedirects {
         /// Method and URL.
         request: String,
+    },
+    /// A blob moves too slowly.
+    #[error("{request} is too slow: fewer than {least} bytes a second")]
+    TooSlow {
+        /// Method and URL.
+        request: String,
+        /// How many bytes a second there have to be.
+        least: u64,
     },
     /// The registry cannot be reached, or the connection broke.
     #[error("{request} failed")]

@@ -15,6 +15,7 @@ mod connection;
 mod download;
 mod error;
 mod mount;
+mod patience;
 mod redirect;
 mod retry;
 mod sink;
@@ -35,6 +36,7 @@ use std::sync::Arc;
 pub use access::{Access, ClientCertificate, Credential, Proxies, SchemePolicy};
 pub use complaint::Complaint;
 pub use error::RegistryError;
+pub use patience::Patience;
 pub use redirect::is_loopback;
 
 use client::Client;
@@ -52,12 +54,13 @@ pub struct Registry {
 
 impl Registry {
     /// Prepares to talk to the registry at `host`, as in
-    /// [`Repository::registry`](crate::Repository::registry). Nothing is sent yet.
+    /// [`Repository::registry`](crate::Repository::registry), with so much `patience`. Nothing is sent
+    /// yet.
     ///
     /// # Errors
     /// A certificate, key or proxy URL that cannot be used.
-    pub fn connect(host: &str, access: Access) -> Result<Self, RegistryError> {
-        Self::paced(host, access, Pace::default())
+    pub fn connect(host: &str, access: Access, patience: Patience) -> Result<Self, RegistryError> {
+        Self::paced(host, access, Pace::of(patience))
     }
 
     fn paced(host: &str, access: Access, pace: Pace) -> Result<Self, RegistryError> {

@@ -6,11 +6,12 @@ use reqwest::header::LOCATION;
 use tracing::debug;
 
 use super::client::{Client, Right};
+use super::upload::took;
 use super::{RegistryError, redirect};
 use crate::{Digest, Repository};
 
-/// Asks the registry to take the blob `digest` of the repository `from` into `to`, and tells whether it
-/// did. A registry may refuse for any reason, which is no error.
+/// Asks the registry to take the blob `digest` of `size` bytes of the repository `from` into `to`, and
+/// tells whether it did. A registry may refuse for any reason, which is no error.
 ///
 /// # Errors
 /// The registry cannot be reached, or fails.
@@ -19,6 +20,7 @@ pub(super) async fn mount(
     to: &Repository,
     from: &Repository,
     digest: Digest,
+    size: u64,
 ) -> Result<bool, RegistryError> {
     let mut call = client.call(Method::POST, to, "blobs/uploads/", Right::Push).await?;
     call.url
@@ -27,12 +29,16 @@ pub(super) async fn mount(
         .append_pair("from", from.path());
     // A token has to be good for both; of scopes there may be several, with spaces between them.
     call.scope = format!("{} repository:{}:pull", call.scope, from.path());
-    let begun = client
+    let begun = call
+        .way
         .pace()
         .persist(async || {
             let answer = client.attempt(&call).await?;
             match answer.status.as_u16() {
-                201 => Ok(None),
+                201 => Ok(match took(client, to, answer, digest, size).await? {
+                    true => None,
+                    false => Some(None),
+                }),
                 // It has begun an upload instead.
                 202 => {
                     Ok(Some(answer.header(&LOCATION).map(|to| redirect::resolve(&answer.url, to))))

@@ -4,7 +4,8 @@ use std::collections::hash_map::RandomState;
 use std::hash::{BuildHasher, Hasher};
 use std::time::{Duration, Instant, SystemTime};
 
-use super::RegistryError;
+use super::patience::LeastRate;
+use super::{Patience, RegistryError};
 
 /// How patient the client is.
 #[derive(Clone, Debug)]
@@ -25,10 +26,19 @@ pub(super) struct Pace {
     pub(super) digestion: Duration,
     /// The time, by which tokens end.
     pub(super) now: fn() -> Instant,
+    /// How long a document may take, with all attempts.
+    pub(super) document: Duration,
+    /// How fast a blob has to move.
+    pub(super) least_rate: LeastRate,
+    /// How many bytes of a blob have to come before failed connections are forgotten.
+    pub(super) progress: u64,
+    /// When all attempts have to have ended, where they are for one document.
+    pub(super) end: Option<Instant>,
 }
 
-impl Default for Pace {
-    fn default() -> Self {
+impl Pace {
+    /// Takes how patient somebody wants the client to be, and usual values for the rest.
+    pub(super) fn of(patience: Patience) -> Self {
         Self {
             attempts: 5,
             first_wait: Duration::from_millis(500),
@@ -38,7 +48,37 @@ impl Default for Pace {
             idle: Duration::from_secs(60),
             digestion: Duration::from_secs(300),
             now: Instant::now,
+            document: patience.documents,
+            least_rate: LeastRate { bytes: patience.least_rate, window: Duration::from_secs(60) },
+            progress: 64 << 10,
+            end: None,
         }
+    }
+
+    /// Returns the same for one document, whose time begins now.
+    pub(super) fn for_document(&self) -> Self {
+        Self { end: Some(Instant::now() + self.document), ..self.clone() }
+    }
+
+    /// Returns when the body of an answer has to be there that is a document, or says why there is none.
+    pub(super) fn end_of_document(&self) -> Instant {
+        self.end.unwrap_or_else(|| Instant::now() + self.document)
+    }
+
+    /// Returns how long it may be waited for something that may take `limit` by itself.
+    pub(super) fn within(&self, limit: Duration) -> Duration {
+        self.end.map_or(limit, |end| end.saturating_duration_since(Instant::now()).min(limit))
+    }
+
+    /// Tells whether the time is over.
+    pub(super) fn is_over(&self) -> bool {
+        self.end.is_some_and(|end| end <= Instant::now())
+    }
+}
+
+impl Default for Pace {
+    fn default() -> Self {
+        Self::of(Patience::default())
     }
 }
 
@@ -107,7 +147,7 @@ impl Pace {
     /// Counts a failure in `failed` and waits until the next attempt is due.
     ///
     /// # Errors
-    /// The failure's own, when there shall be no further attempt.
+    /// The failure's own, when there shall be no further attempt, or no time is left for one.
     pub(super) async fn wait_after(
         &self,
         failure: Failure,
@@ -123,6 +163,9 @@ impl Pace {
             Again::Later { asked: Some(asked) } => asked.min(self.longest_asked),
             Again::Later { asked: None } => self.own_wait(*failed),
         };
+        if self.within(wait) < wait {
+            return Err(failure.error);
+        }
         tracing::debug!(error = %failure.error, ?wait, "trying again");
         tokio::time::sleep(wait).await;
         Ok(())

@@ -7,16 +7,19 @@ use std::sync::{Arc, Mutex, PoisonError};
 use bytes::Bytes;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use reqwest::Method;
-use reqwest::header::{CONTENT_TYPE, HeaderName, HeaderValue};
+use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderValue};
 
 use super::RegistryError;
 use super::ahead::SentAhead;
 use super::client::{Client, Right};
 use super::mount::mount;
-use super::upload::{Upload, is_there};
+use super::retry::Failure;
+use super::source::ACCEPTED;
+use super::upload::{Upload, has, is_there};
 use crate::{
-    Ahead, Content, Damage, Descriptor, Digest, Family, Image, Layer, LayerForm, ManifestError,
-    Progress, Quiet, RawManifest, Reference, Repository, Sink, Stage, WriteError,
+    Ahead, Content, Damage, Descriptor, Digest, Family, Image, Layer, LayerForm,
+    MAX_MANIFEST_BYTES, ManifestError, Progress, Quiet, RawManifest, Reference, Repository, Sink,
+    Stage, WriteError,
 };
 
 /// How many blobs are asked for at once.
@@ -39,11 +42,11 @@ impl RegistrySink {
     }
 
     /// Tells whether a blob is there, without asking again for one that was not.
-    fn is_there(&self, digest: Digest) -> Result<bool, RegistryError> {
+    fn is_there(&self, digest: Digest, size: u64) -> Result<bool, RegistryError> {
         if self.missing.lock().unwrap_or_else(PoisonError::into_inner).remove(&digest) {
             return Ok(false);
         }
-        self.client.wait(is_there(&self.client, self.reference.repository(), digest))
+        self.client.wait(is_there(&self.client, self.reference.repository(), digest, size))
     }
 
     fn upload<'a>(&'a self, digest: Digest, size: u64, content: &'a dyn Content) -> Upload<'a> {
@@ -61,17 +64,20 @@ impl RegistrySink {
                 made.as_ref().expect("it was just made")
             }
         };
-        let digest = image.id();
-        if !self.is_there(digest)? {
-            self.upload(digest, image.config.len() as u64, &image.config).run(&Quiet)?;
+        let (digest, size) = (image.id(), image.config.len() as u64);
+        if !self.is_there(digest, size)? {
+            self.upload(digest, size, &image.config).run(&Quiet)?;
         }
         Ok(manifest.clone())
     }
 
-    /// Puts a manifest or index under `name`, a tag or its digest.
-    fn put_manifest(&self, raw: &RawManifest, name: &str) -> Result<Descriptor, RegistryError> {
+    /// Puts a manifest or index under `name`, a tag or its digest. Tells whether the registry states that
+    /// it has stored these bytes.
+    ///
+    /// OCI distribution specification, "Pushing manifests"; 202 is what Docker's first registries say.
+    fn put_manifest(&self, raw: &RawManifest, name: &str) -> Result<bool, RegistryError> {
         let client = &self.client;
-        let answered = client.wait(async {
+        client.wait(async {
             let repository = self.reference.repository();
             let place = format!("manifests/{name}");
             let mut call = client.call(Method::PUT, repository, &place, Right::Push).await?;
@@ -79,37 +85,78 @@ impl RegistrySink {
                 .map_err(|_| ManifestError::MediaType(raw.media_type().clone()))?;
             call.headers.insert(CONTENT_TYPE, media_type);
             call.body = Bytes::copy_from_slice(raw.bytes());
-            client
+            call.way
                 .pace()
                 .persist(async || {
                     let answer = client.attempt(&call).await?;
-                    if !answer.status.is_success() {
-                        return Err(answer.refusal().await.into());
+                    if !matches!(answer.status.as_u16(), 201 | 202) {
+                        return Err(answer.not_yes().await.into());
                     }
-                    let digest = HeaderName::from_static("docker-content-digest");
-                    Ok(answer.header(&digest).map(ToOwned::to_owned))
+                    Ok(answer.vouches_for(raw.digest())?)
+                })
+                .await
+        })
+    }
+
+    /// Asks the registry for a manifest or index that it has stored, and compares all bytes. One that is
+    /// not there yet may only be late.
+    fn read_back(&self, raw: &RawManifest) -> Result<(), RegistryError> {
+        let client = &self.client;
+        let digest = raw.digest();
+        let bytes = client.wait(async {
+            let repository = self.reference.repository();
+            let place = format!("manifests/{digest}");
+            let mut call = client.call(Method::GET, repository, &place, Right::Push).await?;
+            call.headers.insert(ACCEPT, HeaderValue::from_static(ACCEPTED));
+            call.way
+                .pace()
+                .persist(async || {
+                    let answer = client.attempt(&call).await?;
+                    match answer.status.as_u16() {
+                        200 => answer.body(MAX_MANIFEST_BYTES).await,
+                        404 => Err(Failure::passing(not_stored(digest), None)),
+                        _ => Err(answer.refusal().await.into()),
+                    }
                 })
                 .await
         })?;
-        // A registry that stored other bytes has not stored the image.
-        if let Some(Ok(found)) = answered.map(|text| text.parse::<Digest>())
-            && found != raw.digest()
-        {
-            return Err(Damage::Digest { expected: raw.digest(), found }.into());
+        match bytes == raw.bytes() {
+            true => Ok(()),
+            false => Err(Damage::Digest { expected: digest, found: Digest::of(&bytes) }.into()),
         }
+    }
+
+    /// Gives a manifest or index the name that the reference says, and makes sure of it.
+    fn name(&self, raw: &RawManifest) -> Result<Descriptor, RegistryError> {
+        let digest = raw.digest();
+        match (self.reference.tag(), self.reference.digest()) {
+            (_, Some(wanted)) if wanted != digest => {
+                return Err(RegistryError::OtherDigest { wanted, has: digest });
+            }
+            (Some(tag), _) => self.put_manifest(raw, tag)?,
+            (None, _) => self.put_manifest(raw, &digest.to_string())?,
+        };
+        self.read_back(raw)?;
         Ok(raw.descriptor())
     }
 
-    /// Gives a manifest or index the name that the reference says.
-    fn name(&self, raw: &RawManifest) -> Result<Descriptor, RegistryError> {
-        match (self.reference.tag(), self.reference.digest()) {
-            (_, Some(wanted)) if wanted != raw.digest() => {
-                Err(RegistryError::OtherDigest { wanted, has: raw.digest() })
-            }
-            (Some(tag), _) => self.put_manifest(raw, tag),
-            (None, _) => self.put_manifest(raw, &raw.digest().to_string()),
+    /// Puts a manifest under its digest alone, where nobody will look for it by a tag.
+    fn put_nameless(&self, raw: &RawManifest) -> Result<(), RegistryError> {
+        let place = format!("manifests/{}", raw.digest());
+        if self.put_manifest(raw, &raw.digest().to_string())? {
+            return Ok(());
+        }
+        let (client, repository) = (&self.client, self.reference.repository());
+        let size = raw.bytes().len() as u64;
+        match client.wait(has(client, repository, &place, raw.digest(), size))? {
+            true => Ok(()),
+            false => Err(not_stored(raw.digest())),
         }
     }
+}
+
+fn not_stored(manifest: Digest) -> RegistryError {
+    RegistryError::NotStored { what: format!("manifest {manifest}") }
 }
 
 impl Sink for RegistrySink {
@@ -118,12 +165,14 @@ impl Sink for RegistrySink {
     }
 
     fn present(&self, image: &Image) -> Result<Vec<bool>, WriteError> {
-        let digests: HashSet<Digest> = image.layers.iter().filter_map(Layer::digest).collect();
+        let sized = |layer: &Layer| layer.digest().map(|digest| (digest, layer.size()));
+        let digests: HashMap<Digest, u64> = image.layers.iter().filter_map(sized).collect();
         let (client, repository) = (&*self.client, self.reference.repository());
         let answers: HashMap<Digest, bool> = client.wait(
             stream::iter(digests)
-                .map(async |digest| {
-                    Ok::<_, RegistryError>((digest, is_there(client, repository, digest).await?))
+                .map(async |(digest, size)| {
+                    let there = is_there(client, repository, digest, size).await?;
+                    Ok::<_, RegistryError>((digest, there))
                 })
                 .buffer_unordered(QUESTIONS)
                 .try_collect(),
@@ -140,7 +189,7 @@ impl Sink for RegistrySink {
         if from.registry() != to.registry() || from == to {
             return Ok(false);
         }
-        let is_mounted = self.client.wait(mount(&self.client, to, from, digest))?;
+        let is_mounted = self.client.wait(mount(&self.client, to, from, digest, layer.size()))?;
         if is_mounted {
             self.missing.lock().unwrap_or_else(PoisonError::into_inner).remove(&digest);
         }
@@ -149,7 +198,7 @@ impl Sink for RegistrySink {
 
     fn put(&self, layer: &Layer, progress: &dyn Progress) -> Result<(), WriteError> {
         let digest = layer.digest().ok_or_else(|| ManifestError::LayerNotStored(layer.name()))?;
-        if self.is_there(digest)? {
+        if self.is_there(digest, layer.size())? {
             progress.present(&layer.name());
             return Ok(());
         }
@@ -180,8 +229,7 @@ impl Sink for RegistrySink {
 
     fn put_child(&self, image: &Image) -> Result<(), WriteError> {
         let manifest = self.put_config(image)?;
-        self.put_manifest(&manifest, &manifest.digest().to_string())?;
-        Ok(())
+        Ok(self.put_nameless(&manifest)?)
     }
 
     fn commit(&self, image: &Image) -> Result<Descriptor, WriteError> {

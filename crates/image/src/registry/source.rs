@@ -38,7 +38,7 @@ impl RegistrySource {
             let place = format!("manifests/{name}");
             let mut call = client.call(Method::GET, repository, &place, Right::Pull).await?;
             call.headers.insert(ACCEPT, HeaderValue::from_static(ACCEPTED));
-            client
+            call.way
                 .pace()
                 .persist(async || {
                     let answer = client.attempt(&call).await?;
@@ -59,6 +59,11 @@ impl RegistrySource {
             }
         }
         Ok(RawManifest::recognise(served.as_deref(), bytes)?)
+    }
+
+    fn remote(&self, descriptor: &Descriptor) -> RemoteBlob {
+        let repository = self.reference.repository().clone();
+        RemoteBlob::new(self.client.clone(), repository, descriptor)
     }
 
     fn not_found(&self, name: &str, said: super::Complaint) -> Failure {
@@ -94,7 +99,10 @@ impl Source for RegistrySource {
     }
 
     fn blob(&self, descriptor: &Descriptor) -> Arc<dyn Content> {
-        let repository = self.reference.repository().clone();
-        Arc::new(RemoteBlob::new(self.client.clone(), repository, descriptor))
+        Arc::new(self.remote(descriptor))
+    }
+
+    fn config(&self, descriptor: &Descriptor) -> Arc<dyn Content> {
+        Arc::new(self.remote(descriptor).for_document())
     }
 }

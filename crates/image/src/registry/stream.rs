@@ -31,6 +31,8 @@ const LOOK: Duration = Duration::from_millis(100);
 pub(super) struct Flow {
     offered: AtomicU64,
     taken: AtomicU64,
+    /// How often the connection had to wait for bytes.
+    waits: AtomicU64,
     ended: AtomicBool,
 }
 
@@ -39,6 +41,7 @@ pub(super) struct Flow {
 pub(super) struct Mark {
     left: u64,
     taken: u64,
+    waits: u64,
     is_whole: bool,
 }
 
@@ -47,7 +50,8 @@ impl Flow {
         let taken = self.taken.load(Ordering::Acquire);
         let is_whole = self.ended.load(Ordering::Acquire);
         let left = self.offered.load(Ordering::Acquire).saturating_sub(taken);
-        Mark { left, taken, is_whole }
+        let waits = self.waits.load(Ordering::Acquire);
+        Mark { left, taken, waits, is_whole }
     }
 }
 
@@ -55,6 +59,13 @@ impl Mark {
     /// Tells whether the connection has taken all that there is.
     pub(super) fn is_at_end(self) -> bool {
         self.is_whole && self.left == 0
+    }
+
+    /// Returns how much the connection has taken since another mark, where it never had to wait for it
+    /// and could have taken more.
+    pub(super) fn sent_since(self, before: Self) -> Option<u64> {
+        let is_its_own_rate = self.waits == before.waits && !self.is_at_end() && !self.is_dry();
+        is_its_own_rate.then_some(self.taken - before.taken)
     }
 
     /// Tells whether the connection waits for what is not there yet.
@@ -90,6 +101,9 @@ pub(super) fn send(
 fn body(receiver: Receiver<Bytes>, flow: Arc<Flow>) -> Body {
     Body::wrap_stream(stream::unfold(Some((receiver, flow)), async |rest| {
         let (mut receiver, flow) = rest?;
+        if receiver.is_empty() {
+            flow.waits.fetch_add(1, Ordering::Release);
+        }
         match receiver.recv().await {
             Some(chunk) => {
                 flow.taken.fetch_add(chunk.len() as u64, Ordering::Release);
@@ -133,5 +147,42 @@ fn feed<T>(
             }
         }
         advance(position);
+    }
+}
+
+#[cfg(test)]
+impl Mark {
+    /// Tells whether so much has been taken.
+    pub(super) fn has_taken(self, bytes: u64) -> bool {
+        self.taken >= bytes
+    }
+}
+
+#[cfg(test)]
+impl Flow {
+    /// A stream of which all that is left has been offered.
+    pub(super) fn offered(bytes: u64) -> Self {
+        Self { offered: AtomicU64::new(bytes), ..Self::default() }
+    }
+
+    /// Takes some of it.
+    pub(super) fn take(&self, bytes: u64) {
+        self.taken.fetch_add(bytes, Ordering::Release);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rate_of_a_connection_is_known_only_while_it_is_what_is_waited_for() {
+        let mark = |left, taken, waits, is_whole| Mark { left, taken, waits, is_whole };
+        let before = mark(5, 10, 1, false);
+        assert_eq!(mark(5, 12, 1, false).sent_since(before), Some(2));
+        assert_eq!(mark(5, 12, 1, true).sent_since(before), Some(2));
+        for now in [mark(5, 12, 2, false), mark(0, 12, 1, false), mark(0, 12, 1, true)] {
+            assert_eq!(now.sent_since(before), None);
+        }
     }
 }

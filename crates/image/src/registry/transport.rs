@@ -18,10 +18,12 @@ use super::redirect::{self, MAX_REDIRECTS};
 use super::retry::{Failure, Pace, parse_retry_after};
 use super::stream::{Flow, Mark};
 use super::{Access, Complaint, RegistryError, complaint};
+use crate::{Damage, Digest};
 
-/// The connections to a registry, and to whom it redirects.
+/// The connections to a registry, and to whom it redirects. Clones share them.
+#[derive(Clone)]
 pub(super) struct Transport {
-    connections: Connections,
+    connections: Arc<Connections>,
     /// The registry's name, for errors.
     registry: Arc<str>,
     pace: Pace,
@@ -66,7 +68,9 @@ pub(super) struct Answer {
     pub(super) at_home: bool,
     registry: Arc<str>,
     response: Response,
-    idle: Duration,
+    pace: Pace,
+    /// When the body has to be there, where it is a document.
+    end: Instant,
 }
 
 impl Transport {
@@ -78,13 +82,18 @@ impl Transport {
         plain: bool,
         pace: Pace,
     ) -> Result<Self, RegistryError> {
-        let connections = Connections::new(access, plain, pace.connect)?;
+        let connections = Arc::new(Connections::new(access, plain, pace.connect)?);
         Ok(Self { connections, registry: registry.into(), pace })
     }
 
     /// Returns how patient the client is.
     pub(super) fn pace(&self) -> &Pace {
         &self.pace
+    }
+
+    /// Returns the same for the requests of one document, whose time begins now.
+    pub(super) fn for_document(&self) -> Self {
+        Self { pace: self.pace.for_document(), ..self.clone() }
     }
 
     /// Sends a request and follows redirects.
@@ -150,17 +159,19 @@ impl Transport {
                     at_home,
                     registry: self.registry.clone(),
                     response,
-                    idle: self.pace.idle,
+                    pace: self.pace.clone(),
+                    end: self.pace.end_of_document(),
                 })
             }
             Err(error) => {
                 tracing::debug!("{name}: failed after {took} ms");
-                Err(broken(name, error))
+                Err(broken(name, error, &self.pace))
             }
         }
     }
 
-    /// Waits for the head of an answer, as long as bytes of the request go out, or there are none yet.
+    /// Waits for the head of an answer, as long as bytes of the request go out fast enough, or there are
+    /// none yet.
     async fn patiently(
         &self,
         send: impl Future<Output = reqwest::Result<Response>>,
@@ -174,11 +185,17 @@ impl Transport {
                 Some(mark) if mark.is_at_end() => self.pace.digestion,
                 _ => self.pace.idle,
             };
-            match tokio::time::timeout(limit, &mut send).await {
+            match tokio::time::timeout(self.pace.within(limit), &mut send).await {
                 Ok(outcome) => return outcome.map_err(Broken::Http),
+                Err(_) if self.pace.is_over() => return Err(Broken::Late),
                 Err(_) if before.is_some_and(Mark::is_dry) => {}
                 Err(_) if mark() == before => return Err(Broken::Silent),
-                Err(_) => {}
+                Err(_) => {
+                    let sent = before.zip(mark()).and_then(|(before, now)| now.sent_since(before));
+                    if sent.is_some_and(|sent| self.pace.least_rate.is_missed(sent, limit)) {
+                        return Err(Broken::Slow);
+                    }
+                }
             }
         }
     }
@@ -213,14 +230,24 @@ fn name(method: &Method, url: &Url) -> String {
 }
 
 /// Why there is no answer.
+#[derive(Debug)]
 enum Broken {
     Http(reqwest::Error),
+    /// The time of the document is over.
+    Late,
     Silent,
+    /// A blob moves, but less than it has to.
+    Slow,
 }
 
 /// Tells whether a connection may be there the next time.
-fn broken(request: String, broken: Broken) -> Failure {
+fn broken(request: String, broken: Broken, pace: &Pace) -> Failure {
     let error = match broken {
+        Broken::Late => return RegistryError::TooLate { request, limit: pace.document }.into(),
+        Broken::Slow => {
+            let least = pace.least_rate.bytes;
+            return RegistryError::TooSlow { request, least }.into();
+        }
         Broken::Silent => {
             let source = io::Error::new(io::ErrorKind::TimedOut, "the connection is silent");
             let error = RegistryError::Transport { request, source: Box::new(source) };
@@ -272,24 +299,43 @@ impl Answer {
         self.headers.get(name)?.to_str().ok()
     }
 
+    /// Returns the length that the head states of the body.
+    pub(super) fn length(&self) -> Option<u64> {
+        self.header(&CONTENT_LENGTH)?.trim().parse().ok()
+    }
+
     /// Returns the error of an answer that does not follow the protocol.
     pub(super) fn no_sense(&self, reason: &'static str) -> RegistryError {
         RegistryError::Protocol { request: self.request.clone(), reason }
     }
 
-    /// Reads the next piece of the body.
+    /// Returns the error of an answer that comes more slowly than it has to.
+    pub(super) fn too_slow(&self) -> Failure {
+        broken(self.request.clone(), Broken::Slow, &self.pace)
+    }
+
+    /// Reads the next piece of the body, which may be as long as it likes.
     pub(super) async fn chunk(&mut self) -> Result<Option<Bytes>, Failure> {
-        let outcome = match tokio::time::timeout(self.idle, self.response.chunk()).await {
+        let outcome = match tokio::time::timeout(self.pace.idle, self.response.chunk()).await {
             Ok(outcome) => outcome.map_err(Broken::Http),
             Err(_) => Err(Broken::Silent),
         };
-        outcome.map_err(|error| broken(self.request.clone(), error))
+        outcome.map_err(|error| broken(self.request.clone(), error, &self.pace))
+    }
+
+    /// Reads the next piece of a document.
+    async fn part(&mut self) -> Result<Option<Bytes>, Failure> {
+        let end = tokio::time::Instant::from_std(self.end);
+        match tokio::time::timeout_at(end, self.chunk()).await {
+            Ok(outcome) => outcome,
+            Err(_) => Err(broken(self.request.clone(), Broken::Late, &self.pace)),
+        }
     }
 
     /// Reads the body whole, if it is no longer than `limit`.
     pub(super) async fn body(mut self, limit: u64) -> Result<Vec<u8>, Failure> {
         let mut body = Vec::new();
-        while let Some(chunk) = self.chunk().await? {
+        while let Some(chunk) = self.part().await? {
             if (body.len() + chunk.len()) as u64 > limit {
                 return Err(RegistryError::AnswerTooLong { request: self.request, limit }.into());
             }
@@ -306,13 +352,34 @@ impl Answer {
     /// Reads a body that is small and of little interest, so that the connection can be used again.
     pub(super) async fn drain(&mut self) -> Vec<u8> {
         let mut body = Vec::new();
-        while let Ok(Some(chunk)) = self.chunk().await {
+        while let Ok(Some(chunk)) = self.part().await {
             if (body.len() + chunk.len()) as u64 > complaint::MAX_BODY {
                 break;
             }
             body.extend_from_slice(&chunk);
         }
         body
+    }
+
+    /// Holds the answer to `digest`, where it states one. Tells whether it does.
+    ///
+    /// # Errors
+    /// It states another one.
+    pub(super) fn vouches_for(&self, digest: Digest) -> Result<bool, RegistryError> {
+        let stated = self.header(&HeaderName::from_static("docker-content-digest"));
+        match stated.and_then(|text| text.parse::<Digest>().ok()) {
+            None => Ok(false),
+            Some(found) if found == digest => Ok(true),
+            Some(found) => Err(Damage::Digest { expected: digest, found }.into()),
+        }
+    }
+
+    /// Returns the error of an answer that is not the one that says yes.
+    pub(super) async fn not_yes(self) -> RegistryError {
+        match self.status.is_success() {
+            true => self.no_sense("its status is not the one of a registry that did it"),
+            false => self.refusal().await,
+        }
     }
 
     /// Returns the error of an answer that says no.
@@ -333,5 +400,37 @@ impl Answer {
         let now = SystemTime::now();
         let asked = self.header(&RETRY_AFTER).and_then(|value| parse_retry_after(value, now));
         Some(Passing { asked })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::task::Poll;
+
+    use super::*;
+    use crate::registry::patience::LeastRate;
+
+    /// Why an upload ends of which a byte goes each time that somebody looks, and which breaks in the end.
+    fn upload(least: u64) -> Broken {
+        let least_rate = LeastRate { bytes: least, window: Duration::from_millis(5) };
+        let pace = Pace { idle: Duration::from_millis(5), least_rate, ..Pace::default() };
+        let transport = Transport::new("r.io", &Access::default(), true, pace).unwrap();
+        let flow = Arc::new(Flow::offered(1 << 40));
+        let looks = flow.clone();
+        let send = std::future::poll_fn(move |_| {
+            looks.take(1);
+            match looks.mark().has_taken(100) {
+                true => Poll::Ready(Err(reqwest::Client::new().get("::").build().unwrap_err())),
+                false => Poll::Pending,
+            }
+        });
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(transport.patiently(send, Some(flow))).unwrap_err()
+    }
+
+    #[test]
+    fn upload_that_moves_is_slow_only_below_the_least_rate() {
+        assert!(matches!(upload(1 << 40), Broken::Slow));
+        assert!(matches!(upload(0), Broken::Http(_)));
     }
 }

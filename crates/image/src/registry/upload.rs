@@ -1,4 +1,6 @@
 //! Blobs on their way up: each in one request, from the beginning whenever that breaks.
+//!
+//! Nothing is taken for stored because somebody says yes: a proxy that answers everything does so, too.
 
 use std::io;
 
@@ -7,23 +9,40 @@ use reqwest::{Method, Url};
 
 use super::client::{Client, Right};
 use super::retry::Failure;
+use super::transport::Answer;
 use super::{RegistryError, redirect, stream};
 use crate::{Content, Digest, Meter, Repository, WriteError};
 
-/// Tells whether `repository` has a blob.
+/// Tells whether `repository` has a blob of `size` bytes. An answer that shows neither its digest nor its
+/// size does not say so.
+///
+/// # Errors
+/// The registry has something else under that digest; it cannot be reached, or fails.
 pub(super) async fn is_there(
     client: &Client,
     repository: &Repository,
     digest: Digest,
+    size: u64,
 ) -> Result<bool, RegistryError> {
     let place = format!("blobs/{digest}");
-    let call = client.call(Method::HEAD, repository, &place, Right::Push).await?;
-    client
+    has(client, repository, &place, digest, size).await
+}
+
+/// Tells whether what stands at `place` in a repository is there, as [`is_there`].
+pub(super) async fn has(
+    client: &Client,
+    repository: &Repository,
+    place: &str,
+    digest: Digest,
+    size: u64,
+) -> Result<bool, RegistryError> {
+    let call = client.call(Method::HEAD, repository, place, Right::Push).await?;
+    call.way
         .pace()
         .persist(async || {
             let answer = client.attempt(&call).await?;
             match answer.status.as_u16() {
-                200 => Ok(true),
+                200 => Ok(answer.vouches_for(digest)? || answer.length() == Some(size)),
                 404 => Ok(false),
                 _ => Err(answer.refusal().await.into()),
             }
@@ -34,12 +53,12 @@ pub(super) async fn is_there(
 /// Asks the registry where the bytes of a blob shall go.
 pub(super) async fn begin(client: &Client, repository: &Repository) -> Result<Url, RegistryError> {
     let call = client.call(Method::POST, repository, "blobs/uploads/", Right::Push).await?;
-    client
+    call.way
         .pace()
         .persist(async || {
             let answer = client.attempt(&call).await?;
             if answer.status.as_u16() != 202 {
-                return Err(answer.refusal().await.into());
+                return Err(answer.not_yes().await.into());
             }
             let location =
                 answer.header(&LOCATION).ok_or_else(|| answer.no_sense("no Location"))?;
@@ -72,7 +91,7 @@ impl Upload<'_> {
             let again = async {
                 self.client.pace().wait_after(failure, &mut failed).await?;
                 // The blob may have arrived, and only the answer have been lost.
-                is_there(self.client, self.repository, self.digest).await
+                is_there(self.client, self.repository, self.digest, self.size).await
             };
             if self.client.wait(again)? {
                 return Ok(());
@@ -103,12 +122,38 @@ impl Upload<'_> {
         let answer = stream::send(self.client, call, &mut *reader, Some(self.size), &mut advance)?;
         Ok(self.client.wait(async {
             let answer = answer?;
-            match answer.status.as_u16() {
-                200..=299 => Ok(()),
-                // The registry has forgotten the upload.
-                404 => Err(Failure::passing(answer.refusal().await, None)),
-                _ => Err(answer.refusal().await.into()),
+            // The registry has forgotten the upload.
+            if answer.status.as_u16() == 404 {
+                return Err(Failure::passing(answer.refusal().await, None));
+            }
+            let (digest, size) = (self.digest, self.size);
+            match took(self.client, self.repository, answer, digest, size).await? {
+                true => Ok(()),
+                false => Err(RegistryError::NotStored { what: format!("blob {digest}") }.into()),
             }
         }))
     }
+}
+
+/// Tells whether the registry, which gave `answer` to all bytes of a blob, has it. Where the answer does
+/// not show its digest, the registry is asked.
+///
+/// OCI distribution specification, "Pushing blobs"; 204 is Docker's.
+///
+/// # Errors
+/// Any other answer than that it was stored; another digest.
+pub(super) async fn took(
+    client: &Client,
+    repository: &Repository,
+    answer: Answer,
+    digest: Digest,
+    size: u64,
+) -> Result<bool, RegistryError> {
+    if !matches!(answer.status.as_u16(), 201 | 204) {
+        return Err(answer.not_yes().await);
+    }
+    if answer.vouches_for(digest)? {
+        return Ok(true);
+    }
+    is_there(client, repository, digest, size).await
 }

@@ -22,12 +22,13 @@ use zeroize::Zeroizing;
 use super::configured::Configured;
 use super::socket::Socket;
 use super::tls;
+use super::waiting::Waiting;
 use crate::args::{KeyproviderArgs, ServeAddress};
 use crate::failure::{self, Usage};
 use crate::grpc::{self, Code, Service, Status};
 use crate::talk;
 
-/// The most connections at once; more have to wait.
+/// The most connections at once of those that have shown who they are; more have to wait.
 const MAX_CONNECTIONS: usize = 64;
 
 /// How long a TLS handshake may take.
@@ -147,8 +148,8 @@ async fn over_tcp(
         TcpListener::bind(address).await.with_context(|| format!("cannot listen at {address}"))?;
     talk::note(format!("serving at tcp:{}", listener.local_addr()?));
     let connections = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+    let waiting = Waiting::default();
     loop {
-        let permit = connections.clone().acquire_owned().await.expect("it is never closed");
         let (stream, address) = match listener.accept().await {
             Ok(accepted) => accepted,
             Err(error) => {
@@ -158,16 +159,25 @@ async fn over_tcp(
         };
         let service =
             Arc::new(Provider { configured: configured.clone(), peer: Peer::Address(address) });
-        let acceptor = acceptor.clone();
+        let (acceptor, connections) = (acceptor.clone(), connections.clone());
+        let place = waiting.enter();
         tokio::spawn(async move {
-            match timeout(GREETING, acceptor.accept(stream)).await {
-                Ok(Ok(stream)) => {
+            let greeting = timeout(GREETING, acceptor.accept(stream));
+            match place.keep_for(greeting).await {
+                Some(Ok(Ok(stream))) => {
+                    let permit = connections.acquire_owned().await.expect("it is never closed");
                     note_broken(grpc::serve(stream, service.clone()).await, &service.peer);
+                    drop(permit);
                 }
-                Ok(Err(error)) => talk::note(format!("{}: refused: {error}", service.peer)),
-                Err(_) => talk::note(format!("{}: refused: no handshake in time", service.peer)),
+                Some(Ok(Err(error))) => talk::note(format!("{}: refused: {error}", service.peer)),
+                Some(Err(_)) => {
+                    talk::note(format!("{}: refused: no handshake in time", service.peer));
+                }
+                None => {
+                    let text = "refused: no handshake, and others wait";
+                    talk::note(format!("{}: {text}", service.peer));
+                }
             }
-            drop(permit);
         });
     }
 }

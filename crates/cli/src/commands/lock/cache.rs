@@ -65,7 +65,8 @@ impl<'a> Cache<'a> {
         // As it comes: what is used again has the bytes that it had.
         let source = self.session.source(location, location)?;
         let earlier = Artifact::read(&source)?.into_image(&source, config.platform().as_ref())?;
-        let earlier = LockedImage::read(earlier).context("it is no source")?;
+        let earlier =
+            LockedImage::read(self.session.bounded(earlier)).context("it is no source")?;
         let opener = Opener { protection: self.protection, identities: self.identities.as_ref() };
         let spool = self.session.places.spool();
         Ok(reusable.add(&earlier, found_by(location), opener, wanted, spool)?)

@@ -99,8 +99,10 @@ impl UnwrapRequest {
                     return Ok(Unwrapped { answer, subject: Subject::of(&options) });
                 }
                 wrapped::Unwrapped::Damaged => damaged = true,
-                // Items of age are opened or not, and nothing in between.
-                wrapped::Unwrapped::NotMine | wrapped::Unwrapped::Refused(_) => {}
+                // Items of age are opened or not, and nothing in between; here is no passphrase.
+                wrapped::Unwrapped::NotMine
+                | wrapped::Unwrapped::Refused(_)
+                | wrapped::Unwrapped::TooCostly => {}
             }
         }
         match (damaged, count) {

@@ -216,7 +216,7 @@ fn challenge_of_whom_the_registry_redirects_to_is_not_answered() {
 
 #[test]
 fn upload_to_another_host_bears_no_credentials() {
-    let away = Server::start(|_, _| Reply::new(201));
+    let away = Server::start(|_, _| Reply::stored());
     let elsewhere = away.url("/up?state=x");
     let server = Server::start(move |seen, _| match seen.header("authorization") {
         None => Reply::new(401).header("WWW-Authenticate", "Basic realm=\"r\""),

@@ -82,7 +82,8 @@ fn manifest_goes_last_and_under_its_tag() {
     sink.put(&image.layers[0], &Quiet).unwrap();
     let written = sink.commit(&image).unwrap();
     let seen = server.seen();
-    let last = seen.last().unwrap();
+    let [.., last, read_back] = &seen[..] else { panic!("{seen:?}") };
+    assert_eq!(read_back.line, format!("GET /v2/a/manifests/{}", written.digest));
     assert_eq!(last.line, "PUT /v2/a/manifests/1");
     assert_eq!(last.header("content-type"), Some(MediaType::DOCKER_MANIFEST.as_str()));
     let raw = RawManifest::recognise(None, last.body.clone()).unwrap();
@@ -103,7 +104,8 @@ fn kept_manifest_and_index_go_as_they_are() {
     assert_eq!(last.body, raw.bytes());
     let index = crate::Index::new(vec![raw.descriptor()]).to_raw();
     assert_eq!(sink.commit_index(&index).unwrap(), index.descriptor());
-    let last = server.seen().pop().unwrap();
+    let seen = server.seen();
+    let [.., last, _read_back] = &seen[..] else { panic!("{seen:?}") };
     assert_eq!(last.line, "PUT /v2/a/manifests/1");
     assert_eq!(last.header("content-type"), Some(MediaType::OCI_INDEX.as_str()));
     assert_eq!(last.body, index.bytes());
@@ -127,9 +129,10 @@ fn image_is_written_under_no_digest_but_its_own() {
     let registry = connect(&server, Credential::Anonymous);
     let name = reference(&server, "a");
     registry.sink(&name.at(raw.digest())).commit_index(&raw).unwrap();
-    assert_eq!(server.lines(), [format!("PUT /v2/a/manifests/{}", raw.digest())]);
+    let place = format!("/v2/a/manifests/{}", raw.digest());
+    assert_eq!(server.lines(), [format!("PUT {place}"), format!("GET {place}")]);
     let error = registry.sink(&name.at(Digest::of(b"x"))).commit_index(&raw).unwrap_err();
     let error = registry_error(error);
     assert!(matches!(error, RegistryError::OtherDigest { .. }), "{error}");
-    assert_eq!(server.lines().len(), 1);
+    assert_eq!(server.lines().len(), 2);
 }

@@ -1,6 +1,7 @@
 //! Tests of the registry against a server that does what a test says.
 
 mod ahead;
+mod answers;
 mod authentication;
 mod clear;
 mod downloads;
@@ -10,6 +11,7 @@ mod redirects;
 mod retries;
 mod server;
 mod tags;
+mod time;
 mod uploads;
 
 use std::io::{self, Read};
@@ -66,12 +68,18 @@ fn bytes(len: usize) -> Vec<u8> {
     (0..len as u32).map(|i| (i.wrapping_mul(2_654_435_761) >> 24) as u8).collect()
 }
 
-/// Answers as a registry does that has nothing and takes everything.
+/// Answers as a registry does that has nothing at first and takes everything.
 fn takes_all(seen: &Seen) -> Reply {
     if seen.is("POST") {
         return Reply::new(202).header("Location", "/up/1?state=s");
     }
-    Reply::new(if seen.is("PUT") { 201 } else { 404 })
+    if seen.is("PUT") { Reply::stored() } else { Reply::served() }
+}
+
+/// Answers that the blob is there whose digest ends the path.
+fn there(seen: &Seen) -> Reply {
+    let digest = seen.line.rsplit('/').next().unwrap();
+    Reply::new(200).header("Docker-Content-Digest", digest)
 }
 
 fn read(layer: &Layer) -> io::Result<Vec<u8>> {

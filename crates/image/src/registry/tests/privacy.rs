@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::io::Write;
 
 use super::*;
-use crate::registry::Proxies;
+use crate::registry::{Patience, Proxies};
 
 thread_local! {
     /// What this thread has logged.
@@ -99,7 +99,7 @@ fn password_of_a_proxy_is_in_no_error() {
     for url in ["ftp://me:hush@proxy", "http://me:hush@[", "me:hush"] {
         let proxies = Proxies { https: Some(url.to_owned()), ..Proxies::default() };
         let access = Access { proxies, ..Access::default() };
-        let error = Registry::connect("r.io", access).map(|_| ()).unwrap_err();
+        let error = Registry::connect("r.io", access, Patience::default()).map(|_| ()).unwrap_err();
         assert!(matches!(error, RegistryError::Setup { .. }), "{url}");
         assert!(!format!("{error} {error:?}").contains("hush"), "{error:?}");
     }
@@ -122,7 +122,9 @@ fn loopback_is_never_proxied() {
 
 #[test]
 fn certificates_that_are_none_are_refused() {
-    let refused = |access: Access| match Registry::connect("r.io", access).map(|_| ()).unwrap_err()
+    let refused = |access: Access| match Registry::connect("r.io", access, Patience::default())
+        .map(|_| ())
+        .unwrap_err()
     {
         RegistryError::Setup { what, .. } => what,
         other => panic!("{other}"),

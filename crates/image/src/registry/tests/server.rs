@@ -1,14 +1,25 @@
 //! A server of HTTP on loopback that answers as a test says, and remembers what it was asked.
 
-use std::io::{BufRead, BufReader, Read, Write};
+use std::collections::HashMap;
+use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 use std::thread;
+use std::time::Duration;
+
+use crate::Digest;
 
 /// A server, which runs until the tests end.
 pub(super) struct Server {
     address: SocketAddr,
-    seen: Arc<Mutex<Vec<Seen>>>,
+    log: Arc<Log>,
+}
+
+/// What the server remembers.
+#[derive(Default)]
+struct Log {
+    seen: Mutex<Vec<Seen>>,
+    stored: Mutex<HashMap<Digest, Vec<u8>>>,
 }
 
 /// A request that the server got.
@@ -28,6 +39,12 @@ impl Seen {
         self.headers.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
     }
 
+    /// The digest that an upload says at its end.
+    fn claimed(&self) -> Option<Digest> {
+        let (_, digest) = self.line.split_once("digest=")?;
+        digest.replace("%3A", ":").parse().ok()
+    }
+
     pub(super) fn is(&self, method: &str) -> bool {
         self.line.starts_with(method)
     }
@@ -44,12 +61,47 @@ pub(super) struct Reply {
     read: usize,
     /// Whether a connection that cannot go on is held open.
     hold: bool,
+    /// What an honest registry does.
+    honest: Option<Honest>,
+    /// How long to wait before each byte of the body.
+    drip: Option<Duration>,
+    /// How much of the request's body is read at once, and how long to wait before each time.
+    sip: Option<(usize, Duration)>,
+}
+
+/// What a registry does with a body, or with the digest at the end of a path.
+#[derive(Clone, Copy)]
+enum Honest {
+    /// It stores the body and states its digest.
+    Stores,
+    /// It serves what it has stored, or 404.
+    Serves,
 }
 
 impl Reply {
     pub(super) fn new(status: u16) -> Self {
         let (headers, body) = (Vec::new(), Vec::new());
-        Self { status, headers, body, cut: None, read: usize::MAX, hold: false }
+        Self {
+            status,
+            headers,
+            body,
+            cut: None,
+            read: usize::MAX,
+            hold: false,
+            honest: None,
+            drip: None,
+            sip: None,
+        }
+    }
+
+    /// Stores the body of the request, and states its digest.
+    pub(super) fn stored() -> Self {
+        Self { honest: Some(Honest::Stores), ..Self::new(201) }
+    }
+
+    /// Serves what was stored under the digest at the end of the path.
+    pub(super) fn served() -> Self {
+        Self { honest: Some(Honest::Serves), ..Self::new(404) }
     }
 
     pub(super) fn ok(body: impl Into<Vec<u8>>) -> Self {
@@ -78,6 +130,41 @@ impl Reply {
         self
     }
 
+    /// Sends one byte of the body after the other, with such pauses between them.
+    pub(super) fn drip(mut self, pause: Duration) -> Self {
+        self.drip = Some(pause);
+        self
+    }
+
+    /// Reads so much of the request's body at once, with such pauses between.
+    pub(super) fn sip(mut self, bytes: usize, pause: Duration) -> Self {
+        self.sip = Some((bytes, pause));
+        self
+    }
+
+    /// Completes the answer with what an honest registry has to say.
+    fn complete(&mut self, seen: &Seen, stored: &Mutex<HashMap<Digest, Vec<u8>>>) {
+        let mut stored = stored.lock().unwrap();
+        let digest = match self.honest {
+            Some(Honest::Stores) if seen.is_whole => {
+                // The bytes of a blob may have come before.
+                let digest = seen.claimed().unwrap_or_else(|| Digest::of(&seen.body));
+                stored.insert(digest, seen.body.clone());
+                digest
+            }
+            Some(Honest::Serves) => {
+                let digest = seen.line.rsplit('/').next().and_then(|last| last.parse().ok());
+                let Some(digest) = digest.filter(|digest| stored.contains_key(digest)) else {
+                    return;
+                };
+                (self.status, self.body) = (200, stored[&digest].clone());
+                digest
+            }
+            _ => return,
+        };
+        self.headers.push(("Docker-Content-Digest", digest.to_string()));
+    }
+
     /// Closes the connection without an answer, after `bytes` of the request's body.
     pub(super) fn none_after(bytes: usize) -> Self {
         Self { read: bytes, ..Self::new(0) }
@@ -102,15 +189,15 @@ impl Server {
     pub(super) fn start(script: impl Fn(&Seen, usize) -> Reply + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
-        let seen = Arc::new(Mutex::new(Vec::new()));
-        let (script, log) = (Arc::new(script), seen.clone());
+        let log = Arc::new(Log::default());
+        let (script, shared) = (Arc::new(script), log.clone());
         thread::spawn(move || {
             for stream in listener.incoming() {
-                let (script, log) = (script.clone(), log.clone());
+                let (script, log) = (script.clone(), shared.clone());
                 thread::spawn(move || serve(stream.unwrap(), &*script, &log));
             }
         });
-        Self { address, seen }
+        Self { address, log }
     }
 
     pub(super) fn host(&self) -> String {
@@ -122,7 +209,7 @@ impl Server {
     }
 
     pub(super) fn seen(&self) -> Vec<Seen> {
-        self.seen.lock().unwrap().clone()
+        self.log.seen.lock().unwrap().clone()
     }
 
     /// Returns the first lines of the requests so far.
@@ -135,29 +222,38 @@ impl Server {
     }
 }
 
-fn serve(stream: TcpStream, script: &dyn Fn(&Seen, usize) -> Reply, log: &Mutex<Vec<Seen>>) {
+fn serve(stream: TcpStream, script: &dyn Fn(&Seen, usize) -> Reply, log: &Log) {
     let mut reader = BufReader::new(stream.try_clone().unwrap());
     // Whoever speaks TLS is at the wrong door.
     while reader.fill_buf().is_ok_and(|bytes| bytes.first().is_some_and(|byte| *byte != 0x16)) {
         let Some((mut seen, length)) = read_head(&mut reader) else { return };
         let place = {
-            let mut log = log.lock().unwrap();
+            let mut log = log.seen.lock().unwrap();
             log.push(seen.clone());
             log.len() - 1
         };
-        let reply = script(&seen, place);
+        let mut reply = script(&seen, place);
         seen.is_whole = match length {
             Some(length) => {
                 let wanted = length.min(reply.read);
-                if (&mut reader).take(wanted as u64).read_to_end(&mut seen.body).is_err() {
-                    return;
+                while seen.body.len() < wanted {
+                    let left = wanted - seen.body.len();
+                    let (at_once, pause) = reply.sip.unwrap_or((left, Duration::ZERO));
+                    thread::sleep(pause);
+                    let part = (&mut reader).take(at_once.min(left) as u64);
+                    match { part }.read_to_end(&mut seen.body) {
+                        Ok(0) => break,
+                        Ok(_) => {}
+                        Err(_) => return,
+                    }
                 }
                 seen.body.len() == length
             }
             None => read_chunks(&mut reader, reply.read, &mut seen.body).is_some(),
         };
         let (head, whole) = (seen.is("HEAD"), seen.is_whole);
-        log.lock().unwrap()[place] = seen;
+        reply.complete(&seen, &log.stored);
+        log.seen.lock().unwrap()[place] = seen;
         let answered = reply.status > 0 && answer(&stream, &reply, head);
         if answered && whole {
             continue;
@@ -221,6 +317,16 @@ fn answer(mut stream: &TcpStream, reply: &Reply, head: bool) -> bool {
     let sent = reply.cut.unwrap_or(reply.body.len());
     let body = if head { &[][..] } else { &reply.body[..sent] };
     stream.write_all(text.as_bytes()).is_ok()
-        && stream.write_all(body).is_ok()
+        && write_body(stream, body, reply.drip).is_ok()
         && reply.cut.is_none()
+}
+
+/// Writes a body at once, or byte by byte.
+fn write_body(mut stream: &TcpStream, body: &[u8], drip: Option<Duration>) -> io::Result<()> {
+    let Some(pause) = drip else { return stream.write_all(body) };
+    for byte in body.chunks(1) {
+        thread::sleep(pause);
+        stream.write_all(byte)?;
+    }
+    Ok(())
 }

@@ -71,7 +71,7 @@ fn upload_that_the_registry_forgot_begins_again() {
 fn lost_answer_to_an_upload_is_noticed() {
     let server = Server::start(|seen, n| match seen.is("PUT") {
         true => Reply::none_after(usize::MAX),
-        false if seen.is("HEAD") && n > 0 => Reply::new(200),
+        false if seen.is("HEAD") && n > 0 => there(seen),
         false => takes_all(seen),
     });
     sink(&server, pace()).put(&layer(b"abc"), &Quiet).unwrap();
@@ -80,7 +80,7 @@ fn lost_answer_to_an_upload_is_noticed() {
 
 #[test]
 fn blob_that_is_there_is_not_sent() {
-    let server = Server::start(|_, _| Reply::new(200));
+    let server = Server::start(|seen, _| there(seen));
     let (layer, diary) = (layer(b"abc"), Diary::default());
     sink(&server, pace()).put(&layer, &diary).unwrap();
     assert_eq!(server.lines(), [format!("HEAD /v2/a/b/blobs/{}", Digest::of(b"abc"))]);
@@ -91,7 +91,7 @@ fn blob_that_is_there_is_not_sent() {
 fn each_digest_is_asked_for_once() {
     let there = Digest::of(b"there").to_string();
     let server = Server::start(move |seen, _| match seen.line.ends_with(&there) {
-        true => Reply::new(200),
+        true => super::there(seen),
         false => takes_all(seen),
     });
     let unpacked = Layer::decrypted(

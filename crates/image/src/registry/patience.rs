@@ -1,0 +1,107 @@
+//! Patience: how long the other side of a connection may take, and how it is measured.
+//!
+//! Only the time counts in which we wait for the other side. How long our own readers and writers take is
+//! nobody's business here.
+
+use std::time::Duration;
+
+/// How long a registry, and a token server that it names, may take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Patience {
+    /// How long one document may take with all attempts: a manifest, a config, a token, and every other
+    /// short answer.
+    pub documents: Duration,
+    /// How many bytes of a blob have to come or go in a second, on the average of a minute. With 0 they
+    /// may be as few as they like.
+    pub least_rate: u64,
+}
+
+impl Default for Patience {
+    /// Five minutes, and 1 KiB a second, which is a tenth of what a modem carried.
+    fn default() -> Self {
+        Self { documents: Duration::from_secs(300), least_rate: 1 << 10 }
+    }
+}
+
+/// The least rate at which a blob has to move.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct LeastRate {
+    /// Bytes a second.
+    pub(super) bytes: u64,
+    /// Over which time the average is taken.
+    pub(super) window: Duration,
+}
+
+impl LeastRate {
+    /// Tells whether so many bytes are too few for that time.
+    pub(super) fn is_missed(self, bytes: u64, waited: Duration) -> bool {
+        u128::from(bytes) * 1000 < u128::from(self.bytes) * waited.as_millis()
+    }
+}
+
+/// Measures how fast the bytes of one blob come, over all of its connections.
+pub(super) struct Gauge {
+    least: LeastRate,
+    waited: Duration,
+    bytes: u64,
+}
+
+impl Gauge {
+    /// Begins with nothing.
+    pub(super) fn new(least: LeastRate) -> Self {
+        Self { least, waited: Duration::ZERO, bytes: 0 }
+    }
+
+    /// Counts bytes that came after a wait for them. Tells whether the least rate is kept, which is known
+    /// at the end of each window.
+    #[must_use]
+    pub(super) fn count(&mut self, waited: Duration, bytes: u64) -> bool {
+        self.waited += waited;
+        self.bytes += bytes;
+        if self.waited < self.least.window {
+            return true;
+        }
+        let is_kept = !self.least.is_missed(self.bytes, self.waited);
+        (self.waited, self.bytes) = (Duration::ZERO, 0);
+        is_kept
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn gauge(bytes: u64) -> Gauge {
+        Gauge::new(LeastRate { bytes, window: Duration::from_secs(60) })
+    }
+
+    #[test]
+    fn one_byte_every_three_seconds_is_noticed_after_a_minute() {
+        let mut gauge = gauge(1 << 10);
+        let kept = (0..100).take_while(|_| gauge.count(Duration::from_secs(3), 1)).count();
+        assert_eq!(kept, 19);
+    }
+
+    #[test]
+    fn slow_line_that_moves_is_kept_for_as_long_as_it_takes() {
+        let mut gauge = gauge(1 << 10);
+        // 20 GB at 10 KiB a second, and a pause of 50 s now and then.
+        for second in 0..2_000_000 {
+            let pause = if second % 1000 == 0 { 50 } else { 1 };
+            assert!(gauge.count(Duration::from_secs(pause), 10 << 10), "{second}");
+        }
+    }
+
+    #[test]
+    fn time_in_which_nobody_waited_does_not_count() {
+        let mut gauge = gauge(1 << 20);
+        // A reader that takes an hour for each byte finds the next one there already.
+        assert!((0..1000).all(|_| gauge.count(Duration::ZERO, 1)));
+    }
+
+    #[test]
+    fn rate_of_nothing_is_always_kept() {
+        let mut gauge = gauge(0);
+        assert!((0..100).all(|_| gauge.count(Duration::from_secs(3000), 0)));
+    }
+}
