@@ -14,7 +14,8 @@ use sealcrate_crypt::select::{Selection, choose};
 use sealcrate_crypt::senetas::{self, FreshKey, KeyDataShape};
 use sealcrate_image::engine::{ExportForm, Spared};
 use sealcrate_image::{
-    Compression, Config, DiffId, Image, Layer, Manifest, Packing, Platform, Spool, Transfer,
+    Compression, Config, DiffId, Image, Layer, Manifest, Outgoing, Packing, Platform, Spool,
+    Transfer,
 };
 
 use crate::args::{CompressionArgs, CompressionKind, EncryptionArgs, Format, ImageRecipientArgs};
@@ -371,7 +372,7 @@ impl Encryptor {
         image: &Image,
         layers: Vec<Layer>,
         sealing: &Sealing,
-    ) -> Result<Image> {
+    ) -> Result<Outgoing> {
         match self {
             Self::CryptoCli(of) => Ok(of.finish(image, layers, sealing)?),
             Self::Oci(of) => {

@@ -6,7 +6,7 @@ use sealcrate_crypt::sealed::{Binding, Home, HomeError, ImageIdentity, SealedRec
 use sealcrate_crypt::select::Selection;
 use sealcrate_crypt::senetas::{self, Budget, KeyDerivation};
 use sealcrate_crypt::{Passphrase, Unencrypted};
-use sealcrate_image::{Image, Layer, Location, Manifest, Platform, Spool};
+use sealcrate_image::{Image, Layer, Location, Manifest, NoKeys, Outgoing, Platform, Spool};
 
 use crate::args::IdentityArgs;
 use crate::failure::WrongKind;
@@ -46,6 +46,11 @@ impl Keys {
     /// Tells whether there is one.
     pub(crate) fn is_any(&self) -> bool {
         self.passphrase.is_some() || !self.identities.is_empty()
+    }
+
+    /// States that there is none, if that is so.
+    pub(crate) fn absent(&self) -> Option<NoKeys> {
+        (!self.is_any()).then(NoKeys::given)
     }
 
     /// Tells whether there is a passphrase.
@@ -200,7 +205,7 @@ pub(crate) fn home_of(location: &Location) -> Option<Home> {
 /// An image that was opened.
 pub(crate) struct Opened {
     /// The image, its layers decrypted as they are read.
-    pub(crate) image: Image,
+    pub(crate) image: Outgoing,
     /// The sealed record, where there is one.
     pub(crate) record: Option<Box<SealedRecord>>,
     /// What holds the image together.
@@ -209,8 +214,17 @@ pub(crate) struct Opened {
 }
 
 impl Opened {
-    /// Takes an image as it is.
-    pub(crate) fn unchanged(image: Image) -> Self {
+    /// Takes an image as it was read.
+    pub(crate) fn as_read(image: Image, no_keys: NoKeys) -> Self {
+        Self::unchanged(Outgoing::as_read(image, no_keys))
+    }
+
+    /// Takes an image in clear for which another one vouches.
+    pub(crate) fn vouched(image: Image) -> Self {
+        Self::unchanged(Outgoing::built(image))
+    }
+
+    fn unchanged(image: Outgoing) -> Self {
         Self { image, record: None, binding: Binding::None, stated: StatedDigests::default() }
     }
 

@@ -8,7 +8,7 @@ use sealcrate_crypt::select::Selection;
 use sealcrate_image::engine::{ExportForm, Spared};
 use sealcrate_image::{
     CompressionLevel, Compressor, Descriptor, Expansion, Image, Layer, LayerForm, Location,
-    Packing, Prefetch, Progress, Sink, Source, Spool, Transfer, WriteError,
+    Outgoing, Packing, Prefetch, Progress, Sink, Source, Spool, Transfer, WriteError,
 };
 
 use crate::args::{ImageName, RegistryArgs, SelectionArgs};
@@ -121,11 +121,11 @@ impl Session {
     /// it is there, which is not committed yet. `downloads` are those that the layers wait for.
     pub(crate) fn put_plain(
         &self,
-        image: &Image,
+        image: &Outgoing,
         mut downloads: Prefetch,
         sink: &dyn Sink,
-    ) -> Result<Image> {
-        let image = &self.bounded(image.clone());
+    ) -> Result<Outgoing> {
+        let image = &image.with_layers(self.bounded((**image).clone()).layers);
         // Bytes that a manifest names must stay as they are.
         let form = match &image.manifest {
             Some(_) => LayerForm::AsItComes,
@@ -136,11 +136,11 @@ impl Session {
         downloads.start(&present, *jobs, spool, progress);
         let keep = |_, layer: &Layer, _: &Spool| Ok::<_, WriteError>(layer.clone());
         let layers = self.transfer.put_layers(&image.layers, &present, form, sink, keep)?;
-        Ok(Image { layers, ..image.clone() })
+        Ok(image.with_layers(layers))
     }
 
     /// Gives `image`, whose layers are in `sink`, its name.
-    pub(crate) fn commit(&self, image: &Image, sink: &dyn Sink) -> Result<Descriptor> {
+    pub(crate) fn commit(&self, image: &Outgoing, sink: &dyn Sink) -> Result<Descriptor> {
         Ok(self.interrupt.hold(|| sink.commit(image))?)
     }
 

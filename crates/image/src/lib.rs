@@ -25,6 +25,7 @@ mod leftovers;
 mod location;
 mod manifest;
 mod media_type;
+mod outgoing;
 mod platform;
 mod prefetch;
 mod printable;
@@ -61,6 +62,7 @@ pub use manifest::{
     Family, MAX_LAYERS, MAX_MANIFEST_BYTES, Manifest, ManifestError, RawManifest, Remarks,
 };
 pub use media_type::MediaType;
+pub use outgoing::{NoKeys, Outgoing};
 pub use platform::{Platform, PlatformError};
 pub use prefetch::Prefetch;
 pub use printable::{Printable, is_printable, printable};

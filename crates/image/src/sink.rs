@@ -5,7 +5,8 @@ use std::io;
 use thiserror::Error;
 
 use crate::{
-    Content, Descriptor, Family, Image, Layer, Progress, RawManifest, Repository, archive, layout,
+    Content, Descriptor, Family, Image, Layer, Outgoing, Progress, RawManifest, Repository,
+    archive, layout,
 };
 
 /// What a sink wants layers to be before it takes them.
@@ -66,14 +67,14 @@ pub trait Sink: Send + Sync {
     ///
     /// # Errors
     /// Those of the medium; [`WriteError::NoIndex`] where an index cannot be held.
-    fn put_child(&self, image: &Image) -> Result<(), WriteError>;
+    fn put_child(&self, image: &Outgoing) -> Result<(), WriteError>;
 
     /// Takes the config and manifest of `image`, whose layers are all put or present, and gives it
     /// its name. Returns what names it by digest.
     ///
     /// # Errors
     /// Those of the medium.
-    fn commit(&self, image: &Image) -> Result<Descriptor, WriteError>;
+    fn commit(&self, image: &Outgoing) -> Result<Descriptor, WriteError>;
 
     /// Takes an index, whose children are all put, and gives it its name.
     ///

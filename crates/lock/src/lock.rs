@@ -5,7 +5,7 @@ use std::io::{self, Read, Write};
 use std::sync::Arc;
 
 use sealcrate_image::{
-    Config, DiffId, Image, Layer, MediaType, MeteredReader, Progress, Spool, Stage,
+    Config, DiffId, Image, Layer, MediaType, MeteredReader, Outgoing, Progress, Spool, Stage,
 };
 use sealcrate_pack::{Parameters, ParametersError, Protection, Stub, Target, inits};
 use sealcrate_packfile::index::{Index, IndexError, IndexLayer, Needs, UnlockOn};
@@ -54,7 +54,7 @@ pub struct Locker<'a> {
 /// A locked image.
 pub struct Locked {
     /// The image: the clear layers, the payload, the skeleton.
-    pub image: Image,
+    pub image: Outgoing,
     /// What was left out.
     pub left_out: Vec<Problem>,
     /// How many bytes are unlocked when it starts.
@@ -125,7 +125,7 @@ impl Locker<'_> {
         layers.push(skeleton);
         let diff_ids: Vec<DiffId> = layers.iter().filter_map(Layer::diff_id).collect();
         let config = config::clear_half(&config, &rules.volumes, &lists, &diff_ids)?;
-        let image = Image::new(config, layers);
+        let image = Outgoing::built(Image::new(config, layers));
         Ok(Locked { image, left_out: difference.left_out, unlocked_bytes, needs })
     }
 

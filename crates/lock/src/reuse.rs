@@ -179,7 +179,7 @@ mod tests {
             spool: &spool(),
             progress: &Quiet,
         };
-        locker.lock(image, &(1..image.layers.len()).collect(), reusable).unwrap().image
+        locker.lock(image, &(1..image.layers.len()).collect(), reusable).unwrap().image.into_image()
     }
 
     fn under(passphrase: &str) -> Protection {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use age::{Decryptor, x25519};
 use sealcrate_image::archive::HeaderBounds;
-use sealcrate_image::{Config, Content, DiffId, Digest, Image, Layer, MediaType, Spool};
+use sealcrate_image::{Config, Content, DiffId, Digest, Image, Layer, MediaType, Outgoing, Spool};
 use sealcrate_pack::{Key, KeyError};
 use sealcrate_packfile::age::{AgeFile, CHUNK, FileKey, Header, HeaderError};
 use sealcrate_packfile::index::{Index, IndexError, IndexLayer, MAX_INDEX, header_digest};
@@ -71,7 +71,7 @@ impl LockedImage {
     ///
     /// # Errors
     /// Another key; damage; those of reading and of the spool.
-    pub fn unlock(&self, key: &Key, spool: &Spool) -> Result<Image, UnlockError> {
+    pub fn unlock(&self, key: &Key, spool: &Spool) -> Result<Outgoing, UnlockError> {
         let bytes = self.index(&key.unwrap(self.age().header())?)?;
         let index = Index::parse(&bytes)?;
         let config = Config::parse(index.config)?;
@@ -89,7 +89,7 @@ impl LockedImage {
         if !layers.iter().filter_map(Layer::diff_id).eq(config.diff_ids().iter().copied()) {
             return Err(UnlockError::LayerCount);
         }
-        Ok(Image::new(index.config.to_vec(), layers))
+        Ok(Outgoing::built(Image::new(index.config.to_vec(), layers)))
     }
 
     /// Finds the layers of this image that hold those of the original.

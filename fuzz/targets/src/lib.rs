@@ -32,6 +32,7 @@ mod provider_config;
 mod reading;
 mod remote;
 mod sealed_image;
+mod sealed_record;
 mod stream_payload;
 
 /// A fuzz target.
@@ -44,7 +45,7 @@ pub struct Target {
 }
 
 /// All targets, by name.
-pub const TARGETS: [Target; 26] = [
+pub const TARGETS: [Target; 27] = [
     Target { name: "age_file", run: age_file::run },
     Target { name: "age_item", run: age_item::run },
     Target { name: "annotations", run: annotations::run },
@@ -70,6 +71,7 @@ pub const TARGETS: [Target; 26] = [
     Target { name: "provider_config", run: provider_config::run },
     Target { name: "remote", run: remote::run },
     Target { name: "sealed_image", run: sealed_image::run },
+    Target { name: "sealed_record", run: sealed_record::run },
     Target { name: "stream_payload", run: stream_payload::run },
 ];
 

@@ -8,8 +8,8 @@ use std::sync::Arc;
 use anyhow::ensure;
 use sealcrate_image::layout::{LayoutSink, LayoutSource};
 use sealcrate_image::{
-    Artifact, Descriptor, DiffId, Digest, Family, Image, Layer, Leftovers, MediaType, Platform,
-    Quiet, Sink, Source,
+    Artifact, Descriptor, DiffId, Digest, Family, Image, Layer, Leftovers, MediaType, Outgoing,
+    Platform, Quiet, Sink, Source,
 };
 use serde_json::json;
 
@@ -52,7 +52,7 @@ pub(super) fn write(layout: &Path, busybox: Option<&Path>) -> anyhow::Result<()>
     for layer in &image.layers {
         sink.put(layer, &Quiet)?;
     }
-    sink.commit(&image)?;
+    sink.commit(&Outgoing::built(image))?;
     Ok(())
 }
 

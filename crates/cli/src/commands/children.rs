@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use anyhow::Result;
 use sealcrate_image::{
-    ATTESTED, Artifact, Descriptor, Digest, Family, Image, Index, LayerForm, Location, Platform,
-    Prefetch, RawManifest, Sink, Source,
+    ATTESTED, Artifact, Descriptor, Digest, Family, Image, Index, LayerForm, Location, Outgoing,
+    Platform, Prefetch, RawManifest, Sink, Source,
 };
 
 use crate::args::Attestations;
@@ -48,7 +48,7 @@ pub(super) fn put(
     index: &Index,
     sink: &dyn Sink,
     attestations: Attestations,
-    mut change: impl FnMut(Image) -> Result<Image>,
+    mut change: impl FnMut(Image) -> Result<Outgoing>,
 ) -> Result<Index> {
     let mut became: HashMap<Digest, Descriptor> = HashMap::new();
     for child in index.images() {
@@ -97,7 +97,7 @@ pub(super) fn put(
 
 /// Puts an image whose layers are in `sink`, and returns its manifest: one of the kind that the sink
 /// takes, if it had none.
-pub(super) fn put_image(image: Image, sink: &dyn Sink) -> Result<RawManifest> {
+pub(super) fn put_image(image: Outgoing, sink: &dyn Sink) -> Result<RawManifest> {
     let family = match sink.layer_form() {
         LayerForm::Packed(family) => family,
         LayerForm::AsItComes => Family::Docker,
@@ -107,7 +107,7 @@ pub(super) fn put_image(image: Image, sink: &dyn Sink) -> Result<RawManifest> {
         None => image.with_manifest(family)?,
     };
     sink.put_child(&image)?;
-    Ok(image.manifest.expect("it was made where there was none"))
+    Ok(image.into_image().manifest.expect("it was made where there was none"))
 }
 
 /// Puts the attestation that `child` names, and returns what an index says of it.
@@ -118,6 +118,7 @@ pub(super) fn put_attestation(
     sink: &dyn Sink,
 ) -> Result<Descriptor> {
     let attestation = Artifact::child(source, child)?.into_image(source, None)?;
+    let attestation = Outgoing::built(attestation);
     sink.put_child(&session.put_plain(&attestation, Prefetch::default(), sink)?)?;
     Ok(child.clone())
 }

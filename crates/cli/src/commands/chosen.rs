@@ -62,7 +62,7 @@ impl Chosen {
             if let (None, Some(listed)) = (&protection, &self.listed)
                 && listed.is_named_by_another(session, source, keys, terms)?
             {
-                return Ok(Opened::unchanged(self.image.clone()));
+                return Ok(Opened::vouched(self.image.clone()));
             }
             return opening::open(&self.image, keys, terms, spool);
         };

@@ -8,7 +8,8 @@ use sealcrate_crypt::sealed::{SealedRecord, Sealing};
 use sealcrate_crypt::select::Selection;
 use sealcrate_image::engine::Spared;
 use sealcrate_image::{
-    Artifact, Descriptor, Image, Index, LayerForm, Location, Prefetch, RawManifest, Sink, Source,
+    Artifact, Descriptor, Image, Index, LayerForm, Location, NoKeys, Outgoing, Prefetch,
+    RawManifest, Sink, Source,
 };
 
 use super::chosen::{Chosen, check_platform};
@@ -53,9 +54,9 @@ pub(crate) fn run(args: &CopyArgs, session: &Session) -> Result<()> {
         && (index.images().nth(1).is_some() || (encryption.is_none() && !keys.is_any()))
     {
         let reading = Reading { from, to, terms: &terms };
-        let written = match (encryption, keys.is_any()) {
-            (None, false) => copy_index(session, &source, raw, index, to)?,
-            (None, true) => decrypt_index(
+        let written = match (encryption, keys.absent()) {
+            (None, Some(no_keys)) => copy_index(session, &source, raw, index, to, no_keys)?,
+            (None, None) => decrypt_index(
                 session,
                 &source,
                 index,
@@ -155,13 +156,12 @@ pub(super) fn read_into(
     reading: &Reading<'_>,
     chosen: Chosen,
     keys: &Keys,
-) -> Result<(Descriptor, Image)> {
+) -> Result<(Descriptor, Outgoing)> {
     let (downloads, image) = session.ahead(reading.from, chosen.image);
     let chosen = Chosen { image, ..chosen };
-    let opened = if keys.is_any() {
-        chosen.open(session, source, keys, reading.terms)?
-    } else {
-        Opened::unchanged(chosen.image)
+    let opened = match keys.absent() {
+        Some(no_keys) => Opened::as_read(chosen.image, no_keys),
+        None => chosen.open(session, source, keys, reading.terms)?,
     };
     let sink = session.places.sink(reading.to)?;
     if !keys.is_any() && sink.layer_form() == LayerForm::AsItComes {
@@ -197,8 +197,8 @@ impl Encrypting<'_> {
         chosen: &Chosen,
         sink: &dyn Sink,
     ) -> Result<Unsealed> {
-        if !self.keys.is_any() {
-            return self.put(session, Opened::unchanged(chosen.image.clone()), None, sink);
+        if let Some(no_keys) = self.keys.absent() {
+            return self.put(session, Opened::as_read(chosen.image.clone(), no_keys), None, sink);
         }
         let earlier = Was::of(&chosen.image)?;
         let opened = chosen.open(session, source, self.keys, &self.terms)?;
@@ -226,7 +226,7 @@ impl Encrypting<'_> {
         }
         let layers = session.put_encrypted(&opened.image, &encryptor, sink)?;
         opened.tell_wrong_digests();
-        Ok(Unsealed { encryptor, image: opened.image, layers })
+        Ok(Unsealed { encryptor, image: opened.image.into_image(), layers })
     }
 
     /// Encrypts every image of an index into the destination.
@@ -243,7 +243,17 @@ impl Encrypting<'_> {
         let (to, attestations) = (&self.args.destination, self.args.reading.attestations());
         let sink = session.places.sink(to)?;
         let sealing = IndexSealing { session, source, sink: &*sink, home: opening::home_of(to) };
-        let sealed = if self.keys.is_any() {
+        let sealed = if let Some(no_keys) = self.keys.absent() {
+            let index = sealed_index::flattened(source, index)?;
+            sealing.put(&index, index.media_type(), index.remarks.clone(), |_, child| {
+                if Index::is_attestation(child) {
+                    return Ok(sealed_index::attestation(attestations));
+                }
+                let image = Artifact::child(source, child)?.into_image(source, None)?;
+                let unsealed = self.put(session, Opened::as_read(image, no_keys), None, &*sink)?;
+                Ok(Part::Unsealed(Box::new(unsealed)))
+            })?
+        } else {
             let open = |image: &Image, _, child: &Descriptor| {
                 let spool = session.places.spool();
                 let opened = opening::open(image, self.keys, &self.terms, spool)?;
@@ -258,7 +268,7 @@ impl Encrypting<'_> {
                     Child::Attestation => Ok(sealed_index::attestation(attestations)),
                     Child::Clear(image) if self.args.selection.is_none() => Ok(Part::Clear(image)),
                     Child::Clear(image) => {
-                        let opened = Opened::unchanged(*image);
+                        let opened = Opened::vouched(*image);
                         let unsealed = self.put(session, opened, None, &*sink)?;
                         Ok(Part::Unsealed(Box::new(unsealed)))
                     }
@@ -267,16 +277,6 @@ impl Encrypting<'_> {
                         Ok(Part::Unsealed(Box::new(unsealed)))
                     }
                 }
-            })?
-        } else {
-            let index = sealed_index::flattened(source, index)?;
-            sealing.put(&index, index.media_type(), index.remarks.clone(), |_, child| {
-                if Index::is_attestation(child) {
-                    return Ok(sealed_index::attestation(attestations));
-                }
-                let image = Artifact::child(source, child)?.into_image(source, None)?;
-                let unsealed = self.put(session, Opened::unchanged(image), None, &*sink)?;
-                Ok(Part::Unsealed(Box::new(unsealed)))
             })?
         };
         Ok(session.interrupt.hold(|| sink.commit_index(&sealed.index.to_raw()))?)
@@ -356,10 +356,12 @@ pub(super) fn copy_index(
     raw: &RawManifest,
     index: &Index,
     to: &Location,
+    no_keys: NoKeys,
 ) -> Result<Descriptor> {
     let sink: Arc<dyn Sink> = session.places.sink(to)?;
     for child in &index.manifests {
         let image = Artifact::child(source, child)?.into_image(source, None)?;
+        let image = Outgoing::as_read(image, no_keys);
         sink.put_child(&session.put_plain(&image, Prefetch::default(), &*sink)?)?;
     }
     Ok(session.interrupt.hold(|| sink.commit_index(raw))?)

@@ -9,8 +9,8 @@ use std::sync::Arc;
 use anyhow::{Context, Result};
 use sealcrate_crypt::select::choose;
 use sealcrate_image::{
-    Artifact, Config, Descriptor, Digest, EngineName, Image, Index, Location, Platform, Prefetch,
-    Reference, Source,
+    Artifact, Config, Descriptor, Digest, EngineName, Image, Index, Location, Outgoing, Platform,
+    Prefetch, Reference, Source,
 };
 use sealcrate_lock::{Locked, Locker, Privileges, Rules, Start, TreePath, UnlockOn};
 use serde_json::json;
@@ -135,11 +135,11 @@ pub(super) fn place(name: Option<&Reference>, location: Option<&Location>) -> Lo
 pub(super) struct Written {
     pub(super) name: String,
     pub(super) digest: Digest,
-    pub(super) image: Image,
+    pub(super) image: Outgoing,
 }
 
 /// Writes an image, and returns what names it by digest.
-pub(super) fn write(session: &Session, image: &Image, to: &Location) -> Result<Written> {
+pub(super) fn write(session: &Session, image: &Outgoing, to: &Location) -> Result<Written> {
     let sink = session.places.sink(to)?;
     let image = session.put_plain(image, Prefetch::default(), &*sink)?;
     let descriptor = session.commit(&image, &*sink)?;

@@ -8,8 +8,8 @@ use sealcrate_crypt::Unencrypted;
 use sealcrate_crypt::ocicrypt::DecryptError;
 use sealcrate_crypt::sealed::{ImageIdentity, SealedRecord, Table};
 use sealcrate_image::{
-    ATTESTED, Artifact, Descriptor, Digest, Image, Index, MediaType, Prefetch, Remarks, Sink,
-    Source,
+    ATTESTED, Artifact, Descriptor, Digest, Image, Index, MediaType, Outgoing, Prefetch, Remarks,
+    Sink, Source,
 };
 
 use super::children::{put_attestation, put_image};
@@ -176,6 +176,7 @@ impl OpenedIndex<Opened> {
                     Some(put_image(image, sink)?.descriptor())
                 }
                 Child::Clear(image) => {
+                    let image = Outgoing::built(*image);
                     let image = session.put_plain(&image, Prefetch::default(), sink)?;
                     Some(put_image(image, sink)?.descriptor())
                 }

@@ -36,17 +36,17 @@ pub(crate) fn run(args: &PullArgs, session: &Session) -> Result<()> {
             let image = Artifact::child(&source, child)?.into_image(&source, None)?;
             find_keys(args, session, &image, &to, &mut keys)?;
         }
-        let written = match keys.is_any() {
-            true => {
+        let written = match keys.absent() {
+            None => {
                 let attestations = args.reading.attestations();
                 copy::decrypt_index(session, &source, index, &reading, &keys, attestations)?
             }
-            false => {
+            Some(no_keys) => {
                 let first = index.images().next().map(|child| Artifact::child(&source, child));
                 if let Some(Artifact::Image(image)) = first.transpose()? {
                     refuse_plain(&image, &args.reading)?;
                 }
-                copy::copy_index(session, &source, raw, index, &to)?
+                copy::copy_index(session, &source, raw, index, &to, no_keys)?
             }
         };
         return print_index(args.output, &to, &written);

@@ -11,8 +11,8 @@ use sealcrate_crypt::sealed::Sealing;
 use sealcrate_crypt::select::choose;
 use sealcrate_image::engine::{ExportForm, Spared};
 use sealcrate_image::{
-    ATTESTED, Artifact, Config, Descriptor, EngineName, Image, Index, Location, MediaType, Packing,
-    Platform, Prefetch, Remarks, Sink, Source,
+    ATTESTED, Artifact, Config, Descriptor, EngineName, Image, Index, Location, MediaType, NoKeys,
+    Outgoing, Packing, Platform, Prefetch, Remarks, Sink, Source,
 };
 
 use super::chosen::{self, Listed};
@@ -136,7 +136,8 @@ pub(crate) fn run(args: &PushArgs, session: &Session) -> Result<()> {
     let home = opening::home_of(&to);
     refuse_to_expose(args, session, &chosen.image, platform, encryptor.as_ref())?;
     let Some(encryptor) = encryptor else {
-        let image = session.put_plain(&chosen.image, Prefetch::default(), &*sink)?;
+        let image = Outgoing::as_read(chosen.image.clone(), NoKeys::given());
+        let image = session.put_plain(&image, Prefetch::default(), &*sink)?;
         let written = if args.keep_attestations && !chosen.attestations.is_empty() {
             let index = put_beside_attestations(session, &source, &chosen, image.clone(), &*sink)?;
             session.interrupt.hold(|| sink.commit_index(&index.to_raw()))?
@@ -161,7 +162,7 @@ pub(crate) fn run(args: &PushArgs, session: &Session) -> Result<()> {
         (written, unsealed, image)
     } else {
         let image = unsealed.seal(&Sealing { table: None, home })?;
-        (session.commit(&image, &*sink)?, unsealed, image)
+        (session.commit(&image, &*sink)?, unsealed, image.into_image())
     };
     left_behind::tell(&from, &to);
     if let Some(earlier) = earlier {
@@ -290,7 +291,7 @@ fn put_beside_attestations(
     session: &Session,
     source: &Arc<dyn Source>,
     chosen: &Chosen,
-    image: Image,
+    image: Outgoing,
     sink: &dyn Sink,
 ) -> Result<Index> {
     let raw = children::put_image(image, sink)?;

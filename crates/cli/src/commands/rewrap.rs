@@ -10,7 +10,8 @@ use sealcrate_crypt::senetas::{self, FreshKey, KeyDataShape};
 use sealcrate_crypt::{Passphrase, Unencrypted};
 use sealcrate_image::engine::ExportForm;
 use sealcrate_image::{
-    Artifact, Config, Descriptor, Digest, Image, Index, Location, Platform, Prefetch, Sink, Source,
+    Artifact, Config, Descriptor, Digest, Image, Index, Location, Outgoing, Platform, Prefetch,
+    Sink, Source,
 };
 
 use super::children::{put_attestation, put_image};
@@ -214,7 +215,7 @@ impl Rewrapping<'_> {
     }
 
     /// Returns the image for its new readers, its layers in `sink`; it is not committed yet.
-    fn finish(&self, opened: OpenKeys, table: Option<&Table>, sink: &dyn Sink) -> Result<Image> {
+    fn finish(&self, opened: OpenKeys, table: Option<&Table>, sink: &dyn Sink) -> Result<Outgoing> {
         let sealing = Sealing { table: table.cloned(), home: self.place.clone() };
         match opened {
             OpenKeys::CryptoCli(opened, key) => Ok(opened.finish(&key, &sealing)?),
@@ -234,7 +235,7 @@ impl Rewrapping<'_> {
         let encryptor = encryption.encryptor(&opened.image, &places)?;
         let layers = self.session.put_encrypted(&opened.image, &encryptor, sink)?;
         opened.tell_wrong_digests();
-        Ok(Unsealed { encryptor, image: opened.image, layers })
+        Ok(Unsealed { encryptor, image: opened.image.into_image(), layers })
     }
 
     /// Rewraps every encrypted image of an index, and seals them together.
@@ -262,6 +263,7 @@ impl Rewrapping<'_> {
                 }
                 Child::Attestation => Some(put_attestation(self.session, source, stated, sink)?),
                 Child::Clear(image) => {
+                    let image = Outgoing::built(*image);
                     let image = self.session.put_plain(&image, Prefetch::default(), sink)?;
                     Some(described(&put_image(image, sink)?, stated))
                 }

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use anyhow::Result;
 use sealcrate_crypt::sealed::{Home, Row, RowKind, Sealing, Table};
 use sealcrate_image::{
-    Artifact, Descriptor, Digest, Image, Index, Layer, MediaType, Prefetch, RawManifest, Remarks,
-    Sink, Source,
+    Artifact, Descriptor, Digest, Image, Index, Layer, MediaType, Outgoing, Prefetch, RawManifest,
+    Remarks, Sink, Source,
 };
 
 use super::children::{put_attestation, put_image};
@@ -32,7 +32,7 @@ pub(super) struct Unsealed {
 
 impl Unsealed {
     /// Seals the image, and returns it encrypted.
-    pub(super) fn seal(&self, sealing: &Sealing) -> Result<Image> {
+    pub(super) fn seal(&self, sealing: &Sealing) -> Result<Outgoing> {
         self.encryptor.finish(&self.image, self.layers.clone(), sealing)
     }
 }
@@ -127,13 +127,14 @@ impl IndexSealing<'_> {
                 Part::Attestation => put_attestation(self.session, self.source, &child, self.sink)?,
                 Part::Clear(image) => {
                     let (sink, ahead) = (self.sink, Prefetch::default());
+                    let image = Outgoing::built(*image);
                     let image = self.session.put_plain(&image, ahead, sink)?;
                     described(&put_image(image, sink)?, &child)
                 }
                 Part::Unsealed(unsealed) => {
                     let image = unsealed.seal(sealing)?;
                     let descriptor = described(&put_image(image.clone(), self.sink)?, &child);
-                    images.push((*unsealed, image));
+                    images.push((*unsealed, image.into_image()));
                     descriptor
                 }
                 Part::Dropped => continue,

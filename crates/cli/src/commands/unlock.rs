@@ -1,7 +1,7 @@
 //! `unlock`: from a locked image back to the original.
 
 use anyhow::{Context, Result};
-use sealcrate_image::{Artifact, Image, Location, Prefetch};
+use sealcrate_image::{Artifact, Image, Location, Outgoing, Prefetch};
 use sealcrate_lock::LockedImage;
 use sealcrate_pack::Key;
 use serde_json::json;
@@ -56,7 +56,7 @@ struct Unlocking<'a> {
 }
 
 impl Unlocking<'_> {
-    fn unlock(&mut self, image: Image) -> Result<Image> {
+    fn unlock(&mut self, image: Image) -> Result<Outgoing> {
         let cannot_unlock = || format!("cannot unlock {}", self.from);
         let locked = LockedImage::read(self.session.bounded(image)).with_context(cannot_unlock)?;
         let key = match &self.key {

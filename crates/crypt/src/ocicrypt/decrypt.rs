@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use sealcrate_image::{ConfigError, Descriptor, Image, Layer, ManifestError, Spool};
+use sealcrate_image::{ConfigError, Descriptor, Image, Layer, ManifestError, Outgoing, Spool};
 use thiserror::Error;
 
 use super::Identity;
@@ -27,7 +27,7 @@ pub struct Decrypted {
     /// image to the digests that are sealed, which stand for the diff IDs where nothing unpacks them.
     /// It has the manifest that it had before encryption where that is sealed, and its own if nothing of it
     /// was encrypted. All else that it says is from the record.
-    pub image: Image,
+    pub image: Outgoing,
     /// What holds it together.
     pub binding: Binding,
     /// The sealed record, where there is one.
@@ -57,7 +57,7 @@ pub fn decrypt(
                 Err(DecryptError::NotBound)
             }
             (Unencrypted::Accept, Unbound::Accept) => {
-                let (image, binding) = (image.clone(), Binding::None);
+                let (image, binding) = (Outgoing::built(image.clone()), Binding::None);
                 Ok(Decrypted { image, binding, record: None, stated })
             }
         };
@@ -84,7 +84,7 @@ pub fn decrypt(
         opened.manifest = manifest.map_err(|_| RecordError::Contradiction("manifest"))?;
         opened.remarks = record.remarks.clone();
     }
-    Ok(Decrypted { image: opened, binding, record, stated })
+    Ok(Decrypted { image: Outgoing::built(opened), binding, record, stated })
 }
 
 /// Returns the layer at `place` as what holds the image together describes it: what else its descriptor says is

@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use sealcrate_image::{
     Compression, Compressor, Config, ConfigError, Descriptor, DiffId, Digest, Family, Image, Layer,
-    MAX_MANIFEST_BYTES, Manifest, MediaType, Meter, MeteredReader, Platform, Progress, Spool,
-    Stage,
+    MAX_MANIFEST_BYTES, Manifest, MediaType, Meter, MeteredReader, Outgoing, Platform, Progress,
+    Spool, Stage,
 };
 use thiserror::Error;
 use zeroize::Zeroizing;
@@ -186,7 +186,7 @@ impl Encryptor {
     ///
     /// # Errors
     /// The system gives no random bytes; a manifest or record that becomes too large.
-    pub fn finish(&self, layers: Vec<Layer>, sealing: &Sealing) -> Result<Image, EncryptError> {
+    pub fn finish(&self, layers: Vec<Layer>, sealing: &Sealing) -> Result<Outgoing, EncryptError> {
         let sealed = self.sealed.lock().unwrap_or_else(PoisonError::into_inner);
         let config = Descriptor::of(MediaType::OCI_CONFIG, &self.config);
         let mut stored = Vec::with_capacity(layers.len());
@@ -221,7 +221,8 @@ impl Encryptor {
         if manifest.bytes().len() as u64 > MAX_MANIFEST_BYTES {
             return Err(EncryptError::ManifestTooLarge);
         }
-        Ok(Image { manifest: Some(manifest), ..Image::new(self.config.clone(), stored) })
+        let image = Image { manifest: Some(manifest), ..Image::new(self.config.clone(), stored) };
+        Ok(Outgoing::built(image))
     }
 
     /// Returns an encrypted layer with its key wrapped to every recipient.

@@ -4,7 +4,7 @@ use std::io;
 
 use sealcrate_image::{
     Config, Descriptor, Digest, Family, Image, Layer, MAX_MANIFEST_BYTES, Manifest, ManifestError,
-    Platform,
+    Outgoing, Platform,
 };
 use thiserror::Error;
 
@@ -36,7 +36,7 @@ pub struct Rewrapping {
 /// An image for other readers.
 pub struct Rewrapped {
     /// The image.
-    pub image: Image,
+    pub image: Outgoing,
     /// The names of those who can open it, as far as they are known.
     pub readers: Vec<String>,
     /// How many keys of a layer are wrapped to somebody without a name.
@@ -148,6 +148,7 @@ impl Rewrapping {
         }
         let unnamed = wrapped - names.len();
         let image = Image { manifest: Some(raw), ..Image::new(self.image.config, layers) };
+        let image = Outgoing::built(image);
         Ok(Rewrapped { image, readers: names, unnamed })
     }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use sealcrate_image::{
     Config, ConfigError, Content, Descriptor, DiffId, Digest, Image, Layer, Manifest,
-    ManifestError, MediaType, Platform,
+    ManifestError, MediaType, Outgoing, Platform,
 };
 use thiserror::Error;
 
@@ -58,7 +58,7 @@ pub struct Decrypted {
     /// each with its diff ID, and with its digest where that is sealed, too. It has the manifest that it had
     /// before encryption where that is sealed, and its own if nothing of it was encrypted. All else that it
     /// says is from the record.
-    pub image: Image,
+    pub image: Outgoing,
     /// What holds it together, and authenticates the config's members in clear.
     pub binding: Binding,
     /// The sealed record, where there is one.
@@ -82,7 +82,7 @@ pub fn decrypt(
         let layers = image.layers.iter().zip(&opened.layers);
         let layers = layers.map(|(layer, of)| layer.with_diff_id(of.diff_id)).collect();
         // Bytes that are what they were keep their manifest.
-        let image = Image { layers, ..image.clone() };
+        let image = Outgoing::built(Image { layers, ..image.clone() });
         return Ok(Decrypted { image, binding: Binding::None, record: None });
     }
     let mut layers = Vec::with_capacity(image.layers.len());
@@ -101,7 +101,7 @@ pub fn decrypt(
         image.manifest = manifest.map_err(|_| DecryptError::Contradiction("manifest"))?;
         image.remarks = record.remarks.clone();
     }
-    Ok(Decrypted { image, binding, record })
+    Ok(Decrypted { image: Outgoing::built(image), binding, record })
 }
 
 /// An image whose config was decrypted, and whose data keys were unwrapped.

@@ -7,7 +7,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use sealcrate_image::{
     Compression, Compressor, Config, ConfigError, Descriptor, DiffId, Digest, Family, Image, Layer,
-    MAX_CONFIG_BYTES, Manifest, MediaType, Meter, MeteredReader, Platform, Progress, Spool, Stage,
+    MAX_CONFIG_BYTES, Manifest, MediaType, Meter, MeteredReader, Outgoing, Platform, Progress,
+    Spool, Stage,
 };
 use thiserror::Error;
 
@@ -66,7 +67,7 @@ impl FreshKey {
         layers: Vec<Layer>,
         shape: KeyDataShape,
         encrypted: impl FnOnce(&Under<'_>) -> Result<Vec<u8>, SealedConfigError>,
-    ) -> Result<Image, EncryptError> {
+    ) -> Result<Outgoing, EncryptError> {
         let (key, nonce) = (DataKey::new(random()?), random()?);
         let config = encrypted(&Under { key: &key, nonce, salt: self.salt })?;
         if config.len() as u64 > MAX_CONFIG_BYTES {
@@ -76,7 +77,7 @@ impl FreshKey {
         self.key_data(&key, nonce).put(&mut descriptor, shape);
         let descriptors = layers.iter().filter_map(Layer::descriptor).cloned().collect::<Vec<_>>();
         let manifest = Manifest::new(Family::Docker, descriptor, descriptors).to_raw();
-        Ok(Image { manifest: Some(manifest), ..Image::new(config, layers) })
+        Ok(Outgoing::built(Image { manifest: Some(manifest), ..Image::new(config, layers) }))
     }
 }
 
@@ -247,7 +248,7 @@ impl Encryptor {
         image: &Image,
         layers: Vec<Layer>,
         sealing: &Sealing,
-    ) -> Result<Image, EncryptError> {
+    ) -> Result<Outgoing, EncryptError> {
         let keys = self.keys.lock().unwrap_or_else(PoisonError::into_inner);
         let sealed_layer = |(place, layer): (usize, &Layer)| {
             let stored = layer.descriptor().expect("it is stored");

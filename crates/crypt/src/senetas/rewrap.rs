@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use sealcrate_image::{Descriptor, Image, Layer, Manifest, MediaType, Platform};
+use sealcrate_image::{Descriptor, Image, Layer, Manifest, MediaType, Outgoing, Platform};
 
 use super::config::{self, Seal, UnsealedConfig};
 use super::decrypt::{LayerKey, Opened};
@@ -68,7 +68,7 @@ impl Rewrapping {
     ///
     /// # Errors
     /// Those of [`Encryptor`](super::Encryptor).
-    pub fn finish(self, key: &FreshKey, sealing: &Sealing) -> Result<Image, EncryptError> {
+    pub fn finish(self, key: &FreshKey, sealing: &Sealing) -> Result<Outgoing, EncryptError> {
         let Self { opened, manifest, layers: stored, shape } = self;
         let platform = opened.platform();
         let Opened { config, layers: keys, seal, .. } = opened;

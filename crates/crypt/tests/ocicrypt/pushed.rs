@@ -39,7 +39,7 @@ fn push(pushed: Pushed) -> (Encryptor, Image, Vec<bool>) {
         None => put(&encryptor, i, &plain.layers[i]),
     });
     let image = encryptor.finish(layers.collect(), &Sealing::default()).unwrap();
-    (encryptor, image, reused.iter().map(Option::is_some).collect())
+    (encryptor, image.into_image(), reused.iter().map(Option::is_some).collect())
 }
 
 /// The record of one push to the RSA key, and the image.

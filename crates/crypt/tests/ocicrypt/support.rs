@@ -58,7 +58,7 @@ pub(crate) fn rewrap(
     change: &Change,
 ) -> Result<Image, RewrapError> {
     let rewrapping = Rewrapping::open(image, identities, unbound)?;
-    Ok(rewrapping.finish(change, &Sealing::default())?.image)
+    Ok(rewrapping.finish(change, &Sealing::default())?.image.into_image())
 }
 
 pub(crate) fn read_all(layer: &Layer) -> io::Result<Vec<u8>> {

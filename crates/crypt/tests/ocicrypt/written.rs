@@ -87,7 +87,7 @@ fn encrypted(
 ) -> Image {
     let encryptor = encryptor(image, places, recipients, compression).unwrap();
     let layers = image.layers.iter().enumerate().map(|(i, layer)| put(&encryptor, i, layer));
-    encryptor.finish(layers.collect(), &Sealing::default()).unwrap()
+    encryptor.finish(layers.collect(), &Sealing::default()).unwrap().into_image()
 }
 
 /// Returns the layer at `place` as it is stored.

@@ -53,7 +53,7 @@ fn second_push(first: &Image, there: &[bool]) -> (Image, Vec<bool>) {
         None => fresh.layers[place].clone(),
     });
     let image = again.finish(&plain, layers.collect(), &Sealing::default()).unwrap();
-    (image, reused.iter().map(Option::is_some).collect())
+    (image.into_image(), reused.iter().map(Option::is_some).collect())
 }
 
 fn key_data(image: &Image) -> Vec<KeyData> {
@@ -147,7 +147,7 @@ fn decrypted_layers_are_of_the_digests_that_are_sealed_however_often_they_were_p
     let mut kdf = KeyDerivation::new(passphrase("abc"));
     let rewrapping = Rewrapping::open(&second, &mut kdf, Unbound::Refuse).unwrap();
     let rewrapped = rewrapping.finish(&fresh, &Sealing::default()).unwrap();
-    for image in [first, second, rewrapped] {
+    for image in [first, second, rewrapped.into_image()] {
         let opened = decrypt(&image, &mut kdf, Unencrypted::Refuse, Unbound::Accept).unwrap().image;
         for layer in &opened.layers {
             let mut bytes = Vec::new();

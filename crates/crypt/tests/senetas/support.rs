@@ -107,7 +107,7 @@ pub(crate) fn encrypt(image: &Image, encryptor: &sealcrate_crypt::senetas::Encry
         .enumerate()
         .map(|(i, layer)| encryptor.layer(i, layer, &compressor, &spool, &Quiet).unwrap())
         .collect();
-    encryptor.finish(image, layers, &Sealing::default()).unwrap()
+    encryptor.finish(image, layers, &Sealing::default()).unwrap().into_image()
 }
 
 pub(crate) fn passphrase(text: &str) -> Passphrase {

@@ -7,8 +7,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use super::target::{Target, TargetWriter};
 use super::{ArchiveError, DockerArchiveWriter};
 use crate::{
-    Descriptor, Image, Layer, LayerForm, Leftovers, MediaType, Progress, RawManifest, Reference,
-    Sink, Stage, WriteError,
+    Descriptor, Image, Layer, LayerForm, Leftovers, MediaType, Outgoing, Progress, RawManifest,
+    Reference, Sink, Stage, WriteError,
 };
 
 const WHAT: &str = "a docker archive";
@@ -64,12 +64,12 @@ impl Sink for DockerArchiveSink {
         Ok(())
     }
 
-    fn put_child(&self, _: &Image) -> Result<(), WriteError> {
+    fn put_child(&self, _: &Outgoing) -> Result<(), WriteError> {
         Err(WriteError::NoIndex(WHAT))
     }
 
     /// Returns a descriptor of the config: by its digest engines know the image.
-    fn commit(&self, image: &Image) -> Result<Descriptor, WriteError> {
+    fn commit(&self, image: &Outgoing) -> Result<Descriptor, WriteError> {
         let (target, writer) = self.archive().take().ok_or(ArchiveError::Unfinished)?;
         writer.check_put(image)?;
         let names: Vec<&Reference> = self.name.iter().collect();

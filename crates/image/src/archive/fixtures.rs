@@ -7,7 +7,8 @@ use serde_json::{Value, json};
 
 use crate::{
     Artifact, Compression, CompressionLevel, Compressor, Descriptor, DiffId, Digest, Family, Image,
-    Layer, LayerForm, MediaType, Quiet, ReadError, Sink, Source, Spool, Transfer, WriteError,
+    Layer, LayerForm, MediaType, Outgoing, Quiet, ReadError, Sink, Source, Spool, Transfer,
+    WriteError,
 };
 
 /// A tar that is being put together.
@@ -117,7 +118,7 @@ pub(crate) fn image() -> Image {
 /// Puts the layers of `image` into `sink`, and commits it.
 pub(crate) fn write(image: &Image, sink: &dyn Sink) -> Result<Descriptor, WriteError> {
     let image = Image { layers: put(image, sink)?, ..image.clone() };
-    sink.commit(&image)
+    sink.commit(&Outgoing::built(image.clone()))
 }
 
 /// Puts those layers of `image` into `sink` that are not there.

@@ -161,7 +161,9 @@ mod tests {
     use super::fixtures::{TARS, gzip, image, layer, put, read, tars, write};
     use super::*;
     use crate::layout::{LayoutSink, LayoutSource};
-    use crate::{DiffId, Digest, Image, Leftovers, MediaType, Quiet, Sink, Source, WriteError};
+    use crate::{
+        DiffId, Digest, Image, Leftovers, MediaType, Outgoing, Quiet, Sink, Source, WriteError,
+    };
 
     fn count(folder: &Path) -> usize {
         fs::read_dir(folder).unwrap().count()
@@ -227,7 +229,7 @@ mod tests {
         ];
         for sink in sinks {
             assert!(is_damage(&put(&image, &*sink).err().unwrap()));
-            assert!(sink.commit(&image).is_err());
+            assert!(sink.commit(&Outgoing::built(image.clone())).is_err());
             assert!(sink.put(&image.layers[0], &Quiet).is_err());
             drop(sink);
             assert_eq!(count(folder.path()), 0);
@@ -243,14 +245,14 @@ mod tests {
                 .unwrap();
         docker.put(&image.layers[0], &Quiet).unwrap();
         assert!(matches!(
-            docker.commit(&image),
+            docker.commit(&Outgoing::built(image.clone())),
             Err(WriteError::Archive(ArchiveError::Missing(_)))
         ));
         let oci =
             OciArchiveSink::create(&folder.path().join("b"), None, &Leftovers::default()).unwrap();
         oci.put(&image.layers[0], &Quiet).unwrap();
         assert!(matches!(
-            oci.commit(&image),
+            oci.commit(&Outgoing::built(image.clone())),
             Err(WriteError::Layout(LayoutError::BlobAbsent(digest)))
                 if Some(digest) == image.layers[1].digest()
         ));

@@ -17,7 +17,7 @@ use crate::layout::{
 use crate::progress::MeteredReader;
 use crate::{
     Content, Descriptor, Digest, Image, Index, Layer, LayerForm, Leftovers, ManifestError,
-    Progress, RawManifest, ReadError, Sink, Source, Stage, WriteError,
+    Outgoing, Progress, RawManifest, ReadError, Sink, Source, Stage, WriteError,
 };
 
 /// An image, or index of images, in a tar file.
@@ -164,11 +164,11 @@ impl Sink for OciArchiveSink {
         })
     }
 
-    fn put_child(&self, image: &Image) -> Result<(), WriteError> {
+    fn put_child(&self, image: &Outgoing) -> Result<(), WriteError> {
         self.with_archive(|archive| archive.take_image(image).map(|_| ()))
     }
 
-    fn commit(&self, image: &Image) -> Result<Descriptor, WriteError> {
+    fn commit(&self, image: &Outgoing) -> Result<Descriptor, WriteError> {
         let root = self.with_archive(|archive| archive.take_image(image))?;
         self.finish(&root)
     }

@@ -8,8 +8,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::archive::DockerArchiveWriter;
 use crate::{
-    Damage, Descriptor, Digest, Image, Layer, LayerForm, MediaType, Progress, RawManifest,
-    Reference, Sink, Stage, WriteError,
+    Damage, Descriptor, Digest, Image, Layer, LayerForm, MediaType, Outgoing, Progress,
+    RawManifest, Reference, Sink, Stage, WriteError,
 };
 
 use super::EngineError;
@@ -111,11 +111,11 @@ impl Sink for EngineSink {
         }
     }
 
-    fn put_child(&self, _: &Image) -> Result<(), WriteError> {
+    fn put_child(&self, _: &Outgoing) -> Result<(), WriteError> {
         Err(WriteError::NoIndex("the engine"))
     }
 
-    fn commit(&self, image: &Image) -> Result<Descriptor, WriteError> {
+    fn commit(&self, image: &Outgoing) -> Result<Descriptor, WriteError> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let Loading { load, archive } = self.take(&mut state)?;
         let names = self.name.iter().collect::<Vec<_>>();
@@ -251,7 +251,7 @@ mod tests {
             for layer in &image.layers {
                 sink.put(layer, &Quiet)?;
             }
-            sink.commit(&image)
+            sink.commit(&Outgoing::built(image.clone()))
         })
     }
 
@@ -282,8 +282,8 @@ mod tests {
                 scope.spawn(move || sink.put(layer, &Quiet).unwrap());
             }
         });
-        assert_eq!(sink.commit(&image).unwrap().digest, image.id());
-        assert!(sink.commit(&image).is_err(), "it was loaded twice");
+        assert_eq!(sink.commit(&Outgoing::built(image.clone())).unwrap().digest, image.id());
+        assert!(sink.commit(&Outgoing::built(image.clone())).is_err(), "it was loaded twice");
         let archive = DockerArchive::open_bytes(&bodies.recv().unwrap()).unwrap();
         assert_eq!(archive.repo_tags(), ["app:1"]);
     }
@@ -301,7 +301,7 @@ mod tests {
             });
             let sink = fake.connect().sink(Some(&name.parse().unwrap()));
             sink.put(&image.layers[0], &Quiet).unwrap();
-            sink.commit(&image).unwrap();
+            sink.commit(&Outgoing::built(image.clone())).unwrap();
             let archive = DockerArchive::open_bytes(&bodies.recv().unwrap()).unwrap();
             assert_eq!(archive.repo_tags().len(), tags, "{name}");
         }
@@ -401,7 +401,7 @@ mod tests {
         let fake = holding(&image(vec![layer(vec![2; 9])]), answer);
         let sink = sink(&fake);
         sink.put(&wanted.layers[0], &Quiet).unwrap();
-        let error = engines(sink.commit(&wanted));
+        let error = engines(sink.commit(&Outgoing::built(wanted.clone())));
         assert!(matches!(error, EngineError::NotLoaded { .. }), "{error:?}");
     }
 
@@ -442,7 +442,7 @@ mod tests {
                 scope.spawn(move || assert!(is_damage(&put(layer).unwrap_err())));
             }
         });
-        assert!(is_damage(&sink.commit(&wanted).unwrap_err()));
+        assert!(is_damage(&sink.commit(&Outgoing::built(wanted.clone())).unwrap_err()));
     }
 
     #[test]
@@ -493,7 +493,7 @@ mod tests {
             });
             let sink = sink(&fake);
             sink.put(&wanted.layers[0], &Quiet).unwrap();
-            assert_eq!(sink.commit(&wanted).is_ok(), is_loaded);
+            assert_eq!(sink.commit(&Outgoing::built(wanted.clone())).is_ok(), is_loaded);
         }
     }
 

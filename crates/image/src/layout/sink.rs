@@ -20,7 +20,7 @@ use crate::progress::MeteredReader;
 use crate::room::{InRoom, Room};
 use crate::{
     Descriptor, Digest, Image, Index, Layer, LayerForm, Leftovers, MAX_MANIFEST_BYTES,
-    ManifestError, Progress, RawManifest, Sink, Stage, Unnamed, WriteError,
+    ManifestError, Outgoing, Progress, RawManifest, Sink, Stage, Unnamed, WriteError,
 };
 
 /// What other people may do with blobs is for the process's own mask to say.
@@ -242,11 +242,11 @@ impl Sink for LayoutSink {
         Ok(())
     }
 
-    fn put_child(&self, image: &Image) -> Result<(), WriteError> {
+    fn put_child(&self, image: &Outgoing) -> Result<(), WriteError> {
         self.take_image(image).map(|_| ())
     }
 
-    fn commit(&self, image: &Image) -> Result<Descriptor, WriteError> {
+    fn commit(&self, image: &Outgoing) -> Result<Descriptor, WriteError> {
         Ok(self.publish(&self.take_image(image)?)?)
     }
 
@@ -305,7 +305,7 @@ mod tests {
         let image = image();
         let layers = put(&image, &sink).unwrap();
         assert_eq!(names_in(folder.path()), [""; 0]);
-        let root = sink.commit(&Image { layers, ..image }).unwrap();
+        let root = sink.commit(&Outgoing::built(Image { layers, ..image })).unwrap();
         assert_eq!(names_in(&layout), ["blobs", "index.json", "oci-layout"]);
         let again = named_image(&layout, Some("v1"));
         assert_eq!(again.manifest.as_ref().unwrap().descriptor(), root);
@@ -321,7 +321,8 @@ mod tests {
         image.layers[2] = layer(b"tar", Compression::Gzip, Some(DiffId(Digest::of(b"other"))));
         let Err(WriteError::Io(error)) = put(&image, &sink) else { panic!("it was taken") };
         assert!(error.into_inner().unwrap().is::<Damage>());
-        let absent = sink.commit(&image.clone().with_manifest(Family::Oci).unwrap());
+        let absent =
+            sink.commit(&Outgoing::built(image.clone().with_manifest(Family::Oci).unwrap()));
         assert!(matches!(absent, Err(WriteError::Layout(LayoutError::BlobAbsent(_)))));
         drop(sink);
         assert_eq!(names_in(folder.path()), [""; 0]);
@@ -335,7 +336,7 @@ mod tests {
         let layers = put(&image, &sink).unwrap();
         // The last step cannot be done: a folder is where the index should be.
         fs::create_dir_all(layout.join("index.json")).unwrap();
-        let error = sink.commit(&Image { layers, ..image }).unwrap_err();
+        let error = sink.commit(&Outgoing::built(Image { layers, ..image })).unwrap_err();
         assert!(matches!(error, WriteError::Layout(LayoutError::Io { .. })), "{error:?}");
         assert_eq!(names_in(&layout), ["index.json"]);
         drop(folder);
@@ -388,7 +389,7 @@ mod tests {
         assert_eq!(other.present(&image).unwrap(), [true, false, false]);
         fs::write(&path, right).unwrap();
         sink.put(&original.layers[1], &Quiet).unwrap();
-        sink.commit(&image).unwrap();
+        sink.commit(&Outgoing::built(image.clone())).unwrap();
         assert_eq!(tars(&named_image(&layout, Some("again"))), TARS);
     }
 
@@ -414,7 +415,7 @@ mod tests {
         let layers = put(&image, &sink).unwrap();
         let mut image = Image { layers, ..image }.with_manifest(Family::Oci).unwrap();
         image.config.push(b' ');
-        let error = sink.commit(&image).unwrap_err();
+        let error = sink.commit(&Outgoing::built(image.clone())).unwrap_err();
         assert!(matches!(error, WriteError::Layout(LayoutError::Config(_))), "{error:?}");
         assert!(!layout.exists());
     }
@@ -432,7 +433,7 @@ mod tests {
             sink.commit_index(&index),
             Err(WriteError::Layout(LayoutError::BlobAbsent(_)))
         ));
-        sink.put_child(&child).unwrap();
+        sink.put_child(&Outgoing::built(child.clone())).unwrap();
         sink.commit_index(&index).unwrap();
         let source: Arc<dyn Source> = Arc::new(LayoutSource::open(&layout, None).unwrap());
         let artifact = Artifact::read(&source).unwrap();

@@ -18,8 +18,8 @@ use super::source::ACCEPTED;
 use super::upload::{Upload, has, is_there};
 use crate::{
     Ahead, Content, Damage, Descriptor, Digest, Family, Image, Layer, LayerForm,
-    MAX_MANIFEST_BYTES, ManifestError, Progress, Quiet, RawManifest, Reference, Repository, Sink,
-    Stage, WriteError,
+    MAX_MANIFEST_BYTES, ManifestError, Outgoing, Progress, Quiet, RawManifest, Reference,
+    Repository, Sink, Stage, WriteError,
 };
 
 /// How many blobs are asked for at once.
@@ -227,12 +227,12 @@ impl Sink for RegistrySink {
         }
     }
 
-    fn put_child(&self, image: &Image) -> Result<(), WriteError> {
+    fn put_child(&self, image: &Outgoing) -> Result<(), WriteError> {
         let manifest = self.put_config(image)?;
         Ok(self.put_nameless(&manifest)?)
     }
 
-    fn commit(&self, image: &Image) -> Result<Descriptor, WriteError> {
+    fn commit(&self, image: &Outgoing) -> Result<Descriptor, WriteError> {
         let manifest = self.put_config(image)?;
         Ok(self.name(&manifest)?)
     }

@@ -163,6 +163,11 @@ fn any_manifest_is_read_as_it_is_written() {
 }
 
 #[test]
+fn any_sealed_record_is_read_as_it_is_written() {
+    survives("sealed_record", 4_000);
+}
+
+#[test]
 fn any_name_is_read_as_it_is_written() {
     survives("names", 20_000);
 }

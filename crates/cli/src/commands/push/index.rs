@@ -7,7 +7,7 @@ use anyhow::Result;
 use sealcrate_crypt::pushed::Pushed;
 use sealcrate_crypt::select::Selection;
 use sealcrate_image::{
-    Artifact, Config, Descriptor, Image, Index, Location, Prefetch, Sink, Source,
+    Artifact, Config, Descriptor, Image, Index, Location, NoKeys, Outgoing, Prefetch, Sink, Source,
 };
 
 use super::refuse_to_expose;
@@ -51,6 +51,7 @@ impl Indexed<'_> {
             let put = |image: Image| {
                 let platform = Config::parse(&image.config)?.platform();
                 refuse_to_expose(self.args, self.session, &image, platform.as_ref(), None)?;
+                let image = Outgoing::as_read(image, NoKeys::given());
                 self.session.put_plain(&image, Prefetch::default(), &*sink)
             };
             let index = children::put(self.session, source, index, &*sink, attestations, put)?;

@@ -1,7 +1,7 @@
 //! Answers that say yes: those of somebody who answers everything so, and those of a registry that did it.
 
 use super::*;
-use crate::{Quiet, RawManifest, Sink};
+use crate::{Outgoing, Quiet, RawManifest, Sink};
 
 /// What a portal says to every request.
 const PORTAL: &str = "<html>please log in to the network</html>";
@@ -32,7 +32,7 @@ fn nothing_is_stored_at_somebody_who_answers_everything_alike() {
             assert_eq!(sink.present(&image).unwrap(), [false]);
         }
         assert!(sink.put(&image.layers[0], &Quiet).is_err(), "{status}");
-        assert!(sink.commit(&image).is_err(), "{status}");
+        assert!(sink.commit(&Outgoing::built(image.clone())).is_err(), "{status}");
         assert!(sink.commit_index(&index()).is_err(), "{status}");
     }
 }
@@ -152,7 +152,7 @@ fn child_of_an_index_is_believed_by_its_digest_or_one_question() {
             true if seen.is("HEAD") => Reply::new(404),
             _ => takes_all(seen),
         });
-        let outcome = sink(&server).put_child(&child());
+        let outcome = sink(&server).put_child(&Outgoing::built(child()));
         assert_eq!(outcome.is_ok(), is_done, "{:?}", server.lines());
         assert_eq!(server.count("HEAD /v2/a/manifests/"), questions);
     }

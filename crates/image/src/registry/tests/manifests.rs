@@ -1,7 +1,7 @@
 //! Manifests that are read and written, and what is checked of them.
 
 use super::*;
-use crate::{Family, Quiet, RawManifest, ReadError};
+use crate::{Family, Outgoing, Quiet, RawManifest, ReadError};
 
 fn manifest() -> RawManifest {
     image(vec![layer(b"abc")]).with_manifest(Family::Oci).unwrap().manifest.unwrap()
@@ -80,7 +80,7 @@ fn manifest_goes_last_and_under_its_tag() {
     let sink = connect(&server, Credential::Anonymous).sink(&reference(&server, "a:1"));
     let image = image(vec![layer(b"abc")]);
     sink.put(&image.layers[0], &Quiet).unwrap();
-    let written = sink.commit(&image).unwrap();
+    let written = sink.commit(&Outgoing::built(image.clone())).unwrap();
     let seen = server.seen();
     let [.., last, read_back] = &seen[..] else { panic!("{seen:?}") };
     assert_eq!(read_back.line, format!("GET /v2/a/manifests/{}", written.digest));
@@ -98,7 +98,7 @@ fn kept_manifest_and_index_go_as_they_are() {
     let sink = connect(&server, Credential::Anonymous).sink(&reference(&server, "a:1"));
     let raw = manifest();
     let kept = Image { manifest: Some(raw.clone()), ..image(vec![layer(b"abc")]) };
-    sink.put_child(&kept).unwrap();
+    sink.put_child(&Outgoing::built(kept.clone())).unwrap();
     let last = server.seen().pop().unwrap();
     assert_eq!(last.line, format!("PUT /v2/a/manifests/{}", raw.digest()));
     assert_eq!(last.body, raw.bytes());
@@ -118,7 +118,7 @@ fn registry_that_stored_another_manifest_is_not_believed() {
         false => takes_all(seen),
     });
     let sink = connect(&server, Credential::Anonymous).sink(&reference(&server, "a:1"));
-    let error = registry_error(sink.commit(&image(vec![])).unwrap_err());
+    let error = registry_error(sink.commit(&Outgoing::built(image(vec![]))).unwrap_err());
     assert!(matches!(error, RegistryError::Damaged(Damage::Digest { .. })), "{error}");
 }
 

@@ -1,7 +1,7 @@
 //! What follows a redirect to another host, and what does not.
 
 use super::*;
-use crate::{Quiet, ReadError};
+use crate::{Outgoing, Quiet, ReadError};
 
 /// A server that takes whatever it is sent, and gives a token to anybody.
 fn stranger() -> Server {
@@ -76,8 +76,9 @@ fn no_request_that_writes_follows_a_redirect_to_another_host() {
         });
         let sink = connect(&server, me()).sink(&reference(&server, "a"));
         let image = image(vec![layer(b"abc")]);
-        let written =
-            sink.put(&image.layers[0], &Quiet).and_then(|()| sink.commit(&image).map(|_| ()));
+        let written = sink
+            .put(&image.layers[0], &Quiet)
+            .and_then(|()| sink.commit(&Outgoing::built(image.clone())).map(|_| ()));
         let error = registry_error(written.unwrap_err());
         match error {
             // A stream cannot be sent twice, wherever it is sent to.
@@ -99,6 +100,9 @@ fn manifest_follows_no_redirect_to_another_host() {
     let sink = connect(&server, me()).sink(&reference(&server, "a"));
     let image = image(vec![layer(b"abc")]);
     sink.put(&image.layers[0], &Quiet).unwrap();
-    assert_redirected_away(&registry_error(sink.commit(&image).unwrap_err()), "PUT ");
+    assert_redirected_away(
+        &registry_error(sink.commit(&Outgoing::built(image.clone())).unwrap_err()),
+        "PUT ",
+    );
     assert!(away.lines().is_empty(), "{:?}", away.lines());
 }
