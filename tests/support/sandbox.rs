@@ -259,12 +259,12 @@ mod tests {
     #[test]
     fn logins_add_up() {
         let sandbox = Sandbox::new();
-        sandbox.log_in("127.0.0.1:1", "alice", "secret");
-        sandbox.log_in_with_identity_token("127.0.0.1:2", "token");
+        sandbox.log_in("127.0.0.1:1", "alice", "open sesame");
+        sandbox.log_in_with_identity_token("127.0.0.1:2", "a token of hers");
         let text = fs::read_to_string(sandbox.docker_config().join("config.json")).unwrap();
         let config: Value = serde_json::from_str(&text).unwrap();
-        assert_eq!(config["auths"]["127.0.0.1:1"]["auth"], "YWxpY2U6c2VjcmV0");
-        assert_eq!(config["auths"]["127.0.0.1:2"]["identitytoken"], "token");
+        assert_eq!(config["auths"]["127.0.0.1:1"]["auth"], "YWxpY2U6b3BlbiBzZXNhbWU=");
+        assert_eq!(config["auths"]["127.0.0.1:2"]["identitytoken"], "a token of hers");
     }
 
     #[test]

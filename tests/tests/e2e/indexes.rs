@@ -117,7 +117,9 @@ fn every_platform_is_pushed_encrypted_and_pulled() {
     }
     let said = machine.succeed(&[&push[..], &["--dry-run"]].concat());
     assert_eq!(said.stdout.matches("would push to").count(), 2, "{}", said.stdout);
-    machine.succeed(&["push", &name, "--from=oci:several", "--type=NONE"]);
+    let clear = ["push", &name, "--from=oci:several", "--type=NONE"];
+    machine.fail(2, &clear).says("--allow-exposing");
+    machine.succeed(&[&clear[..], &["--allow-exposing"]].concat());
     assert_eq!(manifest(&registry, "app", "1"), layout.json(&layout.root()));
     machine.succeed(&[&push[..], &["--pass-file=key", FAST, "--platform=linux/s390x"]].concat());
     assert_ne!(manifest(&registry, "app", "1")["mediaType"], OCI_INDEX);
@@ -155,7 +157,8 @@ fn clear_child_that_nobody_sealed_is_refused_when_readers_change() {
     let name = format!("{}/app:1", registry.host());
     machine.succeed(&["copy", "oci:enc:latest", &format!("docker://{name}")]);
     // Nobody sealed that one is in clear.
-    let rewrap = ["rewrap", &name, "-i=rsa.pem", "--add", &theirs];
+    let home = format!("--home={}/app", registry.host());
+    let rewrap = ["rewrap", &name, "-i=rsa.pem", "--add", &theirs, &home];
     machine.fail(4, &rewrap).says("not encrypted");
     drop(layout);
 }
@@ -169,7 +172,8 @@ fn readers_of_an_index_change_together_and_its_bytes_come_back() {
     layout.name(&layout.add_index(&[labelled("linux/amd64"), labelled("linux/arm64")]));
     let name = format!("{}/app:1", registry.host());
     let pushed = format!("docker://{name}");
-    machine.succeed(&["push", &name, "--from=oci:several", "--encrypt-layer=1", "-r", &mine]);
+    let push = ["push", &name, "--from=oci:several", "--encrypt-layer=1", "--keep-history"];
+    machine.succeed(&[&push[..], &["-r", &mine]].concat());
     let index = || manifest(&registry, "app", "1");
     let before = children(&index()).to_vec();
     machine.succeed(&["rewrap", &name, "-i=mine", "--add", &theirs]);

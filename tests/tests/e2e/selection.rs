@@ -24,8 +24,9 @@ fn with_three_layers() -> Machine {
 fn layers_are_chosen_by_number_from_either_end() {
     let machine = with_three_layers();
     assert_eq!(pushed_with(&machine, &["--encrypt-layer", "1"]), [false, true, false]);
+    // Another machine, which does not know that the layer between was private.
     let both = ["--encrypt-layer", "-1", "--encrypt-layer=0"];
-    assert_eq!(pushed_with(&machine, &both), [true, false, true]);
+    assert_eq!(pushed_with(&with_three_layers(), &both), [true, false, true]);
 }
 
 #[test]
