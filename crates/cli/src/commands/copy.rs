@@ -46,7 +46,7 @@ pub(crate) fn run(args: &CopyArgs, session: &Session) -> Result<()> {
     let terms = Terms::new(args.reading.unencrypted(), &args.keys, from);
     let terms = terms.at_home(args.reading.home.as_ref());
     let artifact = Artifact::read(&source)?;
-    if encryption.is_none() && !keys.is_any() {
+    if encryption.is_none() && !keys.is_any() && is_encrypted(&source, &artifact)? {
         tell_another_home(from, to);
     }
     if let (Artifact::Index { raw, index }, None) = (&artifact, &args.reading.platform)
@@ -93,6 +93,18 @@ pub(crate) fn run(args: &CopyArgs, session: &Session) -> Result<()> {
         left_behind::tell(from, to);
     }
     print_written(args.output, to, &written, &image)
+}
+
+/// Tells whether an image is encrypted, or the first of an index.
+fn is_encrypted(source: &Arc<dyn Source>, artifact: &Artifact) -> Result<bool> {
+    let first = match artifact {
+        Artifact::Image(image) => return Ok(Protection::of(image)?.is_some()),
+        Artifact::Index { index, .. } => index.images().next(),
+    };
+    match first.map(|child| Artifact::child(source, child)).transpose()? {
+        Some(Artifact::Image(image)) => Ok(Protection::of(&image)?.is_some()),
+        _ => Ok(false),
+    }
 }
 
 /// Says that an image which is copied as it is keeps its home, where `pull` would refuse it for that.
@@ -260,7 +272,7 @@ impl Encrypting<'_> {
                 check_platform(child, &opened.image)?;
                 Ok(WasOpened { earlier: Was::of(image)?, opened })
             };
-            let opened = OpenedIndex::open(source, index, &self.terms, open)?;
+            let opened = OpenedIndex::open(source, index, &self.terms, attestations, open)?;
             let (media_type, remarks, index) = opened.described();
             let mut children = opened.children.into_iter();
             sealing.put(&index, media_type, remarks, |_, _| {
@@ -344,7 +356,7 @@ pub(super) fn decrypt_index(
 ) -> Result<Descriptor> {
     let sink = session.places.sink(reading.to)?;
     let open = |image: &Image| opening::open(image, keys, reading.terms, session.places.spool());
-    let opened = OpenedIndex::read(source, index, reading.terms, open)?;
+    let opened = OpenedIndex::read(source, index, reading.terms, attestations, open)?;
     let index = opened.put_decrypted(session, source, &*sink, attestations)?;
     Ok(session.interrupt.hold(|| sink.commit_index(&index.to_raw()))?)
 }

@@ -55,11 +55,13 @@ impl<T: HasRecord> OpenedIndex<T> {
     ///
     /// # Errors
     /// Those of reading and opening; an index that is another one than was sealed; a child in clear that the
-    /// table does not name, unless `terms` accept it; no encrypted child.
+    /// table does not name, unless `terms` accept it, attestations included where they are kept; no encrypted
+    /// child.
     pub(super) fn open(
         source: &Arc<dyn Source>,
         index: &Index,
         terms: &Terms,
+        attestations: Attestations,
         mut open: impl FnMut(&Image, Protection, &Descriptor) -> Result<T>,
     ) -> Result<Self> {
         let mut children = Vec::with_capacity(index.manifests.len());
@@ -84,11 +86,16 @@ impl<T: HasRecord> OpenedIndex<T> {
             });
         }
         let opened = Self { index: index.clone(), children, table: None };
-        opened.held(terms, &identities)
+        opened.held(terms, attestations, &identities)
     }
 
     /// Holds the children to the table that they seal.
-    fn held(mut self, terms: &Terms, identities: &HashMap<Digest, ImageIdentity>) -> Result<Self> {
+    fn held(
+        mut self,
+        terms: &Terms,
+        attestations: Attestations,
+        identities: &HashMap<Digest, ImageIdentity>,
+    ) -> Result<Self> {
         let records = self.children.iter().filter_map(|child| match child {
             Child::Opened(opened) => Some(opened.record()),
             Child::Clear(_) | Child::Attestation => None,
@@ -103,7 +110,12 @@ impl<T: HasRecord> OpenedIndex<T> {
         }
         for (child, descriptor) in self.children.iter().zip(&self.index.manifests) {
             let is_named = || table.as_ref().is_some_and(|table| table.names(descriptor.digest));
-            if matches!(child, Child::Clear(_)) && !accepts && !is_named() {
+            let comes_along = match child {
+                Child::Clear(_) => true,
+                Child::Attestation => attestations == Attestations::Keep,
+                Child::Opened(_) => false,
+            };
+            if comes_along && !accepts && !is_named() {
                 return Err(in_clear(descriptor));
             }
         }
@@ -147,9 +159,10 @@ impl OpenedIndex<Opened> {
         source: &Arc<dyn Source>,
         index: &Index,
         terms: &Terms,
+        attestations: Attestations,
         open: impl Fn(&Image) -> Result<Opened>,
     ) -> Result<Self> {
-        Self::open(source, index, terms, |image, _, child| {
+        Self::open(source, index, terms, attestations, |image, _, child| {
             let opened = open(image)?;
             check_platform(child, &opened.image)?;
             Ok(opened)

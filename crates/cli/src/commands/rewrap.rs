@@ -241,15 +241,16 @@ impl Rewrapping<'_> {
     /// Rewraps every encrypted image of an index, and seals them together.
     fn index(&mut self, source: &Arc<dyn Source>, index: &Index, sink: &dyn Sink) -> Result<Index> {
         let terms = self.terms();
-        let opened = OpenedIndex::open(source, index, &terms, |image, protection, child| {
-            let opened = self.open(image, protection)?;
-            check_agreement(child, opened.platform().as_ref())?;
-            Ok(opened)
-        })?;
         let attestations = match self.args.keep_attestations {
             true => Attestations::Keep,
             false => Attestations::Drop,
         };
+        let open = |image: &Image, protection, child: &Descriptor| {
+            let opened = self.open(image, protection)?;
+            check_agreement(child, opened.platform().as_ref())?;
+            Ok(opened)
+        };
+        let opened = OpenedIndex::open(source, index, &terms, attestations, open)?;
         if self.args.reencrypt {
             return self.index_anew(source, opened, sink, attestations);
         }
