@@ -74,7 +74,8 @@ pub(crate) struct SelectionArgs {
     /// Encrypt every layer
     #[arg(long, help_heading = "Encryption")]
     pub(crate) all_layers: bool,
-    /// Encrypt every layer above those of this image: a location, or a name in the source
+    /// Encrypt every layer above the layers of this image: a location, or a name in the source; one in a
+    /// registry needs its digest
     #[arg(long, value_name = "IMAGE", help_heading = "Encryption")]
     pub(crate) base: Option<ImageName>,
 }

@@ -83,7 +83,7 @@ pub(crate) struct EncryptionArgs {
     /// Write the key data where registries with strict schemas keep it
     #[arg(long, help_heading = "Encryption")]
     pub(crate) compat: bool,
-    /// Leave in clear what was private before: layers, or the config
+    /// Leave layers, or the config, in clear that were private before
     #[arg(long, help_heading = "Encryption")]
     pub(crate) allow_exposing: bool,
     /// Rounds of the key derivation

@@ -20,8 +20,8 @@ pub(crate) struct RewrapArgs {
     pub(crate) add: Vec<Typed>,
     /// Wrap no key to this recipient any more (repeatable)
     ///
-    /// Whoever could open the image has its data keys, and can still read the layers that stay:
-    /// --reencrypt makes new ones.
+    /// A former reader has the data keys, and can still read the layers that stay: --reencrypt makes new
+    /// ones.
     #[arg(long, value_name = "RECIPIENT", help_heading = "Change", conflicts_with = "reencrypt")]
     pub(crate) remove: Vec<Typed>,
     /// Encrypt the layers anew under new data keys, to those alone whom --add and the new passphrase name

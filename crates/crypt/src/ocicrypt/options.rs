@@ -1,5 +1,5 @@
-//! The options of the layer cipher: the public ones, which stand in clear, and the private ones, which
-//! are what every scheme wraps, with the sealed binding in them.
+//! The options of the layer cipher. The public ones stand in clear. Every scheme wraps the private ones,
+//! which have a mark of ours in them.
 
 use std::fmt;
 
