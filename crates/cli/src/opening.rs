@@ -9,7 +9,7 @@ use sealcrate_crypt::{Passphrase, Unencrypted};
 use sealcrate_image::{Image, Layer, Location, Manifest, NoKeys, Outgoing, Platform, Spool};
 
 use crate::args::IdentityArgs;
-use crate::failure::WrongKind;
+use crate::failure::{Usage, WrongKind};
 use crate::{keys, talk};
 
 /// What the user has given to open images with.
@@ -46,6 +46,15 @@ impl Keys {
     /// Tells whether there is one.
     pub(crate) fn is_any(&self) -> bool {
         self.passphrase.is_some() || !self.identities.is_empty()
+    }
+
+    /// Refuses a demand that nothing can meet: without a key, nobody sees what binds an image.
+    pub(crate) fn refuse_unmet(&self, args: &IdentityArgs) -> Result<()> {
+        if args.require_binding.is_some() && !self.is_any() {
+            let text = "--require-binding looks at what a key opens, and there is no key";
+            return Err(Usage(text.to_owned()).into());
+        }
+        Ok(())
     }
 
     /// States that there is none, if that is so.

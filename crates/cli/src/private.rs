@@ -3,6 +3,9 @@
 use std::collections::BTreeSet;
 
 use anyhow::Result;
+use sealcrate_crypt::Passphrase;
+use sealcrate_crypt::pushed::PushedLayer;
+use sealcrate_crypt::senetas::{KeyDerivation, PushedImage};
 use sealcrate_image::{Config, DiffId, Image, Platform, Reference};
 
 use crate::cache::Cache;
@@ -18,7 +21,7 @@ pub(crate) struct Private(BTreeSet<DiffId>);
 
 impl Private {
     /// Collects what this machine has pushed encrypted, and what is encrypted in the image at `target`, if its
-    /// config tells.
+    /// config tells, or `passphrase` opens it.
     ///
     /// # Errors
     /// The registry cannot be reached.
@@ -26,6 +29,7 @@ impl Private {
         session: &Session,
         target: Option<&Reference>,
         platform: Option<&Platform>,
+        passphrase: Option<&Passphrase>,
     ) -> Result<Self> {
         let mut known = Self::default();
         // A record that cannot be used has been told of, or is where nothing is reused.
@@ -34,13 +38,12 @@ impl Private {
         {
             known.0.extend(record.private());
         }
-        if let Some(target) = target
-            && let Some(image) = pushed::read(session, target, platform)?
-            && let Some(Protection::Oci(protection)) = Protection::of(&image)?
-        {
-            let config = Config::parse(&image.config)?;
-            let layers = protection.layers.iter().zip(config.diff_ids());
-            known.0.extend(layers.filter(|(layer, _)| layer.is_some()).map(|(_, id)| *id));
+        let image = match target {
+            Some(target) => pushed::read(session, target, platform)?,
+            None => None,
+        };
+        if let Some(image) = image {
+            known.add(private_layers(&image, passphrase)?);
         }
         Ok(known)
     }
@@ -75,5 +78,26 @@ impl Private {
             exposed.join(", ")
         );
         Err(Usage(text).into())
+    }
+}
+
+/// Returns the diff IDs of the layers that are encrypted in `image`.
+fn private_layers(image: &Image, passphrase: Option<&Passphrase>) -> Result<Vec<DiffId>> {
+    match (Protection::of(image)?, passphrase) {
+        (Some(Protection::Oci(protection)), _) => {
+            let config = Config::parse(&image.config)?;
+            let layers = protection.layers.iter().zip(config.diff_ids());
+            Ok(layers.filter(|(layer, _)| layer.is_some()).map(|(_, id)| *id).collect())
+        }
+        (Some(Protection::CryptoCli(_)), Some(passphrase)) => {
+            // An image of another passphrase, or one that was tampered with, tells nothing.
+            let mut kdf = KeyDerivation::new(passphrase.clone());
+            let Ok(Some(pushed)) = PushedImage::open(image, &mut kdf) else {
+                return Ok(Vec::new());
+            };
+            let private = pushed.layers.iter().filter(|layer| layer.is_private());
+            Ok(private.map(PushedLayer::diff_id).collect())
+        }
+        _ => Ok(Vec::new()),
     }
 }

@@ -25,7 +25,10 @@ pub(crate) fn visible(config: &Config, clear: Clear) -> String {
     let platform = config.platform().map_or_else(|| "unknown".to_owned(), |p| p.to_string());
     match clear {
         Clear::BesideEncryption => {
-            format!("platform {platform}, creation time and author, if set")
+            format!(
+                "platform {platform}, and, if set, creation time, author, size, and versions of Docker and the \
+                 operating system"
+            )
         }
         Clear::Everything => {
             format!("everything: platform {platform}, environment, command, history")

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use sealcrate_image::{Config, Descriptor, Image, Index};
+use sealcrate_image::{Config, Descriptor, Image, Index, Remarks};
 use serde_json::{Value, json};
 
 use crate::report::printable;
@@ -10,9 +10,14 @@ use crate::report::printable;
 /// What every annotation of OCI image encryption begins with: keys, which tell nothing without another.
 const ENCRYPTION: &str = "org.opencontainers.image.enc.";
 
-/// Annotations that a stranger reads, and where.
+/// What the URL of crypto-cli's format begins with, which holds key data.
+const KEY_DATA: &str = "https://crypto.senetas.com/";
+
+/// What a stranger reads, and where.
 pub(crate) struct Visible {
     annotations: Vec<(String, BTreeMap<String, String>)>,
+    /// Members that few images have: where, which, and what they say.
+    rare: Vec<(String, &'static str, String)>,
     diff_ids: Vec<String>,
 }
 
@@ -33,8 +38,19 @@ impl Visible {
             Some((format!("layer {place}"), layer.descriptor()?.annotations.clone()))
         });
         annotations.extend(layers);
+        let mut rare = Vec::new();
+        if let Some((index, _)) = listed {
+            add_remarks(&mut rare, "index", &index.remarks);
+        }
+        add_remarks(&mut rare, "manifest", &image.remarks);
+        for (place, layer) in image.layers.iter().enumerate() {
+            let urls = layer.descriptor().map(|of| of.urls.as_slice()).unwrap_or_default();
+            // A container for key data, in the format of crypto-cli.
+            let urls = urls.iter().filter(|url| !url.starts_with(KEY_DATA));
+            rare.extend(urls.map(|url| (format!("layer {place}"), "URL", url.clone())));
+        }
         let diff_ids = config.diff_ids().iter().map(|diff_id| diff_id.0.to_string()).collect();
-        Self { annotations, diff_ids }.without_encryption()
+        Self { annotations, rare, diff_ids }.without_encryption()
     }
 
     /// Lists what encryption leaves of `image`: the annotations of the layers at `clear`, and the diff IDs of a
@@ -50,7 +66,7 @@ impl Visible {
         });
         let diff_ids = config.map(Config::diff_ids).unwrap_or_default();
         let diff_ids = diff_ids.iter().map(|diff_id| diff_id.0.to_string()).collect();
-        Self { annotations: layers.collect(), diff_ids }.without_encryption()
+        Self { annotations: layers.collect(), rare: Vec::new(), diff_ids }.without_encryption()
     }
 
     fn without_encryption(mut self) -> Self {
@@ -71,6 +87,9 @@ impl Visible {
                 lines.push(printable(&format!("annotation of the {place}: {key}={value}")));
             }
         }
+        for (place, name, text) in &self.rare {
+            lines.push(printable(&format!("{name} of the {place}: {text}")));
+        }
         if !self.diff_ids.is_empty() {
             lines.push(
                 "diff IDs, by which anybody can test guesses of what a small layer holds (--format \
@@ -89,6 +108,21 @@ impl Visible {
             .iter()
             .map(|(place, annotations)| json!({ "of": place, "annotations": annotations }))
             .collect();
-        json!({ "annotations": annotations, "diffIds": self.diff_ids })
+        let rare: Vec<Value> = self
+            .rare
+            .iter()
+            .map(|(place, name, text)| json!({ "of": place, "member": name, "text": text }))
+            .collect();
+        json!({ "annotations": annotations, "members": rare, "diffIds": self.diff_ids })
+    }
+}
+
+/// Adds what a manifest or index says beside its annotations.
+fn add_remarks(rare: &mut Vec<(String, &'static str, String)>, place: &str, remarks: &Remarks) {
+    if let Some(artifact_type) = &remarks.artifact_type {
+        rare.push((place.to_owned(), "artifact type", artifact_type.as_str().to_owned()));
+    }
+    if let Some(subject) = &remarks.subject {
+        rare.push((place.to_owned(), "subject", subject.digest.to_string()));
     }
 }

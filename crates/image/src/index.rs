@@ -117,8 +117,11 @@ impl Index {
 /// The annotation by which BuildKit names the manifest that an attestation is about.
 pub const ATTESTED: &str = "vnd.docker.reference.digest";
 
-/// The annotation by which BuildKit marks attestations, and its value there.
-const KIND: (&str, &str) = ("vnd.docker.reference.type", "attestation-manifest");
+/// The annotation by which BuildKit marks attestations.
+pub const ATTESTATION: &str = "vnd.docker.reference.type";
+
+/// The annotation that marks attestations, and its value there.
+const KIND: (&str, &str) = (ATTESTATION, "attestation-manifest");
 
 /// Tells BuildKit's provenance and SBOM manifests: they are marked as such, and for no platform. Without one
 /// of both, other tools may run the child.

@@ -54,7 +54,7 @@ pub use descriptor::Descriptor;
 pub use digest::{ChainId, DiffId, Digest, DigestError, Hasher};
 pub use expansion::{Expansion, ExpansionError};
 pub use image::{Artifact, Image};
-pub use index::{ATTESTED, Index, IndexError};
+pub use index::{ATTESTATION, ATTESTED, Index, IndexError};
 pub use layer::Layer;
 pub use leftovers::{Cleared, Leftovers};
 pub use location::{EngineName, Location, LocationError};

@@ -5,12 +5,15 @@ use std::sync::Arc;
 use anyhow::Result;
 use sealcrate_crypt::ocicrypt::DecryptError;
 use sealcrate_crypt::sealed::{RowKind, Unbound};
-use sealcrate_image::{Artifact, Config, Descriptor, Image, Index, Platform, Source};
+use sealcrate_image::{Artifact, Config, Descriptor, Image, Index, Platform, ReadError, Source};
 
 use crate::failure::{OtherPlatform, UnboundIndex};
 use crate::opening::{self, Keys, Opened, Protection, Terms};
 use crate::session::Session;
 use crate::talk;
+
+/// How many indexes may lie within each other.
+const MAX_NESTING: usize = 5;
 
 /// One image, and the index that it was chosen from, if it was.
 pub(super) struct Chosen {
@@ -22,27 +25,45 @@ pub(super) struct Chosen {
 pub(super) struct Listed {
     pub(super) index: Index,
     pub(super) child: Descriptor,
+    /// What the indexes around that one say of the one within.
+    outer: Vec<Descriptor>,
+}
+
+impl Listed {
+    /// Takes a child of an index that lies within no other.
+    pub(super) fn new(index: Index, child: Descriptor) -> Self {
+        Self { index, child, outer: Vec::new() }
+    }
 }
 
 impl Chosen {
     /// Chooses the image for `platform` of what `source` names.
     ///
     /// # Errors
-    /// No image for the platform; those of reading it.
+    /// No image for the platform; indexes that lie within each other too deep; those of reading.
     pub(super) fn of(
         artifact: Artifact,
         source: &Arc<dyn Source>,
         platform: Option<&Platform>,
     ) -> Result<Self> {
-        let listed = match &artifact {
-            Artifact::Index { index, .. } => {
-                let child = index.child(platform)?.clone();
-                Some(Listed { index: index.clone(), child })
-            }
-            Artifact::Image(_) => None,
+        let Artifact::Index { mut index, .. } = artifact else {
+            let image = artifact.into_image(source, platform)?;
+            return Ok(Self { image, listed: None });
         };
-        let image = artifact.into_image(source, platform)?;
-        Ok(Self { image, listed })
+        let mut outer = Vec::new();
+        for _ in 0..MAX_NESTING {
+            let child = index.child(platform)?.clone();
+            match Artifact::child(source, &child)? {
+                Artifact::Image(image) => {
+                    return Ok(Self { image, listed: Some(Listed { index, child, outer }) });
+                }
+                Artifact::Index { index: inner, .. } => {
+                    outer.push(child);
+                    index = inner;
+                }
+            }
+        }
+        Err(ReadError::TooDeep.into())
     }
 
     /// Opens the image, and holds the index to it that it was chosen from.
@@ -67,7 +88,9 @@ impl Chosen {
             return opening::open(&self.image, keys, terms, spool);
         };
         let opened = opening::open(&self.image, keys, terms, spool)?;
-        check_platform(&listed.child, &opened.image)?;
+        for stated in listed.outer.iter().chain([&listed.child]) {
+            check_platform(stated, &opened.image)?;
+        }
         let table = opened.record.as_ref().and_then(|record| record.index.as_ref());
         match table {
             Some(table) => {
@@ -75,7 +98,7 @@ impl Chosen {
                 let identity = protection.identity(&self.image, platform);
                 table.check_child(&listed.index, &listed.child, RowKind::Image(identity))?;
             }
-            None if listed.index.images().nth(1).is_some() => tell_unbound_index(terms)?,
+            None if listed.is_one_of_several() => tell_unbound_index(terms)?,
             None => {}
         }
         Ok(opened)
@@ -83,6 +106,11 @@ impl Chosen {
 }
 
 impl Listed {
+    /// Tells whether the index could have led to another image.
+    fn is_one_of_several(&self) -> bool {
+        !self.outer.is_empty() || self.index.images().nth(1).is_some()
+    }
+
     /// Tells whether an encrypted image of the same index, which the keys open, seals that this child is in
     /// clear.
     fn is_named_by_another(
@@ -97,7 +125,10 @@ impl Listed {
             if Protection::of(&image)?.is_none() {
                 continue;
             }
-            let opened = opening::open(&image, keys, terms, session.places.spool())?;
+            // Other keys may be for that one.
+            let Ok(opened) = opening::open(&image, keys, terms, session.places.spool()) else {
+                continue;
+            };
             let Some(table) = opened.record.and_then(|record| record.index) else { continue };
             let kind = RowKind::Manifest(self.child.digest);
             return Ok(table.check_child(&self.index, &self.child, kind).is_ok());

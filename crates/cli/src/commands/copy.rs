@@ -8,7 +8,7 @@ use sealcrate_crypt::sealed::{SealedRecord, Sealing};
 use sealcrate_crypt::select::Selection;
 use sealcrate_image::engine::Spared;
 use sealcrate_image::{
-    Artifact, Descriptor, Image, Index, LayerForm, Location, NoKeys, Outgoing, Prefetch,
+    Artifact, Config, Descriptor, Image, Index, LayerForm, Location, NoKeys, Outgoing, Prefetch,
     RawManifest, Sink, Source,
 };
 
@@ -20,6 +20,7 @@ use crate::args::{Attestations, CompressionKind, CopyArgs, ReadingArgs};
 use crate::encryption::{Encryption, Encryptor, Wishes};
 use crate::failure::{MissingImageIdentity, MissingKey, Usage};
 use crate::opening::{self, Keys, Opened, Protection, Terms};
+use crate::private::Private;
 use crate::session::Session;
 use crate::{keys, left_behind, talk};
 
@@ -30,6 +31,7 @@ pub(crate) fn run(args: &CopyArgs, session: &Session) -> Result<()> {
         named => named,
     };
     let keys = Keys::new(passphrase, &args.keys)?;
+    keys.refuse_unmet(&args.keys)?;
     let (from, to) = (&args.source, &args.destination);
     let encryption = encryption(args, new_passphrase)?;
     if keys.is_any() && encryption.is_none() {
@@ -235,6 +237,13 @@ impl Encrypting<'_> {
         let encryptor = self.encryption.encryptor(&opened.image, &selection)?;
         if let (Some(earlier), false) = (&earlier, args.encryption.allow_exposing) {
             earlier.refuse_to_expose(&encryptor)?;
+        }
+        if let (Location::Registry(target), false) =
+            (&args.destination, args.encryption.allow_exposing)
+        {
+            let platform = Config::parse(&opened.image.config)?.platform();
+            let known = Private::known(session, Some(target), platform.as_ref(), None)?;
+            known.refuse_to_expose(&opened.image, |place| encryptor.encrypts(place))?;
         }
         let layers = session.put_encrypted(&opened.image, &encryptor, sink)?;
         opened.tell_wrong_digests();

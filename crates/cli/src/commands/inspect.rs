@@ -163,6 +163,9 @@ impl Facts<'_> {
         }
         lines.extend(self.visible(&stored).lines().into_iter().map(|line| format!("  {line}")));
         lines.extend(self.inside.iter().flat_map(Inside::lines));
+        if self.protection.is_some() {
+            lines.push(NOT_TOLD.to_owned());
+        }
         Ok(lines.join("\n"))
     }
 
@@ -275,6 +278,10 @@ impl Facts<'_> {
         format!("{layers}; the number of layers and their sizes; of the config {config}")
     }
 }
+
+/// What no key tells.
+const NOT_TOLD: &str = "nothing tells whether an older image was put back under the tag (a digest names one image), \
+                        or whether a reader handed the image on under another name";
 
 fn binding_words(binding: Binding) -> &'static str {
     match binding {

@@ -8,8 +8,8 @@ use sealcrate_crypt::Unencrypted;
 use sealcrate_crypt::ocicrypt::DecryptError;
 use sealcrate_crypt::sealed::{ImageIdentity, SealedRecord, Table};
 use sealcrate_image::{
-    ATTESTED, Artifact, Descriptor, Digest, Image, Index, MediaType, Outgoing, Prefetch, Remarks,
-    Sink, Source,
+    ATTESTATION, ATTESTED, Artifact, Descriptor, Digest, Image, Index, MediaType, Outgoing,
+    Prefetch, Remarks, Sink, Source,
 };
 
 use super::children::{put_attestation, put_image};
@@ -216,7 +216,7 @@ impl OpenedIndex<Opened> {
 
 /// Makes an index of children that nothing binds to each other: platforms alone are known of them, and what an
 /// attestation says that it is about.
-fn unsealed_index(index: &Index, put: Vec<Option<Descriptor>>) -> Index {
+pub(super) fn unsealed_index(index: &Index, put: Vec<Option<Descriptor>>) -> Index {
     let became = |digest: Digest| {
         let place = index.manifests.iter().position(|child| child.digest == digest)?;
         put.get(place)?.as_ref().map(|child| child.digest)
@@ -226,7 +226,9 @@ fn unsealed_index(index: &Index, put: Vec<Option<Descriptor>>) -> Index {
         let mut descriptor = Descriptor::new(media_type, digest, size);
         descriptor.platform.clone_from(&stated.platform);
         if Index::is_attestation(stated) {
+            // All else in them may be anybody's.
             descriptor.annotations.clone_from(&stated.annotations);
+            descriptor.annotations.retain(|key, _| key == ATTESTED || key == ATTESTATION);
             if let Some(attested) = descriptor.annotations.get_mut(ATTESTED)
                 && let Some(digest) = attested.parse().ok().and_then(became)
             {

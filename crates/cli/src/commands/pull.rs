@@ -36,6 +36,7 @@ pub(crate) fn run(args: &PullArgs, session: &Session) -> Result<()> {
             let image = Artifact::child(&source, child)?.into_image(&source, None)?;
             find_keys(args, session, &image, &to, &mut keys)?;
         }
+        keys.refuse_unmet(&args.keys)?;
         let written = match keys.absent() {
             None => {
                 let attestations = args.reading.attestations();
@@ -55,6 +56,7 @@ pub(crate) fn run(args: &PullArgs, session: &Session) -> Result<()> {
     find_keys(args, session, &chosen.image, &to, &mut keys)?;
     if !keys.is_any() {
         refuse_plain(&chosen.image, &args.reading)?;
+        keys.refuse_unmet(&args.keys)?;
     }
     let is_decrypted = keys.is_any();
     let (written, image) = copy::read_into(session, &source, &reading, chosen, &keys)?;

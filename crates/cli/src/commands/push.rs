@@ -6,6 +6,7 @@ mod index;
 use std::sync::Arc;
 
 use anyhow::Result;
+use sealcrate_crypt::Passphrase;
 use sealcrate_crypt::pushed::Pushed;
 use sealcrate_crypt::sealed::Sealing;
 use sealcrate_crypt::select::choose;
@@ -60,7 +61,9 @@ pub(crate) fn run(args: &PushArgs, session: &Session) -> Result<()> {
     if args.dry_run {
         let source = session.places.source(&from, ExportForm::AsTheyCome)?;
         let all = Chosen::all(&source, args, &to)?;
-        return all.iter().try_for_each(|it| dry_run::say(args, wishes, it, selection.as_ref()));
+        return all
+            .iter()
+            .try_for_each(|it| dry_run::say(args, session, wishes, it, selection.as_ref()));
     }
     let open = |spared: &Spared| -> Result<_> {
         let form = match &encryption {
@@ -134,7 +137,8 @@ pub(crate) fn run(args: &PushArgs, session: &Session) -> Result<()> {
     };
     chosen.tell_what_is_dropped(args);
     let home = opening::home_of(&to);
-    refuse_to_expose(args, session, &chosen.image, platform, encryptor.as_ref())?;
+    let passphrase = encryption.as_ref().and_then(Encryption::reusing);
+    refuse_to_expose(args, session, &chosen.image, platform, encryptor.as_ref(), passphrase)?;
     let Some(encryptor) = encryptor else {
         let image = Outgoing::as_read(chosen.image.clone(), NoKeys::given());
         let image = session.put_plain(&image, Prefetch::default(), &*sink)?;
@@ -179,6 +183,7 @@ fn refuse_to_expose(
     image: &Image,
     platform: Option<&Platform>,
     encryptor: Option<&Encryptor>,
+    passphrase: Option<&Passphrase>,
 ) -> Result<()> {
     let encrypts = |place| encryptor.is_some_and(|encryptor| encryptor.encrypts(place));
     if args.encryption.allow_exposing || (0..image.layers.len()).all(encrypts) {
@@ -186,12 +191,12 @@ fn refuse_to_expose(
     }
     let private = match encryptor {
         // What an image of this format has encrypted, its passphrase alone tells: it has been looked for.
-        Some(encryptor) if encryptor.encrypts_config() => {
-            let mut private = Private::known(session, None, platform)?;
+        Some(encryptor) if encryptor.encrypts_config() && !args.no_cache => {
+            let mut private = Private::known(session, None, platform, None)?;
             private.add(encryptor.known_private());
             private
         }
-        _ => Private::known(session, Some(&args.name), platform)?,
+        _ => Private::known(session, Some(&args.name), platform, passphrase)?,
     };
     private.refuse_to_expose(image, encrypts)
 }
@@ -234,7 +239,7 @@ impl Chosen {
         let read = |child: &Descriptor| {
             let image = Artifact::child(source, child)?.into_image(source, None)?;
             let attestations = index.attestations_of(child.digest).cloned().collect();
-            let listed = Some(Listed { index: index.clone(), child: child.clone() });
+            let listed = Some(Listed::new(index.clone(), child.clone()));
             Ok(Self { image, listed, attestations })
         };
         index.images().map(read).collect()
@@ -246,9 +251,9 @@ impl Chosen {
         platform: Option<&Platform>,
     ) -> Result<Self> {
         let chosen::Chosen { image, listed } = chosen::Chosen::of(artifact, source, platform)?;
-        let attestations = listed
-            .as_ref()
-            .map(|Listed { index, child }| index.attestations_of(child.digest).cloned().collect());
+        let attestations = listed.as_ref().map(|Listed { index, child, .. }| {
+            index.attestations_of(child.digest).cloned().collect()
+        });
         Ok(Self { image, listed, attestations: attestations.unwrap_or_default() })
     }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use anyhow::Result;
 use sealcrate_crypt::ocicrypt::{self, Change, DecryptError, Recipient, Rewrapped};
-use sealcrate_crypt::sealed::{Home, Row, RowKind, SealedRecord, Sealing, Table};
+use sealcrate_crypt::sealed::{Binding, Home, Row, RowKind, SealedRecord, Sealing, Table};
 use sealcrate_crypt::select::Selection;
 use sealcrate_crypt::senetas::{self, FreshKey, KeyDataShape};
 use sealcrate_crypt::{Passphrase, Unencrypted};
@@ -16,7 +16,7 @@ use sealcrate_image::{
 
 use super::children::{put_attestation, put_image};
 use super::chosen::check_agreement;
-use super::opened_index::{Child, HasRecord, OpenedIndex, tell_dropped};
+use super::opened_index::{Child, HasRecord, OpenedIndex, tell_dropped, unsealed_index};
 use super::sealed_index::{self, IndexSealing, Part, Unsealed, described, stored_index};
 use super::{print_index, print_written};
 use crate::args::{Attestations, ImageName, RewrapArgs};
@@ -138,6 +138,10 @@ impl Rewrapping<'_> {
                 let places = protection.selection(image)?;
                 let spool = self.session.places.spool();
                 let opened = opening::open(image, &self.keys, &terms, spool)?;
+                if opened.binding == Binding::None && matches!(protection, Protection::CryptoCli(_))
+                {
+                    return Err(Usage(NOT_AUTHENTICATED.to_owned()).into());
+                }
                 OpenKeys::Layers(Box::new(OpenLayers { opened, encryption, places }))
             }
             Protection::CryptoCli(_) => {
@@ -170,6 +174,12 @@ impl Rewrapping<'_> {
             (Some(home), expected) => {
                 let expected = expected.as_ref().unwrap_or(place);
                 Ok(Home::check(Some(home), None, Some(expected))?)
+            }
+            (None, Some(stated)) if stated != place => {
+                let text = format!(
+                    "the image does not say where it was pushed to, and lies at {place}, not at {stated}"
+                );
+                Err(Usage(text).into())
             }
             (None, None) if !self.change.add.is_empty() || self.new_passphrase.is_some() => {
                 let text = format!(
@@ -225,7 +235,11 @@ impl Rewrapping<'_> {
                 tell_readers(&rewrapped);
                 Ok(rewrapped.image)
             }
-            OpenKeys::Layers(of) => self.put(*of, sink)?.seal(&sealing),
+            OpenKeys::Layers(of) => {
+                let image = self.put(*of, sink)?.seal(&sealing)?;
+                self.tell_new_readers();
+                Ok(image)
+            }
         }
     }
 
@@ -256,7 +270,8 @@ impl Rewrapping<'_> {
         }
         let table = self.new_table(&opened, attestations)?;
         let (mut put, mut dropped) = (Vec::new(), Vec::new());
-        for (child, stated) in opened.children.into_iter().zip(&opened.index.manifests) {
+        let opened_index = opened.index;
+        for (child, stated) in opened.children.into_iter().zip(&opened_index.manifests) {
             put.push(match child {
                 Child::Attestation if attestations == Attestations::Drop => {
                     dropped.push(stated.digest.short());
@@ -280,7 +295,10 @@ impl Rewrapping<'_> {
                 put.retain(Option::is_some);
                 stored_index(table, &put)
             }
-            None => Index::new(put.into_iter().flatten().collect()),
+            None => {
+                talk::warn(NOT_SEALED_TOGETHER);
+                unsealed_index(&opened_index, put)
+            }
         })
     }
 
@@ -351,6 +369,14 @@ impl Rewrapping<'_> {
         Ok(sealing.put(&index, media_type, remarks, part)?.index)
     }
 
+    /// Says who can open layers that were encrypted anew; a passphrase alone has no name.
+    fn tell_new_readers(&self) {
+        let readers = self.change.add.iter().map(Recipient::name).collect::<Vec<_>>();
+        if !readers.is_empty() {
+            talk::note(format!("readers of the image: {}", readers.join(", ")));
+        }
+    }
+
     fn terms(&self) -> Terms {
         Terms::anywhere(Unencrypted::Refuse, &self.args.keys)
     }
@@ -376,6 +402,13 @@ fn tell_readers(rewrapped: &Rewrapped) {
 
 const ONE_PASSPHRASE: &str = "the image is in the format of crypto-cli, which has one passphrase and no \
                               recipients: name the new one with --new-pass-file or --new-pass-fd";
+
+const NOT_AUTHENTICATED: &str = "crypto-cli wrote the image, and nothing authenticates its platform, author and \
+                                 creation time: --reencrypt would seal what a stranger may have set; `copy` \
+                                 with --pass-file and --new-pass-file makes a new image of it, if you trust these";
+
+const NOT_SEALED_TOGETHER: &str = "nothing binds the images of the index to each other: other tools or earlier \
+                                   versions made some of them (--reencrypt seals them together)";
 
 const DATA_KEYS_STAY: &str = "the data keys stay: whoever could open the image can still read its layers, \
                               here and in every copy (--reencrypt makes new keys for what is here)";

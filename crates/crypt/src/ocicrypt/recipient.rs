@@ -126,7 +126,7 @@ impl Recipient {
     }
 
     /// Returns the public name of this recipient, which the sealed record lists for readers.
-    pub(super) fn name(&self) -> String {
+    pub fn name(&self) -> String {
         match &*self.0 {
             Kind::Age(recipient) => recipient.to_string(),
             Kind::Jwe(public) => format!("jwe:{}", Digest::of(public.id())),

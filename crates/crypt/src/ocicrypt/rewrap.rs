@@ -99,7 +99,11 @@ impl Rewrapping {
     pub fn finish(self, change: &Change, sealing: &Sealing) -> Result<Rewrapped, RewrapError> {
         let Unlocked { manifest, protection, keys, held, .. } = self.unlocked;
         let mut readers = match &held {
-            Held::Record(record) => Some(Listed::new(record.readers.clone(), change)?),
+            Held::Record(record) => {
+                let first = record.layers.iter().find(|layer| layer.plain.is_some());
+                let layer = first.map(|layer| layer.stored.digest.short()).unwrap_or_default();
+                Some(Listed::new(record.readers.clone(), change, layer)?)
+            }
             Held::Bindings(_) | Held::Nothing => None,
         };
         let data_keys = data_keys(&manifest, &keys).map_err(DecryptError::from)?;
@@ -164,14 +168,14 @@ struct Listed {
 }
 
 impl Listed {
-    fn new(listed: Vec<SealedReader>, change: &Change) -> Result<Self, RewrapError> {
+    fn new(listed: Vec<SealedReader>, change: &Change, layer: String) -> Result<Self, RewrapError> {
         let mut list = listed;
         let layers = list.first().map_or(0, |reader| reader.items.len());
         for (recipient, former) in change.remove.iter().enumerate() {
             let (names, before) = (former.names(), list.len());
             list.retain(|reader| !names.contains(&reader.hint));
             if list.len() == before {
-                return Err(RewrapError::NotARecipient { recipient, layer: "any".to_owned() });
+                return Err(RewrapError::NotARecipient { recipient, layer });
             }
         }
         let kept = (0..layers).map(|place| list.iter().map(|reader| reader.items[place]).collect());

@@ -142,8 +142,8 @@ impl Seal {
     /// Returns the version.
     pub(super) fn binding(&self) -> Binding {
         match self {
-            Self::Unsealed(_) => Binding::None,
-            Self::Version1(_) => Binding::Version1,
+            Self::Unsealed(_) | Self::Version1(None) => Binding::None,
+            Self::Version1(Some(_)) => Binding::Version1,
             Self::Record(_) => Binding::Version2,
         }
     }

@@ -37,6 +37,10 @@ impl Rewrapping {
         let raw = image.manifest.as_ref().ok_or(DecryptError::NotEncrypted)?;
         let manifest = Manifest::parse(raw)?;
         let opened = Opened::of(image, kdf, Unencrypted::Refuse, unbound)?;
+        if matches!(opened.seal, Seal::Version1(None)) {
+            // What would be sealed now, nobody has sealed before.
+            return Err(DecryptError::NotBound);
+        }
         let shape = Protection::of(&manifest)?.shape.unwrap_or(KeyDataShape::Member);
         Ok(Self { opened, manifest, layers: image.layers.clone(), shape })
     }
@@ -88,8 +92,8 @@ impl Rewrapping {
         };
         let mut layers = Vec::with_capacity(stored.len());
         for ((layer, of_layer), descriptor) in stored.iter().zip(keys).zip(&manifest.layers) {
-            let Descriptor { media_type, digest, size, .. } = descriptor;
-            let mut descriptor = Descriptor::new(media_type.clone(), *digest, *size);
+            let Descriptor { digest, size, .. } = descriptor;
+            let mut descriptor = Descriptor::new(MediaType::DOCKER_LAYER_GZIP, *digest, *size);
             if let Some(layer_key) = of_layer.key {
                 key.key_data(&layer_key, random()?).put(&mut descriptor, shape);
             }
@@ -113,7 +117,8 @@ enum NewSeal {
 /// Returns what a record says of the layers of an image that has none yet.
 fn sealed_layers(manifest: &Manifest, keys: &[LayerKey]) -> Vec<SealedLayer> {
     let sealed = manifest.layers.iter().zip(keys).map(|(stored, of_layer)| SealedLayer {
-        stored: SealedBlob::of(stored),
+        // The format has no other type, and version 1 sealed none.
+        stored: SealedBlob { media_type: MediaType::DOCKER_LAYER_GZIP, ..SealedBlob::of(stored) },
         plain: of_layer.key.as_ref().map(|_| PlainLayer {
             media_type: MediaType::DOCKER_LAYER_GZIP,
             digest: of_layer.digest,

@@ -12,12 +12,15 @@ use crate::args::PushArgs;
 use crate::commands::print;
 use crate::encryption::Wishes;
 use crate::exposure;
+use crate::private::Private;
 use crate::report::{self, Clear, printable};
+use crate::session::Session;
 use crate::visible::Visible;
 
 /// Says what would be done with `chosen`, whose private layers are `selection`, if there are any.
 pub(super) fn say(
     args: &PushArgs,
+    session: &Session,
     wishes: Wishes<'_>,
     chosen: &Chosen,
     selection: Option<&Selection>,
@@ -26,6 +29,11 @@ pub(super) fn say(
         Some(selection) => choose(&chosen.image, selection)?,
         None => BTreeSet::new(),
     };
+    if !args.encryption.allow_exposing {
+        // The registry is not asked: nothing else of a dry run needs it.
+        let known = Private::known(session, None, None, None)?;
+        known.refuse_to_expose(&chosen.image, |place| encrypted.contains(&place))?;
+    }
     let config = Config::parse(&chosen.image.config)?;
     let clear_config = match selection {
         Some(_) => wishes.clear_config(&chosen.image, &encrypted)?,
@@ -42,7 +50,9 @@ pub(super) fn say(
     }
     let clear = if clear_config.is_none() { Clear::BesideEncryption } else { Clear::Everything };
     lines.push(format!("visible in the config: {}", report::visible(&config, clear)));
-    let in_clear = (0..chosen.image.layers.len()).filter(|place| !encrypted.contains(place));
+    // Where the config is encrypted, layers in clear have no annotations.
+    let in_clear = (0..chosen.image.layers.len())
+        .filter(|place| !encrypted.contains(place) && clear_config.is_some());
     let shown = match selection {
         Some(_) => Visible::after_encryption(&chosen.image, in_clear, clear_config.as_ref()),
         None => {

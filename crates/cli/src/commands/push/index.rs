@@ -50,7 +50,7 @@ impl Indexed<'_> {
         let (Some(encryption), Some(selection)) = (self.encryption, self.selection) else {
             let put = |image: Image| {
                 let platform = Config::parse(&image.config)?.platform();
-                refuse_to_expose(self.args, self.session, &image, platform.as_ref(), None)?;
+                refuse_to_expose(self.args, self.session, &image, platform.as_ref(), None, None)?;
                 let image = Outgoing::as_read(image, NoKeys::given());
                 self.session.put_plain(&image, Prefetch::default(), &*sink)
             };
@@ -100,7 +100,9 @@ impl Indexed<'_> {
         let encryptor = encryptor.reuse(pushed);
         let platform = Config::parse(&image.config)?.platform();
         let platform = platform.as_ref();
-        refuse_to_expose(self.args, self.session, &image, platform, Some(&encryptor))?;
+        let passphrase = encryption.reusing();
+        let (args, session) = (self.args, self.session);
+        refuse_to_expose(args, session, &image, platform, Some(&encryptor), passphrase)?;
         let layers = self.session.put_encrypted(&image, &encryptor, sink)?;
         Ok(Unsealed { encryptor, image, layers })
     }
