@@ -161,7 +161,7 @@ impl Protection {
     }
 }
 
-/// What the user accepts, and where the image is read from.
+/// The images that the user accepts, and the place that they are read from.
 #[derive(Clone)]
 pub(crate) struct Terms {
     pub(crate) unencrypted: Unencrypted,
@@ -217,7 +217,7 @@ pub(crate) struct Opened {
     pub(crate) image: Outgoing,
     /// The sealed record, where there is one.
     pub(crate) record: Option<Box<SealedRecord>>,
-    /// What holds the image together.
+    /// How the image is bound.
     pub(crate) binding: Binding,
     stated: StatedDigests,
 }
@@ -277,7 +277,7 @@ pub(crate) fn open(image: &Image, keys: &Keys, terms: &Terms, spool: &Spool) -> 
     Ok(opened)
 }
 
-/// Says what of an image nothing vouches for.
+/// Warns of an image for which nothing vouches.
 pub(crate) fn tell_what_is_not_bound(image: &Image, binding: Binding, is_encrypted: bool) {
     if binding != Binding::Version2 && image.remarks.annotations.contains_key(RECORD_ANNOTATION) {
         talk::note(

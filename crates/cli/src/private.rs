@@ -20,8 +20,8 @@ use crate::session::Session;
 pub(crate) struct Private(BTreeSet<DiffId>);
 
 impl Private {
-    /// Collects what this machine has pushed encrypted, and what is encrypted in the image at `target`, if its
-    /// config tells, or `passphrase` opens it.
+    /// Collects the layers that this machine pushed encrypted, and the encrypted layers of the image at `target`,
+    /// if its config names them or `passphrase` opens it.
     ///
     /// # Errors
     /// The registry cannot be reached.

@@ -1,4 +1,4 @@
-//! What a stranger reads of an image beside its config: annotations, and the diff IDs that tell layers.
+//! The parts of an image that a stranger reads beside its config: annotations, and diff IDs.
 
 use std::collections::BTreeMap;
 
@@ -7,22 +7,22 @@ use serde_json::{Value, json};
 
 use crate::report::printable;
 
-/// What every annotation of OCI image encryption begins with: keys, which tell nothing without another.
+/// The beginning of every annotation of OCI image encryption: wrapped keys, which tell nothing by themselves.
 const ENCRYPTION: &str = "org.opencontainers.image.enc.";
 
-/// What the URL of crypto-cli's format begins with, which holds key data.
+/// The beginning of the URL of crypto-cli's format, which holds key data.
 const KEY_DATA: &str = "https://crypto.senetas.com/";
 
-/// What a stranger reads, and where.
+/// The parts that a stranger reads, and their places.
 pub(crate) struct Visible {
     annotations: Vec<(String, BTreeMap<String, String>)>,
-    /// Members that few images have: where, which, and what they say.
+    /// Members that few images have: place, name and text.
     rare: Vec<(String, &'static str, String)>,
     diff_ids: Vec<String>,
 }
 
 impl Visible {
-    /// Lists what `image` shows as it is stored, and the index that it was chosen from.
+    /// Lists the parts of the stored `image`, and of the index that it was chosen from.
     pub(crate) fn of(
         image: &Image,
         listed: Option<(&Index, &Descriptor)>,
@@ -53,7 +53,7 @@ impl Visible {
         Self { annotations, rare, diff_ids }.without_encryption()
     }
 
-    /// Lists what encryption leaves of `image`: the annotations of the layers at `clear`, and the diff IDs of a
+    /// Lists the parts of `image` that encryption leaves: the annotations of the layers at `clear`, and the diff IDs of a
     /// config that stays in clear.
     pub(crate) fn after_encryption(
         image: &Image,
@@ -117,7 +117,7 @@ impl Visible {
     }
 }
 
-/// Adds what a manifest or index says beside its annotations.
+/// Adds the remarks of a manifest or index, without its annotations.
 fn add_remarks(rare: &mut Vec<(String, &'static str, String)>, place: &str, remarks: &Remarks) {
     if let Some(artifact_type) = &remarks.artifact_type {
         rare.push((place.to_owned(), "artifact type", artifact_type.as_str().to_owned()));

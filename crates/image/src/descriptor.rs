@@ -35,7 +35,7 @@ pub struct Descriptor {
     /// In an index: the platform that the child is for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub platform: Option<Platform>,
-    /// What kind of artifact the bytes are, where they are a manifest.
+    /// The kind of artifact, where the bytes are a manifest.
     #[serde(default, rename = "artifactType", skip_serializing_if = "Option::is_none")]
     pub artifact_type: Option<MediaType>,
     /// The key data of crypto-cli's format.

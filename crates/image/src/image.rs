@@ -22,7 +22,7 @@ pub struct Image {
     pub config: Vec<u8>,
     /// The layers, lowest first.
     pub layers: Vec<Layer>,
-    /// What its manifest says beside them, or is going to say.
+    /// The other members of its manifest, or of the manifest that it will get.
     pub remarks: Remarks,
 }
 

@@ -20,7 +20,7 @@ pub struct Index {
     media_type: Option<MediaType>,
     /// The children.
     pub manifests: Vec<Descriptor>,
-    /// What else it says.
+    /// Its other members.
     #[serde(flatten)]
     pub remarks: Remarks,
 }

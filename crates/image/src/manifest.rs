@@ -110,11 +110,11 @@ struct Shape {
     manifests: Option<Value>,
 }
 
-/// What a manifest or index says beside the blobs that it names.
+/// The parts of a manifest or index beside the blobs that it names.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Remarks {
-    /// What kind of artifact it is.
+    /// The kind of artifact.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub artifact_type: Option<MediaType>,
     /// The manifest that it is about.
@@ -143,7 +143,7 @@ pub struct Manifest {
     /// The layer blobs, lowest first.
     #[serde(deserialize_with = "null_is_empty")]
     pub layers: Vec<Descriptor>,
-    /// What else it says.
+    /// Its other members.
     #[serde(flatten)]
     pub remarks: Remarks,
 }

@@ -1,4 +1,4 @@
-//! Images that may be written. A sink takes no other, so that what was only read gets nowhere by itself.
+//! Images that may be written. A sink takes no other, so that an image which was only read gets nowhere.
 
 use std::ops::Deref;
 

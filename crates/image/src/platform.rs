@@ -24,7 +24,7 @@ pub struct Platform {
     /// The version of the operating system, which Windows images name.
     #[serde(default, rename = "os.version", skip_serializing_if = "Option::is_none")]
     pub os_version: Option<String>,
-    /// What the image needs of the operating system, which Windows images name.
+    /// The features of the operating system that the image needs, which Windows images name.
     #[serde(
         default,
         rename = "os.features",

@@ -33,7 +33,7 @@ pub(crate) struct PullArgs {
     pub(crate) registry: RegistryArgs,
 }
 
-/// What becomes of attestations.
+/// The fate of attestations.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Attestations {
     /// They stay, and name what became of the images that they are about.

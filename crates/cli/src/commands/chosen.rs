@@ -21,11 +21,11 @@ pub(super) struct Chosen {
     pub(super) listed: Option<Listed>,
 }
 
-/// What an index says of the image that was chosen from it.
+/// The index that an image was chosen from, and its entry.
 pub(super) struct Listed {
     pub(super) index: Index,
     pub(super) child: Descriptor,
-    /// What the indexes around that one say of the one within.
+    /// The entries of the indexes around that one, outermost first.
     outer: Vec<Descriptor>,
 }
 
@@ -40,7 +40,7 @@ impl Chosen {
     /// Chooses the image for `platform` of what `source` names.
     ///
     /// # Errors
-    /// No image for the platform; indexes that lie within each other too deep; those of reading.
+    /// No image for the platform; indexes that lie within each other too deep; a medium that cannot be read.
     pub(super) fn of(
         artifact: Artifact,
         source: &Arc<dyn Source>,
@@ -137,7 +137,7 @@ impl Listed {
     }
 }
 
-/// Holds what an index says of an image's platform to the image's own config.
+/// Compares the platform that an index states with the image's config.
 ///
 /// # Errors
 /// The config names another platform.
@@ -145,7 +145,7 @@ pub(super) fn check_platform(child: &Descriptor, image: &Image) -> Result<()> {
     check_agreement(child, Config::parse(&image.config)?.platform().as_ref())
 }
 
-/// Holds what an index says of an image's platform to the image's `own`, where it names one.
+/// Compares the platform that an index states with the image's `own`, where it names one.
 ///
 /// # Errors
 /// Another platform.

@@ -230,7 +230,7 @@ impl Encrypting<'_> {
         let args = self.args;
         let beside = |base: &_| name_beside(base, &args.source);
         let mut selection = session.selection(&args.selection, beside)?;
-        // What was private stays private, unless something else is asked for.
+        // Private layers stay private, unless the user asks for something else.
         if let (true, Some(earlier)) = (args.selection.is_none(), &earlier) {
             selection = earlier.selection.clone();
         }
@@ -316,7 +316,7 @@ impl HasRecord for WasOpened {
     }
 }
 
-/// What of an image was private before it was opened.
+/// The private parts of an image before it was opened.
 struct Was {
     selection: Selection,
     layers: Vec<usize>,
@@ -335,7 +335,7 @@ impl Was {
         }))
     }
 
-    /// Refuses to leave in clear what was private.
+    /// Refuses to leave a private part in clear.
     fn refuse_to_expose(&self, encryptor: &Encryptor) -> Result<()> {
         let mut exposed: Vec<String> = Vec::new();
         if self.config && !encryptor.encrypts_config() {

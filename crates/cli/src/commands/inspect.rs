@@ -69,7 +69,7 @@ fn look_inside(
     Ok(Some(Inside { binding: opened.binding, config, record: opened.record, lists_all_readers }))
 }
 
-/// What a key opens, beside layers.
+/// The parts that a key opens, beside layers.
 struct Inside {
     binding: Binding,
     /// The config, where it is encrypted.
@@ -279,7 +279,7 @@ impl Facts<'_> {
     }
 }
 
-/// What no key tells.
+/// Facts that no key tells.
 const NOT_TOLD: &str = "nothing tells whether an older image was put back under the tag (a digest names one image), \
                         or whether a reader handed the image on under another name";
 

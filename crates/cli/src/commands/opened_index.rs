@@ -24,7 +24,7 @@ use crate::talk;
 pub(super) struct OpenedIndex<T> {
     pub(super) index: Index,
     pub(super) children: Vec<Child<T>>,
-    /// What all encrypted children seal.
+    /// The table that all encrypted children seal.
     pub(super) table: Option<Table>,
 }
 
@@ -38,7 +38,7 @@ pub(super) enum Child<T> {
     Opened(T),
 }
 
-/// What of an encrypted image is open.
+/// The open part of an encrypted image.
 pub(super) trait HasRecord {
     /// Returns the sealed record, where there is one.
     fn record(&self) -> Option<&SealedRecord>;
@@ -132,8 +132,8 @@ impl<T: HasRecord> OpenedIndex<T> {
 }
 
 impl<T> OpenedIndex<T> {
-    /// Returns the type of the index, what it says, and its children, as they are sealed, or if nothing is, as far
-    /// as nobody can have changed them.
+    /// Returns the type of the index, its remarks and its children, from the table. Without a table it returns
+    /// only the parts that no stranger can have set.
     pub(super) fn described(&self) -> (MediaType, Remarks, Index) {
         let children: Vec<_> = self.index.manifests.iter().cloned().map(Some).collect();
         match &self.table {
@@ -169,7 +169,7 @@ impl OpenedIndex<Opened> {
         })
     }
 
-    /// Puts all images in clear into `sink`, and returns the index of what was put, made of what is sealed.
+    /// Puts all images in clear into `sink`, and returns their index, built from the table.
     ///
     /// # Errors
     /// Those of the layers and the sink.
@@ -226,7 +226,7 @@ pub(super) fn unsealed_index(index: &Index, put: Vec<Option<Descriptor>>) -> Ind
         let mut descriptor = Descriptor::new(media_type, digest, size);
         descriptor.platform.clone_from(&stated.platform);
         if Index::is_attestation(stated) {
-            // All else in them may be anybody's.
+            // A stranger may have set the others.
             descriptor.annotations.clone_from(&stated.annotations);
             descriptor.annotations.retain(|key, _| key == ATTESTED || key == ATTESTATION);
             if let Some(attested) = descriptor.annotations.get_mut(ATTESTED)

@@ -190,7 +190,7 @@ fn refuse_to_expose(
         return Ok(());
     }
     let private = match encryptor {
-        // What an image of this format has encrypted, its passphrase alone tells: it has been looked for.
+        // The passphrase alone tells which layers of such an image are private: the search has opened it.
         Some(encryptor) if encryptor.encrypts_config() && !args.no_cache => {
             let mut private = Private::known(session, None, platform, None)?;
             private.add(encryptor.known_private());
@@ -220,10 +220,10 @@ fn refuse_contradictions(args: &PushArgs) -> Result<()> {
     Ok(())
 }
 
-/// What is pushed out of a source that may hold several images.
+/// An image that is pushed out of a source, which may hold several.
 struct Chosen {
     image: Image,
-    /// The index of the source, and what it says of the image.
+    /// The index of the source, and its entry for the image.
     listed: Option<Listed>,
     attestations: Vec<Descriptor>,
 }

@@ -89,11 +89,11 @@ enum OpenKeys {
     CryptoCli(Box<senetas::Rewrapping>, FreshKey),
     /// In the format of OCI image encryption.
     Oci(Box<ocicrypt::Rewrapping>),
-    /// Its layers are to be encrypted anew.
+    /// The command encrypts its layers anew.
     Layers(Box<OpenLayers>),
 }
 
-/// An image whose layers are to be encrypted anew.
+/// An image whose layers the command encrypts anew.
 struct OpenLayers {
     opened: Opened,
     encryption: Encryption,
@@ -112,7 +112,7 @@ impl HasRecord for OpenKeys {
 }
 
 impl OpenKeys {
-    /// Returns the config as it is without encryption, where that is known.
+    /// Returns the platform of the image before encryption, where it names one.
     fn platform(&self) -> Option<Platform> {
         match self {
             Self::Layers(of) => Config::parse(&of.opened.image.config).ok()?.platform(),

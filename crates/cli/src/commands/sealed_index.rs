@@ -37,7 +37,7 @@ impl Unsealed {
     }
 }
 
-/// What is to be encrypted, or stays in clear, of an index.
+/// The fate of one child of an index.
 pub(super) enum Part {
     /// An attestation that stays in clear.
     Attestation,
@@ -82,7 +82,7 @@ pub(super) fn flattened(source: &Arc<dyn Source>, index: &Index) -> Result<Index
     Err(Usage("too many indexes lie within each other".to_owned()).into())
 }
 
-/// What every child of an index shares.
+/// The parts that every child of an index shares.
 pub(super) struct IndexSealing<'a> {
     pub(super) session: &'a Session,
     pub(super) source: &'a Arc<dyn Source>,
@@ -182,7 +182,7 @@ pub(super) fn stored_index(table: &Table, put: &[Option<Descriptor>]) -> Index {
     Index::new(manifests.collect())
 }
 
-/// Returns what becomes of an attestation.
+/// Returns the fate of an attestation.
 pub(super) fn attestation(wanted: Attestations) -> Part {
     match wanted {
         Attestations::Keep => Part::Attestation,

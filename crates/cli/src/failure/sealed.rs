@@ -1,4 +1,4 @@
-//! What errors about images mean that are other ones than were sealed, or than were expected.
+//! The meaning of errors about images that differ from the sealed ones, or from the expected ones.
 
 use std::error::Error;
 

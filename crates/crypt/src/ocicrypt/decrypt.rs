@@ -28,7 +28,7 @@ pub struct Decrypted {
     /// It has the manifest that it had before encryption where that is sealed, and its own if nothing of it
     /// was encrypted. All else that it says is from the record.
     pub image: Outgoing,
-    /// What holds it together.
+    /// How it is bound.
     pub binding: Binding,
     /// The sealed record, where there is one.
     pub record: Option<Box<SealedRecord>>,

@@ -63,7 +63,7 @@ pub(super) struct PrivateOptions {
     pub(super) nonce: [u8; 16],
     /// The digest of the layer before encryption. Other tools do not always tell the truth.
     pub(super) digest: Option<Digest>,
-    /// What of ours stands beside it.
+    /// The mark of ours beside it.
     pub(super) mark: Mark,
 }
 
@@ -142,7 +142,7 @@ impl PrivateOptions {
     /// Parses what was unwrapped.
     ///
     /// # Errors
-    /// What is malformed, and a mark of an unknown version.
+    /// Malformed bytes, and a mark of an unknown version.
     pub(super) fn parse(bytes: &[u8]) -> Result<Self, OptionsError> {
         let members: PrivateMembers = serde_json::from_slice(bytes)
             .map_err(|_| OptionsError::Malformed("private options"))?;

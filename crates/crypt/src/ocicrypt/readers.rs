@@ -1,7 +1,7 @@
 //! Readers: to whom the keys of an image are wrapped, as its record lists them.
 //!
-//! Opening an image does not depend on the list. Who changes the readers does: nobody without a key can make
-//! one reader's wrapped key pass for another's.
+//! Opening an image does not depend on the list. A change of readers does: without a key nobody can make one
+//! reader's wrapped key pass for another's.
 
 use std::collections::BTreeSet;
 

@@ -20,7 +20,7 @@ use crate::sealed::{self, MAX_RECORD_BYTES, SealedRecord};
 /// The annotation of a manifest that holds the record.
 pub const RECORD_ANNOTATION: &str = "io.sealcrate.record";
 
-/// What is authenticated beside the record, and begins what keys are derived for.
+/// The additional data of the record, and the beginning of HKDF's `info`.
 const LABEL: &[u8] = b"sealcrate record 2";
 
 /// The data keys of an image by the digests of their stored layers. Layers with the same bytes share a key.
@@ -35,7 +35,7 @@ struct Envelope {
     record: String,
 }
 
-/// What is random in an envelope.
+/// The random parts of an envelope.
 struct Fresh {
     salt: [u8; 32],
     key: Zeroizing<[u8; 32]>,

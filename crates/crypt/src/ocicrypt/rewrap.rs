@@ -16,7 +16,7 @@ use super::wrapped::WrappedKey;
 use super::{DecryptError, FormerRecipient, Identity, Recipient, RecordError};
 use crate::sealed::{Binding, ImageIdentity, SealedReader, SealedRecord, Sealing, Unbound};
 
-/// Who is to open an image from now on, and who no more.
+/// The recipients that an image gets, and those that it loses.
 #[derive(Debug, Default)]
 pub struct Change {
     /// Recipients whom it did not have.
@@ -44,8 +44,8 @@ pub struct Rewrapped {
 }
 
 impl Rewrapping {
-    /// Opens the keys of `image` with `identities`, and holds the image to what is sealed in it, the list of
-    /// its readers included.
+    /// Opens the keys of `image` with `identities`, and compares the image with its record, the list of
+    /// readers included.
     ///
     /// # Errors
     /// Those of [`decrypt`](super::decrypt); wrapped keys that the record does not list.

@@ -20,11 +20,11 @@ pub(super) struct Unlocked {
     pub(super) keys: Vec<Option<UnlockedKey>>,
     /// Each layer's diff ID.
     pub(super) diff_ids: Vec<DiffId>,
-    /// What holds the image together.
+    /// How the image is bound.
     pub(super) held: Held,
 }
 
-/// What holds an image together, and what it says.
+/// How an image is bound, with the binding's content.
 pub(super) enum Held {
     /// Nothing: another tool wrote the image.
     Nothing,
@@ -96,7 +96,7 @@ pub(super) fn unlock(
     Ok(Some(Unlocked { manifest, protection, keys, diff_ids, held }))
 }
 
-/// Finds out what holds the image together, and holds the image to it.
+/// Finds the binding of the image, and compares the image with it.
 fn held(
     manifest: &Manifest,
     protection: &Protection,

@@ -1,6 +1,6 @@
-//! Bindings: what holds an image together, and what a reader demands.
+//! Bindings: how images are bound, and the binding that a reader demands.
 
-/// What to do about an encrypted image in which nothing binds layers and config together.
+/// How a reader treats an encrypted image in which nothing binds layers and config together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unbound {
     /// Take it: most tools write no other.
@@ -11,7 +11,7 @@ pub enum Unbound {
     RefuseVersion1,
 }
 
-/// What holds an image's layers and config together.
+/// How an image's layers and config are bound to each other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Binding {
     /// Nothing: another tool wrote the image, or nothing in it is encrypted.

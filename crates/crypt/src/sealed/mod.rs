@@ -26,7 +26,7 @@ pub use home::{Home, HomeError};
 pub use identity::ImageIdentity;
 pub use table::{Row, RowKind, Table, TableError};
 
-/// The version of what is written.
+/// The version that is written.
 pub const VERSION: u64 = 2;
 
 /// The longest record that is written and read, as JSON.
@@ -35,7 +35,7 @@ pub const MAX_RECORD_BYTES: usize = 1 << 20;
 /// Longer records get a warning: some engines copy annotations into every container.
 pub const LARGE_RECORD_BYTES: usize = 64 << 10;
 
-/// What the caller adds to a record: the parts that do not follow from the image.
+/// The parts of a record that do not follow from the image.
 #[derive(Clone, Debug, Default)]
 pub struct Sealing {
     /// The table of the index that the image belongs to.
@@ -55,7 +55,7 @@ pub struct SealedRecord {
     /// The platform, where the config names one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub platform: Option<Platform>,
-    /// What the manifest said before encryption.
+    /// The remarks of the manifest before encryption.
     #[serde(flatten)]
     pub remarks: Remarks,
     /// The index that the image belongs to.
@@ -76,7 +76,7 @@ pub struct SealedRecord {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct SealedBlob {
-    /// What the bytes are.
+    /// The type of the bytes.
     pub media_type: MediaType,
     /// The digest of the bytes.
     pub digest: Digest,
@@ -105,7 +105,7 @@ pub struct SealedLayer {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct PlainLayer {
-    /// What the bytes are.
+    /// The type of the bytes.
     pub media_type: MediaType,
     /// The digest of the bytes, where the writer knew it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -122,7 +122,7 @@ pub struct SealedReader {
 }
 
 impl SealedBlob {
-    /// Takes what `descriptor` says of a blob.
+    /// Takes the blob that `descriptor` names.
     pub fn of(descriptor: &Descriptor) -> Self {
         let Descriptor { media_type, digest, size, .. } = descriptor;
         Self { media_type: media_type.clone(), digest: *digest, size: *size }
@@ -190,11 +190,11 @@ impl SealedRecord {
     }
 }
 
-/// Tells that the manifest in a record is that of another image.
+/// Tells that the manifest in a record belongs to another image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct ContradictoryManifest;
 
-/// What an image says before encryption, beside its config's and layers' bytes.
+/// The remarks of an image before encryption, without its config's and layers' bytes.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct SourceRemarks {
     /// The platform that the config names.
@@ -254,7 +254,7 @@ pub(crate) enum Kept {
     Nothing,
 }
 
-/// What annotations begin with that describe compressed bytes: tables of contents of stargz and
+/// The beginnings of annotations that describe compressed bytes: tables of contents of stargz and
 /// zstd:chunked.
 const DESCRIBE_BYTES: [&str; 3] = [
     "containerd.io/snapshot/stargz/",

@@ -12,7 +12,7 @@ use thiserror::Error;
 use super::ImageIdentity;
 use crate::random::random;
 
-/// What an index promises about its children.
+/// The promises of an index about its children.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Table {
@@ -20,7 +20,7 @@ pub struct Table {
     id: String,
     /// The type of the index before encryption.
     pub media_type: MediaType,
-    /// What the index said before encryption.
+    /// The remarks of the index before encryption.
     #[serde(flatten)]
     pub remarks: Remarks,
     /// The children, in order.
@@ -40,7 +40,7 @@ pub struct Row {
     /// The annotations of the child's descriptor before encryption.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub annotations: BTreeMap<String, String>,
-    /// What kind of artifact the child's descriptor says it is.
+    /// The kind of artifact that the child's descriptor states.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub artifact_type: Option<MediaType>,
     /// The row that an attestation is about.
@@ -175,8 +175,8 @@ impl Table {
         self.rows.iter().any(|row| row.kind == RowKind::Manifest(digest))
     }
 
-    /// Returns the descriptors of an index in the place of this one: `children` has what became of each row,
-    /// or `None` for one that is left out.
+    /// Returns the descriptors of a new index: `children` has the new manifest of each row, or `None` for a row
+    /// that is left out.
     pub fn descriptors(&self, children: &[Option<Descriptor>]) -> Vec<Descriptor> {
         let rows = self.rows.iter().zip(children);
         rows.filter_map(|(row, child)| {

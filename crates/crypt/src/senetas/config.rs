@@ -34,7 +34,7 @@ const ENCRYPTED: &str = "enc";
 /// The member of ours among the encrypted ones; crypto-cli ignores it.
 const SEALED: &str = "sealcrate";
 
-/// What version 1 seals of a layer beside the config.
+/// A layer, as version 1 seals it beside the config.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct SealedLayer {
     /// The digest of the blob.
@@ -75,7 +75,7 @@ pub(super) fn seal(
     encrypt(project(&members, &CLEAR), &secret, under)
 }
 
-/// Encrypts a config of another tool's as that tool did: what was in clear stays so, and is not sealed.
+/// Encrypts a config of another tool's as that tool did: clear members stay clear, and nothing seals them.
 ///
 /// # Errors
 /// As [`seal`].
@@ -108,7 +108,7 @@ fn encrypt(
 pub(super) struct Opened {
     /// The config's bytes.
     pub(super) config: Vec<u8>,
-    /// What authenticates its members in clear, and the layers.
+    /// The seal that authenticates its members in clear, and the layers.
     pub(super) seal: Seal,
 }
 
@@ -120,7 +120,7 @@ impl Opened {
     }
 }
 
-/// What authenticates the members of a config that are in clear, and what the layers are.
+/// How the members of a config in clear, and the layers, are authenticated.
 pub(super) enum Seal {
     /// Nothing: another tool wrote the image.
     Unsealed(UnsealedConfig),
@@ -132,9 +132,9 @@ pub(super) enum Seal {
 
 /// The two halves of a config that another tool encrypted.
 pub(super) struct UnsealedConfig {
-    /// What anybody may have changed.
+    /// The members that anybody may have changed.
     clear: Map<String, Value>,
-    /// What was encrypted.
+    /// The members that were encrypted.
     secret: Map<String, Value>,
 }
 
@@ -208,7 +208,7 @@ fn sealed_config(sealed: &Value) -> Result<Vec<u8>, SealedConfigError> {
         .ok_or(SealedConfigError::Malformed("its sealed original is no base64"))
 }
 
-/// Reads what is sealed beside `config`.
+/// Reads the seal beside `config`.
 fn seal_of(sealed: &Value, config: &[u8]) -> Result<Seal, SealedConfigError> {
     match sealed["version"].as_u64() {
         Some(1) => Ok(Seal::Version1(sealed_layers(sealed)?)),
