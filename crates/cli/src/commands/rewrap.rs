@@ -1,25 +1,20 @@
 //! `rewrap`: who can open an image is changed, where it lies.
 
-use std::sync::Arc;
+mod index;
 
 use anyhow::Result;
 use sealcrate_crypt::ocicrypt::{self, Change, DecryptError, Recipient, Rewrapped};
-use sealcrate_crypt::sealed::{Binding, Home, Row, RowKind, SealedRecord, Sealing, Table};
+use sealcrate_crypt::sealed::{Binding, Home, SealedRecord, Sealing, Table};
 use sealcrate_crypt::select::Selection;
 use sealcrate_crypt::senetas::{self, FreshKey, KeyDataShape};
 use sealcrate_crypt::{Passphrase, Unencrypted};
 use sealcrate_image::engine::ExportForm;
-use sealcrate_image::{
-    Artifact, Config, Descriptor, Digest, Image, Index, Location, Outgoing, Platform, Prefetch,
-    Sink, Source,
-};
+use sealcrate_image::{Artifact, Config, Image, Location, Outgoing, Platform, Sink};
 
-use super::children::{put_attestation, put_image};
-use super::chosen::check_agreement;
-use super::opened_index::{Child, HasRecord, OpenedIndex, tell_dropped, unsealed_index};
-use super::sealed_index::{self, IndexSealing, Part, Unsealed, described, stored_index};
+use super::opened_index::HasRecord;
+use super::sealed_index::Unsealed;
 use super::{print_index, print_written};
-use crate::args::{Attestations, ImageName, RewrapArgs};
+use crate::args::{ImageName, RewrapArgs};
 use crate::encryption::{Encryption, tell_large_record};
 use crate::failure::{MissingImageIdentity, Usage};
 use crate::opening::{self, Keys, Opened, Protection, Terms};
@@ -252,123 +247,6 @@ impl Rewrapping<'_> {
         Ok(Unsealed { encryptor, image: opened.image.into_image(), layers })
     }
 
-    /// Rewraps every encrypted image of an index, and seals them together.
-    fn index(&mut self, source: &Arc<dyn Source>, index: &Index, sink: &dyn Sink) -> Result<Index> {
-        let terms = self.terms();
-        let attestations = match self.args.keep_attestations {
-            true => Attestations::Keep,
-            false => Attestations::Drop,
-        };
-        let open = |image: &Image, protection, child: &Descriptor| {
-            let opened = self.open(image, protection)?;
-            check_agreement(child, opened.platform().as_ref())?;
-            Ok(opened)
-        };
-        let opened = OpenedIndex::open(source, index, &terms, attestations, open)?;
-        if self.args.reencrypt {
-            return self.index_anew(source, opened, sink, attestations);
-        }
-        let table = self.new_table(&opened, attestations)?;
-        let (mut put, mut dropped) = (Vec::new(), Vec::new());
-        let opened_index = opened.index;
-        for (child, stated) in opened.children.into_iter().zip(&opened_index.manifests) {
-            put.push(match child {
-                Child::Attestation if attestations == Attestations::Drop => {
-                    dropped.push(stated.digest.short());
-                    None
-                }
-                Child::Attestation => Some(put_attestation(self.session, source, stated, sink)?),
-                Child::Clear(image) => {
-                    let image = Outgoing::built(*image);
-                    let image = self.session.put_plain(&image, Prefetch::default(), sink)?;
-                    Some(described(&put_image(image, sink)?, stated))
-                }
-                Child::Opened(keys) => {
-                    let image = self.finish(keys, table.as_ref(), sink)?;
-                    Some(described(&put_image(image, sink)?, stated))
-                }
-            });
-        }
-        tell_dropped(&dropped);
-        Ok(match &table {
-            Some(table) => {
-                put.retain(Option::is_some);
-                stored_index(table, &put)
-            }
-            None => {
-                talk::warn(NOT_SEALED_TOGETHER);
-                unsealed_index(&opened_index, put)
-            }
-        })
-    }
-
-    /// Returns the table that all images will seal: the one that they seal, or, where each was pushed by itself, a
-    /// new one of what the index says, which is shown.
-    fn new_table(
-        &self,
-        opened: &OpenedIndex<OpenKeys>,
-        attestations: Attestations,
-    ) -> Result<Option<Table>> {
-        let is_left_out = |digest: Digest| {
-            let child = opened.index.manifests.iter().find(|child| child.digest == digest);
-            attestations == Attestations::Drop && child.is_some_and(Index::is_attestation)
-        };
-        let stays = |row: &Row| match row.kind {
-            RowKind::Manifest(digest) => !is_left_out(digest),
-            RowKind::Image(_) => true,
-        };
-        if let Some(table) = &opened.table {
-            return Ok(Some(table.again(stays)?));
-        }
-        let mut rows = Vec::new();
-        let (media_type, remarks, described) = opened.described();
-        for (child, stated) in opened.children.iter().zip(&described.manifests) {
-            let kind = match child {
-                Child::Attestation | Child::Clear(_) => RowKind::Manifest(stated.digest),
-                Child::Opened(keys) if keys.record().is_none() => return Ok(None),
-                Child::Opened(OpenKeys::CryptoCli(of, _)) => {
-                    RowKind::Image(of.identity(stated.platform.as_ref()))
-                }
-                Child::Opened(OpenKeys::Oci(of)) => {
-                    RowKind::Image(of.identity(stated.platform.as_ref()))
-                }
-                Child::Opened(OpenKeys::Layers(_)) => return Ok(None),
-            };
-            let platform = stated.platform.as_ref().map(Platform::to_string);
-            let platform = printable(&platform.unwrap_or_else(|| "no platform".to_owned()));
-            talk::note(format!("sealed together: {platform}, {}", stated.digest.short()));
-            let place =
-                |digest| described.manifests.iter().position(|child| child.digest == digest);
-            rows.push(Row::new(kind, stated, place));
-        }
-        Ok(Some(Table::draw(media_type, remarks, rows)?.again(stays)?))
-    }
-
-    /// Encrypts every image of an index anew.
-    fn index_anew(
-        &self,
-        source: &Arc<dyn Source>,
-        opened: OpenedIndex<OpenKeys>,
-        sink: &dyn Sink,
-        attestations: Attestations,
-    ) -> Result<Index> {
-        let home = self.place.clone();
-        let sealing = IndexSealing { session: self.session, source, sink, home };
-        let (media_type, remarks, index) = opened.described();
-        let mut children = opened.children.into_iter();
-        let part = |_, _: &Descriptor| {
-            Ok(match children.next().expect("there are as many as before") {
-                Child::Attestation => sealed_index::attestation(attestations),
-                Child::Clear(image) => Part::Clear(image),
-                Child::Opened(OpenKeys::Layers(of)) => {
-                    Part::Unsealed(Box::new(self.put(*of, sink)?))
-                }
-                Child::Opened(_) => unreachable!("--reencrypt opens layers"),
-            })
-        };
-        Ok(sealing.put(&index, media_type, remarks, part)?.index)
-    }
-
     /// Says who can open layers that were encrypted anew; a passphrase alone has no name.
     fn tell_new_readers(&self) {
         let readers = self.change.add.iter().map(Recipient::name).collect::<Vec<_>>();
@@ -406,9 +284,6 @@ const ONE_PASSPHRASE: &str = "the image is in the format of crypto-cli, which ha
 const NOT_AUTHENTICATED: &str = "crypto-cli wrote the image, and nothing authenticates its platform, author and \
                                  creation time: --reencrypt would seal what a stranger may have set; `copy` \
                                  with --pass-file and --new-pass-file makes a new image of it, if you trust these";
-
-const NOT_SEALED_TOGETHER: &str = "nothing binds the images of the index to each other: other tools or earlier \
-                                   versions made some of them (--reencrypt seals them together)";
 
 const DATA_KEYS_STAY: &str = "the data keys stay: whoever could open the image can still read its layers, \
                               here and in every copy (--reencrypt makes new keys for what is here)";
