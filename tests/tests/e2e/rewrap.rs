@@ -158,7 +158,8 @@ fn reencryption_makes_new_keys_for_those_alone_who_are_named() {
     let pushed = Pushed::new();
     let before = pushed.manifest("1");
     let more = ["--reencrypt", "--add", &pushed.theirs];
-    pushed.machine.succeed(&pushed.rewrap(&pushed.name("1"), &more)).does_not_say("note");
+    let done = pushed.machine.succeed(&pushed.rewrap(&pushed.name("1"), &more));
+    done.says(&format!("readers of the image: {}\n", pushed.theirs)).does_not_say("data keys stay");
     let after = pushed.manifest("1");
     assert_eq!(after["config"], before["config"]);
     assert_eq!(digest(&layers(&before)[0]), digest(&layers(&after)[0]));
@@ -173,7 +174,8 @@ fn reencryption_under_a_passphrase_makes_new_keys_in_both_formats() {
     let pushed = Pushed::new();
     let (machine, before) = (&pushed.machine, pushed.manifest("1"));
     let more = ["--reencrypt", "--new-pass-file=key"];
-    machine.succeed(&pushed.rewrap(&pushed.name("1"), &more)).does_not_say("note");
+    let done = machine.succeed(&pushed.rewrap(&pushed.name("1"), &more));
+    done.says("readers of the image: passphrase\n").does_not_say("data keys stay");
     let after = pushed.manifest("1");
     assert_ne!(digest(&layers(&before)[1]), digest(&layers(&after)[1]));
     pushed.assert_opens("1", &["-i=mine"], false);
