@@ -23,7 +23,7 @@ fn check(table: &Table) {
     for step in [1, 2] {
         let child = |place: usize| {
             let bytes = place.to_be_bytes();
-            (place % step == 0).then(|| Descriptor::of(MediaType::OCI_MANIFEST, &bytes))
+            place.is_multiple_of(step).then(|| Descriptor::of(MediaType::OCI_MANIFEST, &bytes))
         };
         let children: Vec<Option<Descriptor>> = (0..table.rows.len()).map(child).collect();
         let index = Index::new(table.descriptors(&children));

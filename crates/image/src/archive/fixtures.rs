@@ -118,7 +118,7 @@ pub(crate) fn image() -> Image {
 /// Puts the layers of `image` into `sink`, and commits it.
 pub(crate) fn write(image: &Image, sink: &dyn Sink) -> Result<Descriptor, WriteError> {
     let image = Image { layers: put(image, sink)?, ..image.clone() };
-    sink.commit(&Outgoing::built(image.clone()))
+    sink.commit(&Outgoing::built(image))
 }
 
 /// Puts those layers of `image` into `sink` that are not there.

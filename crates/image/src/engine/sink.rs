@@ -283,7 +283,7 @@ mod tests {
             }
         });
         assert_eq!(sink.commit(&Outgoing::built(image.clone())).unwrap().digest, image.id());
-        assert!(sink.commit(&Outgoing::built(image.clone())).is_err(), "it was loaded twice");
+        assert!(sink.commit(&Outgoing::built(image)).is_err(), "it was loaded twice");
         let archive = DockerArchive::open_bytes(&bodies.recv().unwrap()).unwrap();
         assert_eq!(archive.repo_tags(), ["app:1"]);
     }
@@ -401,7 +401,7 @@ mod tests {
         let fake = holding(&image(vec![layer(vec![2; 9])]), answer);
         let sink = sink(&fake);
         sink.put(&wanted.layers[0], &Quiet).unwrap();
-        let error = engines(sink.commit(&Outgoing::built(wanted.clone())));
+        let error = engines(sink.commit(&Outgoing::built(wanted)));
         assert!(matches!(error, EngineError::NotLoaded { .. }), "{error:?}");
     }
 
@@ -442,7 +442,7 @@ mod tests {
                 scope.spawn(move || assert!(is_damage(&put(layer).unwrap_err())));
             }
         });
-        assert!(is_damage(&sink.commit(&Outgoing::built(wanted.clone())).unwrap_err()));
+        assert!(is_damage(&sink.commit(&Outgoing::built(wanted)).unwrap_err()));
     }
 
     #[test]

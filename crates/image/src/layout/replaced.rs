@@ -313,7 +313,7 @@ mod tests {
         let late = scene.sink("2");
         assert_eq!(late.present(&stored).unwrap(), [true; 3]);
         scene.write("1", &other_image());
-        let error = late.commit(&Outgoing::built(stored.clone())).unwrap_err().to_string();
+        let error = late.commit(&Outgoing::built(stored)).unwrap_err().to_string();
         assert!(error.contains("is not in the layout"), "{error}");
     }
 }

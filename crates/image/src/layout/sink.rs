@@ -433,7 +433,7 @@ mod tests {
             sink.commit_index(&index),
             Err(WriteError::Layout(LayoutError::BlobAbsent(_)))
         ));
-        sink.put_child(&Outgoing::built(child.clone())).unwrap();
+        sink.put_child(&Outgoing::built(child)).unwrap();
         sink.commit_index(&index).unwrap();
         let source: Arc<dyn Source> = Arc::new(LayoutSource::open(&layout, None).unwrap());
         let artifact = Artifact::read(&source).unwrap();

@@ -98,7 +98,7 @@ fn kept_manifest_and_index_go_as_they_are() {
     let sink = connect(&server, Credential::Anonymous).sink(&reference(&server, "a:1"));
     let raw = manifest();
     let kept = Image { manifest: Some(raw.clone()), ..image(vec![layer(b"abc")]) };
-    sink.put_child(&Outgoing::built(kept.clone())).unwrap();
+    sink.put_child(&Outgoing::built(kept)).unwrap();
     let last = server.seen().pop().unwrap();
     assert_eq!(last.line, format!("PUT /v2/a/manifests/{}", raw.digest()));
     assert_eq!(last.body, raw.bytes());

@@ -101,7 +101,7 @@ fn manifest_follows_no_redirect_to_another_host() {
     let image = image(vec![layer(b"abc")]);
     sink.put(&image.layers[0], &Quiet).unwrap();
     assert_redirected_away(
-        &registry_error(sink.commit(&Outgoing::built(image.clone())).unwrap_err()),
+        &registry_error(sink.commit(&Outgoing::built(image)).unwrap_err()),
         "PUT ",
     );
     assert!(away.lines().is_empty(), "{:?}", away.lines());
