@@ -99,10 +99,9 @@ fn encrypting_anew_exposes_nothing_that_was_private() {
     let push = ["push", &name, "--from=oci:image", "--encrypt-layer=1", "--encrypt-layer=2"];
     shop.machine.succeed(&[&push[..], &[OWNER]].concat());
     let copy = ["copy", &from, "oci:back:it", KEY, "-r", OTHER];
-    for (more, exposed) in [
-        (&["--encrypt-layer=2"][..], "layer 1;"),
-        (&["--encrypt-layer=0"], "layer 1, layer 2;"),
-    ] {
+    for (more, exposed) in
+        [(&["--encrypt-layer=2"][..], "layer 1;"), (&["--encrypt-layer=0"], "layer 1, layer 2;")]
+    {
         let copy = [&copy[..], more].concat();
         shop.fails(2, &copy).says(exposed).says("--allow-exposing");
         shop.machine.succeed(&[&copy[..], &["--allow-exposing"]].concat());
@@ -140,7 +139,8 @@ fn plain_image_is_not_pulled_where_a_key_would_have_been_asked_for() {
     let lock = ["lock", "--from=oci:image", "--to", &format!("docker://{locked}")];
     shop.machine.succeed(&["keygen", "-o", "mine"]);
     let mine = std::fs::read_to_string(shop.machine.path("mine")).unwrap();
-    let mine = mine.lines().find_map(|line| line.strip_prefix("# public key: ")).unwrap().to_owned();
+    let mine =
+        mine.lines().find_map(|line| line.strip_prefix("# public key: ")).unwrap().to_owned();
     shop.machine.succeed(&[&lock[..], &["--encrypt-layer=1", "-r", &mine]].concat());
     for (from, tag) in [("oci:image", "1"), ("oci:several", "2")] {
         let push = ["push", &shop.name(tag), &format!("--from={from}"), "--type=NONE"];

@@ -4,7 +4,8 @@ use crate::machine::FAST;
 use crate::shop::{KEY, OTHER, OWNER, Shop, children};
 
 /// Both formats: how to encrypt, and how to open.
-const FORMATS: [(&[&str], &str); 2] = [(&[OWNER], KEY), (&["--pass-file=key", FAST], "--pass-file=key")];
+const FORMATS: [(&[&str], &str); 2] =
+    [(&[OWNER], KEY), (&["--pass-file=key", FAST], "--pass-file=key")];
 
 /// Pushes the image `image` to a repository.
 fn push(shop: &Shop, repository: &str, format: &[&str]) -> String {

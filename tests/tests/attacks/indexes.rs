@@ -22,11 +22,10 @@ fn plain_image_marked_as_attestation_gets_past_nobody() {
     let index = shop.manifest("1");
     let evil = shop.put_plain("linux/amd64", "evil");
     let evil = marked(evil, &children(&index)[0]);
-    let changes: [&dyn Fn(&mut Vec<Value>); 3] = [
-        &|all| all.push(evil.clone()),
-        &|all| all.insert(0, evil.clone()),
-        &|all| all[0] = evil.clone(),
-    ];
+    let changes: [&dyn Fn(&mut Vec<Value>); 3] =
+        [&|all| all.push(evil.clone()), &|all| all.insert(0, evil.clone()), &|all| {
+            all[0] = evil.clone()
+        }];
     for change in changes {
         let mut index = index.clone();
         change(children_mut(&mut index));
@@ -77,7 +76,8 @@ fn clear_child_that_was_sealed_cannot_be_exchanged() {
     private["platform"] = json!({ "os": "linux", "architecture": "amd64" });
     let clear = shop.put_plain("linux/s390x", "clear on purpose");
     shop.join("2", &[private, clear]);
-    let (from, to) = (format!("docker://{}", shop.name("2")), format!("docker://{}", shop.name("3")));
+    let (from, to) =
+        (format!("docker://{}", shop.name("2")), format!("docker://{}", shop.name("3")));
     let seal = ["copy", &from, &to, KEY, OWNER];
     shop.fails(4, &seal);
     shop.machine.succeed(&[&seal[..], &["--allow-unencrypted"]].concat());
@@ -148,8 +148,10 @@ fn children_cannot_be_missing_added_exchanged_or_of_another_sealing() {
     shop.push("several", "2", &[]);
     let again = shop.manifest("2");
     // The layers are the same, the sealing is another one.
-    assert_eq!(layers(&shop.json(&children(&index)[0]))[1]["digest"],
-        layers(&shop.json(&children(&again)[0]))[1]["digest"]);
+    assert_eq!(
+        layers(&shop.json(&children(&index)[0]))[1]["digest"],
+        layers(&shop.json(&children(&again)[0]))[1]["digest"]
+    );
     shop.push("image", "3", &[]);
     let mut alone = shop.put_child(&shop.manifest("3"));
     alone["platform"] = json!({ "os": "linux", "architecture": "amd64" });
@@ -205,9 +207,10 @@ fn words_of_an_index_are_neither_read_nor_written_by_strangers() {
     }
     children_mut(&mut plain).reverse();
     layout.name(&layout.add(crate::made::OCI_INDEX, plain.to_string().as_bytes()));
-    for (tag, format, key) in
-        [("1", &[OWNER][..], KEY), ("2", &["--pass-file=key", crate::machine::FAST], "--pass-file=key")]
-    {
+    for (tag, format, key) in [
+        ("1", &[OWNER][..], KEY),
+        ("2", &["--pass-file=key", crate::machine::FAST], "--pass-file=key"),
+    ] {
         let name = shop.name(tag);
         let push = ["push", &name, "--from=oci:several", "--encrypt-layer=1"];
         shop.machine.succeed(&[&push[..], format].concat());

@@ -16,7 +16,11 @@ use crate::stored::layers;
 fn beside(object: &Value, name: &str, value: &Value, first: bool) -> String {
     let (object, name) = (object.to_string(), Value::from(name));
     let inner = &object[1..object.len() - 1];
-    if first { format!("{{{name}:{value},{inner}}}") } else { format!("{{{inner},{name}:{value}}}") }
+    if first {
+        format!("{{{name}:{value},{inner}}}")
+    } else {
+        format!("{{{inner},{name}:{value}}}")
+    }
 }
 
 #[test]
@@ -25,7 +29,8 @@ fn layers_and_configs_under_names_in_another_case_reach_nobody() {
     shop.push("image", "1", &[]);
     let (ours, evil) = (shop.manifest("1"), shop.json(&shop.put_plain("linux/amd64", "evil")));
     let from = format!("docker://{}", shop.name("1"));
-    for name in ["Layers", "layer\u{17f}", "layers", "Config", "config", "MediaType", "Annotations"] {
+    for name in ["Layers", "layer\u{17f}", "layers", "Config", "config", "MediaType", "Annotations"]
+    {
         let member = match name.to_lowercase().chars().next() {
             Some('l') => evil["layers"].clone(),
             Some('c') => evil["config"].clone(),
@@ -294,12 +299,12 @@ fn all_that_a_stranger_reads_is_told_before_and_afterwards() {
     layout.name(&layout.add(crate::made::OCI_INDEX, plain.to_string().as_bytes()));
     let name = shop.name("1");
     let push = ["push", &name, "--from=oci:several", "--platform=linux/amd64"];
-    let dry = |more: &[&str]| {
-        shop.machine.succeed(&[&push[..], &["--dry-run"], more].concat()).stdout
-    };
+    let dry =
+        |more: &[&str]| shop.machine.succeed(&[&push[..], &["--dry-run"], more].concat()).stdout;
     let config = layout.json(&layout.json(&children(&plain)[0])["config"]);
     let diff_ids = config["rootfs"]["diff_ids"].as_array().unwrap().clone();
-    let everything = ["the index", "the child", "the manifest", "the clear layer", "the private layer"];
+    let everything =
+        ["the index", "the child", "the manifest", "the clear layer", "the private layer"];
     let nothing = dry(&["--type=NONE"]);
     assert!(everything.iter().all(|it| nothing.contains(it)), "{nothing}");
     let oci = dry(&["--encrypt-layer=1", "-r", OTHER]);

@@ -30,8 +30,8 @@ impl Shop {
     /// Opens a shop with the owner's keys, and an image in the layout `image`.
     pub(crate) fn new() -> Self {
         let machine = Machine::new();
-        let keys = Path::new(env!("CARGO_MANIFEST_DIR"))
-            .join("../crates/crypt/tests/data/ocicrypt/keys");
+        let keys =
+            Path::new(env!("CARGO_MANIFEST_DIR")).join("../crates/crypt/tests/data/ocicrypt/keys");
         for name in ["ec.pem", "ec.pub.pem", "rsa.pem", "rsa.pub.pem", "p384.pem", "p384.pub.pem"] {
             fs::copy(keys.join(name), machine.path(name)).expect("the sandbox can be written");
         }
@@ -60,9 +60,8 @@ impl Shop {
     /// Makes the layout `several` with an index of two platforms, and pushes it to the owner.
     pub(crate) fn push_several(&self, tag: &str) -> Layout {
         let layout = Layout::create(self.machine.path("several"));
-        let children = ["amd64", "arm64"].map(|of| {
-            layout.add_image(&format!("linux/{of}"), &["public", of], Value::Null)
-        });
+        let children = ["amd64", "arm64"]
+            .map(|of| layout.add_image(&format!("linux/{of}"), &["public", of], Value::Null));
         layout.name(&layout.add_index(&children));
         self.push("several", tag, &[]);
         layout

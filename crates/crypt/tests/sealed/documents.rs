@@ -54,7 +54,8 @@ impl Node {
         let quoted = |text: &str| Value::from(text).to_string();
         match self {
             Self::Object(members) => {
-                let members = members.iter().map(|(key, it)| format!("{}:{}", quoted(key), it.write()));
+                let members =
+                    members.iter().map(|(key, it)| format!("{}:{}", quoted(key), it.write()));
                 format!("{{{}}}", members.collect::<Vec<_>>().join(","))
             }
             Self::List(items) => {

@@ -5,9 +5,7 @@ use std::error::Error;
 use std::io::{self, Read};
 use std::sync::Arc;
 
-use sealcrate_image::{
-    Content, Damage, Descriptor, Digest, Image, RawManifest, ReadError, Source,
-};
+use sealcrate_image::{Content, Damage, Descriptor, Digest, Image, RawManifest, ReadError, Source};
 use serde_json::{Value, json};
 
 /// Blobs and manifests by digest, and the root that a tag names.

@@ -30,7 +30,10 @@ fn config() -> Vec<u8> {
     std::fs::read(data().join("version-1/config.json")).unwrap()
 }
 
-fn open_oci(image: &Image, unbound: Unbound) -> Result<ocicrypt::Decrypted, ocicrypt::DecryptError> {
+fn open_oci(
+    image: &Image,
+    unbound: Unbound,
+) -> Result<ocicrypt::Decrypted, ocicrypt::DecryptError> {
     let key = std::fs::read(data().join("ocicrypt/keys/rsa.pem")).unwrap();
     let keys = [Identity::parse(&key).unwrap()];
     let spool = Spool::in_folder(std::env::temp_dir());
