@@ -145,13 +145,15 @@ fn layers_that_are_sealed_in_different_ways_are_damage() {
 #[test]
 fn record_that_another_tool_left_behind_vouches_for_nothing() {
     let shop = Shop::new();
-    shop.push("image", "1", &[]);
+    shop.push("image", "1", &["-r", OTHER]);
     let from = format!("docker://{}", shop.name("1"));
-    let key = format!("--decryption-key={}", shop.machine.path("ec.pem").display());
+    let key = format!("--decryption-key={}", shop.machine.path("rsa.pem").display());
     let to = format!("--encryption-key=jwe:{}", shop.machine.path("ec.pub.pem").display());
-    let copy = ["--insecure-policy", "copy", "--src-tls-verify=false", &key];
-    shop.machine.call("skopeo", &[&copy[..], &[&to, &from, "oci:again:latest"]].concat());
-    shop.machine.call("skopeo", &[&copy[..], &[&from, "oci:plain:latest"]].concat());
+    let copy = ["--insecure-policy", "copy", "--src-tls-verify=false"];
+    let open = [&key, &from, "oci:plain:latest"];
+    shop.machine.call("skopeo", &[&copy[..], &open].concat());
+    let again = [&to, "oci:plain:latest", "oci:again:latest"];
+    shop.machine.call("skopeo", &[&copy[..], &again].concat());
     let note = "note: the image has a sealed record of another one";
     for (layout, tag) in [("again", "2"), ("plain", "3")] {
         let to = format!("docker://{}", shop.name(tag));

@@ -189,13 +189,6 @@ impl Shop {
         Layout::open(self.machine.path("by-skopeo"))
     }
 
-    /// What a skopeo that opens the image says of the manifest.
-    #[track_caller]
-    pub(crate) fn skopeo_raw(&self, from: &str) -> Value {
-        let said = self.machine.call("skopeo", &["inspect", "--raw", "--tls-verify=false", from]);
-        serde_json::from_str(&said).expect("it is JSON")
-    }
-
     /// Uploads a blob again to another repository of the stranger's.
     pub(crate) fn move_to(&self, repository: &str, tag: &str, manifest: &[u8]) {
         let value: Value = serde_json::from_slice(manifest).expect("it is JSON");

@@ -19,9 +19,9 @@ use sealcrate_crypt::senetas::{
 };
 use sealcrate_crypt::{Passphrase, Unencrypted};
 use sealcrate_image::{
-    Artifact, Compression, CompressionLevel, Compressor, Config, ConfigError, Damage, Descriptor,
-    Digest, Family, Image, Index, Layer, Manifest, ManifestError, MediaType, Platform, Quiet,
-    RawManifest, ReadError, Remarks, Spool,
+    ATTESTED, Artifact, Compression, CompressionLevel, Compressor, Config, ConfigError, Damage,
+    Descriptor, Digest, Family, Image, Index, Layer, Manifest, ManifestError, MediaType, Platform,
+    Quiet, RawManifest, ReadError, Remarks, Spool,
 };
 use serde_json::{Value, json};
 
@@ -204,9 +204,13 @@ fn open_all(memory: &Memory) -> Outcome<Whole> {
     })?;
     let described: Vec<_> = index.manifests.iter().cloned().map(Some).collect();
     let mut described = table.descriptors(&described);
-    // Their digests are those of what is stored.
+    // Digests are those of what is stored; attestations are told by the place of what they are about.
+    let digests: Vec<String> = described.iter().map(|child| child.digest.to_string()).collect();
     for child in &mut described {
         (child.digest, child.size) = (Digest::of(b""), 0);
+        if let Some(about) = child.annotations.get_mut(ATTESTED) {
+            *about = format!("{:?}", digests.iter().position(|digest| digest == about));
+        }
     }
     Ok((all, described))
 }

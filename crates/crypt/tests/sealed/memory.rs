@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 /// Blobs and manifests by digest, and the root that a tag names.
 #[derive(Clone, Default)]
 pub(crate) struct Memory {
-    blobs: BTreeMap<Digest, Vec<u8>>,
+    pub(crate) blobs: BTreeMap<Digest, Vec<u8>>,
     pub(crate) root: Vec<u8>,
 }
 
