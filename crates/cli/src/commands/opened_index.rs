@@ -216,6 +216,9 @@ impl OpenedIndex<Opened> {
     }
 }
 
+/// What the annotations begin with that make a child an attestation.
+const REFERENCE: &str = "vnd.docker.reference.";
+
 /// Makes an index of children that nothing binds to each other: platforms alone are known of them, and what an
 /// attestation says that it is about.
 fn unsealed_index(index: &Index, put: Vec<Option<Descriptor>>) -> Index {
@@ -229,6 +232,7 @@ fn unsealed_index(index: &Index, put: Vec<Option<Descriptor>>) -> Index {
         descriptor.platform.clone_from(&stated.platform);
         if Index::is_attestation(stated) {
             descriptor.annotations.clone_from(&stated.annotations);
+            descriptor.annotations.retain(|key, _| key.starts_with(REFERENCE));
             if let Some(attested) = descriptor.annotations.get_mut(ATTESTED)
                 && let Some(digest) = attested.parse().ok().and_then(became)
             {
