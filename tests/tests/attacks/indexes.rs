@@ -290,6 +290,23 @@ fn attestations_that_are_kept_are_about_the_right_image_on_both_sides() {
     let (done, back) = shop.pull("1", &[]);
     assert_eq!(done.lines("note: attestations are left out").len(), 1, "{}", done.said());
     assert_eq!(children(&back.json(&back.root())).len(), 2);
+    // What a stranger writes beside an attestation stays behind.
+    let honest = shop.manifest("1");
+    let mut changed = honest.clone();
+    children_mut(&mut changed)[1]["urls"] = json!(["http://127.0.0.1:1/evil"]);
+    children_mut(&mut changed)[1]["artifactType"] = "application/vnd.example.evil".into();
+    children_mut(&mut changed)[1]["annotations"]["evil"] = "evil".into();
+    shop.put("1", &changed);
+    let (_, back) = shop.pull("1", &["--keep-attestations"]);
+    assert_eq!(children(&back.json(&back.root())), children(&layout.json(&layout.root())));
+    shop.machine.succeed(&[
+        "rewrap",
+        &shop.name("1"),
+        KEY,
+        "--add=jwe:p384.pub.pem",
+        "--keep-attestations",
+    ]);
+    assert!(!shop.manifest("1").to_string().contains("evil"));
     // Exchanged, or about another image, or dropped: it is another index.
     let evil = shop.put_plain("unknown/unknown", "evil");
     let index = shop.manifest("1");
@@ -348,6 +365,23 @@ fn children_that_were_joined_by_hand_are_told_of_until_they_are_sealed() {
         child
     });
     shop.join("1", &each);
+    // A stranger's words come along with none of them.
+    let mut said = shop.manifest("1");
+    let mut about = marked(shop.put_plain("unknown/unknown", "statement"), &each[0]);
+    about["annotations"]["evil"] = "evil".into();
+    children_mut(&mut said).push(about);
+    children_mut(&mut said)[0]["annotations"] = json!({ "evil": "evil" });
+    said["annotations"] = json!({ "evil": "evil" });
+    shop.put("2", &said);
+    let (_, back) = shop.pull("2", &["--keep-attestations"]);
+    let opened = back.json(&back.root());
+    assert!(children(&opened).len() == 3 && !opened.to_string().contains("evil"), "{opened}");
+    let home = format!("--home={}/app", shop.registry.host());
+    let rewrap = ["rewrap", &shop.name("2"), KEY, "--add", OTHER, "--keep-attestations", &home];
+    shop.machine.succeed(&rewrap);
+    assert!(!shop.manifest("2").to_string().contains("evil"));
+    let (_, back) = shop.pull("2", &["--keep-attestations", "--require-binding=2"]);
+    assert!(!back.json(&back.root()).to_string().contains("evil"));
     for more in [&[][..], &["--platform=linux/amd64"]] {
         let (done, _) = shop.pull("1", more);
         assert_eq!(done.lines("warning: nothing binds the images of this index").len(), 1);

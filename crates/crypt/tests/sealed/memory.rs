@@ -45,6 +45,11 @@ impl Memory {
         self.blobs[&digest.as_str().unwrap().parse().unwrap()].clone()
     }
 
+    /// The root as text, for the message of a test that fails.
+    pub(crate) fn said(&self) -> String {
+        String::from_utf8_lossy(&self.root).into_owned()
+    }
+
     pub(crate) fn source(&self) -> Arc<dyn Source> {
         Arc::new(self.clone())
     }
