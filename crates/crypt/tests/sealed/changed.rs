@@ -196,6 +196,9 @@ fn open_all(memory: &Memory) -> Outcome<Whole> {
         }
         all.push(opened);
     }
+    if all.is_empty() {
+        return Err(ocicrypt::DecryptError::NotEncrypted.into());
+    }
     let table = Table::common(all.iter().map(|opened| opened.table.as_ref()))?;
     // Nothing in this test may come out without its table.
     let table = table.expect("a stranger has taken the table away");
