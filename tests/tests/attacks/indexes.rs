@@ -75,6 +75,18 @@ fn clear_child_is_carried_through_by_no_command() {
 }
 
 #[test]
+fn index_without_an_encrypted_image_is_not_taken_for_one() {
+    let shop = Shop::new();
+    let plain = ["amd64", "arm64"].map(|of| shop.put_plain(&format!("linux/{of}"), of));
+    shop.join("1", &plain);
+    shop.reading_fails(4, "1");
+    shop.rewrap_fails(4, "1", &[]);
+    let statement = shop.put_plain("unknown/unknown", "statement");
+    shop.join("2", &[marked(statement, &plain[0])]);
+    shop.rewrap_fails(4, "2", &["--keep-attestations"]);
+}
+
+#[test]
 fn clear_child_that_was_sealed_cannot_be_exchanged() {
     let shop = Shop::new();
     shop.push("image", "1", &[]);

@@ -216,7 +216,7 @@ impl OpenedIndex<Opened> {
     }
 }
 
-/// What the annotations begin with that make a child an attestation.
+/// The beginning of the annotations that make a child an attestation.
 const REFERENCE: &str = "vnd.docker.reference.";
 
 /// Makes an index of children that nothing binds to each other: platforms alone are known of them, and what an
