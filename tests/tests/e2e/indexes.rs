@@ -150,7 +150,7 @@ fn clear_child_that_nobody_sealed_is_refused_when_readers_change() {
         "vnd.docker.reference.type": "attestation-manifest",
         "vnd.docker.reference.digest": all[0]["digest"],
     });
-    all.extend([plain.clone(), about]);
+    all.extend([plain, about]);
     enc.name(&enc.add_index(&all));
     let name = format!("{}/app:1", registry.host());
     machine.succeed(&["copy", "oci:enc:latest", &format!("docker://{name}")]);
