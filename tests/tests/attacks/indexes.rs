@@ -6,6 +6,9 @@ use crate::made::sha256;
 use crate::shop::{KEY, OTHER, OTHER_KEY, OWNER, Shop, children, children_mut};
 use crate::stored::{digest, layers};
 
+/// A change of an index's children.
+type ChangeOf<'a> = &'a dyn Fn(&mut Vec<Value>);
+
 /// Marks a child as BuildKit marks attestations.
 fn marked(mut child: Value, about: &Value) -> Value {
     child["annotations"] = json!({
@@ -22,9 +25,9 @@ fn plain_image_marked_as_attestation_gets_past_nobody() {
     let index = shop.manifest("1");
     let evil = shop.put_plain("linux/amd64", "evil");
     let evil = marked(evil, &children(&index)[0]);
-    let changes: [&dyn Fn(&mut Vec<Value>); 3] =
+    let changes: [ChangeOf<'_>; 3] =
         [&|all| all.push(evil.clone()), &|all| all.insert(0, evil.clone()), &|all| {
-            all[0] = evil.clone()
+            all[0].clone_from(&evil);
         }];
     for change in changes {
         let mut index = index.clone();
@@ -46,7 +49,7 @@ fn plain_image_marked_as_attestation_gets_past_nobody() {
     // Where nothing binds the children, it is not what another tool selects of what comes out.
     let one = children(&index)[1].clone();
     let unknown = marked(shop.put_plain("unknown/unknown", "evil"), &one);
-    shop.join("2", &[one.clone(), children(&index)[0].clone(), unknown.clone()]);
+    shop.join("2", &[one, children(&index)[0].clone(), unknown.clone()]);
     shop.pull_fails(5, "2", &[]);
     shop.push("image", "3", &[]);
     let mut alone = shop.put_child(&shop.manifest("3"));
@@ -159,6 +162,22 @@ fn image_for_another_platform_is_not_passed_off() {
 }
 
 #[test]
+fn index_that_says_the_wrong_platform_is_not_sealed() {
+    let shop = Shop::new();
+    let layout = shop.push_several("1");
+    let mut plain = layout.json(&layout.root());
+    let [one, other] = &mut children_mut(&mut plain)[..] else { panic!("two children") };
+    std::mem::swap(&mut one["platform"], &mut other["platform"]);
+    layout.name(&layout.add(crate::made::OCI_INDEX, plain.to_string().as_bytes()));
+    let (name, to) = (shop.name("2"), format!("docker://{}", shop.name("2")));
+    let push = ["push", &name, "--from=oci:several", "--encrypt-layer=1", OWNER];
+    shop.fails(5, &push).says("the image that it is for");
+    shop.fails(5, &["copy", "oci:several", &to, "--encrypt-layer=1", OWNER]);
+    shop.fails(5, &["copy", "oci:several", "oci:back", "--encrypt-layer=1", OWNER]);
+    assert_eq!(shop.registry.tags("app"), ["1"]);
+}
+
+#[test]
 fn children_cannot_be_missing_added_exchanged_or_of_another_sealing() {
     let shop = Shop::new();
     shop.push_several("1");
@@ -175,13 +194,13 @@ fn children_cannot_be_missing_added_exchanged_or_of_another_sealing() {
     alone["platform"] = json!({ "os": "linux", "architecture": "amd64" });
     let mut foreign = alone.clone();
     foreign["platform"]["architecture"] = "s390x".into();
-    let changes: [&dyn Fn(&mut Vec<Value>); 6] = [
+    let changes: [ChangeOf<'_>; 6] = [
         &|all| drop(all.pop()),
         &|all| all.push(all[0].clone()),
         &|all| all.swap(0, 1),
-        &|all| all[1] = children(&again)[1].clone(),
+        &|all| all[1].clone_from(&children(&again)[1]),
         // Of an image that has no table.
-        &|all| all[0] = alone.clone(),
+        &|all| all[0].clone_from(&alone),
         &|all| all.push(foreign.clone()),
     ];
     for (which, change) in changes.into_iter().enumerate() {
@@ -255,6 +274,25 @@ fn words_of_an_index_are_neither_read_nor_written_by_strangers() {
             assert!(child.get("urls").is_none());
         }
     }
+    // Nor is it sealed when layers are encrypted anew.
+    let from = format!("docker://{}", shop.name("1"));
+    let holds = |location: &str, key: &str| {
+        let _ = std::fs::remove_dir_all(shop.machine.path("back"));
+        shop.machine.succeed(&["copy", location, "oci:back", key, "--require-binding=2"]);
+        let back = crate::made::Layout::open(shop.machine.path("back"));
+        let opened = back.json(&back.root());
+        assert_eq!(opened["annotations"], plain["annotations"]);
+        for (child, original) in children(&opened).iter().zip(children(&plain)) {
+            assert_eq!(child["annotations"], original["annotations"]);
+        }
+    };
+    shop.machine.succeed(&["copy", &from, "oci:again:latest", KEY, "-r", OTHER]);
+    holds("oci:again:latest", OTHER_KEY);
+    shop.machine.succeed(&["rewrap", &shop.name("1"), KEY, "--add", OTHER]);
+    holds(&from, OTHER_KEY);
+    let anew = ["rewrap", &shop.name("1"), KEY, "--reencrypt", "--add=jwe:ec.pub.pem"];
+    shop.machine.succeed(&anew);
+    holds(&from, KEY);
     // The format for recipients gives the children's bytes back, too.
     let (_, back) = shop.pull("1", &[]);
     let opened = back.json(&back.root());
@@ -304,7 +342,7 @@ fn attestations_that_are_kept_are_about_the_right_image_on_both_sides() {
     assert_eq!(children(&back.json(&back.root())).len(), 2);
     // What a stranger writes beside an attestation stays behind.
     let honest = shop.manifest("1");
-    let mut changed = honest.clone();
+    let mut changed = honest;
     children_mut(&mut changed)[1]["urls"] = json!(["http://127.0.0.1:1/evil"]);
     children_mut(&mut changed)[1]["artifactType"] = "application/vnd.example.evil".into();
     children_mut(&mut changed)[1]["annotations"]["evil"] = "evil".into();

@@ -1,6 +1,8 @@
 //! Attacks by strangers. A stranger can write to the registry, sits on the way to it, or finds files, and has no
 //! key. Each test is named for the aim of the stranger, who must not reach it.
 
+#![allow(clippy::unwrap_used)]
+
 mod choices;
 mod connections;
 mod files;

@@ -12,6 +12,9 @@ const KEYS: &str = "org.opencontainers.image.enc.keys.";
 const JWE: &str = "org.opencontainers.image.enc.keys.jwe";
 const AGE: &str = "org.opencontainers.image.enc.keys.provider.sealcrate";
 
+/// A change of a document.
+type ChangeOf<'a> = &'a dyn Fn(&mut Value);
+
 /// Makes an identity in a file, and returns its recipient.
 fn keygen(machine: &Machine, file: &str) -> String {
     let done = machine.succeed(&["keygen", "-o", file]);
@@ -67,7 +70,7 @@ fn removal_is_not_turned_against_the_wrong_reader() {
     let foreign = items(&layers(&other)[1], JWE);
     let parsed =
         |item: &str| -> Value { serde_json::from_slice(&STANDARD.decode(item).unwrap()).unwrap() };
-    let mixed: [&dyn Fn(&mut Value); 6] = [
+    let mixed: [ChangeOf<'_>; 6] = [
         &|layer| {
             let all = items(layer, JWE);
             put_items(layer, JWE, &all[..1]);

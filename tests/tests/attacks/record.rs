@@ -14,6 +14,9 @@ use crate::stored::{digest, layers};
 
 const RECORD: &str = "io.sealcrate.record";
 
+/// A change of a document.
+type ChangeOf<'a> = &'a dyn Fn(&mut Value);
+
 /// Changes the record's annotation as JSON.
 fn change_record(manifest: &mut Value, change: impl FnOnce(&mut Value)) {
     let text = manifest["annotations"][RECORD].as_str().unwrap();
@@ -63,7 +66,7 @@ fn record_that_does_not_open_is_damage() {
     };
     shop.push("image", "3", &["--no-cache"]);
     let other = shop.manifest("3");
-    let changes: [&dyn Fn(&mut Value); 11] = [
+    let changes: [ChangeOf<'_>; 11] = [
         &|manifest| manifest["annotations"][RECORD] = "".into(),
         &|manifest| manifest["annotations"][RECORD] = "{}".into(),
         &|manifest| manifest["annotations"][RECORD] = other["annotations"][RECORD].clone(),
