@@ -215,6 +215,18 @@ fn who_was_added_elsewhere_gets_nothing_of_the_next_push() {
 }
 
 #[test]
+fn who_came_and_went_elsewhere_gets_nothing_of_the_next_push() {
+    let scene = Scene::new();
+    let first = scene.push("app:1");
+    let before = scene.registry.tag_digest("app", "1");
+    scene.rewrap_elsewhere("app:1", &["--add", OTHER]);
+    scene.rewrap_elsewhere("app:1", &["--remove", OTHER]);
+    assert_eq!(scene.layers("app", "1"), first.layers, "a rewrap leaves layers as they are");
+    assert_ne!(scene.registry.tag_digest("app", "1"), before, "the former bytes are back");
+    assert!(share_none(&scene.push("app:1").layers, &first.layers));
+}
+
+#[test]
 fn one_changed_tag_of_several_is_enough() {
     let scene = Scene::new();
     let first = scene.push("app:1");

@@ -110,7 +110,8 @@ pub(super) fn put_image(image: Outgoing, sink: &dyn Sink) -> Result<RawManifest>
     Ok(image.into_image().manifest.expect("it was made where there was none"))
 }
 
-/// Puts the attestation that `child` names, and returns what an index says of it.
+/// Puts the attestation that `child` names, and returns what an index says of it: of `child` its platform and
+/// annotations alone, since nothing vouches for the rest.
 pub(super) fn put_attestation(
     session: &Session,
     source: &Arc<dyn Source>,
@@ -119,6 +120,9 @@ pub(super) fn put_attestation(
 ) -> Result<Descriptor> {
     let attestation = Artifact::child(source, child)?.into_image(source, None)?;
     let attestation = Outgoing::built(attestation);
-    sink.put_child(&session.put_plain(&attestation, Prefetch::default(), sink)?)?;
-    Ok(child.clone())
+    let attestation = session.put_plain(&attestation, Prefetch::default(), sink)?;
+    let mut descriptor = put_image(attestation, sink)?.descriptor();
+    descriptor.platform.clone_from(&child.platform);
+    descriptor.annotations.clone_from(&child.annotations);
+    Ok(descriptor)
 }

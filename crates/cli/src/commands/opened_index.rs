@@ -6,7 +6,7 @@ use std::sync::Arc;
 use anyhow::Result;
 use sealcrate_crypt::Unencrypted;
 use sealcrate_crypt::ocicrypt::DecryptError;
-use sealcrate_crypt::sealed::{ImageIdentity, SealedRecord, Table};
+use sealcrate_crypt::sealed::{ImageIdentity, SealedRecord, Table, TableError};
 use sealcrate_image::{
     ATTESTATION, ATTESTED, Artifact, Descriptor, Digest, Image, Index, MediaType, Outgoing,
     Prefetch, Remarks, Sink, Source,
@@ -66,15 +66,15 @@ impl<T: HasRecord> OpenedIndex<T> {
     ) -> Result<Self> {
         let mut children = Vec::with_capacity(index.manifests.len());
         let mut identities: HashMap<Digest, ImageIdentity> = HashMap::new();
+        let mut nested = None;
         for child in &index.manifests {
             if Index::is_attestation(child) {
                 children.push(Child::Attestation);
                 continue;
             }
             let Artifact::Image(image) = Artifact::child(source, child)? else {
-                let text =
-                    "an index within an index can only be copied as it is: choose a platform";
-                return Err(Usage(text.to_owned()).into());
+                nested = Some(child.digest);
+                continue;
             };
             children.push(match Protection::of(&image)? {
                 Some(protection) => {
@@ -84,6 +84,9 @@ impl<T: HasRecord> OpenedIndex<T> {
                 }
                 None => Child::Clear(Box::new(image)),
             });
+        }
+        if let Some(nested) = nested {
+            return Err(refused(nested, &children));
         }
         let opened = Self { index: index.clone(), children, table: None };
         opened.held(terms, attestations, &identities)
@@ -129,6 +132,19 @@ impl<T: HasRecord> OpenedIndex<T> {
         self.table = table;
         Ok(self)
     }
+}
+
+/// Says why the index `nested` is no child of an index whose images are open: no sealed index has one.
+fn refused<T: HasRecord>(nested: Digest, children: &[Child<T>]) -> anyhow::Error {
+    let is_sealed = |child: &Child<T>| match child {
+        Child::Opened(opened) => opened.record().is_some_and(|record| record.index.is_some()),
+        Child::Attestation | Child::Clear(_) => false,
+    };
+    if children.iter().any(is_sealed) {
+        return TableError::Child(nested.short()).into();
+    }
+    let text = "an index within an index can only be copied as it is: choose a platform";
+    Usage(text.to_owned()).into()
 }
 
 impl<T> OpenedIndex<T> {

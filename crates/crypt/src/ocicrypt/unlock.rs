@@ -189,3 +189,126 @@ fn bound_digests(
     }
     Ok(digests)
 }
+
+#[cfg(test)]
+mod tests {
+    use sealcrate_image::{Family, MediaType};
+
+    use super::*;
+    use crate::sealed::{SealedBlob, SealedLayer, Sealing, SourceRemarks};
+
+    /// An image of a clear layer and an encrypted one, and the record that fits it.
+    struct Scene {
+        record: SealedRecord,
+        manifest: Manifest,
+        protection: Protection,
+        keys: Vec<Option<UnlockedKey>>,
+        diff_ids: Vec<DiffId>,
+    }
+
+    impl Scene {
+        fn new() -> Self {
+            let config = Descriptor::of(MediaType::OCI_CONFIG, b"config");
+            let stored = [
+                Descriptor::of(MediaType::OCI_LAYER_GZIP, b"clear"),
+                Descriptor::of("text/plain+encrypted".to_owned().into(), b"encrypted"),
+            ];
+            let digest = Some(Digest::of(b"private"));
+            let plain = PlainLayer { media_type: MediaType::OCI_LAYER_GZIP, digest };
+            let diff_ids: Vec<_> =
+                [&b"0"[..], b"1"].into_iter().map(|it| DiffId(Digest::of(it))).collect();
+            let sealed = stored.iter().zip([None, Some(plain)]).zip(&diff_ids);
+            let sealed = sealed.map(|((stored, plain), diff_id)| SealedLayer {
+                stored: SealedBlob::of(stored),
+                plain,
+                diff_id: Some(*diff_id),
+                annotations: Default::default(),
+            });
+            let (source, sealing) = (SourceRemarks::default(), Sealing::default());
+            let record =
+                SealedRecord::new(SealedBlob::of(&config), sealed.collect(), &source, &sealing);
+            let media_type = MediaType::OCI_LAYER_GZIP;
+            let encryption = Encryption { media_type, hmac: [0; 32], wraps: Vec::new() };
+            let key = Zeroizing::new([1; 32]);
+            let options = PrivateOptions { key, nonce: [2; 16], digest, mark: Mark::Record };
+            let key = UnlockedKey { content: Zeroizing::default(), options };
+            Self {
+                record,
+                manifest: Manifest::new(Family::Oci, config, stored.into()),
+                protection: Protection { layers: vec![None, Some(encryption)] },
+                keys: vec![None, Some(key)],
+                diff_ids,
+            }
+        }
+
+        fn check(&self) -> Result<(), RecordError> {
+            let Self { record, manifest, protection, keys, diff_ids } = self;
+            check_record(record, manifest, protection, keys, diff_ids)
+        }
+
+        /// Returns the part that contradicts the record after a change.
+        fn contradiction(change: impl FnOnce(&mut Self)) -> &'static str {
+            let mut scene = Self::new();
+            scene.check().unwrap();
+            change(&mut scene);
+            match scene.check() {
+                Err(RecordError::Contradiction(part)) => part,
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn every_part_of_the_record_is_compared() {
+        let config = |change: fn(&mut Descriptor)| {
+            let part = Scene::contradiction(|scene| change(&mut scene.manifest.config));
+            assert_eq!(part, "config");
+        };
+        config(|config| config.digest = Digest::of(b"other"));
+        config(|config| config.size += 1);
+        config(|config| config.media_type = MediaType::DOCKER_CONFIG);
+        let fewer = Scene::contradiction(|scene| drop(scene.record.layers.pop()));
+        assert_eq!(fewer, "number of layers");
+        let layers = |change: fn(&mut Scene)| {
+            assert_eq!(Scene::contradiction(change), "list of layers");
+        };
+        layers(|scene| scene.manifest.layers[0].digest = Digest::of(b"other"));
+        layers(|scene| scene.manifest.layers[1].size += 1);
+        layers(|scene| scene.manifest.layers[0].media_type = MediaType::DOCKER_LAYER_GZIP);
+        layers(|scene| scene.record.layers[1].plain = None);
+        layers(|scene| {
+            let plain = scene.record.layers[1].plain.as_mut().unwrap();
+            plain.digest = Some(Digest::of(b"other"));
+        });
+        layers(|scene| {
+            let plain = scene.record.layers[1].plain.as_mut().unwrap();
+            plain.media_type = MediaType::OCI_LAYER;
+        });
+        layers(|scene| {
+            scene.record.layers[0].plain = scene.record.layers[1].plain.clone();
+        });
+        layers(|scene| scene.diff_ids.swap(0, 1));
+        layers(|scene| scene.record.layers[0].diff_id = None);
+    }
+
+    #[test]
+    fn sealed_layer_without_a_digest_before_encryption_is_refused() {
+        let part = Scene::contradiction(|scene| {
+            scene.record.layers[1].plain.as_mut().unwrap().digest = None;
+            scene.keys[1].as_mut().unwrap().options.digest = None;
+        });
+        assert_eq!(part, "list of layers");
+    }
+
+    #[test]
+    fn one_blob_under_two_keys_is_damage() {
+        let mut scene = Scene::new();
+        scene.manifest.layers[0] = scene.manifest.layers[1].clone();
+        let mut other = Scene::new().keys.remove(1).unwrap();
+        scene.keys[0] = Scene::new().keys.remove(1);
+        assert!(data_keys(&scene.manifest, &scene.keys).is_ok());
+        other.options.key = Zeroizing::new([9; 32]);
+        scene.keys[0] = Some(other);
+        assert_eq!(data_keys(&scene.manifest, &scene.keys), Err(RecordError::Damaged));
+    }
+}

@@ -388,3 +388,83 @@ pub enum DecryptError {
     #[error("wrong passphrase")]
     WrongPassphrase,
 }
+
+#[cfg(test)]
+mod tests {
+    use sealcrate_image::Family;
+
+    use super::*;
+    use crate::sealed::{self, PlainLayer, SealedBlob, Sealing, SourceRemarks};
+
+    /// An image of a clear layer and an encrypted one, and the record that fits it.
+    struct Scene {
+        record: SealedRecord,
+        manifest: Manifest,
+        protection: Protection,
+        diff_ids: Vec<DiffId>,
+    }
+
+    impl Scene {
+        fn new() -> Self {
+            let stored = [&b"clear"[..], b"encrypted"]
+                .map(|bytes| Descriptor::of(MediaType::DOCKER_LAYER_GZIP, bytes));
+            let (media_type, digest) = (MediaType::DOCKER_LAYER_GZIP, Digest::of(b"private"));
+            let plain = PlainLayer { media_type, digest: Some(digest) };
+            let diff_ids: Vec<_> =
+                [&b"0"[..], b"1"].into_iter().map(|it| DiffId(Digest::of(it))).collect();
+            let sealed = stored.iter().zip([None, Some(plain)]).zip(&diff_ids);
+            let sealed = sealed.map(|((stored, plain), diff_id)| sealed::SealedLayer {
+                stored: SealedBlob::of(stored),
+                plain,
+                diff_id: Some(*diff_id),
+                annotations: Default::default(),
+            });
+            let config = Descriptor::of(MediaType::DOCKER_CONFIG, b"config");
+            let (source, sealing) = (SourceRemarks::default(), Sealing::default());
+            let record =
+                SealedRecord::new(SealedBlob::of(&config), sealed.collect(), &source, &sealing);
+            let key =
+                KeyData { nonce: [1; 12], salt: [2; 16], iterations: 1, wrapped_key: [0; 48] };
+            let shape = Some(KeyDataShape::Member);
+            let protection = Protection { config: None, layers: vec![None, Some(key)], shape };
+            let manifest = Manifest::new(Family::Docker, config, stored.into());
+            Self { record, manifest, protection, diff_ids }
+        }
+
+        fn check(&self) -> Result<(), DecryptError> {
+            check_record(&self.record, &self.manifest, &self.protection, &self.diff_ids)
+        }
+
+        /// Returns the error after a change.
+        fn refused(change: impl FnOnce(&mut Self)) -> DecryptError {
+            let mut scene = Self::new();
+            scene.check().unwrap();
+            change(&mut scene);
+            scene.check().unwrap_err()
+        }
+    }
+
+    #[test]
+    fn every_part_of_the_record_is_compared() {
+        let other_blobs = |change: fn(&mut Scene)| {
+            assert!(matches!(Scene::refused(change), DecryptError::OtherBlobs));
+        };
+        other_blobs(|scene| drop(scene.record.layers.pop()));
+        other_blobs(|scene| scene.manifest.layers[0].digest = Digest::of(b"other"));
+        other_blobs(|scene| scene.manifest.layers[1].size += 1);
+        other_blobs(|scene| scene.manifest.layers[0].media_type = MediaType::OCI_LAYER_GZIP);
+        for place in [0, 1] {
+            let error = Scene::refused(|scene| {
+                let other = scene.protection.layers[1 - place].clone();
+                scene.protection.layers[place] = other;
+            });
+            assert!(matches!(error, DecryptError::LayerNotEncrypted(_)), "{error}");
+        }
+        for change in [(|scene| scene.diff_ids.swap(0, 1)) as fn(&mut Scene), |scene| {
+            scene.record.layers[1].diff_id = None
+        }] {
+            let error = Scene::refused(change);
+            assert!(matches!(error, DecryptError::Contradiction("list of layers")), "{error}");
+        }
+    }
+}

@@ -1,0 +1,477 @@
+//! Whatever a stranger changes in the documents of an image or index that we encrypted: it opens to exactly
+//! the original, or is refused with an error that tells damage, a wrong key, or that nothing is encrypted.
+
+use std::error::Error;
+use std::io::Read as _;
+use std::io::Write as _;
+use std::sync::OnceLock;
+
+use proptest::prelude::*;
+use proptest::sample::Index as Pick;
+use sealcrate_crypt::dare::DareError;
+use sealcrate_crypt::ocicrypt::{
+    self, History, Identity, LayerAuthentication, ProtectionError, Recipient, RecordError,
+};
+use sealcrate_crypt::sealed::{ImageIdentity, Row, RowKind, Sealing, Table, TableError, Unbound};
+use sealcrate_crypt::select::Selection;
+use sealcrate_crypt::senetas::{
+    self, FreshKey, KdfError, KeyDataError, KeyDataShape, KeyDerivation, SealedConfigError,
+};
+use sealcrate_crypt::{Passphrase, Unencrypted};
+use sealcrate_image::{
+    ATTESTED, Artifact, Compression, CompressionLevel, Compressor, Config, ConfigError, Damage,
+    Descriptor, Digest, Family, Image, Index, Layer, Manifest, ManifestError, MediaType, Platform,
+    Quiet, RawManifest, ReadError, Remarks, Spool,
+};
+use serde_json::{Value, json};
+
+use crate::documents::{Change, Node};
+use crate::memory::{Memory, causes};
+
+type Outcome<T> = Result<T, Box<dyn Error>>;
+
+const OCI_MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Format {
+    CryptoCli,
+    Oci,
+}
+
+fn passphrase() -> Passphrase {
+    Passphrase::new(b"correct horse".to_vec().into()).unwrap()
+}
+
+fn key_file(name: &str) -> Vec<u8> {
+    std::fs::read(format!("{}/tests/data/ocicrypt/keys/{name}", env!("CARGO_MANIFEST_DIR")))
+        .unwrap()
+}
+
+/// Makes a plain image whose every document says as much as it can.
+fn plain(word: &str, architecture: &str, layers: usize) -> Image {
+    let mut memory = Memory::default();
+    let (mut described, mut diff_ids) = (Vec::new(), Vec::new());
+    for place in 0..layers {
+        let tar = format!("{word} {place} for {architecture} ").repeat(40).into_bytes();
+        diff_ids.push(Digest::of(&tar));
+        let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        gzip.write_all(&tar).unwrap();
+        let mut layer =
+            memory.put("application/vnd.oci.image.layer.v1.tar+gzip", &gzip.finish().unwrap());
+        layer["annotations"] = json!({ "org.example.of": format!("{word} {place}") });
+        described.push(layer);
+    }
+    let history: Vec<Value> =
+        (0..layers).map(|place| json!({ "created_by": format!("COPY {place}") })).collect();
+    let config = json!({
+        "architecture": architecture, "os": "linux", "created": "2024-01-01T00:00:00Z",
+        "config": { "Env": ["PATH=/bin"], "Cmd": [word], "Labels": { "a": "1", "A": "2" } },
+        "rootfs": { "type": "layers", "diff_ids": diff_ids },
+        "history": history,
+    });
+    let subject = memory.put(OCI_MANIFEST, word.as_bytes());
+    let manifest = json!({
+        "schemaVersion": 2, "mediaType": OCI_MANIFEST,
+        "config": memory.put("application/vnd.oci.image.config.v1+json", config.to_string().as_bytes()),
+        "layers": described, "subject": subject,
+        "annotations": { "org.example.word": word, "org.example.token": "hush" },
+    });
+    memory.root = manifest.to_string().into_bytes();
+    let source = memory.source();
+    Artifact::read(&source).unwrap().into_image(&source, None).unwrap()
+}
+
+/// What encrypts an image, and its layers once they are encrypted.
+enum Encrypting {
+    CryptoCli(senetas::Encryptor, Vec<Layer>),
+    Oci(ocicrypt::Encryptor, Vec<Layer>),
+}
+
+impl Encrypting {
+    fn of(image: &Image, private: &[i64], format: Format) -> Self {
+        let selection = Selection::Indices(private.to_vec());
+        let compressor = Compressor::new(1, CompressionLevel::default());
+        let spool = Spool::in_folder(std::env::temp_dir());
+        let layers = image.layers.iter().enumerate();
+        match format {
+            Format::CryptoCli => {
+                let key = FreshKey::derive(&passphrase(), 100_000).unwrap();
+                let shape = KeyDataShape::Member;
+                let of = senetas::Encryptor::new(image, &selection, key, shape).unwrap();
+                let put = |(i, it)| of.layer(i, it, &compressor, &spool, &Quiet).unwrap();
+                let layers = layers.map(put).collect();
+                Self::CryptoCli(of, layers)
+            }
+            Format::Oci => {
+                let recipients = vec![Recipient::jwe(&key_file("ec.pub.pem")).unwrap()];
+                let (compression, history) = (Compression::Gzip, History::Keep);
+                let of =
+                    ocicrypt::Encryptor::new(image, &selection, recipients, compression, history);
+                let of = of.unwrap();
+                let put = |(i, it)| of.layer(i, it, &compressor, &spool, &Quiet).unwrap();
+                let layers = layers.map(put).collect();
+                Self::Oci(of, layers)
+            }
+        }
+    }
+
+    fn identity(&self, platform: Option<&Platform>) -> ImageIdentity {
+        match self {
+            Self::CryptoCli(of, layers) => of.identity(platform, layers),
+            Self::Oci(of, layers) => of.identity(platform, layers),
+        }
+    }
+
+    fn finish(&self, image: &Image, sealing: &Sealing) -> Image {
+        let finished = match self {
+            Self::CryptoCli(of, layers) => of.finish(image, layers.clone(), sealing).unwrap(),
+            Self::Oci(of, layers) => of.finish(layers.clone(), sealing).unwrap(),
+        };
+        finished.into_image()
+    }
+}
+
+/// All that an opened image says.
+#[derive(Clone, Debug, PartialEq)]
+struct Opened {
+    config: Vec<u8>,
+    layers: Vec<(Descriptor, Vec<u8>)>,
+    remarks: Remarks,
+    manifest: Option<RawManifest>,
+    table: Option<Table>,
+}
+
+/// Opens an image as the commands do, and reads every layer to its end.
+fn open(image: &Image) -> Outcome<Opened> {
+    let manifest = Manifest::parse(image.manifest.as_ref().unwrap())?;
+    let spool = Spool::in_folder(std::env::temp_dir());
+    let (refuse, unbound) = (Unencrypted::Refuse, Unbound::Accept);
+    let (image, record) = if ocicrypt::Protection::of(&manifest)?.is_any() {
+        let keys = [Identity::parse(&key_file("ec.pem")).unwrap()];
+        let opened = ocicrypt::decrypt(image, &keys, refuse, unbound, &spool)?;
+        (opened.image, opened.record)
+    } else {
+        let opened =
+            senetas::decrypt(image, &mut KeyDerivation::new(passphrase()), refuse, unbound)?;
+        (opened.image, opened.record)
+    };
+    let mut layers = Vec::new();
+    for layer in &image.layers {
+        let mut bytes = Vec::new();
+        layer.open()?.read_to_end(&mut bytes)?;
+        layers.push((layer.descriptor().expect("it is bound").clone(), bytes));
+    }
+    let table = record.and_then(|record| record.index);
+    let Image { config, manifest, remarks, .. } = image.into_image();
+    Ok(Opened { config, layers, remarks, manifest, table })
+}
+
+/// Opens what a registry has, as the commands do: every image of an index, held to what it seals.
+fn open_all(memory: &Memory) -> Outcome<Whole> {
+    let source = memory.source();
+    let index = match Artifact::read(&source)? {
+        Artifact::Image(image) => return Ok((vec![open(&image)?], Vec::new())),
+        Artifact::Index { index, .. } => index,
+    };
+    let (mut all, mut identities, mut stored) = (Vec::new(), Vec::new(), Vec::new());
+    for child in &index.manifests {
+        stored.push(Some(source.manifest(child)?.descriptor()));
+        if Index::is_attestation(child) {
+            continue;
+        }
+        let Artifact::Image(image) = Artifact::child(&source, child)? else {
+            return Err(ManifestError::MediaType(child.media_type.clone()).into());
+        };
+        let manifest = Manifest::parse(image.manifest.as_ref().unwrap())?;
+        let is_oci = ocicrypt::Protection::of(&manifest)?.is_any();
+        let config = is_oci.then(|| image.id());
+        let digests = image.layers.iter().filter_map(Layer::digest);
+        let identity = ImageIdentity::of(child.platform.as_ref(), config, digests);
+        identities.push((child.digest, identity));
+        let opened = open(&image)?;
+        let own = Config::parse(&opened.config)?.platform();
+        if let (Some(stated), Some(own)) = (&child.platform, &own)
+            && !stated.agrees_with(own)
+        {
+            return Err(TableError::Platforms.into());
+        }
+        all.push(opened);
+    }
+    if all.is_empty() {
+        return Err(ocicrypt::DecryptError::NotEncrypted.into());
+    }
+    let table = Table::common(all.iter().map(|opened| opened.table.as_ref()))?;
+    // Nothing in this test may come out without its table.
+    let table = table.expect("a stranger has taken the table away");
+    table.check(&index, |child| {
+        let found = identities.iter().find(|(digest, _)| *digest == child.digest);
+        found.map(|(_, identity)| *identity)
+    })?;
+    let mut described = table.descriptors(&stored);
+    // Digests are those of what is stored; attestations are told by the place of what they are about.
+    let digests: Vec<String> = described.iter().map(|child| child.digest.to_string()).collect();
+    for child in &mut described {
+        (child.digest, child.size) = (Digest::of(b""), 0);
+        if let Some(about) = child.annotations.get_mut(ATTESTED) {
+            *about = format!("{:?}", digests.iter().position(|digest| digest == about));
+        }
+    }
+    Ok((all, described))
+}
+
+/// Tells whether the commands end with 3, 4 or 5 for an error.
+fn is_refusal(error: &(dyn Error + 'static)) -> bool {
+    causes(error).any(|cause| {
+        cause.is::<ocicrypt::DecryptError>()
+            || matches!(
+                cause.downcast_ref::<senetas::DecryptError>(),
+                Some(it) if !matches!(it, senetas::DecryptError::Dare(_))
+            )
+            || matches!(cause.downcast_ref::<DareError>(), Some(it) if *it != DareError::Empty)
+            || cause.is::<ManifestError>()
+            || cause.is::<ConfigError>()
+            || cause.is::<TableError>()
+            || cause.is::<RecordError>()
+            || cause.is::<SealedConfigError>()
+            || cause.is::<KeyDataError>()
+            || cause.is::<KdfError>()
+            || cause.is::<ProtectionError>()
+            || cause.is::<LayerAuthentication>()
+            || cause.is::<Damage>()
+    })
+}
+
+/// What a stranger can change: images under one key, and others under the same.
+struct Scene {
+    memory: Memory,
+    other: Memory,
+    original: Whole,
+    /// A registry can always serve another image of the same owner's, whole.
+    theirs: Whole,
+}
+
+/// All images, and what an index says of them.
+type Whole = (Vec<Opened>, Vec<Descriptor>);
+
+impl Scene {
+    fn of(make: impl Fn(&str) -> Memory) -> Self {
+        let (mut memory, other) = (make("ours"), make("theirs"));
+        let (original, theirs) = (open_all(&memory).unwrap(), open_all(&other).unwrap());
+        assert!(original != theirs);
+        memory.extend(&other);
+        Self { memory, other, original, theirs }
+    }
+
+    fn image(private: &[i64], layers: usize, format: Format) -> Self {
+        let scene = Self::of(|word| {
+            let image = plain(word, "amd64", layers);
+            let encrypting = Encrypting::of(&image, private, format);
+            let mut memory = Memory::default();
+            memory.root = memory.put_image(&encrypting.finish(&image, &Sealing::default()));
+            memory
+        });
+        let (all, _) = &scene.original;
+        let plain = plain("ours", "amd64", layers);
+        assert_eq!((&all[0].config, &all[0].remarks), (&plain.config, &plain.remarks));
+        for (opened, before) in all[0].layers.iter().zip(&plain.layers) {
+            assert_eq!(opened.0.annotations, before.descriptor().unwrap().annotations);
+        }
+        if format == Format::Oci {
+            assert_eq!(all[0].manifest, plain.manifest);
+        }
+        scene
+    }
+
+    /// An index of images for two platforms, and of an attestation where `attested`.
+    fn index(format: Format, attested: bool) -> Self {
+        Self::of(|word| {
+            let mut memory = Memory::default();
+            let images: Vec<Image> =
+                ["amd64", "arm64"].iter().map(|of| plain(word, of, 2)).collect();
+            let all: Vec<Encrypting> =
+                images.iter().map(|image| Encrypting::of(image, &[1], format)).collect();
+            let mut rows = Vec::new();
+            let mut children = Vec::new();
+            for (image, of) in images.iter().zip(&all) {
+                let mut child = image.manifest.as_ref().unwrap().descriptor();
+                child.platform = Config::parse(&image.config).unwrap().platform();
+                child.annotations.insert("org.example.child".to_owned(), word.to_owned());
+                let kind = RowKind::Image(of.identity(child.platform.as_ref()));
+                rows.push(Row::new(kind, &child, |_| None));
+                children.push(child);
+            }
+            if attested {
+                let statement = plain(word, "unknown", 1).with_manifest(Family::Oci).unwrap();
+                let manifest = memory.put_image(&statement);
+                let mut child = Descriptor::of(MediaType::OCI_MANIFEST, &manifest);
+                child.platform = Some("unknown/unknown".parse().unwrap());
+                for (key, value) in [
+                    ("vnd.docker.reference.type", "attestation-manifest".to_owned()),
+                    ("vnd.docker.reference.digest", children[0].digest.to_string()),
+                ] {
+                    child.annotations.insert(key.to_owned(), value);
+                }
+                rows.push(Row::new(RowKind::Manifest(child.digest), &child, |digest| {
+                    children.iter().position(|child| child.digest == digest)
+                }));
+                children.push(child);
+            }
+            let mut remarks = Remarks::default();
+            remarks.annotations.insert("org.example.index".to_owned(), word.to_owned());
+            let table = Table::draw(MediaType::OCI_INDEX, remarks, rows).unwrap();
+            let sealing = Sealing { table: Some(table.clone()), home: None };
+            let mut put = Vec::new();
+            for (image, of) in images.iter().zip(&all) {
+                let manifest = memory.put_image(&of.finish(image, &sealing));
+                let raw = RawManifest::recognise(None, manifest).unwrap();
+                put.push(Some(raw.descriptor()));
+            }
+            put.extend(children[2..].iter().cloned().map(Some));
+            memory.root = Index::new(table.descriptors(&put)).to_raw().bytes().to_vec();
+            memory
+        })
+    }
+
+    /// Changes one document: the root, below an index a child's manifest, or a config.
+    fn changed(&self, document: &Pick, changes: &[(Pick, Change)]) -> Memory {
+        let mut memory = self.memory.clone();
+        let (root, other) = (json_of(&memory.root), json_of(&self.other.root));
+        let children = root["manifests"].as_array().map_or(0, Vec::len);
+        let images =
+            (0..children).filter(|&at| root["manifests"][at]["platform"]["os"] != "unknown");
+        let images: Vec<usize> = images.collect();
+        let manifests = if children == 0 { 1 } else { images.len() };
+        let is_index = usize::from(children != 0);
+        let document = document.index(is_index + 2 * manifests);
+        if children != 0 && document == 0 {
+            memory.root = changed(&memory.root, &self.other.root, changes);
+            return memory;
+        }
+        let (which, is_config) = ((document - is_index) / 2, (document - is_index) % 2 == 1);
+        let (mut manifest, their_manifest) = match images.get(which) {
+            None => (memory.root.clone(), self.other.root.clone()),
+            Some(&at) => (
+                memory.blob(&root["manifests"][at]["digest"]),
+                self.other.blob(&other["manifests"][at]["digest"]),
+            ),
+        };
+        if is_config {
+            let config = memory.blob(&json_of(&manifest)["config"]["digest"]);
+            let theirs = self.other.blob(&json_of(&their_manifest)["config"]["digest"]);
+            let config = changed(&config, &theirs, changes);
+            let mut value = json_of(&manifest);
+            renamed(&mut value["config"], &mut memory, &config);
+            manifest = value.to_string().into_bytes();
+        } else {
+            manifest = changed(&manifest, &their_manifest, changes);
+        }
+        match images.get(which) {
+            None => memory.root = manifest,
+            Some(&at) => {
+                let mut index = root;
+                renamed(&mut index["manifests"][at], &mut memory, &manifest);
+                memory.root = index.to_string().into_bytes();
+            }
+        }
+        memory
+    }
+}
+
+fn json_of(bytes: &[u8]) -> Value {
+    serde_json::from_slice(bytes).unwrap()
+}
+
+/// Makes a descriptor name other bytes.
+fn renamed(descriptor: &mut Value, memory: &mut Memory, bytes: &[u8]) {
+    let of = memory.put("", bytes);
+    (descriptor["digest"], descriptor["size"]) = (of["digest"].clone(), of["size"].clone());
+}
+
+fn changed(bytes: &[u8], other: &[u8], changes: &[(Pick, Change)]) -> Vec<u8> {
+    let (mut document, other) = (Node::parse(bytes), Node::parse(other));
+    for (place, change) in changes {
+        let places = document.places();
+        if !places.is_empty() {
+            document.change(&places[place.index(places.len())], change, &other);
+        }
+    }
+    document.write().into_bytes()
+}
+
+fn change() -> impl Strategy<Value = Change> {
+    prop_oneof![
+        Just(Change::Drop),
+        any::<Pick>().prop_map(Change::Double),
+        any::<Pick>().prop_map(Change::RenameCase),
+        any::<Pick>().prop_map(Change::Retype),
+        Just(Change::Swap),
+        Just(Change::Reorder),
+    ]
+}
+
+fn changes() -> impl Strategy<Value = Vec<(Pick, Change)>> {
+    proptest::collection::vec((any::<Pick>(), change()), 1..=2)
+}
+
+/// The shapes of images: the places of private layers, and how many there are.
+const SHAPES: [(&[i64], usize); 4] = [(&[0], 1), (&[1], 2), (&[0, 2], 3), (&[1, 2, 3], 4)];
+
+fn scenes(format: Format) -> &'static [Scene] {
+    static SCENES: [OnceLock<Vec<Scene>>; 2] = [OnceLock::new(), OnceLock::new()];
+    let images = || SHAPES.iter().map(|(private, layers)| Scene::image(private, *layers, format));
+    SCENES[format as usize].get_or_init(|| {
+        images().chain([false, true].map(|attested| Scene::index(format, attested))).collect()
+    })
+}
+
+fn holds(scene: &Scene, document: &Pick, changes: &[(Pick, Change)]) -> Result<(), TestCaseError> {
+    let memory = scene.changed(document, changes);
+    match open_all(&memory) {
+        Ok(opened) => {
+            let is_whole = opened == scene.original || opened == scene.theirs;
+            prop_assert!(is_whole, "another one comes out of {}", memory.said());
+        }
+        Err(error) => {
+            let all: Vec<String> = causes(&*error).map(ToString::to_string).collect();
+            prop_assert!(is_refusal(&*error), "{}", all.join(": "));
+        }
+    }
+    Ok(())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 256, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn image_for_recipients_opens_to_itself_or_is_refused(
+        scene in any::<Pick>(), document in any::<Pick>(), changes in changes(),
+    ) {
+        holds(scene.get(scenes(Format::Oci)), &document, &changes)?;
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 96, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn image_under_a_passphrase_opens_to_itself_or_is_refused(
+        scene in any::<Pick>(), document in any::<Pick>(), changes in changes(),
+    ) {
+        holds(scene.get(scenes(Format::CryptoCli)), &document, &changes)?;
+    }
+}
+
+#[test]
+fn generator_reaches_every_kind_of_refusal() {
+    // A test of the test: a change that nothing notices would make it hollow.
+    let scene = &scenes(Format::Oci)[4];
+    let mut root = json_of(&scene.memory.root);
+    root["manifests"].as_array_mut().unwrap().swap(0, 1);
+    let memory = Memory { root: root.to_string().into_bytes(), ..scene.memory.clone() };
+    let error = open_all(&memory).unwrap_err();
+    assert!(error.is::<TableError>(), "{error}");
+    let theirs = Memory { root: scene.other.root.clone(), ..scene.memory.clone() };
+    assert!(open_all(&theirs).unwrap() != scene.original);
+    let missing: ReadError = std::io::Error::from(std::io::ErrorKind::NotFound).into();
+    assert!(!is_refusal(&missing));
+}

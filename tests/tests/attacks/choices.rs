@@ -1,0 +1,181 @@
+//! Choices: what stays in clear, and whether an image in clear is taken at all, is not for strangers to
+//! decide.
+
+use sealcrate_tests::FaultProxy;
+use serde_json::Value;
+
+use crate::machine::FAST;
+use crate::made::Layout;
+use crate::shop::{KEY, OTHER, OWNER, Shop};
+use crate::support::requests;
+
+#[test]
+fn tag_of_a_base_does_not_decide_what_stays_in_clear() {
+    let shop = Shop::new();
+    let base = Layout::create(shop.machine.path("base"));
+    base.name(&base.add_image("linux/amd64", &["public"], Value::Null));
+    let base = shop.name("base");
+    shop.machine.succeed(&["push", &base, "--from=oci:base", "--type=NONE"]);
+    let (name, from) = (shop.name("1"), format!("docker://{base}"));
+    let push = |base: &str| {
+        let base = format!("--base={base}");
+        shop.machine.run(&["push", &name, "--from=oci:image", OWNER, &base])
+    };
+    let done = push(&from).failed(2).says("its digest");
+    assert!(done.stderr.contains("--base"), "{}", done.said());
+    let copy = ["copy", "oci:image", "oci:back:it", OWNER, "--base", &from];
+    shop.fails(2, &copy).says("its digest");
+    assert_eq!(shop.registry.tags("app"), ["base"]);
+    // A digest and what lies here say what they mean, and the choice is told.
+    let at = format!("docker://{}@{}", base, shop.registry.tag_digest("app", "base").unwrap());
+    for base in [&*at, "oci:base"] {
+        let done = push(base).with_status(0);
+        assert_eq!(done.lines("note: layers of the base stay in clear: 1 of 2").len(), 1);
+    }
+}
+
+#[test]
+fn layer_that_was_private_is_not_pushed_in_clear() {
+    for format in [&[OWNER][..], &["--pass-file=key", FAST]] {
+        let shop = Shop::new();
+        let name = shop.name("1");
+        let push = ["push", &name, "--from=oci:image"];
+        let private = [&push[..], format, &["--encrypt-layer=1"]].concat();
+        let other = [&push[..], format, &["--encrypt-layer=0"]].concat();
+        let clear = [&push[..], &["--type=NONE"]].concat();
+        shop.machine.succeed(&private);
+        let before = shop.registry.tag_digest("app", "1");
+        let blobs = shop.registry.blobs().len();
+        let refused = |arguments: &[&str]| {
+            shop.machine.fail(2, arguments).says("layer 1").says("--allow-exposing");
+            assert_eq!(shop.registry.tag_digest("app", "1"), before);
+        };
+        refused(&other);
+        refused(&clear);
+        // Another repository is no better, nor another image with the layer in it.
+        let elsewhere = shop.name_of("elsewhere", "1");
+        refused(&["push", &elsewhere, "--from=oci:image", "--type=NONE"]);
+        assert!(shop.registry.tags("elsewhere").is_empty());
+        // Another machine knows it from the image at the target.
+        shop.machine.succeed(&["cache", "purge"]);
+        refused(&other);
+        if format.len() == 1 {
+            refused(&clear);
+        }
+        assert!(shop.registry.blobs().len() <= blobs + 1, "layers were sent before the refusal");
+        shop.machine.succeed(&[&other[..], &["--allow-exposing"]].concat());
+    }
+}
+
+#[test]
+fn private_layer_of_an_index_is_not_pushed_in_clear() {
+    let shop = Shop::new();
+    shop.push_several("1");
+    let before = shop.registry.tag_digest("app", "1");
+    let (name, elsewhere) = (shop.name("1"), shop.name("2"));
+    for (name, more) in [
+        (&name, &["--type=NONE"][..]),
+        (&elsewhere, &["--type=NONE"]),
+        (&elsewhere, &["--encrypt-layer=0", OWNER]),
+    ] {
+        let push = [&["push", name, "--from=oci:several"], more].concat();
+        shop.machine.fail(2, &push).says("layer 1").says("--allow-exposing");
+        assert_eq!(shop.registry.tag_digest("app", "1"), before);
+        assert_eq!(shop.registry.tags("app"), ["1"]);
+    }
+    shop.machine.succeed(&["cache", "purge"]);
+    let push = ["push", &name, "--from=oci:several", "--type=NONE"];
+    shop.machine.fail(2, &push).says("layer 1");
+    shop.machine.succeed(&[&push[..], &["--allow-exposing"]].concat());
+}
+
+#[test]
+fn encrypting_anew_exposes_nothing_that_was_private() {
+    let shop = Shop::new();
+    let layout = Layout::create(shop.machine.path("image"));
+    layout.name(&layout.add_image("linux/amd64", &["public", "one", "two"], Value::Null));
+    let name = shop.name("1");
+    let from = format!("docker://{name}");
+    let push = ["push", &name, "--from=oci:image", "--encrypt-layer=1", "--encrypt-layer=2"];
+    shop.machine.succeed(&[&push[..], &[OWNER]].concat());
+    let copy = ["copy", &from, "oci:back:it", KEY, "-r", OTHER];
+    for (more, exposed) in
+        [(&["--encrypt-layer=2"][..], "layer 1;"), (&["--encrypt-layer=0"], "layer 1, layer 2;")]
+    {
+        let copy = [&copy[..], more].concat();
+        shop.fails(2, &copy).says(exposed).says("--allow-exposing");
+        shop.machine.succeed(&[&copy[..], &["--allow-exposing"]].concat());
+    }
+    // Nothing is chosen: what was private stays so.
+    let _ = std::fs::remove_dir_all(shop.machine.path("back"));
+    shop.machine.succeed(&copy);
+    let back = Layout::open(shop.machine.path("back"));
+    let types = back.json(&back.root())["layers"].to_string();
+    assert_eq!(types.matches("+encrypted").count(), 2, "{types}");
+    // From a format that encrypts the config to one that does not.
+    shop.machine.succeed(&[&push[..], &["--pass-file=key", FAST]].concat());
+    let copy = ["copy", &from, "oci:back:it", "--pass-file=key", "-r", OTHER];
+    shop.fails(2, &copy).says("the config;").says("--allow-exposing");
+    shop.fails(2, &[&copy[..], &["--encrypt-layer=1"]].concat()).says("the config, layer 2;");
+    shop.machine.succeed(&[&copy[..], &["--allow-exposing"]].concat());
+}
+
+#[test]
+fn encrypting_an_index_anew_exposes_nothing_that_was_private() {
+    let shop = Shop::new();
+    shop.push_several("1");
+    let from = format!("docker://{}", shop.name("1"));
+    let copy = ["copy", &from, "oci:back:it", KEY, "-r", OTHER];
+    shop.fails(2, &[&copy[..], &["--encrypt-layer=0"]].concat()).says("layer 1");
+    shop.fails(2, &[&copy[..], &["--encrypt-layer=0", "--platform=linux/arm64"]].concat());
+    shop.machine.succeed(&copy);
+}
+
+#[test]
+fn plain_image_is_not_pulled_where_a_key_would_have_been_asked_for() {
+    let shop = Shop::new();
+    shop.push_several("2");
+    let locked = shop.name("locked");
+    let lock = ["lock", "--from=oci:image", "--to", &format!("docker://{locked}")];
+    shop.machine.succeed(&["keygen", "-o", "mine"]);
+    let mine = std::fs::read_to_string(shop.machine.path("mine")).unwrap();
+    let mine =
+        mine.lines().find_map(|line| line.strip_prefix("# public key: ")).unwrap().to_owned();
+    shop.machine.succeed(&[&lock[..], &["--encrypt-layer=1", "-r", &mine]].concat());
+    for (from, tag) in [("oci:image", "1"), ("oci:several", "2")] {
+        let push = ["push", &shop.name(tag), &format!("--from={from}"), "--type=NONE"];
+        shop.machine.succeed(&[&push[..], &["--allow-exposing"]].concat());
+    }
+    let proxy = FaultProxy::start(shop.registry.host(), Vec::new());
+    for (tag, says) in
+        [("1", "--allow-unencrypted"), ("2", "--allow-unencrypted"), ("locked", "docker pull")]
+    {
+        let name = format!("{}/app:{tag}", proxy.host());
+        for more in [&[][..], &["--platform=linux/amd64"]] {
+            let pull = [&["pull", &name, "--to=oci:back"], more].concat();
+            shop.fails(4, &pull).says(says);
+        }
+        let archive = ["pull", &name, "--to=docker-archive:back.tar", "--platform=linux/amd64"];
+        shop.fails(4, &archive).says(says);
+        assert!(!shop.machine.path("back.tar").exists());
+    }
+    // Configs alone were read: of three images, one of them an index of two.
+    let layers: Vec<String> = ["1", "locked"]
+        .iter()
+        .flat_map(|tag| shop.manifest(tag)["layers"].as_array().unwrap().clone())
+        .map(|layer| layer["digest"].as_str().unwrap().to_owned())
+        .collect();
+    let asked = requests(&proxy, "GET", "/blobs/");
+    assert!(!asked.is_empty());
+    for request in asked {
+        let target = request.head.target();
+        assert!(!layers.iter().any(|layer| target.contains(&**layer)), "{target}");
+    }
+    for tag in ["1", "2"] {
+        let name = format!("{}/app:{tag}", proxy.host());
+        let to = format!("--to=oci:plain-{tag}");
+        shop.machine.succeed(&["pull", &name, &to, "--allow-unencrypted"]);
+        let to = format!("oci:copy-{tag}");
+        shop.machine.succeed(&["copy", &format!("docker://{name}"), &to]);
+    }
+}

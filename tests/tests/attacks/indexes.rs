@@ -1,0 +1,471 @@
+//! Indexes: a stranger adds, drops, exchanges and relabels what an index names.
+
+use serde_json::{Value, json};
+
+use crate::made::sha256;
+use crate::shop::{KEY, OTHER, OTHER_KEY, OWNER, Shop, children, children_mut};
+use crate::stored::{digest, layers};
+
+/// A change of an index's children.
+type ChangeOf<'a> = &'a dyn Fn(&mut Vec<Value>);
+
+/// Marks a child as BuildKit marks attestations.
+fn marked(mut child: Value, about: &Value) -> Value {
+    child["annotations"] = json!({
+        "vnd.docker.reference.type": "attestation-manifest",
+        "vnd.docker.reference.digest": about["digest"],
+    });
+    child
+}
+
+#[test]
+fn plain_image_marked_as_attestation_gets_past_nobody() {
+    let shop = Shop::new();
+    shop.push_several("1");
+    let index = shop.manifest("1");
+    let evil = shop.put_plain("linux/amd64", "evil");
+    let evil = marked(evil, &children(&index)[0]);
+    let changes: [ChangeOf<'_>; 3] =
+        [&|all| all.push(evil.clone()), &|all| all.insert(0, evil.clone()), &|all| {
+            all[0].clone_from(&evil);
+        }];
+    for change in changes {
+        let mut index = index.clone();
+        change(children_mut(&mut index));
+        shop.put("1", &index);
+        shop.reading_fails(4, "1");
+        shop.pull_fails(4, "1", &["--keep-attestations"]);
+        shop.rewrap_fails(4, "1", &["--keep-attestations"]);
+        let one = &["--platform=linux/amd64"];
+        if children(&index)[0]["annotations"].is_null() {
+            // The image that is chosen is the right one.
+            let (_, back) = shop.pull("1", one);
+            let config = back.json(&back.json(&back.root())["config"]);
+            assert!(!config.to_string().contains("evil"), "{config}");
+        } else {
+            shop.pull_fails(4, "1", one);
+        }
+    }
+    // Where nothing binds the children, it is not what another tool selects of what comes out.
+    let one = children(&index)[1].clone();
+    let unknown = marked(shop.put_plain("unknown/unknown", "evil"), &one);
+    shop.join("2", &[one, children(&index)[0].clone(), unknown.clone()]);
+    shop.pull_fails(5, "2", &[]);
+    shop.push("image", "3", &[]);
+    let mut alone = shop.put_child(&shop.manifest("3"));
+    alone["platform"] = json!({ "os": "linux", "architecture": "amd64" });
+    shop.join("4", &[alone, unknown]);
+    let (_, back) = shop.pull("4", &[]);
+    assert!(back.json(&back.root()).get("manifests").is_none(), "it is taken along");
+}
+
+#[test]
+fn clear_child_is_carried_through_by_no_command() {
+    let shop = Shop::new();
+    shop.push_several("1");
+    let mut index = shop.manifest("1");
+    children_mut(&mut index).push(shop.put_plain("linux/s390x", "evil"));
+    shop.put("1", &index);
+    for binding in [&[][..], &["--require-binding"], &["--require-binding=2"]] {
+        shop.pull_fails(4, "1", binding);
+        shop.rewrap_fails(4, "1", binding);
+        let from = format!("docker://{}", shop.name("1"));
+        shop.fails(4, &[&["copy", &from, "oci:back", KEY], binding].concat());
+        let again = ["copy", &from, "oci:back", KEY, OWNER];
+        shop.fails(4, &[&again[..], binding].concat());
+    }
+    shop.pull_fails(4, "1", &["--platform=linux/s390x"]);
+}
+
+#[test]
+fn index_without_an_encrypted_image_is_not_taken_for_one() {
+    let shop = Shop::new();
+    let plain = ["amd64", "arm64"].map(|of| shop.put_plain(&format!("linux/{of}"), of));
+    shop.join("1", &plain);
+    shop.reading_fails(4, "1");
+    shop.rewrap_fails(4, "1", &[]);
+    let statement = shop.put_plain("unknown/unknown", "statement");
+    shop.join("2", &[marked(statement, &plain[0])]);
+    shop.rewrap_fails(4, "2", &["--keep-attestations"]);
+}
+
+#[test]
+fn clear_child_that_was_sealed_cannot_be_exchanged() {
+    let shop = Shop::new();
+    shop.push("image", "1", &[]);
+    let mut private = shop.put_child(&shop.manifest("1"));
+    private["platform"] = json!({ "os": "linux", "architecture": "amd64" });
+    let clear = shop.put_plain("linux/s390x", "clear on purpose");
+    shop.join("2", &[private, clear]);
+    let (from, to) =
+        (format!("docker://{}", shop.name("2")), format!("docker://{}", shop.name("3")));
+    let seal = ["copy", &from, &to, KEY, OWNER];
+    shop.fails(4, &seal);
+    shop.machine.succeed(&[&seal[..], &["--allow-unencrypted"]].concat());
+    // The table names it: it passes everywhere.
+    let (_, back) = shop.pull("3", &["--require-binding=2"]);
+    let back = back.json(&back.root());
+    assert_eq!(children(&back).len(), 2);
+    shop.pull("3", &["--platform=linux/s390x"]);
+    shop.machine.succeed(&["rewrap", &shop.name("3"), KEY, "--add", OTHER]);
+    let index = shop.manifest("3");
+    let evil = shop.put_plain("linux/s390x", "evil");
+    let mut changed = index.clone();
+    children_mut(&mut changed)[1] = evil.clone();
+    shop.put("3", &changed);
+    shop.reading_fails(4, "3");
+    shop.rewrap_fails(4, "3", &[]);
+    shop.pull_fails(4, "3", &["--platform=linux/s390x"]);
+    shop.pull("3", &["--platform=linux/amd64"]);
+    // Beside the one that is sealed, it is no better.
+    let mut changed = index;
+    children_mut(&mut changed).insert(0, evil);
+    shop.put("3", &changed);
+    shop.reading_fails(4, "3");
+    shop.pull_fails(4, "3", &["--platform=linux/s390x"]);
+}
+
+#[test]
+fn image_for_another_platform_is_not_passed_off() {
+    let shop = Shop::new();
+    shop.push_several("1");
+    // Images that nothing binds to each other, so that their configs alone tell.
+    let each = ["amd64", "arm64"].map(|of| {
+        let platform = format!("--platform=linux/{of}");
+        shop.push("several", of, &[&platform]);
+        let mut child = shop.put_child(&shop.manifest(of));
+        child["platform"] = json!({ "os": "linux", "architecture": of });
+        child
+    });
+    shop.join("2", &each);
+    for tag in ["1", "2"] {
+        let mut index = shop.manifest(tag);
+        let platform = |of: &Value| of["platform"].clone();
+        let [one, other] = &mut children_mut(&mut index)[..] else { panic!("two children") };
+        let (first, second) = (platform(one), platform(other));
+        (one["platform"], other["platform"]) = (second, first);
+        shop.put(tag, &index);
+        for more in [&["--platform=linux/amd64"][..], &["--platform=linux/arm64"], &[]] {
+            shop.pull_fails(5, tag, more);
+        }
+        shop.reading_fails(5, tag).says("the image that it is for");
+        shop.rewrap_fails(5, tag, &[]);
+        shop.rewrap_fails(5, tag, &["--reencrypt"]);
+    }
+    // Other names of one platform are no mismatch.
+    let mut index = shop.manifest("2");
+    let all = children_mut(&mut index);
+    all[0]["platform"] = json!({ "os": "linux", "architecture": "x86_64", "os.version": "1" });
+    all[1]["platform"] = json!({ "os": "linux", "architecture": "arm64", "variant": "v8" });
+    shop.put("2", &index);
+    shop.pull("2", &[]);
+}
+
+#[test]
+fn index_that_says_the_wrong_platform_is_not_sealed() {
+    let shop = Shop::new();
+    let layout = shop.push_several("1");
+    let mut plain = layout.json(&layout.root());
+    let [one, other] = &mut children_mut(&mut plain)[..] else { panic!("two children") };
+    std::mem::swap(&mut one["platform"], &mut other["platform"]);
+    layout.name(&layout.add(crate::made::OCI_INDEX, plain.to_string().as_bytes()));
+    let (name, to) = (shop.name("2"), format!("docker://{}", shop.name("2")));
+    let push = ["push", &name, "--from=oci:several", "--encrypt-layer=1", OWNER];
+    shop.fails(5, &push).says("the image that it is for");
+    shop.fails(5, &["copy", "oci:several", &to, "--encrypt-layer=1", OWNER]);
+    shop.fails(5, &["copy", "oci:several", "oci:back", "--encrypt-layer=1", OWNER]);
+    assert_eq!(shop.registry.tags("app"), ["1"]);
+}
+
+#[test]
+fn children_cannot_be_missing_added_exchanged_or_of_another_sealing() {
+    let shop = Shop::new();
+    shop.push_several("1");
+    let index = shop.manifest("1");
+    shop.push("several", "2", &[]);
+    let again = shop.manifest("2");
+    // The layers are the same, the sealing is another one.
+    assert_eq!(
+        layers(&shop.json(&children(&index)[0]))[1]["digest"],
+        layers(&shop.json(&children(&again)[0]))[1]["digest"]
+    );
+    shop.push("image", "3", &[]);
+    let mut alone = shop.put_child(&shop.manifest("3"));
+    alone["platform"] = json!({ "os": "linux", "architecture": "amd64" });
+    let mut foreign = alone.clone();
+    foreign["platform"]["architecture"] = "s390x".into();
+    let changes: [ChangeOf<'_>; 6] = [
+        &|all| drop(all.pop()),
+        &|all| all.push(all[0].clone()),
+        &|all| all.swap(0, 1),
+        &|all| all[1].clone_from(&children(&again)[1]),
+        // Of an image that has no table.
+        &|all| all[0].clone_from(&alone),
+        &|all| all.push(foreign.clone()),
+    ];
+    for (which, change) in changes.into_iter().enumerate() {
+        let mut changed = index.clone();
+        change(children_mut(&mut changed));
+        shop.put("1", &changed);
+        println!("change {which}");
+        if children(&changed).len() > 1 {
+            shop.reading_fails(5, "1");
+        }
+        shop.rewrap_fails(5, "1", &[]);
+    }
+    // The reader of one child sees which platforms there are.
+    for change in [0, 5] {
+        let mut changed = index.clone();
+        changes[change](children_mut(&mut changed));
+        shop.put("1", &changed);
+        shop.pull_fails(5, "1", &["--platform=linux/amd64"]).says("platforms");
+    }
+    // A child that is named alone is an image as any other.
+    let name = format!("{}/app@{}", shop.registry.host(), digest(&children(&index)[1]));
+    shop.machine.succeed(&["pull", &name, "--to=oci:alone", KEY, "--require-binding=2"]);
+    shop.put("1", &index);
+    shop.pull("1", &["--require-binding=2"]);
+}
+
+#[test]
+fn words_of_an_index_are_neither_read_nor_written_by_strangers() {
+    let shop = Shop::new();
+    let layout = shop.push_several("1");
+    let secret = "the-name-of-the-customer";
+    let mut plain = layout.json(&layout.root());
+    plain["annotations"] = json!({ "org.example.customer": secret });
+    plain["artifactType"] = "application/vnd.example.thing".into();
+    let about = children(&plain)[0].clone();
+    plain["subject"] = json!({
+        "mediaType": about["mediaType"], "digest": about["digest"], "size": about["size"],
+    });
+    for (place, child) in children_mut(&mut plain).iter_mut().enumerate() {
+        child["annotations"] = json!({ "org.example.place": format!("{secret}-{place}") });
+    }
+    children_mut(&mut plain).reverse();
+    layout.name(&layout.add(crate::made::OCI_INDEX, plain.to_string().as_bytes()));
+    for (tag, format, key) in [
+        ("1", &[OWNER][..], KEY),
+        ("2", &["--pass-file=key", crate::machine::FAST], "--pass-file=key"),
+    ] {
+        let name = shop.name(tag);
+        let push = ["push", &name, "--from=oci:several", "--encrypt-layer=1"];
+        shop.machine.succeed(&[&push[..], format].concat());
+        let mut index = shop.manifest(tag);
+        let said = index.to_string();
+        assert!(!said.contains(secret) && index.get("subject").is_none(), "{said}");
+        assert!(index.get("artifactType").is_none(), "{said}");
+        // What a stranger writes there does not come along.
+        index["annotations"] = json!({ "org.example.evil": "evil" });
+        index["artifactType"] = "application/vnd.example.evil".into();
+        children_mut(&mut index)[0]["annotations"] = json!({ "org.example.evil": "evil" });
+        children_mut(&mut index)[0]["urls"] = json!(["http://127.0.0.1:1/evil"]);
+        shop.put(tag, &index);
+        let _ = std::fs::remove_dir_all(shop.machine.path("back"));
+        shop.machine.succeed(&["pull", &name, "--to=oci:back", key, "--require-binding=2"]);
+        let back = crate::made::Layout::open(shop.machine.path("back"));
+        let opened = back.json(&back.root());
+        for member in ["annotations", "artifactType", "subject"] {
+            assert_eq!(opened[member], plain[member], "{member}");
+        }
+        for (child, original) in children(&opened).iter().zip(children(&plain)) {
+            assert_eq!(child["annotations"], original["annotations"]);
+            assert_eq!(child["platform"], original["platform"]);
+            assert!(child.get("urls").is_none());
+        }
+    }
+    // Nor is it sealed when layers are encrypted anew.
+    let from = format!("docker://{}", shop.name("1"));
+    let holds = |location: &str, key: &str| {
+        let _ = std::fs::remove_dir_all(shop.machine.path("back"));
+        shop.machine.succeed(&["copy", location, "oci:back", key, "--require-binding=2"]);
+        let back = crate::made::Layout::open(shop.machine.path("back"));
+        let opened = back.json(&back.root());
+        assert_eq!(opened["annotations"], plain["annotations"]);
+        for (child, original) in children(&opened).iter().zip(children(&plain)) {
+            assert_eq!(child["annotations"], original["annotations"]);
+        }
+    };
+    shop.machine.succeed(&["copy", &from, "oci:again:latest", KEY, "-r", OTHER]);
+    holds("oci:again:latest", OTHER_KEY);
+    shop.machine.succeed(&["rewrap", &shop.name("1"), KEY, "--add", OTHER]);
+    holds(&from, OTHER_KEY);
+    let anew = ["rewrap", &shop.name("1"), KEY, "--reencrypt", "--add=jwe:ec.pub.pem"];
+    shop.machine.succeed(&anew);
+    holds(&from, KEY);
+    // The format for recipients gives the children's bytes back, too.
+    let (_, back) = shop.pull("1", &[]);
+    let opened = back.json(&back.root());
+    let digests = |of: &Value| children(of).iter().map(|it| it["digest"].clone()).collect();
+    let (after, before): (Vec<Value>, Vec<Value>) = (digests(&opened), digests(&plain));
+    // Histories of private layers are scrubbed.
+    assert_ne!(after, before);
+    shop.push("several", "3", &["--keep-history"]);
+    let (_, back) = shop.pull("3", &[]);
+    let opened = back.json(&back.root());
+    assert_eq!(digests(&opened), before);
+    assert_eq!(opened, plain);
+}
+
+#[test]
+fn attestations_that_are_kept_are_about_the_right_image_on_both_sides() {
+    let shop = Shop::new();
+    let layout = shop.push_several("1");
+    let plain = layout.json(&layout.root());
+    let [amd, arm] = children(&plain) else { panic!("two children") };
+    let about = |text: &str, of: &Value| {
+        marked(layout.add_image("unknown/unknown", &[text], Value::Null), of)
+    };
+    let (of_arm, of_amd) = (about("of arm", arm), about("of amd", amd));
+    layout.name(&layout.add_index(&[amd.clone(), of_arm, arm.clone(), of_amd]));
+    let names = |index: &Value| {
+        let all = children(index);
+        for (attestation, image) in [(1, 2), (3, 0)] {
+            let of = &all[attestation]["annotations"]["vnd.docker.reference.digest"];
+            assert_eq!(*of, all[image]["digest"]);
+            let unknown = json!({ "os": "unknown", "architecture": "unknown" });
+            assert_eq!(all[attestation]["platform"], unknown);
+        }
+    };
+    shop.push("several", "1", &["--keep-attestations", "--keep-history"]);
+    let index = shop.manifest("1");
+    names(&index);
+    let (_, back) = shop.pull("1", &["--keep-attestations", "--require-binding=2"]);
+    let opened = back.json(&back.root());
+    names(&opened);
+    assert_eq!(children(&opened), children(&layout.json(&layout.root())));
+    shop.machine.succeed(&["rewrap", &shop.name("1"), KEY, "--add", OTHER, "--keep-attestations"]);
+    names(&shop.manifest("1"));
+    // Without a word they are dropped, here and in the table.
+    let (done, back) = shop.pull("1", &[]);
+    assert_eq!(done.lines("note: attestations are left out").len(), 1, "{}", done.said());
+    assert_eq!(children(&back.json(&back.root())).len(), 2);
+    // What a stranger writes beside an attestation stays behind.
+    let honest = shop.manifest("1");
+    let mut changed = honest;
+    children_mut(&mut changed)[1]["urls"] = json!(["http://127.0.0.1:1/evil"]);
+    children_mut(&mut changed)[1]["artifactType"] = "application/vnd.example.evil".into();
+    children_mut(&mut changed)[1]["annotations"]["evil"] = "evil".into();
+    shop.put("1", &changed);
+    let (_, back) = shop.pull("1", &["--keep-attestations"]);
+    assert_eq!(children(&back.json(&back.root())), children(&layout.json(&layout.root())));
+    shop.machine.succeed(&[
+        "rewrap",
+        &shop.name("1"),
+        KEY,
+        "--add=jwe:p384.pub.pem",
+        "--keep-attestations",
+    ]);
+    assert!(!shop.manifest("1").to_string().contains("evil"));
+    // Exchanged, or about another image, or dropped: it is another index.
+    let evil = shop.put_plain("unknown/unknown", "evil");
+    let index = shop.manifest("1");
+    let mut changed = index.clone();
+    let of = children(&changed)[0].clone();
+    children_mut(&mut changed)[3] = marked(evil, &of);
+    shop.put("1", &changed);
+    shop.pull_fails(5, "1", &["--keep-attestations"]);
+    shop.pull_fails(5, "1", &[]);
+    let mut changed = index;
+    children_mut(&mut changed)[3]["annotations"]["vnd.docker.reference.digest"] =
+        sha256(b"another").into();
+    shop.put("1", &changed);
+    let (_, back) = shop.pull("1", &["--keep-attestations"]);
+    names(&back.json(&back.root()));
+}
+
+#[test]
+fn index_within_an_index_hides_nothing() {
+    let shop = Shop::new();
+    let layout = shop.push_several("1");
+    let plain = layout.json(&layout.root());
+    let [amd, arm] = children(&plain) else { panic!("two children") };
+    let inner = layout.add_index(std::slice::from_ref(arm));
+    layout.name(&layout.add_index(&[inner, amd.clone()]));
+    let done = shop.push("several", "2", &["--keep-history"]);
+    assert_eq!(done.lines("note: indexes within the index").len(), 1, "{}", done.said());
+    let (_, back) = shop.pull("2", &["--require-binding=2"]);
+    let opened = back.json(&back.root());
+    assert_eq!(children(&opened), [arm.clone(), amd.clone()]);
+    // A stranger's index within ours is not opened.
+    let mut index = shop.manifest("2");
+    let all = children(&index).to_vec();
+    let mut inner = shop.put_child(&json!({
+        "schemaVersion": 2, "mediaType": crate::made::OCI_INDEX, "manifests": [all[0]],
+    }));
+    inner["platform"] = all[0]["platform"].clone();
+    children_mut(&mut index)[0] = inner;
+    shop.put("2", &index);
+    shop.reading_fails(5, "2");
+    shop.rewrap_fails(5, "2", &[]);
+    // One child of it is what was sealed.
+    let (_, back) = shop.pull("2", &["--platform=linux/arm64"]);
+    assert_eq!(back.root_digest(), digest(arm));
+}
+
+#[test]
+fn children_that_were_joined_by_hand_are_told_of_until_they_are_sealed() {
+    let shop = Shop::new();
+    shop.push_several("0");
+    let each = ["amd64", "arm64"].map(|of| {
+        let platform = format!("--platform=linux/{of}");
+        shop.push("several", of, &[&platform]);
+        let mut child = shop.put_child(&shop.manifest(of));
+        child["platform"] = json!({ "os": "linux", "architecture": of });
+        child
+    });
+    shop.join("1", &each);
+    // A stranger's words come along with none of them.
+    let mut said = shop.manifest("1");
+    let mut about = marked(shop.put_plain("unknown/unknown", "statement"), &each[0]);
+    about["annotations"]["evil"] = "evil".into();
+    children_mut(&mut said).push(about);
+    children_mut(&mut said)[0]["annotations"] = json!({ "evil": "evil" });
+    said["annotations"] = json!({ "evil": "evil" });
+    shop.put("2", &said);
+    let (_, back) = shop.pull("2", &["--keep-attestations"]);
+    let opened = back.json(&back.root());
+    assert!(children(&opened).len() == 3 && !opened.to_string().contains("evil"), "{opened}");
+    let home = format!("--home={}/app", shop.registry.host());
+    let rewrap = ["rewrap", &shop.name("2"), KEY, "--add", OTHER, "--keep-attestations", &home];
+    shop.machine.succeed(&rewrap);
+    assert!(!shop.manifest("2").to_string().contains("evil"));
+    let (_, back) = shop.pull("2", &["--keep-attestations", "--require-binding=2"]);
+    assert!(!back.json(&back.root()).to_string().contains("evil"));
+    for more in [&[][..], &["--platform=linux/amd64"]] {
+        let (done, _) = shop.pull("1", more);
+        assert_eq!(done.lines("warning: nothing binds the images of this index").len(), 1);
+        shop.pull("1", &[more, &["--require-binding"]].concat());
+        shop.pull_fails(5, "1", &[more, &["--require-binding=2"]].concat());
+    }
+    let done = shop.machine.succeed(&["rewrap", &shop.name("1"), KEY, "--add", OTHER]);
+    let told = done.lines("note: sealed together: ");
+    assert!(told.len() == 2 && told[0].contains("linux/amd64"), "{}", done.said());
+    assert!(told[1].contains("linux/arm64"), "{}", done.said());
+    for more in [&[][..], &["--platform=linux/arm64"]] {
+        let (done, _) = shop.pull("1", &[more, &["--require-binding=2"]].concat());
+        assert!(done.lines("warning: ").is_empty(), "{}", done.said());
+    }
+    let mut index = shop.manifest("1");
+    children_mut(&mut index).swap(0, 1);
+    shop.put("1", &index);
+    shop.pull_fails(5, "1", &[]);
+    let other = ["pull", &shop.name("1"), "--to=oci:back", OTHER_KEY];
+    shop.fails(5, &other);
+}
+
+#[test]
+fn new_keys_seal_what_was_joined_by_hand_as_well() {
+    let shop = Shop::new();
+    shop.push_several("0");
+    let each = ["amd64", "arm64"].map(|of| {
+        let platform = format!("--platform=linux/{of}");
+        shop.push("several", of, &[&platform]);
+        let mut child = shop.put_child(&shop.manifest(of));
+        child["platform"] = json!({ "os": "linux", "architecture": of });
+        child
+    });
+    shop.join("1", &each);
+    shop.machine.succeed(&["rewrap", &shop.name("1"), KEY, "--add=jwe:ec.pub.pem", "--reencrypt"]);
+    shop.pull("1", &["--require-binding=2"]);
+}
