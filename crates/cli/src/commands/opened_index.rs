@@ -115,7 +115,8 @@ impl<T: HasRecord> OpenedIndex<T> {
             let is_named = || table.as_ref().is_some_and(|table| table.names(descriptor.digest));
             let comes_along = match child {
                 Child::Clear(_) => true,
-                Child::Attestation => attestations == Attestations::Keep,
+                // Where there is a table, all attestations are compared with it.
+                Child::Attestation => attestations == Attestations::Keep && table.is_none(),
                 Child::Opened(_) => false,
             };
             if comes_along && !accepts && !is_named() {

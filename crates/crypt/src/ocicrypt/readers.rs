@@ -50,3 +50,42 @@ pub(super) fn agree(listed: &[SealedReader], layers: &[&Encryption]) -> bool {
             items.len() == listed.len() && there == sealed
         })
 }
+
+#[cfg(test)]
+mod tests {
+    use sealcrate_image::MediaType;
+
+    use super::*;
+
+    fn layer(items: &[&str]) -> Encryption {
+        let wraps = items.iter().map(|item| (Scheme::Jwe, item.as_bytes().to_vec())).collect();
+        Encryption { media_type: MediaType::OCI_LAYER_GZIP, hmac: [0; 32], wraps }
+    }
+
+    fn reader(items: &[&str]) -> SealedReader {
+        let items = items.iter().map(|item| Digest::of(item.as_bytes())).collect();
+        SealedReader { hint: "somebody".to_owned(), items }
+    }
+
+    #[test]
+    fn wrapped_keys_are_exactly_those_of_the_readers() {
+        let listed = [reader(&["a0", "a1"]), reader(&["b0", "b1"])];
+        let agree =
+            |first: &[&str], second: &[&str]| agree(&listed, &[&layer(first), &layer(second)]);
+        assert!(agree(&["a0", "b0"], &["b1", "a1"]));
+        assert!(!agree(&["a0"], &["a1", "b1"]), "one was taken away");
+        assert!(!agree(&["a0", "b0", "a0"], &["a1", "b1"]), "one occurs twice");
+        assert!(!agree(&["a0", "b0", "c0"], &["a1", "b1"]), "one was added");
+        assert!(!agree(&["a0", "a0"], &["a1", "b1"]), "one stands in the place of another");
+        assert!(!agree(&["a1", "b1"], &["a0", "b0"]), "they are of other layers");
+    }
+
+    #[test]
+    fn lists_of_another_number_of_layers_agree_with_nothing() {
+        let one = layer(&["a0"]);
+        assert!(agree(&[reader(&["a0"])], &[&one]));
+        assert!(!agree(&[reader(&["a0", "a1"])], &[&one]));
+        assert!(!agree(&[reader(&[])], &[&one]));
+        assert!(!agree(&[], &[&one]));
+    }
+}

@@ -233,10 +233,17 @@ mod tests {
         let text = seal_with(&record(), &one, &fresh(1)).unwrap();
         let beside = seal_with(&record(), &other, &fresh(2)).unwrap();
         let mut envelope: Envelope = serde_json::from_str(&text).unwrap();
-        let beside: Envelope = serde_json::from_str(&beside).unwrap();
-        envelope.keys.extend(beside.keys);
+        let second: Envelope = serde_json::from_str(&beside).unwrap();
+        envelope.keys.extend(second.keys);
         let mixed = serde_json::to_string(&envelope).unwrap();
         assert!(open(&mixed, &one).is_ok());
+        assert_eq!(open(&mixed, &keys(&[1, 2])), Err(RecordError::Damaged));
+        // Whichever key comes last: the other one's record is no better.
+        let mut envelope: Envelope = serde_json::from_str(&beside).unwrap();
+        let first: Envelope = serde_json::from_str(&text).unwrap();
+        envelope.keys.extend(first.keys);
+        let mixed = serde_json::to_string(&envelope).unwrap();
+        assert!(open(&mixed, &other).is_ok());
         assert_eq!(open(&mixed, &keys(&[1, 2])), Err(RecordError::Damaged));
     }
 

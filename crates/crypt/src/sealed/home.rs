@@ -124,7 +124,13 @@ mod tests {
         {
             assert!(app.is_reached_by(&home(place)), "{place}");
         }
-        for place in ["ghcr.io/acme/other", "ghcr.io/acme/my-app", "x.example/other/app"] {
+        for place in [
+            "ghcr.io/acme/other",
+            "ghcr.io/acme/my-app",
+            "x.example/other/app",
+            "x.example/big-acme/app",
+            "x.example/pp",
+        ] {
             assert!(!app.is_reached_by(&home(place)), "{place}");
         }
     }

@@ -260,7 +260,10 @@ mod tests {
     fn missing_added_exchanged_and_relabelled_children_are_refused() {
         let (index, table) = sealed();
         assert_eq!(check(&table, &index), Ok(()));
-        let changes: [fn(&mut Vec<Descriptor>); 5] = [
+        assert!(table.names(index.manifests[2].digest));
+        assert!(!table.names(index.manifests[0].digest));
+        let changes: [fn(&mut Vec<Descriptor>); 6] = [
+            |all| all[2].digest = Digest::of(b"another attestation"),
             |all| drop(all.pop()),
             |all| all.push(child("more", "linux/386")),
             |all| all.swap(0, 1),

@@ -315,6 +315,16 @@ mod tests {
         SealedRecord::new(config, Vec::new(), &SourceRemarks::default(), &Sealing::default())
     }
 
+    #[test]
+    fn record_of_another_config_is_a_contradiction() {
+        let mut record = record();
+        record.config.digest = Digest::of(b"another config");
+        let under = Under { key: &key(), nonce: [5; 12], salt: [6; 16] };
+        let stored = seal(CONFIG, &record, &under).unwrap();
+        let error = open(&stored, &key(), &data()).err().unwrap();
+        assert_eq!(error, SealedConfigError::Contradiction("encrypted"));
+    }
+
     fn sealed() -> Map<String, Value> {
         let under = Under { key: &key(), nonce: [5; 12], salt: [6; 16] };
         object(&seal(CONFIG, &record(), &under).unwrap()).unwrap()

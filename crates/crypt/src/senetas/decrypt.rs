@@ -460,9 +460,11 @@ mod tests {
             });
             assert!(matches!(error, DecryptError::LayerNotEncrypted(_)), "{error}");
         }
-        for change in [(|scene| scene.diff_ids.swap(0, 1)) as fn(&mut Scene), |scene| {
-            scene.record.layers[1].diff_id = None
-        }] {
+        let changes: [fn(&mut Scene); 2] = [
+            |scene| scene.diff_ids.swap(0, 1),
+            |scene| scene.record.layers[1].diff_id = scene.record.layers[0].diff_id,
+        ];
+        for change in changes {
             let error = Scene::refused(change);
             assert!(matches!(error, DecryptError::Contradiction("list of layers")), "{error}");
         }

@@ -475,3 +475,17 @@ fn generator_reaches_every_kind_of_refusal() {
     let missing: ReadError = std::io::Error::from(std::io::ErrorKind::NotFound).into();
     assert!(!is_refusal(&missing));
 }
+
+#[test]
+fn config_that_the_manifest_does_not_name_is_refused() {
+    let scene = &scenes(Format::Oci)[0];
+    let source = scene.memory.source();
+    let mut image = Artifact::read(&source).unwrap().into_image(&source, None).unwrap();
+    let mut config = json_of(&image.config);
+    config["config"]["Cmd"] = json!(["steal"]);
+    image.config = config.to_string().into_bytes();
+    let error = open(&image).unwrap_err();
+    let is_refused =
+        causes(&*error).any(|it| it.downcast_ref() == Some(&RecordError::Contradiction("config")));
+    assert!(is_refused, "{error}");
+}
