@@ -164,3 +164,36 @@ fn reader_who_came_and_went_leaves_another_manifest() {
     let after = shop.registry.tag_digest("app", "1");
     assert!(before != after && with != after && before != with);
 }
+
+#[test]
+fn words_come_back_where_the_bytes_of_layers_cannot() {
+    for (format, key) in
+        [(&[OWNER, "--keep-history"][..], KEY), (&["--pass-file=key", FAST], "--pass-file=key")]
+    {
+        let shop = Shop::new();
+        let (_, plain) = described(&shop, |layout, manifest| {
+            let mut layers = Vec::new();
+            for name in ["0", "1"] {
+                let tar = crate::support::tar_of(name, name.as_bytes());
+                layers.push(layout.add("application/vnd.oci.image.layer.v1.tar", &tar));
+            }
+            let mut config = layout.json(&manifest["config"]);
+            let ids: Vec<Value> = layers.iter().map(|layer| layer["digest"].clone()).collect();
+            config["rootfs"]["diff_ids"] = ids.into();
+            manifest["config"] = layout.add(crate::made::OCI_CONFIG, config.to_string().as_bytes());
+            manifest["layers"] = layers.into();
+            manifest["annotations"] = json!({ "org.example.a": "b" });
+        });
+        let name = shop.name("1");
+        let push = ["push", &name, "--from=oci:image", "--encrypt-layer=1"];
+        shop.machine.succeed(&[&push[..], format].concat());
+        shop.machine.succeed(&["pull", &name, "--to=oci:back", key, "--require-binding=2"]);
+        let back = Layout::open(shop.machine.path("back"));
+        let opened = back.json(&back.root());
+        assert_eq!(opened["annotations"], plain["annotations"]);
+        for (layer, original) in layers(&opened).iter().zip(layers(&plain)) {
+            assert_ne!(layer["digest"], original["digest"], "it was compressed");
+            back.blob(layer["digest"].as_str().unwrap());
+        }
+    }
+}
