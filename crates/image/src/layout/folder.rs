@@ -1,8 +1,9 @@
 //! The folder of a layout: its files are opened without following links, and its blobs are held to their
 //! names.
 //!
-//! Links may lead to the folder itself, since the user named it. Below it there are none: a stranger's link
-//! would lead writing and reading to another place.
+//! Links may lead to the folder itself, since the user named it. No folder below it is a link: a stranger's link
+//! would lead writing and reading to another place. A single blob may be one, as some build tools make them: its
+//! name says what it has to be, and writing replaces it.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -67,7 +68,9 @@ impl Folder {
             let opened = openat(&folder, next, flags | OFlags::NOFOLLOW, Mode::empty());
             folder = opened.map_err(|error| refused(&folder, next, error.into()))?;
         }
-        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+        // Nothing but its place says what the index and the marker are.
+        let links = if folders.is_some() { OFlags::empty() } else { OFlags::NOFOLLOW };
+        let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC | links;
         let opened = openat(&folder, file, flags, Mode::empty());
         let opened = File::from(opened.map_err(|error| refused(&folder, file, error.into()))?);
         if !opened.metadata()?.is_file() {
@@ -160,6 +163,18 @@ mod tests {
             let LayoutError::Io { source, .. } = error else { panic!("{error:?}") };
             assert!(source.to_string().contains("is a symbolic link"), "{source}");
         }
+    }
+
+    #[test]
+    fn blob_that_is_a_link_is_read_and_held_to_its_name() {
+        let folder = tempfile::tempdir().unwrap();
+        let layout = layout(folder.path());
+        let root = LayoutSource::open(&layout, None).unwrap().root().unwrap();
+        let name = blob_name(root.digest());
+        moved(&layout, &name);
+        assert_eq!(LayoutSource::open(&layout, None).unwrap().root().unwrap(), root);
+        fs::write(layout.with_extension("elsewhere"), vec![b' '; root.bytes().len()]).unwrap();
+        assert!(LayoutSource::open(&layout, None).unwrap().root().is_err());
     }
 
     #[test]
