@@ -439,7 +439,9 @@ fn random_changes_are_refused_or_without_effect() {
         } else {
             // A digest that nobody has is no damage that could be proven.
             let said = String::from_utf8_lossy(&output.stderr);
-            let codes: &[i32] = if said.contains("404") || said.contains("is not in the registry") {
+            let codes: &[i32] = if said.contains("answered with status 404")
+                || said.contains("is not in the registry")
+            {
                 &[1]
             } else {
                 &[3, 4, 5]
