@@ -137,8 +137,17 @@ impl Sandbox {
 
     /// Asserts that `TMPDIR` is empty.
     pub fn assert_nothing_is_left(&self) {
-        let left: Vec<_> = files_in(&self.tmp()).expect("the sandbox can be read");
+        let left = self.left();
         assert!(left.is_empty(), "left in the temporary folder: {left:?}");
+    }
+
+    /// Tells whether `TMPDIR` is empty, for runs that go on.
+    pub fn is_clean(&self) -> bool {
+        self.left().is_empty()
+    }
+
+    fn left(&self) -> Vec<PathBuf> {
+        files_in(&self.tmp()).expect("the sandbox can be read")
     }
 }
 

@@ -58,7 +58,7 @@ impl Places {
             proxies: registry_access::proxies(&variable),
         };
         Ok(Self {
-            spool: Spool::in_folder(std::env::temp_dir()),
+            spool: Spool::in_folder(std::env::temp_dir()).listed(leftovers),
             leftovers: leftovers.clone(),
             progress,
             ways,

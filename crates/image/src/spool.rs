@@ -12,12 +12,13 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 
 use crate::arrival::{Arrival, Arriving};
 use crate::room::Room;
-use crate::{Content, Digest, Hasher};
+use crate::{Content, Digest, Hasher, Leftovers, Unnamed};
 
 /// Where spools are made.
 #[derive(Clone, Debug)]
 pub struct Spool {
     folder: PathBuf,
+    leftovers: Leftovers,
     room: Room,
     follower: Option<Sender<Arriving>>,
 }
@@ -26,7 +27,14 @@ impl Spool {
     /// Makes spools on the file system of `folder`, of which a twentieth or 1 GiB stays free.
     pub fn in_folder(folder: impl Into<PathBuf>) -> Self {
         let folder = folder.into();
-        Self { room: Room::of(&folder), folder, follower: None }
+        Self { room: Room::of(&folder), folder, leftovers: Leftovers::default(), follower: None }
+    }
+
+    /// Returns the same with its temporary names on the list `leftovers`. A file has such a name for a
+    /// moment, and only on file systems where every file is made with one.
+    #[must_use]
+    pub fn listed(self, leftovers: &Leftovers) -> Self {
+        Self { leftovers: leftovers.clone(), ..self }
     }
 
     /// Returns how much may be written there.
@@ -46,7 +54,8 @@ impl Spool {
     /// # Errors
     /// The folder is not there or not writable.
     pub(crate) fn file(&self) -> io::Result<File> {
-        tempfile::tempfile_in(&self.folder).map_err(|error| {
+        let made = Unnamed::create_in(&self.folder, 0o600, &self.leftovers);
+        made.map(Unnamed::into_file).map_err(|error| {
             io::Error::new(
                 error.kind(),
                 format!("cannot make a temporary file in {}: {error}", self.folder.display()),

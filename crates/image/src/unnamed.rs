@@ -55,6 +55,13 @@ impl Unnamed {
         }
     }
 
+    /// Returns the file itself, which never gets a name.
+    pub(crate) fn into_file(self) -> File {
+        match self.inner {
+            Inner::Nameless(file) | Inner::Temporary(file, ..) => file,
+        }
+    }
+
     /// Says that the file is to have exactly the permissions `mode`, whatever the process withholds.
     ///
     /// # Errors
@@ -204,7 +211,7 @@ fn own_link(file: &File) -> PathBuf {
 #[cfg(test)]
 mod tests {
     use std::fs;
-    use std::io::Write;
+    use std::io::{Seek, Write};
 
     use super::*;
 
@@ -259,6 +266,18 @@ mod tests {
             assert!(file.replace(&path).is_err());
         }
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "a temporary name is left");
+    }
+
+    #[test]
+    fn file_that_never_gets_a_name_keeps_its_bytes() {
+        let folder = tempfile::tempdir().unwrap();
+        let files = both(folder.path()).map(Unnamed::into_file);
+        assert_eq!(names_in(folder.path()).len(), 0);
+        for mut file in files {
+            file.write_all(b"bytes").unwrap();
+            file.rewind().unwrap();
+            assert_eq!(io::read_to_string(file).unwrap(), "bytes");
+        }
     }
 
     #[test]
