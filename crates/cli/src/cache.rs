@@ -90,14 +90,20 @@ impl Cache {
         Ok(found)
     }
 
-    /// Seals the record anew where an earlier version has left its key beside it, and removes that key:
+    /// Seals the record anew where an earlier version left its key beside the record, and removes that key:
     /// every copy of the folder has it.
+    ///
+    /// The old key counts only as long as the state folder has none. A key that appears later came with
+    /// somebody's copy of the folder. That person knows the data keys in its record, and a push would use
+    /// them.
     fn take_over(&self, interrupt: &Interrupt) -> Result<()> {
         let Some(old) = key_in(&self.folder)? else { return Ok(()) };
-        let record = self.record(&old).ok().flatten();
-        let key = self.key_or_new(interrupt)?;
-        if let Some(record) = record {
-            self.write(&record, &key, interrupt)?;
+        if self.key()?.is_none() {
+            let record = self.record(&old).ok().flatten();
+            let key = self.key_or_new(interrupt)?;
+            if let Some(record) = record {
+                self.write(&record, &key, interrupt)?;
+            }
         }
         self.folder.remove(&[KEY]).map(|_| ())
     }
@@ -269,14 +275,17 @@ mod tests {
     }
 
     #[test]
-    fn taking_over_that_broke_off_is_finished() {
+    fn key_that_appears_beside_the_record_later_opens_nothing() {
         let folder = tempfile::tempdir().unwrap();
-        let (cache, record) = filled(folder.path());
+        let (cache, planted) = filled(folder.path());
         made_old(&cache);
-        // The new key was written, and nothing else.
         cache.key_or_new(&Interrupt::default()).unwrap();
-        assert_eq!(read(&cache).unwrap().unwrap().salt(), record.salt());
+        assert!(read(&cache).is_err(), "the planted record was taken over");
         assert!(!cache.folder.path(KEY).exists());
+        let own = Record::new().unwrap();
+        update(&cache, &own).unwrap();
+        let salt = *read(&cache).unwrap().unwrap().salt();
+        assert!(salt == *own.salt() && salt != *planted.salt());
     }
 
     #[test]
