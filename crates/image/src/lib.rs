@@ -71,7 +71,7 @@ pub use reference::{Reference, ReferenceError, Repository};
 pub use room::NoRoom;
 pub use sink::{Ahead, LayerForm, Sink, WriteError};
 pub use source::{ReadError, Source};
-pub use spool::Spool;
+pub use spool::{FileSlice, Spool, Spooling};
 pub use transfer::Transfer;
 pub use unnamed::Unnamed;
 pub use verify::Damage;

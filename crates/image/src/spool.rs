@@ -102,7 +102,7 @@ impl Spool {
 }
 
 /// Writes contents, one after the other, into one unnamed file.
-pub(crate) struct Spooling {
+pub struct Spooling {
     writer: BufWriter<Followed>,
     end: u64,
 }
@@ -112,7 +112,7 @@ impl Spooling {
     ///
     /// # Errors
     /// There can be no file.
-    pub(crate) fn begin(spool: &Spool) -> io::Result<Self> {
+    pub fn begin(spool: &Spool) -> io::Result<Self> {
         let (file, room) = (Arc::new(spool.file()?), spool.room.clone());
         let followed = Followed { file, room, written: 0, arrival: None };
         Ok(Self { writer: BufWriter::with_capacity(256 << 10, followed), end: 0 })
@@ -131,7 +131,7 @@ impl Spooling {
     ///
     /// # Errors
     /// Those of `fill` and of the file system.
-    pub(crate) fn add<E: From<io::Error>>(
+    pub fn add<E: From<io::Error>>(
         &mut self,
         fill: impl FnOnce(&mut dyn Write) -> Result<(), E>,
     ) -> Result<Spooled, E> {

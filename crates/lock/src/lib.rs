@@ -9,13 +9,16 @@
 mod config;
 mod difference;
 mod index;
+mod joined;
 mod layer;
 mod links;
 mod lock;
+mod opened;
 mod path;
 mod payload;
 mod reuse;
 mod rules;
+mod seal;
 mod skeleton;
 mod tree;
 mod unlock;

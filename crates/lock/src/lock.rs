@@ -13,7 +13,8 @@ use sealcrate_packfile::write_head;
 use thiserror::Error;
 
 use crate::config::{self, Lists, PrivateHalf};
-use crate::payload::{self, Sealed};
+use crate::payload;
+use crate::seal::Sealed;
 use crate::{
     Changes, ConfigError, Difference, DifferenceError, Inode, InodeKind, LayerError, Node, Problem,
     Reusable, Rules, SkeletonEntry, SkeletonKind, Tree, TreePath, UnlockedKind, index,
@@ -240,12 +241,8 @@ fn index_layers<'s>(
                 return Ok(IndexLayer::Clear { diff_id });
             }
             let sealed = sealed.next().ok_or(LockError::LayerCount)?;
-            Ok(IndexLayer::Private {
-                diff_id,
-                tar_len: sealed.tar_len,
-                header: sealed.header,
-                identity: &sealed.identity,
-            })
+            let (identity, parts) = (&sealed.identity, sealed.parts());
+            Ok(IndexLayer::Private { diff_id, identity, parts })
         })
         .collect()
 }

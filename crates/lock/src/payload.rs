@@ -1,15 +1,15 @@
-//! The payload: private layers as age files, each in a layer of its own.
+//! The payload: the age files of private layers, those of each in a layer of its own.
 
-use std::io::{self, Read, Write};
+use std::io::{self, BufReader, Read, Write};
+use std::iter;
 use std::sync::Arc;
-use std::{iter, thread};
 
-use age::secrecy::ExposeSecret as _;
-use age::{Encryptor, x25519};
-use sealcrate_image::{Content, DiffId, Hasher, Layer, MediaType, Spool};
-use sealcrate_packfile::age::Header;
-use sealcrate_packfile::index::{header_digest, payload_name};
-use zeroize::Zeroizing;
+use sealcrate_image::archive::HeaderBounds;
+use sealcrate_image::{Content, DiffId, Hasher, Layer, MediaType};
+use sealcrate_packfile::index::{Part, payload_name};
+
+use crate::joined::Joined;
+use crate::layer::MAX_HEADERS;
 
 /// The folder of the payload.
 pub(crate) const FOLDER: &str = ".sealcrate/payload/";
@@ -22,55 +22,10 @@ const LEVEL: i32 = 6;
 const WINDOW_LOG: u32 = 21;
 
 /// How far a payload may look back.
-pub(crate) const MAX_WINDOW_LOG: u32 = 23;
-
-/// The most threads that compress a layer: each has some 20 MiB.
-const MAX_WORKERS: usize = 4;
-
-/// The longest header of an age file.
-const MAX_HEADER: u64 = 64 << 10;
+const MAX_WINDOW_LOG: u32 = 23;
 
 /// The size of the records that tar files are made of.
 const RECORD: usize = 512;
-
-/// A private layer, encrypted.
-#[derive(Clone)]
-pub(crate) struct Sealed {
-    /// The layer that holds the age file.
-    pub(crate) layer: Layer,
-    /// The digest of the age file's header.
-    pub(crate) header: [u8; 32],
-    /// What opens the age file.
-    pub(crate) identity: Zeroizing<String>,
-    /// The length of the plain tar file.
-    pub(crate) tar_len: u64,
-}
-
-impl Sealed {
-    /// Encrypts a plain tar file, under a key that nothing else has.
-    pub(crate) fn of(tar: &mut dyn Read, spool: &Spool) -> io::Result<Self> {
-        let identity = x25519::Identity::generate();
-        let recipient = identity.to_public();
-        let mut tar_len = 0;
-        let spooled = spool.fill(|out| {
-            let encryptor =
-                Encryptor::with_recipients(iter::once(&recipient as &dyn age::Recipient))
-                    .map_err(io::Error::other)?;
-            let mut writer = compressor(encryptor.wrap_output(out)?)?;
-            let cores = thread::available_parallelism().map_or(1, usize::from);
-            writer.multithread(cores.min(MAX_WORKERS) as u32)?;
-            tar_len = io::copy(tar, &mut writer)?;
-            writer.finish()?.finish().map(drop)
-        })?;
-        let mut beginning = Vec::new();
-        spooled.content.open()?.take(MAX_HEADER).read_to_end(&mut beginning)?;
-        let header = Header::parse(&beginning).map_err(io::Error::other)?;
-        let header = header_digest(&header);
-        let layer = layer(&header, Arc::new(spooled.content), spooled.len)?;
-        let identity = Zeroizing::new(identity.to_string().expose_secret().to_owned());
-        Ok(Self { layer, header, identity, tar_len })
-    }
-}
 
 /// Compresses as the init decompresses.
 pub(crate) fn compressor<W: Write>(output: W) -> io::Result<zstd::Encoder<'static, W>> {
@@ -80,12 +35,56 @@ pub(crate) fn compressor<W: Write>(output: W) -> io::Result<zstd::Encoder<'stati
     Ok(encoder)
 }
 
-/// Makes the layer that holds an age file.
-pub(crate) fn layer(header: &[u8; 32], age: Arc<dyn Content>, len: u64) -> io::Result<Layer> {
-    Wrapped::new(header, age, len)?.layer()
+/// Decompresses as the init does.
+pub(crate) fn decompressor<'a, R: Read + 'a>(
+    reader: R,
+) -> io::Result<zstd::Decoder<'a, BufReader<R>>> {
+    let mut decoder = zstd::Decoder::new(reader)?;
+    decoder.window_log_max(MAX_WINDOW_LOG)?;
+    Ok(decoder)
 }
 
-/// Returns the path of a private layer's age file.
+/// The age file of a part.
+#[derive(Clone)]
+pub(crate) struct AgeFile {
+    /// The part.
+    pub(crate) part: Part,
+    /// The bytes of the age file.
+    pub(crate) content: Arc<dyn Content>,
+    /// The number of these bytes.
+    pub(crate) len: u64,
+}
+
+/// Makes the layer that holds age files.
+pub(crate) fn layer(files: Vec<AgeFile>) -> io::Result<Layer> {
+    Wrapped::new(files)?.layer()
+}
+
+/// Calls for each file of a layer with its path, and reads the layer to its end, which checks it.
+pub(crate) fn for_each_file<E: From<io::Error>>(
+    layer: &Layer,
+    mut call: impl FnMut(&[u8], &mut dyn Read) -> Result<(), E>,
+) -> Result<(), E> {
+    let bounds = HeaderBounds::new(MAX_HEADERS);
+    let reader = layer.open_unpacked()?;
+    let mut archive = tar::Archive::new(bounds.reader(reader));
+    for entry in archive.entries()? {
+        let mut entry = entry?;
+        bounds.begin(&entry);
+        let path = entry.path_bytes().into_owned();
+        call(&path, &mut entry)?;
+    }
+    io::copy(&mut archive.into_inner().into_inner(), &mut io::sink())?;
+    Ok(())
+}
+
+/// Returns the error of a file that is in a layer twice.
+pub(crate) fn twice(path: &[u8]) -> io::Error {
+    let text = format!("{} is there twice", String::from_utf8_lossy(path));
+    io::Error::new(io::ErrorKind::InvalidData, text)
+}
+
+/// Returns the path of a part's age file.
 pub(crate) fn path(header: &[u8; 32]) -> String {
     let name = payload_name(header);
     format!("{FOLDER}{}", str::from_utf8(&name).expect("it is hexadecimal"))
@@ -115,31 +114,34 @@ fn header(path: &str, mode: u32, len: u64) -> tar::Header {
     header
 }
 
-/// A tar file with one file in it, whose content lies elsewhere.
+/// A tar file whose contents lie elsewhere.
 struct Wrapped {
+    /// The folders before the files.
     before: Vec<u8>,
-    content: Arc<dyn Content>,
-    after: Vec<u8>,
+    /// The headers of the files, and their contents.
+    files: Vec<(tar::Header, AgeFile)>,
     len: u64,
 }
 
 impl Wrapped {
-    fn new(digest: &[u8; 32], content: Arc<dyn Content>, len: u64) -> io::Result<Self> {
+    fn new(files: Vec<AgeFile>) -> io::Result<Self> {
         let mut tar = tar::Builder::new(Vec::new());
         append(&mut tar, ".sealcrate/", 0o755, b"")?;
         append(&mut tar, FOLDER, 0o755, b"")?;
-        let path = path(digest);
-        let mut header = header(&path, 0o444, len);
-        header.set_path(&path)?;
-        header.set_cksum();
         let mut before = tar.into_inner()?;
-        // The end of the tar file comes behind the content.
+        // The end of the tar file comes behind the contents.
         before.truncate(2 * RECORD);
-        before.extend(header.as_bytes());
-        let padding = len.next_multiple_of(RECORD as u64) - len;
-        let after = vec![0; padding as usize + 2 * RECORD];
-        let len = before.len() as u64 + len + after.len() as u64;
-        Ok(Self { before, content, after, len })
+        let mut len = before.len() as u64 + END.len() as u64;
+        let files = files.into_iter().map(|file| {
+            let path = path(&file.part.header);
+            let mut header = header(&path, 0o444, file.len);
+            header.set_path(&path)?;
+            header.set_cksum();
+            len += RECORD as u64 + file.len + padding(file.len).len() as u64;
+            Ok((header, file))
+        });
+        let files = files.collect::<io::Result<_>>()?;
+        Ok(Self { before, files, len })
     }
 
     fn layer(self) -> io::Result<Layer> {
@@ -157,10 +159,21 @@ impl Wrapped {
     }
 }
 
+/// The end of a tar file.
+const END: &[u8] = &[0; 2 * RECORD];
+
+/// Returns the zeros behind a file of so many bytes.
+fn padding(len: u64) -> &'static [u8] {
+    &END[..(len.next_multiple_of(RECORD as u64) - len) as usize]
+}
+
 impl Content for Wrapped {
     fn open(&self) -> io::Result<Box<dyn Read + Send>> {
-        let before = io::Cursor::new(self.before.clone());
-        let after = io::Cursor::new(self.after.clone());
-        Ok(Box::new(before.chain(self.content.open()?).chain(after)))
+        let bytes = |bytes: &[u8]| Arc::new(bytes.to_vec()) as Arc<dyn Content>;
+        let files = self.files.iter().flat_map(|(header, file)| {
+            [bytes(header.as_bytes()), file.content.clone(), bytes(padding(file.len))]
+        });
+        let all = iter::once(bytes(&self.before)).chain(files).chain(iter::once(bytes(END)));
+        Ok(Box::new(Joined::new(all)))
     }
 }

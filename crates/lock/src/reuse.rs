@@ -16,8 +16,8 @@ use sealcrate_pack::{CoverError, Key, Protection};
 use sealcrate_packfile::index::{Index, IndexLayer};
 use thiserror::Error;
 
-use crate::payload::{self, Sealed};
-use crate::unlock::Opened;
+use crate::opened::Opened;
+use crate::seal::Sealed;
 use crate::{LockedImage, UnlockError};
 
 /// How an earlier image was found.
@@ -66,7 +66,7 @@ impl Reusable {
         let index = Index::parse(&bytes).map_err(UnlockError::from)?;
         let mut checked = HashMap::new();
         for (layer, found) in earlier.places(&index)? {
-            let IndexLayer::Private { diff_id, tar_len, header, identity } = layer else {
+            let IndexLayer::Private { diff_id, identity, parts } = layer else {
                 continue;
             };
             let diff_id = DiffId(Digest::from(diff_id));
@@ -74,17 +74,18 @@ impl Reusable {
             if is_there || !wanted.contains(&diff_id) {
                 continue;
             }
-            let opened = Opened::find(found, &header, identity, spool)?;
-            let (age, len) = (opened.age.clone(), opened.len);
-            let identity = opened.identity.clone();
-            let plain =
-                Layer::decrypted(MediaType::DOCKER_LAYER, tar_len, diff_id, Arc::new(opened));
+            let opened = Opened::find(found, parts, identity, spool)?;
+            let (files, identity) = (opened.files.clone(), opened.identity.clone());
+            let (len, content) = (parts.tar_len(), Arc::new(opened));
+            let plain = Layer::decrypted(MediaType::DOCKER_LAYER, len, diff_id, content);
             io::copy(&mut plain.open().map_err(UnlockError::from)?, &mut io::sink())
                 .map_err(UnlockError::from)?;
-            let made = payload::layer(&header, age, len).map_err(UnlockError::from)?;
+            let mut sealed = Sealed::from_files(files, identity).map_err(UnlockError::from)?;
             // A layer with anything else in it is not ours. `find` has read all of it, and checked it.
-            let layer = if found.diff_id() == made.diff_id() { found.clone() } else { made };
-            checked.insert(diff_id, Sealed { layer, header, identity, tar_len });
+            if found.diff_id() == sealed.layer.diff_id() {
+                sealed.layer = found.clone();
+            }
+            checked.insert(diff_id, sealed);
         }
         self.0.extend(checked);
         Ok(())
@@ -130,7 +131,7 @@ mod tests {
     use zeroize::Zeroizing;
 
     use super::*;
-    use crate::{Locker, Rules, Start};
+    use crate::{Locker, Rules, Start, payload};
 
     fn spool() -> Spool {
         Spool::in_folder(std::env::temp_dir())

@@ -2,23 +2,20 @@
 
 use std::fmt;
 use std::io::{self, Read};
-use std::iter;
 use std::sync::Arc;
 
-use age::{Decryptor, x25519};
-use sealcrate_image::archive::HeaderBounds;
-use sealcrate_image::{Config, Content, DiffId, Digest, Image, Layer, MediaType, Outgoing, Spool};
+use sealcrate_image::{Config, DiffId, Digest, Image, Layer, MediaType, Outgoing, Spool};
 use sealcrate_pack::{Key, KeyError};
-use sealcrate_packfile::age::{AgeFile, CHUNK, FileKey, Header, HeaderError};
-use sealcrate_packfile::index::{Index, IndexError, IndexLayer, MAX_INDEX, header_digest};
+use sealcrate_packfile::age::{AgeFile, CHUNK, FileKey, HeaderError};
+use sealcrate_packfile::index::{Index, IndexError, IndexLayer, MAX_INDEX};
 use sealcrate_packfile::{Segment, SegmentError};
 use serde_json::json;
 use thiserror::Error;
 use zeroize::Zeroizing;
 
 use crate::config::INIT;
-use crate::layer::MAX_HEADERS;
-use crate::payload::{self, FOLDER, MAX_WINDOW_LOG};
+use crate::opened::Opened;
+use crate::payload::{self, FOLDER, decompressor, for_each_file};
 
 /// The longest file of an index, encrypted, in bytes.
 const MAX_SEGMENT: u64 = MAX_INDEX;
@@ -41,13 +38,21 @@ impl LockedImage {
     /// There is none; it is malformed; those of reading.
     pub fn read(image: Image) -> Result<Self, UnlockError> {
         let top = image.layers.last().ok_or(UnlockError::NotLocked)?;
-        let mut segment = Vec::new();
-        find(top, &format!("{FOLDER}index"), |entry| {
-            entry.take(MAX_SEGMENT).read_to_end(&mut segment).map(drop)
+        let path = format!("{FOLDER}index");
+        let mut found = None;
+        for_each_file(top, |name, file| {
+            if name != path.as_bytes() {
+                return Ok(());
+            }
+            if found.is_some() {
+                return Err(payload::twice(name));
+            }
+            let mut segment = Vec::new();
+            file.take(MAX_SEGMENT).read_to_end(&mut segment)?;
+            found = Some(segment);
+            io::Result::Ok(())
         })?;
-        if segment.is_empty() {
-            return Err(UnlockError::NotLocked);
-        }
+        let segment = found.filter(|segment| !segment.is_empty()).ok_or(UnlockError::NotLocked)?;
         AgeFile::parse(Segment::parse(&segment)?.age)?;
         Ok(Self { image, segment })
     }
@@ -79,10 +84,10 @@ impl LockedImage {
         for (layer, found) in self.places(&index)? {
             layers.push(match layer {
                 IndexLayer::Clear { diff_id } => found.with_diff_id(DiffId(Digest::from(diff_id))),
-                IndexLayer::Private { diff_id, tar_len, header, identity } => {
-                    let content = Opened::find(found, &header, identity, spool)?;
-                    let diff_id = DiffId(Digest::from(diff_id));
-                    Layer::decrypted(MediaType::DOCKER_LAYER, tar_len, diff_id, Arc::new(content))
+                IndexLayer::Private { diff_id, identity, parts } => {
+                    let content = Opened::find(found, parts, identity, spool)?;
+                    let (len, diff_id) = (parts.tar_len(), DiffId(Digest::from(diff_id)));
+                    Layer::decrypted(MediaType::DOCKER_LAYER, len, diff_id, Arc::new(content))
                 }
             });
         }
@@ -130,83 +135,6 @@ impl fmt::Debug for LockedImage {
     }
 }
 
-fn decompressor<'a, R: Read + 'a>(reader: R) -> io::Result<impl Read + use<'a, R>> {
-    let mut decoder = zstd::Decoder::new(reader)?;
-    decoder.window_log_max(MAX_WINDOW_LOG)?;
-    Ok(decoder)
-}
-
-/// Calls for the file at a path in a layer, and reads the layer to its end, which checks it.
-fn find(
-    layer: &Layer,
-    path: &str,
-    mut call: impl FnMut(&mut dyn Read) -> io::Result<()>,
-) -> io::Result<()> {
-    let bounds = HeaderBounds::new(MAX_HEADERS);
-    let reader = layer.open_unpacked()?;
-    let mut archive = tar::Archive::new(bounds.reader(reader));
-    let mut is_found = false;
-    for entry in archive.entries()? {
-        let mut entry = entry?;
-        bounds.begin(&entry);
-        if entry.path_bytes().as_ref() == path.as_bytes() {
-            if is_found {
-                let text = format!("{path} is there twice");
-                return Err(io::Error::new(io::ErrorKind::InvalidData, text));
-            }
-            is_found = true;
-            call(&mut entry)?;
-        }
-    }
-    io::copy(&mut archive.into_inner().into_inner(), &mut io::sink()).map(drop)
-}
-
-/// A private layer, which is decrypted as it is read.
-pub(crate) struct Opened {
-    /// The age file, and its length in bytes.
-    pub(crate) age: Arc<dyn Content>,
-    pub(crate) len: u64,
-    pub(crate) identity: Zeroizing<String>,
-}
-
-impl Opened {
-    /// Finds the age file of a private layer, which has to be the one that the index has seen.
-    pub(crate) fn find(
-        layer: &Layer,
-        header: &[u8; 32],
-        identity: &str,
-        spool: &Spool,
-    ) -> Result<Self, UnlockError> {
-        let mut found = None;
-        find(layer, &payload::path(header), |entry| {
-            let spooled = spool.fill(|out| io::copy(entry, out).map(drop))?;
-            found = Some((spooled.content, spooled.len));
-            Ok(())
-        })?;
-        let (content, len) = found.ok_or(UnlockError::Damaged)?;
-        let mut beginning = Vec::new();
-        content.open()?.take(64 << 10).read_to_end(&mut beginning)?;
-        if header_digest(&Header::parse(&beginning)?) != *header {
-            return Err(UnlockError::Damaged);
-        }
-        let identity = Zeroizing::new(identity.to_owned());
-        Ok(Self { age: Arc::new(content), len, identity })
-    }
-}
-
-impl Content for Opened {
-    fn open(&self) -> io::Result<Box<dyn Read + Send>> {
-        let identity: x25519::Identity = self.identity.parse().map_err(io::Error::other)?;
-        let decryptor = Decryptor::new(self.age.open()?).map_err(io::Error::other)?;
-        let reader = decryptor
-            .decrypt(iter::once(&identity as &dyn age::Identity))
-            .map_err(io::Error::other)?;
-        let mut decoder = zstd::Decoder::new(reader)?;
-        decoder.window_log_max(MAX_WINDOW_LOG)?;
-        Ok(Box::new(decoder))
-    }
-}
-
 /// Why a locked image cannot be unlocked.
 #[derive(Debug, Error)]
 #[non_exhaustive]
@@ -244,36 +172,17 @@ pub enum UnlockError {
 mod tests {
     use super::*;
 
-    fn layer(files: &[(&str, &[u8])]) -> Layer {
+    #[test]
+    fn index_that_is_there_twice_is_refused() {
         let mut tar = tar::Builder::new(Vec::new());
-        for (path, content) in files {
-            payload::append(&mut tar, path, 0o444, content).unwrap();
+        let path = format!("{FOLDER}index");
+        for content in [b"one", b"two"] {
+            payload::append(&mut tar, &path, 0o444, content).unwrap();
         }
         let bytes = tar.into_inner().unwrap();
         let (size, diff_id) = (bytes.len() as u64, DiffId(Digest::of(&bytes)));
-        Layer::decrypted(MediaType::DOCKER_LAYER, size, diff_id, Arc::new(bytes))
-    }
-
-    /// Whoever knows the key of a layer could write another file for it.
-    #[test]
-    fn another_file_of_the_same_key_is_damage() {
-        let identity = x25519::Identity::generate();
-        let encrypt = || age::encrypt(&identity.to_public(), b"a layer").unwrap();
-        let (file, other) = (encrypt(), encrypt());
-        let header = header_digest(&Header::parse(&file).unwrap());
-        let (path, spool) = (payload::path(&header), Spool::in_folder(std::env::temp_dir()));
-        let key = age::secrecy::ExposeSecret::expose_secret(&identity.to_string()).to_owned();
-        let find = |file: &[u8]| Opened::find(&layer(&[(&path, file)]), &header, &key, &spool);
-        assert!(find(&file).is_ok());
-        assert!(matches!(find(&other), Err(UnlockError::Damaged)));
-    }
-
-    #[test]
-    fn index_that_is_there_twice_is_read_once() {
-        let layer = layer(&[("index", b"one"), ("index", b"two")]);
-        let mut found = Vec::new();
-        let error = find(&layer, "index", |entry| entry.read_to_end(&mut found).map(drop));
-        assert_eq!(error.unwrap_err().to_string(), "index is there twice");
-        assert_eq!(found, b"one");
+        let layer = Layer::decrypted(MediaType::DOCKER_LAYER, size, diff_id, Arc::new(bytes));
+        let error = LockedImage::read(Image::new(Vec::new(), vec![layer])).unwrap_err();
+        assert_eq!(error.to_string(), ".sealcrate/payload/index is there twice");
     }
 }

@@ -12,6 +12,7 @@ mod fixture;
 mod foreign;
 mod kubernetes;
 mod languages;
+mod parts;
 mod places;
 mod podman;
 mod refused;

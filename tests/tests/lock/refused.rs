@@ -96,7 +96,7 @@ fn room_for_all_that_is_made_is_asked_for_before() {
 }
 
 /// Starts the init from a shell, which tells its status and what it has left.
-fn left_behind(workshop: &Workshop, image: &str, options: &[&str]) -> Done {
+pub(crate) fn left_behind(workshop: &Workshop, image: &str, options: &[&str]) -> Done {
     let script = "/.sealcrate/init; echo $?; ls -A /dev/sealcrate";
     let options = [&["--entrypoint", "/bin/sh"], options].concat();
     workshop.run(image, &options, &["-c", script])
@@ -157,7 +157,7 @@ fn disk_serves_if_that_was_said() {
 }
 
 /// Copies a file out of an image.
-fn file(workshop: &Workshop, image: &str, path: &str) -> Vec<u8> {
+pub(crate) fn file(workshop: &Workshop, image: &str, path: &str) -> Vec<u8> {
     let id = workshop.engine.run(&["create", image]);
     let to = workshop.path("copied");
     let from = format!("{id}:{path}");

@@ -3,8 +3,8 @@
 use sha2::{Digest as _, Sha256};
 
 use crate::age::Header;
-use crate::index::IndexError;
 use crate::index::reader::{Reader, write_short};
+use crate::index::{IndexError, Parts};
 
 /// A layer of the original image.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -14,21 +14,21 @@ pub enum IndexLayer<'a> {
         /// Its diff ID, a SHA-256.
         diff_id: [u8; 32],
     },
-    /// It is in an age file.
+    /// It is in age files.
     Private {
-        /// The diff ID of what is in the age file, a SHA-256.
+        /// The diff ID of the plain tar file, a SHA-256.
         diff_id: [u8; 32],
-        /// The length of that, in bytes.
-        tar_len: u64,
-        /// The SHA-256 of the age file's header, to which all of the file is bound.
-        header: [u8; 32],
-        /// `AGE-SECRET-KEY-1…`, which opens this file and nothing else.
+        /// `AGE-SECRET-KEY-1…`, which opens the age files of this layer and nothing else.
         identity: &'a str,
+        /// The pieces of the tar file, an age file each.
+        parts: Parts<'a>,
     },
 }
 
 const CLEAR: u8 = 0;
-const PRIVATE: u8 = 1;
+/// A private layer in one age file, as the first version has it.
+const WHOLE: u8 = 1;
+const PRIVATE: u8 = 2;
 
 impl<'a> IndexLayer<'a> {
     pub(super) fn read(reader: &mut Reader<'a>) -> Result<Self, IndexError> {
@@ -36,12 +36,13 @@ impl<'a> IndexLayer<'a> {
         let diff_id = reader.array()?;
         match kind {
             CLEAR => Ok(Self::Clear { diff_id }),
+            WHOLE => {
+                let parts = Parts::read_one(reader)?;
+                Ok(Self::Private { diff_id, identity: identity(reader)?, parts })
+            }
             PRIVATE => {
-                let tar_len = reader.u64()?;
-                let header = reader.array()?;
-                let identity = core::str::from_utf8(reader.short()?)
-                    .map_err(|_| IndexError("a layer's identity is no text"))?;
-                Ok(Self::Private { diff_id, tar_len, header, identity })
+                let identity = identity(reader)?;
+                Ok(Self::Private { diff_id, identity, parts: Parts::read(reader)? })
             }
             _ => Err(IndexError("a layer is of a kind that is not known")),
         }
@@ -53,15 +54,18 @@ impl<'a> IndexLayer<'a> {
                 out.extend([CLEAR]);
                 out.extend(*diff_id);
             }
-            Self::Private { diff_id, tar_len, header, identity } => {
+            Self::Private { diff_id, identity, parts } => {
                 out.extend([PRIVATE]);
                 out.extend(*diff_id);
-                out.extend(tar_len.to_le_bytes());
-                out.extend(*header);
                 write_short(identity.as_bytes(), out);
+                parts.append(out);
             }
         }
     }
+}
+
+fn identity<'a>(reader: &mut Reader<'a>) -> Result<&'a str, IndexError> {
+    core::str::from_utf8(reader.short()?).map_err(|_| IndexError("a layer's identity is no text"))
 }
 
 impl core::fmt::Debug for IndexLayer<'_> {

@@ -8,6 +8,7 @@ mod command;
 mod entry;
 mod layer;
 mod needs;
+mod parts;
 mod reader;
 
 use thiserror::Error;
@@ -16,12 +17,16 @@ pub use command::{Command, List};
 pub use entry::{Attributes, Entry, EntryKind, Properties};
 pub use layer::{IndexLayer, header_digest, payload_name};
 pub use needs::Needs;
+pub use parts::{Part, Parts};
 
 use self::entry::Order;
 use self::reader::Reader;
 
 /// The first bytes of every index.
-const MAGIC: [u8; 8] = *b"sealidx1";
+const MAGIC: [u8; 8] = *b"sealidx2";
+
+/// Those of the first version, in which each private layer is one age file.
+const FIRST_MAGIC: [u8; 8] = *b"sealidx1";
 
 /// The length of what is before the parts: the magic, and the length of the whole.
 pub const INDEX_HEAD: usize = 16;
@@ -79,7 +84,7 @@ impl<'a> Index<'a> {
     pub fn len_of(head: &[u8; INDEX_HEAD]) -> Result<u64, IndexError> {
         let (magic, len) = head.split_at(MAGIC.len());
         let len = u64::from_le_bytes(len.try_into().map_err(|_| IndexError("its head"))?);
-        if magic != MAGIC {
+        if magic != MAGIC && magic != FIRST_MAGIC {
             return Err(IndexError("it does not begin like one"));
         }
         if !(INDEX_HEAD as u64..=MAX_INDEX).contains(&len) {
@@ -189,6 +194,9 @@ mod tests {
     const IDENTITY: &str =
         "AGE-SECRET-KEY-1EGTZVFFV20835NWYV6270LXYVK2VKNX2MMDKWYKLMGR48UAWX40Q2P2LM0";
 
+    const PARTS: [Part; 2] =
+        [Part { len: 4000, header: [3; 32] }, Part { len: 1000, header: [4; 32] }];
+
     const PROPERTIES: Properties<'static> = Properties {
         mode: 0o755,
         uid: 1,
@@ -211,14 +219,12 @@ mod tests {
     }
 
     fn encoded_for(variables: [&[u8]; 2], entries: &[Entry<'_>]) -> Vec<u8> {
+        let mut parts = Vec::new();
+        Parts::write(PARTS.into_iter(), &mut parts);
+        let parts = Parts::parse(&parts).unwrap();
         let layers = [
             IndexLayer::Clear { diff_id: [1; 32] },
-            IndexLayer::Private {
-                diff_id: [2; 32],
-                tar_len: 5000,
-                header: [3; 32],
-                identity: IDENTITY,
-            },
+            IndexLayer::Private { diff_id: [2; 32], identity: IDENTITY, parts },
         ];
         let (mut list, mut body) = (Vec::new(), Vec::new());
         List::write(variables.into_iter(), &mut list);
@@ -251,12 +257,49 @@ mod tests {
         let index = Index::parse(&bytes).unwrap();
         assert_eq!(index.entries().collect::<Vec<_>>(), entries);
         assert_eq!(Command::parse(index.encoded_command), Ok(index.command));
-        assert_eq!(index.layers().count(), 2);
+        let Some(IndexLayer::Private { diff_id, identity, parts }) = index.layers().nth(1) else {
+            panic!("the second layer is private")
+        };
+        assert_eq!((diff_id, identity, parts.tar_len()), ([2; 32], IDENTITY, 5000));
+        assert!(parts.iter().eq(PARTS));
         assert_eq!(index.command.env.iter().collect::<Vec<_>>(), [b"A=b", b"C=d"]);
         assert_eq!((index.command.working_dir, index.config), (&b"/work"[..], &b"{}"[..]));
         for len in 0..bytes.len() {
             assert!(Index::parse(&bytes[..len]).is_err(), "{len}");
         }
+    }
+
+    #[test]
+    fn a_layer_of_the_first_version_is_one_part() {
+        let whole = [&5000_u64.to_le_bytes()[..], &[3; 32]].concat();
+        let identity = [&(IDENTITY.len() as u16).to_le_bytes()[..], IDENTITY.as_bytes()].concat();
+        let second = encoded(&[]);
+        // The private layer's kind is behind the clear one.
+        let clear = [&[0][..], &[1; 32]].concat();
+        let at = second.windows(clear.len()).position(|found| found == clear).unwrap();
+        let before = &second[..at + clear.len()];
+        let first = [before, &[1], &[2; 32], &whole, &identity, &[0; 4]].concat();
+        let head = index_head(first.len() as u64 - INDEX_HEAD as u64);
+        let first = [&b"sealidx1"[..], &head[8..], &first[INDEX_HEAD..]].concat();
+        let index = Index::parse(&first).unwrap();
+        let Some(IndexLayer::Private { identity, parts, .. }) = index.layers().nth(1) else {
+            panic!("the second layer is private")
+        };
+        assert_eq!(identity, IDENTITY);
+        assert!(parts.iter().eq([Part { len: 5000, header: [3; 32] }]));
+    }
+
+    #[test]
+    fn a_layer_without_an_end_is_refused() {
+        let mut parts = Vec::new();
+        Parts::write(
+            [u64::MAX, 1].map(|len| Part { len, header: [0; 32] }).into_iter(),
+            &mut parts,
+        );
+        assert!(Parts::parse(&parts).is_err());
+        // A count that the bytes do not have.
+        parts[..4].copy_from_slice(&u32::MAX.to_le_bytes());
+        assert!(Parts::parse(&parts).is_err());
     }
 
     #[test]

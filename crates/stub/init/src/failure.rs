@@ -90,6 +90,9 @@ pub(crate) enum Failure {
     /// The payload cannot be opened.
     #[error("{0}")]
     Start(#[from] start::Failure),
+    /// Another process has told why it failed.
+    #[error("not unlocked")]
+    Told(u8),
 }
 
 /// The option that makes a proper unlock folder.
@@ -116,7 +119,12 @@ impl Tell for Failure {
             Self::Execute { .. } => 126,
             Self::Index(_) | Self::Payload { .. } => 5,
             Self::Start(failure) => failure.status(),
+            Self::Told(status) => *status,
             _ => 1,
         }
+    }
+
+    fn is_told(&self) -> bool {
+        matches!(self, Self::Told(_))
     }
 }

@@ -1,4 +1,4 @@
-//! The files of one private layer, written as its tar file is decompressed.
+//! The files of one part of a private layer, written as the part is decompressed.
 
 use core::iter::Peekable;
 
@@ -9,10 +9,48 @@ use sealcrate_stub_start::{self as start, Sink};
 use crate::failure::Failure;
 use crate::unlock::{cannot, set_properties, split};
 
-/// Takes a tar file, and writes those parts of it that are contents.
+/// The place of a part: a range of the bytes of a layer's tar file.
+#[derive(Clone, Copy)]
+pub(crate) struct Piece {
+    pub(crate) layer: u32,
+    pub(crate) start: u64,
+    pub(crate) end: u64,
+    /// Whether nothing follows in this layer: then empty files at the end belong to this part.
+    pub(crate) is_last: bool,
+}
+
+impl Piece {
+    /// Tells whether all of a file's content lies before this part.
+    pub(crate) fn is_behind(&self, entry: &Entry<'_>) -> bool {
+        let EntryKind::File { layer, offset, len } = entry.kind else { return true };
+        layer < self.layer
+            || layer == self.layer && offset < self.start && offset + len <= self.start
+    }
+
+    /// Tells whether all of this part lies before a file's content.
+    pub(crate) fn is_before(&self, entry: &Entry<'_>) -> bool {
+        let EntryKind::File { layer, offset, .. } = entry.kind else { return false };
+        self.layer < layer || self.layer == layer && self.end <= offset && !self.is_last
+    }
+
+    /// Tells whether a file whose content does not lie before this part begins within it or before it.
+    pub(crate) fn has(&self, entry: &Entry<'_>) -> bool {
+        let EntryKind::File { layer, .. } = entry.kind else { return false };
+        layer == self.layer && !self.is_before(entry)
+    }
+
+    /// Tells whether a file's content goes beyond this part.
+    pub(crate) fn cuts(&self, entry: &Entry<'_>) -> bool {
+        let EntryKind::File { offset, len, .. } = entry.kind else { return false };
+        offset < self.start || offset + len > self.end
+    }
+}
+
+/// Takes a part of a tar file, and writes those bytes of it that are contents.
 pub(crate) struct LayerWriter<'f, 'i, I: Iterator<Item = Entry<'i>>> {
     unlocked: &'f Folder,
     entries: Peekable<I>,
+    piece: Piece,
     /// The folder that files were made in last.
     folder: Option<(&'i [u8], Folder)>,
     /// The file that is being written, and where its content ends.
@@ -22,10 +60,10 @@ pub(crate) struct LayerWriter<'f, 'i, I: Iterator<Item = Entry<'i>>> {
 }
 
 impl<'f, 'i, I: Iterator<Item = Entry<'i>>> LayerWriter<'f, 'i, I> {
-    /// Writes the files of one layer, which come in the order of their contents.
-    pub(crate) fn new(unlocked: &'f Folder, entries: I) -> Self {
+    /// Writes the files of one part, which come in the order of their contents.
+    pub(crate) fn new(unlocked: &'f Folder, entries: I, piece: Piece) -> Self {
         let entries = entries.peekable();
-        Self { unlocked, entries, folder: None, open: None, at: 0, user: user() }
+        Self { unlocked, entries, piece, folder: None, open: None, at: piece.start, user: user() }
     }
 
     /// Opens the next file, if its content begins here.
@@ -35,28 +73,37 @@ impl<'f, 'i, I: Iterator<Item = Entry<'i>>> LayerWriter<'f, 'i, I> {
             else {
                 return Ok(());
             };
-            let end = offset + len;
-            if *offset > self.at {
+            let (offset, end) = (*offset, offset + len);
+            if offset > self.at {
                 return Ok(());
             }
             let Some(entry) = self.entries.next() else { return Ok(()) };
-            let (folder, name) = split(entry.path);
-            if self.folder.as_ref().is_none_or(|(path, _)| *path != folder) {
-                let opened =
-                    self.unlocked.beneath(folder).map_err(|error| cannot(folder, error))?;
-                self.folder = Some((folder, opened));
-            }
-            let Some((_, folder)) = &self.folder else { return Ok(()) };
-            let file = folder.make_file(name).map_err(|error| cannot(entry.path, error))?;
-            self.open = Some((entry, file, end));
+            let file = self.file(&entry, self.at - offset)?;
+            self.open = Some((entry, file, end.min(self.piece.end)));
             self.close_finished()?;
         }
         Ok(())
     }
 
-    /// Closes the file that is open, if all of it is written.
+    /// Makes a file, or opens one that other parts fill as well, at the place `at` of its content.
+    fn file(&mut self, entry: &Entry<'i>, at: u64) -> Result<File, Failure> {
+        let (folder, name) = split(entry.path);
+        if self.folder.as_ref().is_none_or(|(path, _)| *path != folder) {
+            let opened = self.unlocked.beneath(folder).map_err(|error| cannot(folder, error))?;
+            self.folder = Some((folder, opened));
+        }
+        let Some((_, folder)) = &self.folder else { return Err(start::Failure::Defect.into()) };
+        let file = match self.piece.cuts(entry) {
+            false => folder.make_file(name),
+            true => folder.open_file(name).and_then(|file| file.seek(at).map(|()| file)),
+        };
+        file.map_err(|error| cannot(entry.path, error))
+    }
+
+    /// Closes the file that is open, if all of it that lies in this part is written.
     fn close_finished(&mut self) -> Result<(), Failure> {
-        if let Some((entry, file, _)) = self.open.take_if(|(_, _, end)| *end == self.at) {
+        let finished = self.open.take_if(|(_, _, end)| *end == self.at);
+        if let Some((entry, file, _)) = finished.filter(|(entry, ..)| !self.piece.cuts(entry)) {
             set_properties(file.descriptor(), &entry, self.user)
                 .map_err(|error| cannot(entry.path, error))?;
         }
@@ -67,7 +114,7 @@ impl<'f, 'i, I: Iterator<Item = Entry<'i>>> LayerWriter<'f, 'i, I> {
     pub(crate) fn finish(mut self) -> Result<(), Failure> {
         self.open_next()?;
         match (self.open, self.entries.next()) {
-            (None, None) => Ok(()),
+            (None, None) if self.at == self.piece.end => Ok(()),
             _ => Err(start::Failure::Content("a layer ends too early").into()),
         }
     }

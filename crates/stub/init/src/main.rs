@@ -16,6 +16,7 @@ mod state;
 mod strings;
 mod unlock;
 mod unlock_folder;
+mod workers;
 
 use sealcrate_stub_start::{self as start, Start};
 

@@ -1,4 +1,4 @@
-//! The files of the payload: the index, and the private layers.
+//! The files of the payload: the index, and the parts of private layers.
 
 use sealcrate_packfile::age::{AgeFile, CHUNK, Chunks, Identity};
 use sealcrate_packfile::index::{INDEX_HEAD, Index, IndexError, header_digest, payload_name};
@@ -11,26 +11,26 @@ use crate::run::kept;
 /// The index, in a segment as that of packed programs.
 pub(crate) const INDEX: &[u8] = b"/.sealcrate/payload/index";
 
-/// Where the private layers are.
-const LAYERS: &[u8] = b"/.sealcrate/payload/";
+/// Where the parts of private layers are.
+const PARTS: &[u8] = b"/.sealcrate/payload/";
 
 /// Opens a file of the payload.
 pub(crate) fn open(path: &'static [u8]) -> Result<Mapped, Failure> {
     Mapped::open(path).map_err(|error| Failure::Payload { path, error })
 }
 
-/// Opens the age file of a private layer. Its header is the one that the index has seen.
-pub(crate) fn open_layer(header: &[u8; 32]) -> Result<Mapped, Failure> {
-    let mut path = [0; LAYERS.len() + 64];
-    path[..LAYERS.len()].copy_from_slice(LAYERS);
-    path[LAYERS.len()..].copy_from_slice(&payload_name(header));
+/// Opens the age file of a part, whose header is the one that the index names.
+pub(crate) fn open_part(header: &[u8; 32]) -> Result<Mapped, Failure> {
+    let mut path = [0; PARTS.len() + 64];
+    path[..PARTS.len()].copy_from_slice(PARTS);
+    path[PARTS.len()..].copy_from_slice(&payload_name(header));
     match Mapped::open(&path) {
         Ok(mapped) => Ok(mapped),
         Err(error) => Err(Failure::Payload { path: kept(&path)?, error }),
     }
 }
 
-/// Returns the chunks of a private layer's age file.
+/// Returns the chunks of a part's age file.
 pub(crate) fn chunks<'m>(
     file: &'m Mapped,
     header: &[u8; 32],

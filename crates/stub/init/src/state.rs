@@ -20,6 +20,9 @@ pub(crate) const FOLDER: &[u8] = b".sealcrate";
 /// The file in it.
 const FILE: &[u8] = b"state";
 
+/// A file there that the first of several processes makes when it fails.
+const FAILED: &[u8] = b"failed";
+
 /// The path of the file.
 const PATH: &[u8] = b"/dev/sealcrate/.sealcrate/state";
 
@@ -38,10 +41,17 @@ pub(crate) fn write(unlocked: &Folder, command: &[u8]) -> Result<(), Errno> {
     folder.make_file(FILE)?.descriptor().write(command)
 }
 
+/// Tells whether this process is the first one that fails.
+pub(crate) fn is_first_failure(unlocked: &Folder) -> bool {
+    let made = unlocked.beneath(FOLDER).and_then(|folder| folder.make_file(FAILED));
+    !matches!(made, Err(Errno::EXISTS))
+}
+
 /// Removes the state, if there is one.
 pub(crate) fn remove(unlocked: &Folder) {
     if let Ok(folder) = unlocked.beneath(FOLDER) {
         let _ = folder.remove(FILE);
+        let _ = folder.remove(FAILED);
     }
     let _ = unlocked.remove_folder(FOLDER);
 }

@@ -4,17 +4,17 @@ use core::convert::Infallible;
 
 use sealcrate_packfile::Segment;
 use sealcrate_packfile::age::AgeFile;
-use sealcrate_packfile::index::{Command, Entry, EntryKind, Index, IndexLayer};
+use sealcrate_packfile::index::{Command, Entry, EntryKind, Index, Needs};
 use sealcrate_stub_start::system::{self, Descriptor, Errno, Folder};
 use sealcrate_stub_start::{self as start, Start, decode};
 
 use crate::failure::Failure;
-use crate::layer_writer::LayerWriter;
 use crate::payload::{self, IndexBytes};
 use crate::run::{become_program, kept};
 use crate::state;
 use crate::strings::Strings;
 use crate::unlock_folder::UnlockFolder;
+use crate::workers::write_contents;
 
 /// Unlocks the image and becomes its command.
 pub(crate) fn run(start: &mut Start) -> Result<Infallible, Failure> {
@@ -30,7 +30,8 @@ pub(crate) fn run(start: &mut Start) -> Result<Infallible, Failure> {
     let index = bytes.parse()?;
 
     let folder = UnlockFolder::open(&index)?;
-    if let Err(failure) = unlock(&index, &folder.folder) {
+    let spare = limit.room().map(|room| room.saturating_sub(Needs::of(&index).mib()));
+    if let Err(failure) = unlock(&index, &folder.folder, spare) {
         remove(&index, &folder.folder);
         folder.remove();
         return Err(failure);
@@ -55,8 +56,8 @@ fn arguments(start: &Start, command: &Command<'_>) -> Result<Strings, Failure> {
     Ok(arguments)
 }
 
-/// Makes everything that the index tells of. When it returns, all of the payload was authentic.
-fn unlock(index: &Index<'_>, unlocked: &Folder) -> Result<(), Failure> {
+/// Makes everything that the index tells of, with `spare` MiB of memory beyond the files. When it returns, all of the payload was authentic.
+fn unlock(index: &Index<'_>, unlocked: &Folder, spare: Option<u64>) -> Result<(), Failure> {
     // What an earlier start in the same memory has left, as after a restart.
     if unlocked.beneath(state::FOLDER).is_ok() {
         remove(index, unlocked);
@@ -68,7 +69,7 @@ fn unlock(index: &Index<'_>, unlocked: &Folder) -> Result<(), Failure> {
             make(unlocked, entry.path, |folder, name| folder.make_folder(name, 0o700))?;
         }
     }
-    write_layers(index, unlocked)?;
+    write_contents(index, unlocked, spare)?;
     let user = system::user();
     for entry in index.entries() {
         let Entry { path, properties, kind } = entry;
@@ -107,27 +108,8 @@ fn unlock(index: &Index<'_>, unlocked: &Folder) -> Result<(), Failure> {
     state::write(unlocked, index.encoded_command).map_err(ours)
 }
 
-/// Writes the files, layer by layer.
-fn write_layers(index: &Index<'_>, unlocked: &Folder) -> Result<(), Failure> {
-    for (place, layer) in (0..).zip(index.layers()) {
-        let IndexLayer::Private { header, identity, .. } = layer else { continue };
-        let file = payload::open_layer(&header)?;
-        let chunks = payload::chunks(&file, &header, identity)?;
-        let is_of_layer = |entry: &Entry<'_>| matches!(entry.kind, EntryKind::File { layer, .. } if layer == place);
-        let entries = index.entries().filter(is_of_layer);
-        if entries.clone().next().is_none() {
-            payload::authenticate(chunks)?;
-            continue;
-        }
-        let mut writer = LayerWriter::new(unlocked, entries);
-        decode(chunks, &mut writer)?;
-        writer.finish()?;
-    }
-    Ok(())
-}
-
 /// Makes one thing in the folder that it belongs to.
-fn make(
+pub(crate) fn make(
     unlocked: &Folder,
     path: &[u8],
     make: impl FnOnce(&Folder, &[u8]) -> Result<(), Errno>,

@@ -24,11 +24,18 @@ pub(crate) unsafe extern "C" fn entry(stack: *const c_void) -> ! {
 pub trait Tell: fmt::Display {
     /// Returns the exit status that it means.
     fn status(&self) -> u8;
+
+    /// Tells whether another process has said it.
+    fn is_told(&self) -> bool {
+        false
+    }
 }
 
 /// Says why, in one line on standard error, and ends the process.
 pub fn end(reason: &dyn Tell) -> ! {
-    say(reason);
+    if !reason.is_told() {
+        say(reason);
+    }
     system::exit(reason.status())
 }
 

@@ -9,12 +9,14 @@ use zeroize::Zeroize;
 
 use crate::arch::sealcrate_syscall;
 
+pub use self::child::{Child, cores, fork};
 pub use self::errno::Errno;
 pub use self::folder::{FileSystem, Folder};
 pub use self::mapped::Mapped;
 pub use self::process::{change_folder, execute, host_name, is_in_root, user};
 pub use self::text::Text;
 
+mod child;
 mod errno;
 mod folder;
 mod mapped;
@@ -100,6 +102,22 @@ impl File {
     /// Returns the file for those who use it and do not close it.
     pub fn descriptor(&self) -> Descriptor<'_> {
         Descriptor(self.0, core::marker::PhantomData)
+    }
+
+    /// Goes to a place in the file, counted from its beginning.
+    pub fn seek(&self, place: u64) -> Result<(), Errno> {
+        #[cfg(target_pointer_width = "64")]
+        // SAFETY: there are no places in memory.
+        let sought = unsafe { call(linux::__NR_lseek, [self.0 as usize, place as usize, 0]) };
+        #[cfg(target_pointer_width = "32")]
+        let sought = {
+            let mut found = 0_u64;
+            let (high, low) = ((place >> 32) as usize, place as usize);
+            let arguments = [self.0 as usize, high, low, &raw mut found as usize, 0];
+            // SAFETY: the kernel writes no more than the number.
+            unsafe { call(linux::__NR__llseek, arguments) }
+        };
+        sought.map(drop)
     }
 
     /// Forbids every change of a file in memory, for good.

@@ -116,6 +116,19 @@ impl Folder {
         Ok(File(fd as i32))
     }
 
+    /// Opens a file for writing, which is no link.
+    ///
+    /// # Errors
+    /// The kernel's.
+    pub fn open_file(&self, name: &[u8]) -> Result<File, Errno> {
+        let name = Text::new(name)?;
+        let flags = linux::O_WRONLY | linux::O_NOFOLLOW | linux::O_CLOEXEC;
+        // SAFETY: the name ends with a zero.
+        let fd =
+            unsafe { call(linux::__NR_openat, [self.number(), name.place(), flags as usize, 0]) }?;
+        Ok(File(fd as i32))
+    }
+
     /// Makes a named pipe.
     ///
     /// # Errors

@@ -1,0 +1,157 @@
+//! Workers: the contents of private files, unlocked by as many processes as there are cores.
+//!
+//! Each process takes every so many-th part. The first process makes the files that several parts fill, and
+//! gives them their properties at the end. Only one process tells why it failed.
+
+use sealcrate_packfile::index::{Entry, EntryKind, Index, IndexLayer, Part};
+use sealcrate_stub_start::system::{self, Child, Folder, user};
+use sealcrate_stub_start::{self as start, Tell as _, decode};
+
+use crate::failure::Failure;
+use crate::layer_writer::{LayerWriter, Piece};
+use crate::unlock::{cannot, make, set_properties, split};
+use crate::{payload, state};
+
+/// The most processes.
+const MAX_WORKERS: usize = 16;
+
+/// The memory that a further process takes, in MiB: most is the window of the decoder.
+const WORKER_MIB: u64 = 12;
+
+/// Writes the contents of all files, with no more than `spare` MiB of memory for further processes.
+pub(crate) fn write_contents(
+    index: &Index<'_>,
+    unlocked: &Folder,
+    spare: Option<u64>,
+) -> Result<(), Failure> {
+    make_cut_files(index, unlocked)?;
+    let workers = worker_count(pieces(index).count(), spare);
+    let mut children = [const { None }; MAX_WORKERS];
+    // The first share is for this process, and that of each child that cannot be.
+    let mut written = Ok(());
+    for number in (0..workers).rev() {
+        let share = || write_share(index, unlocked, number, workers);
+        let child = if number == 0 { None } else { system::fork().ok() };
+        match child {
+            Some(Some(child)) => children[number] = Some(child),
+            Some(None) => end_child(share(), unlocked),
+            None if written.is_ok() => written = share(),
+            None => {}
+        }
+    }
+    let written = written.map_err(|failure| told_once(failure, unlocked));
+    let ended = wait(&children, written.is_err());
+    written.and(ended)?;
+    finish_cut_files(index, unlocked)
+}
+
+/// Returns how many processes share the work.
+fn worker_count(pieces: usize, spare: Option<u64>) -> usize {
+    let affordable = spare.map_or(usize::MAX, |mib| (mib / WORKER_MIB) as usize);
+    system::cores().min(affordable.saturating_add(1)).clamp(1, pieces.clamp(1, MAX_WORKERS))
+}
+
+/// Ends a child, which tells why it failed.
+fn end_child(written: Result<(), Failure>, unlocked: &Folder) -> ! {
+    let status = match written.map_err(|failure| told_once(failure, unlocked)) {
+        Ok(()) => 0,
+        Err(Failure::Told(status)) => status,
+        Err(failure) => start::end(&failure),
+    };
+    system::exit(status)
+}
+
+/// Returns the failure, or only its status where another process has told of one.
+fn told_once(failure: Failure, unlocked: &Folder) -> Failure {
+    if state::is_first_failure(unlocked) { failure } else { Failure::Told(failure.status()) }
+}
+
+/// Waits for all children, and ends those that still run once one has failed.
+fn wait(children: &[Option<Child>; MAX_WORKERS], mut has_failed: bool) -> Result<(), Failure> {
+    let mut written = Ok(());
+    for child in children.iter().flatten() {
+        // Only a child that nobody has waited for still has its number.
+        if has_failed {
+            child.kill();
+        }
+        let status = child.wait();
+        if status != 0 && !has_failed {
+            has_failed = true;
+            written = Err(Failure::Told(status));
+        }
+    }
+    written
+}
+
+/// Returns all parts, with the layer and the place that each has.
+fn pieces<'i>(index: &Index<'i>) -> impl Iterator<Item = (Piece, Part, &'i str)> + Clone + use<'i> {
+    (0..)
+        .zip(index.layers())
+        .filter_map(|(layer, kind)| match kind {
+            IndexLayer::Private { identity, parts, .. } => Some((layer, identity, parts)),
+            IndexLayer::Clear { .. } => None,
+        })
+        .flat_map(|(layer, identity, parts)| {
+            let last = parts.iter().len().saturating_sub(1);
+            parts.iter().enumerate().scan(0, move |start, (number, part)| {
+                let piece =
+                    Piece { layer, start: *start, end: *start + part.len, is_last: number == last };
+                *start = piece.end;
+                Some((piece, part, identity))
+            })
+        })
+}
+
+/// Writes the contents in every part whose number is `share` and a multiple of `shares`.
+fn write_share(
+    index: &Index<'_>,
+    unlocked: &Folder,
+    share: usize,
+    shares: usize,
+) -> Result<(), Failure> {
+    let files = || index.entries().filter(|entry| matches!(entry.kind, EntryKind::File { .. }));
+    let mut left = files().peekable();
+    for (piece, part, identity) in pieces(index).skip(share).step_by(shares) {
+        while left.next_if(|entry| piece.is_behind(entry)).is_some() {}
+        let entries = left.clone().take_while(|entry| piece.has(entry));
+        let file = payload::open_part(&part.header)?;
+        let chunks = payload::chunks(&file, &part.header, identity)?;
+        if entries.clone().next().is_none() {
+            payload::authenticate(chunks)?;
+            continue;
+        }
+        let mut writer = LayerWriter::new(unlocked, entries, piece);
+        decode(chunks, &mut writer)?;
+        writer.finish()?;
+    }
+    Ok(())
+}
+
+/// Returns the files whose contents lie in several parts.
+fn cut_files<'i>(index: &Index<'i>) -> impl Iterator<Item = Entry<'i>> + use<'i> {
+    let mut pieces = pieces(index).map(|(piece, ..)| piece).peekable();
+    index.entries().filter(move |entry| {
+        if !matches!(entry.kind, EntryKind::File { .. }) {
+            return false;
+        }
+        // Both come in the order of contents.
+        while pieces.next_if(|piece| piece.is_before(entry)).is_some() {}
+        pieces.peek().is_some_and(|piece| piece.cuts(entry))
+    })
+}
+
+fn make_cut_files(index: &Index<'_>, unlocked: &Folder) -> Result<(), Failure> {
+    let mut files = cut_files(index);
+    files.try_for_each(|entry| {
+        make(unlocked, entry.path, |folder, name| folder.make_file(name).map(drop))
+    })
+}
+
+fn finish_cut_files(index: &Index<'_>, unlocked: &Folder) -> Result<(), Failure> {
+    cut_files(index).try_for_each(|entry| {
+        let (folder, name) = split(entry.path);
+        let file = unlocked.beneath(folder).and_then(|folder| folder.open_file(name));
+        file.and_then(|file| set_properties(file.descriptor(), &entry, user()))
+            .map_err(|error| cannot(entry.path, error))
+    })
+}

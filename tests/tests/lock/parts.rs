@@ -1,0 +1,93 @@
+//! Private layers of several parts, which several processes unlock.
+
+use std::fmt::Write as _;
+
+use sealcrate_tests::Builder;
+
+use crate::fixture::{PRIVATE, Workshop, key};
+use crate::refused::{file, left_behind};
+
+/// The length of the large file, in bytes. Its content lies in three parts.
+const LARGE: usize = 17 << 20;
+
+/// A file that cannot be compressed, the same each time.
+fn large() -> Vec<u8> {
+    let mut state = 1_u64;
+    let words = std::iter::repeat_with(|| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        state.to_le_bytes()
+    });
+    words.take(LARGE / 8).flatten().collect()
+}
+
+/// An image with a private layer of three parts: files before the large one, and after it.
+fn lines(command: &str) -> String {
+    format!(
+        "{PRIVATE}COPY large /tmp/large\n\
+         RUN mkdir /app && for n in a b y z; do echo $n > /app/$n; done \\
+             && mv /tmp/large /app/m && : > /app/zz && chmod 751 /app/m && chown 1000:2000 /app/m \\
+             && touch -d '2001-02-03 04:05:06' /app/m\n\
+         CMD {command}\n"
+    )
+}
+
+/// The names of the age files in an image.
+fn age_files(workshop: &Workshop, image: &str) -> Vec<String> {
+    let list = "ls /.sealcrate/payload";
+    let listed = workshop.run(image, &["--entrypoint", "/bin/sh"], &["-c", list]).stdout;
+    listed.lines().filter(|name| *name != "index").map(ToOwned::to_owned).collect()
+}
+
+#[test]
+fn layer_of_several_parts_is_whole_however_many_processes_unlock_it() {
+    let workshop = Workshop::new();
+    let large = large();
+    let look = "[\"sh\", \"-c\", \"cd /app; sha256sum *; stat -c '%n %a %u:%g %Y %s' *\"]";
+    let original = workshop.build(&lines(look), &[("large", &large)]);
+    let locked = workshop.lock(&original, &[]);
+    // COPY and RUN make a layer each, and both hold the large file.
+    assert!(age_files(&workshop, locked.name()).len() >= 6, "the layers are not in parts");
+    for cores in ["0", "0-1"] {
+        let done = workshop.assert_same(&original, &locked, &["--cpuset-cpus", cores], &[]);
+        assert!(done.with_status(0).stdout.contains("m 751 1000:2000 981173106 "));
+    }
+    // The memory is enough for the files and one process.
+    let small = ["-m", "56m", "--cpuset-cpus", "0-1"];
+    workshop.assert_same(&original, &locked, &small, &[]).with_status(0);
+}
+
+#[test]
+fn layer_of_several_parts_is_whole_where_no_process_can_be_made() {
+    let workshop = Workshop::new();
+    let original = workshop.build(&lines("[\"sha256sum\", \"/app/m\"]"), &[("large", &large())]);
+    let locked = workshop.lock(&original, &[]);
+    workshop.assert_same(&original, &locked, &["--pids-limit", "1"], &[]).with_status(0);
+}
+
+#[test]
+fn several_damaged_parts_are_told_of_once_and_nothing_is_left() {
+    let workshop = Workshop::new();
+    let original = workshop.build(&lines("[\"true\"]"), &[("large", &large())]);
+    let locked = workshop.lock(&original, &[]);
+    let mut dockerfile = format!("FROM {}\n", locked.name());
+    let mut changed = Vec::new();
+    for name in age_files(&workshop, locked.name()) {
+        let path = format!("/.sealcrate/payload/{name}");
+        let mut bytes = file(&workshop, locked.name(), &path);
+        // In the last piece's tag: each process has worked for a while.
+        *bytes.last_mut().unwrap() ^= 1;
+        writeln!(dockerfile, "COPY {name} {path}").unwrap();
+        changed.push((name, bytes));
+    }
+    let files: Vec<_> =
+        changed.iter().map(|(name, bytes)| (name.as_str(), bytes.as_slice())).collect();
+    let image = workshop.engine.build(Builder::Classic, &dockerfile, &files);
+    for cores in ["0", "0-1"] {
+        let done = left_behind(&workshop, image.name(), &["-e", &key(), "--cpuset-cpus", cores]);
+        let done = done.prints("5\n");
+        assert_eq!(done.stderr.matches("the payload is damaged").count(), 1, "{}", done.said());
+        assert!(done.stderr.contains("/dev/sealcrate: No such file"), "{}", done.said());
+    }
+}
