@@ -34,8 +34,8 @@ pub const VERSION: u64 = 2;
 /// The longest record that is written and read, as JSON.
 pub const MAX_RECORD_BYTES: usize = 1 << 20;
 
-/// Longer records get a warning: some engines copy annotations into every container.
-pub const LARGE_RECORD_BYTES: usize = 64 << 10;
+/// A record whose annotation is longer gets a warning: some engines copy annotations into every container.
+pub const LARGE_ANNOTATION_BYTES: usize = 64 << 10;
 
 /// The parts of a record that do not follow from the image.
 #[derive(Clone, Debug, Default)]
