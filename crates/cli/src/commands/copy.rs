@@ -76,7 +76,8 @@ pub(crate) fn run(args: &CopyArgs, session: &Session) -> Result<()> {
         }
         return print_index(args.output, to, &written);
     }
-    let chosen = Chosen::of(artifact, &source, args.reading.platform.as_ref())?;
+    let platform = args.reading.platform.as_ref();
+    let chosen = Chosen::to_open(artifact, &source, platform, &keys, &terms)?;
     let (written, image) = match encryption {
         Some(encryption) => {
             let encrypting = Encrypting { args, keys: &keys, terms, encryption: &encryption };
