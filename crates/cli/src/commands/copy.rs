@@ -243,7 +243,8 @@ impl Encrypting<'_> {
             (&args.destination, args.encryption.allow_exposing)
         {
             let platform = Config::parse(&opened.image.config)?.platform();
-            let known = Private::known(session, Some(target), platform.as_ref(), None)?;
+            let passphrase = self.encryption.reusing();
+            let known = Private::known(session, Some(target), platform.as_ref(), passphrase)?;
             known.refuse_to_expose(&opened.image, |place| encryptor.encrypts(place))?;
         }
         let layers = session.put_encrypted(&opened.image, &encryptor, sink)?;
