@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::machine::FAST;
 use crate::made::Layout;
-use crate::shop::{KEY, OTHER, OWNER, Shop};
+use crate::shop::{AGE, KEY, OTHER, OWNER, Shop};
 use crate::support::requests;
 
 #[test]
@@ -163,10 +163,43 @@ fn dry_run_refuses_what_a_push_would() {
         assert!(done.stdout.is_empty(), "{}", done.said());
         shop.machine.succeed(&[&dry[..], &["--allow-exposing"]].concat());
     }
+    shop.push_several("2");
+    let several = ["push", &elsewhere, "--from=oci:several", "--dry-run", "--type=NONE"];
+    shop.machine.fail(2, &several).says("layer 1;");
     shop.machine.succeed(&[&dry[..], &["--encrypt-layer=1", OWNER]].concat());
     // The record of this machine is all that a dry run asks.
     shop.machine.succeed(&["cache", "purge"]);
     shop.machine.succeed(&[&dry[..], &["--type=NONE"]].concat());
+}
+
+#[test]
+fn locked_image_shows_no_layer_that_is_known_as_private() {
+    let shop = Shop::new();
+    shop.push("image", "1", &[]);
+    shop.push_several("2");
+    let before = ["1", "2"].map(|tag| shop.registry.tag_digest("app", tag));
+    let lock = |from: &str, to: &str, more: &[&str]| {
+        let to = format!("--to=docker://{to}");
+        let lock = ["lock", "--from", from, &to, "--encrypt-layer=0", AGE];
+        shop.machine.run(&[&lock[..], more].concat())
+    };
+    let refused = |from: &str, to: &str| {
+        lock(from, to, &[]).failed(2).says("layer 1;").says("--allow-exposing");
+    };
+    let elsewhere = shop.name_of("elsewhere", "1");
+    for (tag, from) in [("1", "oci:image"), ("2", "oci:several")] {
+        refused(from, &elsewhere);
+        refused(from, &shop.name(tag));
+    }
+    // Another machine knows it from the image at the target.
+    shop.machine.succeed(&["cache", "purge"]);
+    for (tag, from) in [("1", "oci:image"), ("2", "oci:several")] {
+        refused(from, &shop.name(tag));
+    }
+    assert!(shop.registry.tags("elsewhere").is_empty());
+    assert_eq!(["1", "2"].map(|tag| shop.registry.tag_digest("app", tag)), before);
+    lock("oci:image", &elsewhere, &[]).with_status(0);
+    lock("oci:image", &shop.name("1"), &["--allow-exposing"]).with_status(0);
 }
 
 #[test]

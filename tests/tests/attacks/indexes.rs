@@ -2,7 +2,6 @@
 
 use serde_json::{Value, json};
 
-use crate::made::sha256;
 use crate::shop::{KEY, OTHER, OTHER_KEY, OWNER, Shop, children, children_mut, marked};
 use crate::stored::{digest, layers};
 
@@ -332,71 +331,4 @@ fn words_of_an_index_are_neither_read_nor_written_by_strangers() {
     let opened = back.json(&back.root());
     assert_eq!(digests(&opened), before);
     assert_eq!(opened, plain);
-}
-
-#[test]
-fn attestations_that_are_kept_are_about_the_right_image_on_both_sides() {
-    let shop = Shop::new();
-    let layout = shop.push_several("1");
-    let plain = layout.json(&layout.root());
-    let [amd, arm] = children(&plain) else { panic!("two children") };
-    let about = |text: &str, of: &Value| {
-        marked(layout.add_image("unknown/unknown", &[text], Value::Null), of)
-    };
-    let (of_arm, of_amd) = (about("of arm", arm), about("of amd", amd));
-    layout.name(&layout.add_index(&[amd.clone(), of_arm, arm.clone(), of_amd]));
-    let names = |index: &Value| {
-        let all = children(index);
-        for (attestation, image) in [(1, 2), (3, 0)] {
-            let of = &all[attestation]["annotations"]["vnd.docker.reference.digest"];
-            assert_eq!(*of, all[image]["digest"]);
-            let unknown = json!({ "os": "unknown", "architecture": "unknown" });
-            assert_eq!(all[attestation]["platform"], unknown);
-        }
-    };
-    shop.push("several", "1", &["--keep-attestations", "--keep-history"]);
-    let index = shop.manifest("1");
-    names(&index);
-    let (_, back) = shop.pull("1", &["--keep-attestations", "--require-binding=2"]);
-    let opened = back.json(&back.root());
-    names(&opened);
-    assert_eq!(children(&opened), children(&layout.json(&layout.root())));
-    shop.machine.succeed(&["rewrap", &shop.name("1"), KEY, "--add", OTHER, "--keep-attestations"]);
-    names(&shop.manifest("1"));
-    // Without a word they are dropped, here and in the table.
-    let (done, back) = shop.pull("1", &[]);
-    assert_eq!(done.lines("note: attestations are left out").len(), 1, "{}", done.said());
-    assert_eq!(children(&back.json(&back.root())).len(), 2);
-    // What a stranger writes beside an attestation stays behind.
-    let honest = shop.manifest("1");
-    let mut changed = honest;
-    children_mut(&mut changed)[1]["urls"] = json!(["http://127.0.0.1:1/evil"]);
-    children_mut(&mut changed)[1]["artifactType"] = "application/vnd.example.evil".into();
-    children_mut(&mut changed)[1]["annotations"]["evil"] = "evil".into();
-    shop.put("1", &changed);
-    let (_, back) = shop.pull("1", &["--keep-attestations"]);
-    assert_eq!(children(&back.json(&back.root())), children(&layout.json(&layout.root())));
-    shop.machine.succeed(&[
-        "rewrap",
-        &shop.name("1"),
-        KEY,
-        "--add=jwe:p384.pub.pem",
-        "--keep-attestations",
-    ]);
-    assert!(!shop.manifest("1").to_string().contains("evil"));
-    // Exchanged, or about another image, or dropped: it is another index.
-    let evil = shop.put_plain("unknown/unknown", "evil");
-    let index = shop.manifest("1");
-    let mut changed = index.clone();
-    let of = children(&changed)[0].clone();
-    children_mut(&mut changed)[3] = marked(evil, &of);
-    shop.put("1", &changed);
-    shop.pull_fails(5, "1", &["--keep-attestations"]);
-    shop.pull_fails(5, "1", &[]);
-    let mut changed = index;
-    children_mut(&mut changed)[3]["annotations"]["vnd.docker.reference.digest"] =
-        sha256(b"another").into();
-    shop.put("1", &changed);
-    let (_, back) = shop.pull("1", &["--keep-attestations"]);
-    names(&back.json(&back.root()));
 }

@@ -101,36 +101,3 @@ fn change_of_readers_seals_no_image_of_another_tool_and_says_so() {
     assert!(done.lines(warning).is_empty(), "{}", done.said());
     shop.pull("1", &["--require-binding=2"]);
 }
-
-#[test]
-fn attestations_of_images_that_nothing_binds_follow_the_right_image_without_other_words() {
-    let shop = Shop::new();
-    let each = shop.push_each();
-    let about = |of: &Value| {
-        let mut about = marked(shop.put_plain("unknown/unknown", "statement"), of);
-        about["annotations"]["evil"] = "evil".into();
-        about["artifactType"] = "application/vnd.example.evil".into();
-        about["urls"] = json!(["http://127.0.0.1:1/evil"]);
-        about
-    };
-    let [amd64, arm64] = each;
-    let statements = [about(&arm64), about(&amd64)];
-    let [of_arm64, of_amd64] = statements;
-    shop.join("1", &[of_arm64, amd64.clone(), arm64, of_amd64]);
-    let keep = ["--keep-attestations", "--allow-unencrypted"];
-    let (_, back) = shop.pull("1", &keep);
-    let from = format!("docker://{}", shop.name("1"));
-    let again = ["copy", &from, "oci:again:latest", KEY, "-r", OTHER];
-    shop.machine.succeed(&[&again[..], &keep].concat());
-    let sealed = crate::made::Layout::open(shop.machine.path("again"));
-    for layout in [back, sealed] {
-        let index = layout.json(&layout.root());
-        let all = children(&index);
-        for (attestation, image) in [(0, 2), (3, 1)] {
-            let expected = marked(json!({}), &all[image]);
-            assert_eq!(all[attestation]["annotations"], expected["annotations"]);
-            assert_ne!(all[image]["digest"], amd64["digest"]);
-        }
-        assert!(!index.to_string().contains("evil"), "{index}");
-    }
-}

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod answers;
+mod attestations;
 mod choices;
 mod connections;
 mod files;

@@ -19,6 +19,8 @@ pub(crate) const OWNER: &str = "-r=jwe:ec.pub.pem";
 pub(crate) const OTHER_KEY: &str = "-i=rsa.pem";
 /// The recipient of another reader.
 pub(crate) const OTHER: &str = "jwe:rsa.pub.pem";
+/// The recipient of somebody who has an age identity.
+pub(crate) const AGE: &str = "-r=age1zvkyg2lqzraa2lnjvqej32nkuu0ues2s82hzrye869xeexvn73equnujwj";
 
 /// A registry, and a machine with keys.
 pub(crate) struct Shop {
