@@ -9,7 +9,7 @@ use anyhow::Result;
 use sealcrate_crypt::Passphrase;
 use sealcrate_crypt::ocicrypt::{self, History, RECORD_ANNOTATION, Recipient};
 use sealcrate_crypt::pushed::{Pushed, PushedLayer, Reader, Readers};
-use sealcrate_crypt::sealed::{ImageIdentity, LARGE_RECORD_BYTES, Sealing};
+use sealcrate_crypt::sealed::{ImageIdentity, LARGE_ANNOTATION_BYTES, Sealing};
 use sealcrate_crypt::select::{Selection, choose};
 use sealcrate_crypt::senetas::{self, FreshKey, KeyDataShape};
 use sealcrate_image::engine::{ExportForm, Spared};
@@ -266,14 +266,14 @@ impl<T: Clone + Send + 'static> Pending<T> {
 /// Warns of a record that some engines would copy into every container.
 pub(crate) fn tell_large_record(image: &Image) {
     let Some(raw) = &image.manifest else { return };
-    if raw.bytes().len() > LARGE_RECORD_BYTES
+    if raw.bytes().len() > LARGE_ANNOTATION_BYTES
         && let Ok(manifest) = Manifest::parse(raw)
         && let Some(record) = manifest.remarks.annotations.get(RECORD_ANNOTATION)
-        && record.len() > LARGE_RECORD_BYTES
+        && record.len() > LARGE_ANNOTATION_BYTES
     {
         talk::warn(format!(
-            "the image's sealed record is {} long, and some engines copy annotations into containers: \
-             fewer annotations, or fewer recipients, make it shorter",
+            "the annotation with the image's sealed record is {} long, and some engines copy annotations into \
+             containers: fewer annotations, or fewer recipients, make it shorter",
             report::bytes(record.len() as u64)
         ));
     }

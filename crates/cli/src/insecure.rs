@@ -169,8 +169,8 @@ mod tests {
 
     use super::*;
 
-    /// A system folder and a home in which these files are.
-    fn machine(files: &[(&str, &str)]) -> tempfile::TempDir {
+    /// Makes a system folder and a home in which these files are.
+    pub(super) fn machine(files: &[(&str, &str)]) -> tempfile::TempDir {
         let folder = tempfile::tempdir().unwrap();
         for (name, text) in files {
             let file = folder.path().join(name);

@@ -73,7 +73,7 @@ impl Index {
     /// of the index.
     ///
     /// # Errors
-    /// No child fits; the error names those that there are.
+    /// No child fits; the error names those that there are. No child is an image.
     pub fn child(&self, platform: Option<&Platform>) -> Result<&Descriptor, IndexError> {
         let images: Vec<&Descriptor> = self.images().collect();
         let here = Platform::of_this_machine();
@@ -84,7 +84,8 @@ impl Index {
         match (images.iter().find(fits), platform, &images[..]) {
             (Some(child), _, _) => Ok(child),
             (None, None, [only]) => Ok(only),
-            _ => Err(IndexError {
+            (None, _, []) => Err(IndexError::Empty),
+            _ => Err(IndexError::OtherPlatforms {
                 wanted: wanted.to_string(),
                 there: images
                     .iter()
@@ -133,12 +134,21 @@ fn is_attestation(child: &Descriptor) -> bool {
     unknown && child.annotations.get(KIND.0).is_some_and(|kind| kind == KIND.1)
 }
 
-/// Tells that an index has no image for a platform.
+/// Why no image can be chosen of an index.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
-#[error("the index has no image for {wanted}, only for: {there}")]
-pub struct IndexError {
-    wanted: String,
-    there: String,
+#[non_exhaustive]
+pub enum IndexError {
+    /// None of its children is an image.
+    #[error("the index has no image")]
+    Empty,
+    /// Its images are for other platforms.
+    #[error("the index has no image for {wanted}, only for: {there}")]
+    OtherPlatforms {
+        /// The platform that was asked for.
+        wanted: String,
+        /// The platforms that it has.
+        there: String,
+    },
 }
 
 #[cfg(test)]
@@ -174,6 +184,16 @@ mod tests {
         let index = Index::new(vec![child("linux/s390x"), attestation()]);
         assert_eq!(index.child(None).unwrap(), &index.manifests[0]);
         assert!(index.child(Some(&"linux/riscv64".parse().unwrap())).is_err());
+    }
+
+    #[test]
+    fn index_of_attestations_alone_is_empty() {
+        for manifests in [Vec::new(), vec![attestation()]] {
+            let index = Index::new(manifests);
+            for platform in [None, Some(Platform::of_this_machine())] {
+                assert_eq!(index.child(platform.as_ref()), Err(IndexError::Empty));
+            }
+        }
     }
 
     #[test]

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::machine::FAST;
 use crate::made::Layout;
-use crate::shop::{KEY, OTHER, OWNER, Shop};
+use crate::shop::{AGE, KEY, OTHER, OWNER, Shop};
 use crate::support::requests;
 
 #[test]
@@ -87,6 +87,144 @@ fn private_layer_of_an_index_is_not_pushed_in_clear() {
     let push = ["push", &name, "--from=oci:several", "--type=NONE"];
     shop.machine.fail(2, &push).says("layer 1");
     shop.machine.succeed(&[&push[..], &["--allow-exposing"]].concat());
+}
+
+#[test]
+fn copy_puts_no_layer_in_clear_that_is_known_as_private() {
+    for (format, to) in
+        [(&[OWNER][..], &[OWNER][..]), (&["--pass-file=key", FAST], &["--new-pass-file=key", FAST])]
+    {
+        let shop = Shop::new();
+        shop.several();
+        for (tag, from) in [("1", "oci:image"), ("2", "oci:several")] {
+            let push = ["push", &shop.name(tag), "--from", from, "--encrypt-layer=1"];
+            shop.machine.succeed(&[&push[..], format].concat());
+        }
+        let before = ["1", "2"].map(|tag| shop.registry.tag_digest("app", tag));
+        // The new image is for the same readers, and encrypts another layer.
+        let copy = |from: &str, name: &str, more: &[&str]| {
+            let name = format!("docker://{name}");
+            let copy = ["copy", from, &name, "--encrypt-layer=0"];
+            shop.machine.run(&[&copy[..], to, more].concat())
+        };
+        let refused = |from: &str, name: &str| {
+            copy(from, name, &[]).failed(2).says("layer 1;").says("--allow-exposing");
+            assert_eq!(["1", "2"].map(|tag| shop.registry.tag_digest("app", tag)), before);
+        };
+        let elsewhere = |tag: &str| shop.name_of(&format!("elsewhere-{tag}"), "1");
+        for (tag, from) in [("1", "oci:image"), ("2", "oci:several")] {
+            // This machine's record knows it wherever it goes.
+            refused(from, &elsewhere(tag));
+            assert!(shop.registry.tags(&format!("elsewhere-{tag}")).is_empty());
+            refused(from, &shop.name(tag));
+        }
+        // Another machine knows it from the image at the target.
+        shop.machine.succeed(&["cache", "purge"]);
+        for (tag, from) in [("1", "oci:image"), ("2", "oci:several")] {
+            refused(from, &shop.name(tag));
+            copy(from, &elsewhere(tag), &[]).with_status(0);
+        }
+        for (tag, from) in [("1", "oci:image"), ("2", "oci:several")] {
+            copy(from, &shop.name(tag), &["--allow-exposing"]).with_status(0);
+        }
+    }
+}
+
+#[test]
+fn push_without_a_cache_knows_private_layers_by_the_passphrase() {
+    let shop = Shop::new();
+    shop.several();
+    for (tag, from) in [("1", "oci:image"), ("2", "oci:several")] {
+        let (name, from) = (shop.name(tag), format!("--from={from}"));
+        let push = ["push", &name, &from, "--pass-file=key", FAST];
+        shop.machine.succeed(&[&push[..], &["--encrypt-layer=1"]].concat());
+        // The image at the target is all that tells.
+        shop.machine.succeed(&["cache", "purge"]);
+        let before = shop.registry.tag_digest("app", tag);
+        let other = [&push[..], &["--no-cache", "--encrypt-layer=0"]].concat();
+        shop.machine.fail(2, &other).says("layer 1;").says("--allow-exposing");
+        assert_eq!(shop.registry.tag_digest("app", tag), before);
+        // Another passphrase opens nothing there.
+        let to = ["push", &name, &from, "--pass-file=other-key", FAST, "--no-cache"];
+        shop.machine.succeed(&[&to[..], &["--encrypt-layer=1"]].concat());
+        shop.machine.succeed(&other);
+    }
+}
+
+#[test]
+fn dry_run_refuses_what_a_push_would() {
+    let shop = Shop::new();
+    shop.push("image", "1", &[]);
+    let elsewhere = shop.name_of("elsewhere", "1");
+    let dry = ["push", &elsewhere, "--from=oci:image", "--dry-run"];
+    for more in [&["--type=NONE"][..], &["--encrypt-layer=0", OWNER], &["--encrypt-layer=0"]] {
+        let dry = [&dry[..], more].concat();
+        let done = shop.machine.fail(2, &dry).says("layer 1;").says("--allow-exposing");
+        assert!(done.stdout.is_empty(), "{}", done.said());
+        shop.machine.succeed(&[&dry[..], &["--allow-exposing"]].concat());
+    }
+    shop.push_several("2");
+    let several = ["push", &elsewhere, "--from=oci:several", "--dry-run", "--type=NONE"];
+    shop.machine.fail(2, &several).says("layer 1;");
+    shop.machine.succeed(&[&dry[..], &["--encrypt-layer=1", OWNER]].concat());
+    // The record of this machine is all that a dry run asks.
+    shop.machine.succeed(&["cache", "purge"]);
+    shop.machine.succeed(&[&dry[..], &["--type=NONE"]].concat());
+}
+
+#[test]
+fn locked_image_shows_no_layer_that_is_known_as_private() {
+    let shop = Shop::new();
+    shop.push("image", "1", &[]);
+    shop.push_several("2");
+    let before = ["1", "2"].map(|tag| shop.registry.tag_digest("app", tag));
+    let lock = |from: &str, to: &str, more: &[&str]| {
+        let to = format!("--to=docker://{to}");
+        let lock = ["lock", "--from", from, &to, "--encrypt-layer=0", AGE];
+        shop.machine.run(&[&lock[..], more].concat())
+    };
+    let refused = |from: &str, to: &str| {
+        lock(from, to, &[]).failed(2).says("layer 1;").says("--allow-exposing");
+    };
+    let elsewhere = shop.name_of("elsewhere", "1");
+    for (tag, from) in [("1", "oci:image"), ("2", "oci:several")] {
+        refused(from, &elsewhere);
+        refused(from, &shop.name(tag));
+    }
+    // Another machine knows it from the image at the target.
+    shop.machine.succeed(&["cache", "purge"]);
+    for (tag, from) in [("1", "oci:image"), ("2", "oci:several")] {
+        refused(from, &shop.name(tag));
+    }
+    assert!(shop.registry.tags("elsewhere").is_empty());
+    assert_eq!(["1", "2"].map(|tag| shop.registry.tag_digest("app", tag)), before);
+    lock("oci:image", &elsewhere, &[]).with_status(0);
+    lock("oci:image", &shop.name("1"), &["--allow-exposing"]).with_status(0);
+}
+
+#[test]
+fn demand_that_no_key_can_meet_is_a_mistake() {
+    let shop = Shop::new();
+    shop.push_several("1");
+    shop.push("image", "2", &[]);
+    shop.machine.succeed(&["copy", "oci:several", &format!("docker://{}", shop.name("plain"))]);
+    for tag in ["1", "2", "plain"] {
+        let (name, from) = (shop.name(tag), format!("docker://{}", shop.name(tag)));
+        for demand in ["--require-binding", "--require-binding=2"] {
+            let mut commands = vec![
+                vec!["copy", &from, "oci:back:it", demand],
+                vec!["copy", &from, "oci:back:it", demand, "--all-layers", OWNER],
+            ];
+            if tag == "plain" {
+                let pull = vec!["pull", &name, "--to=oci:back", "--allow-unencrypted", demand];
+                commands.push([&pull[..], &["--platform=linux/amd64"]].concat());
+                commands.push(pull);
+            }
+            for command in commands {
+                shop.fails(2, &command).says("--require-binding");
+            }
+        }
+    }
 }
 
 #[test]

@@ -130,6 +130,31 @@ fn image_without_a_home_gets_no_reader_by_accident() {
 }
 
 #[test]
+fn image_without_a_home_belongs_where_it_lies_and_nowhere_else() {
+    let shop = Shop::new();
+    for (format, key) in [(&[OWNER][..], KEY), (&["--new-pass-file=key", FAST], "--pass-file=key")]
+    {
+        let encrypt = ["copy", "oci:image", "oci:enc:latest", "--encrypt-layer=1"];
+        shop.machine.succeed(&[&encrypt[..], format].concat());
+        let name = shop.name("1");
+        shop.machine.succeed(&["copy", "oci:enc:latest", &format!("docker://{name}")]);
+        let before = shop.registry.tag_digest("app", "1");
+        let changes: &[&[&str]] = match key {
+            KEY => &[&["--add", OTHER], &["--remove", OTHER], &["--add", OTHER, "--reencrypt"]],
+            _ => &[&["--new-pass-file=other-key", FAST]],
+        };
+        for change in changes {
+            for home in ["x.example/app".to_owned(), shop.name_of("other", "1")] {
+                let home = format!("--home={}", home.trim_end_matches(":1"));
+                let rewrap = [&["rewrap", &name, key, &home], *change].concat();
+                shop.machine.fail(2, &rewrap).says("lies at").says(&home["--home=".len()..]);
+                assert_eq!(shop.registry.tag_digest("app", "1"), before);
+            }
+        }
+    }
+}
+
+#[test]
 fn images_of_an_index_have_a_home_as_well() {
     let shop = Shop::new();
     shop.push_several("1");

@@ -2,21 +2,11 @@
 
 use serde_json::{Value, json};
 
-use crate::made::sha256;
-use crate::shop::{KEY, OTHER, OTHER_KEY, OWNER, Shop, children, children_mut};
+use crate::shop::{KEY, OTHER, OTHER_KEY, OWNER, Shop, children, children_mut, marked};
 use crate::stored::{digest, layers};
 
 /// A change of an index's children.
 type ChangeOf<'a> = &'a dyn Fn(&mut Vec<Value>);
-
-/// Marks a child as BuildKit marks attestations.
-fn marked(mut child: Value, about: &Value) -> Value {
-    child["annotations"] = json!({
-        "vnd.docker.reference.type": "attestation-manifest",
-        "vnd.docker.reference.digest": about["digest"],
-    });
-    child
-}
 
 #[test]
 fn plain_image_marked_as_attestation_gets_past_nobody() {
@@ -52,8 +42,7 @@ fn plain_image_marked_as_attestation_gets_past_nobody() {
     shop.join("2", &[one, children(&index)[0].clone(), unknown.clone()]);
     shop.pull_fails(5, "2", &[]);
     shop.push("image", "3", &[]);
-    let mut alone = shop.put_child(&shop.manifest("3"));
-    alone["platform"] = json!({ "os": "linux", "architecture": "amd64" });
+    let alone = shop.described("3", "linux/amd64");
     shop.join("4", &[alone, unknown]);
     let (_, back) = shop.pull("4", &[]);
     assert!(back.json(&back.root()).get("manifests").is_none(), "it is taken along");
@@ -93,8 +82,7 @@ fn index_without_an_encrypted_image_is_not_taken_for_one() {
 fn clear_child_that_was_sealed_cannot_be_exchanged() {
     let shop = Shop::new();
     shop.push("image", "1", &[]);
-    let mut private = shop.put_child(&shop.manifest("1"));
-    private["platform"] = json!({ "os": "linux", "architecture": "amd64" });
+    let private = shop.described("1", "linux/amd64");
     let clear = shop.put_plain("linux/s390x", "clear on purpose");
     shop.join("2", &[private, clear]);
     let (from, to) =
@@ -126,17 +114,56 @@ fn clear_child_that_was_sealed_cannot_be_exchanged() {
 }
 
 #[test]
+fn broken_image_does_not_hide_who_vouches_for_a_clear_child() {
+    let shop = Shop::new();
+    let each = shop.push_each();
+    let clear = shop.put_plain("linux/s390x", "clear on purpose");
+    shop.join("1", &[&each[..], &[clear]].concat());
+    let (from, to) =
+        (format!("docker://{}", shop.name("1")), format!("docker://{}", shop.name("2")));
+    shop.machine.succeed(&["copy", &from, &to, KEY, OWNER, "--allow-unencrypted"]);
+    let mut index = shop.manifest("2");
+    let one = &["--platform=linux/s390x"];
+    for (place, status) in [(0, None), (1, Some(4))] {
+        // Its key is for nobody any more.
+        let broken = &mut children_mut(&mut index)[place];
+        shop.change_child(broken, |manifest| {
+            let keys = &mut manifest["layers"][1]["annotations"];
+            keys["org.opencontainers.image.enc.keys.jwe"] = "AAAA".into();
+        });
+        shop.put("2", &index);
+        match status {
+            None => drop(shop.pull("2", one)),
+            Some(status) => drop(shop.pull_fails(status, "2", one)),
+        }
+    }
+}
+
+#[test]
+fn emptied_index_is_not_taken_for_an_encrypted_one() {
+    let shop = Shop::new();
+    shop.push_several("1");
+    let image = children(&shop.manifest("1"))[0].clone();
+    let statement = marked(shop.put_plain("unknown/unknown", "statement"), &image);
+    let mut empty = shop.put_child(&json!({
+        "schemaVersion": 2, "mediaType": crate::made::OCI_INDEX, "manifests": [],
+    }));
+    empty["platform"] = image["platform"].clone();
+    for children in [vec![], vec![statement], vec![empty]] {
+        shop.join("1", &children);
+        shop.reading_fails(4, "1");
+        shop.pull_fails(4, "1", &["--platform=linux/amd64"]);
+        // Where a plain image will do, nothing is there.
+        shop.pull_fails(1, "1", &["--allow-unencrypted"]).says("the index has no image");
+    }
+}
+
+#[test]
 fn image_for_another_platform_is_not_passed_off() {
     let shop = Shop::new();
     shop.push_several("1");
     // Images that nothing binds to each other, so that their configs alone tell.
-    let each = ["amd64", "arm64"].map(|of| {
-        let platform = format!("--platform=linux/{of}");
-        shop.push("several", of, &[&platform]);
-        let mut child = shop.put_child(&shop.manifest(of));
-        child["platform"] = json!({ "os": "linux", "architecture": of });
-        child
-    });
+    let each = shop.push_each();
     shop.join("2", &each);
     for tag in ["1", "2"] {
         let mut index = shop.manifest(tag);
@@ -190,8 +217,7 @@ fn children_cannot_be_missing_added_exchanged_or_of_another_sealing() {
         layers(&shop.json(&children(&again)[0]))[1]["digest"]
     );
     shop.push("image", "3", &[]);
-    let mut alone = shop.put_child(&shop.manifest("3"));
-    alone["platform"] = json!({ "os": "linux", "architecture": "amd64" });
+    let alone = shop.described("3", "linux/amd64");
     let mut foreign = alone.clone();
     foreign["platform"]["architecture"] = "s390x".into();
     let changes: [ChangeOf<'_>; 6] = [
@@ -305,169 +331,4 @@ fn words_of_an_index_are_neither_read_nor_written_by_strangers() {
     let opened = back.json(&back.root());
     assert_eq!(digests(&opened), before);
     assert_eq!(opened, plain);
-}
-
-#[test]
-fn attestations_that_are_kept_are_about_the_right_image_on_both_sides() {
-    let shop = Shop::new();
-    let layout = shop.push_several("1");
-    let plain = layout.json(&layout.root());
-    let [amd, arm] = children(&plain) else { panic!("two children") };
-    let about = |text: &str, of: &Value| {
-        marked(layout.add_image("unknown/unknown", &[text], Value::Null), of)
-    };
-    let (of_arm, of_amd) = (about("of arm", arm), about("of amd", amd));
-    layout.name(&layout.add_index(&[amd.clone(), of_arm, arm.clone(), of_amd]));
-    let names = |index: &Value| {
-        let all = children(index);
-        for (attestation, image) in [(1, 2), (3, 0)] {
-            let of = &all[attestation]["annotations"]["vnd.docker.reference.digest"];
-            assert_eq!(*of, all[image]["digest"]);
-            let unknown = json!({ "os": "unknown", "architecture": "unknown" });
-            assert_eq!(all[attestation]["platform"], unknown);
-        }
-    };
-    shop.push("several", "1", &["--keep-attestations", "--keep-history"]);
-    let index = shop.manifest("1");
-    names(&index);
-    let (_, back) = shop.pull("1", &["--keep-attestations", "--require-binding=2"]);
-    let opened = back.json(&back.root());
-    names(&opened);
-    assert_eq!(children(&opened), children(&layout.json(&layout.root())));
-    shop.machine.succeed(&["rewrap", &shop.name("1"), KEY, "--add", OTHER, "--keep-attestations"]);
-    names(&shop.manifest("1"));
-    // Without a word they are dropped, here and in the table.
-    let (done, back) = shop.pull("1", &[]);
-    assert_eq!(done.lines("note: attestations are left out").len(), 1, "{}", done.said());
-    assert_eq!(children(&back.json(&back.root())).len(), 2);
-    // What a stranger writes beside an attestation stays behind.
-    let honest = shop.manifest("1");
-    let mut changed = honest;
-    children_mut(&mut changed)[1]["urls"] = json!(["http://127.0.0.1:1/evil"]);
-    children_mut(&mut changed)[1]["artifactType"] = "application/vnd.example.evil".into();
-    children_mut(&mut changed)[1]["annotations"]["evil"] = "evil".into();
-    shop.put("1", &changed);
-    let (_, back) = shop.pull("1", &["--keep-attestations"]);
-    assert_eq!(children(&back.json(&back.root())), children(&layout.json(&layout.root())));
-    shop.machine.succeed(&[
-        "rewrap",
-        &shop.name("1"),
-        KEY,
-        "--add=jwe:p384.pub.pem",
-        "--keep-attestations",
-    ]);
-    assert!(!shop.manifest("1").to_string().contains("evil"));
-    // Exchanged, or about another image, or dropped: it is another index.
-    let evil = shop.put_plain("unknown/unknown", "evil");
-    let index = shop.manifest("1");
-    let mut changed = index.clone();
-    let of = children(&changed)[0].clone();
-    children_mut(&mut changed)[3] = marked(evil, &of);
-    shop.put("1", &changed);
-    shop.pull_fails(5, "1", &["--keep-attestations"]);
-    shop.pull_fails(5, "1", &[]);
-    let mut changed = index;
-    children_mut(&mut changed)[3]["annotations"]["vnd.docker.reference.digest"] =
-        sha256(b"another").into();
-    shop.put("1", &changed);
-    let (_, back) = shop.pull("1", &["--keep-attestations"]);
-    names(&back.json(&back.root()));
-}
-
-#[test]
-fn index_within_an_index_hides_nothing() {
-    let shop = Shop::new();
-    let layout = shop.push_several("1");
-    let plain = layout.json(&layout.root());
-    let [amd, arm] = children(&plain) else { panic!("two children") };
-    let inner = layout.add_index(std::slice::from_ref(arm));
-    layout.name(&layout.add_index(&[inner, amd.clone()]));
-    let done = shop.push("several", "2", &["--keep-history"]);
-    assert_eq!(done.lines("note: indexes within the index").len(), 1, "{}", done.said());
-    let (_, back) = shop.pull("2", &["--require-binding=2"]);
-    let opened = back.json(&back.root());
-    assert_eq!(children(&opened), [arm.clone(), amd.clone()]);
-    // A stranger's index within ours is not opened.
-    let mut index = shop.manifest("2");
-    let all = children(&index).to_vec();
-    let mut inner = shop.put_child(&json!({
-        "schemaVersion": 2, "mediaType": crate::made::OCI_INDEX, "manifests": [all[0]],
-    }));
-    inner["platform"] = all[0]["platform"].clone();
-    children_mut(&mut index)[0] = inner;
-    shop.put("2", &index);
-    shop.reading_fails(5, "2");
-    shop.rewrap_fails(5, "2", &[]);
-    // The inner index does not list the platforms that were sealed.
-    shop.pull_fails(5, "2", &["--platform=linux/arm64"]);
-}
-
-#[test]
-fn children_that_were_joined_by_hand_are_told_of_until_they_are_sealed() {
-    let shop = Shop::new();
-    shop.push_several("0");
-    let each = ["amd64", "arm64"].map(|of| {
-        let platform = format!("--platform=linux/{of}");
-        shop.push("several", of, &[&platform]);
-        let mut child = shop.put_child(&shop.manifest(of));
-        child["platform"] = json!({ "os": "linux", "architecture": of });
-        child
-    });
-    shop.join("1", &each);
-    // A stranger's words come along with none of them.
-    let mut said = shop.manifest("1");
-    let mut about = marked(shop.put_plain("unknown/unknown", "statement"), &each[0]);
-    about["annotations"]["evil"] = "evil".into();
-    children_mut(&mut said).push(about);
-    children_mut(&mut said)[0]["annotations"] = json!({ "evil": "evil" });
-    said["annotations"] = json!({ "evil": "evil" });
-    shop.put("2", &said);
-    // Nobody vouches for the attestation.
-    shop.pull_fails(4, "2", &["--keep-attestations"]);
-    let (_, back) = shop.pull("2", &["--keep-attestations", "--allow-unencrypted"]);
-    let opened = back.json(&back.root());
-    assert!(children(&opened).len() == 3 && !opened.to_string().contains("evil"), "{opened}");
-    let home = format!("--home={}/app", shop.registry.host());
-    let rewrap = ["rewrap", &shop.name("2"), KEY, "--add", OTHER, &home];
-    shop.machine.fail(4, &[&rewrap[..], &["--keep-attestations"]].concat());
-    shop.machine.succeed(&rewrap);
-    assert!(!shop.manifest("2").to_string().contains("evil"));
-    let (_, back) = shop.pull("2", &["--keep-attestations", "--require-binding=2"]);
-    assert!(!back.json(&back.root()).to_string().contains("evil"));
-    for more in [&[][..], &["--platform=linux/amd64"]] {
-        let (done, _) = shop.pull("1", more);
-        assert_eq!(done.lines("warning: nothing binds the images of this index").len(), 1);
-        shop.pull("1", &[more, &["--require-binding"]].concat());
-        shop.pull_fails(5, "1", &[more, &["--require-binding=2"]].concat());
-    }
-    let done = shop.machine.succeed(&["rewrap", &shop.name("1"), KEY, "--add", OTHER]);
-    let told = done.lines("note: sealed together: ");
-    assert!(told.len() == 2 && told[0].contains("linux/amd64"), "{}", done.said());
-    assert!(told[1].contains("linux/arm64"), "{}", done.said());
-    for more in [&[][..], &["--platform=linux/arm64"]] {
-        let (done, _) = shop.pull("1", &[more, &["--require-binding=2"]].concat());
-        assert!(done.lines("warning: ").is_empty(), "{}", done.said());
-    }
-    let mut index = shop.manifest("1");
-    children_mut(&mut index).swap(0, 1);
-    shop.put("1", &index);
-    shop.pull_fails(5, "1", &[]);
-    let other = ["pull", &shop.name("1"), "--to=oci:back", OTHER_KEY];
-    shop.fails(5, &other);
-}
-
-#[test]
-fn new_keys_seal_what_was_joined_by_hand_as_well() {
-    let shop = Shop::new();
-    shop.push_several("0");
-    let each = ["amd64", "arm64"].map(|of| {
-        let platform = format!("--platform=linux/{of}");
-        shop.push("several", of, &[&platform]);
-        let mut child = shop.put_child(&shop.manifest(of));
-        child["platform"] = json!({ "os": "linux", "architecture": of });
-        child
-    });
-    shop.join("1", &each);
-    shop.machine.succeed(&["rewrap", &shop.name("1"), KEY, "--add=jwe:ec.pub.pem", "--reencrypt"]);
-    shop.pull("1", &["--require-binding=2"]);
 }

@@ -135,16 +135,17 @@ fn endless_words_are_refused_and_long_ones_are_told_of() {
         assert!(shop.registry.tags("app").is_empty());
     }
     described(&shop, |_, manifest| {
-        manifest["annotations"] = json!({ "org.example.long": "x".repeat(70 << 10) });
+        // The record is shorter than 64 KiB, and its annotation is longer.
+        manifest["annotations"] = json!({ "org.example.long": "x".repeat(50 << 10) });
     });
-    let warning = "warning: the image's sealed record is ";
+    let warning = "warning: the annotation with the image's sealed record is ";
     let done = shop.push("image", "1", &[]);
     assert_eq!(done.lines(warning).len(), 1, "{}", done.said());
     let done = shop.machine.succeed(&["rewrap", &shop.name("1"), KEY, "--add", OTHER]);
     assert_eq!(done.lines(warning).len(), 1, "{}", done.said());
     shop.pull("1", &[]);
     described(&shop, |_, manifest| {
-        manifest["annotations"] = json!({ "org.example.long": "x".repeat(10 << 10) });
+        manifest["annotations"] = json!({ "org.example.long": "x".repeat(40 << 10) });
     });
     let done = shop.push("image", "2", &[]);
     assert!(done.lines(warning).is_empty(), "{}", done.said());

@@ -4,11 +4,13 @@
 #![allow(clippy::unwrap_used)]
 
 mod answers;
+mod attestations;
 mod choices;
 mod connections;
 mod files;
 mod homes;
 mod indexes;
+mod joined;
 mod kept;
 mod log;
 #[allow(dead_code, reason = "other tests use the rest of it")]
@@ -18,6 +20,7 @@ mod machine;
 #[path = "../e2e/made.rs"]
 mod made;
 mod members;
+mod nested;
 mod no_tmpfile;
 mod output;
 mod readers;
@@ -32,3 +35,4 @@ mod stranger;
 #[path = "../faults/support.rs"]
 mod support;
 mod time;
+mod visible;

@@ -13,6 +13,7 @@ use sealcrate_tests::Done;
 use sealcrate_tests::http::Head;
 use serde_json::{Value, json};
 
+use crate::shop::AGE;
 use crate::stranger::{LAYER, REF_NAME, Stranger};
 
 /// A title and a colour, a line that is not ours, what turns the direction, and what nobody sees.
@@ -99,8 +100,6 @@ impl Stranger {
     }
 }
 
-/// Somebody who reads images.
-const RECIPIENT: &str = "-r=age1zvkyg2lqzraa2lnjvqej32nkuu0ues2s82hzrye869xeexvn73equnujwj";
 const INSPECT: [&str; 2] = ["inspect", "oci:image:it"];
 const DRY_RUN: [&str; 5] =
     ["push", "r.example/app", "--from=oci:image:it", "--all-layers", "--dry-run"];
@@ -169,8 +168,8 @@ fn history_and_variables_cannot_pass_for_lines_of_ours() {
     stranger.shows(&INSPECT);
     stranger.tells_programs(&INSPECT);
     // A config in clear, whose exposed names are warned of.
-    stranger.shows(&[&DRY_RUN[..], &[RECIPIENT]].concat());
-    stranger.shows(&["copy", "oci:image:it", "oci:sealed:it", "--all-layers", RECIPIENT]);
+    stranger.shows(&[&DRY_RUN[..], &[AGE]].concat());
+    stranger.shows(&["copy", "oci:image:it", "oci:sealed:it", "--all-layers", AGE]);
 }
 
 #[test]
@@ -254,7 +253,7 @@ fn names_of_files_cannot_steer_the_terminal_of_who_locks_them() {
     for (name, mode) in [(NAME.to_owned(), 0o4755), (format!("{NAME}/../x"), 0o644)] {
         stranger.layer = tar_of(&[(&name, "x".to_owned())], mode);
         stranger.write();
-        let lock = ["lock", "--from=oci:image:it", "--to=oci:locked:it", "--all-layers", RECIPIENT];
+        let lock = ["lock", "--from=oci:image:it", "--to=oci:locked:it", "--all-layers", AGE];
         stranger.shows(&lock);
         stranger.shows(&[&lock[..], &["--force", "--verbose"]].concat());
     }

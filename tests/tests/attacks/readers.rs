@@ -191,3 +191,33 @@ fn wrapped_keys_that_nobody_can_name_are_counted() {
     assert!(told.len() == 1 && told[0].contains("whose names nobody sealed"), "{}", done.said());
     assert_eq!(OWNER, "-r=jwe:ec.pub.pem");
 }
+
+#[test]
+fn new_readers_are_told_where_keys_are_new() {
+    let shop = Shop::new();
+    shop.push("image", "1", &[]);
+    shop.push_several("2");
+    for tag in ["1", "2"] {
+        let name = shop.name(tag);
+        let rewrap = ["rewrap", &name, KEY, "--reencrypt", "--add=jwe:ec.pub.pem", "--add", OTHER];
+        let readers = |more: &[&str]| {
+            let done = shop.machine.succeed(&[&rewrap[..], more].concat());
+            let told = done.lines("note: readers of the image: ");
+            let [told] = &told[..] else { panic!("{}", done.said()) };
+            let mut readers: Vec<String> = told["note: readers of the image: ".len()..]
+                .split(", ")
+                .map(str::to_owned)
+                .collect();
+            readers.sort();
+            let one = ["inspect", &name, KEY, "--platform=linux/amd64", "--output=json"];
+            let seen = shop.machine.succeed(&one).json();
+            let mut sealed: Vec<Value> = seen["record"]["readers"].as_array().unwrap().clone();
+            sealed.sort_by_key(Value::to_string);
+            assert_eq!(Value::from(readers.clone()), Value::from(sealed));
+            readers
+        };
+        assert_eq!(readers(&[]).len(), 2);
+        let three = readers(&["--new-pass-file=key"]);
+        assert!(three.len() == 3 && three.iter().any(|it| it == "passphrase"), "{three:?}");
+    }
+}

@@ -19,6 +19,8 @@ pub(crate) const OWNER: &str = "-r=jwe:ec.pub.pem";
 pub(crate) const OTHER_KEY: &str = "-i=rsa.pem";
 /// The recipient of another reader.
 pub(crate) const OTHER: &str = "jwe:rsa.pub.pem";
+/// The recipient of somebody who has an age identity.
+pub(crate) const AGE: &str = "-r=age1zvkyg2lqzraa2lnjvqej32nkuu0ues2s82hzrye869xeexvn73equnujwj";
 
 /// A registry, and a machine with keys.
 pub(crate) struct Shop {
@@ -57,14 +59,38 @@ impl Shop {
         self.machine.succeed(&[&push[..], more].concat())
     }
 
-    /// Makes the layout `several` with an index of two platforms, and pushes it to the owner.
-    pub(crate) fn push_several(&self, tag: &str) -> Layout {
+    /// Makes the layout `several` with an index of two platforms.
+    pub(crate) fn several(&self) -> Layout {
         let layout = Layout::create(self.machine.path("several"));
         let children = ["amd64", "arm64"]
             .map(|of| layout.add_image(&format!("linux/{of}"), &["public", of], Value::Null));
         layout.name(&layout.add_index(&children));
+        layout
+    }
+
+    /// Makes the layout `several` with an index of two platforms, and pushes it to the owner.
+    pub(crate) fn push_several(&self, tag: &str) -> Layout {
+        let layout = self.several();
         self.push("several", tag, &[]);
         layout
+    }
+
+    /// Pushes each image of the layout `several` by itself, so that nothing binds them to each other, and returns
+    /// descriptors of them for an index.
+    pub(crate) fn push_each(&self) -> [Value; 2] {
+        self.several();
+        ["amd64", "arm64"].map(|of| {
+            self.push("several", of, &[&format!("--platform=linux/{of}")]);
+            self.described(of, &format!("linux/{of}"))
+        })
+    }
+
+    /// Describes the image under a tag for an index, as one for a platform.
+    pub(crate) fn described(&self, tag: &str, platform: &str) -> Value {
+        let (os, architecture) = platform.split_once('/').expect("platforms have a slash");
+        let mut child = self.put_child(&self.manifest(tag));
+        child["platform"] = json!({ "os": os, "architecture": architecture });
+        child
     }
 
     pub(crate) fn manifest(&self, tag: &str) -> Value {
@@ -203,6 +229,15 @@ impl Shop {
         let put = request("PUT", self.registry.host(), &target, &headers, manifest);
         assert_eq!(put.expect("the registry answers").status, 201);
     }
+}
+
+/// Marks a child as BuildKit marks attestations.
+pub(crate) fn marked(mut child: Value, about: &Value) -> Value {
+    child["annotations"] = json!({
+        "vnd.docker.reference.type": "attestation-manifest",
+        "vnd.docker.reference.digest": about["digest"],
+    });
+    child
 }
 
 /// The children of an index.

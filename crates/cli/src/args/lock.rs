@@ -39,6 +39,9 @@ pub(crate) struct LockArgs {
     /// Lock without device nodes, set-ID bits and file capabilities
     #[arg(long)]
     pub(crate) force: bool,
+    /// Push layers in clear that are known to be private
+    #[arg(long)]
+    pub(crate) allow_exposing: bool,
     /// Print what starts the locked image, instead of its name
     #[arg(long, value_enum, value_name = "FORM", conflicts_with = "output")]
     pub(crate) print: Option<DeploymentForm>,

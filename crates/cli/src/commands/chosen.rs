@@ -3,9 +3,12 @@
 use std::sync::Arc;
 
 use anyhow::Result;
+use sealcrate_crypt::Unencrypted;
 use sealcrate_crypt::ocicrypt::DecryptError;
 use sealcrate_crypt::sealed::{RowKind, Unbound};
-use sealcrate_image::{Artifact, Config, Descriptor, Image, Index, Platform, ReadError, Source};
+use sealcrate_image::{
+    Artifact, Config, Descriptor, Image, Index, IndexError, Platform, ReadError, Source,
+};
 
 use crate::failure::{OtherPlatform, UnboundIndex};
 use crate::opening::{self, Keys, Opened, Protection, Terms};
@@ -64,6 +67,27 @@ impl Chosen {
             }
         }
         Err(ReadError::TooDeep.into())
+    }
+
+    /// Chooses as [`of`](Self::of) does, for `keys`.
+    ///
+    /// # Errors
+    /// As [`of`](Self::of). An index without any image is not encrypted, where there is a key, unless `terms`
+    /// accept plain images.
+    pub(super) fn to_open(
+        artifact: Artifact,
+        source: &Arc<dyn Source>,
+        platform: Option<&Platform>,
+        keys: &Keys,
+        terms: &Terms,
+    ) -> Result<Self> {
+        let is_expected = keys.is_any() && terms.unencrypted == Unencrypted::Refuse;
+        Self::of(artifact, source, platform).map_err(|error| {
+            match is_expected && matches!(error.downcast_ref(), Some(IndexError::Empty)) {
+                true => DecryptError::NotEncrypted.into(),
+                false => error,
+            }
+        })
     }
 
     /// Opens the image, and holds the index to it that it was chosen from.

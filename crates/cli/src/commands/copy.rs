@@ -76,7 +76,8 @@ pub(crate) fn run(args: &CopyArgs, session: &Session) -> Result<()> {
         }
         return print_index(args.output, to, &written);
     }
-    let chosen = Chosen::of(artifact, &source, args.reading.platform.as_ref())?;
+    let platform = args.reading.platform.as_ref();
+    let chosen = Chosen::to_open(artifact, &source, platform, &keys, &terms)?;
     let (written, image) = match encryption {
         Some(encryption) => {
             let encrypting = Encrypting { args, keys: &keys, terms, encryption: &encryption };
@@ -242,7 +243,8 @@ impl Encrypting<'_> {
             (&args.destination, args.encryption.allow_exposing)
         {
             let platform = Config::parse(&opened.image.config)?.platform();
-            let known = Private::known(session, Some(target), platform.as_ref(), None)?;
+            let passphrase = self.encryption.reusing();
+            let known = Private::known(session, Some(target), platform.as_ref(), passphrase)?;
             known.refuse_to_expose(&opened.image, |place| encryptor.encrypts(place))?;
         }
         let layers = session.put_encrypted(&opened.image, &encryptor, sink)?;

@@ -3,6 +3,7 @@
 mod cache;
 mod deployment;
 
+use std::collections::BTreeSet;
 use std::os::unix::ffi::OsStrExt;
 use std::sync::Arc;
 
@@ -22,6 +23,7 @@ use super::pack::{self, Asking};
 use super::{digested, name_beside, print, print_index, print_line};
 use crate::args::{Attestations, LockArgs, Output};
 use crate::failure::Usage;
+use crate::private::Private;
 use crate::session::Session;
 use crate::talk;
 
@@ -48,7 +50,7 @@ pub(crate) fn run(args: &LockArgs, session: &Session) -> Result<()> {
     };
     let cache = Cache::new(args, &to, &protection, session)?;
     let source = session.source(&from, &to)?;
-    let locking = Locking { args, session, locker, cache, from: &from };
+    let locking = Locking { args, session, locker, cache, from: &from, to: &to };
     let artifact = Artifact::read(&source)?;
     if let Some(index) = children::whole(&artifact, args.platform.as_ref(), &to) {
         let (written, locked) = locking.index(&source, index, &to)?;
@@ -74,6 +76,7 @@ struct Locking<'a> {
     locker: Locker<'a>,
     cache: Cache<'a>,
     from: &'a Location,
+    to: &'a Location,
 }
 
 impl Locking<'_> {
@@ -83,6 +86,7 @@ impl Locking<'_> {
         let selection =
             self.session.selection(&self.args.selection, |base| name_beside(base, self.from))?;
         let private = choose(image, &selection)?;
+        self.refuse_to_expose(image, &private)?;
         let reusable = self.cache.reusable(image, &private)?;
         let locked = self
             .locker
@@ -92,6 +96,19 @@ impl Locking<'_> {
             talk::warn(format!("{problem}: it is left out"));
         }
         Ok(locked)
+    }
+
+    /// Refuses to push a layer in clear that is known to be private; `private` are the places of the layers that
+    /// are encrypted.
+    fn refuse_to_expose(&self, image: &Image, private: &BTreeSet<usize>) -> Result<()> {
+        let encrypts = |place| private.contains(&place);
+        let Location::Registry(target) = self.to else { return Ok(()) };
+        if self.args.allow_exposing || (0..image.layers.len()).all(encrypts) {
+            return Ok(());
+        }
+        let platform = Config::parse(&image.config)?.platform();
+        let known = Private::known(self.session, Some(target), platform.as_ref(), None)?;
+        known.refuse_to_expose(image, encrypts)
     }
 
     /// Locks every image of an index into `to`.

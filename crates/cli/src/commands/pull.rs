@@ -52,7 +52,7 @@ pub(crate) fn run(args: &PullArgs, session: &Session) -> Result<()> {
         };
         return print_index(args.output, &to, &written);
     }
-    let chosen = Chosen::of(artifact, &source, platform)?;
+    let chosen = Chosen::to_open(artifact, &source, platform, &keys, &terms)?;
     find_keys(args, session, &chosen.image, &to, &mut keys)?;
     if !keys.is_any() {
         refuse_plain(&chosen.image, &args.reading)?;

@@ -174,17 +174,8 @@ fn list(folder: &Path) -> Result<Vec<PathBuf>, InsecureError> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::tests::machine;
     use super::*;
-
-    fn machine(files: &[(&str, &str)]) -> tempfile::TempDir {
-        let folder = tempfile::tempdir().unwrap();
-        for (name, text) in files {
-            let file = folder.path().join(name);
-            fs::create_dir_all(file.parent().unwrap()).unwrap();
-            fs::write(file, text).unwrap();
-        }
-        folder
-    }
 
     fn names(machine: &tempfile::TempDir, named: Option<&str>, repository: &str) -> bool {
         let named = named.map(|name| machine.path().join(name));

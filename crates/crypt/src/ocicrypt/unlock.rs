@@ -195,9 +195,9 @@ mod tests {
     use sealcrate_image::{Family, MediaType};
 
     use super::*;
-    use crate::sealed::{SealedBlob, SealedLayer, Sealing, SourceRemarks};
+    use crate::sealed::scene;
 
-    /// An image of a clear layer and an encrypted one, and the record that fits it.
+    /// An image, and what a reader knows when he compares it with its record.
     struct Scene {
         record: SealedRecord,
         manifest: Manifest,
@@ -208,37 +208,16 @@ mod tests {
 
     impl Scene {
         fn new() -> Self {
-            let config = Descriptor::of(MediaType::OCI_CONFIG, b"config");
-            let stored = [
-                Descriptor::of(MediaType::OCI_LAYER_GZIP, b"clear"),
-                Descriptor::of("text/plain+encrypted".to_owned().into(), b"encrypted"),
-            ];
-            let digest = Some(Digest::of(b"private"));
-            let plain = PlainLayer { media_type: MediaType::OCI_LAYER_GZIP, digest };
-            let diff_ids: Vec<_> =
-                [&b"0"[..], b"1"].into_iter().map(|it| DiffId(Digest::of(it))).collect();
-            let sealed = stored.iter().zip([None, Some(plain)]).zip(&diff_ids);
-            let sealed = sealed.map(|((stored, plain), diff_id)| SealedLayer {
-                stored: SealedBlob::of(stored),
-                plain,
-                diff_id: Some(*diff_id),
-                annotations: Default::default(),
-            });
-            let (source, sealing) = (SourceRemarks::default(), Sealing::default());
-            let record =
-                SealedRecord::new(SealedBlob::of(&config), sealed.collect(), &source, &sealing);
+            let encrypted = "text/plain+encrypted".to_owned().into();
+            let scene::Scene { record, manifest, diff_ids } =
+                scene::Scene::new(Family::Oci, encrypted);
             let media_type = MediaType::OCI_LAYER_GZIP;
             let encryption = Encryption { media_type, hmac: [0; 32], wraps: Vec::new() };
-            let key = Zeroizing::new([1; 32]);
+            let (key, digest) = (Zeroizing::new([1; 32]), Some(scene::Scene::private()));
             let options = PrivateOptions { key, nonce: [2; 16], digest, mark: Mark::Record };
             let key = UnlockedKey { content: Zeroizing::default(), options };
-            Self {
-                record,
-                manifest: Manifest::new(Family::Oci, config, stored.into()),
-                protection: Protection { layers: vec![None, Some(encryption)] },
-                keys: vec![None, Some(key)],
-                diff_ids,
-            }
+            let protection = Protection { layers: vec![None, Some(encryption)] };
+            Self { record, manifest, protection, keys: vec![None, Some(key)], diff_ids }
         }
 
         fn check(&self) -> Result<(), RecordError> {

@@ -8,8 +8,8 @@ use thiserror::Error;
 
 /// The normalised host and repository that an image was pushed to.
 ///
-/// The host is in lower case and without the port 443; `index.docker.io` is `docker.io`, and a Docker Hub
-/// name of one word has `library/` before it.
+/// The host is in lower case and without the port 443, except that a host of one word has this port where it
+/// has no other; `index.docker.io` is `docker.io`, and a Docker Hub name of one word has `library/` before it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Home(Repository);
@@ -19,9 +19,12 @@ impl Home {
     pub fn of(repository: &Repository) -> Self {
         let host = repository.registry().to_ascii_lowercase();
         let host = host.strip_suffix(":443").unwrap_or(&host);
-        let name: Result<Repository, _> = format!("{host}/{}", repository.path()).parse();
-        // A host of one word is a host only because it has a port.
-        let normalised = name.ok().filter(|name| name.registry() == host);
+        let at = |host: &str| {
+            let name: Result<Repository, _> = format!("{host}/{}", repository.path()).parse();
+            name.ok().filter(|name| name.registry() == host)
+        };
+        // In lower case, a port alone tells a host of one word from a path.
+        let normalised = at(host).or_else(|| at(&format!("{host}:443")));
         Self(normalised.unwrap_or_else(|| repository.clone()))
     }
 
@@ -110,7 +113,12 @@ mod tests {
         ] {
             assert_eq!(home(one), home(other));
         }
-        assert_eq!(home("registry:443/app").to_string(), "registry:443/app");
+        for one_word in ["registry:443/app", "REGISTRY/app", "Registry:443/app"] {
+            assert_eq!(home(one_word).to_string(), "registry:443/app");
+        }
+        assert_eq!(home("LOCALHOST/app").to_string(), "localhost/app");
+        assert_eq!(home("REGISTRY:5000/app").to_string(), "registry:5000/app");
+        assert_eq!(home("[::1]:443/app").to_string(), "[::1]/app");
         assert_ne!(home("localhost:5000/app"), home("localhost:5001/app"));
         let json = serde_json::to_string(&home("x.example/a")).unwrap();
         assert_eq!(serde_json::from_str::<Home>(&json).unwrap(), home("x.example/a"));

@@ -10,6 +10,8 @@
 mod binding;
 mod home;
 mod identity;
+#[cfg(test)]
+pub(crate) mod scene;
 mod table;
 
 use std::collections::BTreeMap;
@@ -32,8 +34,8 @@ pub const VERSION: u64 = 2;
 /// The longest record that is written and read, as JSON.
 pub const MAX_RECORD_BYTES: usize = 1 << 20;
 
-/// Longer records get a warning: some engines copy annotations into every container.
-pub const LARGE_RECORD_BYTES: usize = 64 << 10;
+/// A record whose annotation is longer gets a warning: some engines copy annotations into every container.
+pub const LARGE_ANNOTATION_BYTES: usize = 64 << 10;
 
 /// The parts of a record that do not follow from the image.
 #[derive(Clone, Debug, Default)]
@@ -261,3 +263,43 @@ const DESCRIBE_BYTES: [&str; 3] = [
     "io.containers.estargz.",
     "io.github.containers.zstd-chunked.",
 ];
+
+#[cfg(test)]
+mod tests {
+    use sealcrate_image::Family;
+
+    use super::scene::Scene;
+    use super::*;
+
+    /// Returns the manifest that decryption of a scene gives, changed, and sealed in the record all the same.
+    fn sealed(
+        change: impl FnOnce(&mut Manifest),
+    ) -> Result<Option<RawManifest>, ContradictoryManifest> {
+        let Scene { mut record, mut manifest, .. } =
+            Scene::new(Family::Oci, MediaType::OCI_LAYER_GZIP);
+        record.remarks.annotations.insert("key".to_owned(), "value".to_owned());
+        manifest.layers[1].digest = Scene::private();
+        manifest.remarks = record.remarks.clone();
+        change(&mut manifest);
+        record.manifest = Some(STANDARD.encode(manifest.to_raw().bytes()));
+        record.manifest()
+    }
+
+    #[test]
+    fn sealed_manifest_of_another_image_or_with_other_words_is_a_contradiction() {
+        assert!(sealed(|_| ()).unwrap().is_some());
+        let other = Descriptor::of(MediaType::OCI_MANIFEST, b"other");
+        let changes: [&dyn Fn(&mut Manifest); 7] = [
+            &|manifest| manifest.config.digest = other.digest,
+            &|manifest| manifest.layers[0].digest = other.digest,
+            &|manifest| manifest.layers[1].digest = other.digest,
+            &|manifest| drop(manifest.layers.pop()),
+            &|manifest| manifest.remarks.annotations.clear(),
+            &|manifest| manifest.remarks.artifact_type = Some(MediaType::OCI_CONFIG),
+            &|manifest| manifest.remarks.subject = Some(other.clone()),
+        ];
+        for change in changes {
+            assert_eq!(sealed(change), Err(ContradictoryManifest));
+        }
+    }
+}

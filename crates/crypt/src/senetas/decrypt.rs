@@ -264,7 +264,10 @@ fn check_record(
         if sealed.plain.is_some() != protection.layers[i].is_some() {
             return Err(DecryptError::LayerNotEncrypted(manifest.layers[i].digest.short()));
         }
-        if sealed.diff_id != Some(diff_ids[i]) {
+        // The format has no other type before encryption.
+        let gzip = MediaType::DOCKER_LAYER_GZIP;
+        let is_gzip = sealed.plain.as_ref().is_none_or(|plain| plain.media_type == gzip);
+        if !is_gzip || sealed.diff_id != Some(diff_ids[i]) {
             return Err(DecryptError::Contradiction("list of layers"));
         }
     }
@@ -394,9 +397,9 @@ mod tests {
     use sealcrate_image::Family;
 
     use super::*;
-    use crate::sealed::{self, PlainLayer, SealedBlob, Sealing, SourceRemarks};
+    use crate::sealed::scene;
 
-    /// An image of a clear layer and an encrypted one, and the record that fits it.
+    /// An image, and what a reader knows when he compares it with its record.
     struct Scene {
         record: SealedRecord,
         manifest: Manifest,
@@ -406,28 +409,12 @@ mod tests {
 
     impl Scene {
         fn new() -> Self {
-            let stored = [&b"clear"[..], b"encrypted"]
-                .map(|bytes| Descriptor::of(MediaType::DOCKER_LAYER_GZIP, bytes));
-            let (media_type, digest) = (MediaType::DOCKER_LAYER_GZIP, Digest::of(b"private"));
-            let plain = PlainLayer { media_type, digest: Some(digest) };
-            let diff_ids: Vec<_> =
-                [&b"0"[..], b"1"].into_iter().map(|it| DiffId(Digest::of(it))).collect();
-            let sealed = stored.iter().zip([None, Some(plain)]).zip(&diff_ids);
-            let sealed = sealed.map(|((stored, plain), diff_id)| sealed::SealedLayer {
-                stored: SealedBlob::of(stored),
-                plain,
-                diff_id: Some(*diff_id),
-                annotations: Default::default(),
-            });
-            let config = Descriptor::of(MediaType::DOCKER_CONFIG, b"config");
-            let (source, sealing) = (SourceRemarks::default(), Sealing::default());
-            let record =
-                SealedRecord::new(SealedBlob::of(&config), sealed.collect(), &source, &sealing);
+            let scene::Scene { record, manifest, diff_ids } =
+                scene::Scene::new(Family::Docker, MediaType::DOCKER_LAYER_GZIP);
             let key =
                 KeyData { nonce: [1; 12], salt: [2; 16], iterations: 1, wrapped_key: [0; 48] };
             let shape = Some(KeyDataShape::Member);
             let protection = Protection { config: None, layers: vec![None, Some(key)], shape };
-            let manifest = Manifest::new(Family::Docker, config, stored.into());
             Self { record, manifest, protection, diff_ids }
         }
 
@@ -460,9 +447,13 @@ mod tests {
             });
             assert!(matches!(error, DecryptError::LayerNotEncrypted(_)), "{error}");
         }
-        let changes: [fn(&mut Scene); 2] = [
+        let changes: [fn(&mut Scene); 3] = [
             |scene| scene.diff_ids.swap(0, 1),
             |scene| scene.record.layers[1].diff_id = scene.record.layers[0].diff_id,
+            |scene| {
+                let plain = scene.record.layers[1].plain.as_mut().unwrap();
+                plain.media_type = MediaType::OCI_LAYER_GZIP;
+            },
         ];
         for change in changes {
             let error = Scene::refused(change);

@@ -3,6 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use aes_gcm::aead::{Aead, KeyInit, Payload};
+use aes_gcm::{Aes256Gcm, Key, Nonce};
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE};
 use sealcrate_crypt::ocicrypt::{self, Identity};
@@ -159,4 +161,54 @@ fn changed_byte_of_a_config_with_its_binding_is_damage() {
     let changed = Image { config: clear.to_string().into_bytes(), ..image };
     let error = open_crypto_cli(&changed, Unbound::Accept).err().unwrap();
     assert!(matches!(error, senetas::DecryptError::SealedConfig(_)), "{error}");
+}
+
+/// Returns the fixture in crypto-cli's format as the first images were: their config alone was sealed, and no blobs.
+fn without_blobs() -> Image {
+    let image = fixture("crypto-cli");
+    let raw = image.manifest.as_ref().unwrap();
+    let manifest: Value = serde_json::from_slice(raw.bytes()).unwrap();
+    let data = &manifest["config"]["crypto"];
+    let bytes = |name: &str| STANDARD.decode(data[name].as_str().unwrap()).unwrap();
+    let (nonce, salt, wrapped) = (bytes("nonce"), bytes("salt"), bytes("key"));
+    let rounds = data["iters"].as_u64().unwrap().try_into().unwrap();
+    let kek = pbkdf2::pbkdf2_hmac_array::<sha2::Sha256, 32>(b"fixture", &salt, rounds);
+    let cipher = |key: &[u8]| Aes256Gcm::new(&Key::<Aes256Gcm>::try_from(key).unwrap());
+    let nonce = &Nonce::try_from(&*nonce).unwrap();
+    let key = cipher(&kek).decrypt(nonce, Payload { msg: &wrapped, aad: &salt }).unwrap();
+    let mut config: Value = serde_json::from_slice(&image.config).unwrap();
+    let sealed = URL_SAFE.decode(config["enc"].as_str().unwrap()).unwrap();
+    let secret = cipher(&key).decrypt(nonce, Payload { msg: &sealed, aad: &salt }).unwrap();
+    let mut secret: Value = serde_json::from_slice(&secret).unwrap();
+    let ours = secret["sealcrate"].as_object_mut().unwrap();
+    assert!(ours.remove("blobs").is_some());
+    let secret = secret.to_string().into_bytes();
+    let secret = cipher(&key).encrypt(nonce, Payload { msg: &secret, aad: &salt }).unwrap();
+    config["enc"] = URL_SAFE.encode(secret).into();
+    Image { config: config.to_string().into_bytes(), ..image }
+}
+
+#[test]
+fn first_images_which_sealed_no_blobs_are_bound_by_nothing() {
+    let image = without_blobs();
+    let opened = open_crypto_cli(&image, Unbound::Accept).unwrap();
+    assert_eq!((opened.binding, opened.record), (Binding::None, None));
+    assert_has_layers(&opened.image);
+    assert_eq!(opened.image.config, config());
+    for unbound in [Unbound::Refuse, Unbound::RefuseVersion1] {
+        let error = open_crypto_cli(&image, unbound).err().unwrap();
+        assert!(matches!(error, senetas::DecryptError::NotBound), "{error}");
+    }
+}
+
+#[test]
+fn change_of_passphrase_seals_no_layers_that_nobody_sealed() {
+    let rewrap = |image: &Image| {
+        let passphrase = Passphrase::new(b"fixture".to_vec().into()).unwrap();
+        let mut kdf = KeyDerivation::new(passphrase);
+        senetas::Rewrapping::open(image, &mut kdf, Unbound::Accept)
+    };
+    assert_eq!(rewrap(&fixture("crypto-cli")).unwrap().binding(), Binding::Version1);
+    let error = rewrap(&without_blobs()).err().unwrap();
+    assert!(matches!(error, senetas::DecryptError::NotBound), "{error}");
 }

@@ -137,7 +137,9 @@ impl Rewrapping<'_> {
                 Child::Opened(_) => unreachable!("--reencrypt opens layers"),
             })
         };
-        Ok(sealing.put(&index, media_type, remarks, part)?.index)
+        let sealed = sealing.put(&index, media_type, remarks, part)?;
+        self.tell_new_readers();
+        Ok(sealed.index)
     }
 }
 
