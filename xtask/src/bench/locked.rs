@@ -20,69 +20,119 @@ use super::{Extent, check, files, machine, results, tell};
 use crate::child::{self, Interrupts};
 use crate::{packages, private_engine};
 
-/// How much is private, in megabytes, and how often it is started in a round.
-const SIZES: [(u64, u8); 3] = [(1, 10), (50, 5), (500, 2)];
+/// A kind of image, and how often it is started in a round.
+#[derive(Clone, Copy)]
+struct Case {
+    name: &'static str,
+    private: Private,
+    starts: u8,
+}
 
-/// What is measured of one size in a hurry.
-const QUICK: [(u64, u8); 2] = [(1, 5), (50, 3)];
+/// The content of the private layers.
+#[derive(Clone, Copy)]
+enum Private {
+    /// So many megabytes of this machine's files, in so many layers.
+    Files { megabytes: u64, layers: u64 },
+    /// So many files of a few KiB, in one layer.
+    Small(usize),
+}
+
+const fn files(name: &'static str, megabytes: u64, layers: u64, starts: u8) -> Case {
+    Case { name, private: Private::Files { megabytes, layers }, starts }
+}
+
+const CASES: [Case; 5] = [
+    files("1 MB", 1, 1, 10),
+    files("50 MB", 50, 1, 5),
+    Case { name: "20,000 small files", private: Private::Small(20_000), starts: 5 },
+    files("500 MB", 500, 1, 2),
+    files("500 MB in 4 layers", 500, 4, 2),
+];
+
+/// The images that are measured in a hurry.
+const QUICK: [Case; 2] = [files("1 MB", 1, 1, 5), files("50 MB", 50, 1, 3)];
 
 /// Before this, nothing that counts: what is read for the first time takes longer.
 const WARM_UP: u8 = 1;
 
-/// What was measured of an image and its locked one.
-struct Pair {
-    /// How many bytes the private files have.
-    private: u64,
-    /// What a registry stores of each, in bytes.
-    stored: [u64; 2],
-    /// How long it took to lock, in seconds.
-    lock: f64,
-    /// How long each start took, in seconds: the original's, the locked one's.
-    starts: [Vec<f64>; 2],
+/// The starts that are compared.
+#[derive(Clone, Copy)]
+enum Kind {
+    Original,
+    Locked,
+    /// The locked image on one core alone.
+    OneCore,
 }
 
-impl Pair {
-    /// Returns what a start takes more, in milliseconds: the difference of two that follow each other.
-    fn added(&self) -> Spread {
-        let [plain, locked] = &self.starts;
-        Spread::of(plain.iter().zip(locked).map(|(plain, locked)| (locked - plain) * 1e3))
+const KINDS: [Kind; 3] = [Kind::Original, Kind::Locked, Kind::OneCore];
+
+/// The measurements of an image and its locked one.
+struct Measured {
+    name: &'static str,
+    /// The bytes of the private files.
+    private: u64,
+    /// The bytes that a registry stores of each.
+    stored: [u64; 2],
+    /// The time that locking took, in seconds.
+    lock: f64,
+    /// The time that each start of each kind took, in seconds.
+    starts: [Vec<f64>; 3],
+}
+
+impl Measured {
+    fn of(&self, kind: Kind) -> &[f64] {
+        &self.starts[kind as usize]
+    }
+
+    /// Returns the further time that a start of a kind takes, in milliseconds: the difference of two that
+    /// follow each other.
+    fn added(&self, kind: Kind) -> Spread {
+        let pairs = self.of(Kind::Original).iter().zip(self.of(kind));
+        Spread::of(pairs.map(|(plain, locked)| (locked - plain) * 1e3))
     }
 
     fn to_json(&self) -> Value {
         json!({
+            "name": self.name,
             "private_bytes": self.private,
             "stored_bytes": { "original": self.stored[0], "locked": self.stored[1] },
             "lock_s": self.lock,
-            "start_s": { "original": self.starts[0], "locked": self.starts[1] },
+            "start_s": {
+                "original": self.of(Kind::Original),
+                "locked": self.of(Kind::Locked),
+                "locked_on_one_core": self.of(Kind::OneCore),
+            },
         })
     }
 
     /// Returns a line of a Markdown table under [`HEAD`].
     fn line(&self) -> String {
-        let [plain, locked] = self.starts.each_ref().map(|starts| {
-            let spread = Spread::of(starts.iter().map(|seconds| seconds * 1e3));
+        let starts = KINDS.map(|kind| {
+            let spread = Spread::of(self.of(kind).iter().map(|seconds| seconds * 1e3));
             format!("{:.0} ({:.0} – {:.0})", spread.median, spread.least, spread.most)
         });
-        let added = self.added();
-        let megabytes = self.private as f64 / 1e6;
+        let (added, alone) = (self.added(Kind::Locked), self.added(Kind::OneCore));
         format!(
-            "| {megabytes:.1} | {:.2} | {:.2} | {:.3} | {:.1} | {plain} | {locked} | {:.0} ({:.0} – {:.0}) | {:.0} |",
+            "| {} | {:.2} | {:.2} | {:.3} | {:.1} | {} | {:.0} ({:.0} – {:.0}) | {:.0} | {:.1} |",
+            self.name,
             self.stored[0] as f64 / 1e6,
             self.stored[1] as f64 / 1e6,
             self.stored[1] as f64 / self.stored[0] as f64,
             self.lock,
+            starts.join(" | "),
             added.median,
             added.least,
             added.most,
-            megabytes / (added.median / 1e3),
+            self.private as f64 / 1e3 / added.median,
+            alone.median / added.median,
         )
     }
 }
 
 /// The head of the table.
 const HEAD: &str = "\
-| private MB | original MB | locked MB | ratio | lock s | original start ms | locked start ms | more ms | private MB/s |
-|---|---|---|---|---|---|---|---|---|";
+| private | original MB | locked MB | ratio | lock s | original start ms | locked start ms | on one core ms | more ms | private MB/s | times faster than on one core |
+|---|---|---|---|---|---|---|---|---|---|---|";
 
 /// Locks images with a private engine, and starts them and the originals in turns, `rounds` times.
 pub(super) fn measure(
@@ -92,34 +142,34 @@ pub(super) fn measure(
     interrupts: &Interrupts,
 ) -> anyhow::Result<()> {
     let machine = machine::describe();
-    let mut pairs = Vec::new();
+    let mut all = Vec::new();
     private_engine::with(interrupts, |engine| {
         let locker = Locker::new(sealcrate, engine)?;
-        let sizes: &[(u64, u8)] = match extent {
-            Extent::Full => &SIZES,
+        let cases: &[Case] = match extent {
+            Extent::Full => &CASES,
             Extent::Quick => &QUICK,
         };
-        for (megabytes, starts) in sizes {
-            tell(&format!("making, locking and starting an image of {megabytes} MB"));
-            let mut pair = locker.make(*megabytes)?;
+        for case in cases {
+            tell(&format!("making, locking and starting an image: {}", case.name));
+            let mut measured = locker.make(case)?;
             for _ in 0..WARM_UP {
-                locker.start_both()?;
+                locker.start_all()?;
             }
-            for _ in 0..u16::from(rounds) * u16::from(*starts) {
+            for _ in 0..u16::from(rounds) * u16::from(case.starts) {
                 check(interrupts)?;
-                let taken = locker.start_both()?;
-                for (all, one) in pair.starts.iter_mut().zip(taken) {
-                    all.push(one);
+                let taken = locker.start_all()?;
+                for (starts, one) in measured.starts.iter_mut().zip(taken) {
+                    starts.push(one);
                 }
             }
             locker.remove()?;
-            pairs.push(pair);
+            all.push(measured);
         }
         Ok(ExitCode::SUCCESS)
     })?;
-    let lines: Vec<String> = pairs.iter().map(Pair::line).collect();
+    let lines: Vec<String> = all.iter().map(Measured::line).collect();
     let table = format!("{}\n\n{HEAD}\n{}\n", machine::line(&machine), lines.join("\n"));
-    let images: Vec<Value> = pairs.iter().map(Pair::to_json).collect();
+    let images: Vec<Value> = all.iter().map(Measured::to_json).collect();
     let figures = json!({ "machine": machine, "images": images });
     results::publish(&format!("-locked{}", extent.suffix()), figures, &table)
 }
@@ -149,29 +199,25 @@ impl<'b> Locker<'b> {
         command
     }
 
-    /// Builds and locks an image whose private layer has so many megabytes of this machine's files.
-    fn make(&self, megabytes: u64) -> anyhow::Result<Pair> {
+    /// Builds and locks an image.
+    fn make(&self, case: &Case) -> anyhow::Result<Measured> {
         let context = self.folder.path().join("context");
-        let private = context.join("private");
-        fs::create_dir_all(&private)?;
-        let mut left = megabytes * 1_000_000;
-        for (number, file) in files::all()?.into_iter().enumerate() {
-            // Not everybody may read every file.
-            let Ok(bytes) = fs::read(&file) else { continue };
-            let len = left.min(bytes.len() as u64);
-            fs::write(private.join(number.to_string()), &bytes[..len as usize])?;
-            left -= len;
-            if left == 0 {
-                break;
+        fs::create_dir_all(&context)?;
+        let (private, layers) = match case.private {
+            Private::Files { megabytes, layers } => {
+                (write_files(&context, megabytes * 1_000_000, layers)?, layers)
             }
-        }
-        ensure!(left == 0, "this machine has too few files");
+            Private::Small(count) => (write_small(&context, count)?, 1),
+        };
         let busybox = packages::static_busybox().context("there is no static busybox")?;
         fs::copy(busybox, context.join("busybox"))?;
+        let copies: String = (0..layers).map(|layer| format!("COPY {layer} /{layer}\n")).collect();
         fs::write(
             context.join("Dockerfile"),
-            "FROM scratch\nCOPY busybox /bin/busybox\nCOPY private /private\n\
-             CMD [\"/bin/busybox\", \"echo\", \"started\"]\n",
+            format!(
+                "FROM scratch\nCOPY busybox /bin/busybox\n{copies}\
+                 CMD [\"/bin/busybox\", \"echo\", \"started\"]\n"
+            ),
         )?;
         let path = context.to_str().context("a temporary folder has a name in UTF-8")?;
         let build = ["build", "--quiet", "--no-cache", "--network", "none", "-t", ORIGINAL, path];
@@ -179,18 +225,19 @@ impl<'b> Locker<'b> {
         fs::remove_dir_all(&context)?;
 
         let begun = Instant::now();
-        child::quietly(self.lock(&["-t", LOCKED]))?;
+        child::quietly(self.lock(layers, &["-t", LOCKED]))?;
         let lock = begun.elapsed().as_secs_f64();
         let original = self.folder.path().join("original");
         let mut copy = self.sealcrate(&["copy", &format!("docker-daemon:{ORIGINAL}")]);
         copy.arg(format!("oci:{}:1", original.display()));
         child::quietly(copy)?;
         let locked = self.folder.path().join("locked");
-        child::quietly(self.lock(&["--to", &format!("oci:{}:1", locked.display())]))?;
+        let to = format!("oci:{}:1", locked.display());
+        child::quietly(self.lock(layers, &["--to", &to]))?;
         let stored = [stored(&original)?, stored(&locked)?];
         fs::remove_dir_all(original)?;
         fs::remove_dir_all(locked)?;
-        Ok(Pair { private: megabytes * 1_000_000, stored, lock, starts: [Vec::new(), Vec::new()] })
+        Ok(Measured { name: case.name, private, stored, lock, starts: Default::default() })
     }
 
     fn sealcrate(&self, arguments: &[&str]) -> Command {
@@ -199,18 +246,20 @@ impl<'b> Locker<'b> {
         command
     }
 
-    fn lock(&self, to: &[&str]) -> Command {
-        let mut command = self.sealcrate(&["lock", ORIGINAL, "--encrypt-layer=1"]);
+    /// Locks the image, of which the upper `layers` are private.
+    fn lock(&self, layers: u64, to: &[&str]) -> Command {
+        let mut command = self.sealcrate(&["lock", ORIGINAL]);
+        command.args((1..=layers).map(|layer| format!("--encrypt-layer={layer}")));
         command.args(["-r", &self.recipient]).args(to);
         command
     }
 
-    /// Returns how long the starts of the original and of the locked image took, in seconds.
-    fn start_both(&self) -> anyhow::Result<[f64; 2]> {
+    /// Starts an image of each kind, and returns the time that each took, in seconds.
+    fn start_all(&self) -> anyhow::Result<[f64; 3]> {
         let key = self.folder.path().join("identity");
         let key = format!("type=bind,src={},dst=/run/secrets/sealcrate_key,ro", key.display());
         let run = ["run", "--rm", "--network", "none"];
-        // The same for both, so that what is compared is the unlocking alone.
+        // All have the same options, so that only the unlocking differs.
         let options = [
             "--mount",
             key.as_str(),
@@ -218,8 +267,13 @@ impl<'b> Locker<'b> {
             "/dev/sealcrate:exec,size=1g",
             "--log-driver=none",
         ];
-        let start = |image: &str| -> anyhow::Result<f64> {
-            let mut command = self.docker(&[&run[..], &options, &[image]].concat());
+        let start = |kind: Kind| -> anyhow::Result<f64> {
+            let (cores, image) = match kind {
+                Kind::Original => (&[][..], ORIGINAL),
+                Kind::Locked => (&[][..], LOCKED),
+                Kind::OneCore => (&["--cpuset-cpus=0"][..], LOCKED),
+            };
+            let mut command = self.docker(&[&run[..], &options, cores, &[image]].concat());
             command.stdin(Stdio::null()).stdout(Stdio::piped());
             let begun = Instant::now();
             let mut docker = command.spawn().context("docker")?;
@@ -233,12 +287,48 @@ impl<'b> Locker<'b> {
             ensure!(said == "started\n", "a container of {image} says {said:?}");
             Ok(seconds)
         };
-        Ok([start(ORIGINAL)?, start(LOCKED)?])
+        let [original, locked, one_core] = KINDS.map(start);
+        Ok([original?, locked?, one_core?])
     }
 
     fn remove(&self) -> anyhow::Result<()> {
         child::quietly(self.docker(&["image", "rm", "--force", ORIGINAL, LOCKED]))
     }
+}
+
+/// Writes so many bytes of this machine's files, the same share into the folder of each layer.
+fn write_files(context: &Path, bytes: u64, layers: u64) -> anyhow::Result<u64> {
+    let mut left = bytes;
+    let mut folders = Vec::new();
+    for layer in 0..layers {
+        folders.push(context.join(layer.to_string()));
+        fs::create_dir(&folders[folders.len() - 1])?;
+    }
+    let mut shares = vec![bytes.div_ceil(layers); folders.len()];
+    for (number, file) in files::all()?.into_iter().enumerate() {
+        // Not everybody may read every file.
+        let Ok(content) = fs::read(&file) else { continue };
+        let Some(layer) = shares.iter().position(|share| *share > 0) else { break };
+        let len = left.min(shares[layer]).min(content.len() as u64);
+        fs::write(folders[layer].join(number.to_string()), &content[..len as usize])?;
+        left -= len;
+        shares[layer] -= len;
+    }
+    ensure!(left == 0, "this machine has too few files");
+    Ok(bytes)
+}
+
+/// Writes many files of up to 2 KiB, in 200 folders, and returns the number of their bytes.
+fn write_small(context: &Path, count: usize) -> anyhow::Result<u64> {
+    let mut bytes = 0;
+    for number in 0..count {
+        let folder = context.join(format!("0/{}", number % 200));
+        fs::create_dir_all(&folder)?;
+        let content = format!("line {number}\n").repeat(1 + number * 7919 % 170);
+        bytes += content.len() as u64;
+        fs::write(folder.join(number.to_string()), content)?;
+    }
+    Ok(bytes)
 }
 
 /// Returns how many bytes the blobs of an OCI layout have.
@@ -256,9 +346,11 @@ mod tests {
 
     #[test]
     fn what_a_start_takes_more_is_the_middle_of_the_differences() {
-        let starts = [vec![0.3, 0.9, 0.5], vec![0.4, 1.1, 0.51]];
-        let pair = Pair { private: 50_000_000, stored: [100, 110], lock: 2.0, starts };
-        assert!((pair.added().median - 100.0).abs() < 1e-6);
-        assert!(pair.line().ends_with("| 100 (10 – 200) | 500 |"), "{}", pair.line());
+        let starts = [vec![0.3, 0.9, 0.5], vec![0.4, 1.1, 0.51], vec![0.5, 1.3, 0.52]];
+        let (name, private, stored) = ("50 MB", 50_000_000, [100, 110]);
+        let measured = Measured { name, private, stored, lock: 2.0, starts };
+        assert!((measured.added(Kind::Locked).median - 100.0).abs() < 1e-6);
+        let line = measured.line();
+        assert!(line.ends_with("| 100 (10 – 200) | 500 | 2.0 |"), "{line}");
     }
 }
