@@ -142,27 +142,31 @@ fn holds(bytes: &[u8], text: &str) -> bool {
     memchr::memmem::find(bytes, text.as_bytes()).is_some()
 }
 
+/// A passphrase that no digest contains by chance.
+const PASSPHRASE: &str = "marmalade and toast";
+
 #[test]
 fn example_is_built_and_started() {
     let engine = Engine::from_env();
     let stage = Stage::new(&engine);
 
     // Under a passphrase, which is a secret of the build.
-    let key = stage.workshop.write("passphrase", "abc\n");
+    let bp = format!("BP={PASSPHRASE}");
+    let key = stage.workshop.write("passphrase", format!("{PASSPHRASE}\n"));
     let secret = format!("id=key,src={}", key.display());
     let image = stage.build(Builder::BuildKit, "Dockerfile", &["--secret", &secret]);
-    let done = stage.run(&image, &["-e", "BP=abc"], &[]).with_status(0);
+    let done = stage.run(&image, &["-e", &bp], &[]).with_status(0);
     assert_eq!((&*done.stdout, &*done.stderr), (&*format!("{SAYS}\n"), ""));
-    let done = stage.run(&image, &["-e", "BP=abc"], &["/app", "quince"]).with_status(0);
+    let done = stage.run(&image, &["-e", &bp], &["/app", "quince"]).with_status(0);
     done.prints(&format!("{SAYS}\n1. quince\n"));
     assert_refused(stage.run(&image, &["-e", "BP=wrong"], &[]), 3, "wrong key");
     assert_refused(stage.run(&image, &[], &[]), 3, "/run/secrets/bp");
     let saved = stage.save(image.name());
-    for text in [SAYS, "two cloves", "main.main", "runtime.goexit", ".note.go.buildid", "go1."] {
+    for text in [SAYS, "two cloves", "main.main", "runtime.goexit", ".note.go.buildid"] {
         assert!(!holds(&saved, text), "{text:?} is in the image");
     }
     let history = engine.run(&["history", "--no-trunc", image.name()]);
-    assert!(!history.contains("abc"), "{history}");
+    assert!(!history.contains(PASSPHRASE), "{history}");
 
     // Packed to a recipient, both builders can.
     let recipient = format!("RECIPIENT={}", key_pair().recipient);
@@ -172,7 +176,7 @@ fn example_is_built_and_started() {
         let key = format!("BP={}", key_pair().identity);
         let done = stage.run(&image, &["-e", &key], &[]).with_status(0);
         assert_eq!((&*done.stdout, &*done.stderr), (&*format!("{SAYS}\n"), ""), "{builder:?}");
-        assert_refused(stage.run(&image, &["-e", "BP=abc"], &[]), 3, "wrong key");
+        assert_refused(stage.run(&image, &["-e", &bp], &[]), 3, "wrong key");
         assert!(!holds(&stage.save(image.name()), "two cloves"), "{builder:?}");
     }
 
@@ -185,7 +189,7 @@ fn example_is_built_and_started() {
     Done::of(&mut build).with_status(0);
     let app = fs::read(stage.workshop.path("app")).unwrap();
     let saved = stage.save(engine.build(Builder::Classic, bare, &[("app", &app)]).name());
-    for text in [SAYS, "two cloves", "main.main", "runtime.goexit", ".note.go.buildid", "go1."] {
+    for text in [SAYS, "two cloves", "main.main", "runtime.goexit", ".note.go.buildid"] {
         assert!(holds(&saved, text), "{text:?} is not in the bare image");
     }
 }
