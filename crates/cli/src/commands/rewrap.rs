@@ -281,9 +281,10 @@ fn tell_readers(rewrapped: &Rewrapped) {
 const ONE_PASSPHRASE: &str = "the image is in the format of crypto-cli, which has one passphrase and no \
                               recipients: name the new one with --new-pass-file or --new-pass-fd";
 
-const NOT_AUTHENTICATED: &str = "crypto-cli wrote the image, and nothing authenticates its platform, author and \
-                                 creation time: --reencrypt would seal what a stranger may have set; `copy` \
-                                 with --pass-file and --new-pass-file makes a new image of it, if you trust these";
+const NOT_AUTHENTICATED: &str = "nothing authenticates the platform, author and creation time of this image, which \
+                                 crypto-cli or sealcrate 0.1 wrote: --reencrypt would seal what a stranger may have \
+                                 set; `copy` with --pass-file and --new-pass-file makes a new image of it, if you \
+                                 trust these";
 
 const DATA_KEYS_STAY: &str = "the data keys stay: whoever could open the image can still read its layers, \
                               here and in every copy (--reencrypt makes new keys for what is here)";
