@@ -1,8 +1,9 @@
-//! The item of ours: private options in an age file, for age's X25519 identities, or for a passphrase.
+//! Sealcrate's own item: private options in an age file, for age's X25519 identities or for a
+//! passphrase.
 //!
-//! It travels under the name of a key provider, so that runtimes which know such providers open it. A
-//! passphrase opens one identity, which is made for the image and is the same in all its layers: so it
-//! costs one run of scrypt an image.
+//! It travels under the name of a key provider, so that runtimes which know such providers open it.
+//! A passphrase opens one identity. The writer makes that identity for the image, and uses it in
+//! all layers. So a passphrase costs one run of scrypt an image.
 
 mod wrap;
 
@@ -20,7 +21,7 @@ use super::wrapped::Unwrapped;
 
 pub(super) use wrap::{PassphraseLock, wrap, wrap_to_all};
 
-/// The longest item.
+/// The longest item, in bytes.
 const MAX_BYTES: usize = 64 << 10;
 const VERSION: u64 = 1;
 
@@ -43,10 +44,10 @@ struct Members {
 }
 
 impl AgeItem {
-    /// Parses the JSON of an item; the age files in it are left as they are.
+    /// Parses the JSON of an item, but not the age files in it.
     ///
     /// # Errors
-    /// What is too long, malformed, or of an unknown version.
+    /// The item is too long, malformed, or of an unknown version.
     pub fn parse(bytes: &[u8]) -> Result<Self, AgeItemError> {
         if bytes.len() > MAX_BYTES {
             return Err(AgeItemError::TooLong);
@@ -74,13 +75,12 @@ impl AgeItem {
         self.hint.as_deref()
     }
 
-    /// Returns how many key operations identities cost: one for each line of the header that may be a
-    /// stanza.
+    /// Returns the cost of one identity in key operations: one for each line that may be a stanza.
     pub(super) fn stanzas(&self) -> usize {
         self.wrap.windows(4).filter(|window| window == b"\n-> ").count().max(1)
     }
 
-    /// Returns what trying a passphrase costs, in the measure of key operations.
+    /// Returns the cost of trying a passphrase, in key operations.
     pub(super) fn cost_of(&self, passphrase: &PassphraseIdentity) -> usize {
         self.lock.as_deref().map_or(0, |lock| passphrase.cost_of(lock)) + self.stanzas()
     }
@@ -95,7 +95,8 @@ impl AgeItem {
             Err(age::DecryptError::NoMatchingKeys) => return Unwrapped::NotMine,
             Err(_) => return Unwrapped::Damaged,
         };
-        // As much as it can become, so that no piece of a key is left behind where it grew from.
+        // The vector has room for the longest content: one that grows would leave pieces of a key
+        // behind.
         let mut content = Zeroizing::new(Vec::with_capacity(MAX_BYTES));
         match reader.read_to_end(&mut content) {
             Ok(_) => Unwrapped::Content(content),
@@ -108,7 +109,7 @@ impl AgeItem {
         let Some(lock) = &self.lock else { return Unwrapped::NotMine };
         match passphrase.open(lock) {
             Ok(Some(identity)) => match self.unwrap(&[identity]) {
-                // The lock is open, and what it is for is not what lies beside it.
+                // The passphrase opens the lock, but the identity in it does not open the item.
                 Unwrapped::NotMine => Unwrapped::Damaged,
                 unwrapped => unwrapped,
             },

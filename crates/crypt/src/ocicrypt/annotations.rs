@@ -1,5 +1,5 @@
-//! Annotations: what the descriptor of an encrypted layer says of its key. Nothing in them is
-//! authenticated or secret.
+//! Annotations, in which the descriptor of an encrypted layer describes its key. They are neither
+//! authenticated nor secret.
 
 use std::fmt;
 
@@ -17,10 +17,10 @@ const PUBLIC_OPTIONS: &str = "org.opencontainers.image.enc.pubopts";
 const AGE: &str = "provider.sealcrate";
 const SUFFIX: &str = "+encrypted";
 
-/// The most wrapped keys of one layer that are looked at.
+/// The most wrapped keys of one layer that a reader looks at.
 pub const MAX_WRAPS: usize = 256;
 
-/// What is encrypted in an image, as its descriptors say; nothing of it is authenticated.
+/// The encryption of an image as its descriptors describe it, which nothing authenticates.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Protection {
     /// Each layer's encryption, lowest first.
@@ -31,7 +31,7 @@ impl Protection {
     /// Reads the annotations of every layer of a manifest.
     ///
     /// # Errors
-    /// Those of [`Encryption::of`], with the layer.
+    /// The error of [`Encryption::of`], with the layer.
     pub fn of(manifest: &Manifest) -> Result<Self, ProtectionError> {
         let layers = manifest.layers.iter().map(Self::of_layer).collect::<Result<_, _>>()?;
         Ok(Self { layers })
@@ -40,7 +40,7 @@ impl Protection {
     /// Reads how one layer is encrypted.
     ///
     /// # Errors
-    /// As [`of`](Self::of).
+    /// The errors of [`of`](Self::of).
     pub(super) fn of_layer(descriptor: &Descriptor) -> Result<Option<Encryption>, ProtectionError> {
         Encryption::of(descriptor)
             .map_err(|source| ProtectionError { layer: descriptor.digest.short(), source })
@@ -51,7 +51,7 @@ impl Protection {
         self.layers.iter().any(Option::is_some)
     }
 
-    /// Tells whether a passphrase is among what opens it.
+    /// Tells whether a passphrase may open any of the wrapped keys.
     pub fn takes_passphrase(&self) -> bool {
         self.layers.iter().flatten().flat_map(|encryption| &encryption.wraps).any(
             |(scheme, bytes)| {
@@ -61,21 +61,21 @@ impl Protection {
     }
 }
 
-/// How a layer is encrypted, as its descriptor says.
+/// The encryption of a layer as its descriptor describes it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Encryption {
-    /// What the decrypted bytes are.
+    /// The media type of the decrypted bytes.
     pub media_type: MediaType,
     /// The HMAC-SHA256 of the encrypted bytes.
     pub hmac: [u8; 32],
-    /// The layer's key, wrapped in one way or several.
+    /// The layer's wrapped keys, each with its scheme.
     pub wraps: Vec<(Scheme, Vec<u8>)>,
 }
 
-/// In which way a key is wrapped.
+/// The way in which a key is wrapped.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Scheme {
-    /// An item of ours, which holds an age file.
+    /// Sealcrate's own item, which holds an age file.
     Age,
     /// A JWE.
     Jwe,
@@ -83,7 +83,8 @@ pub enum Scheme {
     OpenPgp,
     /// A message of PKCS#7, which is CMS.
     Pkcs7,
-    /// One of those that are not read here, by the name that its annotation has.
+    /// Another scheme, by the name in its annotation. A key provider may open it, this crate does
+    /// not.
     Other(String),
 }
 
@@ -101,7 +102,7 @@ impl Scheme {
 }
 
 impl fmt::Display for Scheme {
-    /// Writes the name that the annotation has, which may be anybody's text.
+    /// Writes the name in the annotation, which may be anybody's text.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Age => AGE,
@@ -114,11 +115,11 @@ impl fmt::Display for Scheme {
 }
 
 impl Encryption {
-    /// Reads the annotations of `descriptor`; `None` if the layer is not encrypted.
+    /// Reads the annotations of `descriptor`. Returns `None` if the layer is not encrypted.
     ///
     /// # Errors
-    /// A media type and annotations that contradict each other, or are malformed; more than
-    /// [`MAX_WRAPS`] wrapped keys.
+    /// The media type and the annotations contradict each other; an annotation is missing or
+    /// malformed; there are more than [`MAX_WRAPS`] wrapped keys.
     pub fn of(descriptor: &Descriptor) -> Result<Option<Self>, AnnotationError> {
         let annotated = descriptor.annotations.keys().any(|key| key.starts_with(PREFIX));
         let media_type = match (descriptor.media_type.as_str().strip_suffix(SUFFIX), annotated) {
@@ -155,8 +156,8 @@ impl Encryption {
         Ok(Some(Self { media_type, hmac, wraps }))
     }
 
-    /// Writes it into the descriptor of the encrypted bytes, in the place of what stood there; other
-    /// annotations stay.
+    /// Writes the encryption into the descriptor of the encrypted bytes. It replaces earlier
+    /// wrapped keys and public options; other annotations stay.
     pub(super) fn put(&self, descriptor: &mut Descriptor) {
         descriptor.annotations.retain(|key, _| !key.starts_with(KEYS));
         descriptor.media_type = format!("{}{SUFFIX}", self.media_type).into();
@@ -183,7 +184,7 @@ pub(crate) fn is_encrypted(image: &Image) -> bool {
     image.layers.iter().filter_map(Layer::descriptor).any(is_marked)
 }
 
-/// Tells of which layer the annotations cannot be used.
+/// Names the layer whose annotations cannot be used.
 #[derive(Debug, Error)]
 #[error("cannot decrypt layer {layer}")]
 pub struct ProtectionError {
@@ -191,20 +192,20 @@ pub struct ProtectionError {
     source: AnnotationError,
 }
 
-/// Why what a descriptor says of its layer's encryption cannot be used.
+/// Why the annotations of a layer cannot be used.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum AnnotationError {
     /// An annotation's value is not in base64.
     #[error("the annotation {0:?} is no base64")]
     Base64(String),
-    /// The annotations are those of an encrypted layer, the media type is not.
+    /// The annotations say that the layer is encrypted, but its media type does not.
     #[error("annotations say that the layer is encrypted, its media type does not")]
     MediaType,
-    /// An annotation is not there.
+    /// An annotation is missing.
     #[error("the layer is encrypted, but there is no {0} in its annotations")]
     Missing(&'static str),
-    /// Something else than a layer is encrypted.
+    /// The descriptor is encrypted, but is not a layer's.
     #[error("the media type is not that of an encrypted layer")]
     NoLayer,
     /// The public options cannot be used.

@@ -1,6 +1,7 @@
-//! Certificates, as far as keys are wrapped to them: whose they are, and their RSA key. RFC 5280.
+//! Certificates, to whose RSA keys other keys are wrapped: their issuer, serial number and key. RFC
+//! 5280.
 //!
-//! That anybody vouches for one, or that it is still valid, is not looked at.
+//! Nothing here checks who vouches for a certificate, or whether it is still valid.
 
 use aws_lc_rs::rsa::{Pkcs1PublicEncryptingKey, PublicEncryptingKey};
 use pkcs8::Document;
@@ -14,11 +15,11 @@ const VERSION: u8 = 0xa0;
 
 /// A certificate of an RSA key.
 pub(super) struct Certificate {
-    /// Who issued it, in DER.
+    /// The issuer's name, in DER.
     pub(super) issuer: Vec<u8>,
-    /// Its number, in DER.
+    /// The serial number, in DER.
     pub(super) serial: Vec<u8>,
-    /// The digest of all of it.
+    /// The digest of the whole certificate.
     pub(super) digest: Digest,
     /// The key.
     pub(super) key: Pkcs1PublicEncryptingKey,
@@ -28,7 +29,7 @@ impl Certificate {
     /// Reads a certificate in PEM or DER.
     ///
     /// # Errors
-    /// Anything else, and keys other than RSA's.
+    /// The bytes are too long or no certificate, or the key is no RSA key.
     pub(super) fn parse(bytes: &[u8]) -> Result<Self, CertificateError> {
         if bytes.len() > MAX_KEY_FILE_BYTES {
             return Err(CertificateError::TooLong);
@@ -48,7 +49,7 @@ impl Certificate {
         let serial = body.next(INTEGER)?;
         let mut body = body.skip(SEQUENCE)?;
         let issuer = body.next(SEQUENCE)?;
-        // When it is valid, and whose it is.
+        // The validity and the subject.
         let mut body = body.skip(SEQUENCE)?.skip(SEQUENCE)?;
         let key = der::element(SEQUENCE, &[body.next(SEQUENCE)?]);
         let key = Pkcs1PublicEncryptingKey::new(PublicEncryptingKey::from_der(&key).ok()?).ok()?;
@@ -61,11 +62,11 @@ impl Certificate {
     }
 }
 
-/// Why a file is not taken for a certificate.
+/// Why a file is no usable certificate.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum CertificateError {
-    /// It is something else, or of another key.
+    /// It is no certificate, or its key is no RSA key of 2048 to 8192 bits.
     #[error("there is no certificate in it of an RSA key (2048 to 8192 bits)")]
     NoCertificate,
     /// The file is too long.

@@ -16,7 +16,7 @@ use zeroize::Zeroizing;
 const CHUNK: usize = 64 << 10;
 const BLOCK: usize = 16;
 
-/// Encrypts what is written to it.
+/// Encrypts the bytes written to it.
 pub struct CipherWriter<'w> {
     out: &'w mut dyn Write,
     cipher: StreamingEncryptingKey,
@@ -25,7 +25,8 @@ pub struct CipherWriter<'w> {
 }
 
 impl<'w> CipherWriter<'w> {
-    /// Writes to `out` under a key and first counter block that are used for nothing else.
+    /// Writes to `out` under `key`, with `nonce` as the first counter block. Use the two for
+    /// nothing else.
     pub fn new(out: &'w mut dyn Write, key: &[u8; 32], nonce: [u8; 16]) -> Self {
         let mac = hmac::Context::with_key(&hmac::Key::new(hmac::HMAC_SHA256, key));
         let key = UnboundCipherKey::new(&AES_256, key).expect("an AES-256 key is 32 bytes");
@@ -35,7 +36,7 @@ impl<'w> CipherWriter<'w> {
         Self { out, cipher, mac, buffer: vec![0; CHUNK + BLOCK] }
     }
 
-    /// Returns the HMAC of what was written.
+    /// Returns the HMAC of the ciphertext written so far.
     pub fn finish(self) -> [u8; 32] {
         self.mac.sign().as_ref().try_into().expect("an HMAC-SHA256 is 32 bytes")
     }
@@ -60,8 +61,8 @@ impl Write for CipherWriter<'_> {
 
 /// The plaintext of an encrypted layer.
 ///
-/// Ciphertext is read to its end and authenticated before the first byte of it is decrypted. Where
-/// somebody could change it in between, it waits in the spool.
+/// [`open`](Content::open) reads the ciphertext to its end and authenticates it before it decrypts
+/// the first byte. Where somebody could change the ciphertext in between, it waits in the spool.
 pub struct CipherContent {
     /// The layer as stored.
     pub stored: Layer,
@@ -69,9 +70,9 @@ pub struct CipherContent {
     pub key: Zeroizing<[u8; 32]>,
     /// The first counter block.
     pub nonce: [u8; 16],
-    /// What the ciphertext's HMAC has to be.
+    /// The HMAC that the ciphertext must have.
     pub hmac: [u8; 32],
-    /// Where ciphertext waits.
+    /// The spool in which ciphertext waits.
     pub spool: Spool,
 }
 
@@ -103,7 +104,7 @@ impl Content for CipherContent {
     }
 }
 
-/// Copies ciphertext to its end, through the HMAC.
+/// Copies the ciphertext to its end, and adds it to the HMAC.
 fn authenticate(
     ciphertext: &mut dyn Read,
     mac: &mut hmac::Context,

@@ -1,5 +1,5 @@
-//! Decryption of an image: all keys first, then what is sealed beside them, then the layers as they are
-//! read.
+//! Decryption of an image. It opens all keys first, then holds the image to the record or bindings
+//! beside them, and decrypts the layers while the caller reads them.
 
 use std::sync::Arc;
 
@@ -23,25 +23,29 @@ pub const MAX_ATTEMPTS: usize = 4096;
 
 /// An image that was decrypted.
 pub struct Decrypted {
-    /// The image, its layers decrypted as they are read and held to their diff IDs, those of a bound
-    /// image to the digests that are sealed, which stand for the diff IDs where nothing unpacks them.
-    /// It has the manifest that it had before encryption where that is sealed, and its own if nothing of it
-    /// was encrypted. All else that it says is from the record.
+    /// The image. Its layers are decrypted while the caller reads them, and held to their diff IDs.
+    /// The layers of a bound image are held to their sealed digests, too. Where nothing unpacks the
+    /// layers, the sealed digests stand in for the diff IDs.
+    ///
+    /// The manifest is the one from before encryption, if the record has it. If nothing of the
+    /// image was encrypted, it is the image's own. The remarks come from the record.
     pub image: Outgoing,
     /// How it is bound.
     pub binding: Binding,
-    /// The sealed record, where there is one.
+    /// The sealed record, if there is one.
     pub record: Option<Box<SealedRecord>>,
-    /// What its writer said of the layers before encryption, where nothing holds them to it.
+    /// The digests that the writer stated for the layers before encryption, where nothing binds
+    /// them.
     pub stated: StatedDigests,
 }
 
-/// Decrypts `image`, which was read from a registry or layout, with `identities`; ciphertext waits in
-/// `spool` until it has been authenticated, unless it lies where nobody can change it.
+/// Decrypts `image`, which came from a registry or layout, with `identities`. Ciphertext waits in
+/// `spool` until it is authenticated, unless it lies where nobody can change it.
 ///
 /// # Errors
-/// [`DecryptError::WrongKey`] before any layer is read; an image that is not encrypted, or not bound,
-/// unless it is said to accept it; annotations and keys that are malformed; a binding that does not hold.
+/// [`DecryptError::WrongKey`] before any layer is read; the image is not encrypted or not bound,
+/// and the caller does not accept that; annotations or keys are malformed; the binding does not
+/// hold.
 pub fn decrypt(
     image: &Image,
     identities: &[Identity],
@@ -87,8 +91,8 @@ pub fn decrypt(
     Ok(Decrypted { image: Outgoing::built(opened), binding, record, stated })
 }
 
-/// Returns the layer at `place` as what holds the image together describes it: what else its descriptor says is
-/// left out.
+/// Returns the layer in clear at `place`, with the annotations that the record has for it. Other
+/// members of its descriptor are left out.
 fn clear_layer(unlocked: &Unlocked, place: usize, stored: &Layer) -> Layer {
     let Descriptor { media_type, digest, size, .. } = &unlocked.manifest.layers[place];
     let mut descriptor = Descriptor::new(media_type.clone(), *digest, *size);
@@ -103,7 +107,7 @@ fn clear_layer(unlocked: &Unlocked, place: usize, stored: &Layer) -> Layer {
     }
 }
 
-/// Returns the layer at `place`, which is decrypted as it is read.
+/// Returns the layer at `place`, which is decrypted while somebody reads it.
 fn decrypted_layer(
     unlocked: &Unlocked,
     place: usize,
@@ -135,7 +139,7 @@ fn decrypted_layer(
             let content = StatedContent::new(content, digest, stored.name(), stated.clone());
             Layer::decrypted(media_type, size, diff_id, Arc::new(content))
         }
-        // A record without a layer's digest has been refused.
+        // `unlock` has refused records in which an encrypted layer has no digest.
         (Held::Nothing | Held::Record(_), None) => {
             Layer::decrypted(media_type, size, diff_id, content)
         }
@@ -146,13 +150,13 @@ fn decrypted_layer(
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum DecryptError {
-    /// What a descriptor says of its layer's encryption cannot be used.
+    /// The annotations of a layer cannot be used.
     #[error("{0}")]
     Annotations(#[from] ProtectionError),
     /// The config cannot be used.
     #[error("{0}")]
     Config(#[from] ConfigError),
-    /// An identity opens the wrapped key, but what it holds does not authenticate.
+    /// An identity opens the wrapped key, but its content does not authenticate.
     #[error("the wrapped key of layer {0} is damaged: it does not authenticate")]
     DamagedKey(String),
     /// The manifest has other layers than the config.
@@ -163,7 +167,7 @@ pub enum DecryptError {
         /// How many the manifest has.
         layers: usize,
     },
-    /// A layer that is to be decrypted by itself is not encrypted.
+    /// The caller asks for one layer alone, and the layer is not encrypted.
     #[error("layer {0} is not encrypted")]
     LayerNotEncrypted(String),
     /// The manifest cannot be used.
@@ -178,23 +182,23 @@ pub enum DecryptError {
     /// The sealed record cannot be used.
     #[error("{0}")]
     Record(#[from] RecordError),
-    /// What was wrapped cannot be used.
+    /// The private options of a layer cannot be used.
     #[error("cannot decrypt layer {layer}")]
     Options {
         /// The layer.
         layer: String,
-        /// What is wrong.
+        /// The cause.
         source: OptionsError,
     },
-    /// A key provider was asked for a layer's key, and did not give it.
+    /// A key provider did not unwrap a layer's key.
     #[error("cannot decrypt layer {layer}")]
     Provider {
         /// The layer.
         layer: String,
-        /// What the first that was asked did.
+        /// The error of the first provider that was asked.
         source: ProviderError,
     },
-    /// A layer's key is wrapped in ways alone that are not read.
+    /// A layer's key is wrapped only in ways that this crate does not read.
     #[error("the key of layer {layer} is wrapped in a way that is not supported: {scheme:?}")]
     Scheme {
         /// The layer.
@@ -202,10 +206,10 @@ pub enum DecryptError {
         /// One of the ways.
         scheme: String,
     },
-    /// What is sealed beside a layer's key does not agree with the image.
+    /// The binding beside a layer's key does not agree with the image.
     #[error("the image was tampered with: the key of layer {0} is that of another place or image")]
     Tampered(String),
-    /// All images that were opened under the passphrase ask for more work together than may be.
+    /// The images that the passphrase opens ask for more work together than one command may do.
     #[error("the images under the passphrase ask for too much work together to derive their keys")]
     TooCostly,
     /// The image asks for more than [`MAX_ATTEMPTS`] key operations.
@@ -216,7 +220,7 @@ pub enum DecryptError {
     WrappedKey {
         /// The layer.
         layer: String,
-        /// What is wrong with the first.
+        /// The error of the first one.
         source: WrappedKeyError,
     },
     /// No identity opens a layer's key.

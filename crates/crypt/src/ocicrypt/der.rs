@@ -1,5 +1,5 @@
-//! The little DER that there is here: RSA keys are written in the forms that the library reads, and
-//! elements are read one after the other.
+//! The part of DER that this crate needs. It writes RSA keys in the forms that the library reads,
+//! and reads elements one after the other.
 //!
 //! Lengths are definite and shorter than 4 GiB, tags of one byte. ITU-T X.690.
 
@@ -70,7 +70,7 @@ impl<'d> Reader<'d> {
         Self(content)
     }
 
-    /// Reads what is in the only element of `bytes`, if it has this tag.
+    /// Reads the content of the only element of `bytes`, if it has this tag.
     pub(super) fn of(bytes: &'d [u8], tag: u8) -> Option<Self> {
         let mut outer = Self(bytes);
         let content = outer.next(tag)?;

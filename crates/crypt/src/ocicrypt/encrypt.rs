@@ -28,9 +28,9 @@ use crate::select::{ChooseError, Selection, choose};
 
 /// Encrypts the chosen layers of one image to recipients.
 ///
-/// Each layer has a key and a nonce of its own, both fresh, but for layers that were pushed before and
-/// stay as they are: their keys are wrapped again, and encrypt nothing. What is not compressed is
-/// compressed, what is stays as it came.
+/// Each layer has a fresh key and a fresh nonce of its own. A layer that was pushed before and
+/// stays as it is keeps its key: the encryptor wraps that key again, and encrypts nothing with it.
+/// The encryptor compresses layers that are not compressed, and leaves the others as they came.
 pub struct Encryptor {
     recipients: Arc<[Recipient]>,
     compression: Compression,
@@ -42,30 +42,31 @@ pub struct Encryptor {
     sealed: Mutex<BTreeMap<usize, SealedLayer>>,
 }
 
-/// What is known of a layer once it is encrypted.
+/// The key and the digests of a layer once it is encrypted.
 #[derive(Clone)]
 pub(crate) struct SealedLayer {
     pub(crate) key: Zeroizing<[u8; 32]>,
     pub(crate) nonce: [u8; 16],
     pub(crate) hmac: [u8; 32],
-    /// Of the compressed layer before encryption.
+    /// The digest of the compressed layer before encryption.
     pub(crate) digest: Digest,
     pub(crate) media_type: MediaType,
 }
 
 impl SealedLayer {
-    /// Returns what the layer was before encryption.
+    /// Returns the layer's media type and digest before encryption.
     fn plain(&self) -> PlainLayer {
         PlainLayer { media_type: self.media_type.clone(), digest: Some(self.digest) }
     }
 }
 
 impl Encryptor {
-    /// Chooses the layers of `image`; `compression` is what layers get that have none, `history` what
-    /// becomes of what the config tells of private ones.
+    /// Chooses the layers of `image`. Layers without compression get `compression`. `history`
+    /// decides which text about private layers the config keeps.
     ///
     /// # Errors
-    /// An image that is encrypted already, a selection that does not fit it; no recipient, or too many.
+    /// The image is encrypted already; the selection does not fit it; there is no recipient, or too
+    /// many.
     pub fn new(
         image: &Image,
         selection: &Selection,
@@ -86,29 +87,29 @@ impl Encryptor {
         Ok(Self { recipients, compression, config, diff_ids, source, chosen, pushed, sealed })
     }
 
-    /// Tells whether the layer at `place` is to be encrypted.
+    /// Tells whether the encryptor chose the layer at `place`.
     pub fn encrypts(&self, place: usize) -> bool {
         self.chosen.contains(&place)
     }
 
-    /// Takes layers that were `pushed` before, to push them again as they are.
+    /// Takes the layers that were `pushed` before, to push them again as they are.
     pub fn reuse(self, pushed: Pushed) -> Self {
         Self { pushed, ..self }
     }
 
-    /// Returns the layers that are private in images that were pushed before.
+    /// Returns the diff IDs of layers that are private in images that were pushed before.
     pub fn known_private(&self) -> impl Iterator<Item = DiffId> {
         self.pushed.private()
     }
 
-    /// Returns the diff IDs of those layers of `image` that were `pushed` before, but in clear where
-    /// they are to be encrypted, or the other way round.
+    /// Returns the diff IDs of the layers of `image` that were `pushed` in clear and are chosen
+    /// now, or the other way round.
     pub fn changed(&self, pushed: &Pushed, image: &Image) -> Vec<DiffId> {
         pushed.changed(image, &self.chosen)
     }
 
-    /// Returns `layer`, which is at `place`, as it was pushed before, or `None` if it was not, or if it
-    /// was in clear and is to be encrypted, or the other way round.
+    /// Returns `layer`, which is at `place`, as it was pushed before. Returns `None` if it was not,
+    /// or if it was pushed in clear and is chosen now, or the other way round.
     pub fn reused(&self, place: usize, layer: &Layer) -> Option<Layer> {
         let pushed = self.pushed.layer(layer.diff_id()?)?;
         match (&pushed.key, self.chosen.contains(&place)) {
@@ -119,12 +120,13 @@ impl Encryptor {
         Some(pushed.elsewhere(pushed.descriptor(Family::Oci)))
     }
 
-    /// Returns the layer at `place` as it is to be stored: compressed, and encrypted if it was chosen.
+    /// Returns the layer at `place` as a registry stores it: compressed, and encrypted if it was
+    /// chosen.
     ///
-    /// Nothing is kept but what `spool` holds, which for a chosen layer is ciphertext.
+    /// The encryptor keeps no bytes outside `spool`, which holds the ciphertext of a chosen layer.
     ///
     /// # Errors
-    /// Those of reading the layer, damage included, and of the spool.
+    /// Reading the layer fails, or the layer is damaged; the spool fails.
     pub fn layer(
         &self,
         place: usize,
@@ -149,7 +151,7 @@ impl Encryptor {
         let spooled = spool.fill(|out| {
             let mut writer = CipherWriter::new(out, &key, nonce);
             match kept {
-                // Read to its end, it has been held to its digest.
+                // The reader checks the digest when it reaches the end.
                 Some(kept) => {
                     io::copy(&mut MeteredReader::new(layer.open_stored()?, &*meter), &mut writer)?;
                     digest = Some(kept.digest);
@@ -174,18 +176,19 @@ impl Encryptor {
         self.sealed.lock().unwrap_or_else(PoisonError::into_inner).insert(place, sealed);
     }
 
-    /// Returns the identity of the image that `layers`, as [`layer`](Self::layer) made them, are going to be
-    /// in an index that says it is for `platform`.
+    /// Returns the identity that the image gets in an index which names `platform` for it. `layers`
+    /// come from [`layer`](Self::layer).
     pub fn identity(&self, platform: Option<&Platform>, layers: &[Layer]) -> ImageIdentity {
         let config = Digest::of(&self.config);
         ImageIdentity::of(platform, Some(config), layers.iter().filter_map(Layer::digest))
     }
 
-    /// Returns the encrypted image: `layers` as [`layer`](Self::layer) made them, all and lowest first,
-    /// with their keys wrapped to every recipient, and the record sealed under these keys.
+    /// Returns the encrypted image of `layers`: all that [`layer`](Self::layer) made, lowest first.
+    /// Their keys are wrapped to every recipient, and the record is sealed under these keys.
     ///
     /// # Errors
-    /// The system gives no random bytes; a manifest or record that becomes too large.
+    /// The system gives no random bytes; a key provider fails; the manifest or the record becomes
+    /// too large.
     pub fn finish(&self, layers: Vec<Layer>, sealing: &Sealing) -> Result<Outgoing, EncryptError> {
         let sealed = self.sealed.lock().unwrap_or_else(PoisonError::into_inner);
         let config = Descriptor::of(MediaType::OCI_CONFIG, &self.config);
@@ -268,8 +271,8 @@ impl Encryptor {
         self.source.kept(place, digest)
     }
 
-    /// Returns the layers of `encrypted`, which [`finish`](Self::finish) made, as they are pushed, for
-    /// whoever pushes again.
+    /// Returns the layers of `encrypted`, which [`finish`](Self::finish) made, for another push to
+    /// use again.
     pub fn pushed(&self, encrypted: &Image) -> Vec<PushedLayer> {
         let sealed = self.sealed.lock().unwrap_or_else(PoisonError::into_inner);
         let both = self.diff_ids.iter().zip(&encrypted.layers).enumerate();
@@ -291,7 +294,7 @@ impl Encryptor {
     }
 }
 
-/// A layer in clear is as a registry takes it, under OCI's media type.
+/// Returns a layer in clear as a registry takes it, under OCI's media type.
 fn clear_layer(
     layer: &Layer,
     packed: Compression,
@@ -312,7 +315,7 @@ fn clear_layer(
     Ok(Layer::stored(descriptor, layer.diff_id(), Arc::new(spooled.content)))
 }
 
-/// Writes `layer`, compressed as `packed` says; what is compressed stays as it is.
+/// Writes `layer`, compressed as `packed` says. A layer that is compressed already stays as it is.
 fn write_packed(
     layer: &Layer,
     packed: Compression,
@@ -337,13 +340,13 @@ pub enum EncryptError {
     /// The config cannot be used.
     #[error("{0}")]
     Config(#[from] ConfigError),
-    /// Reading a layer failed, or what was read is damaged, or the spool cannot be written.
+    /// Reading a layer failed, the layer is damaged, or the spool cannot be written.
     #[error("{0}")]
     Io(#[from] io::Error),
     /// The record cannot be sealed.
     #[error("{0}")]
     Seal(#[from] SealError),
-    /// So many layers, each wrapped to so many recipients, do not go into one manifest.
+    /// The layers' keys, each wrapped to every recipient, do not fit into one manifest.
     #[error("the manifest becomes larger than 4 MiB: there are too many layers and recipients")]
     ManifestTooLarge,
     /// There is no recipient, or more than readers look at.

@@ -1,33 +1,33 @@
-//! Former recipients: those whose wrapped keys are found again, so that they can be removed.
+//! Former recipients, whose wrapped keys are found again so that they can be removed.
 
 use super::Recipient;
 use super::openpgp::{KeyIds, OpenPgpKeyError};
 use super::recipient::openpgp_name;
 use super::wrapped::WrappedKey;
 
-/// Somebody who is not to open an image any more.
+/// Somebody who shall not open an image any more.
 #[derive(Debug)]
 pub struct FormerRecipient(Known);
 
-/// By what they are known again.
+/// The means of finding a former recipient's wrapped keys.
 #[derive(Debug)]
 enum Known {
-    /// A key that need not be one to encrypt to.
+    /// An OpenPGP key, which need not be fit for encryption.
     OpenPgp(KeyIds),
-    /// What was encrypted to.
+    /// A recipient to whom the image was encrypted.
     Recipient(Recipient),
 }
 
 impl FormerRecipient {
-    /// Takes the file of a public OpenPGP key, which may be expired or revoked meanwhile.
+    /// Takes the file of a public OpenPGP key, which may have expired or been revoked since.
     ///
     /// # Errors
-    /// What is no such key, or several.
+    /// The file holds no such key, or several.
     pub fn openpgp(file: &[u8]) -> Result<Self, OpenPgpKeyError> {
         Ok(Self(Known::OpenPgp(KeyIds::parse(file)?)))
     }
 
-    /// Returns the names that they may have in a sealed record.
+    /// Returns the names that this former recipient may have in a sealed record.
     pub(super) fn names(&self) -> Vec<String> {
         match &self.0 {
             Known::OpenPgp(ids) => ids.all().iter().map(|id| openpgp_name(id)).collect(),
@@ -38,7 +38,8 @@ impl FormerRecipient {
         }
     }
 
-    /// Tells whether `wrapped`, which holds the key `key` of a layer, is theirs and nobody else's.
+    /// Tells whether `wrapped`, which holds the key `key` of a layer, is for this former recipient
+    /// and for nobody else.
     pub(super) fn is_only_one_of(&self, wrapped: &WrappedKey, key: &[u8; 32]) -> bool {
         match (&self.0, wrapped) {
             (Known::OpenPgp(ids), WrappedKey::OpenPgp(message)) => message.is_only_for(ids),

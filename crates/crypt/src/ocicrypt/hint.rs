@@ -1,4 +1,4 @@
-//! Hints: for whom a key is wrapped, told to nobody but those who have the key.
+//! Hints, which tell the recipient of a wrapped key to readers, and to nobody else.
 
 use aws_lc_rs::hmac;
 use base64::Engine as _;
@@ -7,7 +7,7 @@ use base64::engine::general_purpose::STANDARD;
 /// How many bytes of the HMAC are kept.
 const LEN: usize = 16;
 
-/// Returns the hint at the recipient of the public name `id`, under the layer's key.
+/// Returns the hint, under the layer's key, at the recipient with the public name `id`.
 pub(super) fn of(key: &[u8; 32], id: &[u8]) -> String {
     let mut mac = hmac::Context::with_key(&hmac::Key::new(hmac::HMAC_SHA256, key));
     mac.update(b"sealcrate recipient\n");

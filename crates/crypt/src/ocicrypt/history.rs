@@ -1,5 +1,5 @@
-//! The history of an image in which layers are private: in this format the config is in clear, and
-//! would tell how they were made.
+//! The history of an image with private layers. This format leaves the config in clear, so the
+//! history would tell how those layers were made.
 
 use std::collections::BTreeSet;
 use std::ops::RangeInclusive;
@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 
 use crate::select;
 
-/// What becomes of what a config tells of private layers.
+/// The policy for a config's text about private layers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum History {
     /// It stays.
@@ -19,14 +19,14 @@ pub enum History {
 }
 
 impl History {
-    /// Returns the bytes of `config` as they are to be stored, if the layers at `places` are private.
+    /// Returns the bytes of `config` to store if the layers at `places` are private.
     ///
-    /// Steps that only set the label stay, so that it can choose the same layers again. The last step's
-    /// container and BuildKit's own members, which repeat the steps, are left out. Where history and
-    /// layers do not fit together, every step counts as private.
+    /// Steps that only set the label stay, so that it can choose the same layers again. Two kinds
+    /// of members repeat the steps, and are left out: the last step's container, and BuildKit's own
+    /// members. Where history and layers do not fit together, every step counts as private.
     ///
     /// # Errors
-    /// A config that cannot be read.
+    /// The config cannot be read.
     pub fn applied(self, config: &[u8], places: &BTreeSet<usize>) -> Result<Vec<u8>, ConfigError> {
         if self == Self::Keep {
             return Ok(config.to_vec());
@@ -47,14 +47,15 @@ impl History {
             }
         }
         if members == original {
-            // Bytes that say the same keep their digest.
+            // Where nothing changed, the config keeps its bytes and so its digest.
             return Ok(config.to_vec());
         }
         Ok(serde_json::to_vec(&members).expect("a map of JSON values is JSON"))
     }
 }
 
-/// Tells members beside the history that repeat its steps: those of the classic builder and BuildKit's.
+/// Recognizes members that repeat the steps of the history, as the classic builder and BuildKit
+/// write them.
 fn tells_of_steps(name: &str) -> bool {
     matches!(name, "container" | "container_config") || name.starts_with("moby.buildkit.")
 }

@@ -1,4 +1,4 @@
-//! Identities: private keys, as other tools keep them in files.
+//! Identities: private keys in the files of other tools, passphrases, and key providers.
 
 use std::fmt;
 use std::sync::Arc;
@@ -26,21 +26,21 @@ pub const MAX_KEY_FILE_BYTES: usize = 64 << 10;
 /// How the text of age's X25519 identities begins.
 const AGE: &str = "AGE-SECRET-KEY-1";
 
-/// A private key that opens what was encrypted to its public one; copies are the same key.
+/// The secret that opens keys wrapped to its recipient. Copies are the same identity.
 #[derive(Clone)]
 pub struct Identity(pub(super) Arc<Key>);
 
-/// The kinds of private keys.
+/// The kinds of identities.
 pub(super) enum Key {
-    /// age's, one or several.
+    /// X25519 identities of age, one or several.
     Age(Vec<x25519::Identity>),
-    /// On one of NIST's curves.
+    /// A key on one of NIST's curves.
     Ec(Curve, PrivateKey),
-    /// OpenPGP's: those of one file that open something.
+    /// OpenPGP's secret keys in one file, as far as they can decrypt.
     OpenPgp(Vec<SecretKey>),
     /// A passphrase, which opens identities.
     Passphrase(PassphraseIdentity),
-    /// Nothing here, but another program that has keys.
+    /// Another program, which has the keys.
     Provider(Provider),
     /// RSA, 2048 to 8192 bits.
     Rsa(RsaKey),
@@ -117,12 +117,12 @@ impl Identity {
         Self(Arc::new(key))
     }
 
-    /// Takes a passphrase, which opens what was encrypted under it in this format.
+    /// Takes a passphrase, which opens keys that this format wraps under it.
     pub fn passphrase(passphrase: &Passphrase) -> Self {
         Self::of(Key::Passphrase(PassphraseIdentity::new(passphrase)))
     }
 
-    /// Takes a key provider, which is asked for what was wrapped by one of its name.
+    /// Takes a key provider, which unwraps keys that a provider of its name has wrapped.
     pub fn provider(provider: Provider) -> Self {
         Self::of(Key::Provider(provider))
     }
@@ -131,7 +131,7 @@ impl Identity {
     /// OpenPGP's secret keys, binary or in armor.
     ///
     /// # Errors
-    /// What is no private key of a kind that is known, is too long, or is under a password.
+    /// The file is too long, holds no private key of a known kind, or its key is under a password.
     pub fn parse(bytes: &[u8]) -> Result<Self, IdentityError> {
         if bytes.len() > MAX_KEY_FILE_BYTES {
             return Err(IdentityError::TooLong);
@@ -168,12 +168,12 @@ impl Identity {
         }
     }
 
-    /// Reads a key file like [`parse`](Self::parse), with the password for a key that is under one:
-    /// PKCS#8's `EncryptedPrivateKeyInfo` (RFC 5958) with PBES2 (RFC 8018), in PEM or DER, the old form of PEM with
-    /// AES, or OpenPGP's secret keys.
+    /// Reads a key file like [`parse`](Self::parse), and opens a key that is under a password. It
+    /// takes PKCS#8's `EncryptedPrivateKeyInfo` (RFC 5958) with PBES2 (RFC 8018), in PEM or DER. It also
+    /// takes the old form of PEM with AES, and OpenPGP's secret keys.
     ///
     /// # Errors
-    /// Those of [`parse`](Self::parse); another password, or other ways of encryption.
+    /// The errors of [`parse`](Self::parse); a wrong password; another way of encryption.
     pub fn parse_with_password(bytes: &[u8], password: &Passphrase) -> Result<Self, IdentityError> {
         match sealed_key::of(bytes) {
             Some(sealed) if bytes.len() <= MAX_KEY_FILE_BYTES => {
@@ -183,7 +183,7 @@ impl Identity {
                 Self::from_openpgp(bytes, Some(password))
             }
             None if bytes.len() <= MAX_KEY_FILE_BYTES && old_pem::is_encrypted(bytes) => {
-                // What a wrong password makes of the key may be padded by chance.
+                // A wrong password may by chance give a valid padding, but no key.
                 let key = old_pem::open(bytes, password)?;
                 Self::from_der(&key).map_err(|_| IdentityError::WrongPassword)
             }
@@ -217,7 +217,7 @@ impl Identity {
         Ok(Self::of(Key::OpenPgp(keys)))
     }
 
-    /// Reads lines, of which those that begin with `#` are comments.
+    /// Reads one identity a line. Lines that begin with `#` are comments.
     fn from_age(bytes: &[u8]) -> Result<Self, IdentityError> {
         let text = str::from_utf8(bytes).map_err(|_| IdentityError::Age)?;
         let lines = text.lines().map(str::trim);
@@ -272,7 +272,8 @@ struct Jwk {
     qi: Option<String>,
 }
 
-/// Tells a version 3 certificate by its version, which nothing else has in that place. RFC 5280, section 4.1.
+/// Recognizes a version 3 certificate by its version: nothing else has one in that place. RFC 5280,
+/// section 4.1.
 fn is_certificate(der: &[u8]) -> bool {
     let body =
         der::Reader::of(der, der::SEQUENCE).and_then(|mut inside| inside.next(der::SEQUENCE));
@@ -288,7 +289,7 @@ fn contains(bytes: &[u8], words: &[u8]) -> bool {
     bytes.windows(words.len()).any(|window| window == words)
 }
 
-/// Why a file is not taken for an identity.
+/// Why a file is no usable identity.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum IdentityError {
@@ -298,13 +299,13 @@ pub enum IdentityError {
     /// It is a certificate, which other tools want beside its private key.
     #[error("it is a certificate, and no private key")]
     Certificate,
-    /// There is no private key in it, or one of another kind.
+    /// It holds no private key of a known kind.
     #[error(
         "there is no private key in it: neither age's nor one for RSA (2048 to 8192 bits), P-256, \
          P-384 or P-521"
     )]
     NoKey,
-    /// There are OpenPGP's secret keys in it, but none that opens anything.
+    /// It holds OpenPGP's secret keys, but none that can decrypt.
     #[error(
         "there is no OpenPGP key in it that can decrypt: for RSA (2048 to 8192 bits), Curve25519, P-256, P-384 \
          or P-521"
@@ -313,7 +314,7 @@ pub enum IdentityError {
     /// It is OpenPGP's public key.
     #[error("it is a public OpenPGP key, and no private key")]
     OpenPgpPublic,
-    /// The key is under a password, in a way that only old tools write, with another cipher than AES.
+    /// The key is under a password in the old form of PEM, and the cipher is not AES.
     #[error(
         "its private key is under a password in the old form of PEM, and the cipher is not AES, the only one that \
          is supported there"

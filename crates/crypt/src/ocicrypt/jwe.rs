@@ -1,7 +1,7 @@
 //! JWE: the wrapping of private options to RSA and EC keys. RFC 7516, 7518.
 //!
-//! A closed set of algorithms is read, in all three forms; what wraps under passwords or compresses is
-//! not in it, so that nothing here costs more than a key operation for each recipient.
+//! This module reads a closed set of algorithms, in all three forms. The set has no wrapping under
+//! passwords and no compression, so a JWE costs no more than one key operation for each recipient.
 
 mod wrap;
 
@@ -39,7 +39,7 @@ pub struct Jwe {
     hint: Option<String>,
 }
 
-/// One way to the content's key.
+/// One recipient's way to the content's key.
 #[derive(Debug)]
 struct Recipient {
     algorithm: Algorithm,
@@ -52,7 +52,7 @@ enum Algorithm {
     Oaep(&'static OaepAlgorithm),
 }
 
-/// The JSON forms, which differ in where a recipient stands.
+/// The members of both JSON forms, which put recipients in different places.
 #[derive(Deserialize)]
 struct Members {
     protected: String,
@@ -83,7 +83,7 @@ impl Jwe {
     /// Parses the compact form, or one of the two in JSON.
     ///
     /// # Errors
-    /// What is too long, malformed, or for no recipient whose algorithms are known.
+    /// The JWE is too long or malformed, or has no recipient with a known algorithm.
     pub fn parse(bytes: &[u8]) -> Result<Self, JweError> {
         if bytes.len() > MAX_BYTES {
             return Err(JweError::TooLong);
@@ -95,7 +95,7 @@ impl Jwe {
         };
         let protected: Map<String, Value> = serde_json::from_slice(&decode(&members.protected)?)
             .map_err(|_| JweError::Malformed("protected header"))?;
-        // What the content is under has to stand where it is authenticated.
+        // The content's cipher must stand in the protected header, which is authenticated.
         match protected.get("enc").and_then(Value::as_str) {
             Some("A256GCM") => {}
             Some(other) => return Err(JweError::unsupported("enc", other)),
@@ -120,7 +120,7 @@ impl Jwe {
             }
             match Recipient::parse(&header, one.encrypted_key.as_deref().unwrap_or_default()) {
                 Ok(recipient) => recipients.push(recipient),
-                // There may be others.
+                // Other recipients may be readable.
                 Err(error) => refused = error,
             }
         }
@@ -138,7 +138,7 @@ impl Jwe {
         Ok(Self { associated, iv: fixed(&members.iv, "iv")?, sealed, recipients, hint })
     }
 
-    /// Returns for how many recipients the content is: what an identity costs at most.
+    /// Returns the number of recipients, which is the most that an identity costs.
     pub fn recipients(&self) -> usize {
         self.recipients.len()
     }
@@ -310,7 +310,7 @@ pub enum JweError {
     Unsupported {
         /// The header's member.
         name: &'static str,
-        /// What it says, quoted.
+        /// The member's value, quoted.
         value: String,
     },
 }

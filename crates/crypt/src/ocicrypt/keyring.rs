@@ -1,4 +1,4 @@
-//! The keyring: identities, tried on one layer after the other, as often as may be.
+//! The keyring tries identities on one layer after the other, within the bound on key operations.
 
 use zeroize::Zeroizing;
 
@@ -9,10 +9,10 @@ use super::identity::Key;
 use super::provider::ProviderError;
 use super::wrapped::{Unwrapped, WrappedKey};
 
-/// What asking a provider costs in the measure of key operations.
+/// The cost of one call of a provider, in key operations.
 const CALL_COST: usize = 16;
 
-/// Identities, and how many key operations are left to them.
+/// Identities, and the number of key operations that are left to them.
 pub(super) struct Keyring<'i> {
     identities: &'i [Identity],
     left: usize,
@@ -24,10 +24,10 @@ impl<'i> Keyring<'i> {
         Self { identities, left: MAX_ATTEMPTS }
     }
 
-    /// Finds the private options of the layer of the name `layer`, as they were wrapped.
+    /// Unwraps the private options of the layer with the name `layer`, and returns their bytes.
     ///
     /// # Errors
-    /// No identity opens them, or they are damaged; too many attempts.
+    /// No identity opens them; they are damaged; the image needs too many attempts.
     pub(super) fn open(
         &mut self,
         encryption: &Encryption,
@@ -44,7 +44,7 @@ impl<'i> Keyring<'i> {
                     other.get_or_insert(scheme);
                     continue;
                 }
-                // One that nobody can read does not hide the others.
+                // A wrapped key that nobody can read does not hide the others.
                 Err(error) => {
                     refused.get_or_insert(error);
                     continue;
@@ -62,7 +62,7 @@ impl<'i> Keyring<'i> {
                 }
             }
         }
-        // Last of all, since it takes longest.
+        // Providers come last, since they take longest.
         let failed = match self.ask(encryption)? {
             Asked::Content(content) => return Ok(content),
             Asked::Failed(error) => Some(error),
@@ -88,7 +88,8 @@ impl<'i> Keyring<'i> {
         })
     }
 
-    /// Asks every key provider among the identities for what one of its name wrapped.
+    /// Asks every key provider among the identities to unwrap the keys that a provider of its name
+    /// has wrapped.
     fn ask(&mut self, encryption: &Encryption) -> Result<Asked, DecryptError> {
         let mut asked = Asked::Nobody;
         for identity in self.identities {
@@ -112,13 +113,13 @@ impl<'i> Keyring<'i> {
     }
 }
 
-/// What came of asking key providers.
+/// The outcome of asking key providers.
 enum Asked {
-    /// The private options, as one of them says.
+    /// A provider returned these private options.
     Content(Zeroizing<Vec<u8>>),
-    /// Nothing; and what the first of them said.
+    /// No provider returned any; this is the error of the first one.
     Failed(ProviderError),
-    /// There is none for any of the wrapped keys.
+    /// No provider has a name that stands at a wrapped key.
     Nobody,
 }
 
@@ -135,7 +136,7 @@ mod tests {
     use crate::Passphrase;
     use crate::ocicrypt::passphrase::PassphraseIdentity;
 
-    /// A layer whose key is under a lock of its own, which costs 16.
+    /// A layer whose key has a lock of its own, which costs 16 units of work.
     fn locked() -> Encryption {
         let mut to = age::scrypt::Recipient::new(SecretString::from("another"));
         to.set_work_factor(4);

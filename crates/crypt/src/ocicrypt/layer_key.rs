@@ -1,6 +1,6 @@
-//! One layer by itself, for readers that are shown no more of an image than that.
+//! The key of one layer, for readers that see no more of an image than this layer.
 //!
-//! Such a reader cannot hold the image to what is sealed in it: that takes the config and all layers.
+//! Such a reader cannot hold the image to its sealed record: that takes the config and all layers.
 
 use std::fmt;
 use std::io::{self, Read};
@@ -15,7 +15,7 @@ use super::identity::Identity;
 use super::keyring::Keyring;
 use super::options::{Mark, PrivateOptions};
 
-/// The key of one layer, and what was wrapped beside it.
+/// The key of one layer, with the options that were wrapped beside it.
 pub struct LayerKey {
     stored: Descriptor,
     encryption: Encryption,
@@ -26,7 +26,7 @@ impl LayerKey {
     /// Unwraps the key of the layer that `descriptor` describes, with one of `identities`.
     ///
     /// # Errors
-    /// A layer that is not encrypted; annotations and keys that are malformed; [`DecryptError::WrongKey`].
+    /// The layer is not encrypted; annotations or keys are malformed; [`DecryptError::WrongKey`].
     pub fn unwrap(descriptor: &Descriptor, identities: &[Identity]) -> Result<Self, DecryptError> {
         let layer = descriptor.digest.short();
         let encryption = Protection::of_layer(descriptor)?
@@ -37,19 +37,20 @@ impl LayerKey {
         Ok(Self { stored: descriptor.clone(), encryption, options })
     }
 
-    /// Returns what the decrypted bytes are.
+    /// Returns the media type of the decrypted bytes.
     pub fn media_type(&self) -> &MediaType {
         &self.encryption.media_type
     }
 
-    /// Decrypts `content`, which is opened once and read to its end into `spool` before this returns.
+    /// Decrypts `content`, which it opens once and reads to its end into `spool` before it returns.
     ///
-    /// Its length, digest and HMAC are right then. A marked layer's digest before encryption is checked
-    /// when the end of what is returned is reached.
+    /// Then the content's length, digest and HMAC are right. If the layer has sealcrate's mark, the
+    /// returned reader also checks the digest before encryption when it reaches the end.
     ///
     /// # Errors
-    /// Those of reading and spooling; [`Damage`](sealcrate_image::Damage) and
-    /// [`LayerAuthentication`](super::LayerAuthentication) inside an error of kind `InvalidData`.
+    /// Reading or spooling fails. [`Damage`](sealcrate_image::Damage) and
+    /// [`LayerAuthentication`](super::LayerAuthentication) are inside an error of kind
+    /// `InvalidData`.
     pub fn decrypt(
         &self,
         content: Arc<dyn Content>,
@@ -68,7 +69,7 @@ impl LayerKey {
                 let descriptor = Descriptor::new(media_type, digest, self.stored.size);
                 Layer::stored(descriptor, None, Arc::new(plain)).open_stored()
             }
-            // Other tools do not always tell the truth here.
+            // Other tools do not always state the right digest.
             _ => plain.open(),
         }
     }

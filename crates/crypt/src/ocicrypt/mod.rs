@@ -1,14 +1,24 @@
-//! OCI image encryption: layers whose descriptors carry, in annotations, their keys wrapped to public
-//! keys.
+//! OCI image encryption: the descriptors of encrypted layers carry the layers' keys in annotations,
+//! wrapped to public keys.
 //!
-//! `annotations` is what a descriptor carries, `options` what is wrapped and what stands beside it,
-//! `wrapped` the ways of wrapping, `jwe`, `pkcs7`, `openpgp` and `age_item`, `passphrase` what opens the latter, `identity`
-//! the key files, `keyring` and `unlock` what tries these on those, `rewrap` what puts others in their
-//! place, `recipient`, `former_recipient`, `public_key` and `certificate` those to whom keys are wrapped, `cipher` the way of a layer's
-//! bytes, `history` what the config in clear may tell. [`Encryptor`] puts them together, and
-//! [`decrypt`], which holds the image to what is sealed in it; `stated` tells what others' images only
-//! say of themselves. [`provider`] is how other tools ask for keys. [`LayerKey`] is for readers that see one layer alone, as those do that containerd
-//! starts with a [`Payload`]. `docs/formats/ocicrypt.md` specifies the bytes.
+//! [`Encryptor`] encrypts an image. [`decrypt`] decrypts it, and holds it to its sealed record. The
+//! modules below them have these tasks:
+//!
+//! * `annotations` reads and writes the annotations of a descriptor.
+//! * `options` has the options that are wrapped, and the options in clear beside them.
+//! * `wrapped` knows the ways of wrapping: `jwe`, `pkcs7`, `openpgp` and `age_item`. `passphrase`
+//!   opens items of the latter.
+//! * `identity` reads key files. `keyring` and `unlock` try identities on wrapped keys.
+//! * `recipient`, `public_key` and `certificate` are the public sides, to which keys are wrapped.
+//! * `rewrap` replaces the recipients of an image, and `former_recipient` finds the wrapped keys to
+//!   remove.
+//! * `cipher` encrypts and decrypts the bytes of a layer.
+//! * `history` decides which text about private layers the config in clear keeps.
+//! * `stated` compares layers with the digests that other tools state without binding them.
+//!
+//! [`provider`] answers the requests of other tools for keys, and asks other programs. [`LayerKey`]
+//! is for readers that see one layer alone: containerd starts such a reader with a [`Payload`].
+//! `docs/formats/ocicrypt.md` specifies the bytes.
 
 mod age_item;
 mod annotations;

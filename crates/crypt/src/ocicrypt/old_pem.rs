@@ -1,6 +1,8 @@
-//! Private keys under a password in the old form of PEM: RFC 1421, section 4.6, with the key made as OpenSSL does.
+//! Private keys under a password in the old form of PEM (RFC 1421, section 4.6), with OpenSSL's way
+//! to derive the key.
 //!
-//! That takes one round of MD5, so that such a password is found by trying. Nothing is written in this form.
+//! OpenSSL derives it in one round of MD5, so an attacker can find the password by trying.
+//! Sealcrate writes nothing in this form.
 
 use aws_lc_rs::cipher::{
     AES_128, AES_192, AES_256, Algorithm, DecryptionContext, PaddedBlockDecryptingKey,
@@ -18,7 +20,7 @@ use crate::Passphrase;
 const ENCRYPTED: &str = "Proc-Type: 4,ENCRYPTED";
 const PARAMETERS: &str = "DEK-Info:";
 
-/// How much of the initialization vector is the salt.
+/// The number of bytes at the start of the initialization vector that are the salt.
 const SALT: usize = 8;
 
 /// Tells whether a file holds a key in this form.
@@ -29,7 +31,7 @@ pub(super) fn is_encrypted(file: &[u8]) -> bool {
 /// Opens the key in a file, and returns it as PKCS#1 or SEC 1 in DER.
 ///
 /// # Errors
-/// What is malformed, another password, and what is not AES in CBC.
+/// The file is malformed; the password is wrong; the cipher is not AES in CBC.
 pub(super) fn open(
     file: &[u8],
     password: &Passphrase,
@@ -47,7 +49,7 @@ pub(super) fn open(
     Ok(bytes)
 }
 
-/// A cipher, and how long its key is.
+/// A cipher, and the length of its key in bytes.
 type Cipher = (&'static Algorithm, usize);
 
 /// Reads the parameters and the encrypted bytes.
@@ -68,13 +70,13 @@ fn parse(file: &[u8]) -> Option<(Cipher, [u8; 16], Zeroizing<Vec<u8>>)> {
 
 /// Reads a block in hexadecimal digits.
 fn block_of(digits: &str) -> Option<[u8; 16]> {
-    // Only of digits is the sign that numbers may have not taken.
+    // Without the check of the digits, a sign before the number would be taken.
     let is_block = digits.len() == 32 && digits.bytes().all(|digit| digit.is_ascii_hexdigit());
     let number = is_block.then(|| u128::from_str_radix(digits, 16).ok())?;
     number.map(u128::to_be_bytes)
 }
 
-/// Makes a key of a password: OpenSSL's `EVP_BytesToKey`, with one round.
+/// Derives a key from a password like OpenSSL's `EVP_BytesToKey` with one round.
 fn key_of(password: &[u8], salt: &[u8; SALT], len: usize) -> Zeroizing<Vec<u8>> {
     let mut key = Zeroizing::new(Vec::with_capacity(48));
     while key.len() < len {

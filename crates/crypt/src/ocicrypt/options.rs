@@ -1,5 +1,5 @@
-//! The options of the layer cipher. The public ones stand in clear. Every scheme wraps the private ones,
-//! which have a mark of ours in them.
+//! The options of the layer cipher. The public options stand in clear. Every scheme wraps the
+//! private options, which have sealcrate's mark in them.
 
 use std::fmt;
 
@@ -16,7 +16,7 @@ use crate::sealed;
 const CIPHER: &str = "AES_256_CTR_HMAC_SHA256";
 const BINDING_VERSION: u64 = 1;
 
-/// What stands in clear beside the wrapped keys.
+/// The public options, which stand in clear beside the wrapped keys.
 #[derive(Debug)]
 pub(super) struct PublicOptions {
     /// The HMAC of the encrypted bytes.
@@ -35,7 +35,8 @@ impl PublicOptions {
     /// Parses the JSON of public options.
     ///
     /// # Errors
-    /// What is malformed, another cipher, and a nonce, which has its place where it cannot be changed.
+    /// The options are malformed, name another cipher, or have a nonce. A nonce belongs into the
+    /// private options, where no stranger can change it.
     pub(super) fn parse(bytes: &[u8]) -> Result<Self, OptionsError> {
         let members: PublicMembers =
             serde_json::from_slice(bytes).map_err(|_| OptionsError::Malformed("public options"))?;
@@ -55,22 +56,22 @@ impl PublicOptions {
     }
 }
 
-/// What is wrapped: the key of a layer, and what it belongs to.
+/// The private options, which are wrapped: the key of a layer, and its place in an image.
 pub(super) struct PrivateOptions {
     /// The key of cipher and HMAC.
     pub(super) key: Zeroizing<[u8; 32]>,
     /// The first counter block.
     pub(super) nonce: [u8; 16],
-    /// The digest of the layer before encryption. Other tools do not always tell the truth.
+    /// The digest of the layer before encryption. Other tools do not always state the right one.
     pub(super) digest: Option<Digest>,
-    /// The mark of ours beside it.
+    /// Sealcrate's mark.
     pub(super) mark: Mark,
 }
 
-/// How a layer is bound to the rest of its image.
+/// The way in which a layer is bound to the rest of its image.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Mark {
-    /// Another tool wrote it: nothing binds it.
+    /// Nothing binds the layer: another tool wrote it.
     None,
     /// The binding of version 1, which stands beside the key.
     Binding(SealedBinding),
@@ -94,7 +95,7 @@ struct PrivateMembers {
     sealcrate: Option<Member>,
 }
 
-/// The member of ours: a version, or in version 1 an object.
+/// Sealcrate's member: a version, or an object in version 1.
 #[derive(Serialize, Deserialize)]
 #[serde(untagged)]
 enum Member {
@@ -111,7 +112,7 @@ struct CipherOptions {
 #[serde(transparent)]
 struct Secret(String);
 
-/// Which layer of which image a key belongs to: the binding of version 1.
+/// The layer and the image that a key belongs to: the binding of version 1.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct SealedBinding {
     version: u64,
@@ -123,8 +124,8 @@ pub(super) struct SealedBinding {
 }
 
 impl SealedBinding {
-    /// Describes the layer of the number `layer` among those with the digests `blobs` before
-    /// encryption, lowest first, in the image of the config `config`.
+    /// Describes layer number `layer` of the image with the config `config`. `blobs` are the
+    /// digests of all layers before encryption, lowest first.
     pub(super) fn new(config: Digest, diff_id: DiffId, layer: usize, blobs: &[Digest]) -> Self {
         let lines: String = blobs.iter().map(|digest| format!("{digest}\n")).collect();
         Self {
@@ -139,10 +140,10 @@ impl SealedBinding {
 }
 
 impl PrivateOptions {
-    /// Parses what was unwrapped.
+    /// Parses private options that were unwrapped.
     ///
     /// # Errors
-    /// Malformed bytes, and a mark of an unknown version.
+    /// The bytes are malformed, or the mark is of an unknown version.
     pub(super) fn parse(bytes: &[u8]) -> Result<Self, OptionsError> {
         let members: PrivateMembers = serde_json::from_slice(bytes)
             .map_err(|_| OptionsError::Malformed("private options"))?;
@@ -178,7 +179,8 @@ impl PrivateOptions {
                 Mark::Record => Some(Member::Version(sealed::VERSION)),
             },
         };
-        // As much as it can become, so that no piece of the key is left behind where it grew from.
+        // The vector has room for the longest options: one that grows would leave pieces of the key
+        // behind.
         let mut bytes = Zeroizing::new(Vec::with_capacity(1024));
         serde_json::to_writer(&mut *bytes, &members).expect("memory can be written");
         bytes
@@ -197,7 +199,7 @@ fn bytes_of<const N: usize>(text: &str, name: &'static str) -> Result<[u8; N], O
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum OptionsError {
-    /// Another cipher than the defined one.
+    /// The options name another cipher than the defined one.
     #[error("the layer is encrypted with the unknown cipher {0:?}")]
     Cipher(String),
     /// The options, or one of them, are not of the right shape.

@@ -1,5 +1,5 @@
-//! A passphrase as an identity: it opens the locks of our items, each at most once, and no more of them than
-//! may cost together, however many images they are in.
+//! A passphrase as an identity. It opens the locks of sealcrate's items, each at most once. However
+//! many images the locks are in, together they may not cost more than a bound.
 
 use std::collections::HashMap;
 use std::io::Read as _;
@@ -13,18 +13,19 @@ use zeroize::Zeroizing;
 
 use crate::Passphrase;
 
-/// The most that scrypt may cost: N is 2 to the power of it, which takes 1 GiB.
+/// The largest work factor of scrypt: N is 2 to this power, which takes 1 GiB.
 const MAX_WORK_FACTOR: u8 = 20;
-/// What a lock that has not been tried costs in the measure of key operations, so that an image can
-/// have a few of them.
+/// The cost of a lock that has not been tried, in key operations. An image can have a few such
+/// locks.
 const LOCK_COST: usize = 1000;
-/// The work that all locks together may ask for, in the measure of [`work_of`]: 32 of the costliest, which take two
-/// minutes, or 512 of those that are written here.
+/// The work that all locks together may ask for, in the units of [`work_of`]. It is enough for 32
+/// of the costliest locks, which take two minutes, or for 512 locks of the kind that sealcrate
+/// writes.
 const MAX_WORK: u64 = 32 << MAX_WORK_FACTOR;
-/// The longest lock.
+/// The longest content of a lock, in bytes.
 const MAX_SECRET: u64 = 1 << 10;
 
-/// A passphrase, and what it has opened so far.
+/// A passphrase, and the locks that it has opened so far.
 pub(super) struct PassphraseIdentity {
     passphrase: SecretString,
     state: Mutex<State>,
@@ -47,28 +48,28 @@ pub(super) enum LockError {
 }
 
 impl PassphraseIdentity {
-    /// Takes a passphrase; one that is no text has never locked anything.
+    /// Takes a passphrase. One that is no text has never locked anything.
     pub(super) fn new(passphrase: &Passphrase) -> Self {
         Self::with_work(passphrase, MAX_WORK)
     }
 
-    /// Takes a passphrase for so much work.
+    /// Takes a passphrase that may do `left` units of work.
     pub(super) fn with_work(passphrase: &Passphrase, left: u64) -> Self {
         let text = Zeroizing::new(String::from_utf8_lossy(passphrase.as_bytes()).into_owned());
         let state = Mutex::new(State { opened: HashMap::new(), left });
         Self { passphrase: SecretString::from(text.as_str()), state }
     }
 
-    /// Returns what trying `lock` costs, which is nothing for one that was tried before.
+    /// Returns the cost of trying `lock`, which is nothing if it was tried before.
     pub(super) fn cost_of(&self, lock: &[u8]) -> usize {
         let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         if state.opened.contains_key(&Digest::of(lock)) { 0 } else { LOCK_COST }
     }
 
-    /// Opens a lock; `None` if it is under another passphrase.
+    /// Opens a lock. Returns `None` if it is under another passphrase.
     ///
     /// # Errors
-    /// What is malformed, or costs too much.
+    /// The lock is malformed, or costs too much.
     pub(super) fn open(&self, lock: &[u8]) -> Result<Option<x25519::Identity>, LockError> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(identity) = state.opened.get(&Digest::of(lock)) {
@@ -102,7 +103,8 @@ impl PassphraseIdentity {
     }
 }
 
-/// Returns how much work the lock asks for: scrypt's N. `None` if that is malformed or over the bound.
+/// Returns the work that the lock asks for: scrypt's N. Returns `None` if N is malformed or over
+/// the bound.
 ///
 /// <https://c2sp.org/age#scrypt-recipient-stanza>: "-> scrypt", the salt, and the logarithm of N.
 fn work_of(lock: &[u8]) -> Option<u64> {

@@ -1,4 +1,5 @@
-//! The payload that containerd gives a stream processor: which layer it is, and the client's keys.
+//! The payload that containerd gives a stream processor: the layer's descriptor and the client's
+//! keys.
 //!
 //! It is imgcrypt's `Payload` as JSON, in a message of the type `google.protobuf.Any`.
 
@@ -14,7 +15,7 @@ use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 use super::identity::{Identity, IdentityError};
 use super::protobuf;
 
-/// The longest payload: what a manifest may hold, and room for keys.
+/// The longest payload, in bytes: as long as the largest manifest, with room for keys.
 pub const MAX_PAYLOAD_BYTES: usize = 8 << 20;
 
 /// The most keys that are taken from a client.
@@ -23,7 +24,7 @@ const MAX_KEYS: usize = 64;
 const TYPE: &str = "io.containerd.ocicrypt.v1.Payload";
 const PRIVATE_KEYS: &str = "privkeys";
 
-/// What containerd says of a layer that is to be decrypted.
+/// Containerd's description of a layer to decrypt.
 #[derive(Debug)]
 pub struct Payload {
     /// The layer, with its annotations.
@@ -55,7 +56,8 @@ impl Payload {
     /// Parses a payload.
     ///
     /// # Errors
-    /// What is too long, malformed or something else, and keys of the client that cannot be used.
+    /// The payload is too long, malformed, or of another type; a key of the client cannot be used,
+    /// or there are too many.
     pub fn parse(bytes: &[u8]) -> Result<Self, PayloadError> {
         if bytes.len() > MAX_PAYLOAD_BYTES {
             return Err(PayloadError::TooLong);
@@ -105,7 +107,7 @@ pub enum PayloadError {
     /// It is longer than [`MAX_PAYLOAD_BYTES`].
     #[error("the payload is longer than 8 MiB")]
     TooLong,
-    /// There are more keys than anybody has.
+    /// There are more keys than anybody sends.
     #[error("the client sent more than {MAX_KEYS} keys")]
     TooManyKeys,
     /// It is a payload for something else.

@@ -1,11 +1,11 @@
 //! PKCS#7: private options wrapped to RSA keys, as CMS `EnvelopedData`. RFC 5652, section 6.
 //!
-//! The content is under AES-GCM (RFC 5084) with a tag of 16 bytes, which others write into this form though
-//! `AuthEnvelopedData` is the one for it. Modes without a tag are refused: GCM that is relabelled to them
-//! would be an oracle (RFC 9709).
+//! The content is under AES-GCM (RFC 5084) with a tag of 16 bytes. Other tools write it into this
+//! form, though `AuthEnvelopedData` is the form for it. This module refuses modes without a tag: a
+//! stranger who relabels GCM as such a mode would have an oracle (RFC 9709).
 //!
-//! Every failure of a key looks like that of another's. PKCS#1 v1.5 tells by its padding whether it was
-//! opened, so a random key takes the place of what was not.
+//! Every failure looks as if the key were for somebody else. PKCS#1 v1.5 tells by its padding
+//! whether a key opened, so a random key takes the place of one that did not.
 
 use std::io;
 
@@ -28,8 +28,8 @@ const MAX_BYTES: usize = 64 << 10;
 /// The most recipients of a message.
 const MAX_RECIPIENTS: usize = 64;
 
-/// The tags of skopeo's library: parameters are a sequence, in one that does not say that it is made of
-/// parts, and the nonce in them has a tag of its own.
+/// Two tags that skopeo's library writes. It puts the parameters into a second sequence, whose tag
+/// lacks the bit of constructed elements. The nonce in the parameters has a tag of its own.
 const PRIMITIVE_SEQUENCE: u8 = 0x10;
 const CONTEXT_4_PRIMITIVE: u8 = 0x84;
 const CONTEXT_0: u8 = 0xa0;
@@ -57,14 +57,14 @@ pub struct Pkcs7 {
     nonce: [u8; 12],
     sealed: Vec<u8>,
     recipients: Vec<Recipient>,
-    /// For how many it is, those that cannot be read among them.
+    /// The number of all recipients, unreadable ones included.
     count: usize,
 }
 
 /// One way to the content's key.
 #[derive(Debug)]
 struct Recipient {
-    /// The certificate, by issuer and number; or nothing, where it is told otherwise.
+    /// The certificate's issuer and number, or nothing if the recipient is named in another way.
     certificate: Vec<u8>,
     transport: Transport,
     encrypted_key: Vec<u8>,
@@ -80,7 +80,7 @@ impl Pkcs7 {
     /// Parses a message in DER.
     ///
     /// # Errors
-    /// What is too long, malformed, under something else than AES-GCM, or for no RSA key.
+    /// The message is too long or malformed, under another cipher than AES-GCM, or for no RSA key.
     pub fn parse(bytes: &[u8]) -> Result<Self, Pkcs7Error> {
         if bytes.len() > MAX_BYTES {
             return Err(Pkcs7Error::TooLong);
@@ -100,12 +100,12 @@ impl Pkcs7 {
         Ok(Self { algorithm, nonce, sealed, recipients, count })
     }
 
-    /// Returns for how many recipients the content is: what an identity costs at most.
+    /// Returns the number of readable recipients, which is the most that an identity costs.
     pub fn recipients(&self) -> usize {
         self.recipients.len()
     }
 
-    /// Tells whether it is for the owner of a certificate, and for nobody else.
+    /// Tells whether the message is for the owner of a certificate, and for nobody else.
     pub(super) fn is_only_for(&self, certificate: &Certificate) -> bool {
         let name = [&certificate.issuer[..], &certificate.serial].concat();
         matches!(&self.recipients[..], [only] if self.count == 1 && only.certificate == name)
@@ -188,7 +188,7 @@ impl Recipient {
     fn parse(info: &[u8]) -> Option<Self> {
         let mut info = der::Reader::new(info);
         info.next(INTEGER)?;
-        // Whose key it is shows when it opens; who that is need not be known to open it.
+        // A key is tried on every recipient, so opening needs no name.
         let certificate = match info.next(SEQUENCE) {
             Some(certificate) => certificate.to_vec(),
             None => info.next(CONTEXT_0_PRIMITIVE).map(|_| Vec::new())?,
@@ -217,7 +217,7 @@ impl Recipient {
     }
 }
 
-/// Reads `RecipientInfos`, and counts them; those of other kinds are passed over.
+/// Reads `RecipientInfos`, and counts them. It passes over recipients of other kinds.
 fn recipients(infos: &[u8]) -> Result<(Vec<Recipient>, usize), Pkcs7Error> {
     let mut infos = der::Reader::new(infos);
     let mut recipients = Vec::new();
@@ -238,11 +238,12 @@ fn recipients(infos: &[u8]) -> Result<(Vec<Recipient>, usize), Pkcs7Error> {
     }
 }
 
-/// Reads the parameters of RSA-OAEP, of which one hash for both purposes is taken. RFC 4055, section 4.1.
+/// Reads the parameters of RSA-OAEP, and accepts one hash for both purposes alone. RFC 4055,
+/// section 4.1.
 fn oaep(algorithm: &mut der::Reader<'_>) -> Option<&'static OaepAlgorithm> {
     let mut parameters = der::Reader::new(algorithm.next(SEQUENCE)?);
     let hash = match parameters.next(CONTEXT_0) {
-        // What is left out is SHA-1, and MGF1 with the same.
+        // Without parameters, the hash is SHA-1, also in MGF1.
         None if parameters.is_empty() => return Some(&OAEP_SHA1_MGF1SHA1),
         None => return None,
         Some(hash) => der::Reader::of(hash, SEQUENCE)?.next(OBJECT_IDENTIFIER)?,
@@ -275,13 +276,13 @@ fn content_of(info: &[u8]) -> Result<(&'static Algorithm, [u8; 12], Vec<u8>), Pk
     let nonce = parameters.next(OCTET_STRING).or_else(|| parameters.next(CONTEXT_4_PRIMITIVE));
     let nonce = nonce.ok_or_else(malformed)?;
     let nonce = nonce.try_into().map_err(|_| Pkcs7Error::Unsupported("nonce"))?;
-    // Left out, the tag has 12 bytes.
+    // A tag whose length is left out has 12 bytes.
     if parameters.next(INTEGER) != Some(&[16]) || !parameters.is_empty() {
         return Err(Pkcs7Error::Unsupported("tag: it is shorter than 16 bytes"));
     }
     let sealed = match info.next_any() {
         Some((CONTEXT_0_PRIMITIVE, sealed)) => sealed.to_vec(),
-        // In pieces, of which others write one.
+        // The content may come in pieces; other writers make one piece of it.
         Some((CONTEXT_0, pieces)) => {
             let mut pieces = der::Reader::new(pieces);
             let mut sealed = Vec::new();
@@ -308,10 +309,10 @@ pub enum Pkcs7Error {
     /// It is longer than any that holds private options.
     #[error("a wrapped key (PKCS#7) is longer than 64 KiB")]
     TooLong,
-    /// It is for more recipients than anybody has.
+    /// It is for too many recipients.
     #[error("a wrapped key (PKCS#7) is for more than {MAX_RECIPIENTS} recipients")]
     TooManyRecipients,
-    /// It is outside of what is read.
+    /// The named part has a form that this module does not read.
     #[error("a wrapped key (PKCS#7) is not supported for its {0}")]
     Unsupported(&'static str),
 }

@@ -1,7 +1,8 @@
-//! The little of Protocol Buffers that is used here: messages of strings, bytes and other messages.
+//! The part of Protocol Buffers that this crate needs: messages of strings, bytes and other
+//! messages.
 
-/// Returns the number and content of each field of `message`, in their order, or `None` if it is malformed or
-/// has a field that is not delimited by its length.
+/// Returns the number and content of each field of `message`, in their order. Returns `None` if the
+/// message is malformed, or has a field that is not delimited by its length.
 ///
 /// Protocol Buffers, "Encoding", wire type 2.
 pub(super) fn fields(mut message: &[u8]) -> Option<Vec<(u64, &[u8])>> {
@@ -19,7 +20,7 @@ pub(super) fn fields(mut message: &[u8]) -> Option<Vec<(u64, &[u8])>> {
     Some(fields)
 }
 
-/// Adds the field of the number `number` with `content` to a message.
+/// Adds a field to a message, with the number `number` and the content `content`.
 pub(super) fn put(message: &mut Vec<u8>, number: u64, content: &[u8]) {
     put_varint(message, number << 3 | 2);
     put_varint(message, content.len() as u64);

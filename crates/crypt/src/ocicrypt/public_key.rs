@@ -12,24 +12,24 @@ use thiserror::Error;
 use super::identity::{Curve, MAX_KEY_FILE_BYTES};
 use super::{Identity, IdentityError, der};
 
-/// What begins a point whose coordinates are both there. SEC 1, section 2.3.3.
+/// The first byte of a point with both coordinates. SEC 1, section 2.3.3.
 const UNCOMPRESSED: u8 = 4;
 
 /// The public side of a private key.
 pub(super) enum PublicKey {
-    /// On one of NIST's curves, in a form that the library reads.
+    /// A key on one of NIST's curves, in a form that the library reads.
     Ec(Curve, Vec<u8>),
-    /// RSA, 2048 to 8192 bits, and its `SubjectPublicKeyInfo`.
+    /// An RSA key of 2048 to 8192 bits, with its `SubjectPublicKeyInfo`.
     Rsa {
         /// The key.
         key: OaepPublicEncryptingKey,
-        /// Its DER.
+        /// The `SubjectPublicKeyInfo`, in DER.
         id: Vec<u8>,
     },
 }
 
 impl PublicKey {
-    /// Returns what is the same for one key in whichever file it came: the point, or the DER of an RSA
+    /// Returns the bytes that one key has in every file format: the point, or the DER of an RSA
     /// key.
     pub(super) fn id(&self) -> &[u8] {
         match self {
@@ -41,7 +41,7 @@ impl PublicKey {
     /// Reads a key file: PEM or DER of a `SubjectPublicKeyInfo` (RFC 5280) or of PKCS#1, or a JWK.
     ///
     /// # Errors
-    /// What is no public key of a kind that is known, or is too long, or is a private key.
+    /// The file is too long, holds no public key of a known kind, or holds a private key.
     pub(super) fn parse(bytes: &[u8]) -> Result<Self, PublicKeyError> {
         if bytes.len() > MAX_KEY_FILE_BYTES {
             return Err(PublicKeyError::TooLong);
@@ -84,7 +84,7 @@ impl PublicKey {
 
     fn from_point(curve: Curve, bytes: Vec<u8>) -> Option<Self> {
         ParsedPublicKey::try_from(&UnparsedPublicKey::new(curve.agreement(), &bytes)).ok()?;
-        // Compressed points are shorter, and rare.
+        // Compressed points are shorter. They are rare, and not taken.
         let start = bytes.len().checked_sub(1 + 2 * curve.coordinate_len())?;
         (bytes[start] == UNCOMPRESSED).then_some(Self::Ec(curve, bytes))
     }
@@ -110,7 +110,7 @@ impl PublicKey {
     }
 }
 
-/// Tells a private key, which somebody may take for its public one; it has no business here.
+/// Recognizes a private key, which the user may have taken for its public one.
 fn is_private(bytes: &[u8]) -> bool {
     !matches!(
         Identity::parse(bytes),
@@ -137,20 +137,20 @@ fn number(member: &Option<String>) -> Result<Vec<u8>, PublicKeyError> {
     URL_SAFE_NO_PAD.decode(text).map_err(|_| PublicKeyError::NoKey)
 }
 
-/// Why a file is not taken for a public key.
+/// Why a file is no usable public key.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum PublicKeyError {
     /// It is a certificate.
     #[error("it holds a certificate, not a public key alone")]
     Certificate,
-    /// There is no public key in it, or one of another kind.
+    /// It holds no public key of a known kind.
     #[error("there is no public key in it for RSA (2048 to 8192 bits) or P-256, P-384 or P-521")]
     NoKey,
     /// It holds the private key.
     #[error("it holds a private key, not the public one")]
     PrivateKey,
-    /// The file is longer than a key.
+    /// The file is too long for a key.
     #[error("it is longer than 64 KiB")]
     TooLong,
 }

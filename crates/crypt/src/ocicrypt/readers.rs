@@ -1,7 +1,7 @@
-//! Readers: to whom the keys of an image are wrapped, as its record lists them.
+//! Readers: the recipients to whom the keys of an image are wrapped, as its record lists them.
 //!
-//! Opening an image does not depend on the list. A change of readers does: without a key nobody can make one
-//! reader's wrapped key pass for another's.
+//! Opening an image does not depend on the list, but a change of readers does. Nobody without a key
+//! can pass one reader's wrapped key off as another's.
 
 use std::collections::BTreeSet;
 
@@ -11,7 +11,7 @@ use super::Recipient;
 use super::annotations::{Encryption, Protection, Scheme};
 use crate::sealed::{SealedReader, SealedRecord};
 
-/// The readers of an image, while its layers' keys are wrapped one after the other.
+/// The readers of an image, while the keys of its layers are wrapped one after the other.
 pub(super) struct Readers(Vec<SealedReader>);
 
 impl Readers {

@@ -1,4 +1,4 @@
-//! Recipients: those to whom keys are wrapped, each in its own way.
+//! Recipients, to whom keys are wrapped, each in its own way.
 
 use std::fmt;
 use std::io;
@@ -19,7 +19,7 @@ use super::{age_item, hint, jwe, pkcs7};
 use crate::Passphrase;
 use crate::pushed::Reader;
 
-/// Somebody who will be able to open an image; copies are the same one.
+/// Somebody who will be able to open an image. Copies are the same recipient.
 #[derive(Clone)]
 pub struct Recipient(Arc<Kind>);
 
@@ -40,37 +40,37 @@ impl Recipient {
     /// Takes the text of age's X25519 recipient, `age1…`.
     ///
     /// # Errors
-    /// Any other text.
+    /// The text is no such recipient.
     pub fn age(text: &str) -> Result<Self, AgeRecipientError> {
         Ok(Self::of(Kind::Age(text.parse().map_err(|_| AgeRecipientError)?)))
     }
 
-    /// Takes whoever has a passphrase, for one image or those of one index: what it will be wrapped to is made here, which takes
-    /// its time by design.
+    /// Takes the holder of a passphrase as a recipient of one image, or of all images of one index.
+    /// It makes the identity to which keys will be wrapped, which is slow by design.
     ///
     /// # Errors
-    /// A passphrase that is no text.
+    /// The passphrase is no text.
     pub fn passphrase(passphrase: &Passphrase) -> io::Result<Self> {
         Ok(Self::of(Kind::Passphrase(PassphraseLock::new(passphrase)?)))
     }
 
-    /// Takes the file of a public key, to which keys are wrapped as JWE: PEM, DER or JWK.
+    /// Takes the file of a public key, in PEM, DER or JWK. Keys are wrapped to it as JWE.
     ///
     /// # Errors
-    /// What is no public key of a kind that is known.
+    /// The file holds no public key of a known kind.
     pub fn jwe(file: &[u8]) -> Result<Self, PublicKeyError> {
         Ok(Self::of(Kind::Jwe(PublicKey::parse(file)?)))
     }
 
-    /// Takes the file of a certificate, to whose RSA key keys are wrapped as PKCS#7: PEM or DER.
+    /// Takes the file of a certificate, in PEM or DER. Keys are wrapped to its RSA key as PKCS#7.
     ///
     /// # Errors
-    /// What is no certificate of an RSA key.
+    /// The file holds no certificate of an RSA key.
     pub fn pkcs7(file: &[u8]) -> Result<Self, CertificateError> {
         Ok(Self::of(Kind::Pkcs7(Certificate::parse(file)?)))
     }
 
-    /// Takes a key provider, which is asked to wrap keys.
+    /// Takes a key provider, which will wrap keys.
     pub fn provider(provider: Provider) -> Self {
         Self::of(Kind::Provider(provider))
     }
@@ -83,11 +83,11 @@ impl Recipient {
         }
     }
 
-    /// Takes the file of a public OpenPGP key, binary or in armor, to the encryption key in which keys are wrapped as
-    /// messages.
+    /// Takes the file of a public OpenPGP key, binary or in armor. Keys are wrapped to its
+    /// encryption key, as messages.
     ///
     /// # Errors
-    /// What is no such key or several, and one that is expired, revoked, or of a kind that is not known.
+    /// The file holds no such key or several; the key is expired, revoked, or of an unknown kind.
     pub fn openpgp(file: &[u8]) -> Result<Self, OpenPgpKeyError> {
         Ok(Self::of(Kind::OpenPgp(openpgp::Certificate::parse(file)?)))
     }
@@ -95,7 +95,8 @@ impl Recipient {
     /// Wraps `content`, the private options of a layer with the key `key`.
     ///
     /// # Errors
-    /// The system gives no random bytes; a [`ProviderError`](super::provider::ProviderError) inside.
+    /// The system gives no random bytes. A [`ProviderError`](super::provider::ProviderError) is
+    /// inside the error.
     pub(super) fn wrap(&self, content: &[u8], key: &[u8; 32]) -> io::Result<(Scheme, Vec<u8>)> {
         let hint = self.hint(key).unwrap_or_default();
         match &*self.0 {
@@ -110,8 +111,8 @@ impl Recipient {
         }
     }
 
-    /// Returns what tells this recipient from others; `None` for a passphrase, which is told by what is
-    /// derived from it.
+    /// Returns the bytes that distinguish this recipient from others. Returns `None` for a
+    /// passphrase, which [`Reader::passphrase`] distinguishes, and for a provider.
     pub fn reader(&self) -> Option<Reader> {
         Some(match &*self.0 {
             Kind::Age(recipient) => Reader::key("age", recipient.to_string().as_bytes()),
@@ -120,7 +121,7 @@ impl Recipient {
                 Reader::key("pkcs7", certificate.digest.to_string().as_bytes())
             }
             Kind::OpenPgp(key) => Reader::key("pgp", key.digest.to_string().as_bytes()),
-            // Who stands behind a name of a provider may change.
+            // The name of a provider may lead to other keys later.
             Kind::Passphrase(_) | Kind::Provider(_) => return None,
         })
     }
@@ -137,13 +138,14 @@ impl Recipient {
         }
     }
 
-    /// Tells whether the name tells this recipient from all others: those who have a passphrase, or stand
-    /// behind a provider's name, are not known again.
+    /// Tells whether the name distinguishes this recipient from all others. The names of
+    /// passphrases and of providers do not.
     pub(super) fn has_name_of_its_own(&self) -> bool {
         !matches!(&*self.0, Kind::Passphrase(_) | Kind::Provider(_))
     }
 
-    /// Tells whether `wrapped`, which holds the key `key` of a layer, is to this recipient and to nobody else.
+    /// Tells whether `wrapped`, which holds the key `key` of a layer, is for this recipient and for
+    /// nobody else.
     pub(super) fn is_only_one_of(&self, wrapped: &WrappedKey, key: &[u8; 32]) -> bool {
         match (&*self.0, wrapped) {
             (Kind::OpenPgp(mine), WrappedKey::OpenPgp(message)) => message.is_only_for(&mine.ids()),
@@ -154,13 +156,14 @@ impl Recipient {
         }
     }
 
-    /// Returns the hint that tells keys which are wrapped to this recipient; a passphrase has none, since
-    /// it is not known again.
+    /// Returns the hint that marks keys wrapped to this recipient. A passphrase has none, since
+    /// nothing tells one passphrase from another.
     pub(super) fn hint(&self, key: &[u8; 32]) -> Option<String> {
         match &*self.0 {
             Kind::Age(recipient) => Some(hint::of(key, recipient.to_string().as_bytes())),
             Kind::Jwe(public) => Some(hint::of(key, public.id())),
-            // Messages of OpenPGP and PKCS#7 name whose they are, and what a provider makes is its own affair.
+            // Messages of OpenPGP and PKCS#7 name their recipients. A provider makes its items as
+            // it likes.
             Kind::OpenPgp(_) | Kind::Passphrase(_) | Kind::Pkcs7(_) | Kind::Provider(_) => None,
         }
     }
@@ -179,12 +182,13 @@ impl fmt::Debug for Recipient {
     }
 }
 
-/// Returns the name of an OpenPGP key, which is told by its ID.
+/// Returns the name of an OpenPGP key, which contains its ID.
 pub(super) fn openpgp_name(id: &[u8]) -> String {
     format!("pgp:{}", hex::encode_upper(id))
 }
 
-/// Tells that a text is no recipient of age's X25519; it may be a secret, and is not repeated.
+/// Says that a text is no X25519 recipient of age. The text may be a secret, so the error does not
+/// repeat it.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 #[error("it is no age recipient (age1…)")]
 pub struct AgeRecipientError;

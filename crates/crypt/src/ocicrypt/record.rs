@@ -1,5 +1,5 @@
-//! The sealed record in an annotation of the manifest: encrypted under a key of its own, which everybody
-//! who has the data key of a layer can derive the key for.
+//! The sealed record in an annotation of the manifest. A key of its own encrypts the record, and
+//! everybody who has the data key of a layer can unwrap that key.
 //!
 //! `docs/formats/sealed.md` specifies the bytes.
 
@@ -44,7 +44,7 @@ struct Fresh {
 /// Seals `record` so that each of `keys` opens it, and returns the annotation's value.
 ///
 /// # Errors
-/// A record that is too long; the system gives no random bytes.
+/// The record is too long; the system gives no random bytes.
 pub(super) fn seal(record: &SealedRecord, keys: &DataKeys) -> Result<String, SealError> {
     let fresh = Fresh { salt: random()?, key: Zeroizing::new(random()?) };
     seal_with(record, keys, &fresh)
@@ -70,10 +70,10 @@ fn seal_with(record: &SealedRecord, keys: &DataKeys, fresh: &Fresh) -> Result<St
     Ok(serde_json::to_string(&envelope).expect("an envelope is made of strings"))
 }
 
-/// Puts `record` into `manifest`, as the only thing that it says beside its blobs.
+/// Puts `record` into `manifest`, and removes all other remarks of the manifest.
 ///
 /// # Errors
-/// As [`seal`].
+/// The errors of [`seal`].
 pub(super) fn put(
     record: &SealedRecord,
     keys: &DataKeys,
@@ -89,16 +89,16 @@ pub(super) fn of(manifest: &Manifest) -> Option<&str> {
     manifest.remarks.annotations.get(RECORD_ANNOTATION).map(String::as_str)
 }
 
-/// Opens the annotation's value `text` with every one of `keys`, which have to agree.
+/// Opens the annotation's value `text` with every key in `keys`. All must lead to the same record.
 ///
 /// # Errors
-/// Text that is malformed or too long; a key that does not open it, or opens something else.
+/// The text is malformed or too long; a key does not open it, or opens another record.
 pub(super) fn open(text: &str, keys: &DataKeys) -> Result<SealedRecord, RecordError> {
     let envelope: Envelope = serde_json::from_str(text).map_err(|_| RecordError::Malformed)?;
     if envelope.version != sealed::VERSION {
         return Err(RecordError::Version(envelope.version));
     }
-    // Four characters of base64 for three bytes.
+    // Four characters of base64 stand for three bytes.
     if envelope.record.len() / 4 > (MAX_RECORD_BYTES + 64) / 3 {
         return Err(RecordError::TooLong);
     }
@@ -119,8 +119,9 @@ pub(super) fn open(text: &str, keys: &DataKeys) -> Result<SealedRecord, RecordEr
     serde_json::from_slice(&bytes).map_err(|_| RecordError::Malformed)
 }
 
-/// Derives the key under which the record's key is wrapped for the layer of the stored digest `layer`. The
-/// data key is an HMAC key as well, so it goes through the extract step first (RFC 5869, section 2.2).
+/// Derives the key that wraps the record's key for the layer with the stored digest `layer`. The
+/// data key is an HMAC key as well, so it goes through the extract step first (RFC 5869, section
+/// 2.2).
 fn wrapping_key(data_key: &[u8; 32], salt: &[u8; 32], layer: Digest) -> LessSafeKey {
     let info = format!("\n{layer}");
     let derived = Salt::new(HKDF_SHA256, salt).extract(data_key);
@@ -133,7 +134,7 @@ fn cipher(key: &[u8; 32]) -> LessSafeKey {
     LessSafeKey::new(UnboundKey::new(&AES_256_GCM, key).expect("an AES-256 key is 32 bytes"))
 }
 
-/// Every key encrypts one message alone, so that the nonce can be the same.
+/// Returns the nonce, which can be the same for every key: each key encrypts one message alone.
 fn nonce() -> Nonce {
     Nonce::assume_unique_for_key([0; NONCE_LEN])
 }
@@ -173,19 +174,19 @@ pub enum SealError {
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum RecordError {
-    /// It contradicts the image: of which part.
+    /// The named part of the image contradicts the record.
     #[error("the image was tampered with: its {0} is not the sealed one")]
     Contradiction(&'static str),
-    /// It is not under the image's keys.
+    /// The image's keys do not open it.
     #[error("the image was tampered with: its sealed record does not open under its layers' keys")]
     Damaged,
-    /// The layers are sealed in different versions, or some of them alone.
+    /// The layers are sealed in different versions, or only some of them are sealed.
     #[error("the image was tampered with: its layers are sealed in different ways")]
     Mixed,
     /// It is not of the right shape.
     #[error("the image's sealed record cannot be read")]
     Malformed,
-    /// The layers are sealed, and the record is not there.
+    /// The layers are sealed, but the record is missing.
     #[error("the image was tampered with: its sealed record is missing")]
     Missing,
     /// It is longer than [`MAX_RECORD_BYTES`].
@@ -238,7 +239,7 @@ mod tests {
         let mixed = serde_json::to_string(&envelope).unwrap();
         assert!(open(&mixed, &one).is_ok());
         assert_eq!(open(&mixed, &keys(&[1, 2])), Err(RecordError::Damaged));
-        // Whichever key comes last: the other one's record is no better.
+        // The same with the two records exchanged: the order of the keys does not matter.
         let mut envelope: Envelope = serde_json::from_str(&beside).unwrap();
         let first: Envelope = serde_json::from_str(&text).unwrap();
         envelope.keys.extend(first.keys);

@@ -1,4 +1,4 @@
-//! Rewrapping: other recipients for the keys that an image has, without a look at its layers.
+//! Rewrapping gives the keys of an image other recipients, and does not read its layers.
 
 use std::io;
 
@@ -19,15 +19,16 @@ use crate::sealed::{Binding, ImageIdentity, SealedReader, SealedRecord, Sealing,
 /// The recipients that an image gets, and those that it loses.
 #[derive(Debug, Default)]
 pub struct Change {
-    /// Recipients whom it did not have.
+    /// New recipients.
     pub add: Vec<Recipient>,
-    /// Recipients whom it has.
+    /// Recipients to remove.
     pub remove: Vec<FormerRecipient>,
 }
 
 /// An image whose keys are open, and can be wrapped to others.
 ///
-/// Layers and config stay, and so do the keys themselves: readers who had them still have them.
+/// Layers and config stay the same, and so do the data keys: former readers who kept a key can
+/// still use it.
 pub struct Rewrapping {
     unlocked: Unlocked,
     image: Image,
@@ -37,18 +38,19 @@ pub struct Rewrapping {
 pub struct Rewrapped {
     /// The image.
     pub image: Outgoing,
-    /// The names of those who can open it, as far as they are known.
+    /// The names of the readers, as far as they are known.
     pub readers: Vec<String>,
-    /// How many keys of a layer are wrapped to somebody without a name.
+    /// The number of wrapped keys of a layer whose readers have no name.
     pub unnamed: usize,
 }
 
 impl Rewrapping {
-    /// Opens the keys of `image` with `identities`, and compares the image with its record, the list of
-    /// readers included.
+    /// Opens the keys of `image` with `identities`, and compares the image and its list of readers
+    /// with its record.
     ///
     /// # Errors
-    /// Those of [`decrypt`](super::decrypt); wrapped keys that the record does not list.
+    /// The errors of [`decrypt`](super::decrypt); the image has wrapped keys that the record does
+    /// not list.
     pub fn open(
         image: &Image,
         identities: &[Identity],
@@ -66,7 +68,7 @@ impl Rewrapping {
         Ok(Self { unlocked, image: image.clone() })
     }
 
-    /// Returns what holds the image together.
+    /// Returns the binding that holds the image together.
     pub fn binding(&self) -> Binding {
         self.unlocked.held.binding()
     }
@@ -79,7 +81,7 @@ impl Rewrapping {
         }
     }
 
-    /// Returns the identity of the image in an index that says it is for `platform`.
+    /// Returns the identity of the image in an index that names `platform` for it.
     pub fn identity(&self, platform: Option<&Platform>) -> ImageIdentity {
         let layers = self.unlocked.manifest.layers.iter().map(|layer| layer.digest);
         ImageIdentity::of(platform, Some(self.unlocked.manifest.config.digest), layers)
@@ -90,12 +92,12 @@ impl Rewrapping {
         Config::parse(&self.image.config).ok()?.platform()
     }
 
-    /// Wraps the keys as `change` says. Where the image has a record, it is sealed anew, with the parts of
-    /// `sealing` that there are in the place of its own.
+    /// Wraps the keys as `change` says. If the image has a record, seals it anew; the parts of
+    /// `sealing` that there are replace the record's own.
     ///
     /// # Errors
-    /// A recipient to be removed to whom alone no key is known to be wrapped, which may be one of another
-    /// tool's; nobody left; a manifest or record that becomes too large.
+    /// No wrapped key is known to be for a recipient to remove, and for nobody else: another tool
+    /// may have written it. Nobody would be left. The manifest or the record becomes too large.
     pub fn finish(self, change: &Change, sealing: &Sealing) -> Result<Rewrapped, RewrapError> {
         let Unlocked { manifest, protection, keys, held, .. } = self.unlocked;
         let mut readers = match &held {
@@ -157,11 +159,11 @@ impl Rewrapping {
     }
 }
 
-/// The readers that a record lists, while they change.
+/// The list of readers in a record, while it changes.
 struct Listed {
-    /// Those who stay and those who come.
+    /// The readers who stay, then the new ones.
     list: Vec<SealedReader>,
-    /// The wrapped keys of those who stay, for each encrypted layer.
+    /// The wrapped keys of the readers who stay, for each encrypted layer.
     kept: Vec<Vec<Digest>>,
     /// How many encrypted layers have been changed.
     done: usize,
@@ -206,7 +208,8 @@ impl Listed {
     }
 }
 
-/// Changes the wrapped keys of a layer in an image that lists no readers: hints tell whose they are.
+/// Changes the wrapped keys of a layer in an image without a list of readers: hints name their
+/// recipients.
 fn change_by_hints(
     encryption: &mut Encryption,
     key: &UnlockedKey,
@@ -245,13 +248,13 @@ pub enum RewrapError {
     /// The manifest becomes too large.
     #[error("{0}")]
     Manifest(#[from] ManifestError),
-    /// Everybody would be removed.
+    /// The change would remove everybody.
     #[error("nobody would be left who can open the image")]
     Nobody,
-    /// No key of a layer is known to be wrapped to a recipient.
+    /// No wrapped key of a layer is known to be for a recipient to remove.
     #[error("layer {layer} is not known to be encrypted to one whom to remove, no. {}", recipient + 1)]
     NotARecipient {
-        /// Which of those to be removed, from 0.
+        /// The recipient's place among the recipients to remove, from 0.
         recipient: usize,
         /// The layer.
         layer: String,

@@ -1,18 +1,19 @@
-//! What writers say of a layer before its encryption, where nothing binds an image: other tools do not
-//! always tell the truth, which is no reason to refuse their images, but one to mention it.
+//! The digests that writers state for layers before encryption, where nothing binds an image. Other
+//! tools do not always state the right ones. That is no reason to refuse their images, but a reason
+//! to tell the user.
 
 use std::io::{self, Read};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use sealcrate_image::{Content, Digest, Hasher};
 
-/// Which layers turned out to be others than their writer stated.
+/// The layers whose digests turned out to differ from the stated ones.
 #[derive(Clone, Debug, Default)]
 pub struct StatedDigests(Arc<Mutex<Vec<String>>>);
 
 impl StatedDigests {
-    /// Returns the names of those layers that have been read to their end and are not of the digest
-    /// that stands beside their key.
+    /// Returns the names of the layers that somebody has read to the end, and whose digest is not
+    /// the one beside their key.
     pub fn wrong(&self) -> Vec<String> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
@@ -25,7 +26,7 @@ impl StatedDigests {
     }
 }
 
-/// A decrypted layer whose digest is compared with the stated one whenever it is read.
+/// A decrypted layer whose digest is compared with the stated one at the end of each reading.
 pub(super) struct StatedContent<C> {
     content: C,
     stated: Digest,
@@ -34,7 +35,7 @@ pub(super) struct StatedContent<C> {
 }
 
 impl<C> StatedContent<C> {
-    /// Takes the layer of the name `layer`, of which `stated` was said.
+    /// Takes the layer with the name `layer`, for which its writer stated the digest `stated`.
     pub(super) fn new(content: C, stated: Digest, layer: String, record: StatedDigests) -> Self {
         Self { content, stated, layer, record }
     }

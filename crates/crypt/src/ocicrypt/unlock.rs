@@ -1,4 +1,5 @@
-//! Unlocking: all keys of an image, held to what is sealed beside them, before any layer is touched.
+//! Unlocking opens all keys of an image, and holds the image to its record or bindings, before it
+//! touches any layer.
 
 use sealcrate_image::{Config, Descriptor, DiffId, Digest, Image, Manifest};
 use zeroize::Zeroizing;
@@ -10,11 +11,11 @@ use super::record::{self, DataKeys, RecordError};
 use super::{DecryptError, Identity};
 use crate::sealed::{Binding, PlainLayer, SealedRecord, Unbound};
 
-/// An image whose keys are all there, and which is not tampered with as far as they tell.
+/// An image whose keys are all open. As far as they show, nobody has tampered with it.
 pub(super) struct Unlocked {
     /// The manifest.
     pub(super) manifest: Manifest,
-    /// What it says of each layer's encryption.
+    /// The encryption of each layer, as the manifest describes it.
     pub(super) protection: Protection,
     /// Each encrypted layer's key, lowest first.
     pub(super) keys: Vec<Option<UnlockedKey>>,
@@ -24,18 +25,18 @@ pub(super) struct Unlocked {
     pub(super) held: Held,
 }
 
-/// How an image is bound, with the binding's content.
+/// The binding of an image, with its content.
 pub(super) enum Held {
     /// Nothing: another tool wrote the image.
     Nothing,
-    /// The bindings of version 1; each layer's digest before encryption.
+    /// The bindings of version 1, with each layer's digest before encryption.
     Bindings(Vec<Digest>),
     /// The sealed record.
     Record(Box<SealedRecord>),
 }
 
 impl Held {
-    /// Returns the version.
+    /// Returns the version of the binding.
     pub(super) fn binding(&self) -> Binding {
         match self {
             Self::Nothing => Binding::None,
@@ -45,18 +46,19 @@ impl Held {
     }
 }
 
-/// What was wrapped of a layer.
+/// The private options of a layer, unwrapped.
 pub(super) struct UnlockedKey {
-    /// The bytes.
+    /// Their bytes.
     pub(super) content: Zeroizing<Vec<u8>>,
-    /// What they say.
+    /// The parsed options.
     pub(super) options: PrivateOptions,
 }
 
-/// Opens the keys of `image` with `identities`; `None` if nothing in it is encrypted.
+/// Opens the keys of `image` with `identities`. Returns `None` if nothing in the image is
+/// encrypted.
 ///
 /// # Errors
-/// Those of [`decrypt`](super::decrypt).
+/// The errors of [`decrypt`](super::decrypt).
 pub(super) fn unlock(
     image: &Image,
     identities: &[Identity],
@@ -119,7 +121,7 @@ fn held(
     Ok(Held::Bindings(bound_digests(manifest, keys, diff_ids)?))
 }
 
-/// Returns the data keys by the layers that they are of.
+/// Returns the data keys by the digests of their stored layers.
 pub(super) fn data_keys(
     manifest: &Manifest,
     keys: &[Option<UnlockedKey>],
@@ -165,8 +167,7 @@ fn check_record(
     Ok(())
 }
 
-/// Holds the image to the bindings of version 1, and returns the digests that its layers have before
-/// encryption.
+/// Holds the image to the bindings of version 1, and returns each layer's digest before encryption.
 fn bound_digests(
     manifest: &Manifest,
     keys: &[Option<UnlockedKey>],
@@ -197,7 +198,7 @@ mod tests {
     use super::*;
     use crate::sealed::scene;
 
-    /// An image, and what a reader knows when he compares it with its record.
+    /// An image, and the facts that a reader compares with its record.
     struct Scene {
         record: SealedRecord,
         manifest: Manifest,

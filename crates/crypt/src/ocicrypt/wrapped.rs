@@ -1,4 +1,4 @@
-//! Wrapped keys of every scheme that is read: one place that knows which there are.
+//! Wrapped keys of every scheme that this crate reads, behind one type.
 
 use thiserror::Error;
 use zeroize::Zeroizing;
@@ -19,25 +19,25 @@ pub(super) enum WrappedKey {
     Pkcs7(Pkcs7),
 }
 
-/// What came of an identity and a wrapped key.
+/// The outcome of trying an identity on a wrapped key.
 pub(super) enum Unwrapped {
     /// The private options.
     Content(Zeroizing<Vec<u8>>),
-    /// The identity opens the key, but what it holds does not authenticate.
+    /// The identity opens the key, but the content does not authenticate.
     Damaged,
     /// The identity opens nothing.
     NotMine,
-    /// The identity opens the key, and what it holds authenticates, but is outside of what is read.
+    /// The identity opens the key, and the content authenticates, but has a form that is not read.
     Refused(WrappedKeyError),
-    /// To find out would cost more than all images together may.
+    /// Trying would cost more than all images together may.
     TooCostly,
 }
 
 impl WrappedKey {
-    /// Parses `bytes`, which are of `scheme`; `None` if that is not read.
+    /// Parses `bytes` as `scheme` says. Returns `None` if this crate does not read the scheme.
     ///
     /// # Errors
-    /// What is malformed, or outside of what is read.
+    /// The bytes are malformed, or have a form that is not read.
     pub(super) fn parse(scheme: &Scheme, bytes: &[u8]) -> Result<Option<Self>, WrappedKeyError> {
         match scheme {
             Scheme::Age => Ok(Some(Self::Age(AgeItem::parse(bytes)?))),

@@ -1,4 +1,4 @@
-//! The writing half.
+//! Writes items.
 
 use std::io::{self, Write as _};
 
@@ -11,20 +11,20 @@ use zeroize::Zeroizing;
 use super::{Members, VERSION};
 use crate::Passphrase;
 
-/// scrypt's N is 2 to the power of it, which takes 64 MiB.
+/// scrypt's work factor: N is 2 to this power, which takes 64 MiB.
 const WORK_FACTOR: u8 = 16;
 
-/// A fresh identity under a passphrase, for one image.
+/// A fresh identity for one image, encrypted under a passphrase.
 pub(in super::super) struct PassphraseLock {
     recipient: x25519::Recipient,
     lock: Vec<u8>,
 }
 
 impl PassphraseLock {
-    /// Makes an identity and encrypts it, which takes its time by design.
+    /// Makes an identity and encrypts it, which is slow by design.
     ///
     /// # Errors
-    /// A passphrase that is no text, which other tools could not take.
+    /// The passphrase is no text, so other tools could not take it.
     pub(in super::super) fn new(passphrase: &Passphrase) -> io::Result<Self> {
         let text = str::from_utf8(passphrase.as_bytes())
             .map_err(|_| io::Error::other("the passphrase is not UTF-8"))?;
@@ -35,17 +35,17 @@ impl PassphraseLock {
         Ok(Self { recipient: identity.to_public(), lock: encrypted(&to, secret.as_bytes())? })
     }
 
-    /// Wraps `content` to whoever has the passphrase.
+    /// Wraps `content` to everybody who has the passphrase.
     pub(in super::super) fn wrap(&self, content: &[u8]) -> io::Result<Vec<u8>> {
         let lock = Some(STANDARD.encode(&self.lock));
         item(content, &self.recipient, Members { lock, ..empty() })
     }
 }
 
-/// Wraps `content` to an age recipient, with a hint at whose it is.
+/// Wraps `content` to an age recipient, with a hint at the recipient.
 ///
 /// # Errors
-/// Those of the library, which has none in memory.
+/// The library fails, which it never does in memory.
 pub(in super::super) fn wrap(
     content: &[u8],
     recipient: &x25519::Recipient,
@@ -54,10 +54,10 @@ pub(in super::super) fn wrap(
     item(content, recipient, Members { hint: Some(hint), ..empty() })
 }
 
-/// Wraps `content` to several age recipients in one item, which tells nothing of whose it is.
+/// Wraps `content` to several age recipients in one item, which does not say who they are.
 ///
 /// # Errors
-/// Those of the library, which has none in memory.
+/// The library fails, which it never does in memory.
 pub(in super::super) fn wrap_to_all(
     content: &[u8],
     recipients: &[&x25519::Recipient],
@@ -75,7 +75,7 @@ fn empty() -> Members {
     Members { v: VERSION, wrap: String::new(), lock: None, hint: None }
 }
 
-/// Completes the members of an item.
+/// Encrypts `content`, and returns the item with it and the other members.
 fn item(content: &[u8], recipient: &x25519::Recipient, members: Members) -> io::Result<Vec<u8>> {
     let wrap = STANDARD.encode(encrypted(recipient, content)?);
     Ok(serde_json::to_vec(&Members { wrap, ..members })?)

@@ -1,4 +1,4 @@
-//! The writing half: one recipient a JWE, in the flattened form, with those algorithms that every reader
+//! Writes JWEs in the flattened form, each for one recipient, with the algorithms that every reader
 //! has. RFC 7516, section 7.2.2.
 
 use std::io;
@@ -20,7 +20,7 @@ use crate::random::random;
 /// AES key wrap adds a block of 8 bytes to a key of 32. RFC 3394.
 const WRAPPED_KEY: usize = 40;
 
-/// Wraps `content` to a public key, with a hint at whose it is.
+/// Wraps `content` to a public key, with a hint at the recipient.
 ///
 /// # Errors
 /// The system gives no random bytes.
@@ -62,7 +62,7 @@ fn to_point(curve: Curve, point: &[u8], content_key: &[u8; 32]) -> io::Result<(V
     const NAME: &str = "ECDH-ES+A256KW";
     let ephemeral = PrivateKey::generate(curve.agreement()).map_err(|_| failed())?;
     let public = ephemeral.compute_public_key().map_err(|_| failed())?;
-    // What precedes the coordinates says that they are not compressed.
+    // The first byte says that the coordinates are not compressed.
     let (x, y) = public.as_ref()[1..].split_at(curve.coordinate_len());
     let peer = UnparsedPublicKey::new(curve.agreement(), point);
     let kek = agreement::agree(&ephemeral, peer, failed(), |secret| {

@@ -1,7 +1,7 @@
 //! Armor: OpenPGP's packets as text. RFC 4880, section 6.
 //!
-//! The checksum at its end is passed over, as RFC 9580, section 6.1 has it: what it would find, the packets
-//! show as well.
+//! The reader passes over the checksum at its end, as RFC 9580, section 6.1 says. The packets show
+//! the same damage.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;

@@ -1,10 +1,11 @@
-//! Certificates, which are OpenPGP's public keys: a primary key, and those that it says are its own. RFC 4880,
-//! section 11.1.
+//! Certificates, which are OpenPGP's public keys: a primary key and its subkeys. RFC 4880, section
+//! 11.1.
 //!
-//! Which one is encrypted to is decided as GnuPG does: the newest subkey that may encrypt and is neither revoked
-//! nor expired, else the primary key under the same conditions. What a key says of itself has to be signed by the
-//! primary key, so that nobody can put a subkey of theirs into a file on its way. Others' signatures, and those
-//! that revoke a user ID, are not looked at.
+//! The choice of the key to encrypt to follows GnuPG. It is the newest subkey that may encrypt and
+//! is neither revoked nor expired. Without such a subkey it is the primary key, under the same
+//! conditions. The primary key must sign every statement about a key, so that nobody can put a
+//! foreign subkey into a file on its way. Signatures of others are not looked at, nor are
+//! signatures that revoke a user ID.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -24,54 +25,55 @@ use super::signature::{
 use crate::ocicrypt::identity::MAX_KEY_FILE_BYTES;
 use sealcrate_image::Digest;
 
-/// A certificate, and the key in it that is encrypted to.
+/// A certificate, with its key to encrypt to.
 pub(in super::super) struct Certificate {
     pub(super) key: EncryptionKey,
-    /// The digest of the file that it was read from.
+    /// The digest of the file that held it.
     pub(in super::super) digest: Digest,
 }
 
-/// A key of a certificate, and what its signatures say of it.
+/// A key of a certificate, with the statements that its signatures make.
 struct Component {
     key: PublicKey,
-    /// The newest that says for what and how long it is.
+    /// The newest statement about the key's use and validity.
     said: Option<Said>,
     is_revoked: bool,
 }
 
-/// What a signature says of a key.
+/// The statement that a signature makes about a key.
 struct Said {
     created: u32,
     encrypts: bool,
     expires: Option<u32>,
 }
 
-/// What signatures are over that follow.
+/// The subject of the signatures that follow.
 enum Subject {
     Primary,
     Subkey,
-    /// What is hashed of a user.
+    /// The bytes of a user ID or attribute that are hashed.
     User(Vec<u8>),
-    /// Something whose signatures are passed over.
+    /// A part whose signatures are passed over.
     Unknown,
 }
 
 impl Certificate {
-    /// Reads a certificate, binary or in armor, and chooses the key in it to encrypt to today.
+    /// Reads a certificate, binary or in armor, and chooses the key to encrypt to today.
     ///
     /// # Errors
-    /// What is no certificate or several, or has no key of a known kind that may be encrypted to.
+    /// The file is no certificate or holds several; no key in it is of a known kind and may
+    /// encrypt.
     pub(in super::super) fn parse(file: &[u8]) -> Result<Self, OpenPgpKeyError> {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs());
         Self::at(file, now)
     }
 
-    /// Returns the ID of the key that is encrypted to.
+    /// Returns the ID of the key to encrypt to.
     pub(in super::super) fn id(&self) -> KeyId {
         self.key.id
     }
 
-    /// Returns the ID of the key that is encrypted to, as the only one.
+    /// Returns the ID of the key to encrypt to, as the only one.
     pub(in super::super) fn ids(&self) -> KeyIds {
         KeyIds(vec![self.key.id])
     }
@@ -81,7 +83,7 @@ impl Certificate {
         if primary.is_revoked {
             return Err(OpenPgpKeyError::Revoked);
         }
-        // Without a signature of its own that can be verified nothing is known of it.
+        // Without a valid signature of its own, nothing is known of the primary key.
         let said = primary.said.as_ref().ok_or(OpenPgpKeyError::NoEncryptionKey)?;
         if !holds(primary.key.created, said.expires, now) {
             return Err(OpenPgpKeyError::Expired);
@@ -105,15 +107,15 @@ impl Certificate {
     }
 }
 
-/// The IDs of keys that somebody may have encrypted to, today or before.
+/// The IDs of all keys in a certificate, to which somebody may have encrypted today or before.
 #[derive(Debug)]
 pub(in super::super) struct KeyIds(Vec<KeyId>);
 
 impl KeyIds {
-    /// Reads those of a certificate, whatever its signatures say.
+    /// Reads the IDs of a certificate's keys, and ignores its signatures.
     ///
     /// # Errors
-    /// What is no certificate, or several.
+    /// The file is no certificate, or holds several.
     pub(in super::super) fn parse(file: &[u8]) -> Result<Self, OpenPgpKeyError> {
         let (primary, subkeys) = components(file, 0)?;
         let all = std::iter::once(&primary).chain(&subkeys);
@@ -125,7 +127,7 @@ impl KeyIds {
         &self.0
     }
 
-    /// Tells whether one of them is this.
+    /// Tells whether `id` is one of them.
     pub(super) fn contain(&self, id: &KeyId) -> bool {
         self.0.contains(id)
     }
@@ -136,7 +138,7 @@ impl Component {
         Self { key, said: None, is_revoked: false }
     }
 
-    /// Takes in what a signature says, if it is the newest.
+    /// Takes in the statement of a signature, if it is the newest.
     fn hear(&mut self, signature: &Signature<'_>) {
         if self.said.as_ref().is_none_or(|said| signature.created >= said.created) {
             self.said = Some(Said {
@@ -147,7 +149,7 @@ impl Component {
         }
     }
 
-    /// Returns the key to encrypt to, if it is one.
+    /// Returns the key, if it may encrypt today.
     fn usable(&self, now: u64) -> Result<EncryptionKey, OpenPgpKeyError> {
         let said = self.said.as_ref().filter(|said| said.encrypts);
         let (said, key) =
@@ -174,7 +176,7 @@ impl Component {
     }
 }
 
-/// Reads the primary key and its subkeys, with what is signed of them.
+/// Reads the primary key and its subkeys, with the signed statements about them.
 fn components(file: &[u8], now: u64) -> Result<(Component, Vec<Component>), OpenPgpKeyError> {
     if file.len() > MAX_KEY_FILE_BYTES {
         return Err(OpenPgpKeyError::TooLong);
@@ -219,7 +221,7 @@ fn components(file: &[u8], now: u64) -> Result<(Component, Vec<Component>), Open
     Ok((primary, subkeys))
 }
 
-/// Takes in what a signature says, if the primary key made it.
+/// Takes in the statement of a signature, if the primary key made it.
 fn hear(
     signature: &Signature<'_>,
     subject: &Subject,
@@ -250,7 +252,7 @@ fn hear(
     }
 }
 
-/// What is hashed of a user ID or attribute. Section 5.2.4.
+/// Returns the bytes of a user ID or attribute that are hashed. Section 5.2.4.
 fn user(begin: u8, body: &[u8]) -> Subject {
     let len = (body.len() as u32).to_be_bytes();
     Subject::User([&[begin], &len[..], body].concat())
@@ -275,20 +277,20 @@ pub(super) fn bytes_of(file: &[u8]) -> Option<Body<'_>> {
     }
 }
 
-/// Why a file is not taken for a key to encrypt to.
+/// Why a file holds no usable key to encrypt to.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum OpenPgpKeyError {
-    /// The key, or the last one in it that could encrypt, is not valid any more.
+    /// The key is expired: the primary key, or the last one that could encrypt.
     #[error("its OpenPGP key is expired")]
     Expired,
-    /// No key in it may encrypt, or can be used to.
+    /// No key in it may encrypt, or none of a known kind.
     #[error(
         "its OpenPGP key has none to encrypt to for RSA (2048 to 8192 bits), Curve25519, P-256, P-384 or \
          P-521 that is bound to it by a signature over SHA-2"
     )]
     NoEncryptionKey,
-    /// It is something else.
+    /// It is no public OpenPGP key.
     #[error("there is no public OpenPGP key in it")]
     NoKey,
     /// It holds the private key.
@@ -297,10 +299,10 @@ pub enum OpenPgpKeyError {
     /// The key was revoked.
     #[error("its OpenPGP key is revoked")]
     Revoked,
-    /// It holds the keys of several people, or several of one.
+    /// It holds several primary keys.
     #[error("it holds more than one OpenPGP key")]
     Several,
-    /// The file is longer than a key.
+    /// The file is too long for a key.
     #[error("it is longer than 64 KiB")]
     TooLong,
 }

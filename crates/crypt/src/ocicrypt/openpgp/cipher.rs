@@ -1,8 +1,9 @@
-//! The symmetric half of a message: integrity protected data of version 1, which is AES in CFB with a SHA-1 inside,
-//! the modification detection code. RFC 4880, sections 5.13 and 5.14.
+//! The symmetric half of a message: integrity protected data of version 1. It is AES in CFB, with a
+//! SHA-1 inside, the modification detection code. RFC 4880, sections 5.13 and 5.14.
 //!
-//! The code is checked before a byte is used. The two bytes that repeat the end of the random prefix are not looked
-//! at: whoever is told of them learns of the plaintext (section 14).
+//! The reader checks the code before it uses a byte. It does not look at the two bytes that repeat
+//! the end of the random prefix: telling whether they are right would tell of the plaintext
+//! (section 14).
 
 use std::io;
 
@@ -17,13 +18,14 @@ use zeroize::Zeroizing;
 use super::session_key::SessionKey;
 use crate::random::random;
 
-/// A block, and two bytes of it again.
+/// The length of the prefix: a block, and its last two bytes again.
 const PREFIX: usize = 18;
-/// What the code begins with: it looks like a packet.
+/// The first bytes of the code, which look like the start of a packet.
 const CODE_BEGINS: [u8; 2] = [0xd3, 20];
 const CODE: usize = CODE_BEGINS.len() + 20;
 
-/// Decrypts what a message holds; `None` if it is not what was encrypted under this key.
+/// Decrypts the data of a message. Returns `None` if it was encrypted under another key, or is
+/// damaged.
 pub(super) fn open(sealed: &[u8], key: &SessionKey) -> Option<Zeroizing<Vec<u8>>> {
     let mut bytes = Zeroizing::new(sealed.to_vec());
     let context = DecryptionContext::Iv128(FixedLength::from([0; 16]));

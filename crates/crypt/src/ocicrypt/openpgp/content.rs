@@ -1,5 +1,5 @@
-//! What is in a message once it is authentic: literal data, which may be compressed, once. RFC 4880, sections 5.6
-//! and 5.9.
+//! The content of a message once it is authentic: literal data, which may be compressed once. RFC
+//! 4880, sections 5.6 and 5.9.
 
 use std::io::Read;
 
@@ -9,10 +9,10 @@ use zeroize::Zeroizing;
 use super::message::OpenPgpError;
 use super::packet::{COMPRESSED, Fields, LITERAL, MARKER, Packet, Packets, write};
 
-/// The longest content, which is many times what private options need.
+/// The longest content, in bytes, which is many times what private options need.
 const MAX_CONTENT: usize = 64 << 10;
 
-/// How compression is numbered. Section 9.3.
+/// The numbers of compression algorithms. Section 9.3.
 const UNCOMPRESSED: u8 = 0;
 const ZIP: u8 = 1;
 const ZLIB: u8 = 2;
@@ -20,7 +20,7 @@ const ZLIB: u8 = 2;
 /// Returns the literal data of a message.
 ///
 /// # Errors
-/// Anything else than one literal, as it is or compressed once, in the two ways that are common.
+/// The content is no single literal, in clear or compressed once as ZIP or ZLIB; it is too long.
 pub(super) fn literal(packets: &[u8]) -> Result<Zeroizing<Vec<u8>>, OpenPgpError> {
     let packet = only(packets)?;
     if packet.tag != COMPRESSED {
@@ -49,7 +49,7 @@ pub(super) fn literal_packet(content: &[u8]) -> Zeroizing<Vec<u8>> {
     packet
 }
 
-/// Reads the only packet; markers, which say nothing (section 5.8), may be before it.
+/// Reads the only packet. Markers, which say nothing (section 5.8), may stand before it.
 fn only(bytes: &[u8]) -> Result<Packet<'_>, OpenPgpError> {
     let mut packets = Packets::new(bytes);
     loop {
@@ -76,7 +76,7 @@ fn content_of(literal: &Packet<'_>) -> Result<Zeroizing<Vec<u8>>, OpenPgpError> 
 }
 
 fn unpacked(reader: impl Read) -> Result<Zeroizing<Vec<u8>>, OpenPgpError> {
-    // As much as it can become, so that no piece of it is left behind where it grew from.
+    // The vector has room for the longest content: one that grows would leave pieces behind.
     let mut bytes = Zeroizing::new(Vec::with_capacity(MAX_CONTENT + 1));
     reader
         .take(MAX_CONTENT as u64 + 1)

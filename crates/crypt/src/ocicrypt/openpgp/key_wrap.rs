@@ -1,7 +1,7 @@
 //! AES key wrap. RFC 3394.
 //!
-//! The library has it with 128 and 256 bits. GnuPG's keys on P-384 ask for 192, so that the rounds are here, and the
-//! blocks are the library's.
+//! The library has it with 128 and 256 bits. GnuPG's keys on P-384 ask for 192, so this module has
+//! the rounds, and uses the library's blocks.
 
 use aws_lc_rs::cipher::{
     Algorithm, DecryptingKey, DecryptionContext, EncryptingKey, UnboundCipherKey,
@@ -10,15 +10,15 @@ use aws_lc_rs::constant_time::verify_slices_are_equal;
 use aws_lc_rs::error::Unspecified;
 use zeroize::Zeroizing;
 
-/// What is wrapped comes in halves of a block.
+/// The length of half a block: wrapped bytes come in such halves.
 const HALF: usize = 8;
 
-/// What stands before it, and has to come out again. Section 2.2.3.1.
+/// The bytes before the wrapped ones, which must come out again. Section 2.2.3.1.
 const BEGINS: [u8; HALF] = [0xa6; HALF];
 
 const ROUNDS: usize = 6;
 
-/// Wraps `bytes`, which are halves of blocks, two at the least. Section 2.2.1.
+/// Wraps `bytes`, which are at least two halves of blocks. Section 2.2.1.
 pub(super) fn wrap(
     cipher: &'static Algorithm,
     key: &[u8],
@@ -42,7 +42,7 @@ pub(super) fn wrap(
     Ok(wrapped)
 }
 
-/// Unwraps what [`wrap`] made. Section 2.2.2.
+/// Unwraps bytes that [`wrap`] made. Section 2.2.2.
 pub(super) fn unwrap(
     cipher: &'static Algorithm,
     key: &[u8],
@@ -68,7 +68,7 @@ pub(super) fn unwrap(
     Ok(Zeroizing::new(bytes[HALF..].to_vec()))
 }
 
-/// Puts the number of a step, from 1, into the first half of a block.
+/// Adds the number of a step, from 1, to the first half of a block.
 fn count(block: &mut [u8; 2 * HALF], step: usize) {
     for (byte, part) in block[..HALF].iter_mut().zip((step as u64 + 1).to_be_bytes()) {
         *byte ^= part;
@@ -81,7 +81,7 @@ mod tests {
 
     use super::*;
 
-    /// Sections 4.1, 4.2, 4.3 and 4.6.
+    /// The vectors of sections 4.1, 4.2, 4.3 and 4.6.
     #[test]
     fn what_the_rfc_wraps_is_wrapped_and_unwrapped() {
         let key: Vec<u8> = (0..32).collect();

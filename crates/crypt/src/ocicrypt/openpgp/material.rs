@@ -1,7 +1,7 @@
-//! Keys as packets have them: the numbers of the public ones, and what they are called. RFC 4880, section 5.5.2
+//! Keys in packets: the numbers of public keys, their fingerprints and IDs. RFC 4880, section 5.5.2
 //! and 12.2; RFC 6637, section 9.
 //!
-//! Keys of version 4 alone are read, which all are that tools have made for twenty years.
+//! This module reads keys of version 4 alone. Tools have made no others for twenty years.
 
 use aws_lc_rs::agreement::{self, X25519};
 use aws_lc_rs::cipher;
@@ -11,7 +11,7 @@ use super::super::identity::Curve;
 use super::packet::Fields;
 use super::session_key::cipher_of;
 
-/// How RFC 4880 numbers algorithms: sections 9.1 and 13.
+/// The numbers of algorithms in RFC 4880, sections 9.1 and 13.
 const RSA: u8 = 1;
 const RSA_ENCRYPT_ONLY: u8 = 2;
 const RSA_SIGN_ONLY: u8 = 3;
@@ -25,7 +25,7 @@ const P256: &[u8] = &[0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07];
 const P384: &[u8] = &[0x2b, 0x81, 0x04, 0x00, 0x22];
 const P521: &[u8] = &[0x2b, 0x81, 0x04, 0x00, 0x23];
 
-/// What begins a point on one of Bernstein's curves, and one of NIST's. RFC 9580, section 11.2.1.
+/// The first byte of a point, on Bernstein's curves and on NIST's. RFC 9580, section 11.2.1.
 pub(super) const NATIVE: u8 = 0x40;
 pub(super) const UNCOMPRESSED: u8 = 4;
 
@@ -35,11 +35,11 @@ pub(super) type KeyId = [u8; 8];
 /// A public key.
 #[derive(Clone)]
 pub(super) struct PublicKey {
-    /// When it was made, in seconds since 1970.
+    /// The time at which it was made, in seconds since 1970.
     pub(super) created: u32,
     /// Its numbers.
     pub(super) material: Material,
-    /// What its packet has, which is what is signed and hashed.
+    /// The body of its packet, which signatures and the fingerprint hash.
     pub(super) body: Vec<u8>,
 }
 
@@ -52,22 +52,22 @@ pub(super) enum Material {
     Ecdsa(Curve, Vec<u8>),
     /// Signs; the point on Ed25519.
     EdDsa(Vec<u8>),
-    /// Of some other algorithm.
+    /// A key of another algorithm or curve.
     Other,
     /// Signs, encrypts, or both.
     Rsa { n: Vec<u8>, e: Vec<u8>, encrypts: bool },
 }
 
-/// A point, and how a key becomes of what is agreed on. RFC 6637, section 9.
+/// A point, and the way from a shared secret to a key. RFC 6637, section 9.
 #[derive(Clone)]
 pub(super) struct Ecdh {
     pub(super) curve: EcdhCurve,
     pub(super) point: Vec<u8>,
     pub(super) hash: &'static digest::Algorithm,
     pub(super) cipher: &'static cipher::Algorithm,
-    /// How long the cipher's key is.
+    /// The length of the cipher's key, in bytes.
     pub(super) key_len: usize,
-    /// The fields as the key has them: curve, hash and cipher.
+    /// The hashed fields of the key: curve, algorithm, hash and cipher.
     pub(super) fields: Vec<u8>,
 }
 
@@ -79,7 +79,7 @@ pub(super) enum EcdhCurve {
 }
 
 impl EcdhCurve {
-    /// Returns what the library calls the curve.
+    /// Returns the library's algorithm for the curve.
     pub(super) fn agreement(self) -> &'static agreement::Algorithm {
         match self {
             Self::Nist(curve) => curve.agreement(),
@@ -95,7 +95,8 @@ impl EcdhCurve {
         }
     }
 
-    /// Returns a point in the form that the library takes, if it is in that of OpenPGP.
+    /// Returns a point in the form that the library takes. Returns `None` if it has another form
+    /// than OpenPGP's.
     pub(super) fn point(self, number: &[u8]) -> Option<&[u8]> {
         match self {
             Self::Nist(curve) => nist_point(curve, number),
@@ -105,7 +106,8 @@ impl EcdhCurve {
 }
 
 impl PublicKey {
-    /// Reads the body of a public key, or the beginning of a secret one, and returns what is behind it.
+    /// Reads the body of a public key, or the beginning of a secret one. Returns the fields behind
+    /// it, too.
     pub(super) fn parse(body: &[u8]) -> Option<(Self, Fields<'_>)> {
         let mut fields = Fields::new(body);
         if fields.u8()? != 4 {
@@ -125,7 +127,7 @@ impl PublicKey {
                 let point = fields.number()?;
                 signing(algorithm, curve, point)
             }
-            // Where its numbers end is not known.
+            // The end of unknown numbers is unknown.
             _ => {
                 fields.rest();
                 Material::Other
@@ -136,7 +138,7 @@ impl PublicKey {
         Some((Self { created, material, body }, fields))
     }
 
-    /// Returns what signatures and fingerprints are over. RFC 4880, section 5.2.4.
+    /// Returns the bytes that signatures and fingerprints hash. RFC 4880, section 5.2.4.
     pub(super) fn hashed(&self) -> Vec<u8> {
         let len = (self.body.len() as u16).to_be_bytes();
         [&[0x99, len[0], len[1]], &self.body[..]].concat()
@@ -150,7 +152,7 @@ impl PublicKey {
     }
 }
 
-/// Returns the last bytes of a fingerprint.
+/// Returns the ID in a fingerprint: its last bytes.
 pub(super) fn key_id(fingerprint: &[u8; 20]) -> KeyId {
     let (_, id) = fingerprint.split_last_chunk().expect("it has 20 bytes");
     *id

@@ -1,7 +1,9 @@
-//! Messages: session keys, each to somebody, and what is encrypted under them. RFC 4880, section 11.3.
+//! Messages: session keys, each encrypted to a recipient, and the data under them. RFC 4880,
+//! section 11.3.
 //!
-//! Every failure of a key to which a message says to be looks the same: a random session key takes the place of
-//! one that cannot be opened, since PKCS#1 v1.5 tells by its padding whether it was.
+//! If a message names a key, every failure of that key looks the same. PKCS#1 v1.5 tells by its
+//! padding whether a session key opened, so a random session key takes the place of one that did
+//! not.
 
 use std::io;
 
@@ -17,7 +19,7 @@ use super::session_key::{SessionKey, WrappedSessionKey};
 use super::{cipher, content, session_key};
 use crate::ocicrypt::wrapped::{Unwrapped, WrappedKeyError};
 
-/// The longest message, which is many times what private options need.
+/// The longest message, in bytes, which is many times what private options need.
 const MAX_BYTES: usize = 64 << 10;
 
 /// The most recipients of a message.
@@ -27,7 +29,7 @@ const MAX_RECIPIENTS: usize = 64;
 #[derive(Debug)]
 pub struct OpenPgp {
     recipients: Vec<WrappedSessionKey>,
-    /// For how many more it is that cannot be read, passwords included.
+    /// The number of other recipients, whose session keys cannot be read. Passwords count.
     others: usize,
     sealed: Vec<u8>,
 }
@@ -36,7 +38,8 @@ impl OpenPgp {
     /// Parses a message in its binary form.
     ///
     /// # Errors
-    /// What is too long, malformed, without integrity, or for nobody whose key could be of a kind that is known.
+    /// The message is too long, malformed or without integrity; no recipient has a key of a known
+    /// kind.
     pub fn parse(bytes: &[u8]) -> Result<Self, OpenPgpError> {
         if bytes.len() > MAX_BYTES {
             return Err(OpenPgpError::TooLong);
@@ -76,12 +79,13 @@ impl OpenPgp {
         Ok(Self { recipients, others, sealed })
     }
 
-    /// Returns for how many recipients the content is: what an identity's key costs at most.
+    /// Returns the number of readable recipients, which is the most that one key of an identity
+    /// costs.
     pub fn recipients(&self) -> usize {
         self.recipients.len()
     }
 
-    /// Tells whether it is for one of the keys of these IDs, and for nobody else.
+    /// Tells whether the message is for one of the keys with these IDs, and for nobody else.
     pub(in super::super) fn is_only_for(&self, ids: &KeyIds) -> bool {
         matches!(&self.recipients[..], [only] if self.others == 0 && ids.contain(&only.id))
     }
@@ -128,18 +132,18 @@ pub enum OpenPgpError {
     /// A part is not of the right shape.
     #[error("a wrapped key (OpenPGP) is malformed: {0}")]
     Malformed(&'static str),
-    /// Anybody could have changed it.
+    /// Without integrity, anybody could have changed it.
     #[error(
         "a wrapped key (OpenPGP) is encrypted without integrity, so that anybody can change it"
     )]
     NoIntegrity,
-    /// It is longer than any that holds private options, or becomes so.
+    /// It is too long to hold private options, or its content is.
     #[error("a wrapped key (OpenPGP) is longer than 64 KiB")]
     TooLong,
-    /// It is for more recipients than anybody has.
+    /// It is for too many recipients.
     #[error("a wrapped key (OpenPGP) is for more than {MAX_RECIPIENTS} recipients")]
     TooManyRecipients,
-    /// It is outside of what is read.
+    /// The named part has a form that this module does not read.
     #[error("a wrapped key (OpenPGP) is not supported for its {0}")]
     Unsupported(&'static str),
 }

@@ -1,12 +1,15 @@
-//! OpenPGP: private options wrapped to keys of GnuPG and its like, as messages. RFC 4880, RFC 6637; RFC 9580 where
-//! it says the same more clearly.
+//! OpenPGP: private options wrapped to keys of GnuPG and similar tools, as messages. RFC 4880, RFC
+//! 6637; RFC 9580 where it says the same more clearly.
 //!
-//! `packet` is how bytes are cut into parts and `armor` how they become text; `material` is what a key is made of,
-//! `certificate` whose key is encrypted to, held to `signature`, and `secret` who opens, with `s2k` for its password.
-//! A [`message`](OpenPgp) is a `session_key` for each recipient and what `cipher` seals under it, in which `content`
-//! finds the private options; `key_wrap` is what curves need for the former.
+//! * `armor` turns text into bytes, and `packet` cuts bytes into parts.
+//! * `material` has the numbers of public keys.
+//! * `certificate` reads the public key to encrypt to, and `signature` verifies its signatures.
+//! * `secret` reads secret keys, and `s2k` derives a key from their password.
+//! * A [`message`](OpenPgp) has a `session_key` for each recipient. `cipher` encrypts the data
+//!   under it, and `content` finds the private options in the data. `key_wrap` wraps session keys
+//!   for curves.
 //!
-//! That anybody vouches for a key is not looked at: whoever names its file does.
+//! Nothing here checks who vouches for a key: the user, who names the key's file, vouches for it.
 
 mod armor;
 mod certificate;

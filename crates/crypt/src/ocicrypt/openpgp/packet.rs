@@ -1,7 +1,7 @@
-//! Packets: how OpenPGP cuts bytes into parts, and the numbers in these. RFC 4880, section 4 (RFC 9580 has the
-//! same).
+//! Packets, into which OpenPGP cuts bytes, and the numbers in them. RFC 4880, section 4 (RFC 9580
+//! says the same).
 //!
-//! Nothing is read but what is in memory already, and no length is trusted further than that.
+//! The reader works in memory alone, and trusts no length beyond the bytes that are there.
 
 use std::ops::Deref;
 
@@ -21,7 +21,7 @@ pub(super) const USER_ID: u8 = 13;
 pub(super) const PUBLIC_SUBKEY: u8 = 14;
 pub(super) const USER_ATTRIBUTE: u8 = 17;
 pub(super) const ENCRYPTED: u8 = 18;
-/// Of an earlier draft, as GnuPG 2.3 and later write it to keys that ask for it.
+/// The tag of an earlier draft. GnuPG 2.3 and later write it to keys that ask for it.
 pub(super) const ENCRYPTED_BY_OCB: u8 = 20;
 
 /// A packet.
@@ -30,11 +30,11 @@ pub(super) struct Packet<'d> {
     pub(super) body: Body<'d>,
 }
 
-/// What is in a packet, which may be secret.
+/// The content of a packet, which may be secret.
 pub(super) enum Body<'d> {
-    /// It came in pieces, and was joined.
+    /// The packet came in pieces, which were joined.
     Joined(Zeroizing<Vec<u8>>),
-    /// It lies where it was read.
+    /// The packet is whole, and lies where it was read.
     Whole(&'d [u8]),
 }
 
@@ -52,13 +52,13 @@ impl Deref for Body<'_> {
 /// Packets, one after the other.
 pub(super) struct Packets<'d>(&'d [u8]);
 
-/// How long a packet is, or a piece of it.
+/// The length of a packet, or of a piece of it.
 enum Length {
-    /// To the end of what there is: section 4.2.1.
+    /// The rest of the bytes: section 4.2.1.
     Rest,
     /// A piece, behind which another length follows: section 4.2.2.4.
     Piece(usize),
-    /// So many bytes.
+    /// This number of bytes.
     Bytes(usize),
 }
 
@@ -73,7 +73,7 @@ impl<'d> Packets<'d> {
         self.0.is_empty()
     }
 
-    /// Takes the next packet; `None` if there is none that is whole.
+    /// Takes the next packet. Returns `None` if there is no whole one.
     pub(super) fn next(&mut self) -> Option<Packet<'d>> {
         let (&first, rest) = self.0.split_first().filter(|(first, _)| *first & 0x80 != 0)?;
         let mut fields = Fields::new(rest);
@@ -82,7 +82,7 @@ impl<'d> Packets<'d> {
             true => (first & 0x3f, new_length(&mut fields)?),
             false => (first >> 2 & 0xf, old_length(first & 3, &mut fields)?),
         };
-        // Only what carries data may be of a length that is not known beforehand.
+        // Only packets that carry data may have a length that is not known beforehand.
         let is_data = matches!(
             tag,
             COMPRESSED | ENCRYPTED_WITHOUT_INTEGRITY | LITERAL | ENCRYPTED | ENCRYPTED_BY_OCB
@@ -132,7 +132,7 @@ fn new_length(fields: &mut Fields<'_>) -> Option<Length> {
     })
 }
 
-/// Reads the length of a packet or a subpacket that begins with `first`, which is no piece's.
+/// Reads the length of a packet or a subpacket that begins with `first`. A piece has another form.
 fn length_of(first: u8, fields: &mut Fields<'_>) -> Option<usize> {
     Some(match first {
         0..192 => usize::from(first),
@@ -167,14 +167,14 @@ impl<'d> Fields<'d> {
         Self(bytes)
     }
 
-    /// Takes so many bytes.
+    /// Takes `len` bytes.
     pub(super) fn take(&mut self, len: usize) -> Option<&'d [u8]> {
         let (taken, rest) = self.0.split_at_checked(len)?;
         self.0 = rest;
         Some(taken)
     }
 
-    /// Takes as many bytes as an array has.
+    /// Takes as many bytes as the array has.
     pub(super) fn array<const N: usize>(&mut self) -> Option<[u8; N]> {
         self.take(N)?.try_into().ok()
     }
@@ -191,14 +191,14 @@ impl<'d> Fields<'d> {
         self.array().map(u32::from_be_bytes)
     }
 
-    /// Takes a number, whose length is in bits, without the zeros that may stand before it. Section 3.2.
+    /// Takes a number, whose length is in bits, and leaves out the zeros before it. Section 3.2.
     pub(super) fn number(&mut self) -> Option<&'d [u8]> {
         let bits = usize::from(self.u16()?);
         let bytes = self.take(bits.div_ceil(8))?;
         Some(without_zeros(bytes))
     }
 
-    /// Takes a subpacket: its type and what is in it. Section 5.2.3.1.
+    /// Takes a subpacket, and returns its type and content. Section 5.2.3.1.
     pub(super) fn subpacket(&mut self) -> Option<(u8, &'d [u8])> {
         let first = self.u8()?;
         let len = length_of(first, self)?;
@@ -206,7 +206,7 @@ impl<'d> Fields<'d> {
         Some((kind, content))
     }
 
-    /// Takes what is left.
+    /// Takes the rest.
     pub(super) fn rest(&mut self) -> &'d [u8] {
         std::mem::take(&mut self.0)
     }
@@ -222,7 +222,8 @@ pub(super) fn without_zeros(bytes: &[u8]) -> &[u8] {
     &bytes[bytes.iter().take_while(|&&byte| byte == 0).count()..]
 }
 
-/// Returns a number with zeros before it, so that it has `len` bytes; `None` if it is longer.
+/// Returns a number with zeros before it, `len` bytes in all. Returns `None` if the number is
+/// longer.
 pub(super) fn padded(number: &[u8], len: usize) -> Option<Zeroizing<Vec<u8>>> {
     let zeros = len.checked_sub(number.len())?;
     let mut bytes = Zeroizing::new(vec![0; len]);

@@ -1,6 +1,6 @@
-//! From a password to a key: OpenPGP's string-to-key. RFC 4880, section 3.7.
+//! OpenPGP's string-to-key, which derives a key from a password. RFC 4880, section 3.7.
 //!
-//! The count is one byte, so that one key costs 62 MiB of hashing at most.
+//! The count is coded in one byte, so a key costs at most 62 MiB of hashing.
 
 use aws_lc_rs::digest::{self, Context, SHA1_FOR_LEGACY_USE_ONLY};
 use zeroize::Zeroizing;
@@ -8,16 +8,16 @@ use zeroize::Zeroizing;
 use super::material::hash_of;
 use super::packet::Fields;
 
-/// How a key is made of a password.
+/// The way to derive a key from a password.
 pub(super) struct StringToKey {
     hash: &'static digest::Algorithm,
     salt: [u8; 8],
-    /// How many bytes are hashed, at the least what salt and password have.
+    /// The number of bytes to hash, which is at least the length of salt and password.
     count: usize,
 }
 
 impl StringToKey {
-    /// Reads the specifier: salted and iterated, or only salted.
+    /// Reads the specifier of a salted way, iterated or not.
     pub(super) fn parse(fields: &mut Fields<'_>) -> Option<Self> {
         let kind = fields.u8()?;
         let hash = match fields.u8()? {
@@ -36,10 +36,10 @@ impl StringToKey {
         Some(Self { hash, salt, count })
     }
 
-    /// Makes a key of `len` bytes.
+    /// Derives a key of `len` bytes.
     pub(super) fn key(&self, password: &[u8], len: usize) -> Zeroizing<Vec<u8>> {
         let unit = Zeroizing::new([&self.salt[..], password].concat());
-        // Many at a time, since hashing a few bytes takes as long as hashing a block.
+        // Many copies at a time, since hashing a few bytes takes as long as hashing a block.
         let units = Zeroizing::new(unit.repeat(1 + 4096 / unit.len()));
         let mut key = Zeroizing::new(Vec::with_capacity(len + self.hash.output_len()));
         for zeros in 0.. {

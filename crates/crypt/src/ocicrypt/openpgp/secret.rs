@@ -1,7 +1,8 @@
-//! Secret keys, as `gpg --export-secret-keys` writes them, in clear or under a password. RFC 4880, sections 5.5.3
-//! and 11.2.
+//! Secret keys, as `gpg --export-secret-keys` writes them, in clear or under a password. RFC 4880,
+//! sections 5.5.3 and 11.2.
 //!
-//! Whether a key is expired, revoked, or somebody's at all is not looked at: what was encrypted to it can be opened.
+//! Nothing here checks whether a key is expired or revoked, or who owns it: messages to such a key
+//! can still be opened.
 
 use aws_lc_rs::agreement::PrivateKey;
 use aws_lc_rs::cipher::DecryptionContext;
@@ -20,20 +21,21 @@ use super::session_key::{SessionKey, cipher_of};
 use crate::Passphrase;
 use crate::ocicrypt::der;
 
-/// The most keys of a file that are looked at: under a password, each costs a derivation.
+/// The most keys of a file that are looked at. Under a password, each costs a derivation.
 const MAX_KEYS: usize = 16;
 
-/// What says how the numbers are encrypted: with a SHA-1 inside, or not at all. Section 5.5.3.
+/// Two values of the byte that says how the numbers are encrypted: not at all, or with a SHA-1
+/// inside. Section 5.5.3.
 const IN_CLEAR: u8 = 0;
 const WITH_SHA1: u8 = 254;
 
-/// What of GnuPG's takes the place of a key that is elsewhere: string-to-key 101.
+/// GnuPG's mark for a key that is elsewhere: string-to-key 101.
 const ELSEWHERE: u8 = 101;
 
-/// The longest number of an RSA key: 8192 bits.
+/// The longest number of an RSA key, in bytes: 8192 bits.
 const MAX_RSA_BYTES: usize = 1024;
 
-/// The length of an initialization vector.
+/// The length of an initialization vector, in bytes.
 const BLOCK: usize = 16;
 
 /// A key that opens session keys.
@@ -48,16 +50,16 @@ pub(super) enum Secret {
     Rsa(Pkcs1PrivateDecryptingKey),
 }
 
-/// Why there are no secret keys.
+/// Why a file gives no secret keys.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in super::super) enum SecretKeyError {
     /// None is of a known kind.
     NoKey,
     /// They are under a password, and none was given.
     Password,
-    /// They are encrypted in another way than the usual one.
+    /// They are encrypted in a way that is not known.
     UnknownEncryption,
-    /// They are under another password.
+    /// The password is wrong.
     WrongPassword,
 }
 
@@ -66,7 +68,7 @@ pub(in super::super) fn is_secret(file: &[u8]) -> bool {
     begins_with(file, SECRET_KEY)
 }
 
-/// Reads those keys of a file that can open something.
+/// Reads the keys of a file that can decrypt.
 ///
 /// # Errors
 /// There is none, or a password is missing or wrong.
@@ -90,7 +92,7 @@ pub(in super::super) fn secret_keys(
         match secret_key(&packet.body, password) {
             Ok(key) => keys.push(key),
             Err(SecretKeyError::NoKey) => {}
-            // One key without its password hides nothing of what the others are.
+            // A key that cannot be opened does not hide the others.
             Err(error) => refused = error,
         }
     }
@@ -122,7 +124,7 @@ fn secret_key(body: &[u8], password: Option<&Passphrase>) -> Result<SecretKey, S
     Ok(SecretKey { fingerprint, id: key_id(&fingerprint), secret })
 }
 
-/// Takes off the sum of numbers that are not encrypted.
+/// Checks and removes the sum behind numbers that are not encrypted.
 fn in_clear(bytes: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
     let (numbers, sum) = bytes.split_last_chunk::<2>()?;
     let expected = numbers.iter().fold(0, |sum: u16, &byte| sum.wrapping_add(u16::from(byte)));
@@ -145,7 +147,7 @@ impl<'d> Sealed<'d> {
         Some(Self { cipher, s2k, iv: fields.array()?, bytes: fields.rest() })
     }
 
-    /// Decrypts the numbers; `None` if the password is another one.
+    /// Decrypts the numbers. Returns `None` if the password is wrong.
     fn open(&self, password: &Passphrase) -> Option<Zeroizing<Vec<u8>>> {
         let (cipher, len) = cipher_of(self.cipher)?;
         let key = SessionKey { cipher, bytes: self.s2k.key(password.as_bytes(), len) };
@@ -159,13 +161,14 @@ impl<'d> Sealed<'d> {
     }
 }
 
-/// Makes a key of its public and its secret numbers.
+/// Makes a key from its public and its secret numbers.
 fn secret(public: &Material, mut numbers: Fields<'_>) -> Option<Secret> {
     match public {
         Material::Rsa { n, e, .. } => {
             let [d, p, q, u] = [(); 4].map(|()| numbers.number());
             let (d, p, q, u) = (d?, p?, q?, u?);
-            // OpenPGP has the inverse of p modulo q, PKCS#1 that of its second prime modulo its first.
+            // OpenPGP has the inverse of p modulo q. PKCS#1 has the inverse of its second prime
+            // modulo its first, so p and q change places.
             let (dp, dq) = (remainder_but_one(d, q)?, remainder_but_one(d, p)?);
             let pkcs1 = der::rsa_private_key([n, e, d, q, p, &dp, &dq, u]);
             let key = PrivateDecryptingKey::from_pkcs8(&der::rsa_private_key_info(&pkcs1)).ok()?;
@@ -174,7 +177,8 @@ fn secret(public: &Material, mut numbers: Fields<'_>) -> Option<Secret> {
         Material::Ecdh(ecdh) => {
             let mut scalar = padded(numbers.number()?, ecdh.curve.scalar_len())?;
             if ecdh.curve == EcdhCurve::X25519 {
-                // The library has its number the other way round. RFC 7748, section 5.
+                // The library has the bytes of the number in the opposite order. RFC 7748, section
+                // 5.
                 scalar.reverse();
             }
             let key = PrivateKey::from_private_key(ecdh.curve.agreement(), &scalar).ok()?;
@@ -184,10 +188,12 @@ fn secret(public: &Material, mut numbers: Fields<'_>) -> Option<Secret> {
     }
 }
 
-/// Returns the remainder of a number by an odd one less one, which PKCS#1 has and OpenPGP has not.
+/// Returns the remainder of `number` by `odd` less one. PKCS#1 has that number, and OpenPGP does
+/// not.
 ///
-/// How long it takes tells something of both; it is done once, where the key is read. Numbers longer than those of
-/// the longest key are not reckoned with: whoever gives a key says how long they are, and the time grows with both.
+/// The time tells something of both numbers; but it is spent only once, where the key is read. The
+/// function refuses numbers that are longer than the longest key's: the file's author chooses their
+/// lengths, and the time grows with both.
 fn remainder_but_one(number: &[u8], odd: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
     if number.len().max(odd.len()) > MAX_RSA_BYTES {
         return None;
@@ -195,7 +201,7 @@ fn remainder_but_one(number: &[u8], odd: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
     let mut divisor = Zeroizing::new(odd.to_vec());
     let last = divisor.last_mut().filter(|last| **last & 1 == 1)?;
     *last ^= 1;
-    // One byte more than the divisor, for what is carried over.
+    // One byte more than the divisor, for the carry.
     let len = divisor.len() + 1;
     let divisor = padded(&divisor, len)?;
     let mut rest = Zeroizing::new(vec![0_u8; len]);

@@ -1,5 +1,5 @@
-//! Session keys: what a message is encrypted under, itself encrypted to a key of somebody. RFC 4880, section 5.1;
-//! RFC 6637, sections 7 and 8.
+//! Session keys, which encrypt messages, and are themselves encrypted to a recipient's key. RFC
+//! 4880, section 5.1; RFC 6637, sections 7 and 8.
 
 use std::io;
 
@@ -19,7 +19,7 @@ const VERSION: u8 = 3;
 const RSA: u8 = 1;
 const RSA_ENCRYPT_ONLY: u8 = 2;
 
-/// AES with 128, 192 and 256 bits. RFC 4880, section 9.2.
+/// The number of AES with 256 bits. RFC 4880, section 9.2.
 const AES_256_NUMBER: u8 = 9;
 
 /// The key of a message.
@@ -29,7 +29,7 @@ pub(super) struct SessionKey {
 }
 
 impl SessionKey {
-    /// Makes one for AES-256.
+    /// Makes a session key for AES-256.
     ///
     /// # Errors
     /// The system gives no random bytes.
@@ -48,14 +48,14 @@ impl SessionKey {
         is_right.then(|| Self { cipher, bytes: Zeroizing::new(bytes.to_vec()) })
     }
 
-    /// Writes what [`parse`](Self::parse) reads, of a key for AES-256.
+    /// Writes a key for AES-256 in the form that [`parse`](Self::parse) reads.
     fn encoded(&self) -> Zeroizing<Vec<u8>> {
         let sum = sum_of(&self.bytes).to_be_bytes();
         Zeroizing::new([&[AES_256_NUMBER], &self.bytes[..], &sum].concat())
     }
 }
 
-/// Finds AES, and how long its key is, by the number of a cipher.
+/// Returns the AES with the cipher number `number`, and the length of its key in bytes.
 pub(super) fn cipher_of(number: u8) -> Option<(&'static Algorithm, usize)> {
     match number {
         7 => Some((&AES_128, 16)),
@@ -81,23 +81,23 @@ pub(super) enum EncryptionKind {
     Rsa(Pkcs1PublicEncryptingKey),
 }
 
-/// A session key as a message has it.
+/// A session key in a message.
 #[derive(Debug)]
 pub(super) struct WrappedSessionKey {
-    /// Whose it is; zeros if that is not told. Section 5.1.
+    /// The ID of the recipient's key, or zeros if the message does not tell. Section 5.1.
     pub(super) id: KeyId,
     sealed: Sealed,
 }
 
 #[derive(Debug)]
 enum Sealed {
-    /// The point, as a number, and what is wrapped under what is agreed on.
+    /// The ephemeral point, as a number, and the wrapped session key.
     Ecdh(Vec<u8>, Vec<u8>),
     Rsa(Vec<u8>),
 }
 
 impl WrappedSessionKey {
-    /// Reads the body of a packet; `None` if it is of another version or algorithm.
+    /// Reads the body of a packet. Returns `None` if it is of another version or algorithm.
     pub(super) fn parse(body: &[u8]) -> Option<Self> {
         let mut fields = Fields::new(body);
         if fields.u8()? != VERSION {
@@ -116,7 +116,7 @@ impl WrappedSessionKey {
         fields.is_empty().then_some(Self { id, sealed })
     }
 
-    /// Tells whether it is said to be for a key, or for one that is not told.
+    /// Tells whether the session key names `key` as its recipient's, or no key.
     pub(super) fn may_be_for(&self, key: &SecretKey) -> bool {
         let is_kind = matches!(
             (&self.sealed, &key.secret),
@@ -125,12 +125,12 @@ impl WrappedSessionKey {
         is_kind && (self.id == key.id || self.is_for_anybody())
     }
 
-    /// Tells whether it does not say whose it is.
+    /// Tells whether the session key names no recipient.
     pub(super) fn is_for_anybody(&self) -> bool {
         self.id == KeyId::default()
     }
 
-    /// Opens it with a key; `None` if that fails in whichever way.
+    /// Opens the session key with `key`. Returns `None` for every kind of failure.
     pub(super) fn open(&self, key: &SecretKey) -> Option<SessionKey> {
         match (&self.sealed, &key.secret) {
             (Sealed::Rsa(number), Secret::Rsa(secret)) => {
@@ -152,7 +152,7 @@ impl WrappedSessionKey {
     }
 }
 
-/// Encrypts a session key to a key, as the body of a packet.
+/// Encrypts a session key to a public key, and returns the body of the packet.
 ///
 /// # Errors
 /// The system gives no random bytes.
@@ -190,7 +190,7 @@ pub(super) fn wrap(session: &SessionKey, to: &EncryptionKey) -> io::Result<Vec<u
     Ok(body)
 }
 
-/// Makes the key that wraps of what two keys agreed on. RFC 6637, section 7.
+/// Derives the wrapping key from the secret that two keys share. RFC 6637, section 7.
 fn kek_of(shared: &[u8], public: &Ecdh, fingerprint: &[u8; 20]) -> Zeroizing<Vec<u8>> {
     let mut hash = Context::new(public.hash);
     let parts: [&[u8]; 5] =
@@ -201,13 +201,13 @@ fn kek_of(shared: &[u8], public: &Ecdh, fingerprint: &[u8; 20]) -> Zeroizing<Vec
     Zeroizing::new(hash.finish().as_ref()[..public.key_len].to_vec())
 }
 
-/// Fills up to blocks of 8 bytes. RFC 6637, section 8.
+/// Adds padding up to a multiple of 8 bytes. RFC 6637, section 8.
 fn with_padding(encoded: Zeroizing<Vec<u8>>) -> Zeroizing<Vec<u8>> {
     let count = 8 - encoded.len() % 8;
     Zeroizing::new([&encoded[..], &vec![count as u8; count]].concat())
 }
 
-/// Takes away what fills up, of which there may be more than a block.
+/// Removes the padding, which may be longer than a block.
 fn without_padding(padded: &[u8]) -> Option<&[u8]> {
     let count = usize::from(*padded.last()?);
     let (encoded, padding) = padded.split_at(padded.len().checked_sub(count)?);

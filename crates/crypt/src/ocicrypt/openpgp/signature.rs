@@ -1,7 +1,8 @@
-//! Signatures, as far as they say which key of somebody is to be used. RFC 4880, section 5.2.
+//! Signatures, as far as they say which key of a certificate to use. RFC 4880, section 5.2.
 //!
-//! Those of version 4 over SHA-2 are verified: RSA, Ed25519, and ECDSA on NIST's curves. What others sign, and
-//! what is signed over SHA-1, counts as not there.
+//! This module verifies signatures of version 4 over SHA-2, made with RSA, Ed25519, or ECDSA on
+//! NIST's curves. Signatures by other keys than the primary one do not count, nor do signatures
+//! over SHA-1.
 
 use aws_lc_rs::digest::{self, SHA256, SHA384, SHA512};
 use aws_lc_rs::rsa::PublicKeyComponents;
@@ -22,7 +23,7 @@ pub(super) const DIRECT: u8 = 0x1f;
 pub(super) const KEY_REVOCATION: u8 = 0x20;
 pub(super) const SUBKEY_REVOCATION: u8 = 0x28;
 
-/// What a key may be used for: communications, and storage. Section 5.2.3.21.
+/// Two uses that a key may have: communications and storage. Section 5.2.3.21.
 const MAY_ENCRYPT: u8 = 0x04 | 0x08;
 
 /// Subpackets, section 5.2.3.1.
@@ -30,20 +31,21 @@ const CREATED: u8 = 2;
 const EXPIRES: u8 = 3;
 const KEY_EXPIRES: u8 = 9;
 const KEY_FLAGS: u8 = 27;
-/// Those that may be marked as critical: these, and what changes nothing here.
+/// The subpackets that may be marked as critical: the ones above, and others that change nothing
+/// here.
 const KNOWN: [u8; 16] = [2, 3, 4, 5, 7, 9, 11, 16, 21, 22, 23, 25, 27, 30, 32, 33];
 
 /// A signature.
 pub(super) struct Signature<'d> {
-    /// What it is over, and says.
+    /// The type, which gives the subject and the meaning of the signature.
     pub(super) kind: u8,
-    /// When it was made, in seconds since 1970.
+    /// The time at which it was made, in seconds since 1970.
     pub(super) created: u32,
-    /// For how many seconds it holds, if not for ever.
+    /// The number of seconds for which it holds, if not for ever.
     expires: Option<u32>,
-    /// For how many seconds from when it was made the key holds, if not for ever.
+    /// The number of seconds for which the key holds from its creation on, if not for ever.
     pub(super) key_expires: Option<u32>,
-    /// What the key may be used for, if it says.
+    /// The uses of the key, if the signature states any.
     flags: Option<u8>,
     hash: &'static digest::Algorithm,
     hashed: &'d [u8],
@@ -51,7 +53,8 @@ pub(super) struct Signature<'d> {
 }
 
 impl<'d> Signature<'d> {
-    /// Reads the body of a signature; `None` if it is one that is not understood.
+    /// Reads the body of a signature. Returns `None` if it has an unknown version, hash or critical
+    /// part.
     pub(super) fn parse(body: &'d [u8]) -> Option<Self> {
         let mut fields = Fields::new(body);
         let (version, kind) = (fields.u8()?, fields.u8()?);
@@ -61,7 +64,7 @@ impl<'d> Signature<'d> {
         let subpackets = fields.take(len)?;
         let hashed = &body[..6 + len];
         let unhashed = usize::from(fields.u16()?);
-        // What is not hashed is anybody's, and so are the first two bytes of the hash.
+        // Anybody can change the parts that are not hashed, and the first two bytes of the hash.
         fields.take(unhashed)?;
         fields.u16()?;
         if version != 4 {
@@ -90,7 +93,7 @@ impl<'d> Signature<'d> {
                 EXPIRES => self.expires = Some(number()?).filter(|&seconds| seconds != 0),
                 KEY_EXPIRES => self.key_expires = Some(number()?).filter(|&seconds| seconds != 0),
                 KEY_FLAGS => self.flags = Some(content.first().copied().unwrap_or_default()),
-                // One that its writer insists on, and nobody here knows.
+                // The writer insists on this one, and this module does not know it.
                 other if kind & 0x80 != 0 && !KNOWN.contains(&other) => return None,
                 _ => {}
             }
@@ -98,7 +101,7 @@ impl<'d> Signature<'d> {
         Some(())
     }
 
-    /// Tells whether it says that its key is one to encrypt to.
+    /// Tells whether it allows to encrypt to its key.
     pub(super) fn says_encrypt(&self) -> bool {
         self.flags.is_none_or(|flags| flags & MAY_ENCRYPT != 0)
     }
@@ -154,7 +157,7 @@ impl<'d> Signature<'d> {
     }
 }
 
-/// Tells whether what was made at `created` and holds for `seconds` does at `now`.
+/// Tells whether something that was made at `created` and holds for `seconds` still holds at `now`.
 pub(super) fn holds(created: u32, seconds: Option<u32>, now: u64) -> bool {
     seconds.is_none_or(|seconds| now < u64::from(created) + u64::from(seconds))
 }

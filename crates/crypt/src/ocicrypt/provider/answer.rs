@@ -1,4 +1,4 @@
-//! Answers of ours: items, and what is in them.
+//! Answers of this provider: items, and the private options in them.
 
 use std::fmt;
 
@@ -14,9 +14,10 @@ use crate::ocicrypt::{Identity, MAX_ATTEMPTS, Recipient, age_item, hint};
 
 impl WrapRequest {
     /// Wraps to the recipients that the request names, or else to `own`, and returns the answer.
+    /// Wraps to the recipients that the request names, or else to `own`, and returns the answer.
     ///
-    /// For one recipient it is the item that an image gets which is pushed to that recipient; several
-    /// share one item.
+    /// For one recipient, the answer is the same item as in an image that is pushed to that
+    /// recipient. Several recipients share one item.
     ///
     /// # Errors
     /// There is no recipient, or one of `own` is not age's.
@@ -39,22 +40,22 @@ impl WrapRequest {
     }
 }
 
-/// What an item had in it.
+/// The outcome of unwrapping an item.
 pub struct Unwrapped {
     /// The answer, which holds the layer's key.
     pub answer: Zeroizing<Vec<u8>>,
-    /// What the key belongs to, as far as its writer said.
+    /// The layer or image that the key belongs to, as far as its writer stated.
     pub subject: Subject,
 }
 
-/// What a key that was unwrapped belongs to.
+/// The layer or image that an unwrapped key belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Subject {
     /// A layer of the image whose config has this digest: version 1.
     Config(Digest),
     /// The layer that has this digest before encryption: version 2.
     Layer(Digest),
-    /// Another tool wrote it, and says nothing that holds.
+    /// Another tool wrote it, without a statement that can be trusted.
     Unknown,
 }
 
@@ -81,10 +82,11 @@ impl Subject {
 impl UnwrapRequest {
     /// Unwraps the item with the identities of the request, and then with `own`.
     ///
-    /// Only private options come out: whatever else is encrypted to the same recipients stays closed.
+    /// Only private options come out. Other files that are encrypted to the same recipients stay
+    /// closed.
     ///
     /// # Errors
-    /// No identity opens it, or what comes out is damaged or something else.
+    /// No identity opens the item, or its content is damaged or no private options.
     pub fn answer(self, own: &[Identity]) -> Result<Unwrapped, UnwrapError> {
         let count = self.identities.len() + own.len();
         let item = WrappedKey::Age(self.item);
@@ -99,7 +101,8 @@ impl UnwrapRequest {
                     return Ok(Unwrapped { answer, subject: Subject::of(&options) });
                 }
                 wrapped::Unwrapped::Damaged => damaged = true,
-                // Items of age are opened or not, and nothing in between; here is no passphrase.
+                // An identity either opens an item of age or does not, and there is no passphrase
+                // here.
                 wrapped::Unwrapped::NotMine
                 | wrapped::Unwrapped::Refused(_)
                 | wrapped::Unwrapped::TooCostly => {}
@@ -123,19 +126,19 @@ impl fmt::Debug for Unwrapped {
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum UnwrapError {
-    /// An identity opens the item, but what it holds does not authenticate.
+    /// An identity opens the item, but the content does not authenticate.
     #[error("the wrapped key is damaged: it does not authenticate")]
     Damaged,
-    /// There is no identity, in the request or of this provider's own.
+    /// There is no identity, neither in the request nor among this provider's own.
     #[error("there is no identity to unwrap the key with")]
     NoIdentity,
-    /// It is open, and holds something else than private options.
+    /// The item opens, but its content is no private options.
     #[error("{0}")]
     Options(#[from] OptionsError),
-    /// It asks for more than [`MAX_ATTEMPTS`] key operations.
+    /// The item asks for more than [`MAX_ATTEMPTS`] key operations.
     #[error("the key is wrapped too often: more than {MAX_ATTEMPTS} attempts")]
     TooManyAttempts,
-    /// None of so many identities opens it.
+    /// None of this number of identities opens the item.
     #[error("wrong key: none of {0} key files opens the wrapped key")]
     WrongKey(usize),
 }
@@ -150,7 +153,7 @@ pub enum WrapError {
     /// The library fails.
     #[error("{0}")]
     Library(#[source] std::io::Error),
-    /// There is no recipient, in the request or of this provider's own.
+    /// There is no recipient, neither in the request nor among this provider's own.
     #[error("there is no recipient to wrap the key to")]
     NoRecipient,
 }

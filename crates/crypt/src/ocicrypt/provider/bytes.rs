@@ -1,5 +1,5 @@
-//! Byte strings in JSON. Go writes them in base64 and reads numbers as well, Rust's readers know numbers
-//! alone; what Rust's writers send in the place of options is their text as it is.
+//! Byte strings in JSON. Go writes them in base64, and reads numbers as well. Rust's readers take
+//! numbers alone, and Rust's writers send options as their plain text.
 
 use std::fmt;
 
@@ -63,7 +63,7 @@ impl<'de, F: Fn(&str) -> Option<Zeroizing<Vec<u8>>>> Visitor<'de> for Forms<F> {
 
 /// Returns `{"outer":{"inner":bytes}}`, with the bytes as numbers, which every reader takes.
 pub(super) fn object(outer: &str, inner: &str, bytes: &[u8]) -> Zeroizing<Vec<u8>> {
-    // As much as it can become, so that no piece of a key is left behind where it grew from.
+    // The vector has room for the longest text: one that grows would leave pieces of a key behind.
     let most = 4 * bytes.len() + outer.len() + inner.len() + 16;
     let mut json = Zeroizing::new(Vec::with_capacity(most));
     json.extend_from_slice(format!(r#"{{"{outer}":{{"{inner}":"#).as_bytes());

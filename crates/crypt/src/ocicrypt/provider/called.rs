@@ -1,4 +1,4 @@
-//! Providers that are called from here: requests to them, and their answers.
+//! Providers that sealcrate calls: requests to them, and their answers.
 
 use std::fmt;
 use std::str::FromStr;
@@ -14,23 +14,23 @@ use super::bytes::Bytes;
 use super::request::{NO_PARAMETER, Operation};
 use crate::ocicrypt::Scheme;
 
-/// The longest answer.
+/// The longest answer, in bytes.
 pub const MAX_ANSWER_BYTES: usize = 1 << 20;
 
-/// The longest name.
+/// The longest name, in bytes.
 const MAX_NAME: usize = 64;
 
-/// The way to a provider: whoever carries requests to it.
+/// The way to a provider: an implementation carries requests to it.
 pub trait Call: Send + Sync {
-    /// Carries the JSON of one request there, and returns that of the answer, of at most
-    /// [`MAX_ANSWER_BYTES`].
+    /// Sends the JSON of one request, and returns the JSON of the answer, of at most
+    /// [`MAX_ANSWER_BYTES`] bytes.
     ///
     /// # Errors
     /// The provider is not there, refuses, or takes too long.
     fn call(&self, operation: Operation, request: &[u8]) -> Result<Zeroizing<Vec<u8>>, CallError>;
 }
 
-/// The name of a provider, which is a part of an annotation's.
+/// The name of a provider, which is a part of the name of an annotation.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ProviderName(String);
 
@@ -52,14 +52,14 @@ impl fmt::Display for ProviderName {
     }
 }
 
-/// Tells that a text cannot be the name of a provider.
+/// Says that a text cannot be the name of a provider.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 #[error(
     "the name of a key provider is 1 to {MAX_NAME} letters, digits, dots, dashes and underscores"
 )]
 pub struct ProviderNameError;
 
-/// A provider, and what it is told with each request; copies are the same.
+/// A provider, and the parameter that it gets with each request. Copies are the same provider.
 #[derive(Clone)]
 pub struct Provider {
     name: ProviderName,
@@ -68,7 +68,7 @@ pub struct Provider {
 }
 
 impl Provider {
-    /// Names the provider that `way` leads to, and the parameter that the user wrote for it.
+    /// Takes the name of the provider behind `way`, and the parameter that the user wrote for it.
     pub fn new(
         name: ProviderName,
         parameter: Option<Zeroizing<Vec<u8>>>,
@@ -77,12 +77,12 @@ impl Provider {
         Self { name, parameter: parameter.map(Arc::new), way }
     }
 
-    /// Returns the scheme of what it wraps.
+    /// Returns the scheme of the keys that the provider wraps.
     pub(in crate::ocicrypt) fn scheme(&self) -> Scheme {
         Scheme::named(&format!("provider.{}", self.name))
     }
 
-    /// Has private options wrapped.
+    /// Asks the provider to wrap private options, and returns the item.
     pub(in crate::ocicrypt) fn wrap(&self, options: &[u8]) -> Result<Vec<u8>, ProviderError> {
         let parameter = self.parameter.as_deref().map_or(NO_PARAMETER, |bytes| bytes);
         let request = Text::default()
@@ -100,7 +100,7 @@ impl Provider {
         }
     }
 
-    /// Has what it wrapped unwrapped.
+    /// Asks the provider to unwrap an item that it wrapped, and returns the private options.
     pub(in crate::ocicrypt) fn unwrap(
         &self,
         wrapped: &[u8],
@@ -143,7 +143,7 @@ impl fmt::Debug for Provider {
     }
 }
 
-/// A request as it is put together. It may hold a key, and leaves no copy behind where it grows.
+/// A request while it is built. It may hold a key, so it leaves no copy behind when it grows.
 #[derive(Default)]
 struct Text(Zeroizing<Vec<u8>>);
 
@@ -183,7 +183,7 @@ struct Unwrapped {
     optsdata: Option<Bytes>,
 }
 
-/// Tells which provider did not do what it was asked.
+/// Names the provider that failed.
 #[derive(Debug, Error)]
 #[error("the key provider {name} fails")]
 pub struct ProviderError {
@@ -192,20 +192,20 @@ pub struct ProviderError {
 }
 
 impl ProviderError {
-    /// Tells whether the provider was reached, and said no.
+    /// Tells whether the provider answered and refused.
     pub fn is_refusal(&self) -> bool {
         matches!(self.source, CallError::Refused(_))
     }
 }
 
-/// Why a provider did not do what it was asked.
+/// Why a provider failed.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum CallError {
-    /// It answers something that is no answer.
+    /// It sends something that is no answer.
     #[error("its answer cannot be read")]
     Answer,
-    /// It says no, in these words, which may be anybody's.
+    /// It refuses, in these words, which may be anybody's.
     #[error("{0}")]
     Refused(String),
     /// It does not answer in time.
@@ -217,9 +217,9 @@ pub enum CallError {
     /// It cannot be reached or started.
     #[error("cannot reach {address}")]
     Unreachable {
-        /// Where it should be.
+        /// The address that was tried.
         address: String,
-        /// Why.
+        /// The cause.
         source: std::io::Error,
     },
 }

@@ -1,4 +1,4 @@
-//! The file that says which providers there are and how each is called, whose name tools find in the
+//! The file that lists the providers, and says how to call each. Tools find the file's name in the
 //! variable `OCICRYPT_KEYPROVIDER_CONFIG`.
 
 use std::collections::BTreeMap;
@@ -10,31 +10,31 @@ use thiserror::Error;
 
 use super::called::{ProviderName, ProviderNameError};
 
-/// The longest file.
+/// The longest file, in bytes.
 pub const MAX_CONFIG_BYTES: usize = 1 << 20;
 
-/// The most providers that are taken.
+/// The most providers in a file.
 const MAX_PROVIDERS: usize = 64;
 
-/// Which providers there are.
+/// The providers in the file.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ProviderConfig {
     providers: BTreeMap<ProviderName, ProviderAddress>,
 }
 
-/// How a provider is called.
+/// The way to call a provider.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ProviderAddress {
-    /// By a program that is started for each request.
+    /// A program, which is started for each request.
     Command {
         /// The program.
         path: PathBuf,
         /// Its arguments.
         args: Vec<String>,
     },
-    /// Through gRPC, at an address in gRPC's own form.
+    /// gRPC, at an address in gRPC's own form.
     Service(String),
-    /// Through gRPC over TLS, which is not spoken here.
+    /// gRPC over TLS, which sealcrate does not speak.
     TlsService(String),
 }
 
@@ -66,13 +66,13 @@ impl ProviderConfig {
     /// Parses the file.
     ///
     /// # Errors
-    /// What is too long or malformed; names that cannot be a part of an annotation's, and providers
-    /// without a way to them.
+    /// The file is too long or malformed, or lists too many providers; a name cannot be a part of
+    /// an annotation's name; a provider has no way to call it.
     pub fn parse(bytes: &[u8]) -> Result<Self, ProviderConfigError> {
         if bytes.len() > MAX_CONFIG_BYTES {
             return Err(ProviderConfigError::TooLong);
         }
-        // A list would be taken for the members in their order.
+        // serde would take a list for the members in their order.
         if bytes.trim_ascii_start().first() != Some(&b'{') {
             return Err(ProviderConfigError::Malformed);
         }
@@ -85,7 +85,7 @@ impl ProviderConfig {
         let mut providers = BTreeMap::new();
         for (name, attributes) in named {
             let name: ProviderName = name.parse()?;
-            // As in other tools, a program comes first.
+            // As in other tools, a program takes precedence.
             let address = match (attributes.cmd, attributes.grpc.filter(|at| !at.is_empty())) {
                 (Some(Command { path, args }), _) => {
                     ProviderAddress::Command { path, args: args.unwrap_or_default() }
@@ -99,12 +99,12 @@ impl ProviderConfig {
         Ok(Self { providers })
     }
 
-    /// Returns how the provider of a name is called, if there is one.
+    /// Returns the way to call the provider `name`, if it is listed.
     pub fn find(&self, name: &ProviderName) -> Option<&ProviderAddress> {
         self.providers.get(name)
     }
 
-    /// Returns all of them, by name.
+    /// Returns all providers, sorted by name.
     pub fn all(&self) -> impl Iterator<Item = (&ProviderName, &ProviderAddress)> {
         self.providers.iter()
     }
@@ -117,16 +117,16 @@ pub enum ProviderConfigError {
     /// The JSON is not of the right shape.
     #[error("it is malformed")]
     Malformed,
-    /// A name is none.
+    /// A name is no provider's.
     #[error("{0}")]
     Name(#[from] ProviderNameError),
-    /// Nothing says how a provider is called.
+    /// The file does not say how to call this provider.
     #[error("it has neither cmd nor grpc for {0}")]
     NoWay(ProviderName),
     /// It is longer than [`MAX_CONFIG_BYTES`].
     #[error("it is longer than 1 MiB")]
     TooLong,
-    /// There are more providers than anybody has.
+    /// There are too many providers.
     #[error("it has more than {MAX_PROVIDERS} key providers")]
     TooMany,
 }

@@ -15,19 +15,20 @@ pub fn message_of(json: &[u8]) -> Zeroizing<Vec<u8>> {
     message
 }
 
-/// Returns the JSON in a message; one without the field has none. The last of several counts.
+/// Returns the JSON in a message. It is empty if the field is missing, and the last one counts if
+/// there are several.
 ///
 /// Protocol Buffers, "Encoding".
 ///
 /// # Errors
-/// What is malformed, and fields of numbers.
+/// The message is malformed, or has a field with a number.
 pub fn only_field(message: &[u8]) -> Result<&[u8], MessageError> {
     let fields = protobuf::fields(message).ok_or(MessageError)?;
     let ours = fields.into_iter().rfind(|(number, _)| *number == FIELD);
     Ok(ours.map(|(_, content)| content).unwrap_or_default())
 }
 
-/// Tells that a message cannot be read.
+/// Says that a message cannot be read.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 #[error("the message is malformed")]
 pub struct MessageError;

@@ -1,10 +1,10 @@
-//! The key-provider protocol: the JSON in which tools that encrypt and decrypt images ask another program
-//! to wrap and unwrap keys, as ocicrypt defines it.
+//! The key-provider protocol, as ocicrypt defines it. In its JSON, tools that encrypt and decrypt
+//! images ask another program to wrap and unwrap keys.
 //!
-//! [`Request`] is what this provider is asked, and answers with items of ours. [`Provider`] is one that is
-//! asked from here, and [`ProviderConfig`] the file that says which there are. `bytes` are the protocol's
-//! byte strings, `message` what gRPC puts around all of it. Nothing here starts programs, connects or
-//! listens: that is for whoever implements [`Call`].
+//! This provider receives a [`Request`], and answers with sealcrate's items. [`Provider`] is
+//! another one, which sealcrate asks, and [`ProviderConfig`] is the file that lists such providers.
+//! `bytes` reads and writes the protocol's byte strings, and `message` the gRPC messages around the
+//! JSON. Nothing here starts programs, connects or listens: implementations of [`Call`] do that.
 
 mod answer;
 mod bytes;

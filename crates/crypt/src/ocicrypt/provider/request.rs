@@ -1,4 +1,4 @@
-//! Requests: what a provider is asked, by whoever may reach it.
+//! Requests to a provider, from any program that can reach it.
 
 use age::x25519;
 use serde::Deserialize;
@@ -9,21 +9,22 @@ use super::bytes::{Bytes, OptionsBytes};
 use crate::ocicrypt::options::{OptionsError, PrivateOptions};
 use crate::ocicrypt::{AgeItem, AgeItemError, Identity, IdentityError, MAX_WRAPS};
 
-/// The longest request: what gRPC takes by default, and far more than a key and its parameters need.
+/// The longest request, in bytes: gRPC's default limit, and far more than a key and its parameters
+/// need.
 pub const MAX_REQUEST_BYTES: usize = 4 << 20;
 
-/// The most identities that are taken from a request.
+/// The most identities in a request.
 const MAX_IDENTITIES: usize = 64;
 
-/// What callers write for a provider that was named without a parameter.
+/// The parameter that callers write for a provider which the user named without one.
 pub(super) const NO_PARAMETER: &[u8] = b"Enabled";
 
-/// What is asked of a provider.
+/// The operation that a request asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Operation {
-    /// To unwrap a layer's private options.
+    /// Unwraps a layer's private options.
     Unwrap,
-    /// To wrap them.
+    /// Wraps a layer's private options.
     Wrap,
 }
 
@@ -39,19 +40,19 @@ impl Operation {
 /// A request that was parsed.
 #[derive(Debug)]
 pub enum Request {
-    /// To unwrap a layer's private options.
+    /// A request to unwrap a layer's private options.
     Unwrap(UnwrapRequest),
-    /// To wrap them.
+    /// A request to wrap a layer's private options.
     Wrap(WrapRequest),
 }
 
-/// Asks to unwrap an item.
+/// A request to unwrap an item.
 pub struct UnwrapRequest {
     pub(super) identities: Vec<Identity>,
     pub(super) item: AgeItem,
 }
 
-/// Asks to wrap the private options of a layer.
+/// A request to wrap the private options of a layer.
 pub struct WrapRequest {
     pub(super) recipients: Vec<x25519::Recipient>,
     pub(super) content: Zeroizing<Vec<u8>>,
@@ -83,7 +84,7 @@ struct UnwrapMembers {
     annotation: Option<Bytes>,
 }
 
-/// What the caller was told to encrypt or decrypt with; parameters of others are passed over.
+/// The caller's parameters. Parameters for other providers are passed over.
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 struct Config {
@@ -111,14 +112,14 @@ impl Request {
     /// Parses the JSON of a request.
     ///
     /// # Errors
-    /// What is too long or malformed, asks for something else or for both operations; parameters that are
-    /// no recipients or identities; what is to be wrapped and is no private options, and what is to be
-    /// unwrapped and is no item of ours.
+    /// The request is too long or malformed; it asks for another operation, or for both at once. A
+    /// parameter is no recipient or identity. The bytes to wrap are no private options, or the
+    /// bytes to unwrap are no item of sealcrate.
     pub fn parse(bytes: &[u8]) -> Result<Self, RequestError> {
         if bytes.len() > MAX_REQUEST_BYTES {
             return Err(RequestError::TooLong);
         }
-        // A list would be taken for the members in their order.
+        // serde would take a list for the members in their order.
         if bytes.trim_ascii_start().first() != Some(&b'{') {
             return Err(RequestError::Malformed);
         }
@@ -144,7 +145,7 @@ impl Request {
         }
     }
 
-    /// Returns what is asked.
+    /// Returns the operation that the request asks for.
     pub fn operation(&self) -> Operation {
         match self {
             Self::Unwrap(_) => Operation::Unwrap,
@@ -154,7 +155,7 @@ impl Request {
 }
 
 impl WrapRequest {
-    /// Tells whether the request names those to whom it is wrapped.
+    /// Tells whether the request names recipients.
     pub fn names_recipients(&self) -> bool {
         !self.recipients.is_empty()
     }
@@ -202,7 +203,7 @@ impl std::fmt::Debug for WrapRequest {
     }
 }
 
-/// Why a request cannot be answered whoever has which key.
+/// Why a request cannot be answered, with any key.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum RequestError {
@@ -212,19 +213,19 @@ pub enum RequestError {
     /// A parameter is no identity.
     #[error("a parameter of the request is no identity")]
     Identity(#[source] IdentityError),
-    /// What is to be unwrapped is no item of ours.
+    /// The bytes to unwrap are no item of sealcrate.
     #[error("{0}")]
     Item(#[from] AgeItemError),
     /// The JSON is not of the right shape.
     #[error("the request is malformed")]
     Malformed,
-    /// A member is not there.
+    /// A member is missing.
     #[error("the request has no {0}")]
     Missing(&'static str),
-    /// It asks for something else.
+    /// The request asks for an unknown operation.
     #[error("the request asks for the unknown operation {0:?}")]
     Operation(String),
-    /// What is to be wrapped is no private options.
+    /// The bytes to wrap are no private options.
     #[error("{0}")]
     Options(#[from] OptionsError),
     /// A parameter is no recipient.
@@ -233,10 +234,10 @@ pub enum RequestError {
     /// It is longer than [`MAX_REQUEST_BYTES`].
     #[error("the request is longer than 4 MiB")]
     TooLong,
-    /// There are more identities than anybody has.
+    /// There are too many identities.
     #[error("the request has more than {MAX_IDENTITIES} identities")]
     TooManyIdentities,
-    /// There are more recipients than readers look at.
+    /// There are more recipients than a reader looks at.
     #[error("the request has more than {MAX_WRAPS} recipients")]
     TooManyRecipients,
 }
