@@ -1,5 +1,5 @@
-//! The encrypted config: some members in clear, the others as one encrypted JSON object, and beside
-//! them in that object the original config's bytes, so that nothing of it is lost.
+//! The encrypted config. Some members stay in clear, and the others become one encrypted JSON
+//! object. That object also has the original config's bytes, so that nothing of the config is lost.
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
 use base64::Engine as _;
@@ -26,37 +26,37 @@ const CLEAR: [&str; 8] = [
     "os.features",
 ];
 
-/// The members that are encrypted. What is in neither list lives on in the sealed bytes alone.
+/// The members that are encrypted. Members in neither list live on in the sealed bytes alone.
 const SECRET: [&str; 8] =
     ["id", "parent", "comment", "container", "container_config", "config", "rootfs", "history"];
 
 const ENCRYPTED: &str = "enc";
-/// The member of ours among the encrypted ones; crypto-cli ignores it.
+/// Sealcrate's member among the encrypted ones, which crypto-cli ignores.
 const SEALED: &str = "sealcrate";
 
-/// A layer, as version 1 seals it beside the config.
+/// A layer as version 1 seals it beside the config.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct SealedLayer {
     /// The digest of the blob.
     pub(super) blob: Digest,
-    /// The digest of the gzipped layer that the blob is, or holds encrypted, where that is known.
+    /// The digest of the gzipped layer before encryption, if it is known.
     pub(super) layer: Option<Digest>,
 }
 
-/// Under which key, nonce and salt a config is encrypted.
+/// The key, nonce and salt that encrypt a config.
 pub(super) struct Under<'k> {
     /// The config's data key.
     pub(super) key: &'k DataKey,
-    /// The nonce, which the descriptor bears.
+    /// The nonce, which stands in the descriptor.
     pub(super) nonce: [u8; 12],
-    /// The salt, which the descriptor bears.
+    /// The salt, which stands in the descriptor.
     pub(super) salt: [u8; 16],
 }
 
-/// Encrypts `config`, and seals it whole with `record`.
+/// Encrypts `config`, and seals its bytes with `record`.
 ///
 /// # Errors
-/// A config that is no JSON object; a record that is too long.
+/// The config is no JSON object; the record is too long.
 pub(super) fn seal(
     config: &[u8],
     record: &SealedRecord,
@@ -75,10 +75,11 @@ pub(super) fn seal(
     encrypt(project(&members, &CLEAR), &secret, under)
 }
 
-/// Encrypts a config of another tool's as that tool did: clear members stay clear, and nothing seals them.
+/// Encrypts a config of another tool as that tool did: clear members stay clear, and nothing seals
+/// them.
 ///
 /// # Errors
-/// As [`seal`].
+/// The errors of [`seal`].
 pub(super) fn encrypt_again(
     unsealed: &UnsealedConfig,
     under: &Under<'_>,
@@ -120,13 +121,13 @@ impl Opened {
     }
 }
 
-/// How the members of a config in clear, and the layers, are authenticated.
+/// The authentication of a config's clear members and of the layers.
 pub(super) enum Seal {
-    /// Nothing: another tool wrote the image.
+    /// None: another tool wrote the image.
     Unsealed(UnsealedConfig),
-    /// The original config, and in all but the oldest images the layers.
+    /// The original config and, except in the oldest images, the layers.
     Version1(Option<Vec<SealedLayer>>),
-    /// The original config, and the sealed record.
+    /// The original config and the sealed record.
     Record(Box<SealedRecord>),
 }
 
@@ -139,7 +140,7 @@ pub(super) struct UnsealedConfig {
 }
 
 impl Seal {
-    /// Returns the version.
+    /// Returns the version of the binding.
     pub(super) fn binding(&self) -> Binding {
         match self {
             Self::Unsealed(_) | Self::Version1(None) => Binding::None,
@@ -157,7 +158,7 @@ pub(super) fn is_encrypted(config: &[u8]) -> bool {
 /// Decrypts a config under `key`.
 ///
 /// # Errors
-/// Bytes that are malformed, do not authenticate, or contradict what is sealed in them.
+/// The bytes are malformed, do not authenticate, or contradict the sealed original.
 pub(super) fn open(
     stored: &[u8],
     key: &DataKey,
@@ -178,7 +179,7 @@ pub(super) fn open(
     let mut secret = object(plain)?;
     match secret.remove(SEALED) {
         None => {
-            // All else in clear might pass for something that was encrypted.
+            // Other members in clear might pass for encrypted ones.
             let clear = project(&clear, &CLEAR);
             let mut config = clear.clone();
             config.extend(secret.clone());
@@ -189,7 +190,7 @@ pub(super) fn open(
             let config = sealed_config(&sealed)?;
             let seal = seal_of(&sealed, &config)?;
             let members = object(&config)?;
-            // The bytes that are sealed decide; whatever else there is may only repeat them.
+            // The sealed bytes decide. Every other member may only repeat them.
             if clear != project(&members, &CLEAR) {
                 return Err(SealedConfigError::Contradiction("in clear"));
             }
@@ -225,7 +226,8 @@ fn seal_of(sealed: &Value, config: &[u8]) -> Result<Seal, SealedConfigError> {
     }
 }
 
-/// What was sealed before blobs were, or layers beside them, is read, too.
+/// Reads the layers that version 1 seals. The oldest seals have no blobs, and later ones no layers
+/// beside them.
 fn sealed_layers(sealed: &Value) -> Result<Option<Vec<SealedLayer>>, SealedConfigError> {
     let malformed = SealedConfigError::Malformed("its sealed list of blobs is none");
     let list = |name: &str| match &sealed[name] {
@@ -274,13 +276,13 @@ pub enum SealedConfigError {
     /// The encrypted members were changed.
     #[error("the encrypted image config is damaged: it does not authenticate")]
     Authentication,
-    /// Members that stand beside the sealed original say something else.
+    /// Members beside the sealed original contradict it.
     #[error("the image config was tampered with: members {0} contradict the sealed original")]
     Contradiction(&'static str),
     /// The config is not of the right shape.
     #[error("the image config is malformed: {0}")]
     Malformed(&'static str),
-    /// The record is longer than readers take.
+    /// The record is longer than a reader takes.
     #[error(
         "the sealed record becomes {0} bytes long, more than 1 MiB: there are too many annotations"
     )]

@@ -1,5 +1,5 @@
-//! Decryption of an image: config first, which proves the passphrase, then the layers as they are
-//! read.
+//! Decryption of an image. It decrypts the config first, which proves the passphrase, and the
+//! layers while the caller reads them.
 
 use std::io::{self, Read};
 use std::sync::Arc;
@@ -17,14 +17,14 @@ use crate::Unencrypted;
 use crate::dare::{self, DareError, DareReader};
 use crate::sealed::{Binding, SealedRecord, Unbound};
 
-/// What is encrypted in an image, as its descriptors say; nothing of it is authenticated.
+/// The encryption of an image as its descriptors describe it, which nothing authenticates.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Protection {
     /// The config's key data, if it is encrypted.
     pub config: Option<KeyData>,
-    /// Each layer's, lowest first.
+    /// Each layer's key data, lowest first.
     pub layers: Vec<Option<KeyData>>,
-    /// Where the first key data that was found stands.
+    /// The shape of the first key data.
     pub shape: Option<KeyDataShape>,
 }
 
@@ -32,7 +32,7 @@ impl Protection {
     /// Reads the key data of every descriptor of a manifest.
     ///
     /// # Errors
-    /// Key data that is malformed.
+    /// Some key data is malformed.
     pub fn of(manifest: &Manifest) -> Result<Self, KeyDataError> {
         let mut shape = None;
         let mut read = |descriptor: &Descriptor| {
@@ -54,23 +54,25 @@ impl Protection {
 
 /// An image that was decrypted.
 pub struct Decrypted {
-    /// The image: its config as it was before encryption, its layers decrypted as they are read,
-    /// each with its diff ID, and with its digest where that is sealed, too. It has the manifest that it had
-    /// before encryption where that is sealed, and its own if nothing of it was encrypted. All else that it
-    /// says is from the record.
+    /// The image. Its config is the one from before encryption. Its layers are decrypted while the
+    /// caller reads them, and held to their diff IDs, and to their digests where these are sealed,
+    /// too.
+    ///
+    /// The manifest is the one from before encryption, if the record has it. If nothing of the
+    /// image was encrypted, it is the image's own. The remarks come from the record.
     pub image: Outgoing,
-    /// What holds it together, and authenticates the config's members in clear.
+    /// The binding that holds the image together, and authenticates the config's members in clear.
     pub binding: Binding,
-    /// The sealed record, where there is one.
+    /// The sealed record, if there is one.
     pub record: Option<Box<SealedRecord>>,
 }
 
-/// Decrypts `image`, which was read from a registry or layout, with what `kdf` derives.
+/// Decrypts `image`, which came from a registry or layout, with the keys that `kdf` derives.
 ///
 /// # Errors
-/// [`DecryptError::WrongPassphrase`] before anything else is unwrapped; an image or config that is
-/// not encrypted, unless `unencrypted` says to accept it, or not bound, unless `unbound` does; damage and
-/// contradictions.
+/// [`DecryptError::WrongPassphrase`] before any other key is unwrapped. The image or config is not
+/// encrypted, and `unencrypted` does not accept that; or nothing binds the image, and `unbound`
+/// does not accept that. A part is damaged or contradicts another.
 pub fn decrypt(
     image: &Image,
     kdf: &mut KeyDerivation,
@@ -81,7 +83,7 @@ pub fn decrypt(
     if !opened.is_encrypted {
         let layers = image.layers.iter().zip(&opened.layers);
         let layers = layers.map(|(layer, of)| layer.with_diff_id(of.diff_id)).collect();
-        // Bytes that are what they were keep their manifest.
+        // An image whose bytes did not change keeps its manifest.
         let image = Outgoing::built(Image { layers, ..image.clone() });
         return Ok(Decrypted { image, binding: Binding::None, record: None });
     }
@@ -106,7 +108,7 @@ pub fn decrypt(
 
 /// An image whose config was decrypted, and whose data keys were unwrapped.
 pub(super) struct Opened {
-    /// The config as it was before encryption.
+    /// The config from before encryption.
     pub(super) config: Vec<u8>,
     pub(super) layers: Vec<LayerKey>,
     pub(super) seal: Seal,
@@ -114,12 +116,12 @@ pub(super) struct Opened {
     is_encrypted: bool,
 }
 
-/// What a config, and key data, say of a layer.
+/// A layer's diff ID, digest and key, from the config and the key data.
 pub(super) struct LayerKey {
     pub(super) diff_id: DiffId,
-    /// The digest of the gzipped layer, in clear, where that is sealed.
+    /// The digest of the gzipped layer before encryption, if it is sealed.
     pub(super) digest: Option<Digest>,
-    /// The data key; `None` for a layer in clear.
+    /// The data key, or `None` for a layer in clear.
     pub(super) key: Option<DataKey>,
 }
 
@@ -165,7 +167,7 @@ impl Opened {
                 None => None,
                 Some(data) => match (kdf.unwrap_key(data)?, &protection.config) {
                     (Some(key), _) => Some(key),
-                    // The passphrase has been proven right by the config.
+                    // The config has proven that the passphrase is right.
                     (None, Some(_)) => return Err(DecryptError::LayerKey(layer.name())),
                     (None, None) => return Err(DecryptError::WrongPassphrase),
                 },
@@ -175,7 +177,7 @@ impl Opened {
         Ok(Self { config, layers, seal, platform, is_encrypted: protection.is_any() })
     }
 
-    /// Returns the sealed record, where there is one.
+    /// Returns the sealed record, if there is one.
     pub(super) fn record(&self) -> Option<&SealedRecord> {
         match &self.seal {
             Seal::Record(record) => Some(record),
@@ -188,13 +190,13 @@ impl Opened {
         self.platform.clone()
     }
 
-    /// Tells whether it is sealed that the layers are these blobs.
+    /// Tells whether the config seals which blobs the layers are.
     pub(super) fn is_bound(&self) -> bool {
         !matches!(self.seal, Seal::Unsealed(_) | Seal::Version1(None))
     }
 
-    /// Returns the layer at `place` in clear: decrypted as it is read if it has a key. What else its descriptor
-    /// says is left out, unless the record has it.
+    /// Returns the layer at `place` in clear. A layer with a key is decrypted while somebody reads
+    /// it. The layer gets the record's annotations, and no other members of the stored descriptor.
     fn layer(
         &self,
         place: usize,
@@ -264,7 +266,7 @@ fn check_record(
         if sealed.plain.is_some() != protection.layers[i].is_some() {
             return Err(DecryptError::LayerNotEncrypted(manifest.layers[i].digest.short()));
         }
-        // The format has no other type before encryption.
+        // Before encryption, the format has no other type.
         let gzip = MediaType::DOCKER_LAYER_GZIP;
         let is_gzip = sealed.plain.as_ref().is_none_or(|plain| plain.media_type == gzip);
         if !is_gzip || sealed.diff_id != Some(diff_ids[i]) {
@@ -274,7 +276,7 @@ fn check_record(
     Ok(())
 }
 
-/// Returns what the record says of each layer, as version 1 has it.
+/// Returns the layers of the record in the form of version 1.
 fn sealed_layers(record: &SealedRecord) -> Vec<SealedLayer> {
     let sealed = record.layers.iter().map(|layer| SealedLayer {
         blob: layer.stored.digest,
@@ -298,13 +300,14 @@ struct DareContent {
 
 impl Content for DareContent {
     fn open(&self) -> io::Result<Box<dyn Read + Send>> {
-        // The diff ID, if a config in clear pretended to one, is not that of these bytes.
+        // Only the digest is checked here. A diff ID that a config in clear stated would not fit
+        // encrypted bytes.
         let reader = DareReader::new(self.stored.open_stored()?, &self.key);
         Ok(Box::new(NamingReader { reader, layer: self.stored.name() }))
     }
 }
 
-/// Says of encrypted data that is damaged which layer it is.
+/// Adds the layer's name to the error about damaged data.
 struct NamingReader<R> {
     reader: R,
     layer: String,
@@ -324,7 +327,7 @@ impl<R: Read> Read for NamingReader<R> {
     }
 }
 
-/// Tells that an encrypted layer is damaged. It travels inside an [`io::Error`].
+/// Says that an encrypted layer is damaged. It travels inside an [`io::Error`].
 #[derive(Debug, Error)]
 #[error("cannot decrypt layer {layer}")]
 struct LayerDamage {
@@ -339,13 +342,13 @@ pub enum DecryptError {
     /// The decrypted config cannot be used.
     #[error("{0}")]
     Config(#[from] ConfigError),
-    /// Layers are encrypted, but the config is not, which authenticates them.
+    /// Layers are encrypted, but the config that authenticates them is not.
     #[error("the image's layers are encrypted, but its config is not")]
     ConfigNotEncrypted,
-    /// The record contradicts the image: in which part.
+    /// The named part of the image contradicts the record.
     #[error("the image was tampered with: its {0} is not the sealed one")]
     Contradiction(&'static str),
-    /// A blob is of no possible length.
+    /// A blob has a length that no encrypted blob has.
     #[error("{0}")]
     Dare(#[from] DareError),
     /// The key derivation would cost too much.
@@ -367,19 +370,19 @@ pub enum DecryptError {
     /// A layer's key is not under the passphrase that opened the config.
     #[error("the image was tampered with: the passphrase opens its config, but not layer {0}")]
     LayerKey(String),
-    /// A layer is said to be in clear that was pushed encrypted.
+    /// The manifest has a layer in clear that was pushed encrypted.
     #[error("the image was tampered with: layer {0} was pushed encrypted, and is said not to be")]
     LayerNotEncrypted(String),
     /// The manifest cannot be used.
     #[error("{0}")]
     Manifest(#[from] ManifestError),
-    /// Nothing binds the layers to the config and to each other.
+    /// Nothing binds the layers to each other and to the config.
     #[error("nothing binds the image's layers to each other and to its config")]
     NotBound,
     /// Nothing in the image is encrypted.
     #[error("the image is not encrypted")]
     NotEncrypted,
-    /// The layers are other blobs than those that were pushed.
+    /// The layers are other blobs than the pushed ones.
     #[error(
         "the image was tampered with: its layers are not those that its encrypted config names"
     )]
@@ -387,7 +390,7 @@ pub enum DecryptError {
     /// The config is damaged or was tampered with.
     #[error("{0}")]
     SealedConfig(#[from] SealedConfigError),
-    /// The passphrase is not the one under which the image was encrypted.
+    /// The image was encrypted under another passphrase.
     #[error("wrong passphrase")]
     WrongPassphrase,
 }
@@ -399,7 +402,7 @@ mod tests {
     use super::*;
     use crate::sealed::scene;
 
-    /// An image, and what a reader knows when he compares it with its record.
+    /// An image, and the facts that a reader compares with its record.
     struct Scene {
         record: SealedRecord,
         manifest: Manifest,

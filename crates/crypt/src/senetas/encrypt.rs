@@ -25,7 +25,7 @@ use crate::sealed::{
 };
 use crate::select::{ChooseError, Selection, choose};
 
-/// A key-encryption key for one image, or those of one index, under a fresh salt.
+/// A key-encryption key under a fresh salt, for one image or for all images of one index.
 pub struct FreshKey {
     kek: KeyEncryptionKey,
     salt: [u8; 16],
@@ -33,10 +33,10 @@ pub struct FreshKey {
 }
 
 impl FreshKey {
-    /// Derives a key from `passphrase` in `iterations` rounds, which takes its time by design.
+    /// Derives a key from `passphrase` in `iterations` rounds, which is slow by design.
     ///
     /// # Errors
-    /// Rounds out of bounds.
+    /// The rounds are out of bounds; the system gives no random bytes.
     pub fn derive(passphrase: &Passphrase, iterations: u32) -> Result<Self, EncryptError> {
         let rounds = match NonZeroU32::new(iterations) {
             Some(rounds) if (MIN_ITERATIONS..=MAX_ITERATIONS).contains(&iterations) => rounds,
@@ -61,7 +61,7 @@ impl FreshKey {
     /// Returns the image of `layers` and of the config that `encrypted` makes under a fresh key.
     ///
     /// # Errors
-    /// Those of `encrypted`; a config that becomes too large.
+    /// `encrypted` fails; the config becomes too large; the system gives no random bytes.
     pub(super) fn image(
         &self,
         layers: Vec<Layer>,
@@ -83,9 +83,9 @@ impl FreshKey {
 
 /// Encrypts the chosen layers of one image, and its config.
 ///
-/// All blobs share one salt, so that one run of the key derivation opens the image; each has a data
-/// key and a nonce of its own. All are fresh, but for the data keys of layers that were pushed before
-/// and stay as they are: such a key is wrapped again, and never used to encrypt.
+/// All blobs share one salt, so that one run of the key derivation opens the image. Each blob has a
+/// fresh data key and a fresh nonce of its own. A layer that was pushed before and stays as it is
+/// keeps its data key: the encryptor wraps that key again, and never encrypts with it.
 pub struct Encryptor {
     key: Arc<FreshKey>,
     shape: KeyDataShape,
@@ -96,19 +96,19 @@ pub struct Encryptor {
     keys: Mutex<BTreeMap<usize, DareKey>>,
 }
 
-/// The data key of a layer, and what it encrypts.
+/// The data key of a layer, with the digest of the layer that it encrypts.
 #[derive(Clone)]
 pub(crate) struct DareKey {
     pub(crate) key: DataKey,
-    /// Of the gzipped layer before encryption, where that is known.
+    /// The digest of the gzipped layer before encryption, if it is known.
     pub(crate) digest: Option<Digest>,
 }
 
 impl Encryptor {
-    /// Chooses the layers of `image`, to be encrypted under `key`.
+    /// Chooses the layers of `image` to encrypt under `key`.
     ///
     /// # Errors
-    /// An image that is encrypted already, or a selection that does not fit it.
+    /// The image is encrypted already, or the selection does not fit it.
     pub fn new(
         image: &Image,
         selection: &Selection,
@@ -121,29 +121,30 @@ impl Encryptor {
         Ok(Self { key: key.into(), shape, source, chosen, pushed, keys })
     }
 
-    /// Tells whether the layer at `place` is to be encrypted.
+    /// Tells whether the encryptor chose the layer at `place`.
     pub fn encrypts(&self, place: usize) -> bool {
         self.chosen.contains(&place)
     }
 
-    /// Takes layers that were `pushed` before, to push them again as they are.
+    /// Takes the layers that were `pushed` before, to push them again as they are.
     pub fn reuse(self, pushed: Pushed) -> Self {
         Self { pushed, ..self }
     }
 
-    /// Returns the layers that are private in images that were pushed before.
+    /// Returns the diff IDs of layers that are private in images that were pushed before.
     pub fn known_private(&self) -> impl Iterator<Item = DiffId> {
         self.pushed.private()
     }
 
-    /// Returns the diff IDs of those layers of `image` that were `pushed` before, but in clear where
-    /// they are to be encrypted, or the other way round.
+    /// Returns the diff IDs of the layers of `image` that were `pushed` in clear and are chosen
+    /// now, or the other way round.
     pub fn changed(&self, pushed: &Pushed, image: &Image) -> Vec<DiffId> {
         pushed.changed(image, &self.chosen)
     }
 
-    /// Returns `layer`, which is at `place`, as it was pushed before, its data key wrapped anew, or
-    /// `None` if it was not, or if it was in clear and is to be encrypted, or the other way round.
+    /// Returns `layer`, which is at `place`, as it was pushed before, with its data key wrapped
+    /// anew. Returns `None` if it was not pushed as gzip, or if it was pushed in clear and is
+    /// chosen now, or the other way round.
     ///
     /// # Errors
     /// The system gives no random bytes.
@@ -165,12 +166,13 @@ impl Encryptor {
         Ok(Some(pushed.elsewhere(descriptor)))
     }
 
-    /// Returns the layer at `place` as it is to be stored: gzipped, and encrypted if it was chosen.
+    /// Returns the layer at `place` as a registry stores it: gzipped, and encrypted if it was
+    /// chosen.
     ///
-    /// Nothing is kept but what `spool` holds, which for a chosen layer is ciphertext.
+    /// The encryptor keeps no bytes outside `spool`, which holds the ciphertext of a chosen layer.
     ///
     /// # Errors
-    /// Those of reading the layer, damage included, and of the spool.
+    /// Reading the layer fails, or the layer is damaged; the spool fails.
     pub fn layer(
         &self,
         place: usize,
@@ -189,7 +191,7 @@ impl Encryptor {
         let spooled = spool.fill(|out| {
             let mut writer = DareWriter::new(out, &key)?;
             match digest {
-                // Read to its end, it has been held to its digest.
+                // The reader checks the digest when it reaches the end.
                 Some(_) => gzipped(layer, compression, compressor, &mut writer, &*meter)?,
                 None => {
                     let mut hashing = HashingWriter::new(&mut writer);
@@ -211,7 +213,7 @@ impl Encryptor {
         self.keys.lock().unwrap_or_else(PoisonError::into_inner).insert(place, key);
     }
 
-    /// A layer in clear is stored in Docker's only compression.
+    /// Returns a layer in clear in Docker's only compression.
     fn clear_layer(
         &self,
         layer: &Layer,
@@ -232,17 +234,17 @@ impl Encryptor {
         Ok(Layer::stored(descriptor, layer.diff_id(), Arc::new(spooled.content)))
     }
 
-    /// Returns the identity of the image that `layers`, as [`layer`](Self::layer) made them, are going to be
-    /// in an index that says it is for `platform`.
+    /// Returns the identity that the image gets in an index which names `platform` for it. `layers`
+    /// come from [`layer`](Self::layer).
     pub fn identity(&self, platform: Option<&Platform>, layers: &[Layer]) -> ImageIdentity {
         ImageIdentity::of(platform, None, layers.iter().filter_map(Layer::digest))
     }
 
-    /// Returns the encrypted image: `layers` as [`layer`](Self::layer) made them, lowest first, and
-    /// the config of `image` encrypted, with the record sealed in it.
+    /// Returns the encrypted image of `layers`, which [`layer`](Self::layer) made, lowest first.
+    /// The config of `image` is encrypted, with the record sealed in it.
     ///
     /// # Errors
-    /// A config or record that becomes too large.
+    /// The config or the record becomes too large; the system gives no random bytes.
     pub fn finish(
         &self,
         image: &Image,
@@ -270,8 +272,8 @@ impl Encryptor {
         self.key.image(layers, self.shape, |under| config::seal(&image.config, &record, under))
     }
 
-    /// Returns the layers of `encrypted`, which [`finish`](Self::finish) made of `image`, as they are
-    /// pushed, for whoever pushes again.
+    /// Returns the layers of `encrypted`, which [`finish`](Self::finish) made from `image`, for
+    /// another push to use again.
     pub fn pushed(&self, image: &Image, encrypted: &Image) -> Vec<PushedLayer> {
         let keys = self.keys.lock().unwrap_or_else(PoisonError::into_inner);
         let both = image.layers.iter().zip(&encrypted.layers).enumerate();
@@ -288,10 +290,10 @@ impl Encryptor {
     }
 }
 
-/// Tells whether anything of an image is encrypted in this format.
+/// Tells whether this format encrypts any part of an image.
 ///
 /// # Errors
-/// Key data that is malformed.
+/// Some key data is malformed.
 pub(crate) fn is_encrypted(image: &Image) -> Result<bool, KeyDataError> {
     for descriptor in image.layers.iter().filter_map(Layer::descriptor) {
         if KeyData::of(descriptor)?.is_some() {
@@ -301,7 +303,7 @@ pub(crate) fn is_encrypted(image: &Image) -> Result<bool, KeyDataError> {
     Ok(config::is_encrypted(&image.config))
 }
 
-/// Writes `layer` gzipped; what is gzip already stays as it is.
+/// Writes `layer` gzipped. A layer that is gzip already stays as it is.
 fn gzipped(
     layer: &Layer,
     compression: Compression,
@@ -330,7 +332,7 @@ pub enum EncryptError {
     /// The encrypted config is larger than a reader takes.
     #[error("the image config is too large to be encrypted")]
     ConfigTooLarge,
-    /// Reading a layer failed, or what was read is damaged, or the spool cannot be written.
+    /// Reading a layer failed, the layer is damaged, or the spool cannot be written.
     #[error("{0}")]
     Io(#[from] io::Error),
     /// The rounds of the key derivation are out of bounds.

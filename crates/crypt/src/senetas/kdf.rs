@@ -1,4 +1,5 @@
-//! From passphrase to key-encryption key: PBKDF2 with HMAC-SHA-256, one run for each salt.
+//! Derives the key-encryption key from a passphrase: PBKDF2 with HMAC-SHA-256, one run for each
+//! salt.
 
 use std::collections::HashMap;
 use std::num::NonZeroU32;
@@ -13,25 +14,25 @@ use zeroize::Zeroizing;
 use super::KeyData;
 use crate::Passphrase;
 
-/// The rounds that are written where nothing else is asked for.
+/// The rounds in new images, if the user asks for no other number.
 pub const DEFAULT_ITERATIONS: u32 = 600_000;
-/// The fewest rounds that are written.
+/// The fewest rounds in new images.
 pub const MIN_ITERATIONS: u32 = 100_000;
-/// The most rounds that are read for one salt, and written.
+/// The most rounds that are read for one salt, and the most in new images.
 pub const MAX_ITERATIONS: u32 = 10_000_000;
-/// The most rounds that are read for all salts of an image together.
+/// The most rounds that are read for all salts of one image together.
 pub const MAX_TOTAL_ITERATIONS: u64 = 20_000_000;
 
-/// The most rounds that are read for all images of a [`Budget`] together: 333 images with those that are
-/// written where nothing else is asked for.
+/// The most rounds that are read for all images of a [`Budget`] together: enough for 333 images
+/// with the default number.
 pub const MAX_BUDGET: u64 = 200_000_000;
 
-/// How many rounds several images may ask for together. Clones share it.
+/// The number of rounds that several images may ask for together. Clones share it.
 #[derive(Clone, Debug)]
 pub struct Budget(Arc<AtomicU64>);
 
 impl Budget {
-    /// Takes off `rounds`, if there are so many.
+    /// Takes `rounds` off the budget, if it has as many.
     fn pay(&self, rounds: u32) -> Result<(), KdfError> {
         let pay = |left: u64| left.checked_sub(rounds.into());
         match self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, pay) {
@@ -50,9 +51,9 @@ impl Default for Budget {
 /// The key of one blob.
 pub(super) type DataKey = Zeroizing<[u8; 32]>;
 
-/// A passphrase, and the keys that were derived from it so far.
+/// A passphrase, and the keys that have been derived from it so far.
 ///
-/// The derivations are bounded in cost, since a registry chooses their parameters.
+/// The cost of the derivations is bounded, since a registry chooses their parameters.
 pub struct KeyDerivation {
     passphrase: Passphrase,
     keys: HashMap<([u8; 16], u32), KeyEncryptionKey>,
@@ -61,20 +62,20 @@ pub struct KeyDerivation {
 }
 
 impl KeyDerivation {
-    /// Starts with nothing derived, for one image.
+    /// Starts without any derived key, for one image.
     pub fn new(passphrase: Passphrase) -> Self {
         Self::within(passphrase, Budget::default())
     }
 
-    /// Starts with nothing derived, for one image of several that have a budget together.
+    /// Starts without any derived key, for one of several images that share a budget.
     pub fn within(passphrase: Passphrase, budget: Budget) -> Self {
         Self { passphrase, keys: HashMap::new(), spent: 0, budget }
     }
 
-    /// Returns the key-encryption key for `salt` and `iterations`, derived at most once.
+    /// Returns the key-encryption key for `salt` and `iterations`, which is derived at most once.
     ///
     /// # Errors
-    /// A cost beyond the bounds; nothing is derived then.
+    /// The cost is beyond the bounds; then nothing is derived.
     fn key(&mut self, salt: &[u8; 16], iterations: u32) -> Result<&KeyEncryptionKey, KdfError> {
         let rounds = match NonZeroU32::new(iterations) {
             Some(rounds) if iterations <= MAX_ITERATIONS => rounds,
@@ -94,25 +95,26 @@ impl KeyDerivation {
         Ok(&self.keys[&place])
     }
 
-    /// Unwraps the data key that `data` holds.
+    /// Unwraps the data key in `data`. Returns `None` if the passphrase is another one, or the key
+    /// data was changed.
     ///
     /// # Errors
-    /// A cost beyond the bounds. `None` inside: another passphrase, or changed key data.
+    /// The cost is beyond the bounds.
     pub(super) fn unwrap_key(&mut self, data: &KeyData) -> Result<Option<DataKey>, KdfError> {
         Ok(self.key(&data.salt, data.iterations)?.unwrap_key(data))
     }
 
-    /// Returns how many derivations were run.
+    /// Returns the number of derivations so far.
     pub fn runs(&self) -> usize {
         self.keys.len()
     }
 }
 
-/// A key under which data keys are wrapped.
+/// A key that wraps data keys.
 pub(super) struct KeyEncryptionKey(LessSafeKey);
 
 impl KeyEncryptionKey {
-    /// Derives a key from `passphrase` and `salt` in so many `rounds`.
+    /// Derives a key from `passphrase` and `salt` in `rounds` rounds.
     pub(super) fn derive(passphrase: &Passphrase, salt: &[u8; 16], rounds: NonZeroU32) -> Self {
         let mut bytes = Zeroizing::new([0; 32]);
         let algorithm = pbkdf2::PBKDF2_HMAC_SHA256;
@@ -151,7 +153,7 @@ pub enum KdfError {
     /// All images together ask for more than [`MAX_BUDGET`].
     #[error("the key derivations of all images ask for more than 200,000,000 iterations in all")]
     Budget,
-    /// The rounds for one salt are none, or over [`MAX_ITERATIONS`].
+    /// The number of rounds for one salt is zero, or over [`MAX_ITERATIONS`].
     #[error("the key derivation asks for {0} iterations, not 1 to 10,000,000")]
     Iterations(u32),
     /// All salts together ask for more than [`MAX_TOTAL_ITERATIONS`].

@@ -1,8 +1,8 @@
-//! Key data: how the descriptor of an encrypted blob says under which key it is.
+//! Key data, in which the descriptor of an encrypted blob describes the blob's key.
 //!
-//! There are two shapes with the same content: a member `crypto` of the descriptor, and a URL in the
-//! schema's own member `urls` for registries that drop unknown members. The URL is a container for
-//! data and is never fetched.
+//! It has two shapes with the same content: a member `crypto` of the descriptor, or a URL in the
+//! schema's own member `urls`. The URL is for registries that drop unknown members. It only
+//! contains data, and nobody fetches it.
 
 use std::fmt;
 
@@ -17,7 +17,7 @@ const ALGORITHMS: &str = "PBKDF2-AES256-GCM";
 const VERSION: u64 = 0;
 const HOST: &str = "crypto.senetas.com";
 
-/// What a descriptor says of the key of its blob. Nothing in it is secret.
+/// The data about a blob's key in its descriptor. Nothing in it is secret.
 #[derive(Clone, PartialEq, Eq)]
 pub struct KeyData {
     /// The nonce under which the data key is wrapped and a config's secrets are encrypted.
@@ -30,7 +30,7 @@ pub struct KeyData {
     pub wrapped_key: [u8; 48],
 }
 
-/// Where in a descriptor key data stands.
+/// The place of key data in a descriptor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum KeyDataShape {
     /// In a member of its own.
@@ -51,11 +51,11 @@ struct Member {
 }
 
 impl KeyData {
-    /// Returns the key data that `descriptor` carries, and its shape, or `None` if the blob is not
+    /// Returns the key data in `descriptor`, and its shape. Returns `None` if the blob is not
     /// encrypted.
     ///
     /// # Errors
-    /// Key data that is malformed, of other algorithms or another version, or there twice.
+    /// The key data is malformed, of other algorithms or another version, or there twice.
     pub fn of(descriptor: &Descriptor) -> Result<Option<(Self, KeyDataShape)>, KeyDataError> {
         let mut urls = descriptor
             .urls
@@ -121,7 +121,7 @@ impl KeyData {
         Ok(Self {
             nonce: bytes("nonce", &member.nonce, base64)?,
             salt: bytes("salt", &member.salt, base64)?,
-            // A count over the type's range is over every bound as well.
+            // A number beyond the type's range is beyond every bound as well.
             iterations: u32::try_from(member.iters).unwrap_or(u32::MAX),
             wrapped_key: bytes("key", &member.key, base64)?,
         })
@@ -169,19 +169,19 @@ fn bytes<const N: usize>(
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum KeyDataError {
-    /// Other algorithms than the defined ones.
+    /// The key data names other algorithms than the defined ones.
     #[error("the key data names unknown algorithms {0:?}")]
     Algorithms(String),
     /// The member is not of the right shape.
     #[error("the key data is malformed")]
     Json(#[source] serde_json::Error),
-    /// A value is missing, there twice, or not of the right length.
+    /// A value is missing, there twice, or of a wrong length.
     #[error("the key data's {0:?} is malformed")]
     Member(&'static str),
     /// The descriptor carries key data more than once.
     #[error("a descriptor carries key data more than once")]
     Twice,
-    /// Another version than 0.
+    /// The key data is of another version than 0.
     #[error("key data of version {0} is not supported")]
     Version(u64),
 }

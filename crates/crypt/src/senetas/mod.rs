@@ -1,10 +1,10 @@
-//! crypto-cli's image format: a Docker manifest whose encrypted blobs carry, in their descriptors,
-//! their data keys wrapped under a passphrase.
+//! crypto-cli's image format: a Docker manifest, whose encrypted blobs have their data keys in
+//! their descriptors, wrapped under a passphrase.
 //!
-//! `key_data` is what a descriptor carries, `kdf` the way from passphrase to key, `config` the
-//! encrypted members of a config, `pushed` what another push may
-//! use again. [`Encryptor`] and [`decrypt`] put them together.
-//! `docs/formats/crypto-cli.md` specifies the bytes.
+//! [`Encryptor`] encrypts an image, and [`decrypt`] decrypts it. `key_data` reads and writes a
+//! descriptor's key data, and `kdf` derives keys from a passphrase. `config` encrypts members of a
+//! config. `pushed` finds the layers that another push may use again, and `rewrap` changes the
+//! passphrase. `docs/formats/crypto-cli.md` specifies the bytes.
 
 mod config;
 mod decrypt;

@@ -1,9 +1,11 @@
-//! Images in crypto-cli's format that were pushed before, and what of them another push may use again.
+//! Images in crypto-cli's format that were pushed before, and their layers that another push may
+//! use again.
 //!
-//! What makes it safe: the image was opened by the passphrase under which the new one will be encrypted,
-//! so that whoever chose a data key knew the passphrase; and its config, which the passphrase
-//! authenticates, names both the blob and the diff ID of each layer, so that nobody else can have put
-//! one in the place of another. `docs/formats/crypto-cli.md`, "Pushing again".
+//! Two facts make it safe. First, the passphrase that opens the old image will also encrypt the new
+//! one, so the writer who chose a data key knew the passphrase. Second, the passphrase
+//! authenticates the config. The config names both the blob and the diff ID of each layer, so no
+//! stranger has put one blob in the place of another. `docs/formats/crypto-cli.md`, "Pushing
+//! again".
 
 use sealcrate_image::{Compression, Image};
 
@@ -18,15 +20,16 @@ use crate::sealed::Unbound;
 pub struct PushedImage {
     /// Its layers, lowest first.
     pub layers: Vec<PushedLayer>,
-    /// Its config, as it was before encryption.
+    /// Its config, from before encryption.
     pub config: Vec<u8>,
 }
 
 impl PushedImage {
-    /// Opens `image`; `None` if nothing binds its layers to its config.
+    /// Opens `image`. Returns `None` if nothing binds its layers to its config.
     ///
     /// # Errors
-    /// Another passphrase; an image or config that is not encrypted; damage and contradictions.
+    /// The passphrase is another one; the image or its config is not encrypted; a part is damaged
+    /// or contradicts another.
     pub fn open(image: &Image, kdf: &mut KeyDerivation) -> Result<Option<Self>, DecryptError> {
         let opened = Opened::of(image, kdf, Unencrypted::Refuse, Unbound::Accept)?;
         if !opened.is_bound() {

@@ -1,4 +1,4 @@
-//! Rewrapping: another passphrase for the keys that an image has, without a look at its layers.
+//! Rewrapping puts the keys of an image under another passphrase, and does not read its layers.
 
 use std::collections::BTreeMap;
 
@@ -16,7 +16,7 @@ use crate::sealed::{
 
 /// An image whose keys are open, and can be wrapped under another passphrase.
 ///
-/// Layers stay, and so do their keys: readers who had them still have them.
+/// Layers stay the same, and so do their data keys: former readers who kept a key can still use it.
 pub struct Rewrapping {
     opened: Opened,
     manifest: Manifest,
@@ -25,10 +25,11 @@ pub struct Rewrapping {
 }
 
 impl Rewrapping {
-    /// Opens `image` with what `kdf` derives, and holds it to what is sealed in it.
+    /// Opens `image` with the keys that `kdf` derives, and holds the image to its sealed record or
+    /// config.
     ///
     /// # Errors
-    /// Those of [`decrypt`](super::decrypt).
+    /// The errors of [`decrypt`](super::decrypt).
     pub fn open(
         image: &Image,
         kdf: &mut KeyDerivation,
@@ -38,24 +39,24 @@ impl Rewrapping {
         let manifest = Manifest::parse(raw)?;
         let opened = Opened::of(image, kdf, Unencrypted::Refuse, unbound)?;
         if matches!(opened.seal, Seal::Version1(None)) {
-            // What would be sealed now, nobody has sealed before.
+            // Nobody has sealed such an image before, so this cannot seal it now.
             return Err(DecryptError::NotBound);
         }
         let shape = Protection::of(&manifest)?.shape.unwrap_or(KeyDataShape::Member);
         Ok(Self { opened, manifest, layers: image.layers.clone(), shape })
     }
 
-    /// Returns what holds the image together.
+    /// Returns the binding that holds the image together.
     pub fn binding(&self) -> Binding {
         self.opened.seal.binding()
     }
 
-    /// Returns the sealed record, where there is one.
+    /// Returns the sealed record, if there is one.
     pub fn record(&self) -> Option<&SealedRecord> {
         self.opened.record()
     }
 
-    /// Returns the identity of the image in an index that says it is for `platform`.
+    /// Returns the identity of the image in an index that names `platform` for it.
     pub fn identity(&self, platform: Option<&Platform>) -> ImageIdentity {
         let layers = self.manifest.layers.iter().map(|layer| layer.digest);
         ImageIdentity::of(platform, None, layers)
@@ -66,12 +67,12 @@ impl Rewrapping {
         self.opened.platform()
     }
 
-    /// Wraps the layers' keys under `key`, and encrypts the config anew. The record is sealed with the parts
-    /// of `sealing` that there are in the place of its own; an image without one gets one, unless another
-    /// tool wrote it, of which nobody knows whether it is what that tool wrote.
+    /// Wraps the layers' keys under `key`, and encrypts the config anew. The parts of `sealing`
+    /// that there are replace the record's own. An image without a record gets one. An image of
+    /// another tool gets none, since nobody knows whether it is still as that tool wrote it.
     ///
     /// # Errors
-    /// Those of [`Encryptor`](super::Encryptor).
+    /// The errors of [`Encryptor`](super::Encryptor).
     pub fn finish(self, key: &FreshKey, sealing: &Sealing) -> Result<Outgoing, EncryptError> {
         let Self { opened, manifest, layers: stored, shape } = self;
         let platform = opened.platform();
@@ -106,7 +107,7 @@ impl Rewrapping {
     }
 }
 
-/// How the config is encrypted again.
+/// The way to encrypt the config again.
 enum NewSeal {
     /// As another tool left it.
     Unsealed(UnsealedConfig),
@@ -114,7 +115,7 @@ enum NewSeal {
     Record(Box<SealedRecord>),
 }
 
-/// Returns what a record says of the layers of an image that has none yet.
+/// Returns the layers for the record of an image that has none yet.
 fn sealed_layers(manifest: &Manifest, keys: &[LayerKey]) -> Vec<SealedLayer> {
     let sealed = manifest.layers.iter().zip(keys).map(|(stored, of_layer)| SealedLayer {
         // The format has no other type, and version 1 sealed none.
