@@ -1,7 +1,7 @@
-//! Selection: which layers of an image are to be encrypted.
+//! Selection of the layers of an image to encrypt.
 //!
-//! Layers are counted by the history's `empty_layer`, never by their size; a history that does not
-//! fit the layers is an error, not a guess.
+//! The history's `empty_layer` counts layers, never their size. If the history does not fit the
+//! layers, that is an error; nothing guesses.
 
 use std::collections::BTreeSet;
 
@@ -17,10 +17,10 @@ pub use choose::{ChooseError, choose};
 /// The Dockerfile label that switches encryption on and off for the layers after it.
 pub const LABEL: &str = "com.senetas.crypto.enabled";
 
-/// How the layers to encrypt are chosen.
+/// The way to choose the layers to encrypt.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Selection {
-    /// Every layer above those of a base image, whose diff IDs these are.
+    /// Every layer above a base image, which has these diff IDs.
     Above(Vec<DiffId>),
     /// Every layer.
     All,
@@ -32,10 +32,10 @@ pub enum Selection {
 
 impl Selection {
     /// Returns the places of the chosen layers of the image that `config` describes, lowest first
-    /// from 0. They are one at least.
+    /// from 0. There is at least one.
     ///
     /// # Errors
-    /// A choice that does not fit the image, or chooses nothing.
+    /// The choice does not fit the image, or chooses nothing.
     pub fn of(&self, config: &Config) -> Result<BTreeSet<usize>, SelectError> {
         let diff_ids = config.diff_ids();
         let layers = diff_ids.len();
@@ -69,7 +69,7 @@ impl Selection {
     }
 }
 
-/// Tells whether a step of the build of `config` is one that switches encryption on or off.
+/// Tells whether a step of the build of `config` switches encryption on or off.
 pub(crate) fn is_switch(step: &HistoryEntry, config: &Config) -> bool {
     step.empty_layer && matches!(label::switch(&step.created_by, &labels(config)), Ok(Some(_)))
 }
@@ -114,15 +114,15 @@ fn by_label(
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SelectError {
-    /// A LABEL instruction names the label, but its text can be read in more than one way.
+    /// A LABEL instruction names the label, but its text has more than one reading.
     #[error("cannot tell what this instruction sets {LABEL} to: {0:?}")]
     AmbiguousLabel(String),
-    /// The history counts other layers than the config.
+    /// The history and the config disagree on the number of layers.
     #[error("the history tells of {in_history} layers, but the image has {layers}")]
     HistoryMismatch {
-        /// How many entries of the history made a layer.
+        /// The number of history entries that made a layer.
         in_history: usize,
-        /// How many layers there are.
+        /// The number of layers in the config.
         layers: usize,
     },
     /// The label is neither `true` nor `false`.
@@ -134,15 +134,15 @@ pub enum SelectError {
     /// There is no such layer.
     #[error("there is no layer {index}: the image has {layers} layers")]
     NoSuchLayer {
-        /// What was asked for.
+        /// The layer's number, as the user gave it.
         index: i64,
-        /// How many layers there are.
+        /// The number of layers in the image.
         layers: usize,
     },
     /// The base image's layers are not the lowest of the image.
     #[error("the image is not built on that base image")]
     NotTheBase,
-    /// The choice is empty.
+    /// The selection chooses no layer.
     #[error("no layer is chosen for encryption")]
     Nothing,
 }
@@ -153,7 +153,7 @@ mod tests {
 
     use super::*;
 
-    /// Builds a config with these `created_by` texts; those that begin with `+` make a layer.
+    /// Builds a config with these `created_by` texts. Texts that begin with `+` make a layer.
     fn config(steps: &[&str]) -> Config {
         let ids: Vec<String> = (0..steps.iter().filter(|step| step.starts_with('+')).count())
             .map(|i| Digest::of(&[i as u8]).to_string())

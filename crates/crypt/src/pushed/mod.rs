@@ -1,9 +1,9 @@
-//! Layers that were pushed before: what of an image may be part of another one as it is, under a data
-//! key that is only wrapped again, so that nothing of it is compressed, encrypted or sent.
+//! Layers that were pushed before. Another image may get such a layer as it is, with its data key
+//! wrapped again. Then the push does not compress, encrypt or send the layer.
 //!
-//! Who may be believed that a blob, a data key and a diff ID belong together is decided where a
-//! [`PushedLayer`] is made: by [`senetas`](crate::senetas), of an image that a passphrase
-//! authenticates, and by [`Record`], of what this machine pushed itself. Nothing here asks a registry
+//! Somebody has to vouch that a blob, a data key and a diff ID belong together. The maker of a
+//! [`PushedLayer`] decides whom to believe: [`senetas`](crate::senetas) believes an image that a
+//! passphrase authenticates, [`Record`] this machine's own pushes. Nothing here asks a registry
 //! whether a blob is there. `docs/formats/crypto-cli.md`, "Pushing again".
 
 mod readers;
@@ -37,35 +37,34 @@ pub struct PushedLayer {
     pub(crate) diff_id: DiffId,
     pub(crate) digest: Digest,
     pub(crate) size: u64,
-    /// How it is compressed, before encryption.
+    /// The compression before encryption.
     pub(crate) compression: Compression,
     pub(crate) key: LayerKey,
 }
 
-/// How a blob is encrypted.
+/// The encryption of a blob.
 #[derive(Clone)]
 pub(crate) enum LayerKey {
-    /// Not at all.
+    /// None.
     Clear,
-    /// As crypto-cli's format has it.
+    /// crypto-cli's format.
     Dare(DareKey),
-    /// As OCI image encryption has it.
+    /// OCI image encryption.
     OciCrypt(SealedLayer),
 }
 
 impl PushedLayer {
-    /// Returns what the layer is of.
+    /// Returns the diff ID of the layer.
     pub fn diff_id(&self) -> DiffId {
         self.diff_id
     }
 
-    /// Returns how the layer is compressed, before encryption.
+    /// Returns the layer's compression before encryption.
     pub fn compression(&self) -> Compression {
         self.compression
     }
 
-    /// Returns the blob as a layer of an image that nobody can read: all that can be asked is where it
-    /// is.
+    /// Returns the blob as a layer that nobody can read: a caller can only ask where the blob is.
     pub fn blob(&self) -> Layer {
         self.elsewhere(self.descriptor(Family::Docker))
     }
@@ -88,17 +87,19 @@ impl PushedLayer {
 }
 
 impl Pushed {
-    /// Adds a layer whose blob is where it is needed, unless there is one for its diff ID already.
+    /// Adds a layer whose blob is where the push needs it. An earlier layer of the same diff ID
+    /// stays.
     pub fn add(&mut self, layer: PushedLayer) {
         self.layers.entry(layer.diff_id).or_insert(layer);
     }
 
-    /// Adds the config of an image, as it is before encryption.
+    /// Adds the config of an image, from before encryption.
     pub fn add_config(&mut self, config: Vec<u8>) {
         self.configs.insert(Digest::of(&config), config);
     }
 
-    /// Notes layers that are private in an image that was pushed before, whether their blobs can be used or not.
+    /// Notes layers that are private in an image that was pushed before, even if their blobs cannot
+    /// be used.
     pub fn add_private(&mut self, diff_ids: impl IntoIterator<Item = DiffId>) {
         self.private.extend(diff_ids);
     }
@@ -108,19 +109,19 @@ impl Pushed {
         self.private.iter().copied()
     }
 
-    /// Forgets layers that are not to be pushed as they are.
+    /// Forgets layers, so that no push uses them as they are.
     pub fn forget(&mut self, diff_ids: &[DiffId]) {
         for diff_id in diff_ids {
             self.layers.remove(diff_id);
         }
     }
 
-    /// Returns which layers there are.
+    /// Returns the diff IDs of the layers.
     pub fn diff_ids(&self) -> impl Iterator<Item = DiffId> {
         self.layers.keys().copied()
     }
 
-    /// Returns the configs of the images, as they were before encryption, by their digests.
+    /// Returns the configs of the images, from before encryption, by their digests.
     pub fn configs(&self) -> &HashMap<Digest, Vec<u8>> {
         &self.configs
     }
@@ -129,8 +130,8 @@ impl Pushed {
         self.layers.get(&diff_id)
     }
 
-    /// Returns the diff IDs of those layers of `image` that were pushed in clear where they are
-    /// `chosen` to be encrypted, or the other way round.
+    /// Returns the diff IDs of the layers of `image` that were pushed in clear and are `chosen` for
+    /// encryption now, or the other way round.
     pub(crate) fn changed(&self, image: &Image, chosen: &BTreeSet<usize>) -> Vec<DiffId> {
         let is_changed = |(place, layer): (usize, &Layer)| {
             let diff_id = layer.diff_id()?;

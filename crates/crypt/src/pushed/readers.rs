@@ -1,5 +1,5 @@
-//! Readers: who can open what was pushed, so that another push under the same data key lets nobody
-//! read who shall not.
+//! Readers, who can open a pushed image. They are compared, so that another push under the same
+//! data key lets no further person read.
 
 use std::collections::BTreeSet;
 use std::num::NonZeroU32;
@@ -10,14 +10,14 @@ use serde::{Deserialize, Serialize};
 use crate::Passphrase;
 use crate::senetas::DEFAULT_ITERATIONS;
 
-/// What tells one reader from another: of a public key its hash, of a passphrase what is derived from
-/// it with the salt of one [`Record`](super::Record).
+/// The bytes that distinguish one reader from another. For a public key they are its hash, for a
+/// passphrase a key derived from it with the salt of one [`Record`](super::Record).
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Reader([u8; 32]);
 
 impl Reader {
-    /// Returns the reader who has a passphrase, which takes its time by design.
+    /// Returns the reader with this passphrase, which is slow by design.
     pub fn passphrase(passphrase: &Passphrase, salt: &[u8; 16]) -> Self {
         let mut reader = [0; 32];
         let rounds = NonZeroU32::new(DEFAULT_ITERATIONS).expect("it is not zero");
@@ -26,7 +26,7 @@ impl Reader {
         Self(reader)
     }
 
-    /// Returns the reader who has the private half of the key that is called `id` among those of its
+    /// Returns the reader with the private half of the key `id`, a name among the keys of its
     /// `kind`.
     pub(crate) fn key(kind: &str, id: &[u8]) -> Self {
         let mut hash = digest::Context::new(&digest::SHA256);
@@ -39,18 +39,18 @@ impl Reader {
     }
 }
 
-/// All who can open an image, in the format that it is encrypted in.
+/// The readers of an image, by the format of its encryption.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Readers {
-    /// Who has the passphrase, in crypto-cli's format.
+    /// The reader with the passphrase, in crypto-cli's format.
     CryptoCli(Reader),
-    /// Every recipient, in that of OCI image encryption.
+    /// Every recipient, in OCI image encryption.
     Oci(BTreeSet<Reader>),
 }
 
 impl Readers {
-    /// Returns how many there are.
+    /// Returns the number of readers.
     pub(super) fn count(&self) -> usize {
         match self {
             Self::CryptoCli(_) => 1,
@@ -58,15 +58,15 @@ impl Readers {
         }
     }
 
-    /// Adds those who could read the same under the same data key.
+    /// Adds earlier readers of the same data key.
     pub(super) fn add(&mut self, earlier: Self) {
         if let (Self::Oci(now), Self::Oci(then)) = (self, earlier) {
             now.extend(then);
         }
     }
 
-    /// Tells whether these can read what was encrypted to `earlier` ones, and whether all of those are
-    /// among them: nobody who was removed goes on reading.
+    /// Tells whether every one of the `earlier` readers is among these. Then nobody who was removed
+    /// goes on reading.
     pub(super) fn include(&self, earlier: &Self) -> bool {
         match (self, earlier) {
             (Self::CryptoCli(now), Self::CryptoCli(then)) => now == then,

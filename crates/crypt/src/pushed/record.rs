@@ -1,9 +1,11 @@
-//! The record of what this machine has pushed: for each layer the blob, its data key, who can open it,
-//! and where it is. It is sealed under a key of its own; where both are kept is the caller's business.
+//! The record of the layers that this machine has pushed: for each layer the blob, its data key,
+//! its readers, and its places. The record is sealed under a key of its own; the caller decides
+//! where to keep both.
 //!
-//! It is believed where a manifest in a registry is not: with public keys anybody can write a manifest
-//! that names one of our layers beside a data key that he knows. But somebody else may have given a layer's
-//! data key to further readers, and it knows nothing of that; so it notes under which tags the layers lie.
+//! The record deserves more belief than a manifest in a registry. With public keys, anybody can
+//! write a manifest that names one of our layers beside a data key of his own. But the record does
+//! not notice when somebody else gives a layer's data key to further readers. So it notes the tags
+//! of the layers.
 
 use std::collections::{HashMap, HashSet};
 use std::io::{self, Write};
@@ -22,29 +24,29 @@ use crate::ocicrypt::SealedLayer;
 use crate::random::random;
 use crate::senetas::DareKey;
 
-/// The largest record that is read. What is written stays far below.
+/// The largest record that is read, in bytes. Written records stay far below.
 pub const MAX_RECORD_BYTES: u64 = 64 << 20;
 
-/// How many layers, configs, and places of a layer are kept; the oldest go first.
+/// The most layers, configs, and places and tags of a layer. The oldest are dropped first.
 const MAX_LAYERS: usize = 4096;
 const MAX_CONFIGS: usize = 64;
 const MAX_PLACES: usize = 8;
 const MAX_TAGS: usize = 16;
-/// How many readers are kept of all layers together.
+/// The most readers of all layers together.
 const MAX_READERS: usize = 1 << 16;
-/// How many different tags and digests are kept of all layers together.
+/// The most different tags and digests of all layers together.
 const MAX_ALL_TAGS: usize = 1 << 14;
-/// A larger config is not kept.
+/// The largest config that is kept, in bytes.
 const MAX_CONFIG: usize = 256 << 10;
 
-/// What a record begins with, and what is authenticated beside it.
+/// The first bytes of a record, which are authenticated beside it.
 const MAGIC: &[u8] = b"sealcrate.pushed/1\n";
 
 /// The key under which a record is sealed.
 pub struct RecordKey(Zeroizing<[u8; 32]>);
 
 impl RecordKey {
-    /// How long a key is.
+    /// The length of a key, in bytes.
     pub const LEN: usize = 32;
 
     /// Makes a key.
@@ -55,14 +57,14 @@ impl RecordKey {
         Ok(Self(Zeroizing::new(random()?)))
     }
 
-    /// Takes a key that was made before; `None` for bytes of another length.
+    /// Takes a key that was made before. Returns `None` for bytes of another length.
     pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
         let mut key = Zeroizing::new([0; 32]);
         (bytes.len() == key.len()).then(|| key.copy_from_slice(bytes))?;
         Some(Self(key))
     }
 
-    /// Returns the key, to be kept where nobody else can read it.
+    /// Returns the key. Keep it where nobody else can read it.
     pub fn as_bytes(&self) -> &[u8; 32] {
         &self.0
     }
@@ -73,7 +75,7 @@ impl RecordKey {
     }
 }
 
-/// What was pushed, the newest first.
+/// The layers that were pushed, the newest first, and the configs of their images.
 #[derive(Clone)]
 pub struct Record {
     salt: [u8; 16],
@@ -86,7 +88,7 @@ struct Recorded {
     layer: PushedLayer,
     readers: Readers,
     places: Vec<Repository>,
-    /// The newest first.
+    /// The tags, the newest first.
     tags: Vec<Arc<Tagged>>,
 }
 
@@ -99,14 +101,14 @@ pub struct Tagged {
     pub digest: Digest,
 }
 
-/// A layer that may be pushed again, and where it was put.
+/// A layer that another push may use again, with its places.
 #[derive(Clone, Copy)]
 pub struct Remembered<'r> {
     /// The layer.
     pub layer: &'r PushedLayer,
     /// The repositories, the newest first.
     pub places: &'r [Repository],
-    /// The tags, the newest first. None was noted by earlier versions.
+    /// The tags, the newest first. Earlier versions noted none.
     pub tags: &'r [Arc<Tagged>],
 }
 
@@ -122,7 +124,7 @@ impl Record {
     /// Opens a record that was sealed under `key`.
     ///
     /// # Errors
-    /// Anything else.
+    /// The bytes are no record, are damaged, or were sealed under another key.
     pub fn open(bytes: &[u8], key: &RecordKey) -> Result<Self, RecordError> {
         let sealed = bytes.strip_prefix(MAGIC).ok_or(RecordError::NoRecord)?;
         let (nonce, sealed) =
@@ -146,7 +148,7 @@ impl Record {
         let members = Members::of(self);
         let mut len = Count(0);
         serde_json::to_writer(&mut len, &members)?;
-        // A buffer that grew would leave keys where it was before.
+        // A buffer that grew would leave copies of keys behind.
         let mut buffer = Zeroizing::new(Vec::with_capacity(len.0));
         serde_json::to_writer(&mut *buffer, &members)?;
         let tag = key
@@ -165,8 +167,8 @@ impl Record {
         &self.salt
     }
 
-    /// Returns the layers of the diff ID that may be pushed to `readers` as they are, the newest first,
-    /// with their places. Layers in clear are anybody's.
+    /// Returns the layers of the diff ID that a push to `readers` may use as they are, the newest
+    /// first, with their places. Anybody may read layers in clear.
     pub fn layers<'a>(
         &'a self,
         diff_id: DiffId,
@@ -179,31 +181,31 @@ impl Record {
         })
     }
 
-    /// Returns the diff IDs of the layers that were encrypted, for any readers.
+    /// Returns the diff IDs of the layers that were encrypted to any readers.
     pub fn private(&self) -> impl Iterator<Item = DiffId> {
         let private = self.layers.iter().filter(|recorded| recorded.layer.is_private());
         private.map(|recorded| recorded.layer.diff_id)
     }
 
-    /// Tells whether this machine is known to have put the manifest or index `digest` under the tag
-    /// `name`.
+    /// Tells whether the record knows that this machine has put the manifest or index `digest`
+    /// under the tag `name`.
     pub fn has_put(&self, name: &Reference, digest: Digest) -> bool {
         let is_it = |tagged: &Arc<Tagged>| tagged.name == *name && tagged.digest == digest;
         self.layers.iter().any(|recorded| recorded.tags.iter().any(is_it))
     }
 
-    /// Returns the configs of the images that were pushed, as they were before encryption.
+    /// Returns the configs of the pushed images, from before encryption.
     pub fn configs(&self) -> impl Iterator<Item = &[u8]> {
         self.configs.iter().map(Vec::as_slice)
     }
 
-    /// Forgets blobs, since others than those who are recorded can read them now.
+    /// Forgets blobs that more readers can open than the record knows.
     pub fn forget(&mut self, blobs: &[Digest]) {
         self.layers.retain(|recorded| !blobs.contains(&recorded.layer.digest));
     }
 
-    /// Adds an image: its `layers` and its `config` before encryption, which were put under a tag for
-    /// `readers`.
+    /// Adds an image that was put under a tag for `readers`: its `layers`, and its `config` from
+    /// before encryption.
     pub fn add(
         &mut self,
         layers: &[PushedLayer],
@@ -217,12 +219,12 @@ impl Record {
             let (mut readers, mut places, mut tags) = (readers.clone(), Vec::new(), Vec::new());
             if let Some(found) = self.layers.iter().position(same) {
                 let earlier = self.layers.remove(found);
-                // They have the data key, and keep it.
+                // Earlier readers keep the data key.
                 readers.add(earlier.readers);
                 (places, tags) = (earlier.places, earlier.tags);
             }
             to_the_front(&mut places, tagged.name.repository().clone(), MAX_PLACES);
-            // Earlier digests of the tag are of no interest.
+            // Earlier digests of the tag do not matter any more.
             tags.retain(|earlier: &Arc<Tagged>| earlier.name != tagged.name);
             to_the_front(&mut tags, tagged.clone(), MAX_TAGS);
             self.layers.insert(0, Recorded { layer: layer.clone(), readers, places, tags });
@@ -240,14 +242,14 @@ impl Record {
     }
 }
 
-/// Puts `item` in front of the others, of which there are no more than `most` then.
+/// Puts `item` in front of the others, and keeps at most `most` items.
 fn to_the_front<T: PartialEq>(items: &mut Vec<T>, item: T, most: usize) {
     items.retain(|other| *other != item);
     items.insert(0, item);
     items.truncate(most);
 }
 
-/// Counts what is written.
+/// Counts the bytes written to it.
 struct Count(usize);
 
 impl Write for Count {
@@ -267,7 +269,7 @@ struct Members {
     salt: [u8; 16],
     layers: Vec<LayerMembers>,
     configs: Vec<String>,
-    /// Those that layers name by their places here.
+    /// The tags, which layers name by their places in this list.
     #[serde(default)]
     tags: Vec<TagMembers>,
 }
@@ -299,7 +301,7 @@ enum KeyMembers {
     Ocicrypt { key: Secret, nonce: [u8; 16], hmac: [u8; 32], digest: Digest },
 }
 
-/// A data key, wiped when it has been written or read.
+/// A data key, which is wiped after it has been written or read.
 #[derive(Serialize, Deserialize, Zeroize, ZeroizeOnDrop)]
 #[serde(transparent)]
 struct Secret([u8; 32]);
@@ -411,14 +413,14 @@ impl LayerMembers {
     }
 }
 
-/// Why bytes are not taken for a record.
+/// Why bytes are no usable record.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum RecordError {
     /// It was changed, or sealed under another key.
     #[error("it is damaged, or of another key")]
     Damaged,
-    /// It is something else.
+    /// It is no record of this version.
     #[error("it is no record of this version")]
     NoRecord,
 }

@@ -1,29 +1,30 @@
-//! Bindings: how images are bound, and the binding that a reader demands.
+//! Bindings: the ways in which an image's parts are bound together, and the one that a reader
+//! demands.
 
-/// How a reader treats an encrypted image in which nothing binds layers and config together.
+/// The treatment of an encrypted image in which nothing binds layers and config together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unbound {
-    /// Take it: most tools write no other.
+    /// Accept it: most tools write no binding.
     Accept,
-    /// Fail.
+    /// Refuse it.
     Refuse,
-    /// Fail, and refuse bindings of version 1 as well.
+    /// Refuse it, and bindings of version 1 as well.
     RefuseVersion1,
 }
 
-/// How an image's layers and config are bound to each other.
+/// The binding of an image's layers and config to each other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Binding {
-    /// Nothing: another tool wrote the image, or nothing in it is encrypted.
+    /// None: another tool wrote the image, or nothing in it is encrypted.
     None,
     /// A binding beside each layer's key, which covers config, layers and their order.
     Version1,
-    /// The sealed record, which covers all that the manifest says.
+    /// The sealed record, which covers the whole manifest.
     Version2,
 }
 
 impl Binding {
-    /// Tells whether a reader who says `unbound` takes an image that is held together so.
+    /// Tells whether a reader with the policy `unbound` accepts an image with this binding.
     pub(crate) fn is_taken(self, unbound: Unbound) -> bool {
         match unbound {
             Unbound::Accept => true,

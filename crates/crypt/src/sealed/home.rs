@@ -1,4 +1,4 @@
-//! Homes: the repository that an image was pushed to.
+//! Homes: the repositories that images were pushed to.
 
 use std::fmt;
 
@@ -8,8 +8,9 @@ use thiserror::Error;
 
 /// The normalised host and repository that an image was pushed to.
 ///
-/// The host is in lower case and without the port 443, except that a host of one word has this port where it
-/// has no other; `index.docker.io` is `docker.io`, and a Docker Hub name of one word has `library/` before it.
+/// The host is in lower case and without the port 443. A host of one word without another port gets
+/// the port 443. `index.docker.io` becomes `docker.io`, and a Docker Hub name of one word gets
+/// `library/` before it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Home(Repository);
@@ -23,13 +24,14 @@ impl Home {
             let name: Result<Repository, _> = format!("{host}/{}", repository.path()).parse();
             name.ok().filter(|name| name.registry() == host)
         };
-        // In lower case, a port alone tells a host of one word from a path.
+        // A host of one word in lower case looks like a path, unless it has a port.
         let normalised = at(host).or_else(|| at(&format!("{host}:443")));
         Self(normalised.unwrap_or_else(|| repository.clone()))
     }
 
-    /// Tells whether an image of this home may be read from `place`: one path is the tail of the other, by
-    /// whole components. Hosts differ between caches, ports and inner names, and do not count.
+    /// Tells whether a reader may read an image of this home from `place`. One path must be the
+    /// tail of the other, in whole components. Hosts do not count: caches, ports and inner names
+    /// change them.
     pub fn is_reached_by(&self, place: &Self) -> bool {
         let (mine, others) = (self.0.path(), place.0.path());
         let is_tail = |long: &str, short: &str| {
@@ -38,11 +40,11 @@ impl Home {
         is_tail(mine, others) || is_tail(others, mine)
     }
 
-    /// Checks that the image of this home, if it has one, may be read from `place`. With `expected`, the
-    /// home has to be that one, wherever the image is.
+    /// Checks that a reader may read an image of `home` from `place`. An image without a home
+    /// passes. If `expected` is given, the home must be that one, and `place` does not count.
     ///
     /// # Errors
-    /// Another home.
+    /// The image has another home.
     pub fn check(
         home: Option<&Self>,
         place: Option<&Self>,
@@ -87,7 +89,7 @@ impl From<Home> for String {
     }
 }
 
-/// Tells that an image belongs to another repository than the one that it was read from.
+/// Says that an image belongs to another repository than the one that it came from.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 #[error("the image was pushed to {home}, and is read from {place}")]
 pub struct HomeError {

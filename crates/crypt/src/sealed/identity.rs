@@ -1,4 +1,4 @@
-//! Identities of images: what stays the same when keys are wrapped to others.
+//! Identities of images, which stay the same when keys are wrapped to others.
 
 use std::fmt;
 
@@ -6,16 +6,16 @@ use sealcrate_image::{Digest, Platform};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-/// The SHA-256 over an image's platform and the digests of its stored blobs. Everybody can compute it, and
-/// it survives a change of readers.
+/// The SHA-256 over an image's platform and the digests of its stored blobs. Everybody can compute
+/// it, and it survives a change of readers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct ImageIdentity(Digest);
 
 impl ImageIdentity {
-    /// Computes the identity of the image that an index says is for `platform`, of the stored `layers`,
-    /// lowest first. `config` is the digest of a config in clear; one that is encrypted changes with the
-    /// keys, and is left out.
+    /// Computes the identity of an image. An index names `platform` for it, and `layers` are the
+    /// digests of its stored layers, lowest first. `config` is the digest of a config in clear, or
+    /// `None` for an encrypted config, which changes with the keys.
     pub fn of(
         platform: Option<&Platform>,
         config: Option<Digest>,

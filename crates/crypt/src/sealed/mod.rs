@@ -1,11 +1,12 @@
-//! The sealed record: all that an encrypted image promises to the readers who open it.
+//! The sealed record: everything that an encrypted image promises to the readers who open it.
 //!
-//! A record names the config and every layer, before and after encryption, and everything that a manifest
-//! says beside them. Only somebody with a data key of the image can write one. So a reader builds the image
-//! anew from the record, and nothing that a stranger changed comes along. [`Table`] binds the images of an
-//! index to each other, [`Home`] an image to the repository that it was pushed to. Each format says where
-//! it keeps the record: [`ocicrypt`](crate::ocicrypt) in an annotation, [`senetas`](crate::senetas) in the
-//! encrypted config. `docs/formats/sealed.md` specifies the bytes.
+//! A record names the config and every layer, before and after encryption, and all remarks of the
+//! manifest beside them. Only somebody with a data key of the image can write one. So a reader
+//! builds the image anew from the record, and nothing that a stranger changed comes along.
+//! [`Table`] binds the images of an index to each other, and [`Home`] binds an image to the
+//! repository that it was pushed to. Each format decides where it keeps the record:
+//! [`ocicrypt`](crate::ocicrypt) in an annotation, [`senetas`](crate::senetas) in the encrypted
+//! config. `docs/formats/sealed.md` specifies the bytes.
 
 mod binding;
 mod home;
@@ -28,13 +29,14 @@ pub use home::{Home, HomeError};
 pub use identity::ImageIdentity;
 pub use table::{Row, RowKind, Table, TableError};
 
-/// The version that is written.
+/// The version of new records.
 pub const VERSION: u64 = 2;
 
-/// The longest record that is written and read, as JSON.
+/// The longest record, in bytes of JSON.
 pub const MAX_RECORD_BYTES: usize = 1 << 20;
 
-/// A record whose annotation is longer gets a warning: some engines copy annotations into every container.
+/// The length in bytes from which a record's annotation gets a warning: some engines copy
+/// annotations into every container.
 pub const LARGE_ANNOTATION_BYTES: usize = 64 << 10;
 
 /// The parts of a record that do not follow from the image.
@@ -46,15 +48,15 @@ pub struct Sealing {
     pub home: Option<Home>,
 }
 
-/// All that an encrypted image promises.
+/// Everything that an encrypted image promises.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct SealedRecord {
-    /// The config: as stored, or as it was before encryption where the format encrypts it.
+    /// The config as stored, or as before encryption if the format encrypts it.
     pub config: SealedBlob,
     /// The layers, lowest first.
     pub layers: Vec<SealedLayer>,
-    /// The platform, where the config names one.
+    /// The platform, if the config names one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub platform: Option<Platform>,
     /// The remarks of the manifest before encryption.
@@ -66,15 +68,16 @@ pub struct SealedRecord {
     /// The repository that the image was pushed to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub home: Option<Home>,
-    /// The wrapped keys, where the format has several.
+    /// The readers with their wrapped keys, if the format has several.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub readers: Vec<SealedReader>,
-    /// The manifest's bytes before encryption, in base64, where decryption gives exactly that manifest.
+    /// The manifest's bytes before encryption, in base64, if decryption gives exactly that
+    /// manifest.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     manifest: Option<String>,
 }
 
-/// A blob, as a descriptor names it.
+/// A blob as a descriptor names it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct SealedBlob {
@@ -86,13 +89,13 @@ pub struct SealedBlob {
     pub size: u64,
 }
 
-/// A layer, as it is stored and as it was before encryption.
+/// A layer as it is stored, and as it was before encryption.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct SealedLayer {
     /// The stored blob.
     pub stored: SealedBlob,
-    /// The layer before encryption; `None` for a layer in clear.
+    /// The layer before encryption, or `None` for a layer in clear.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub plain: Option<PlainLayer>,
     /// The digest of the uncompressed layer.
@@ -109,17 +112,18 @@ pub struct SealedLayer {
 pub struct PlainLayer {
     /// The type of the bytes.
     pub media_type: MediaType,
-    /// The digest of the bytes, where the writer knew it.
+    /// The digest of the bytes, if the writer knew it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub digest: Option<Digest>,
 }
 
-/// Somebody to whom the layers' keys are wrapped.
+/// A reader, to whom the layers' keys are wrapped.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SealedReader {
     /// The public name of the reader, which readers alone see.
     pub hint: String,
-    /// The digest of the item that is wrapped to the reader, for each encrypted layer, lowest first.
+    /// The digests of the items that are wrapped to the reader: one for each encrypted layer,
+    /// lowest first.
     pub items: Vec<Digest>,
 }
 
@@ -142,7 +146,7 @@ impl SealedBlob {
 }
 
 impl SealedRecord {
-    /// Makes the record of an image of `config` and `layers`, of which `source` says more.
+    /// Makes the record of an image with `config` and `layers`. `source` has the image's remarks.
     pub(crate) fn new(
         config: SealedBlob,
         layers: Vec<SealedLayer>,
@@ -167,10 +171,11 @@ impl SealedRecord {
         record
     }
 
-    /// Returns the manifest as it was before encryption; `None` if its bytes are not sealed.
+    /// Returns the manifest from before encryption, or `None` if the record does not have its
+    /// bytes.
     ///
     /// # Errors
-    /// Bytes that do not agree with the record.
+    /// The bytes do not agree with the record.
     pub(crate) fn manifest(&self) -> Result<Option<RawManifest>, ContradictoryManifest> {
         let Some(text) = &self.manifest else { return Ok(None) };
         let bytes = STANDARD.decode(text).map_err(|_| ContradictoryManifest)?;
@@ -192,7 +197,7 @@ impl SealedRecord {
     }
 }
 
-/// Tells that the manifest in a record belongs to another image.
+/// Says that the manifest in a record belongs to another image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct ContradictoryManifest;
 
@@ -223,7 +228,7 @@ impl SourceRemarks {
         }
     }
 
-    /// Takes an image of which nothing is known but its `platform`.
+    /// Takes an image of which only the `platform` is known.
     pub(crate) fn without(platform: Option<Platform>) -> Self {
         Self { platform, ..Self::default() }
     }
@@ -236,8 +241,8 @@ impl SourceRemarks {
         }
     }
 
-    /// Returns the annotations of the layer at `place`, whose bytes stay what they are if `kept` is their
-    /// digest; annotations that describe the bytes go with them.
+    /// Returns the annotations of the layer at `place`. If the layer was compressed anew,
+    /// annotations that describe its bytes are left out.
     pub(crate) fn annotations(&self, place: usize, kept: Kept) -> BTreeMap<String, String> {
         let mut annotations = self.annotations.get(place).cloned().unwrap_or_default();
         if kept == Kept::Nothing {
@@ -247,17 +252,17 @@ impl SourceRemarks {
     }
 }
 
-/// Whether a layer was stored with the bytes that it came with.
+/// Tells whether a layer was stored with the bytes that it came with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kept {
-    /// The compressed bytes.
+    /// The layer kept its compressed bytes.
     Bytes,
-    /// It was compressed anew.
+    /// The layer was compressed anew.
     Nothing,
 }
 
-/// The beginnings of annotations that describe compressed bytes: tables of contents of stargz and
-/// zstd:chunked.
+/// The beginnings of annotations that describe compressed bytes: the tables of contents of stargz
+/// and zstd:chunked.
 const DESCRIBE_BYTES: [&str; 3] = [
     "containerd.io/snapshot/stargz/",
     "io.containers.estargz.",
@@ -271,7 +276,8 @@ mod tests {
     use super::scene::Scene;
     use super::*;
 
-    /// Returns the manifest that decryption of a scene gives, changed, and sealed in the record all the same.
+    /// Returns a changed form of the manifest that decryption of a scene gives, still sealed in the
+    /// record.
     fn sealed(
         change: impl FnOnce(&mut Manifest),
     ) -> Result<Option<RawManifest>, ContradictoryManifest> {

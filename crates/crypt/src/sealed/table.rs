@@ -1,4 +1,4 @@
-//! The table of an index: which children it has. Every encrypted child seals the same one.
+//! The table of an index, which lists its children. Every encrypted child seals the same table.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -16,7 +16,7 @@ use crate::random::random;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Table {
-    /// Drawn whenever the index is sealed, so that children of two sealings do not mix.
+    /// The random ID of one sealing of the index, so that children of two sealings do not mix.
     id: String,
     /// The type of the index before encryption.
     pub media_type: MediaType,
@@ -31,7 +31,7 @@ pub struct Table {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Row {
-    /// Which child it is.
+    /// The child.
     #[serde(flatten)]
     pub kind: RowKind,
     /// The platform that the index states.
@@ -40,15 +40,15 @@ pub struct Row {
     /// The annotations of the child's descriptor before encryption.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub annotations: BTreeMap<String, String>,
-    /// The kind of artifact that the child's descriptor states.
+    /// The artifact type that the child's descriptor states.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub artifact_type: Option<MediaType>,
-    /// The row that an attestation is about.
+    /// The row of the image that an attestation describes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     about: Option<usize>,
 }
 
-/// Which child a row means.
+/// The child of a row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum RowKind {
@@ -59,8 +59,8 @@ pub enum RowKind {
 }
 
 impl Row {
-    /// Describes the child of which an index said `descriptor` before encryption. `attested` tells the row
-    /// of the child that has a manifest's digest.
+    /// Describes the child that an index named by `descriptor` before encryption. `attested` finds
+    /// the row of the child with a manifest's digest.
     pub fn new(
         kind: RowKind,
         descriptor: &Descriptor,
@@ -93,7 +93,7 @@ impl Table {
         Ok(Self { id, media_type, remarks, rows })
     }
 
-    /// Returns the table of the rows that are to `stay`, drawn anew.
+    /// Draws the table anew, with the rows for which `stay` is true.
     ///
     /// # Errors
     /// The system gives no random bytes.
@@ -111,11 +111,11 @@ impl Table {
         Self::draw(self.media_type.clone(), self.remarks.clone(), rows.collect())
     }
 
-    /// Returns the table that all `sealed` ones are: one entry for each encrypted child; `None` if no child
-    /// has one.
+    /// Returns the table that is common to all `sealed` ones, which have one entry for each
+    /// encrypted child. Returns `None` if no child has a table.
     ///
     /// # Errors
-    /// Some children have one, or they differ.
+    /// Only some children have a table, or the tables differ.
     pub fn common<'t>(
         sealed: impl IntoIterator<Item = Option<&'t Self>>,
     ) -> Result<Option<&'t Self>, TableError> {
@@ -124,11 +124,11 @@ impl Table {
         if sealed.all(|other| other == first) { Ok(first) } else { Err(TableError::Differ) }
     }
 
-    /// Checks that `index` has exactly these children, in this order. `identity` tells which encrypted image
-    /// a child is.
+    /// Checks that `index` has exactly these children, in this order. `identity` identifies the
+    /// encrypted image of a child.
     ///
     /// # Errors
-    /// Children that are missing, added, exchanged, or said to be for another platform.
+    /// Children are missing, added or exchanged, or stand for another platform.
     pub fn check(
         &self,
         index: &Index,
@@ -150,11 +150,11 @@ impl Table {
         Ok(())
     }
 
-    /// Checks that `index` may be the one that the image of `identity` was chosen from as `child`: the image
-    /// has a row, and the index lists the platforms of the table.
+    /// Checks that the image of `kind` may have been chosen from `index` as `child`. The image must
+    /// have a row, and the index must list the platforms of the table.
     ///
     /// # Errors
-    /// No such row; platforms that are missing or added.
+    /// There is no such row; platforms are missing or added.
     pub fn check_child(
         &self,
         index: &Index,
@@ -170,13 +170,13 @@ impl Table {
         if mine == its { Ok(()) } else { Err(TableError::Platforms) }
     }
 
-    /// Tells whether the table names a child in clear by `digest`.
+    /// Tells whether the table names a child in clear with the digest `digest`.
     pub fn names(&self, digest: Digest) -> bool {
         self.rows.iter().any(|row| row.kind == RowKind::Manifest(digest))
     }
 
-    /// Returns the descriptors of a new index: `children` has the new manifest of each row, or `None` for a row
-    /// that is left out.
+    /// Returns the descriptors of a new index. `children` has the new manifest of each row, or
+    /// `None` for a row that is left out.
     pub fn descriptors(&self, children: &[Option<Descriptor>]) -> Vec<Descriptor> {
         let rows = self.rows.iter().zip(children);
         rows.filter_map(|(row, child)| {
@@ -193,19 +193,19 @@ impl Table {
     }
 }
 
-/// Why an index is not the one that its images were sealed in.
+/// Why an index is not the one in which its images were sealed.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum TableError {
-    /// A child is not among those that are sealed.
+    /// A child is not among the sealed ones.
     #[error("the index was tampered with: child {0} is another one than was sealed")]
     Child(String),
     /// Children are missing or were added.
     #[error("the index was tampered with: it has {found} children, and was sealed with {expected}")]
     Count {
-        /// How many were sealed.
+        /// The number of sealed children.
         expected: usize,
-        /// How many there are.
+        /// The number of children in the index.
         found: usize,
     },
     /// The children come from several indexes.

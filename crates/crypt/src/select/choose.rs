@@ -1,4 +1,4 @@
-//! What a selection chooses of an image, whichever format it will be encrypted in.
+//! The choice that a selection makes in an image, for both formats.
 
 use std::collections::BTreeSet;
 
@@ -9,10 +9,10 @@ use super::{SelectError, Selection};
 use crate::senetas::KeyDataError;
 use crate::{ocicrypt, senetas};
 
-/// Returns the places of the layers of `image` that are to be encrypted, lowest first from 0.
+/// Returns the places of the layers of `image` to encrypt, lowest first from 0.
 ///
 /// # Errors
-/// An image that is encrypted already, or a selection that does not fit it.
+/// The image is encrypted already, or the selection does not fit it.
 pub fn choose(image: &Image, selection: &Selection) -> Result<BTreeSet<usize>, ChooseError> {
     if ocicrypt::is_encrypted(image) || senetas::is_encrypted(image)? {
         return Err(ChooseError::AlreadyEncrypted);
@@ -35,10 +35,10 @@ pub enum ChooseError {
     /// The config cannot be used.
     #[error("{0}")]
     Config(#[from] ConfigError),
-    /// A descriptor carries key data that cannot be read.
+    /// A descriptor has key data that cannot be read.
     #[error("{0}")]
     KeyData(#[from] KeyDataError),
-    /// The selection does not fit.
+    /// The selection does not fit the image.
     #[error("{0}")]
     Select(#[from] SelectError),
 }

@@ -1,8 +1,9 @@
 //! The text of LABEL instructions in an image's history.
 //!
-//! Builders write what they set, not what was typed: BuildKit and today's classic builder leave the
-//! quotes away, so that `LABEL a="b c=d"` reads `LABEL a=b c=d`. The labels that the image ended up
-//! with tell where such a value ends; what stays unclear is an error if the switch could be in it.
+//! The history has the values that a builder set, not the text that the user typed. BuildKit and
+//! today's classic builder leave out the quotes, so `LABEL a="b c=d"` becomes `LABEL a=b c=d`. The
+//! labels of the finished image tell where such a value ends. If the text is still unclear and
+//! could hold the switch, that is an error.
 
 use serde_json::{Map, Value};
 
@@ -10,7 +11,7 @@ use super::{LABEL, SelectError};
 
 /// Returns the state to which an instruction sets the label, or `None` if it does not set it.
 ///
-/// `labels` are those of the finished image.
+/// `labels` are the finished image's labels.
 pub(super) fn switch(
     created_by: &str,
     labels: &Map<String, Value>,
@@ -32,7 +33,7 @@ pub(super) fn switch(
     }
 }
 
-/// Returns what follows `LABEL`, after what the classic builder puts before it.
+/// Returns the text behind `LABEL`, which may follow the classic builder's prefix.
 fn label_arguments(created_by: &str) -> Option<&str> {
     let text = created_by.trim();
     let text = match text.split_once("#(nop)") {
@@ -43,13 +44,13 @@ fn label_arguments(created_by: &str) -> Option<&str> {
     instruction.eq_ignore_ascii_case("LABEL").then(|| arguments.trim_start())
 }
 
-/// Leaves away what may stand at the end of a line and is not the instruction's.
+/// Removes text that may stand at the end of a line and is no part of the instruction.
 fn without_ending(text: &str) -> &str {
     let text = text.trim_end();
     text.strip_suffix("# buildkit").unwrap_or(text).trim_end()
 }
 
-/// Splits arguments into keys and values, or returns `None` if that can be done in several ways.
+/// Splits arguments into keys and values. Returns `None` if there are several ways to split them.
 fn pairs(arguments: &str, labels: &Map<String, Value>) -> Option<Vec<(String, String)>> {
     let mut pairs = Vec::new();
     let mut rest = arguments;
@@ -73,8 +74,8 @@ fn pairs(arguments: &str, labels: &Map<String, Value>) -> Option<Vec<(String, St
     Some(pairs)
 }
 
-/// Recognises a label of the finished image at the beginning of `text`, whatever spaces and quotes
-/// its value has.
+/// Recognizes a label of the finished image at the beginning of `text`. Its value may have any
+/// spaces and quotes.
 fn known_label<'t>(
     text: &'t str,
     labels: &Map<String, Value>,
@@ -84,7 +85,7 @@ fn known_label<'t>(
         let written = text.strip_prefix(key.as_str())?.strip_prefix('=')?;
         let after = match written.strip_prefix(value) {
             Some(after) if after.is_empty() || after.starts_with([' ', '\t']) => after,
-            // The value ends with what was left away from the line.
+            // The value itself ends with text that `without_ending` removed from the line.
             _ if written == without_ending(value) => "",
             _ => return None,
         };
@@ -92,7 +93,7 @@ fn known_label<'t>(
     })
 }
 
-/// Takes one word, in which quotes and backslashes keep spaces, from the beginning of `text`.
+/// Takes one word from the beginning of `text`. Quotes and backslashes protect its spaces.
 fn word(text: &str) -> Option<(String, &str)> {
     let mut out = String::new();
     let mut quote = None;
@@ -109,7 +110,7 @@ fn word(text: &str) -> Option<(String, &str)> {
     (quote.is_none() && !out.is_empty()).then_some((out, ""))
 }
 
-/// Errors show an instruction, not a novel.
+/// Shortens a text, since errors show an instruction and not a novel.
 fn shortened(text: &str) -> String {
     match text.char_indices().nth(200) {
         None => text.to_owned(),
