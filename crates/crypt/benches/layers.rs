@@ -14,7 +14,7 @@ use sealcrate_crypt::ocicrypt::{CipherContent, CipherWriter};
 use sealcrate_image::{Content as _, Descriptor, Layer, MediaType, Spool};
 use zeroize::Zeroizing;
 
-/// Of a layer, in bytes: larger than the caches of a core, smaller than those of a processor.
+/// The size of a layer in bytes: larger than a core's caches, smaller than a processor's.
 const LAYER: usize = 4 << 20;
 
 const KEY: [u8; 32] = [7; 32];
@@ -24,7 +24,7 @@ fn layer() -> Vec<u8> {
     (0..LAYER).map(|i| (i ^ i >> 8) as u8).collect()
 }
 
-/// Takes what is read in pieces, as everything that reads layers does.
+/// Reads to the end in pieces, as every reader of layers does.
 fn drain(mut reader: impl io::Read) {
     let mut buffer = vec![0; 64 << 10];
     while reader.read(&mut buffer).unwrap() > 0 {}
@@ -59,7 +59,7 @@ fn oci(criterion: &mut Criterion) {
     let hmac = encrypt(&mut stored);
     let descriptor = Descriptor::of(MediaType::OCI_LAYER, &stored);
     let spool = Spool::in_folder(std::env::temp_dir());
-    // Like a download, it has been held to its digest when it came.
+    // Like a download, it was checked against its digest on arrival.
     let arrived = spool.fill(|out| out.write_all(&stored)).unwrap().content;
     let content = CipherContent {
         stored: Layer::stored(descriptor, None, Arc::new(arrived)),

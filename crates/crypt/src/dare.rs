@@ -1,9 +1,9 @@
-//! DARE 2.0: an authenticated stream of packages, as crypto-cli stores layers.
+//! DARE 2.0: an authenticated stream of packages, in which crypto-cli stores layers.
 //!
-//! A package is a 16-byte header, up to 64 KiB of ciphertext, and a 16-byte tag. Only AES-256-GCM is
-//! spoken, and a stream holds at least one byte. No plaintext is given out before its package has
-//! been authenticated; that the stream was whole is known once its end has been reached. "Data At
-//! Rest Encryption", version 2.0; `docs/formats/crypto-cli.md`.
+//! A package has a 16-byte header, up to 64 KiB of ciphertext, and a 16-byte tag. This module knows
+//! AES-256-GCM alone. A stream holds at least one byte. The reader gives out no plaintext before it
+//! has authenticated the package. Only at the end does it know that the stream was whole. Source:
+//! "Data At Rest Encryption", version 2.0; `docs/formats/crypto-cli.md`.
 
 use std::io::{self, Read, Write};
 
@@ -34,14 +34,14 @@ pub fn plaintext_len(stored: u64) -> Result<u64, DareError> {
     Ok(stored - packages * OVERHEAD as u64)
 }
 
-/// Encrypts what is written to it.
+/// Encrypts the bytes written to it.
 pub struct DareWriter<W> {
     inner: W,
     key: LessSafeKey,
     nonce: [u8; 12],
     sequence: u32,
-    /// A package: room for the header, the payload so far. It is sealed when more comes, since only
-    /// then is it known not to be the last.
+    /// The current package: room for the header, then the payload so far. The writer seals it when
+    /// more bytes come: only then does it know that the package is not the last.
     package: Vec<u8>,
 }
 
@@ -59,10 +59,10 @@ impl<W: Write> DareWriter<W> {
         Ok(Self { inner, key: aead_key(key), nonce, sequence: 0, package })
     }
 
-    /// Writes the last package, and returns what was written to.
+    /// Writes the last package, and returns the inner writer.
     ///
     /// # Errors
-    /// Those of writing; nothing was written before.
+    /// The inner writer fails; the caller has written no bytes; the stream has too many packages.
     pub fn finish(mut self) -> io::Result<W> {
         if self.package.len() == HEADER {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, DareError::Empty));
@@ -111,17 +111,17 @@ impl<W: Write> Write for DareWriter<W> {
         Ok(count)
     }
 
-    /// Does nothing: a package that is not full can only be the last.
+    /// Does nothing: only the last package may be shorter than the others.
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
     }
 }
 
-/// Decrypts what is read through it.
+/// Decrypts the bytes of a reader.
 pub struct DareReader<R> {
     inner: R,
     key: LessSafeKey,
-    /// Of the first package, without the final bit.
+    /// The nonce of the first package, without the final bit.
     nonce: Option<[u8; 12]>,
     sequence: u32,
     package: Vec<u8>,
@@ -145,8 +145,8 @@ impl<R: Read> DareReader<R> {
 
     /// Reads and opens the next package.
     fn next(&mut self) -> io::Result<()> {
-        // All packages but the last are of one length, so the next one is read in one go; what is
-        // read beyond a shorter one can only be too much.
+        // All packages but the last have one length, so the reader takes the next one in one go.
+        // Only the last may be shorter, and bytes behind it are an error.
         let count = read_full(&mut self.inner, &mut self.package)?;
         if count <= OVERHEAD {
             return Err(DareError::Truncated.into());
@@ -214,7 +214,8 @@ fn aead_key(key: &[u8; 32]) -> LessSafeKey {
     LessSafeKey::new(UnboundKey::new(&AES_256_GCM, key).expect("an AES-256 key is 32 bytes"))
 }
 
-/// The number of a package goes into the last four bytes of the stream's nonce.
+/// Returns the nonce of a package: its number is XORed into the last four bytes of the stream's
+/// nonce.
 fn package_nonce(mut nonce: [u8; 12], sequence: u32) -> Nonce {
     for (byte, number) in nonce[8..].iter_mut().zip(sequence.to_le_bytes()) {
         *byte ^= number;
@@ -222,7 +223,7 @@ fn package_nonce(mut nonce: [u8; 12], sequence: u32) -> Nonce {
     Nonce::assume_unique_for_key(nonce)
 }
 
-/// Fills `buffer`, or as much of it as there is before the end.
+/// Reads until `buffer` is full or the reader ends, and returns the number of bytes.
 fn read_full(reader: &mut impl Read, buffer: &mut [u8]) -> io::Result<usize> {
     let mut count = 0;
     while count < buffer.len() {
@@ -252,7 +253,7 @@ pub enum DareError {
     /// A package before the last is not full.
     #[error("encrypted data is damaged: a short package before the last")]
     ShortPackage,
-    /// The stream has more packages than can be counted.
+    /// The stream has more packages than 32 bits can count.
     #[error("the stream is longer than the format allows")]
     TooLong,
     /// Something follows the last package.
@@ -368,7 +369,7 @@ mod tests {
         assert!(out.is_empty());
     }
 
-    /// Gives and takes bytes in pieces of the given sizes, over and over.
+    /// Reads bytes in pieces of the given sizes, over and over.
     struct Pieces<'a> {
         inner: &'a [u8],
         sizes: std::iter::Cycle<std::slice::Iter<'a, usize>>,

@@ -1,10 +1,10 @@
-//! Hashing of what is written on its way to where it is written.
+//! Hashes bytes on their way to another writer.
 
 use std::io::{self, Write};
 
 use sealcrate_image::{Digest, Hasher};
 
-/// Passes bytes on, and computes their digest.
+/// Passes bytes on to a writer, and computes their digest.
 pub(crate) struct HashingWriter<W> {
     inner: W,
     hasher: Hasher,
@@ -16,7 +16,7 @@ impl<W: Write> HashingWriter<W> {
         Self { inner, hasher: Hasher::default() }
     }
 
-    /// Returns the digest of what was written.
+    /// Returns the digest of the bytes written so far.
     pub(crate) fn finish(self) -> Digest {
         self.hasher.finish()
     }

@@ -1,10 +1,11 @@
 //! Encrypts and decrypts images: [`Image`](sealcrate_image::Image) in,
 //! [`Image`](sealcrate_image::Image) out.
 //!
-//! [`select`] chooses layers, [`senetas`] is crypto-cli's image format with its key wrapping under a
-//! passphrase, and [`dare`] the stream in which it holds layers. [`ocicrypt`] is OCI image encryption,
-//! to public keys, [`pushed`] what of an image another push may use again. Nothing here touches the network, prompts, prints, or
-//! reads the environment.
+//! [`select`] chooses layers. [`senetas`] is crypto-cli's image format, which wraps keys under a
+//! passphrase, and [`dare`] is the stream in which it stores layers. [`ocicrypt`] is OCI image
+//! encryption, which wraps keys to public keys and passphrases. [`sealed`] is the record that binds
+//! the parts of an image together. [`pushed`] finds the layers that another push may use again.
+//! Nothing here touches the network, prompts, prints, or reads the environment.
 
 pub mod dare;
 mod hashing;

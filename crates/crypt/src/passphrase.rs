@@ -1,19 +1,19 @@
-//! Passphrases, held so that they are wiped when they are no longer needed.
+//! Passphrases, which are wiped from memory when they are dropped.
 
 use std::fmt;
 
 use thiserror::Error;
 use zeroize::Zeroizing;
 
-/// What a person knows and keys are derived from: bytes, usually UTF-8, never empty.
+/// A passphrase, from which keys are derived: bytes, usually UTF-8, never empty.
 #[derive(Clone)]
 pub struct Passphrase(Zeroizing<Vec<u8>>);
 
 impl Passphrase {
-    /// Takes a passphrase as it was typed.
+    /// Takes a passphrase as the user typed it.
     ///
     /// # Errors
-    /// An empty one.
+    /// The passphrase is empty.
     pub fn new(bytes: Zeroizing<Vec<u8>>) -> Result<Self, PassphraseError> {
         if bytes.is_empty() {
             return Err(PassphraseError::Empty);
@@ -21,10 +21,10 @@ impl Passphrase {
         Ok(Self(bytes))
     }
 
-    /// Takes the content of a file: one LF or CRLF at its end does not count.
+    /// Takes the content of a file, without one LF or CRLF at its end.
     ///
     /// # Errors
-    /// An empty one.
+    /// The passphrase is empty.
     pub fn from_file_content(mut bytes: Zeroizing<Vec<u8>>) -> Result<Self, PassphraseError> {
         if bytes.last() == Some(&b'\n') {
             bytes.pop();
@@ -47,11 +47,11 @@ impl fmt::Debug for Passphrase {
     }
 }
 
-/// Why something is no passphrase.
+/// Why bytes are no passphrase.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum PassphraseError {
-    /// There is nothing in it.
+    /// There are no bytes.
     #[error("the passphrase is empty")]
     Empty,
 }

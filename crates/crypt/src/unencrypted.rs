@@ -1,6 +1,6 @@
-//! What is done about images that are not encrypted where encrypted ones are expected.
+//! The policy for images that are not encrypted where the caller expects encrypted ones.
 
-/// What to do about an image, or a part of one, that is not encrypted though a key was given.
+/// The policy for an image, or a part of one, that is not encrypted though the user gave a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unencrypted {
     /// Take it as it is.
