@@ -1,4 +1,4 @@
-//! X25519 with the one rule that all its uses here share: an all-zero shared secret is refused.
+//! X25519 with one rule for all its uses here: an all-zero shared secret is refused.
 
 use x25519_dalek::{X25519_BASEPOINT_BYTES, x25519};
 use zeroize::{Zeroize, Zeroizing};
@@ -7,7 +7,7 @@ use zeroize::{Zeroize, Zeroizing};
 pub struct Secret([u8; 32]);
 
 impl Secret {
-    /// Makes a key of 32 bytes, which should be random; all values are keys.
+    /// Makes a key of 32 bytes, which should be random. All values are keys.
     pub fn new(bytes: [u8; 32]) -> Self {
         Self(bytes)
     }
@@ -17,11 +17,11 @@ impl Secret {
         x25519(self.0, X25519_BASEPOINT_BYTES)
     }
 
-    /// Returns what this key and a public one have in common, or nothing if the public one is a
-    /// point of low order, with which everybody has zero in common.
+    /// Returns the secret that this key shares with a public one. Returns `None` for a public point
+    /// of low order, with which every key shares zero.
     pub(crate) fn shared_with(&self, public: &[u8; 32]) -> Option<Zeroizing<[u8; 32]>> {
         let shared = Zeroizing::new(x25519(self.0, *public));
-        // Whether it is zero tells nothing about the key: it depends on the point alone.
+        // The comparison tells nothing about the key: the result depends on the point alone.
         (*shared != [0; 32]).then_some(shared)
     }
 }

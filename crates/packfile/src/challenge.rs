@@ -1,7 +1,7 @@
-//! The line that a program without a key shows, for somebody who has the key elsewhere.
+//! The challenge: a line that a program without a key shows to somebody who has the key elsewhere.
 //!
-//! It holds a public key that the start made for itself, and the age header of the payload. Who
-//! answers has to read the header from the program itself, not from here: see
+//! It holds a public key that the start made for itself, and the age header of the payload. The
+//! answering side must read the header from the program itself, not from the line: see
 //! [`Challenge::header`].
 
 use core::fmt;
@@ -12,7 +12,7 @@ use thiserror::Error;
 
 use crate::age::{Header, HeaderError};
 
-/// How every challenge begins.
+/// The beginning of every challenge.
 pub const PREFIX: &str = "sealcrate-challenge-1.";
 
 /// A parsed challenge.
@@ -27,13 +27,13 @@ pub struct Challenge<'a> {
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ChallengeError {
-    /// What follows the prefix is not base64, or too short.
+    /// The text behind the prefix is not base64, or too short.
     #[error("the challenge is damaged: a character is wrong or missing")]
     Damaged,
-    /// It holds something else than an age header.
+    /// There is no age header in it.
     #[error("{0}")]
     Header(#[from] HeaderError),
-    /// It does not begin like one.
+    /// It does not begin with [`PREFIX`].
     #[error("it is no challenge: that begins with {PREFIX}")]
     Prefix,
 }
@@ -56,7 +56,7 @@ pub fn write<'b>(stub_key: &[u8; 32], header: &Header<'_>, line: &'b mut [u8]) -
     assert_eq!(line.len(), line_len(header.len()), "the length of the challenge");
     let (prefix, encoded) = line.split_at_mut(PREFIX.len());
     prefix.copy_from_slice(PREFIX.as_bytes());
-    // 48 bytes are 64 characters: first the key with what fills these up, then the others.
+    // 48 bytes become 64 characters: the key and the first 16 bytes of the header, then the rest.
     let (start, rest) = header.split_at(header.len().min(16));
     let mut first = [0; 48];
     first[..32].copy_from_slice(stub_key);
@@ -77,10 +77,10 @@ pub fn buffer_len(line: &str) -> usize {
 }
 
 impl<'a> Challenge<'a> {
-    /// Parses a line without its end, into a buffer of [some length][buffer_len] at least.
+    /// Parses a line without its end. The buffer has at least [this length][buffer_len].
     ///
     /// # Errors
-    /// Says what is wrong with it.
+    /// The line is no challenge, or damaged.
     pub fn parse(line: &str, buffer: &'a mut [u8]) -> Result<Self, ChallengeError> {
         let encoded = line.strip_prefix(PREFIX).ok_or(ChallengeError::Prefix)?;
         let decoded = Base64UrlUnpadded::decode(encoded, buffer);
@@ -93,14 +93,14 @@ impl<'a> Challenge<'a> {
         Ok(Self { stub_key: *stub_key, header, digest: digest(line) })
     }
 
-    /// Returns the public key of the start that asks.
+    /// Returns the public key of the start that asks for an answer.
     pub fn stub_key(&self) -> &[u8; 32] {
         &self.stub_key
     }
 
-    /// Returns the header that is asked for.
+    /// Returns the header whose file key the start asks for.
     ///
-    /// It has to be the header of a program that one means to start: a challenge may hold the
+    /// Check that it is the header of a program that you mean to start. A challenge may hold the
     /// header of any age file of the same key, and the answer gives that file away.
     pub fn header(&self) -> &Header<'a> {
         &self.header
@@ -111,7 +111,7 @@ impl<'a> Challenge<'a> {
         &self.digest
     }
 
-    /// Returns what people compare.
+    /// Returns the fingerprint for people to compare.
     pub fn fingerprint(&self) -> Fingerprint {
         Fingerprint::of_digest(&self.digest)
     }

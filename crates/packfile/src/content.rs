@@ -1,18 +1,18 @@
-//! What the age file of a payload holds, told by its first bytes.
+//! The kinds of content in a payload's age file, which its first bytes tell.
 
-/// How a program is stored in the age file.
+/// The form of the program in the age file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Content {
-    /// As it is.
+    /// The ELF file as it is.
     Elf,
-    /// As one LZ4 frame.
+    /// One LZ4 frame.
     Lz4,
-    /// As one zstd frame.
+    /// One zstd frame.
     Zstd,
 }
 
 impl Content {
-    /// Tells the kind by the first four bytes, which have to be authenticated before.
+    /// Recognizes the kind by the first four bytes. Authenticate them before.
     pub fn of(start: &[u8]) -> Option<Self> {
         match start.first_chunk()? {
             [0x7f, b'E', b'L', b'F'] => Some(Self::Elf),

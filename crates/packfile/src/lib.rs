@@ -1,11 +1,11 @@
-//! The bytes of a packed program: all that the packer, the stub and the answering side share.
+//! The bytes of a packed program, which the packer, the stub and the answering side share.
 //!
 //! A packed program is a stub with one more segment, the payload: parameters in clear and an age
 //! file (<https://c2sp.org/age>) whose content is the program. This crate reads and writes that
 //! segment, opens the age file, reads key text, and holds both sides of challenge and response. It
-//! knows nothing of ELF files, systems, prompts and compression, allocates nothing, and draws no
-//! random bytes: buffers and randomness come from the caller. [`index`] is what a locked image has
-//! instead of a program.
+//! knows nothing of ELF files, systems, prompts and compression. It allocates nothing and draws no
+//! random bytes: buffers and randomness come from the caller. A locked image has an [`index`] in
+//! the place of a program.
 
 #![no_std]
 

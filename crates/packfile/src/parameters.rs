@@ -1,6 +1,7 @@
-//! The parameters of a packed program: what its stub has to know before there is a key.
+//! The parameters of a packed program, which its stub needs before it has a key.
 //!
-//! They are in clear and not authenticated: whoever can change them can change the stub as well.
+//! They are in clear and not authenticated: anybody who can change them can change the stub as
+//! well.
 
 use thiserror::Error;
 
@@ -16,7 +17,7 @@ const MAX_PATH: usize = 4095;
 /// The longest encoded parameters, in bytes.
 pub(crate) const MAX_ENCODED: usize = 128 << 10;
 
-/// What a stub has to know before it has a key.
+/// The parameters that a stub needs before it has a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Parameters<'a> {
     program_mib: u32,
@@ -25,7 +26,7 @@ pub struct Parameters<'a> {
     banner: &'a [u8],
 }
 
-/// Why there can be no such parameters.
+/// Why parameters cannot be made or parsed.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ParametersError {
@@ -38,7 +39,7 @@ pub enum ParametersError {
     /// The path of the start key file is not absolute, too long, or has a zero byte.
     #[error("the start key file is no absolute path of at most 4095 bytes")]
     StartKeyFile,
-    /// The variable's name is none.
+    /// The variable's name is not allowed.
     #[error(
         "the variable's name is not of 1 to 255 letters, digits and underscores, or begins with a digit"
     )]
@@ -46,11 +47,11 @@ pub enum ParametersError {
 }
 
 impl<'a> Parameters<'a> {
-    /// Makes parameters: the size of the program in MiB, rounded up; the variable in which the key
-    /// may be; the absolute path of the file in which it may be; what is shown before a prompt.
+    /// Makes parameters: the size of the program in MiB, rounded up; the variable that may hold the
+    /// key; the absolute path of the file that may hold it; the banner before a prompt.
     ///
     /// # Errors
-    /// Says which of them cannot be.
+    /// The error names the wrong parameter.
     pub fn new(
         program_mib: u32,
         variable: &'a str,
@@ -75,7 +76,7 @@ impl<'a> Parameters<'a> {
     /// Parses encoded parameters.
     ///
     /// # Errors
-    /// Says what is wrong with them.
+    /// The lengths do not fit, or a parameter is not allowed.
     pub fn parse(encoded: &'a [u8]) -> Result<Self, ParametersError> {
         let mut rest = encoded;
         let program_mib = u32::from_le_bytes(take(&mut rest)?);
@@ -110,17 +111,17 @@ impl<'a> Parameters<'a> {
         self.program_mib
     }
 
-    /// Returns the name of the variable in which the key may be.
+    /// Returns the name of the variable that may hold the key.
     pub fn variable(&self) -> &'a str {
         self.variable
     }
 
-    /// Returns the absolute path of the file in which the key may be.
+    /// Returns the absolute path of the file that may hold the key.
     pub fn start_key_file(&self) -> &'a [u8] {
         self.start_key_file
     }
 
-    /// Returns what is shown before a prompt.
+    /// Returns the banner, which the stub shows before a prompt.
     pub fn banner(&self) -> &'a [u8] {
         self.banner
     }
@@ -139,7 +140,7 @@ fn take<const N: usize>(rest: &mut &[u8]) -> Result<[u8; N], ParametersError> {
     Ok(*taken)
 }
 
-/// Takes what is behind its own length in two bytes.
+/// Takes bytes whose length stands before them in two bytes.
 fn take_short<'a>(rest: &mut &'a [u8]) -> Result<&'a [u8], ParametersError> {
     let len = usize::from(u16::from_le_bytes(take(rest)?));
     let (taken, after) = rest.split_at_checked(len).ok_or(ParametersError::Length)?;

@@ -1,7 +1,8 @@
-//! The line that answers a challenge: the file key, sealed to the start that asked.
+//! The response: a line that answers a challenge with the file key, sealed to the start that asked.
 //!
-//! The key that seals it depends on the challenge, so an answer opens nothing at another start, and
-//! on an ephemeral key, so it opens nothing for whoever has read both lines.
+//! The key that seals it depends on the challenge, so the answer opens nothing at another start.
+//! That key also depends on an ephemeral key, so reading both lines is not enough to open the
+//! answer.
 
 use core::fmt;
 
@@ -14,7 +15,7 @@ use crate::age::keys::{derive, open_file_key, seal_file_key};
 use crate::agreement::Secret;
 use crate::challenge::{self, Challenge};
 
-/// How every response begins.
+/// The beginning of every response.
 pub const PREFIX: &str = "sealcrate-response-1.";
 
 /// The length of a response without a line end.
@@ -33,17 +34,17 @@ pub struct Response {
     sealed: [u8; 32],
 }
 
-/// Why there is no response, or none that opens.
+/// Why there is no response, or the response does not open.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ResponseError {
-    /// What follows the prefix is not 64 bytes in base64.
+    /// The text behind the prefix is not 64 bytes in base64.
     #[error("the response is damaged: a character is wrong or missing")]
     Damaged,
     /// It answers another challenge.
     #[error("the response is to another challenge")]
     NoMatch,
-    /// It does not begin like one.
+    /// It does not begin with [`PREFIX`].
     #[error("it is no response: that begins with {PREFIX}")]
     Prefix,
     /// The other side's public key is a point of low order.
@@ -52,7 +53,8 @@ pub enum ResponseError {
 }
 
 impl Response {
-    /// Seals the file key that a challenge asks for, with a secret key made of fresh random bytes.
+    /// Seals the file key that a challenge asks for. Make the secret key `ephemeral` from fresh
+    /// random bytes.
     ///
     /// # Errors
     /// [`ResponseError::Share`]: anybody could open the response.
@@ -70,7 +72,7 @@ impl Response {
     /// Parses a line without its end.
     ///
     /// # Errors
-    /// Says what is wrong with it.
+    /// The line is no response, or damaged.
     pub fn parse(line: &str) -> Result<Self, ResponseError> {
         let encoded = line.strip_prefix(PREFIX).ok_or(ResponseError::Prefix)?;
         let mut bytes = [0; 64];
@@ -86,10 +88,10 @@ impl Response {
 
     /// Opens the file key with the secret key and the line of the challenge.
     ///
-    /// It has not been [checked][crate::age::Header::check] against the header.
+    /// Nobody has [checked][crate::age::Header::check] the file key against the header yet.
     ///
     /// # Errors
-    /// It is no answer to this challenge.
+    /// The response does not answer this challenge, or its public key is a point of low order.
     pub fn open(&self, challenge: &str, secret: &Secret) -> Result<FileKey, ResponseError> {
         let shared = secret.shared_with(&self.ephemeral).ok_or(ResponseError::Share)?;
         let digest = challenge::digest(challenge);

@@ -1,9 +1,9 @@
 //! scrypt (RFC 7914) with r = 8 and p = 1, in as little memory as the caller has.
 //!
-//! scrypt fills N blocks of 1 KiB, each made of the one before, and reads them in an order that the
-//! passphrase gives. Here only every k-th block is kept, and those between are made again when they
-//! are read. The key is the same for every k; a large k takes more time, on average (k - 1) / 2
-//! steps more for each of the N reads.
+//! scrypt fills N blocks of 1 KiB, each made from the one before, and reads them in an order that
+//! depends on the passphrase. This module keeps only every k-th block, and makes the others again
+//! when it reads them. The key is the same for every k. A large k takes more time: on average (k -
+//! 1) / 2 more steps for each of the N reads.
 
 use core::{array, mem};
 
@@ -18,10 +18,10 @@ pub const BLOCK: usize = 1024;
 /// The number of Salsa20 states in a block: 2 r.
 const STATES: usize = 16;
 
-/// Where the words of a Salsa20 state stand in its four diagonals, on which a round works at once.
+/// The places of a Salsa20 state's words in its four diagonals, on which a round works at once.
 const DIAGONALS: [usize; 16] = [0, 5, 10, 15, 4, 9, 14, 3, 8, 13, 2, 7, 12, 1, 6, 11];
 
-/// A Salsa20 state by its diagonals.
+/// A Salsa20 state, sorted by its diagonals.
 type State = [[u32; 4]; 4];
 
 /// A block of the memory that scrypt fills.
@@ -40,19 +40,19 @@ impl core::fmt::Debug for Block {
     }
 }
 
-/// Returns how many blocks of memory a derivation takes that keeps one of `2^log_stride` blocks.
+/// Returns the number of blocks that a derivation needs if it keeps one of `2^log_stride` blocks.
 pub fn blocks(log_n: u8, log_stride: u8) -> usize {
     1 << log_n.saturating_sub(log_stride)
 }
 
 /// Derives a key of 32 bytes, with N = 2^`log_n`.
 ///
-/// As many blocks are kept as there is memory for, rounded down to a power of two. The memory is
-/// wiped afterwards.
+/// It keeps as many blocks as the memory holds, rounded down to a power of two, and wipes the
+/// memory afterwards.
 ///
 /// # Panics
 /// There is no memory, or N does not fit into the 32 bits that choose blocks.
-// Not inlined, so that it is optimised as this crate is.
+// Not inlined, so that the compiler optimises it with this crate's settings.
 #[inline(never)]
 pub fn derive(
     passphrase: &[u8],
@@ -77,7 +77,7 @@ pub fn derive(
     key
 }
 
-/// scryptROMix of RFC 7914, section 5. The length of the memory is a power of two, N at most.
+/// scryptROMix of RFC 7914, section 5. The length of the memory is a power of two, and at most N.
 fn mix(block: &mut Block, log_n: u8, memory: &mut [Block]) {
     let n = 1_usize << log_n;
     let stride = n / memory.len();
@@ -109,7 +109,7 @@ fn mix(block: &mut Block, log_n: u8, memory: &mut [Block]) {
         mix_block(x, next);
         mem::swap(&mut x, &mut next);
     }
-    // Both loops swap N times, which is even: the result is where the caller looks for it.
+    // Both loops swap N times, which is even, so the result is in the caller's block.
     scratch.iter_mut().for_each(wipe);
 }
 
@@ -122,7 +122,7 @@ fn mix_block(from: &Block, to: &mut Block) {
             *row = array::from_fn(|k| row[k] ^ with[k]);
         }
         x = salsa20_8(x);
-        // First those with even numbers, then the others.
+        // States with even numbers come first, then the others.
         to.0[i / 2 + (i % 2) * (STATES / 2)] = x;
     }
 }
@@ -152,7 +152,7 @@ fn quarter(to: [u32; 4], one: [u32; 4], other: [u32; 4], by: u32) -> [u32; 4] {
     array::from_fn(|k| to[k] ^ one[k].wrapping_add(other[k]).rotate_left(by))
 }
 
-/// Moves every word so many places to the front.
+/// Moves every word `BY` places to the front.
 #[inline(always)]
 fn turned<const BY: usize>(row: [u32; 4]) -> [u32; 4] {
     array::from_fn(|k| row[(k + BY) % 4])
@@ -193,7 +193,7 @@ mod tests {
 
     use super::*;
 
-    /// Derives with one of `2^log_stride` blocks kept.
+    /// Derives a key, and keeps one of `2^log_stride` blocks.
     fn with_stride(log_n: u8, log_stride: u8) -> [u8; 32] {
         let mut memory = vec![Block::ZERO; blocks(log_n, log_stride)];
         *derive(b"a passphrase", b"some salt", log_n, &mut memory)
@@ -214,7 +214,7 @@ mod tests {
 
     #[test]
     fn the_key_is_that_of_the_specification() {
-        // RFC 7914, section 12, the second vector has p = 16; the third is the first with p = 1.
+        // In RFC 7914, section 12, the second vector has p = 16. The third is the first with p = 1.
         let mut memory = vec![Block::ZERO; blocks(14, 1)];
         let key = derive(b"pleaseletmein", b"SodiumChloride", 14, &mut memory);
         let start = [0x70, 0x23, 0xbd, 0xcb, 0x3a, 0xfd, 0x73, 0x48, 0x46, 0x1c, 0x06, 0xcd];

@@ -1,6 +1,7 @@
-//! The payload segment: a head of fixed length, the parameters, the age file, and nothing after.
+//! The payload segment: a head of fixed length, the parameters, the age file, and nothing behind
+//! it.
 //!
-//! How it lies in an ELF file is for the packer to know; `docs/formats/packed.md` has both.
+//! The packer decides where it lies in an ELF file. `docs/formats/packed.md` has both.
 
 use thiserror::Error;
 
@@ -9,7 +10,7 @@ use crate::parameters::{MAX_ENCODED, Parameters, ParametersError};
 /// The first bytes of every payload segment.
 pub const MAGIC: [u8; 8] = *b"sealpack";
 
-/// The length of what is before the parameters.
+/// The length of the head before the parameters, in bytes.
 pub const HEAD_LEN: usize = 24;
 
 const VERSION: u16 = 1;
@@ -17,7 +18,7 @@ const VERSION: u16 = 1;
 /// A payload segment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Segment<'a> {
-    /// What the stub has to know before it has a key.
+    /// The parameters that the stub needs before it has a key.
     pub parameters: Parameters<'a>,
     /// The age file, not armored and not parsed.
     pub age: &'a [u8],
@@ -27,16 +28,16 @@ pub struct Segment<'a> {
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SegmentError {
-    /// The lengths in it and its own do not fit together.
+    /// The lengths in the segment do not fit its own length.
     #[error("the payload has another length than it says")]
     Length,
-    /// It does not begin like one.
+    /// It does not begin with [`MAGIC`].
     #[error("there is no payload")]
     Magic,
-    /// The parameters are none.
+    /// The parameters cannot be parsed.
     #[error("{0}")]
     Parameters(#[from] ParametersError),
-    /// It is of a version that this code does not know.
+    /// This code does not know its version.
     #[error("the payload is of a version that is not known")]
     Version,
 }
@@ -45,7 +46,7 @@ impl<'a> Segment<'a> {
     /// Parses a segment, which has to end where `bytes` end.
     ///
     /// # Errors
-    /// Says what is wrong with it.
+    /// The bytes are no segment of this version, or a length or parameter is wrong.
     pub fn parse(bytes: &'a [u8]) -> Result<Self, SegmentError> {
         let Some(rest) = bytes.strip_prefix(&MAGIC) else { return Err(SegmentError::Magic) };
         let Some((head, rest)) = rest.split_first_chunk::<{ HEAD_LEN - MAGIC.len() }>() else {
@@ -68,7 +69,7 @@ impl<'a> Segment<'a> {
     }
 }
 
-/// Appends all of a segment that is before its age file of the length `age_len`.
+/// Appends the head and the parameters of a segment, whose age file has the length `age_len`.
 pub fn write_head(parameters: &Parameters<'_>, age_len: u64, out: &mut impl Extend<u8>) {
     out.extend(MAGIC);
     out.extend(VERSION.to_le_bytes());

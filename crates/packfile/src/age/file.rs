@@ -11,10 +11,10 @@ pub struct AgeFile<'a> {
 }
 
 impl<'a> AgeFile<'a> {
-    /// Parses the header, and takes what follows as content.
+    /// Parses the header, and takes the bytes behind it as content.
     ///
     /// # Errors
-    /// The header or the nonce after it is not as it has to be.
+    /// The header is malformed, or there is no whole nonce after it.
     pub fn parse(bytes: &'a [u8]) -> Result<Self, HeaderError> {
         let header = Header::parse(bytes)?;
         let rest = &bytes[header.bytes().len()..];
@@ -29,8 +29,8 @@ impl<'a> AgeFile<'a> {
 
     /// Returns the chunks of the content, which are opened one after the other.
     ///
-    /// The file key should come from this file's header, or have been [checked][Header::check]
-    /// against it.
+    /// Use the file key of this file's header, or [check][Header::check] the key against the header
+    /// before.
     pub fn chunks(&self, file_key: &FileKey) -> Chunks<'a> {
         Chunks::new(&file_key.payload_key(self.nonce), self.sealed)
     }

@@ -6,21 +6,21 @@ use thiserror::Error;
 use crate::age::stanza::{Lines, Passphrase, Stanza, Wrapped};
 use crate::age::{FileKey, UnwrapError};
 
-/// How every header begins.
+/// The beginning of every header.
 const VERSION: &[u8] = b"age-encryption.org/v1\n";
 
-/// How the line of the MAC begins; it is authenticated up to here.
+/// The beginning of the MAC's line. The header is authenticated up to the end of these bytes.
 const MAC_MARK: &[u8] = b"---";
 
-/// The longest header that is read, in bytes: some five hundred recipients.
+/// The longest header that is read, in bytes. It has room for some five hundred recipients.
 const MAX_HEADER: usize = 64 << 10;
 
-/// A parsed header. It is authentic only towards a file key that [fits][Header::check].
+/// A parsed header. It is authentic only if a file key [fits][Header::check] it.
 #[derive(Clone, Copy, Debug)]
 pub struct Header<'a> {
-    /// The whole, up to the end of the MAC's line.
+    /// The whole header, up to the end of the MAC's line.
     bytes: &'a [u8],
-    /// The part that the MAC is over.
+    /// The part that the MAC covers.
     authenticated: &'a [u8],
     mac: [u8; 32],
     passphrase: Option<Passphrase>,
@@ -30,7 +30,7 @@ pub struct Header<'a> {
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum HeaderError {
-    /// The line of the MAC is not as it has to be.
+    /// The line of the MAC is malformed.
     #[error("the age header's last line is malformed")]
     Mac,
     /// A passphrase is not the only recipient.
@@ -39,10 +39,10 @@ pub enum HeaderError {
     /// The content has no nonce.
     #[error("the age file ends after its header")]
     Nonce,
-    /// A recipient of a known kind is not as it has to be.
+    /// A recipient of a known kind is malformed.
     #[error("the age header has a malformed recipient")]
     Recipient,
-    /// Something that is no stanza stands where one should.
+    /// A line that must begin a stanza does not.
     #[error("the age header is malformed")]
     Stanza,
     /// The header has no end within 64 KiB.
@@ -51,16 +51,16 @@ pub enum HeaderError {
     /// It is not version 1 of the format.
     #[error("there is no age file of version 1")]
     Version,
-    /// A passphrase would take more than 2^20 to try.
+    /// A passphrase has a work factor of more than 20.
     #[error("the age header's work factor is more than 20")]
     WorkFactor,
 }
 
 impl<'a> Header<'a> {
-    /// Parses the header with which `bytes` begin.
+    /// Parses the header at the beginning of `bytes`, with all its stanzas.
     ///
     /// # Errors
-    /// Says what is wrong with it. Every stanza is looked at, whoever it is for.
+    /// The header is malformed, too long, or of another version; a stanza is not allowed.
     pub fn parse(bytes: &'a [u8]) -> Result<Self, HeaderError> {
         let bounded = &bytes[..bytes.len().min(MAX_HEADER)];
         let stanzas = bounded.strip_prefix(VERSION).ok_or(HeaderError::Version)?;
@@ -98,7 +98,8 @@ impl<'a> Header<'a> {
         self.bytes
     }
 
-    /// Returns the stanza of the passphrase, if the file is for one. It is then for nobody else.
+    /// Returns the stanza of the passphrase, if the file has one. Such a file has no other
+    /// recipient.
     pub fn passphrase(&self) -> Option<&Passphrase> {
         self.passphrase.as_ref()
     }
@@ -110,10 +111,10 @@ impl<'a> Header<'a> {
         core::iter::from_fn(move || Stanza::take(&mut lines).ok())
     }
 
-    /// Checks that this header was written with a file key.
+    /// Checks that a writer with `file_key` wrote this header.
     ///
     /// # Errors
-    /// [`UnwrapError::Mac`]: it was not, or was changed since.
+    /// [`UnwrapError::Mac`]: the key is another one, or somebody changed the header.
     pub fn check(&self, file_key: &FileKey) -> Result<(), UnwrapError> {
         if file_key.has_mac(self.authenticated, &self.mac) { Ok(()) } else { Err(UnwrapError::Mac) }
     }

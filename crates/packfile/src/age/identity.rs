@@ -10,14 +10,14 @@ use crate::age::stanza::{Stanza, Wrapped, X25519};
 use crate::age::{FileKey, Header, UnwrapError};
 use crate::agreement::Secret;
 
-/// The part of the text before the separator, without regard to case.
+/// The text before the separator, in lower case. Upper case is allowed as well.
 const PREFIX: &str = "age-secret-key-";
 
 /// The secret side of a recipient `age1…`.
 #[derive(Debug)]
 pub struct Identity(Secret);
 
-/// A text is no identity. Why it is not would tell of the secret.
+/// Says that a text is no identity. The reason would tell something of the secret.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 #[error("it is no age identity: a character is wrong or missing")]
 pub struct IdentityError;
@@ -26,12 +26,12 @@ impl Identity {
     /// Parses `AGE-SECRET-KEY-1…`.
     ///
     /// # Errors
-    /// It is something else, or mistyped: there is a checksum.
+    /// The text is no identity, or mistyped: it has a checksum.
     pub fn parse(text: &str) -> Result<Self, IdentityError> {
         let checked = CheckedHrpstring::new::<Bech32>(text).map_err(|_| IdentityError)?;
         let hrp = checked.hrp();
         let has_prefix = hrp.lowercase_char_iter().eq(PREFIX.chars());
-        // 52 characters of five bits hold 32 bytes and four bits, which have to be zero.
+        // 52 characters of five bits hold 32 bytes and four bits, which must be zero.
         let is_padded = checked.fe32_iter().last().is_some_and(|last| last.to_u8() & 0x0f == 0);
         if !has_prefix || checked.data_part_ascii_no_checksum().len() != 52 || !is_padded {
             return Err(IdentityError);
@@ -41,7 +41,7 @@ impl Identity {
         Ok(Self(Secret::new(*key)))
     }
 
-    /// Returns the public key, which a recipient `age1…` is the text of.
+    /// Returns the public key. A recipient `age1…` is its text.
     pub fn public(&self) -> [u8; 32] {
         self.0.public()
     }
@@ -62,10 +62,10 @@ impl Identity {
 
     /// Unwraps the file key of a stanza, if it is for this identity.
     ///
-    /// The file key has not been [checked][Header::check] against the header.
+    /// Nobody has [checked][Header::check] the file key against the header yet.
     ///
     /// # Errors
-    /// [`UnwrapError::Share`]: its share is a point of low order.
+    /// [`UnwrapError::Share`]: the stanza's share is a point of low order.
     pub fn unwrap_stanza(&self, stanza: &Stanza<'_>) -> Result<Option<FileKey>, UnwrapError> {
         let Ok(Wrapped::X25519(X25519 { share, wrapped })) = stanza.wrapped() else {
             return Ok(None);

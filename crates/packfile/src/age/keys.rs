@@ -1,4 +1,4 @@
-//! The file key, and what is derived from it and from the keys that wrap it.
+//! The file key, the keys that wrap it, and the keys that are derived from it.
 
 use chacha20poly1305::aead::inout::InOutBuf;
 use chacha20poly1305::{AeadInOut as _, ChaCha20Poly1305, KeyInit as _, Nonce, Tag};
@@ -10,7 +10,7 @@ use zeroize::{Zeroize, Zeroizing};
 
 use crate::age::stanza::WRAPPED;
 
-/// The labels that keep the uses of keys apart.
+/// The labels that separate the uses of keys.
 pub(crate) struct Label;
 
 impl Label {
@@ -24,7 +24,7 @@ impl Label {
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum UnwrapError {
-    /// The header was not written with the file key that it holds.
+    /// The header does not fit the file key in it.
     #[error("the age header was changed")]
     Mac,
     /// No stanza is for this key.
@@ -39,7 +39,7 @@ pub enum UnwrapError {
 pub struct FileKey([u8; 16]);
 
 impl FileKey {
-    /// Whether `mac` is what a header has that was written with this key.
+    /// Tells whether `mac` is the MAC of `header` under this file key.
     pub(crate) fn has_mac(&self, header: &[u8], mac: &[u8; 32]) -> bool {
         let key = derive(&self.0, &[], Label::HEADER);
         let mut hmac = Hmac::<Sha256>::new_from_slice(&*key).expect("a key of any length");
@@ -73,7 +73,7 @@ pub(crate) fn derive(secret: &[u8], salt: &[u8], info: &[u8]) -> Zeroizing<[u8; 
     key
 }
 
-/// Opens a file key that was sealed under a key that is used once.
+/// Opens a file key that was sealed under `key`, which has no other use.
 pub(crate) fn open_file_key(key: &[u8; 32], wrapped: &[u8; WRAPPED]) -> Option<FileKey> {
     let (sealed, tag) = wrapped.split_at(16);
     let mut file_key = FileKey([0; 16]);
@@ -85,7 +85,7 @@ pub(crate) fn open_file_key(key: &[u8; 32], wrapped: &[u8; WRAPPED]) -> Option<F
     Some(file_key)
 }
 
-/// Seals a file key under a key that is used once.
+/// Seals a file key under `key`, which has no other use.
 pub(crate) fn seal_file_key(key: &[u8; 32], file_key: &FileKey) -> [u8; WRAPPED] {
     let mut wrapped = [0; WRAPPED];
     let (sealed, tag_at) = wrapped.split_at_mut(16);

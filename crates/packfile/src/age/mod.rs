@@ -1,7 +1,8 @@
-//! The age format, version 1 (<https://c2sp.org/age>), as far as packed programs use it: X25519 and
-//! scrypt recipients, binary files, all of the file in memory.
+//! The part of the age format, version 1 (<https://c2sp.org/age>), that packed programs use. It has
+//! X25519 and scrypt recipients, and binary files that are in memory as a whole.
 //!
-//! It reads and does not write. What the specification lets a reader refuse is refused here.
+//! This module reads and does not write. If the specification lets a reader refuse a file, this one
+//! does.
 
 mod file;
 mod header;

@@ -1,4 +1,4 @@
-//! Stanzas: what a header holds for each recipient.
+//! Stanzas: the parts of a header for one recipient each.
 
 use base64ct::{Base64Unpadded, Encoding as _};
 
@@ -7,10 +7,10 @@ use crate::age::keys::{Label, open_file_key};
 use crate::age::{FileKey, UnwrapError};
 use crate::scrypt::{self, Block};
 
-/// The length of a full line of a stanza's body.
+/// The length of a full line of a stanza's body, in bytes.
 const FULL_LINE: usize = 64;
 
-/// The length of a wrapped file key: 16 bytes and a tag.
+/// The length of a wrapped file key in bytes: 16 bytes and a tag.
 pub(crate) const WRAPPED: usize = 32;
 
 /// The largest work factor that is read.
@@ -33,24 +33,24 @@ impl<'a> Lines<'a> {
         Ok(line)
     }
 
-    /// Returns what was not taken.
+    /// Returns the bytes that were not taken.
     pub(crate) fn rest(&self) -> &'a [u8] {
         self.0
     }
 }
 
-/// A stanza of any kind, as it is written.
+/// A stanza of any kind in its written form.
 #[derive(Clone, Copy, Debug)]
 pub struct Stanza<'a> {
-    /// One argument or more, with a space between two.
+    /// The arguments: one or more, with one space between two.
     arguments: &'a [u8],
-    /// Lines of base64, the last one's end included.
+    /// The lines of base64, the last line's end included.
     body: &'a [u8],
 }
 
-/// What a stanza means.
+/// The meaning of a stanza.
 pub(crate) enum Wrapped {
-    /// It is of a kind that is not known, and there to be passed over.
+    /// A stanza of an unknown kind, which readers pass over.
     Other,
     /// The file key is wrapped with a passphrase.
     Passphrase(Passphrase),
@@ -66,7 +66,7 @@ pub(crate) struct X25519 {
 }
 
 impl<'a> Stanza<'a> {
-    /// Takes a stanza off the lines. Its form is checked, its meaning is not.
+    /// Takes a stanza off the lines, and checks its form, but not its meaning.
     pub(crate) fn take(lines: &mut Lines<'a>) -> Result<Self, HeaderError> {
         let first = lines.take()?;
         let arguments = first.strip_prefix(b"-> ").ok_or(HeaderError::Stanza)?;
@@ -89,12 +89,12 @@ impl<'a> Stanza<'a> {
         Ok(Self { arguments, body })
     }
 
-    /// Returns the arguments, the kind being the first.
+    /// Returns the arguments. The first one is the kind.
     pub fn arguments(&self) -> impl Iterator<Item = &'a [u8]> + use<'a> {
         split(self.arguments)
     }
 
-    /// Tells what the stanza means.
+    /// Returns the meaning of the stanza.
     pub(crate) fn wrapped(&self) -> Result<Wrapped, HeaderError> {
         let mut arguments = self.arguments();
         let kind = arguments.next();
@@ -115,7 +115,7 @@ impl<'a> Stanza<'a> {
         }
     }
 
-    /// Decodes the body, which has to be a wrapped file key.
+    /// Decodes the body, which must be a wrapped file key.
     fn wrapped_key(&self) -> Result<[u8; WRAPPED], HeaderError> {
         let line = self.body.strip_suffix(b"\n").ok_or(HeaderError::Recipient)?;
         decode(line).ok_or(HeaderError::Recipient)
@@ -131,18 +131,18 @@ pub struct Passphrase {
 }
 
 impl Passphrase {
-    /// Returns the work factor, the logarithm of scrypt's N to the base 2. It is 20 at most.
+    /// Returns the work factor: the logarithm of scrypt's N to the base 2. It is at most 20.
     pub fn log_n(&self) -> u8 {
         self.log_n
     }
 
-    /// Derives a key from a passphrase and unwraps the file key, in the memory that is given:
-    /// [`scrypt::blocks`] says how much.
+    /// Derives a key from a passphrase in `memory`, and unwraps the file key. [`scrypt::blocks`]
+    /// returns how much memory is needed.
     ///
-    /// The file key has not been [checked][crate::age::Header::check] against the header.
+    /// Nobody has [checked][crate::age::Header::check] the file key against the header yet.
     ///
     /// # Errors
-    /// [`UnwrapError::NoMatch`]: it is another passphrase.
+    /// [`UnwrapError::NoMatch`]: the passphrase is another one.
     pub fn unwrap(&self, passphrase: &[u8], memory: &mut [Block]) -> Result<FileKey, UnwrapError> {
         let mut salt = [0; Label::SCRYPT.len() + 16];
         let (label, rest) = salt.split_at_mut(Label::SCRYPT.len());
@@ -157,7 +157,7 @@ fn split(arguments: &[u8]) -> impl Iterator<Item = &[u8]> {
     arguments.split(|b| *b == b' ')
 }
 
-/// Parses the decimal work factor, which has no other form than the shortest.
+/// Parses the decimal work factor, which must have its shortest form.
 fn work_factor(text: &[u8]) -> Result<u8, HeaderError> {
     let is_shortest = text.first().is_some_and(|b| (b'1'..=b'9').contains(b));
     if !is_shortest || !text.iter().all(u8::is_ascii_digit) {

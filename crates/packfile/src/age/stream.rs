@@ -1,15 +1,15 @@
-//! The content of an age file: chunks of 64 KiB, each with its number and whether it is the last.
+//! The content of an age file: chunks of 64 KiB. Each has a number, and a mark if it is the last.
 
 use chacha20poly1305::aead::inout::InOutBuf;
 use chacha20poly1305::{AeadInOut as _, ChaCha20Poly1305, KeyInit as _, Nonce, Tag};
 use thiserror::Error;
 
-/// The length of every chunk's content but the last one's, in bytes.
+/// The length of a chunk's content in bytes. Only the last chunk's may differ.
 pub const CHUNK: usize = 64 << 10;
 
 const TAG: usize = 16;
 
-/// A chunk is not as it was written, or something is missing or was added.
+/// Says that a chunk was changed, or that a part is missing or was added.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 #[error("the payload is damaged")]
 pub struct StreamError;
@@ -17,7 +17,7 @@ pub struct StreamError;
 /// The chunks of one file, opened in their order.
 pub struct Chunks<'a> {
     cipher: ChaCha20Poly1305,
-    /// What was not opened; nothing once the last chunk was.
+    /// The chunks that are not open yet, or `None` after the last chunk.
     sealed: Option<&'a [u8]>,
     number: u64,
 }
@@ -27,13 +27,14 @@ impl<'a> Chunks<'a> {
         Self { cipher: ChaCha20Poly1305::new(key.into()), sealed: Some(sealed), number: 0 }
     }
 
-    /// Opens the next chunk into a buffer, and returns its content, or nothing after the last.
+    /// Opens the next chunk into a buffer, and returns its content. Returns `None` after the last
+    /// chunk.
     ///
-    /// Only when nothing has been returned is what came before known to be the whole content.
+    /// Only then do you know that the chunks before were the whole content.
     ///
     /// # Errors
-    /// The chunk is not authentic, or not one that can stand there. Nothing comes after that.
-    // Not inlined, so that it is optimised as this crate is.
+    /// The chunk is not authentic, or cannot stand in this place. No chunk comes after an error.
+    // Not inlined, so that the compiler optimises it with this crate's settings.
     #[inline(never)]
     pub fn next<'b>(
         &mut self,
@@ -48,7 +49,7 @@ impl<'a> Chunks<'a> {
             return Err(StreamError);
         }
         let content = &mut buffer[..chunk.len()];
-        // Eleven bytes of number, and one that says whether the chunk is the last.
+        // Eleven bytes for the number, and one that marks the last chunk.
         let mut nonce = [0; 12];
         nonce[3..11].copy_from_slice(&self.number.to_be_bytes());
         nonce[11] = u8::from(is_last);
