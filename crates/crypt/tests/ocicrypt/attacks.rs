@@ -1,4 +1,4 @@
-//! What somebody without a key does to a bound image is refused.
+//! Every change to a bound image by a stranger, who has no key, is refused.
 
 use std::io::{self, Cursor, Read};
 use std::sync::Arc;
@@ -111,7 +111,7 @@ fn changed_ciphertext_is_refused_before_a_byte_is_decrypted() {
     assert!(error.get_ref().unwrap().is::<LayerAuthentication>(), "{error}");
 }
 
-/// Bytes that somebody changes once they have been read.
+/// Bytes that change after the first reading.
 struct Fickle(Vec<u8>, AtomicBool);
 
 impl Content for Fickle {

@@ -1,4 +1,4 @@
-//! Key providers that are called: what they are asked, and what is made of their answers.
+//! Key providers that sealcrate calls: the requests to them, and the use of their answers.
 
 use std::sync::{Arc, Mutex};
 
@@ -18,7 +18,7 @@ use crate::support::{JWE, Parts, identity, opened, rewrap};
 
 type Answer = dyn Fn(Operation, &Value) -> Result<Vec<u8>, CallError> + Send + Sync;
 
-/// A provider that is no other program, and the requests that came.
+/// A provider inside the test, and the requests that it received.
 struct Scripted {
     requests: Mutex<Vec<Value>>,
     answer: Box<Answer>,
@@ -43,7 +43,8 @@ fn provider(name: &str, parameter: Option<&str>, way: &Arc<Scripted>) -> Provide
     Provider::new(name.parse().unwrap(), parameter, way.clone())
 }
 
-/// "Wraps" by turning every bit; its answers are base64 or numbers, as there are both.
+/// A provider that "wraps" by turning every bit. It answers in base64 or in numbers, since real
+/// providers do both.
 fn turning() -> Arc<Scripted> {
     scripted(|operation, request| {
         let turned = |text: &Value| -> Vec<u8> {
@@ -78,7 +79,7 @@ fn rewrapped(
     rewrap(&Parts::bound("run").image(), &[identity("rsa.pem")], Unbound::Refuse, &change)
 }
 
-/// Decrypts with what a provider of the name `test` says alone.
+/// Decrypts with a provider of the name `test` alone.
 fn decrypted(image: &Image, way: &Arc<Scripted>) -> Result<(), DecryptError> {
     let identities = [Identity::provider(provider("test", None, way))];
     opened(image, &identities, Unencrypted::Refuse, Unbound::Refuse).map(|_| ())
@@ -140,7 +141,7 @@ fn requests_have_the_form_that_other_callers_give_them() {
     };
     let with = json!({ "test": [STANDARD.encode("p")] });
     let expected = [wrap("with this"), unwrap(with), unwrap(Value::Null), wrap("Enabled")];
-    // Each twice: the image has two encrypted layers.
+    // Every request comes twice, since the image has two encrypted layers.
     let expected: Vec<Value> =
         expected.into_iter().flat_map(|request| [request.clone(), request]).collect();
     assert_eq!(requests, expected);
@@ -188,7 +189,7 @@ fn hostile_answers_open_nothing() {
     let empty = answers(br#"{"keywrapresults":{"annotation":[]}}"#.to_vec());
     assert!(rewrapped("test", None, &empty).is_err());
 
-    // A provider that gives the key of one layer for all of them is caught by the binding.
+    // The binding catches a provider that gives the key of one layer for all layers.
     let first = Mutex::new(None);
     let turning = turning();
     let same = scripted(move |operation, request| {

@@ -1,4 +1,5 @@
-//! Every curve and key wrap, in the compact form, by a writer and a key derivation of the tests' own.
+//! Every curve and key wrap, in the compact form. The tests have their own writer and key
+//! derivation.
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
 use aws_lc_rs::agreement::{

@@ -1,4 +1,4 @@
-//! What skopeo wrote is decrypted, with the keys in every form.
+//! Images by skopeo are decrypted, with the keys in every form.
 
 use sealcrate_crypt::Unencrypted;
 use sealcrate_crypt::ocicrypt::DecryptError;
@@ -21,7 +21,7 @@ fn what_skopeo_wrote_is_decrypted_with_the_key_in_every_form() {
             assert_eq!(opened.image.config, image.config);
             assert_eq!(opened.image.layers.len(), image.layers.len());
             for layer in &opened.image.layers {
-                // Read to the end, a layer is held to its diff ID.
+                // At the end, the reader checks a layer's diff ID.
                 assert!(layer.diff_id().is_some());
                 assert_eq!(read_all(layer).unwrap().len() as u64, layer.size());
             }

@@ -1,4 +1,4 @@
-//! One layer by itself, as a node's decoder is shown it.
+//! One layer alone, as containerd shows it to a stream processor on a node.
 
 use std::io::{self, Read as _};
 use std::sync::Arc;
@@ -44,7 +44,7 @@ fn bound_layer_is_held_to_its_own_digest() {
     let key = LayerKey::unwrap(descriptor, &[identity("rsa.pem")]).unwrap();
     assert_eq!(read(&key, blob).unwrap(), vec![1; 2048]);
 
-    // Whoever wrote it lied of what is inside.
+    // The writer stated a wrong digest of the layer.
     let parts = Parts::wrapped("sh", &|options| {
         let text = String::from_utf8(options.to_vec()).unwrap();
         let digest = Digest::of(&[1; 2048]).to_string();
@@ -60,7 +60,7 @@ fn nothing_is_released_of_what_is_damaged() {
     let parts = Parts::bound("sh");
     let (descriptor, blob) = &parts.layers[1];
     let spool = Spool::in_folder(std::env::temp_dir());
-    // Not by reading: before there is anything to read.
+    // The error comes before there is a reader.
     let error = |descriptor: &Descriptor, blob: &[u8]| {
         let key = LayerKey::unwrap(descriptor, &[identity("rsa.pem")]).unwrap();
         key.decrypt(Arc::new(blob.to_vec()), &spool).err().unwrap()
@@ -70,7 +70,7 @@ fn nothing_is_released_of_what_is_damaged() {
     for damaged in [&flipped[..], &blob[1..], &[&blob[..], b"x"].concat(), b""] {
         assert!(is::<Damage>(&error(descriptor, damaged)));
     }
-    // A registry that names the digest of what it changed does not get further.
+    // A registry that names the digest of changed bytes fails at the HMAC.
     let mut renamed = Descriptor::of(descriptor.media_type.clone(), &flipped);
     renamed.annotations.clone_from(&descriptor.annotations);
     assert!(is::<LayerAuthentication>(&error(&renamed, &flipped)));

@@ -1,4 +1,4 @@
-//! OCI image encryption: what skopeo wrote, images that are bound, and what is refused.
+//! OCI image encryption: images by skopeo, bound images, and refused images.
 
 #![allow(missing_docs, clippy::unwrap_used)]
 

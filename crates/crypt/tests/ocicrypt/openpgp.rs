@@ -1,4 +1,4 @@
-//! Keys wrapped as OpenPGP: what skopeo and GnuPG wrote, every kind of key, and what is refused.
+//! Keys wrapped as OpenPGP: messages by skopeo and GnuPG, every kind of key, and refused messages.
 
 use aws_lc_rs::cipher::{AES_256, EncryptingKey, EncryptionContext, UnboundCipherKey};
 use aws_lc_rs::iv::FixedLength;
@@ -16,7 +16,7 @@ use crate::support::{JWE, Parts, data, fixture, identity, key_file, opened, read
 
 const PGP: &str = "org.opencontainers.image.enc.keys.pgp";
 
-/// The tags of a session key, a packet without integrity, and one with it, in today's form.
+/// Three tags in today's form: a session key, a packet without integrity, and one with integrity.
 const SESSION_KEY: u8 = 0xc1;
 const WITHOUT_INTEGRITY: u8 = 0xc9;
 const ENCRYPTED: u8 = 0xd2;
@@ -45,7 +45,8 @@ fn refused(message: &[u8], key: &str) -> OpenPgpError {
     }
 }
 
-/// The packets of a message of GnuPG that need no joining: tag, and where they begin and end.
+/// The packets of a message by GnuPG that came in one piece: their tags, and where they begin and
+/// end.
 fn packets(message: &[u8]) -> Vec<(u8, std::ops::Range<usize>)> {
     let (mut found, mut at) = (Vec::new(), 0);
     while at < message.len() {
@@ -123,7 +124,7 @@ fn what_gnupg_wrote_with_every_cipher_and_compression_is_opened() {
     };
     assert_eq!(refused_for("bzip2", "pgp.rsa.sec.gpg"), "compression");
     assert_eq!(refused_for("signed", "pgp.cv25519.sec.gpg"), "content: it is no plain data");
-    // Of a session key that is no AES key nothing more is said than of one that is another's.
+    // For a session key that is no AES key, the error says no more than for a wrong session key.
     let twofish = unwrapped(&recorded("twofish"), "pgp.rsa.sec.gpg").unwrap_err();
     assert!(matches!(twofish, DecryptError::DamagedKey(_)));
 }
@@ -184,7 +185,7 @@ fn every_changed_byte_of_a_message_is_refused_and_all_failures_of_its_key_look_a
         let found = packets(&message);
         let (session_key, encrypted) = (found[0].1.clone(), found[1].1.clone());
         let mut damaged = 0;
-        // A change of the session key, of its padding, of the content, and of the code behind it.
+        // Changes the session key, its padding, the content, and the code behind it.
         for at in
             (session_key.start + 16..session_key.end).chain(encrypted.start + 4..encrypted.end)
         {
@@ -192,7 +193,7 @@ fn every_changed_byte_of_a_message_is_refused_and_all_failures_of_its_key_look_a
             changed[at] ^= 4;
             match LayerKey::unwrap(&layer(&changed), &keys).map(|_| ()) {
                 Err(DecryptError::DamagedKey(_)) => damaged += 1,
-                // Lengths, and the form of a point.
+                // The change hit a length, or the form of a point.
                 Err(DecryptError::WrappedKey { .. }) if key == "cv25519" => {}
                 other => panic!("{key} {at}: {other:?}"),
             }
@@ -212,7 +213,7 @@ fn cut_content_and_content_behind_it_are_refused() {
         [&message[..encrypted.start], &[ENCRYPTED, 255], &len, body].concat()
     };
     assert!(unwrapped(&with_body(body), key).is_ok());
-    // Without the code, without a part of it, and nearly nothing at all.
+    // The content lacks the code, or a part of it, or nearly everything.
     for len in [body.len() - 22, body.len() - 1, 41, 22, 1] {
         let error = unwrapped(&with_body(&body[..len]), key).unwrap_err();
         assert!(matches!(error, DecryptError::DamagedKey(_)), "{len}: {error}");
@@ -260,7 +261,7 @@ fn packets_without_integrity_and_of_drafts_are_refused() {
     let message = recorded("uncompressed");
     let key = "pgp.rsa.sec.gpg";
     let (_, encrypted) = packets(&message).pop().unwrap();
-    // What stands in the place of the version belongs to the ciphertext there.
+    // The byte in the place of the version belongs to the ciphertext in such packets.
     let mut relabelled = message.clone();
     relabelled[encrypted.start] = WITHOUT_INTEGRITY;
     assert_eq!(refused(&relabelled, key), OpenPgpError::NoIntegrity);
@@ -269,7 +270,7 @@ fn packets_without_integrity_and_of_drafts_are_refused() {
     let nobody = &message[encrypted.start..];
     let unsupported = OpenPgpError::Unsupported("recipients: none has a key for RSA or ECDH");
     assert_eq!(refused(nobody, key), unsupported);
-    // Under its session key, but as old packets have it: what was authentic before is not.
+    // The content is under the session key, but in an old packet, which has no integrity.
     let content_key = UnboundCipherKey::new(&AES_256, &[1; 32]).unwrap();
     let mut plain = vec![0; 64];
     let context = EncryptionContext::Iv128(FixedLength::from([0; 16]));
@@ -297,7 +298,7 @@ fn keys_that_are_not_to_be_encrypted_to_are_refused_for_what_they_are() {
 #[test]
 fn newest_subkey_that_is_not_revoked_is_encrypted_to() {
     let curve_of = |message: &[u8]| match packets(message)[0].1.len() {
-        // A point on P-256 is longer by half.
+        // A message with a point on P-256 is longer by half.
         ..120 => "cv25519",
         _ => "p256",
     };
@@ -316,7 +317,7 @@ fn subkey_of_somebody_else_is_not_encrypted_to() {
     assert_eq!(packets(&mine).len() + 4, packets(&with_theirs).len());
     let message = wrapped_to(&with_theirs);
     assert!(unwrapped(&message, "pgp.rsa.sec.gpg").is_ok());
-    // Nor does a key that was changed, or whose own signature is gone, say anything of itself.
+    // A key that was changed, or whose signature is damaged, is refused as well.
     for (at, (tag, range)) in packets(&mine).into_iter().enumerate() {
         let mut changed = mine.clone();
         changed[range.end - 1] ^= 1;
@@ -340,7 +341,7 @@ fn keys_of_openpgp_are_told_from_others() {
     for len in [300, 100, 3] {
         assert!(Identity::parse(&secret[..len]).is_err(), "{len}");
     }
-    // The numbers are held to each other, and to their sum, which is the last of all.
+    // The reader checks the numbers against each other, and against their sum, which comes last.
     for place in [20, 1] {
         let mut changed = secret.clone();
         changed[subkey.end - place] ^= 1;

@@ -1,4 +1,4 @@
-//! Keys wrapped as PKCS#7: what skopeo wrote, every algorithm that is read, and what is refused.
+//! Keys wrapped as PKCS#7: messages by skopeo, every algorithm that is read, and refused messages.
 
 use aws_lc_rs::aead::{
     AES_128_GCM, AES_192_GCM, AES_256_GCM, Aad, Algorithm, LessSafeKey, Nonce, UnboundKey,
@@ -107,7 +107,7 @@ impl Transport {
     }
 }
 
-/// The private options of a layer, in whatever `wrap` makes of them.
+/// A layer whose private options `wrap` has wrapped.
 fn layer(wrap: &dyn Fn(&[u8]) -> Vec<u8>) -> Descriptor {
     let content = |content: &[u8]| STANDARD.encode(wrap(content));
     let mut descriptor = Parts::wrapped("sh", &content).layers[1].0.clone();
@@ -166,7 +166,7 @@ fn failures_of_a_key_look_alike() {
 fn what_does_not_authenticate_is_not_tried() {
     let key = [7; 16];
     let (identifier, wrapped) = Transport::Pkcs1.wrap(&key);
-    // Counter and block modes as GCM is relabelled to them, and a tag that is cut.
+    // GCM is relabelled as a counter mode and as a block mode, and its tag is cut.
     for (aes, tag_len, refused) in
         [(2, 16, "cipher"), (42, 16, "cipher"), (6, 12, "tag: it is shorter than 16 bytes")]
     {
@@ -183,7 +183,7 @@ fn what_does_not_authenticate_is_not_tried() {
 fn messages_to_more_recipients_than_anybody_has_are_refused() {
     let key = [7; 16];
     let (identifier, wrapped) = Transport::Pkcs1.wrap(&key);
-    // The last one is for us, and the others too short to be anybody's.
+    // The last recipient is ours. The others are too short for any key.
     let layer_to = |count: usize| {
         layer(&|content| {
             let others = recipient(&identifier, &[]).repeat(count - 1);

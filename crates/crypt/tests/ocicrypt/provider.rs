@@ -1,7 +1,8 @@
-//! The key-provider protocol: requests as others write them, and what is made of hostile ones.
+//! The key-provider protocol: requests by other tools, and answers to hostile ones.
 //!
-//! The requests in `tests/data/ocicrypt/provider` have the form in which ocicrypt (`go`, and `null`, without
-//! parameters) and ocicrypt-rs (`rust`) write them; what is to be unwrapped in them, the program `age` made.
+//! The requests in `tests/data/ocicrypt/provider` have the forms of ocicrypt (`go`, and `null`,
+//! without parameters) and of ocicrypt-rs (`rust`). The program `age` made the items in requests to
+//! unwrap.
 
 use age::x25519;
 use base64::Engine as _;
@@ -15,7 +16,7 @@ use serde_json::{Value, json};
 
 use crate::support::{data, identity};
 
-/// What age-keygen made, for these tests alone.
+/// A key pair for these tests alone, made by age-keygen.
 const IDENTITY: &str = "AGE-SECRET-KEY-1PJ8E68934KYKR9KG86TKGJJ2TD586J7VVKG43HEKVVPQAAQD9U3SCKHMNS";
 const RECIPIENT: &str = "age1l2c6dshs93df23k80rq2xr720wzawrzf5h6a030u5m0hvn6q4c5sl536es";
 
@@ -32,7 +33,7 @@ fn own() -> Identity {
     Identity::parse(IDENTITY.as_bytes()).unwrap()
 }
 
-/// The bytes in an answer, which are numbers.
+/// Returns the bytes in an answer, which has them as numbers.
 fn numbers(answer: &[u8], outer: &str, inner: &str) -> Vec<u8> {
     let answer: Value = serde_json::from_slice(answer).unwrap();
     let numbers = answer[outer][inner].as_array().unwrap();
@@ -50,7 +51,7 @@ fn unwrapped(request: &Value, own: &[Identity]) -> Result<(Vec<u8>, Subject), Un
     Ok((numbers(&unwrapped.answer, "keyunwrapresults", "optsdata"), unwrapped.subject))
 }
 
-/// Makes a request to unwrap an item, without parameters.
+/// Makes a request without parameters to unwrap an item.
 fn unwrap_request(item: &[u8]) -> Value {
     let mut request = recorded("unwrap.null.json");
     request["keyunwrapparams"]["annotation"] = STANDARD.encode(item).into();
@@ -71,7 +72,8 @@ fn recorded_requests_to_wrap_are_answered_with_items_of_ours() {
         let (content, subject) = unwrapped(&unwrap_request(&item), &[own()]).unwrap();
         assert_eq!(content, options.as_str().unwrap().as_bytes());
         assert_eq!(subject, Subject::Unknown);
-        // As an item that is pushed: with a hint, by which the recipient can be removed again.
+        // Like an item in a pushed image, it has a hint, so that the recipient can be removed
+        // again.
         let item: Value = serde_json::from_slice(&item).unwrap();
         assert_eq!(item["v"], 1);
         assert!(item["wrap"].is_string() && item["hint"].is_string(), "{item}");

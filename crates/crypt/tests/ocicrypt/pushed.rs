@@ -1,4 +1,5 @@
-//! What was pushed to recipients before is pushed again as it is, from this machine's own record alone.
+//! Layers that were pushed to recipients are pushed again as they are, from this machine's own
+//! record alone.
 
 use sealcrate_crypt::Unencrypted;
 use sealcrate_crypt::ocicrypt::{Encryptor, Recipient};
@@ -27,7 +28,7 @@ fn diff_ids(image: &Image) -> Vec<DiffId> {
     image.layers.iter().map(|layer| layer.diff_id().unwrap()).collect()
 }
 
-/// Encrypts the two upper layers to the RSA key, after what is reused has been taken from `pushed`.
+/// Encrypts the two upper layers to the RSA key. Layers in `pushed` are used again.
 fn push(pushed: Pushed) -> (Encryptor, Image, Vec<bool>) {
     let plain = plain();
     let encryptor = encryptor(&plain, &[1, 2], vec![recipient("rsa.pub.pem")], Compression::Gzip);
@@ -89,7 +90,7 @@ fn layer_that_is_not_reused_gets_another_key() {
     assert_eq!(second.layers[1].size(), first.layers[1].size());
     let bytes = |image: &Image| read_all(&image.layers[1]).unwrap();
     let (old, new) = (bytes(&first), bytes(&second));
-    // One key and counter would leave what both have in common.
+    // The same key and counter would reveal the bytes that both layers share.
     assert!(old[..64] != new[..64]);
 }
 
@@ -100,7 +101,7 @@ fn removed_recipient_reads_nothing_of_the_next_push() {
     assert_eq!(found(&record, &both).len(), 3, "somebody was added");
     let other = readers(&["ec.pub.pem"]);
     assert_eq!(found(&record, &other).len(), 1, "the layer in clear");
-    // Whoever a layer was pushed to, again or first, has its data key.
+    // Every reader to whom a layer was pushed has its data key, however often it was pushed since.
     let layers: Vec<PushedLayer> = found(&record, &both).into_iter().cloned().collect();
     record.add(&layers, b"the config", &both, tagged("one.example/app:1"));
     let first = readers(&["rsa.pub.pem"]);
@@ -155,7 +156,7 @@ fn record_is_read_with_its_key_alone() {
     }
     assert_eq!(error(&sealed[..20], &key), Some(RecordError::NoRecord));
     assert_eq!(error(b"{}", &key), Some(RecordError::NoRecord));
-    // A nonce twice under one key would give the record away.
+    // The same nonce twice under one key would give the record away.
     assert!(record.seal(&key).unwrap()[19..31] != sealed[19..31]);
 }
 

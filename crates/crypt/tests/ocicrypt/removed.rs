@@ -1,4 +1,4 @@
-//! Recipients of messages that name whose they are are removed: PKCS#7 and OpenPGP.
+//! Recipients of PKCS#7 and OpenPGP messages, which name their recipients, can be removed.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -100,7 +100,8 @@ fn certificate_of_another_number_or_issuer_is_somebody_else() {
     let image = fixture("pkcs7-all");
     let mine = identity("x509.key.pem");
     let add = || vec![Recipient::jwe(&key_file("ec.pub.pem")).unwrap()];
-    // The number stands behind the version, which has five bytes, and the issuer behind the number.
+    // The serial number stands behind the version, which has five bytes, and the issuer behind that
+    // number.
     let version = der.windows(5).position(|window| window == [0xa0, 3, 2, 1, 2]).unwrap();
     let number_end = version + 7 + usize::from(der[version + 6]);
     for at in [number_end - 1, number_end + 26] {

@@ -1,4 +1,4 @@
-//! Images for tests: skopeo's in layouts, and bound ones made up in memory.
+//! Images for tests: skopeo's in layouts, and bound ones made in memory.
 
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
@@ -67,7 +67,8 @@ pub(crate) fn read_all(layer: &Layer) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// What a test changes: descriptors with their blobs, lowest first, and the config.
+/// The parts of an image that a test changes: descriptors with their blobs, lowest first, and the
+/// config.
 #[derive(Clone)]
 pub(crate) struct Parts {
     pub(crate) layers: Vec<(Descriptor, Vec<u8>)>,
@@ -75,12 +76,13 @@ pub(crate) struct Parts {
 }
 
 impl Parts {
-    /// A bound image of one clear layer and two encrypted ones, all plain tars to the eye.
+    /// A bound image of one clear layer and two encrypted ones, which are plain tars before
+    /// encryption.
     pub(crate) fn bound(command: &str) -> Self {
         Self::wrapped(command, &|content| jwe(content))
     }
 
-    /// The same with keys that `wrap` wraps.
+    /// The same, but `wrap` wraps the keys.
     pub(crate) fn wrapped(command: &str, wrap: &dyn Fn(&[u8]) -> String) -> Self {
         let tars: [Vec<u8>; 3] = [0, 1, 2].map(|i| vec![i; 1024 * (1 + usize::from(i))]);
         let digests = tars.each_ref().map(|tar| Digest::of(tar));

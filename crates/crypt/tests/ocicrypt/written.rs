@@ -1,4 +1,4 @@
-//! What is written is opened by every recipient alone, and says no more than it has to.
+//! Every recipient alone opens a written image, and the parts in clear say no more than they must.
 
 use std::collections::BTreeSet;
 use std::io::{Read as _, Write as _};
@@ -22,7 +22,7 @@ use serde_json::json;
 
 use crate::support::{Parts, fixture, identity, key_file, opened, read_all};
 
-/// What age-keygen made, for these tests alone.
+/// A key pair for these tests alone, made by age-keygen.
 const AGE_IDENTITY: &str =
     "AGE-SECRET-KEY-1PJ8E68934KYKR9KG86TKGJJ2TD586J7VVKG43HEKVVPQAAQD9U3SCKHMNS";
 const AGE_RECIPIENT: &str = "age1l2c6dshs93df23k80rq2xr720wzawrzf5h6a030u5m0hvn6q4c5sl536es";
@@ -40,7 +40,7 @@ fn gzip(bytes: &[u8]) -> Vec<u8> {
     gzip.finish().unwrap()
 }
 
-/// A Docker image out of nowhere: a gzipped layer with an annotation, and two that are plain tars.
+/// A Docker image made in memory: a gzipped layer with an annotation, and two plain tars.
 pub(crate) fn plain() -> Image {
     let tars: [Vec<u8>; 3] = [0_u8, 1, 2].map(|i| vec![i; 200_000]);
     let ids = tars.each_ref().map(|tar| Digest::of(tar));
@@ -90,7 +90,7 @@ fn encrypted(
     encryptor.finish(layers.collect(), &Sealing::default()).unwrap().into_image()
 }
 
-/// Returns the layer at `place` as it is stored.
+/// Returns the layer at `place` as the encryptor stores it.
 pub(crate) fn put(encryptor: &Encryptor, place: usize, layer: &Layer) -> Layer {
     let compressor = Compressor::new(2, CompressionLevel::default());
     let spool = Spool::in_folder(std::env::temp_dir());
@@ -130,7 +130,7 @@ fn manifest_is_ocis_and_keys_are_fresh_for_each_layer() {
     let types: Vec<_> = manifest.layers.iter().map(|layer| layer.media_type.as_str()).collect();
     let encrypted = "application/vnd.oci.image.layer.v1.tar+gzip+encrypted";
     assert_eq!(types, ["application/vnd.oci.image.layer.v1.tar+gzip", encrypted, encrypted]);
-    // The two layers are of one length and differ in a byte that repeats.
+    // The two layers have the same length, and each repeats a byte of its own.
     let blobs: Vec<_> = image.layers[1..].iter().map(|layer| read_all(layer).unwrap()).collect();
     let streams: BTreeSet<_> = blobs.iter().map(|blob| blob[..64].to_vec()).collect();
     assert_eq!(streams.len(), 2);
@@ -151,7 +151,7 @@ fn exchanged(image: &Image, place: usize, bytes: Vec<u8>) -> Image {
 
 #[test]
 fn any_changed_byte_of_the_ciphertext_is_noticed_before_decryption() {
-    // Nothing but its HMAC holds another tool's layer.
+    // Another tool's layer has no other protection than its HMAC.
     let image = fixture("jwe-ec");
     let keys = [identity("ec.pem")];
     let place = image.layers.iter().position(|layer| layer.media_type().is_encrypted()).unwrap();
@@ -270,7 +270,7 @@ fn locks_of_an_image_are_the_same_in_every_layer_and_few_are_tried() {
     let locks: BTreeSet<_> =
         manifest.layers.iter().map(|of| item(of)["lock"].to_string()).collect();
     assert_eq!(locks.len(), 1);
-    // Five other locks, each of which would cost a run of the key derivation.
+    // Five other locks. Each would cost a run of the key derivation.
     let items = (0..5_u8).map(|i| {
         let mut item = item(&manifest.layers[0]);
         item["lock"] = STANDARD.encode([i; 64]).into();

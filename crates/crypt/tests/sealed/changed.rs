@@ -1,5 +1,6 @@
-//! Whatever a stranger changes in the documents of an image or index that we encrypted: it opens to exactly
-//! the original, or is refused with an error that tells damage, a wrong key, or that nothing is encrypted.
+//! A stranger changes the documents of an image or index that we encrypted. The image then opens to
+//! exactly the original. Or it is refused, with an error that tells of damage, a wrong key, or an
+//! image that is not encrypted.
 
 use std::error::Error;
 use std::io::Read as _;
@@ -47,7 +48,7 @@ fn key_file(name: &str) -> Vec<u8> {
         .unwrap()
 }
 
-/// Makes a plain image whose every document says as much as it can.
+/// Makes a plain image whose documents use every member that they can.
 fn plain(word: &str, architecture: &str, layers: usize) -> Image {
     let mut memory = Memory::default();
     let (mut described, mut diff_ids) = (Vec::new(), Vec::new());
@@ -81,7 +82,7 @@ fn plain(word: &str, architecture: &str, layers: usize) -> Image {
     Artifact::read(&source).unwrap().into_image(&source, None).unwrap()
 }
 
-/// What encrypts an image, and its layers once they are encrypted.
+/// The encryptor of an image, with its encrypted layers.
 enum Encrypting {
     CryptoCli(senetas::Encryptor, Vec<Layer>),
     Oci(ocicrypt::Encryptor, Vec<Layer>),
@@ -131,7 +132,7 @@ impl Encrypting {
     }
 }
 
-/// All that an opened image says.
+/// The content of an opened image.
 #[derive(Clone, Debug, PartialEq)]
 struct Opened {
     config: Vec<u8>,
@@ -166,7 +167,8 @@ fn open(image: &Image) -> Outcome<Opened> {
     Ok(Opened { config, layers, remarks, manifest, table })
 }
 
-/// Opens what a registry has, as the commands do: every image of an index, held to what it seals.
+/// Opens the image or index in a registry as the commands do, and holds every image of an index to
+/// the table.
 fn open_all(memory: &Memory) -> Outcome<Whole> {
     let source = memory.source();
     let index = match Artifact::read(&source)? {
@@ -201,14 +203,15 @@ fn open_all(memory: &Memory) -> Outcome<Whole> {
         return Err(ocicrypt::DecryptError::NotEncrypted.into());
     }
     let table = Table::common(all.iter().map(|opened| opened.table.as_ref()))?;
-    // Nothing in this test may come out without its table.
+    // Every image in this test must come out with its table.
     let table = table.expect("a stranger has taken the table away");
     table.check(&index, |child| {
         let found = identities.iter().find(|(digest, _)| *digest == child.digest);
         found.map(|(_, identity)| *identity)
     })?;
     let mut described = table.descriptors(&stored);
-    // Digests are those of what is stored; attestations are told by the place of what they are about.
+    // The digests of stored bytes are left out of the comparison. An attestation names its subject
+    // by place.
     let digests: Vec<String> = described.iter().map(|child| child.digest.to_string()).collect();
     for child in &mut described {
         (child.digest, child.size) = (Digest::of(b""), 0);
@@ -219,7 +222,7 @@ fn open_all(memory: &Memory) -> Outcome<Whole> {
     Ok((all, described))
 }
 
-/// Tells whether the commands end with 3, 4 or 5 for an error.
+/// Tells whether the commands end with exit code 3, 4 or 5 for an error.
 fn is_refusal(error: &(dyn Error + 'static)) -> bool {
     causes(error).any(|cause| {
         cause.is::<ocicrypt::DecryptError>()
@@ -241,16 +244,16 @@ fn is_refusal(error: &(dyn Error + 'static)) -> bool {
     })
 }
 
-/// What a stranger can change: images under one key, and others under the same.
+/// A registry that a stranger can change, with other images under the same key.
 struct Scene {
     memory: Memory,
     other: Memory,
     original: Whole,
-    /// A registry can always serve another image of the same owner's, whole.
+    /// The content of the other images: a registry can always serve one of them as a whole.
     theirs: Whole,
 }
 
-/// All images, and what an index says of them.
+/// All images, with their descriptors in the index.
 type Whole = (Vec<Opened>, Vec<Descriptor>);
 
 impl Scene {
@@ -282,7 +285,7 @@ impl Scene {
         scene
     }
 
-    /// An index of images for two platforms, and of an attestation where `attested`.
+    /// An index of images for two platforms and, if `attested`, of an attestation.
     fn index(format: Format, attested: bool) -> Self {
         Self::of(|word| {
             let mut memory = Memory::default();
@@ -332,7 +335,7 @@ impl Scene {
         })
     }
 
-    /// Changes one document: the root, below an index a child's manifest, or a config.
+    /// Changes one document: the root, a child's manifest, or a config.
     fn changed(&self, document: &Pick, changes: &[(Pick, Change)]) -> Memory {
         let mut memory = self.memory.clone();
         let (root, other) = (json_of(&memory.root), json_of(&self.other.root));
@@ -413,7 +416,7 @@ fn changes() -> impl Strategy<Value = Vec<(Pick, Change)>> {
     proptest::collection::vec((any::<Pick>(), change()), 1..=2)
 }
 
-/// The shapes of images: the places of private layers, and how many there are.
+/// The shapes of images: the places of private layers, and the number of all layers.
 const SHAPES: [(&[i64], usize); 4] = [(&[0], 1), (&[1], 2), (&[0, 2], 3), (&[1, 2, 3], 4)];
 
 fn scenes(format: Format) -> &'static [Scene] {
@@ -463,7 +466,7 @@ proptest! {
 
 #[test]
 fn generator_reaches_every_kind_of_refusal() {
-    // A test of the test: a change that nothing notices would make it hollow.
+    // This tests the tests: they would be hollow if changes were not noticed.
     let scene = &scenes(Format::Oci)[4];
     let mut root = json_of(&scene.memory.root);
     root["manifests"].as_array_mut().unwrap().swap(0, 1);

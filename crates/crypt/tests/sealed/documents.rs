@@ -1,4 +1,4 @@
-//! JSON documents as a stranger changes them: members can occur twice, and strings can hold documents.
+//! JSON documents that a stranger changes. Members can occur twice, and strings can hold documents.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -8,10 +8,10 @@ use serde_json::Value;
 /// A document or a part of one.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Node {
-    /// Members in order.
+    /// Members in their order.
     Object(Vec<(String, Self)>),
     List(Vec<Self>),
-    /// A document in a string, in base64 or not.
+    /// A document in a string, with or without base64.
     Text(Box<Self>, Coding),
     Leaf(Value),
 }
@@ -49,7 +49,7 @@ impl Node {
         Self::Leaf(text.into())
     }
 
-    /// Writes the document out.
+    /// Writes the document.
     pub(crate) fn write(&self) -> String {
         let quoted = |text: &str| Value::from(text).to_string();
         match self {
@@ -124,17 +124,17 @@ impl Node {
     }
 }
 
-/// What a stranger does to a member or item.
+/// A stranger's change of a member or item.
 #[derive(Clone, Debug)]
 pub(crate) enum Change {
     Drop,
-    /// It occurs twice; the index chooses the order, and the other value is another image's.
+    /// The member occurs twice, once with another image's value. The index chooses the order.
     Double(Index),
     RenameCase(Index),
     Retype(Index),
-    /// It becomes another image's.
+    /// The value becomes another image's.
     Swap,
-    /// It changes its place with the next one.
+    /// The member or item changes places with the next one.
     Reorder,
 }
 
@@ -175,7 +175,7 @@ impl Change {
     }
 }
 
-/// Changes the case of a letter; "s" and "k" have a third one.
+/// Changes the case of a letter. The letters "s" and "k" have a third form.
 fn with_other_case(name: &str, index: &Index) -> String {
     let letters: Vec<usize> =
         name.char_indices().filter(|(_, c)| c.is_ascii_alphabetic()).map(|(at, _)| at).collect();

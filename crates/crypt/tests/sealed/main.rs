@@ -1,5 +1,5 @@
-//! The sealed record: whatever a stranger changes is refused or without effect, and images of version 1
-//! stay readable.
+//! The sealed record: every change by a stranger is refused or has no effect, and images of version
+//! 1 stay readable.
 
 #![allow(missing_docs, clippy::unwrap_used)]
 

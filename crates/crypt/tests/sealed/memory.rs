@@ -1,4 +1,4 @@
-//! A registry in memory, of which a stranger can change everything.
+//! A registry in memory, in which a stranger can change everything.
 
 use std::collections::BTreeMap;
 use std::error::Error;
@@ -16,7 +16,7 @@ pub(crate) struct Memory {
 }
 
 impl Memory {
-    /// Stores bytes, and returns what describes them.
+    /// Stores bytes, and returns their descriptor.
     pub(crate) fn put(&mut self, media_type: &str, bytes: &[u8]) -> Value {
         let digest = Digest::of(bytes);
         self.blobs.insert(digest, bytes.to_vec());
@@ -36,7 +36,7 @@ impl Memory {
         manifest
     }
 
-    /// Takes all blobs of another one.
+    /// Takes all blobs of another registry.
     pub(crate) fn extend(&mut self, other: &Self) {
         self.blobs.extend(other.blobs.clone());
     }
@@ -55,7 +55,7 @@ impl Memory {
     }
 }
 
-/// Bytes that are not there.
+/// The content of a blob that is not there.
 struct Missing;
 
 impl Content for Missing {
@@ -88,7 +88,7 @@ impl Source for Memory {
     }
 }
 
-/// Walks an error and its causes, and what travels inside I/O errors.
+/// Walks an error and its causes, and the errors inside I/O errors.
 pub(crate) fn causes<'e>(
     error: &'e (dyn Error + 'static),
 ) -> impl Iterator<Item = &'e (dyn Error + 'static)> + 'e {

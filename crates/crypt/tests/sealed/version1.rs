@@ -1,4 +1,5 @@
-//! What version 0.1 wrote stays readable, bound as it was, and is refused where only version 2 will do.
+//! Images of version 0.1 stay readable with their binding, and are refused if the reader demands
+//! version 2.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -50,7 +51,7 @@ fn open_crypto_cli(
     senetas::decrypt(image, &mut KeyDerivation::new(passphrase), Unencrypted::Refuse, unbound)
 }
 
-/// Holds that the layers are those of the image before encryption.
+/// Checks that the layers are the ones from before encryption.
 fn assert_has_layers(image: &Image) {
     let config = Config::parse(&config()).unwrap();
     assert_eq!(image.layers.len(), 3);
@@ -163,7 +164,8 @@ fn changed_byte_of_a_config_with_its_binding_is_damage() {
     assert!(matches!(error, senetas::DecryptError::SealedConfig(_)), "{error}");
 }
 
-/// Returns the fixture in crypto-cli's format as the first images were: their config alone was sealed, and no blobs.
+/// Returns the fixture in crypto-cli's format in the form of the first images, which sealed their
+/// config but no blobs.
 fn without_blobs() -> Image {
     let image = fixture("crypto-cli");
     let raw = image.manifest.as_ref().unwrap();

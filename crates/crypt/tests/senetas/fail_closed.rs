@@ -1,4 +1,4 @@
-//! Every change to an encrypted image, and every image that is not one, is refused.
+//! Every change to an encrypted image is refused, and so is every image that is not encrypted.
 
 use std::sync::Arc;
 
@@ -23,7 +23,7 @@ fn encrypted() -> Image {
     encrypt(&plain, &encryptor)
 }
 
-/// Decrypts and reads everything, as a pull would.
+/// Decrypts the image and reads everything, as a pull would.
 fn open(image: &Image) -> Result<(), String> {
     let mut kdf = KeyDerivation::new(passphrase("abc"));
     let image = decrypt(image, &mut kdf, Unencrypted::Refuse, Unbound::Accept)
@@ -42,7 +42,7 @@ fn refused(image: &Image) -> DecryptError {
         .expect("it must be refused")
 }
 
-/// Changes the manifest's JSON, and makes the image's layers those that it then names.
+/// Changes the manifest's JSON, and gives the image the layers that the manifest names then.
 fn with_manifest(image: &Image, change: impl FnOnce(&mut Value)) -> Image {
     let raw = image.manifest.as_ref().unwrap();
     let mut json: Value = serde_json::from_slice(raw.bytes()).unwrap();
@@ -131,7 +131,7 @@ fn broken_layer_key_is_tampering_once_the_config_has_opened() {
     assert!(matches!(refused(&image), DecryptError::LayerKey(_)));
 }
 
-/// Replaces the bytes of one layer, and what the manifest says of their digest.
+/// Replaces the bytes of one layer, and their digest in the manifest.
 fn with_layer_bytes(image: &Image, place: usize, bytes: Vec<u8>, digest: Digest) -> Image {
     let mut layers = image.layers.clone();
     let descriptor = layers[place].descriptor().unwrap().clone();
@@ -154,8 +154,8 @@ fn flip_of_any_stored_byte_is_noticed() {
             changed[position] ^= 0x10;
             let kept = layer.digest().unwrap();
             open(&with_layer_bytes(&image, place, changed.clone(), kept)).unwrap_err();
-            // Whoever writes the manifest too can give the bytes their own digest. In a clear layer
-            // they can thereby change how the tar is compressed, but not the tar.
+            // A stranger who writes the manifest as well can give the bytes their own digest. In a
+            // clear layer, this could change the compression of the tar, but not the tar.
             if matches!(place, 1 | 2) {
                 let own = Digest::of(&changed);
                 open(&with_layer_bytes(&image, place, changed, own)).unwrap_err();
@@ -173,7 +173,7 @@ fn flip_of_any_stored_byte_is_noticed() {
 #[test]
 fn clear_layer_with_another_tar_is_noticed() {
     let image = encrypted();
-    // As long as the manifest says, so that it is not the length that is noticed.
+    // The bytes have the stated length, so that the test does not only notice a wrong length.
     let other = vec![b'x'; usize::try_from(image.layers[0].size()).unwrap()];
     let digest = Digest::of(&other);
     let replaced = with_layer_bytes(&image, 0, other, digest);
@@ -216,7 +216,7 @@ fn encrypting_twice_or_with_too_few_rounds_is_refused() {
     }
 }
 
-/// What crypto-cli wrote names no blobs in its config: layers are checked as they are read.
+/// Configs by crypto-cli name no blobs, so layers are checked while somebody reads them.
 #[test]
 fn changed_layers_of_crypto_cli_are_noticed_when_they_are_read() {
     let text = Folder::fixture("middle").json("expected.json")["passphrase"].clone();

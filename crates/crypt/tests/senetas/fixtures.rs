@@ -1,4 +1,4 @@
-//! Images that crypto-cli wrote open, in both shapes of key data, and are what they should be.
+//! Images by crypto-cli open, with both shapes of key data, and have the expected content.
 
 use crate::support::{Folder, passphrase, read};
 use sealcrate_crypt::Unencrypted;

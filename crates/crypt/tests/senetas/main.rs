@@ -1,4 +1,4 @@
-//! crypto-cli's image format: what that tool wrote, what is written here, and what is refused.
+//! crypto-cli's image format: images by that tool, images by sealcrate, and refused images.
 
 #![allow(missing_docs, clippy::unwrap_used)]
 

@@ -1,5 +1,5 @@
-//! What was pushed before is pushed again as it is only under the same passphrase, and a data key that
-//! was read encrypts nothing.
+//! Another push uses layers again only under the same passphrase, and encrypts nothing under a data
+//! key that it read.
 
 use std::collections::BTreeSet;
 use std::io::Read as _;
@@ -17,7 +17,7 @@ use serde_json::Value;
 
 use crate::support::{encrypt, passphrase, plain_image, read};
 
-/// The places of the layers of the image that are encrypted.
+/// The places of the encrypted layers in the image.
 const PRIVATE: [usize; 2] = [1, 2];
 
 fn encryptor(image: &Image, selection: &Selection) -> Encryptor {
@@ -40,7 +40,7 @@ fn pushed(image: &Image, there: &[bool], text: &str) -> Result<Pushed, DecryptEr
     Ok(pushed)
 }
 
-/// Pushes the image again; layers that are reused keep the bytes of `first`.
+/// Pushes the image again. Layers that it uses again keep the bytes of `first`.
 fn second_push(first: &Image, there: &[bool]) -> (Image, Vec<bool>) {
     let plain = plain_image();
     let again = encryptor(&plain, &Selection::Label).reuse(pushed(first, there, "abc").unwrap());
@@ -81,7 +81,7 @@ fn layers_stay_and_their_keys_are_wrapped_anew() {
         assert!(old.salt != new.salt && old.nonce != new.nonce);
         assert!(old.wrapped_key != new.wrapped_key);
     }
-    // One nonce twice under one key-encryption key would give data keys away.
+    // The same nonce twice under one key-encryption key would give data keys away.
     let nonces: BTreeSet<_> = key_data(&second).iter().map(|data| data.nonce).collect();
     assert_eq!(nonces.len(), PRIVATE.len() + 1);
     opens(&second);
@@ -92,7 +92,7 @@ fn layer_whose_blob_is_gone_is_encrypted_under_another_key() {
     let first = first_push();
     let (second, reused) = second_push(&first, &[true, false, true, true]);
     assert_eq!(reused, [true, false, true, true]);
-    // The lengths are the same, so that the same key and nonce would make the same bytes.
+    // The lengths are the same, so the same key and nonce would give the same bytes.
     assert_eq!(first.layers[1].size(), second.layers[1].size());
     let bytes = |image: &Image| read(&image.layers[1]).unwrap();
     let (old, new) = (bytes(&first), bytes(&second));
@@ -111,7 +111,7 @@ fn poisoned_manifest_is_noticed() {
     let first = first_push();
     let other = first_push();
     let [low, high] = PRIVATE;
-    // A layer of another push, with its own key data: all of it opens with the passphrase.
+    // A layer of another push, with its own key data. The passphrase opens all of it.
     for (place, stranger) in
         [(low, &other.layers[low]), (low, &first.layers[high]), (0, &first.layers[3])]
     {

@@ -1,4 +1,4 @@
-//! Images for tests: in a folder, and made up in memory.
+//! Images for tests: in a folder, or made in memory.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 pub(crate) struct Folder(PathBuf);
 
 impl Folder {
-    /// Names one of the images that crypto-cli wrote.
+    /// Names an image that crypto-cli wrote.
     pub(crate) fn fixture(name: &str) -> Self {
         Self(PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/data/crypto-cli").join(name))
     }
@@ -58,7 +58,8 @@ impl Source for Folder {
 
 pub(crate) const SECRET: &str = "the-secret-text";
 
-/// A plain image of four layers: an empty tar below, then three with the secret text in them.
+/// A plain image of four layers: an empty tar at the bottom, then three layers with the secret
+/// text.
 pub(crate) fn plain_image() -> Image {
     let tars: Vec<Vec<u8>> =
         (0..4_usize)

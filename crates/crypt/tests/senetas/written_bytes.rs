@@ -1,5 +1,5 @@
-//! What is written is what the format page says: checked by a reader of its own, which shares no
-//! code and no cryptography with the one under test.
+//! Written images have the bytes that the format page describes. An independent reader checks this.
+//! It shares no code and no cryptography with the code under test.
 
 use std::io::Read;
 
@@ -16,7 +16,7 @@ use serde_json::Value;
 const PASSPHRASE: &str = "päss phrase";
 const ITERATIONS: u32 = 100_000;
 
-/// Key data as the reader found it.
+/// The key data that the independent reader finds.
 #[derive(Debug, PartialEq)]
 struct Found {
     nonce: Vec<u8>,
