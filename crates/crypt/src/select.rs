@@ -1,7 +1,7 @@
 //! Selection of the layers of an image to encrypt.
 //!
-//! The history's `empty_layer` counts layers, never their size. If the history does not fit the
-//! layers, that is an error; nothing guesses.
+//! The history's `empty_layer` tells which steps made a layer, never a layer's size. If the history
+//! does not fit the layers, that is an error; nothing guesses.
 
 use std::collections::BTreeSet;
 

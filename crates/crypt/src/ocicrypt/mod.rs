@@ -5,11 +5,12 @@
 //! modules below them have these tasks:
 //!
 //! * `annotations` reads and writes the annotations of a descriptor.
-//! * `options` has the options that are wrapped, and the options in clear beside them.
+//! * `options` has the private options, which are wrapped, and the public options beside them.
 //! * `wrapped` knows the ways of wrapping: `jwe`, `pkcs7`, `openpgp` and `age_item`. `passphrase`
-//!   opens items of the latter.
+//!   opens the locks of age items.
 //! * `identity` reads key files. `keyring` and `unlock` try identities on wrapped keys.
 //! * `recipient`, `public_key` and `certificate` are the public sides, to which keys are wrapped.
+//! * `record` seals the record and opens it, and `readers` lists the recipients in it.
 //! * `rewrap` replaces the recipients of an image, and `former_recipient` finds the wrapped keys to
 //!   remove.
 //! * `cipher` encrypts and decrypts the bytes of a layer.

@@ -35,7 +35,7 @@ impl PublicOptions {
     /// Parses the JSON of public options.
     ///
     /// # Errors
-    /// The options are malformed, name another cipher, or have a nonce. A nonce belongs into the
+    /// The options are malformed, name another cipher, or have a nonce. A nonce belongs in the
     /// private options, where no stranger can change it.
     pub(super) fn parse(bytes: &[u8]) -> Result<Self, OptionsError> {
         let members: PublicMembers =

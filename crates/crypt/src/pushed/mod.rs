@@ -45,7 +45,7 @@ pub struct PushedLayer {
 /// The encryption of a blob.
 #[derive(Clone)]
 pub(crate) enum LayerKey {
-    /// None.
+    /// No encryption.
     Clear,
     /// crypto-cli's format.
     Dare(DareKey),

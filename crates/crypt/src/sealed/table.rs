@@ -59,8 +59,8 @@ pub enum RowKind {
 }
 
 impl Row {
-    /// Describes the child that an index named by `descriptor` before encryption. `attested` finds
-    /// the row of the child with a manifest's digest.
+    /// Describes the child that had the descriptor `descriptor` in the index before encryption.
+    /// `attested` finds the row of the child with a manifest's digest.
     pub fn new(
         kind: RowKind,
         descriptor: &Descriptor,
@@ -124,8 +124,8 @@ impl Table {
         if sealed.all(|other| other == first) { Ok(first) } else { Err(TableError::Differ) }
     }
 
-    /// Checks that `index` has exactly these children, in this order. `identity` identifies the
-    /// encrypted image of a child.
+    /// Checks that `index` has exactly these children, in this order. `identity` returns the
+    /// identity of a child that is an encrypted image.
     ///
     /// # Errors
     /// Children are missing, added or exchanged, or stand for another platform.

@@ -39,7 +39,8 @@ impl Rewrapping {
         let manifest = Manifest::parse(raw)?;
         let opened = Opened::of(image, kdf, Unencrypted::Refuse, unbound)?;
         if matches!(opened.seal, Seal::Version1(None)) {
-            // Nobody has sealed such an image before, so this cannot seal it now.
+            // Nobody has sealed these layers, so a new record would vouch for layers that anybody
+            // may have put there.
             return Err(DecryptError::NotBound);
         }
         let shape = Protection::of(&manifest)?.shape.unwrap_or(KeyDataShape::Member);

@@ -2,7 +2,7 @@
 //! SHA-1 inside, the modification detection code. RFC 4880, sections 5.13 and 5.14.
 //!
 //! The reader checks the code before it uses a byte. It does not look at the two bytes that repeat
-//! the end of the random prefix: telling whether they are right would tell of the plaintext
+//! the end of the random prefix: an error about them would reveal something of the plaintext
 //! (section 14).
 
 use std::io;
