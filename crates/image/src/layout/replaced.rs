@@ -1,8 +1,8 @@
 //! Blobs that an image leaves in a layout when another one takes its name, and that nothing names any more.
 //!
 //! They are removed, since an image in clear, or keys of former readers, may lie there. A blob goes only if
-//! the replaced image named it, and if all manifests that the layout still lists were read and do not name
-//! it. Other files in the folder are not ours to judge.
+//! the replaced image named it and no manifest that the layout still lists does. All of those must have
+//! been read. Other files in the folder are not ours to judge.
 
 use std::collections::HashSet;
 use std::fmt;
