@@ -1,5 +1,5 @@
-//! Folders and files of the user's own. Others are not used, since their owner could have put keys there
-//! that he knows.
+//! Folders and files of the user's own. Files of other users are not used, since their owners could
+//! have put known keys there.
 
 use std::fs::{self, DirBuilder, File, Metadata};
 use std::io::{self, ErrorKind, Read};

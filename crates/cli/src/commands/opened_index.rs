@@ -54,7 +54,7 @@ impl<T: HasRecord> OpenedIndex<T> {
     /// Opens the encrypted images of `index` by `open`, and holds all children to what these seal.
     ///
     /// # Errors
-    /// Those of reading and opening; an index that is another one than was sealed; a child in clear that the
+    /// Errors of reading and opening; an index that is another one than was sealed; a child in clear that the
     /// table does not name, unless `terms` accept it, attestations included where they are kept; no encrypted
     /// child.
     pub(super) fn open(
@@ -189,7 +189,7 @@ impl OpenedIndex<Opened> {
     /// Puts all images in clear into `sink`, and returns their index, built from the table.
     ///
     /// # Errors
-    /// Those of the layers and the sink.
+    /// Errors of the layers and the sink.
     pub(super) fn put_decrypted(
         self,
         session: &Session,

@@ -1,5 +1,5 @@
-//! Connections that have not shown who they are: of these there are so many at most, and the oldest gives way
-//! to a new one, so that nobody keeps others out by being silent.
+//! Connections that have not authenticated themselves. Their number is bounded. The oldest gives way to a new
+//! one, so that no client keeps others out by being silent.
 
 use std::collections::VecDeque;
 use std::pin::pin;
