@@ -11,8 +11,8 @@ use crate::stored::{data_keys, digest, layers, manifest};
 
 const RSA: &str = "jwe:rsa.pub.pem";
 
-/// A machine with the identities `mine` and `theirs` and their recipients, and a registry with an image
-/// that is encrypted to the former and to an RSA key.
+/// A machine with the identities `mine` and `theirs` and their recipients. Its registry has an image
+/// that is encrypted to `mine` and to an RSA key.
 struct Pushed {
     machine: Machine,
     registry: Registry,
