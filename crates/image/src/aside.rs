@@ -89,7 +89,7 @@ impl<W: Write + Send + 'static> Write for Aside<W> {
         Ok(count)
     }
 
-    /// Passes on what there is; it is not waited for.
+    /// Passes on the bytes so far, without waiting until they are written.
     fn flush(&mut self) -> io::Result<()> {
         self.pass_on()
     }

@@ -76,7 +76,7 @@ impl Packed {
     }
 }
 
-/// Counts what a decompressor reads.
+/// Counts the bytes that a decompressor reads.
 pub(crate) struct PackedReader<R> {
     inner: R,
     packed: Packed,

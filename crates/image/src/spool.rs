@@ -24,7 +24,7 @@ pub struct Spool {
 }
 
 impl Spool {
-    /// Makes spools on the file system of `folder`, of which a twentieth or 1 GiB stays free.
+    /// Makes spools on the file system of `folder`. A twentieth of it, or 1 GiB, stays free.
     pub fn in_folder(folder: impl Into<PathBuf>) -> Self {
         let folder = folder.into();
         Self { room: Room::of(&folder), folder, leftovers: Leftovers::default(), follower: None }

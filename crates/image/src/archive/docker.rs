@@ -272,7 +272,7 @@ mod tests {
             .file("repositories", b"{}")
     }
 
-    /// An archive of one image whose only layer is what `entry` adds.
+    /// An archive of one image whose only layer `entry` adds.
     fn single(layer: &str, entry: impl FnOnce(Tar) -> Tar) -> Vec<u8> {
         let config = config(&[LOW]);
         let image = json!([{"Config": "c.json", "RepoTags": null, "Layers": [layer]}]);

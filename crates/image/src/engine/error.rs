@@ -108,7 +108,7 @@ pub enum EngineError {
         /// The engine.
         endpoint: Box<Endpoint>,
     },
-    /// The answer is not what an engine should give.
+    /// No engine should give such an answer.
     #[error("the engine's answer cannot be understood")]
     Unintelligible {
         /// The error in the answer.
@@ -117,7 +117,7 @@ pub enum EngineError {
 }
 
 impl EngineError {
-    /// Tells what an error of the client library means.
+    /// Translates an error of the client library.
     pub(super) fn new(endpoint: &Endpoint, error: ClientError) -> Self {
         let endpoint = || Box::new(endpoint.clone());
         match error {
@@ -153,7 +153,7 @@ impl EngineError {
         }
     }
 
-    /// Tells what an error during a load means.
+    /// Translates an error during a load.
     pub(super) fn of_load(endpoint: &Endpoint, error: ClientError) -> Self {
         match Self::new(endpoint, error) {
             // The engine says this when it lacks a layer and finds no file of it in the archive.

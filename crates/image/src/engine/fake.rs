@@ -14,7 +14,7 @@ use crate::{Compression, Descriptor, DiffId, Digest, Family, Image, Layer, Media
 
 use super::{Endpoint, Engine};
 
-/// An engine that does what its script says.
+/// An engine that follows its script.
 pub(super) struct Fake {
     folder: TempDir,
 }
@@ -108,8 +108,8 @@ impl Caller {
         thread::sleep(Duration::from_millis(500));
     }
 
-    /// Answers what every script answers alike: that this is Docker's engine with the classic store,
-    /// and that it holds the image `id` of the layers `diff_ids`, and no other.
+    /// Gives the answers that every script shares: this is Docker's engine with the classic store,
+    /// and it holds the image `id` of the layers `diff_ids`, and no other.
     pub(super) fn classic(&mut self, request: &str, id: Digest, diff_ids: &[DiffId]) {
         let image = json!({"Id": id, "RootFS": {"Type": "layers", "Layers": diff_ids}, "Size": 5});
         match request {

@@ -28,7 +28,7 @@ pub(crate) fn image_manifest(
     Ok(raw)
 }
 
-/// Checks that `raw` is an index of which the layout holds every child.
+/// Checks that `raw` is an index, and that the layout holds all its children.
 ///
 /// # Errors
 /// No index; a child that the layout does not hold.

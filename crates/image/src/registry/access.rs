@@ -73,7 +73,7 @@ pub enum Credential {
     /// Nobody in particular.
     #[default]
     Anonymous,
-    /// A user name and password, or what passes for one, such as an access token.
+    /// A user name and password, or a substitute for a password, such as an access token.
     Basic {
         /// The user.
         username: String,

@@ -1,5 +1,5 @@
-//! Successful answers. One server gives them to every request; a registry gives them when it did what
-//! they say.
+//! Successful answers. One server gives them to every request; a registry gives them after it has
+//! stored the bytes.
 
 use super::*;
 use crate::{Outgoing, Quiet, RawManifest, Sink};
