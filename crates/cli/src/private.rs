@@ -90,7 +90,7 @@ fn private_layers(image: &Image, passphrase: Option<&Passphrase>) -> Result<Vec<
             Ok(layers.filter(|(layer, _)| layer.is_some()).map(|(_, id)| *id).collect())
         }
         (Some(Protection::CryptoCli(_)), Some(passphrase)) => {
-            // An image of another passphrase, or one that was tampered with, tells nothing.
+            // An image of another passphrase, or a manipulated one, tells nothing.
             let mut kdf = KeyDerivation::new(passphrase.clone());
             let Ok(Some(pushed)) = PushedImage::open(image, &mut kdf) else {
                 return Ok(Vec::new());
