@@ -37,8 +37,8 @@ pub enum Fault {
     },
     /// The response's `Docker-Content-Digest` has this value.
     ClaimDigest(String),
-    /// The response's `Content-Length` is off by so many bytes; the body is sent as it is, and the
-    /// connection ends after it.
+    /// The response's `Content-Length` is off by this many bytes. The body is sent as it is, and
+    /// the connection ends after it.
     MisstateLength(i64),
     /// The byte at this offset of the response's body has all its bits inverted.
     FlipResponseByte(u64),

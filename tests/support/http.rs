@@ -124,7 +124,7 @@ pub(crate) enum Framing {
     UntilClose,
 }
 
-/// A piece of a body: bytes of the content, or what only frames them.
+/// A piece of a body: bytes of the content, or bytes that only frame them.
 pub(crate) enum Piece<'b> {
     Content(&'b mut [u8]),
     Frame(&'b [u8]),

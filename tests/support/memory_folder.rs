@@ -14,7 +14,7 @@ pub struct MemoryFolder {
 }
 
 impl MemoryFolder {
-    /// Mounts a tmpfs of so many MiB.
+    /// Mounts a tmpfs of this many MiB.
     ///
     /// # Panics
     /// If it cannot be mounted.

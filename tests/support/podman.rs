@@ -55,7 +55,7 @@ impl PodmanService {
         self.call(arguments).with_status(0).stdout.trim().to_owned()
     }
 
-    /// Runs podman on the service's storage, whatever its status will be.
+    /// Runs podman on the service's storage, and accepts any status.
     pub fn call(&self, arguments: &[&str]) -> Done {
         Done::of(podman(self.folder.path()).args(arguments))
     }

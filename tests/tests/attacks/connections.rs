@@ -329,7 +329,7 @@ fn key_provider_in_the_current_folder_is_not_started() {
     assert!(!machine.sandbox.work().join("ran").exists());
 }
 
-/// Prepares a run with two more descriptors open, of which the first has the passphrase.
+/// Prepares a run with two more open descriptors. The first one has the passphrase.
 fn with_descriptors(machine: &Machine, arguments: &[&str]) -> Command {
     let binary = machine.sandbox.sealcrate().get_program().to_owned();
     let script = r#"exec 3<key 17<key; exec "$0" "$@""#;

@@ -1,4 +1,4 @@
-//! Indexes within indexes: the innermost one is what a reader chose from, and the outer ones vouch for nothing.
+//! Indexes within indexes: a reader chooses from the innermost one, and the outer ones vouch for nothing.
 
 use serde_json::{Value, json};
 

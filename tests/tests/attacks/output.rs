@@ -16,7 +16,8 @@ use serde_json::{Value, json};
 use crate::shop::AGE;
 use crate::stranger::{LAYER, REF_NAME, Stranger};
 
-/// A title and a colour, a line that is not ours, what turns the direction, and what nobody sees.
+/// A title and a colour, a line that is not ours, marks that turn the direction, and characters
+/// that nobody sees.
 const HOSTILE: &str = "evil\u{1b}]0;x\u{7}\u{9b}31m\r\nforged\u{85}forged\u{2028}forged\u{2029}forged\
                        \u{202e}\u{202d}\u{2066}\u{2067}\u{2068}\u{61c}\u{200e}\u{200f}\u{200b}\u{200d}\
                        \u{2060}\u{feff}\u{ad}\u{3164}\u{fe0f}\u{e0041}_TOKEN";

@@ -1,4 +1,4 @@
-//! An image of which a stranger can change every document, and a machine of its reader's.
+//! An image whose documents a stranger can all change, and the machine of its reader.
 
 use std::fs;
 use std::path::PathBuf;

@@ -1,5 +1,5 @@
-//! A proxy before the engine's socket that stops everything after so many bytes, as an engine does
-//! that is stopped or killed.
+//! A proxy before the engine's socket that stops all traffic after a number of bytes, as an engine
+//! does that is stopped or killed.
 
 use std::io::{Read, Write};
 use std::net::Shutdown;

@@ -1,4 +1,4 @@
-//! Memory: the same whatever the image's size, and however many layers are worked on at once.
+//! Memory: the same for every size of an image, and for any number of layers at once.
 
 use std::fs;
 use std::process::Command;
@@ -32,7 +32,7 @@ fn peak_of(command: &mut Command) -> u64 {
     peak
 }
 
-/// Bytes of which one half can be compressed.
+/// Bytes whose one half can be compressed.
 fn mixed(length: usize) -> Vec<u8> {
     const PART: usize = 1 << 20;
     let noise = random_bytes(PART);
