@@ -23,7 +23,7 @@ pub struct RecordedRequest {
     pub head: Head,
     /// How many bytes of content the client sent, as far as the proxy read them.
     pub body_length: u64,
-    /// The status that the client was told; `None` if it was not.
+    /// The status that the client got; `None` if it got none.
     pub status: Option<u16>,
 }
 

@@ -67,7 +67,7 @@ impl PodmanService {
 
 impl Drop for PodmanService {
     fn drop(&mut self) {
-        // The child is ours until it has been waited for.
+        // The process ID is the child's until the child has been waited for.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }

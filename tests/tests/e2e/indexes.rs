@@ -144,7 +144,7 @@ fn clear_child_that_nobody_sealed_is_refused_when_readers_change() {
     let theirs = keygen(&machine, "theirs");
     let copy = ["copy", "oci:several", "oci:enc:latest", "--encrypt-layer=1", "-r=jwe:rsa.pub.pem"];
     machine.succeed(&copy);
-    // An index with a plain child and an attestation beside those that are encrypted.
+    // An index with a plain child and an attestation beside the encrypted children.
     let enc = Layout::open(machine.path("enc"));
     let mut all = children(&enc.json(&enc.root())).to_vec();
     let plain = enc.add_image("linux/arm64", &["plain"], Value::Null);

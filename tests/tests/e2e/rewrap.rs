@@ -1,4 +1,4 @@
-//! Other people who can open an image, without its layers going anywhere.
+//! New readers of an image, without any transfer of its layers.
 
 use sealcrate_tests::Registry;
 use serde_json::Value;
@@ -74,7 +74,8 @@ fn recipients_are_added_and_removed_and_layers_stay_where_they_are() {
     pushed.assert_opens("1", &["-i=mine"], true);
     pushed.assert_opens("1", &["-i=theirs"], true);
     pushed.assert_opens("1", &["-i=rsa.pem"], false);
-    // The new ones can do the same, and a key on a curve is told from an age recipient.
+    // The new readers can do the same. A recipient with a key on a curve differs from an age
+    // recipient.
     let remove = ["rewrap", &name, "-i=theirs", "--remove", &pushed.mine, "--add=jwe:ec.jwk.pub"];
     machine.succeed(&remove);
     pushed.assert_opens("1", &["-i=mine"], false);
