@@ -299,7 +299,7 @@ pub(crate) fn read(
     }
 }
 
-/// Tells whether an image belongs to somebody else, or to another passphrase.
+/// Tells whether an image belongs to another user, or to another passphrase.
 fn is_of_others(error: &DecryptError) -> bool {
     matches!(
         error,

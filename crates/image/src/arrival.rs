@@ -36,7 +36,7 @@ impl Arrival {
         self.change(|state| state.arrived = arrived);
     }
 
-    /// Tells that no more come, and why. The first outcome that is told counts.
+    /// Tells that no more bytes come, and why. Only the first outcome counts.
     pub(crate) fn end(&self, outcome: io::Result<()>) {
         self.change(|state| {
             state.end.get_or_insert(outcome);

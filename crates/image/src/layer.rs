@@ -57,8 +57,8 @@ impl Layer {
         Self { media_type, size, identity, content, expansion }
     }
 
-    /// Takes a layer whose digest and diff ID are bound to each other by somebody whom the reader trusts:
-    /// bytes of that digest unpack to that diff ID.
+    /// Takes a layer whose digest and diff ID a trusted writer has bound to each other: bytes of that digest
+    /// unpack to that diff ID.
     pub fn bound(descriptor: Descriptor, diff_id: DiffId, content: Arc<dyn Content>) -> Self {
         Self {
             media_type: descriptor.media_type.clone(),

@@ -38,7 +38,7 @@ impl<W: Write> DockerArchiveWriter<W> {
         self.put_metered(layer, &Quiet)
     }
 
-    /// As [`put`](Self::put), while `meter` is told of the layer's bytes.
+    /// As [`put`](Self::put). It also tells `meter` how many of the layer's bytes it has read.
     ///
     /// # Errors
     /// As [`put`](Self::put).

@@ -209,7 +209,7 @@ fn open(endpoint: &Endpoint) -> Result<Docker, EngineError> {
     docker.map_err(|error| EngineError::new(endpoint, error))
 }
 
-/// Tells Docker's own engine from those that speak its language.
+/// Distinguishes Docker's own engine from others that speak its language.
 fn is_docker(version: &SystemVersion) -> bool {
     let components = version.components.iter().flatten();
     components.into_iter().any(|component| component.name == "Engine")

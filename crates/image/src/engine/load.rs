@@ -33,7 +33,7 @@ const WAITING_PARTS: usize = 4;
 /// How long an engine may take to answer after it has stopped reading, or been cut off.
 const LAST_WORDS: Duration = Duration::from_secs(10);
 
-/// A load that goes on.
+/// A load that is under way.
 pub(super) struct Load {
     answer: JoinHandle<Result<Option<Digest>, ClientError>>,
     endpoint: Endpoint,
