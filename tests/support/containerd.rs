@@ -1,4 +1,4 @@
-//! A node of a cluster as far as images go: containerd with its CRI, private to a test.
+//! A node of a cluster, reduced to its images: containerd with its CRI, private to a test.
 //!
 //! It has its own data, state and sockets, no CNI, and no part of the system's containerd.
 
@@ -22,7 +22,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// The namespace that the CRI keeps images in.
 const NAMESPACE: &str = "k8s.io";
 
-/// A running containerd; dropped, it ends, and all that it wrote goes.
+/// A running containerd. Dropped, it ends, and all that it wrote goes.
 #[derive(Debug)]
 pub struct Containerd {
     folder: TempDir,
@@ -35,7 +35,7 @@ impl Containerd {
     /// # Panics
     /// If it does not answer.
     pub fn start(stanzas: &str) -> Self {
-        // Of sockets' paths, 107 bytes count.
+        // The path of a socket may have 107 bytes.
         let folder = tempfile::tempdir().expect("a temporary folder can be made");
         fs::write(folder.path().join("config.toml"), config(folder.path(), stanzas))
             .expect("the folder can be written");
@@ -63,7 +63,7 @@ impl Containerd {
     /// Pulls an image as a kubelet does, and returns its ID.
     ///
     /// # Errors
-    /// What the CRI answers.
+    /// The status that the CRI answers.
     pub fn pull(&self, image: &str) -> Result<String, Status> {
         let spec = grpc::field(1, image.as_bytes());
         let request = grpc::field(1, &spec);
@@ -85,7 +85,7 @@ impl Containerd {
         Done::of(command.args(arguments))
     }
 
-    /// Runs a container of an image that was pulled, and returns what it prints.
+    /// Runs a container of a pulled image, and returns its output.
     ///
     /// # Panics
     /// If it fails.
@@ -98,14 +98,15 @@ impl Containerd {
         Done::of(&mut command).with_status(0).stdout.trim().to_owned()
     }
 
-    /// The names of all unpacked layers: chain IDs, which containerd derives from what it unpacked.
+    /// The names of all unpacked layers: chain IDs, which containerd derives from the unpacked
+    /// bytes.
     pub fn chain_ids(&self) -> Vec<String> {
         let done = self.ctr(&["snapshots", "--snapshotter=native", "ls"]).with_status(0);
         let names = done.stdout.lines().skip(1).filter_map(|line| line.split(' ').next());
         names.filter(|name| name.starts_with("sha256:")).map(ToOwned::to_owned).collect()
     }
 
-    /// What it has logged so far.
+    /// Its log so far.
     pub fn log(&self) -> String {
         fs::read_to_string(self.folder.path().join("log")).unwrap_or_default()
     }

@@ -1,4 +1,4 @@
-//! What came of a run of a program, and what a test asserts of it.
+//! The result of a run of a program, and the assertions of tests about it.
 
 use std::process::{Command, Output};
 
@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::record;
 
-/// What came of a run.
+/// The result of a run.
 #[derive(Debug)]
 pub struct Done {
     /// The exit code; nothing if a signal ended it.
@@ -21,18 +21,18 @@ impl Done {
     /// Runs a command to its end.
     ///
     /// # Panics
-    /// If it cannot be run, or writes what is not UTF-8.
+    /// If it cannot be run, or its output is not UTF-8.
     pub fn of(command: &mut Command) -> Self {
         let output = command.output().expect("the program can be run");
         record(command, &[&output.stdout, &output.stderr]);
         output.into()
     }
 
-    /// Runs a command to its end whose standard output is a secret that was asked for: keys, or what a
-    /// program that was packed prints.
+    /// Runs a command to its end whose standard output is meant to be a secret: keys, or the output of
+    /// a packed program.
     ///
     /// # Panics
-    /// If it cannot be run, or writes what is not UTF-8.
+    /// If it cannot be run, or its output is not UTF-8.
     pub fn of_printing_a_secret(command: &mut Command) -> Self {
         let output = command.output().expect("the program can be run");
         record(command, &[&output.stderr]);
@@ -76,18 +76,18 @@ impl Done {
         self
     }
 
-    /// The lines on standard error that begin so.
+    /// The lines on standard error with this beginning.
     pub fn lines(&self, beginning: &str) -> Vec<&str> {
         self.stderr.lines().filter(|line| line.starts_with(beginning)).collect()
     }
 
-    /// What was printed, as JSON.
+    /// Standard output, parsed as JSON.
     #[track_caller]
     pub fn json(&self) -> Value {
         serde_json::from_str(&self.stdout).unwrap_or_else(|_| panic!("no JSON: {}", self.said()))
     }
 
-    /// All of it, for the message of a test that fails.
+    /// The status and both outputs, for the message of a test that fails.
     pub fn said(&self) -> String {
         format!("{:?}\nstdout: {}\nstderr: {}", self.status, self.stdout, self.stderr)
     }

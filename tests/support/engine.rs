@@ -49,7 +49,7 @@ impl Engine {
         command
     }
 
-    /// Runs the Docker client, whatever its status will be.
+    /// Runs the Docker client, and accepts any status.
     pub fn try_run(&self, arguments: &[&str]) -> Output {
         self.docker(arguments).output().expect("the Docker client can be run")
     }
@@ -57,12 +57,12 @@ impl Engine {
     /// Runs the Docker client and returns its standard output without the white space around it.
     ///
     /// # Panics
-    /// If the client fails, with what it said.
+    /// If the client fails. The message has its output.
     pub fn run(&self, arguments: &[&str]) -> String {
         succeeded(&self.try_run(arguments), arguments)
     }
 
-    /// Runs a container of an image without a network, and returns what it printed.
+    /// Runs a container of an image without a network, and returns its output.
     pub fn run_container(&self, image: &str, command: &[&str]) -> String {
         self.run(&[&["run", "--rm", "--network", "none", image], command].concat())
     }
@@ -110,7 +110,7 @@ impl Engine {
     }
 }
 
-/// What builds an image; the two write different histories.
+/// The builder of an image; the two write different histories.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Builder {
     /// The engine's first builder, `DOCKER_BUILDKIT=0`.

@@ -1,4 +1,4 @@
-//! The script of the fault proxy: what goes wrong, and with which requests.
+//! The script of the fault proxy: the faults, and the requests that they hit.
 
 use std::ops::RangeInclusive;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::http::Head;
 
-/// What goes wrong with a request.
+/// A fault in a request or its response.
 #[derive(Clone, Debug)]
 pub enum Fault {
     /// The connection ends when the head has been read, and before its body is.
@@ -37,8 +37,8 @@ pub enum Fault {
     },
     /// The response's `Docker-Content-Digest` has this value.
     ClaimDigest(String),
-    /// The response's `Content-Length` is off by so many bytes; the body is sent as it is, and the
-    /// connection ends after it.
+    /// The response's `Content-Length` is off by this many bytes. The body is sent as it is, and
+    /// the connection ends after it.
     MisstateLength(i64),
     /// The byte at this offset of the response's body has all its bits inverted.
     FlipResponseByte(u64),
@@ -48,12 +48,12 @@ pub enum Fault {
     RedirectTo(String),
 }
 
-/// What holds requests until a test has seen what it wants to see.
+/// Holds requests back until a test has seen the state that it waits for.
 #[derive(Clone, Debug, Default)]
 pub struct Gate(Arc<(Mutex<bool>, Condvar)>);
 
 impl Gate {
-    /// Lets all through that are held, and all that come.
+    /// Lets all held requests through, and all that come later.
     pub fn open(&self) {
         let (is_open, opened) = &*self.0;
         *is_open.lock().unwrap_or_else(PoisonError::into_inner) = true;
@@ -76,7 +76,7 @@ impl Fault {
     }
 }
 
-/// Which requests a fault befalls.
+/// A fault, and the requests that it hits.
 #[derive(Clone, Debug)]
 pub struct Rule {
     method: String,
@@ -111,7 +111,7 @@ impl Rule {
         self.only(1..=1)
     }
 
-    /// Counts a request that matches, and says whether the fault befalls it.
+    /// Counts a request that matches, and tells whether the fault hits it.
     pub(crate) fn applies(&mut self, head: &Head) -> bool {
         if self.method != head.method() || !head.target().contains(&self.path_part) {
             return false;

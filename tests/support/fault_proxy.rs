@@ -23,7 +23,7 @@ pub struct RecordedRequest {
     pub head: Head,
     /// How many bytes of content the client sent, as far as the proxy read them.
     pub body_length: u64,
-    /// The status that the client was told; `None` if it was not.
+    /// The status that the client got; `None` if it got none.
     pub status: Option<u16>,
 }
 
@@ -35,8 +35,8 @@ pub struct FaultProxy {
 }
 
 impl FaultProxy {
-    /// Starts a proxy before `upstream` (`127.0.0.1:PORT`). Of the rules that apply to a request
-    /// the first one counts, and all of them count the request.
+    /// Starts a proxy before `upstream` (`127.0.0.1:PORT`). Of the rules that match a request the
+    /// first one counts, and all of them count the request.
     pub fn start(upstream: &str, rules: Vec<Rule>) -> Self {
         let script = Arc::new(Script {
             upstream: upstream.to_owned(),
@@ -66,7 +66,7 @@ impl FaultProxy {
     }
 }
 
-/// What the connections' threads share.
+/// The state that the connections' threads share.
 #[derive(Debug)]
 struct Script {
     upstream: String,
@@ -200,8 +200,8 @@ impl Script {
                         Piece::Content(bytes) => &*bytes,
                         Piece::Frame(bytes) => bytes,
                     };
-                    // What the server no longer wants is still read, so that the client has no
-                    // reason to miss the answer.
+                    // The proxy still reads bytes that the server no longer takes, so that the
+                    // client has no reason to miss the answer.
                     is_open = is_open && upstream.write_all(bytes).is_ok();
                     Ok(())
                 })

@@ -10,19 +10,19 @@ use h2::client::ResponseFuture;
 use http::{HeaderMap, Request};
 use tokio::net::UnixStream;
 
-/// That a call failed, and why.
+/// The failure of a call, and its reason.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Status {
     /// The status code of gRPC.
     pub code: String,
-    /// What the service says.
+    /// The words of the service.
     pub message: String,
 }
 
 /// Calls `method` of the service at `socket` with one message, and returns the message that it answers.
 ///
 /// # Errors
-/// What the service answers in place of a message.
+/// The status that the service answers in place of a message.
 ///
 /// # Panics
 /// If nothing listens there, or does not speak gRPC.
@@ -66,7 +66,7 @@ async fn receive(response: ResponseFuture) -> Result<Result<Vec<u8>, Status>, h2
         body.flow_control().release_capacity(chunk.len())?;
         received.extend_from_slice(&chunk);
     }
-    // A service that answers nothing but a status may send it at once.
+    // A service that answers with a status alone may send it at once.
     let trailers = body.trailers().await?.unwrap_or(headers);
     let code = header(&trailers, "grpc-status");
     if code != "0" {
@@ -154,13 +154,13 @@ pub fn first_number(message: &[u8], number: u8) -> u64 {
     found.next().unwrap_or_default()
 }
 
-/// What is in a field.
+/// The value of a field.
 enum Value<'m> {
     Content(&'m [u8]),
     Number(u64),
 }
 
-/// Reads all fields of a message, with the numbers that they have.
+/// Reads all fields of a message, with their numbers.
 fn fields(mut message: &[u8]) -> Vec<(u64, Value<'_>)> {
     let mut fields = Vec::new();
     while !message.is_empty() {

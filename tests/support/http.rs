@@ -1,4 +1,4 @@
-//! As much of HTTP/1.1 as the tests need, over plain TCP: message heads, bodies, and a request.
+//! The parts of HTTP/1.1 that the tests need, over plain TCP: message heads, bodies, and a request.
 //!
 //! Heads are kept as they were received, so that a proxy can pass them on unchanged.
 
@@ -12,7 +12,7 @@ const LONGEST_HEAD: u64 = 64 * 1024;
 pub struct Head {
     /// The first line, without its line end.
     pub start_line: String,
-    /// Names and values in order, the names as they were written.
+    /// Names and values in order, with the names as they were written.
     pub headers: Vec<(String, String)>,
 }
 
@@ -53,7 +53,7 @@ impl Head {
         writer.write_all(text.as_bytes())
     }
 
-    /// The first value of a header, whatever the case of its name.
+    /// The first value of a header. The case of its name does not count.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers
             .iter()
@@ -61,7 +61,7 @@ impl Head {
             .map(|(_, value)| value.as_str())
     }
 
-    /// Replaces the value of a header that is there.
+    /// Replaces the value of a header, if it is there.
     pub(crate) fn replace_header(&mut self, name: &str, new_value: &str) {
         for (other, value) in &mut self.headers {
             if other.eq_ignore_ascii_case(name) {
@@ -124,7 +124,7 @@ pub(crate) enum Framing {
     UntilClose,
 }
 
-/// A piece of a body: bytes of the content, or what only frames them.
+/// A piece of a body: bytes of the content, or bytes that only frame them.
 pub(crate) enum Piece<'b> {
     Content(&'b mut [u8]),
     Frame(&'b [u8]),

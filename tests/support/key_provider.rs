@@ -1,4 +1,4 @@
-//! A key provider that serves, and a client for it that is none of ours.
+//! A key provider that runs as a service, and a client for it that others wrote.
 
 use std::fs;
 use std::io::{BufRead as _, BufReader};
@@ -52,7 +52,7 @@ impl KeyProviderService {
     /// Waits until the log has `text` in it, and returns the rest of that line.
     ///
     /// # Panics
-    /// If it ends before, or says nothing of it.
+    /// If it ends before, or does not log that text.
     pub fn wait_for(&mut self, text: &str) -> String {
         let deadline = Instant::now() + PATIENCE;
         loop {
@@ -71,12 +71,12 @@ impl KeyProviderService {
         }
     }
 
-    /// What it has said so far.
+    /// Its log so far.
     pub fn log(&self) -> String {
         self.log.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Asks it to end, and returns how it did.
+    /// Asks it to end, and returns its exit status.
     ///
     /// # Panics
     /// If it does not.

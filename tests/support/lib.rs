@@ -1,8 +1,8 @@
 //! The real parts that the end-to-end tests are made of: a Docker engine, containerd, CNCF registries, a
 //! token issuer, a proxy that makes faults, and a sandbox for the binary under test.
 //!
-//! Everything here panics with a message when it cannot do its work: that is a failed test.
-//! `cargo xtask test` sets what [`Engine`] and [`Sandbox`] read from the environment.
+//! Everything here panics with a message when it cannot do its work: that is a failed test. `cargo xtask
+//! test` sets the variables that [`Engine`] and [`Sandbox`] read.
 
 pub use crate::authority::Authority;
 pub use crate::containerd::{Containerd, as_root};

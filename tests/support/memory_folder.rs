@@ -7,14 +7,14 @@ use tempfile::TempDir;
 use crate::Done;
 use crate::containerd::as_root;
 
-/// A tmpfs for everybody, on a folder of its own; dropped, it is gone.
+/// A tmpfs for everybody, on a folder of its own. Dropped, it is gone.
 #[derive(Debug)]
 pub struct MemoryFolder {
     folder: TempDir,
 }
 
 impl MemoryFolder {
-    /// Mounts a tmpfs of so many MiB.
+    /// Mounts a tmpfs of this many MiB.
     ///
     /// # Panics
     /// If it cannot be mounted.
@@ -27,7 +27,7 @@ impl MemoryFolder {
         Self { folder }
     }
 
-    /// Where it is.
+    /// The path of the folder.
     pub fn path(&self) -> &Path {
         self.folder.path()
     }
@@ -35,7 +35,7 @@ impl MemoryFolder {
 
 impl Drop for MemoryFolder {
     fn drop(&mut self) {
-        // Nothing of the test uses it any more; the folder can only be removed without it.
+        // The test no longer uses it, and the folder can be removed only after the unmount.
         let _ = as_root("umount").arg(self.folder.path()).status();
     }
 }

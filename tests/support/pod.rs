@@ -1,6 +1,6 @@
 //! A pod on a node with containerd: containers that are made as a kubelet makes them, through the CRI.
 //!
-//! Kubernetes, `cri-api`, `runtime.v1`: the numbers of fields are those of its messages.
+//! Kubernetes, `cri-api`, `runtime.v1`, which gives the fields of messages their numbers.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -29,11 +29,11 @@ const EXITED: u64 = 2;
 pub struct PodContainer<'c> {
     /// Its image.
     pub image: &'c str,
-    /// What takes the place of the image's command.
+    /// Arguments that replace the image's command.
     pub arguments: &'c [&'c str],
     /// Variables, name and value each.
     pub variables: &'c [(&'c str, &'c str)],
-    /// Files and folders of the node, and where they are seen in the container.
+    /// Files and folders of the node, and their places in the container.
     pub mounts: &'c [(&'c Path, &'c str)],
 }
 
@@ -65,10 +65,10 @@ impl<'n> Pod<'n> {
         Self { node, logs, config, id }
     }
 
-    /// Runs a container to its end, and returns its exit status, and what it wrote to both outputs.
+    /// Runs a container to its end. Returns its exit status, and the text of both its outputs.
     ///
     /// # Errors
-    /// What the CRI answers if it is not made or started.
+    /// The status that the CRI answers, if the container is not made or started.
     ///
     /// # Panics
     /// If it does not end.
@@ -91,7 +91,7 @@ impl<'n> Pod<'n> {
         };
         let log = self.log();
         self.node.runtime("RemoveContainer", &by_id)?;
-        // The next container would write behind it.
+        // The next container would append to it.
         fs::remove_file(self.log_path()).expect("the log of a container that ran is there");
         Ok((status, log))
     }
@@ -100,7 +100,7 @@ impl<'n> Pod<'n> {
         self.logs.path().join(LOG)
     }
 
-    /// What the last container has written: of each line of the log what comes after time, stream and tag.
+    /// The output of the last container. In the log each line of it stands behind time, stream and tag.
     fn log(&self) -> String {
         let log = fs::read_to_string(self.log_path()).unwrap_or_default();
         let lines = log.lines().filter_map(|line| line.splitn(4, ' ').nth(3));
@@ -110,7 +110,7 @@ impl<'n> Pod<'n> {
 
 impl Drop for Pod<'_> {
     fn drop(&mut self) {
-        // The node ends after it, and takes with it what is left.
+        // The node ends after the pod, and removes the rest.
         let by_id = field(1, self.id.as_bytes());
         let _ = self.node.runtime("StopPodSandbox", &by_id);
         let _ = self.node.runtime("RemovePodSandbox", &by_id);

@@ -55,7 +55,7 @@ impl PodmanService {
         self.call(arguments).with_status(0).stdout.trim().to_owned()
     }
 
-    /// Runs podman on the service's storage, whatever its status will be.
+    /// Runs podman on the service's storage, and accepts any status.
     pub fn call(&self, arguments: &[&str]) -> Done {
         Done::of(podman(self.folder.path()).args(arguments))
     }
@@ -67,7 +67,7 @@ impl PodmanService {
 
 impl Drop for PodmanService {
     fn drop(&mut self) {
-        // The child is ours until it has been waited for.
+        // The process ID is the child's until the child has been waited for.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }

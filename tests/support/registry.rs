@@ -1,7 +1,7 @@
 //! The CNCF registry (Debian's docker-registry) on a free port, with its files at hand.
 //!
-//! What was stored is read from the registry's folder, so that a test sees it whatever the
-//! authentication, and sees what no tag names too.
+//! Tests read the stored files from the registry's folder. So they see them without authentication,
+//! and see blobs without a tag, too.
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -117,7 +117,7 @@ http:
         &self.host
     }
 
-    /// What the registry has logged so far.
+    /// The registry's log so far.
     pub fn log(&self) -> String {
         fs::read_to_string(self.folder.path().join("log")).unwrap_or_default()
     }
@@ -357,7 +357,7 @@ mod tests {
         let scope = "repository:team/app:pull,push";
         assert_eq!(upload(&issuer.token(scope)), 201);
         assert_eq!(upload(&issuer.ended_token(scope)), 401);
-        // What is told need not be so.
+        // The issuer may state another time than the real one.
         issuer.set_life(TokenLife { real: Duration::ZERO, told: Some(5 * MINUTE) });
         let answer = ask(&issuer, &[BASIC]);
         assert!(String::from_utf8_lossy(&answer.body).contains("\"expires_in\":300"));

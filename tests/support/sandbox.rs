@@ -64,7 +64,7 @@ impl Sandbox {
         self.folder.path().join("docker")
     }
 
-    /// Prepares a run of the binary under test with the test engine and nothing of the caller's
+    /// Prepares a run of the binary under test with the test engine. It gets nothing of the caller's
     /// environment but `PATH`.
     ///
     /// # Panics
@@ -159,8 +159,8 @@ impl Default for Sandbox {
 
 /// The files below a folder, folders included, whose content or name holds a byte string.
 ///
-/// Symbolic links are not followed. What others remove meanwhile, as an engine does that other tests use,
-/// is not there.
+/// It does not follow symbolic links. It passes over files that other programs remove meanwhile, such as
+/// an engine that other tests use.
 ///
 /// # Panics
 /// If the folder cannot be read.
@@ -190,13 +190,13 @@ fn content_contains(path: &Path, needle: &[u8]) -> io::Result<bool> {
         if count == 0 {
             return Ok(false);
         }
-        // What is kept may be the beginning of a needle that lies across two steps.
+        // The kept bytes may be the beginning of a needle that lies across two steps.
         let kept = (needle.len() - 1).min(window.len());
         window.drain(..window.len() - kept);
     }
 }
 
-/// Returns what was read, if it was still there.
+/// Returns the result of a read, or `None` if the file has gone.
 fn unless_gone<T>(read: io::Result<T>) -> io::Result<Option<T>> {
     match read {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),

@@ -1,8 +1,8 @@
-//! The suite's secrets: every one is written down, so that all that was printed can be searched for it
+//! The suite's secrets. The tests note every one, so that a search can find them in the recorded output
 //! afterwards.
 //!
-//! Secrets that the support code makes are noted where they are made. Those that a test gives to a program
-//! are found in its arguments and variables, and in the files that these name.
+//! The support code notes the secrets that it makes. It finds the secrets that a test gives to a program in
+//! the program's arguments and variables, and in the files that these name.
 
 use std::collections::HashSet;
 use std::ffi::OsStr;
@@ -19,7 +19,7 @@ use crate::transcript;
 /// Shorter texts occur by chance, and are no secrets.
 pub(crate) const SHORTEST: usize = 8;
 
-/// So much of a key is searched for at once: a whole number of bytes in base64.
+/// How many bytes of a key are searched for at once: a whole number of bytes in base64.
 const PART: usize = 48;
 
 /// Options before a passphrase.
@@ -28,7 +28,7 @@ const TEXTS: [&str; 2] = ["--pass", "-P"];
 /// Options before a file with a passphrase.
 const FILES: [&str; 2] = ["--pass-file", "--new-pass-file"];
 
-/// Options before a file with a key, behind which may be the key's password.
+/// Options before a file with a key. The key's password may follow.
 const KEYS: [&str; 3] = ["--identity", "--decryption-key", "-i"];
 
 /// Variables with a passphrase or a key.
@@ -48,12 +48,12 @@ pub fn note_secret(kind: &str, secret: impl AsRef<[u8]>) {
     }
 }
 
-/// Notes what is secret in a private key: the lines between those of PEM, an identity of age, or parts of
-/// anything else.
+/// Notes the secret parts of a private key: the lines inside PEM, an identity of age, or pieces of any other
+/// key.
 pub fn note_key(key: &[u8]) {
     let text = str::from_utf8(key).unwrap_or_default();
     if text.contains("PRIVATE KEY") {
-        // The first line says what follows, the last one may be short.
+        // The first line tells the kind of key, the last one may be short.
         let lines: Vec<&str> = text.lines().filter(|line| line.len() == 64).collect();
         lines.iter().skip(1).for_each(|line| note_secret("private key", line));
     } else if text.contains("AGE-SECRET-KEY-") {
@@ -65,7 +65,7 @@ pub fn note_key(key: &[u8]) {
     }
 }
 
-/// Notes the secrets that a program is given.
+/// Notes the secrets that a test gives to a program.
 pub(crate) fn note_secrets_of(command: &Command) {
     let arguments: Vec<&str> = command.get_args().filter_map(OsStr::to_str).collect();
     let folder = command.get_current_dir().unwrap_or_else(|| Path::new("."));
@@ -97,7 +97,7 @@ pub(crate) fn note_secrets_of(command: &Command) {
 }
 
 fn note_file(path: &Path) {
-    // A file that is missing, or no file, is what the test is about.
+    // If the file is missing, or no file, the test is about that.
     if path.is_file()
         && let Ok(content) = fs::read(path)
     {
@@ -105,7 +105,7 @@ fn note_file(path: &Path) {
     }
 }
 
-/// Notes a passphrase or a key, whatever it is.
+/// Notes a passphrase or a key, in any form.
 fn note_given(secret: &[u8]) {
     let is_text = str::from_utf8(secret).is_ok();
     let text = secret.trim_ascii();

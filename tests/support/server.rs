@@ -30,7 +30,8 @@ impl Server {
                         return;
                     }
                     let serve = serve.clone();
-                    // An error of one connection is the client's to see, and ends only that.
+                    // The client sees the error of its own connection, and the error ends no other
+                    // connection.
                     thread::spawn(move || stream.and_then(serve));
                 }
             }

@@ -1,8 +1,8 @@
 //! A token issuer as registries name it in a Bearer challenge, after Docker's token and OAuth2
 //! specifications: `GET` with Basic credentials or none, `POST` with a password or refresh token.
 //!
-//! It decides who may do what, and remembers what it was asked. The tokens are real ones: JWTs
-//! signed with ES256 that the CNCF registry verifies.
+//! It decides which caller gets which rights, and remembers the requests. The tokens are real ones:
+//! JWTs signed with ES256 that the CNCF registry verifies.
 
 use std::io::{self, BufReader, Write};
 use std::net::TcpStream;
@@ -25,7 +25,7 @@ pub(crate) const SERVICE: &str = "registry.test";
 /// How long after its end the CNCF registry still accepts a token.
 const LEEWAY: u64 = 60;
 
-/// What the issuer lets somebody do who shows no credentials.
+/// The rights of a caller without credentials.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Anonymous {
     /// Gets no token at all.
@@ -39,7 +39,7 @@ pub enum Anonymous {
 pub struct TokenLife {
     /// After this time the registry refuses the token.
     pub real: Duration,
-    /// What the answer says in `expires_in`; `None` leaves it out.
+    /// The lifetime that the answer states in `expires_in`; `None` leaves it out.
     pub told: Option<Duration>,
 }
 
@@ -50,7 +50,7 @@ impl TokenLife {
     }
 }
 
-/// Who asked for a token.
+/// The caller, by its credentials.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Caller {
     /// Without credentials.
@@ -68,9 +68,9 @@ pub enum Caller {
 pub struct TokenRequest {
     /// `GET` or `POST`.
     pub method: String,
-    /// Who asked.
+    /// The caller.
     pub caller: Caller,
-    /// The scopes that were asked for, one by one.
+    /// The requested scopes, one by one.
     pub scopes: Vec<String>,
 }
 
@@ -123,7 +123,8 @@ impl TokenIssuer {
         *lock(&self.desk.life) = life;
     }
 
-    /// A token for a scope such as `repository:team/app:pull,push`, as it would be given out.
+    /// A token for a scope such as `repository:team/app:pull,push`, as the issuer would give it
+    /// out.
     pub fn token(&self, scope: &str) -> String {
         let life = lock(&self.desk.life).real;
         self.desk.signer.sign(&access(scope), life)
@@ -141,7 +142,7 @@ impl TokenIssuer {
 
 const IDENTITY_TOKEN: &str = "identity-token-of-the-test-issuer";
 
-/// What the connections' threads share.
+/// The state that the connections' threads share.
 #[derive(Debug)]
 struct Desk {
     anonymous: Anonymous,
@@ -246,7 +247,7 @@ impl Signer {
         let signature = URL_SAFE_NO_PAD.encode(signature);
         let token = format!("{message}.{signature}");
         note_secret("token", &token);
-        // Alone it would do as much harm.
+        // The signature alone would do as much harm.
         note_secret("signature of a token", signature);
         token
     }

@@ -1,4 +1,4 @@
-//! What the suite's runs of the binary printed, and the search of it for secrets.
+//! The output of the suite's runs of the binary, and the search of it for secrets.
 //!
 //! `SEALCRATE_TEST_TRANSCRIPTS` names the folder, in which `cargo xtask test` finds all of it at the end.
 //! `runs` has a file for each test of each process, `secrets` one for each process.
@@ -21,7 +21,7 @@ const VARIABLE: &str = "SEALCRATE_TEST_TRANSCRIPTS";
 pub struct Leak {
     /// The test whose run printed it.
     pub test: String,
-    /// What was printed: its kind, never the secret.
+    /// The kind of the secret, never the secret itself.
     pub kind: String,
 }
 
@@ -30,7 +30,7 @@ pub fn transcripts() -> Option<PathBuf> {
     env::var_os(VARIABLE).map(PathBuf::from)
 }
 
-/// Notes what `command` printed, and the secrets that it was given, if it is a program of ours.
+/// Notes the output of `command` and the secrets that it got, if it is a program of ours.
 pub fn record(command: &Command, printed: &[&[u8]]) {
     if !is_ours(command) {
         return;
@@ -39,7 +39,7 @@ pub fn record(command: &Command, printed: &[&[u8]]) {
     record_printed(printed);
 }
 
-/// Notes what a program of ours printed in the test that runs now.
+/// Notes the output of a program of ours in the running test.
 pub fn record_printed(printed: &[&[u8]]) {
     // Threads that a test starts have no name.
     let thread = thread::current();
@@ -70,8 +70,8 @@ fn program() -> String {
     name.split('-').next().unwrap_or_default().to_owned()
 }
 
-/// Tells whether the program, or one that it is to start, is the binary under test, one that it packed, or in
-/// a container of an image that it locked: not of the system, or Docker's client.
+/// Tells whether `command` starts a program of ours: the binary under test, a program that it packed, or a
+/// program in a container of an image that it locked. The system's programs and Docker's client are not ours.
 fn is_ours(command: &Command) -> bool {
     let words = [command.get_program()].into_iter().chain(command.get_args());
     let is_of_system =
@@ -87,7 +87,7 @@ fn is_ours(command: &Command) -> bool {
     is_docker || words.map(Path::new).any(is_ours)
 }
 
-/// Searches all that was printed for all secrets.
+/// Searches the output of all runs for all secrets.
 ///
 /// # Panics
 /// If the folder cannot be read.

@@ -1,4 +1,4 @@
-//! A program at a terminal of its own, and somebody who reads and types there.
+//! A program at a terminal of its own, and a user who reads and types there.
 
 use std::fs::{File, OpenOptions};
 use std::io::{Read, Write};
@@ -28,7 +28,7 @@ pub struct Typist {
 impl Typist {
     /// Starts a program, whose standard output and standard error are not the terminal.
     ///
-    /// Its arguments and the variables that were set for it are those of `direct`.
+    /// It takes its arguments and variables from `direct`.
     ///
     /// # Panics
     /// If there is no terminal to be had, or the program cannot be run.
@@ -51,7 +51,7 @@ impl Typist {
         command.stdin(other_side.expect("the terminal can be opened"));
         command.stdout(Stdio::piped()).stderr(Stdio::piped());
         note_secrets_of(direct);
-        // Only before the program runs is it sure that nobody has hidden anything.
+        // Only before the program runs is it certain that the terminal echoes.
         assert!(echoes(&terminal), "the terminal is as usual");
         let child = command.spawn().expect("the program can be run");
         Self { terminal: terminal.into(), child, seen: Vec::new() }
@@ -92,7 +92,7 @@ impl Typist {
         self.press("\n");
     }
 
-    /// Waits until what is typed can not be seen.
+    /// Waits until the terminal hides typing.
     ///
     /// # Panics
     /// If it stays visible.
@@ -105,7 +105,7 @@ impl Typist {
         }
     }
 
-    /// Waits until what is typed can be seen, as is usual.
+    /// Waits until the terminal shows typing, as it usually does.
     ///
     /// # Panics
     /// If it stays hidden.
@@ -129,11 +129,11 @@ impl Typist {
     /// Waits for the end, and returns the result with all that was seen on the terminal.
     ///
     /// # Panics
-    /// If something else than UTF-8 was written.
+    /// If the output is not UTF-8.
     pub fn end(self) -> (Done, String) {
         let Self { mut terminal, child, mut seen } = self;
         let output = child.wait_with_output().expect("the program can be waited for");
-        // After the last byte Linux tells by an error that nobody holds the other side.
+        // After the last byte Linux reports an error: nobody holds the other side any more.
         let _ = terminal.read_to_end(&mut seen);
         record_printed(&[&seen, &output.stdout, &output.stderr]);
         (output.into(), String::from_utf8(seen).expect("the terminal shows UTF-8"))
@@ -144,7 +144,7 @@ impl Typist {
     }
 }
 
-/// Whether what is typed can be seen now.
+/// Whether the terminal shows typing now.
 fn echoes(terminal: impl AsFd) -> bool {
     let modes = tcgetattr(terminal).expect("the terminal tells its modes");
     modes.local_modes.contains(LocalModes::ECHO)

@@ -49,7 +49,7 @@ impl Cache {
         Some(Self { folder, state: within("XDG_STATE_HOME", ".local/state")? })
     }
 
-    /// Reads the record; there is none in a new cache, or without its key.
+    /// Reads the record; `None` in a new cache, or without its key.
     pub(crate) fn read(&self, interrupt: &Interrupt) -> Result<Option<Record>> {
         if self.folder.path(KEY).exists() {
             let _lock = self.lock()?;
@@ -202,7 +202,7 @@ mod tests {
         fs::metadata(path).unwrap().mode() & 0o777
     }
 
-    /// Makes of a cache one as earlier versions left it.
+    /// Turns a cache into one as earlier versions left it.
     fn made_old(cache: &Cache) {
         fs::rename(cache.state.path(KEY), cache.folder.path(KEY)).unwrap();
         fs::remove_dir(&cache.state.0).unwrap();

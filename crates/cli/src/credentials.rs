@@ -1,8 +1,8 @@
 //! Credentials that other tools have stored: Docker's `config.json` with its helpers, and Podman's
 //! `auth.json`.
 //!
-//! Where these lie comes in as values. Nothing is ever written, and nothing that a helper prints is
-//! shown.
+//! The places of these come in as values. This module writes nothing, and shows nothing that a helper
+//! prints.
 
 mod helper;
 
@@ -21,23 +21,23 @@ use serde::Deserialize;
 use thiserror::Error;
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
-/// The name under which Docker stores what is for `docker.io`.
+/// The name under which Docker stores the credential for `docker.io`.
 const DOCKER_HUB_KEY: &str = "https://index.docker.io/v1/";
 
 /// The largest file of credentials that is read.
 const MAX_FILE: u64 = 4 << 20;
 
-/// Where credentials are stored.
+/// The places where credentials are stored.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Stores {
-    /// Files in Docker's or Podman's form, the first to be asked first.
+    /// Files in Docker's or Podman's form, in the order in which they are asked.
     files: Vec<PathBuf>,
     /// The folders in which helpers are found, as in `PATH`.
     path: OsString,
 }
 
 impl Stores {
-    /// Finds out where a user's credentials are, by that user's environment.
+    /// Finds the places of a user's credentials by that user's environment.
     pub(crate) fn of(environment: &dyn Fn(&str) -> Option<OsString>) -> Self {
         let folder = |name| environment(name).filter(|value| !value.is_empty()).map(PathBuf::from);
         let home = folder("HOME");
@@ -59,7 +59,7 @@ impl Stores {
     /// Returns the credential for `repository`, out of the first file that has one.
     ///
     /// # Errors
-    /// A file that is there and cannot be understood; a helper that fails.
+    /// A file that exists and cannot be understood; a helper that fails.
     pub(crate) fn credential(&self, repository: &Repository) -> Result<Credential, StoreError> {
         for file in &self.files {
             let Some(stored) = Stored::read(file)? else { continue };
@@ -78,10 +78,11 @@ pub(crate) enum StoreError {
     /// An entry is malformed.
     #[error("the credential for {key} in {} is malformed", file.display())]
     Entry { file: PathBuf, key: String },
-    /// The file is no JSON or not of the right shape. Where it is wrong is told, what is there is not.
+    /// The file is no JSON or not of the right shape. The error tells the place of the mistake, but
+    /// not the text there.
     #[error("{} is malformed in line {line}", file.display())]
     File { file: PathBuf, line: usize },
-    /// A helper failed. What it printed may be secret, and is not told.
+    /// A helper failed. Its output may be secret, and is not shown.
     #[error("docker-credential-{name} gives no credential for {server}")]
     Helper {
         name: String,
@@ -98,7 +99,7 @@ pub(crate) enum StoreError {
     },
 }
 
-/// What a file of credentials says.
+/// The content of a file of credentials.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Stored {
@@ -207,7 +208,8 @@ fn basic(username: &str, password: &str) -> Credential {
     Credential::Basic { username: username.to_owned(), password }
 }
 
-/// Tells how much of a repository's path `key` names, if it is for that repository at all.
+/// Returns how long the part of a repository's path is that `key` names; `None` if it is not for that
+/// repository.
 ///
 /// Keys are hosts, URLs of which only the host counts, or, for Podman, hosts with the beginning of a
 /// path.
@@ -250,8 +252,8 @@ mod tests {
 
     use super::*;
 
-    /// Held by tests that run what they wrote: while another thread starts a program, a file may still
-    /// be open for writing there, and cannot be run.
+    /// Held by tests that run files which they wrote. While another thread starts a program, such a
+    /// file may still be open for writing there, and cannot be run.
     static ALONE: Mutex<()> = Mutex::new(());
 
     /// A home with Docker's file, and a folder for helpers.

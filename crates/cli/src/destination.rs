@@ -9,26 +9,26 @@ use thiserror::Error;
 
 use crate::interrupt::Interrupt;
 
-/// What happens to a file that is there.
+/// Whether an existing file stays.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Existing {
     Keep,
     Replace,
 }
 
-/// Tells that a file is there, and stays.
+/// Tells that a file exists, and stays.
 #[derive(Debug, Error)]
 #[error("{} is there already", .0.display())]
 pub(crate) struct Exists(PathBuf);
 
-/// A file to be written.
+/// A file that a command writes.
 pub(crate) struct Destination<'a> {
     path: &'a Path,
     existing: Existing,
 }
 
 impl<'a> Destination<'a> {
-    /// Checks that a file can be named `path`, better than after all the work.
+    /// Checks that a file can be named `path`. It is better to fail now than after all the work.
     pub(crate) fn new(path: &'a Path, existing: Existing) -> Result<Self> {
         match (path.symlink_metadata(), existing) {
             (Ok(_), Existing::Keep) => return Err(Exists(path.to_owned()).into()),
@@ -42,8 +42,8 @@ impl<'a> Destination<'a> {
         Ok(Self { path, existing })
     }
 
-    /// Makes the file, without a name, with these permissions less those that the process withholds.
-    /// Where it has a temporary name, an `interrupt` removes that.
+    /// Makes the file, without a name, with the permissions `mode`, less those that the process
+    /// withholds. If it has a temporary name, an `interrupt` removes that.
     pub(crate) fn create(&self, mode: u32, interrupt: &Interrupt) -> Result<Unnamed> {
         let folder = self.path.parent().filter(|folder| !folder.as_os_str().is_empty());
         let folder = folder.unwrap_or_else(|| Path::new("."));
@@ -51,7 +51,7 @@ impl<'a> Destination<'a> {
             .with_context(|| cannot_write(self.path))
     }
 
-    /// Gives `file`, which is whole, exactly these permissions, and its name.
+    /// Gives `file`, which is whole, exactly the permissions `mode`, and its name.
     pub(crate) fn name_with_mode(
         &self,
         mut file: Unnamed,
@@ -110,7 +110,7 @@ mod tests {
         assert_eq!(fs::read(&path).unwrap(), b"old");
         written(&path, Existing::Replace).unwrap();
         assert_eq!(fs::read(&path).unwrap(), b"new");
-        // Somebody else was faster.
+        // Another process was faster.
         let destination = Destination { path: &path, existing: Existing::Keep };
         let interrupt = Interrupt::default();
         let late = destination.create(0o600, &interrupt).unwrap();

@@ -1,5 +1,5 @@
 //! Which engine the user means, found as Docker's own command line finds it: by `DOCKER_HOST`, by a
-//! context, or at the usual sockets. Nothing is connected to here.
+//! context, or at the usual sockets. This module connects to nothing.
 
 use std::fs;
 use std::io;
@@ -12,7 +12,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use thiserror::Error;
 
-/// What tells on this machine which engine is meant.
+/// The settings of this machine that tell which engine the user means.
 pub(crate) struct Machine<'a> {
     /// Returns a variable of the environment.
     pub(crate) variable: &'a dyn Fn(&str) -> Option<String>,
@@ -26,8 +26,8 @@ impl Machine<'_> {
     /// Finds the engine.
     ///
     /// # Errors
-    /// An address that cannot be spoken to; a context that is not there, or malformed; TLS that
-    /// would not check whom it speaks to.
+    /// An address that sealcrate cannot speak to; a context that does not exist, or is malformed;
+    /// TLS that would not check the engine's certificate.
     pub(crate) fn engine(&self) -> Result<Endpoint, DockerHostError> {
         if let Some(host) = self.get("DOCKER_HOST") {
             return self.by_address(&host);
@@ -88,8 +88,8 @@ impl Machine<'_> {
         Ok(engine.host.parse()?)
     }
 
-    /// Returns the first usual socket that there is; without any, the first of all, so that it is
-    /// the one that the user is told of.
+    /// Returns the first usual socket that exists. If none does, returns the first of all, which
+    /// the user then sees in the error.
     fn usual_socket(&self) -> Endpoint {
         let runtime = self.get("XDG_RUNTIME_DIR").map(PathBuf::from);
         let in_runtime = |name| runtime.as_ref().map(|folder| folder.join(name));
@@ -108,13 +108,13 @@ impl Machine<'_> {
         self.get("DOCKER_CONFIG").map(PathBuf::from).or_else(in_home)
     }
 
-    /// Returns a variable, unless it is empty, which is as if it were not set.
+    /// Returns a variable, unless it is empty: an empty one counts as unset.
     fn get(&self, name: &str) -> Option<String> {
         (self.variable)(name).filter(|value| !value.is_empty())
     }
 }
 
-/// Returns the warning about an engine on another machine to which everything goes in clear.
+/// Returns the warning about an engine on another machine to which all data goes in clear.
 pub(crate) fn warning(endpoint: &Endpoint) -> Option<String> {
     match endpoint {
         Endpoint::Tcp { host, .. } if !is_loopback(host) => Some(format!(
@@ -128,7 +128,7 @@ pub(crate) fn warning(endpoint: &Endpoint) -> Option<String> {
 /// The context that stands for the usual sockets.
 const DEFAULT_CONTEXT: &str = "default";
 
-/// What a context's `meta.json` says.
+/// The content of a context's `meta.json`.
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
 struct Context {
@@ -178,11 +178,11 @@ fn pem_files(folder: &Path) -> TlsFiles {
     }
 }
 
-/// Why it cannot be told which engine is meant.
+/// Why nobody can tell which engine the user means.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub(crate) enum DockerHostError {
-    /// The address is not one that can be spoken to.
+    /// The address is not one that sealcrate can speak to.
     #[error("{0}")]
     Endpoint(#[from] EndpointError),
     /// A file of Docker's cannot be read.
@@ -190,10 +190,10 @@ pub(crate) enum DockerHostError {
     File {
         /// The file.
         path: PathBuf,
-        /// What is wrong with it.
+        /// The error in the file.
         source: io::Error,
     },
-    /// TLS is asked for, and nothing tells where the certificates are.
+    /// The user asks for TLS, and nothing tells where the certificates are.
     #[error("DOCKER_TLS_VERIFY is set, but neither DOCKER_CERT_PATH nor HOME is")]
     NoCertificates,
     /// There is no context of the name.
@@ -219,7 +219,7 @@ mod tests {
 
     use super::*;
 
-    /// A machine with nothing on it but what a test puts there.
+    /// A machine that has only the files and variables of a test.
     struct Bare {
         folder: tempfile::TempDir,
         variables: HashMap<&'static str, String>,

@@ -1,4 +1,4 @@
-//! Encryption: to what, and in which format, images are encrypted, as the user has said.
+//! Encryption: the recipients or passphrase and the format that the user chose for images.
 
 use std::cell::{OnceCell, RefCell};
 use std::collections::BTreeSet;
@@ -22,7 +22,7 @@ use crate::args::{CompressionArgs, CompressionKind, EncryptionArgs, Format, Imag
 use crate::failure::Usage;
 use crate::{exposure, keys, report, talk};
 
-/// What the command line says of encryption.
+/// The options of the command line about encryption.
 #[derive(Clone, Copy)]
 pub(crate) struct Wishes<'a> {
     pub(crate) recipients: &'a ImageRecipientArgs,
@@ -31,7 +31,7 @@ pub(crate) struct Wishes<'a> {
 }
 
 impl Wishes<'_> {
-    /// Returns the format that a passphrase or recipients are for.
+    /// Returns the format that the passphrase or the recipients belong to.
     ///
     /// # Errors
     /// Options that contradict each other, or that the format has no place for.
@@ -82,7 +82,7 @@ impl Wishes<'_> {
     }
 }
 
-/// What an image is going to be encrypted to.
+/// The keys that an image is encrypted to, in their format.
 pub(crate) enum Encryption {
     /// A passphrase, in crypto-cli's format.
     CryptoCli(Pending<Arc<FreshKey>>, KeyDataShape, Passphrase),
@@ -90,13 +90,13 @@ pub(crate) enum Encryption {
     Oci(ToRecipients),
 }
 
-/// Recipients, and what else the format of OCI image encryption leaves open.
+/// Recipients, and the other choices that the format of OCI image encryption leaves open.
 pub(crate) struct ToRecipients {
     /// All of them.
     recipients: Pending<Arc<[Recipient]>>,
-    /// Those with keys; `None` if one of them is not known again.
+    /// The recipients with keys; `None` if one of them cannot be recognised in a later push.
     keys: Option<BTreeSet<Reader>>,
-    /// What those have that have no key.
+    /// The passphrase, for readers without a key.
     passphrase: Option<Passphrase>,
     compression: Compression,
     history: History,
@@ -116,8 +116,8 @@ impl ToRecipients {
 }
 
 impl Encryption {
-    /// Takes recipients and the passphrase that is named, or, if there is neither, the one that `ask`
-    /// finds; keys are derived from it beside whatever comes next.
+    /// Takes the recipients, and the passphrase that is named; if there is neither, the passphrase that `ask`
+    /// finds. It derives keys from the passphrase while the caller goes on.
     pub(crate) fn begin(
         wishes: Wishes<'_>,
         named: Option<Passphrase>,
@@ -151,12 +151,12 @@ impl Encryption {
         Self::CryptoCli(Pending::begin(derive), shape, passphrase)
     }
 
-    /// Takes recipients for an image whose history is as it is to stay.
+    /// Takes recipients for an image whose history stays as it is.
     pub(crate) fn again(recipients: Vec<Recipient>) -> Self {
         Self::Oci(ToRecipients::new(recipients, None, Compression::Gzip, History::Keep))
     }
 
-    /// Returns the passphrase under which layers may have been pushed before that can stay as they are.
+    /// Returns the passphrase, if layers that were pushed under it can stay as they are.
     pub(crate) fn reusing(&self) -> Option<&Passphrase> {
         match self {
             Self::CryptoCli(_, _, passphrase) => Some(passphrase),
@@ -164,8 +164,8 @@ impl Encryption {
         }
     }
 
-    /// Begins to work out who will be able to read the image, passphrases told apart by `salt`; `None`
-    /// if that cannot be known again.
+    /// Begins to work out which readers the image will have. `salt` tells passphrases apart. Returns `None`
+    /// if a later push could not recognise the readers.
     pub(crate) fn readers(&self, salt: &[u8; 16]) -> Option<Pending<Readers>> {
         let (keys, passphrase) = match self {
             Self::CryptoCli(_, _, passphrase) => (None, Some(passphrase.clone())),
@@ -181,7 +181,7 @@ impl Encryption {
         }))
     }
 
-    /// Returns how layers are compressed that are not compressed yet.
+    /// Returns the compression for layers that are not compressed yet.
     pub(crate) fn compression(&self) -> Compression {
         match self {
             Self::CryptoCli(..) => Compression::Gzip,
@@ -189,8 +189,7 @@ impl Encryption {
         }
     }
 
-    /// Returns the form in which layers are wanted that come out of an engine, but for what is
-    /// `spared`.
+    /// Returns the form in which an engine exports layers, without those that are `spared`.
     pub(crate) fn export_form<'t>(
         &self,
         transfer: &'t Transfer,
@@ -200,7 +199,7 @@ impl Encryption {
         ExportForm::Packed { packing, spared }
     }
 
-    /// Prepares to encrypt those layers of `image` that `selection` chooses.
+    /// Prepares to encrypt the layers of `image` that `selection` chooses.
     pub(crate) fn encryptor(&self, image: &Image, selection: &Selection) -> Result<Encryptor> {
         if let Selection::Above(base) = selection {
             let (clear, all) = (base.len(), image.layers.len());
@@ -208,7 +207,7 @@ impl Encryption {
         }
         match self {
             Self::CryptoCli(key, shape, _) => {
-                // What cannot be encrypted need not wait for its key.
+                // A wrong selection fails before the wait for the key.
                 choose(image, selection)?;
                 let encryptor = senetas::Encryptor::new(image, selection, key.wait()?, *shape)?;
                 Ok(Encryptor::CryptoCli(encryptor))
@@ -241,7 +240,7 @@ fn with_passphrase(
     })
 }
 
-/// What is being derived from a passphrase, once for all images of an index.
+/// A value that is being derived from a passphrase, once for all images of an index.
 pub(crate) struct Pending<T> {
     derivation: RefCell<Option<thread::JoinHandle<Result<T>>>>,
     derived: OnceCell<T>,
@@ -253,7 +252,7 @@ impl<T: Clone + Send + 'static> Pending<T> {
         Self { derivation, derived: OnceCell::new() }
     }
 
-    /// Waits for it. After an error nobody asks again.
+    /// Waits for the value. After an error nobody calls it again.
     pub(crate) fn wait(&self) -> Result<T> {
         if let Some(handle) = self.derivation.take() {
             let derived = handle.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
@@ -318,7 +317,7 @@ impl Encryptor {
         }
     }
 
-    /// Returns the layers that are private in images that were found to be pushed before.
+    /// Returns the private layers of the images that the search found in earlier pushes.
     pub(crate) fn known_private(&self) -> Vec<DiffId> {
         match self {
             Self::CryptoCli(of) => of.known_private().collect(),
@@ -331,7 +330,7 @@ impl Encryptor {
         matches!(self, Self::CryptoCli(_))
     }
 
-    /// Tells whether the layer at `place` is to be encrypted.
+    /// Tells whether the layer at `place` will be encrypted.
     pub(crate) fn encrypts(&self, place: usize) -> bool {
         match self {
             Self::CryptoCli(of) => of.encrypts(place),
@@ -339,8 +338,9 @@ impl Encryptor {
         }
     }
 
-    /// Returns the layer at `place` as it is to be stored, with its bytes in `ahead` if nobody can have
-    /// them yet: a layer in clear may be at its destination, which is to be asked first.
+    /// Returns the layer at `place` in its stored form. If it is encrypted, its bytes go through `ahead`,
+    /// since nobody can have them yet. A layer in clear may be at its destination already, which the caller
+    /// asks first.
     pub(crate) fn layer(
         &self,
         place: usize,
@@ -356,8 +356,7 @@ impl Encryptor {
         })
     }
 
-    /// Returns the identity of the image that `layers` are going to be in an index that says it is for
-    /// `platform`.
+    /// Returns the identity of the image made of `layers`, in an index that states `platform` for it.
     pub(crate) fn identity(&self, platform: Option<&Platform>, layers: &[Layer]) -> ImageIdentity {
         match self {
             Self::CryptoCli(of) => of.identity(platform, layers),
@@ -365,8 +364,8 @@ impl Encryptor {
         }
     }
 
-    /// Returns the encrypted `image`, whose layers have become `layers`, sealed with `sealing`, and says what
-    /// secrets its config still shows.
+    /// Returns the encrypted `image` with its new `layers`, sealed with `sealing`. Warns of secrets that its
+    /// config still shows.
     pub(crate) fn finish(
         &self,
         image: &Image,

@@ -1,11 +1,11 @@
-//! Exposure: what in a config that anybody can read looks as if it should not be there.
+//! Exposure: parts of a config in clear that look like secrets.
 
 use sealcrate_image::Config;
 use serde_json::Value;
 
 use crate::report::printable;
 
-/// What the names of secrets have in them, between underscores or dashes.
+/// Words in the names of secrets, between underscores or dashes.
 const SECRET_WORDS: [&str; 14] = [
     "APIKEY",
     "AUTH",
@@ -23,7 +23,7 @@ const SECRET_WORDS: [&str; 14] = [
     "TOKEN",
 ];
 
-/// Returns what is exposed, in words and without the values: variables of the environment that are
+/// Returns the exposed names, in words and without the values: variables of the environment that are
 /// named like secrets, and the build arguments that a step of the history names.
 pub(crate) fn of(config: &Config) -> Vec<String> {
     let mut found = Vec::new();
@@ -47,14 +47,14 @@ pub(crate) fn of(config: &Config) -> Vec<String> {
     found
 }
 
-/// Tells whether what has this name may be a secret.
+/// Tells whether a value of this name may be a secret.
 pub(crate) fn looks_secret(name: &str) -> bool {
     let name = name.to_ascii_uppercase();
     name != "PWD" && name.split(['_', '-']).any(|word| SECRET_WORDS.contains(&word))
 }
 
-/// Returns the names of the arguments that a step was given: builders write `|2 A=x B=y /bin/sh -c …`,
-/// with RUN before it or not.
+/// Returns the names of the arguments that a step got: builders write `|2 A=x B=y /bin/sh -c …`, with
+/// RUN before it or not.
 fn build_arguments(created_by: &str) -> Vec<&str> {
     let text = created_by.trim_start();
     let text = text.strip_prefix("RUN ").unwrap_or(text);

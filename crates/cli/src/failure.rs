@@ -1,7 +1,7 @@
 //! From errors to exit codes and hints.
 //!
-//! Libraries say what happened; here it is decided what that means to the user: which of the
-//! documented exit codes, and what to do next.
+//! Libraries say what happened. This module decides what that means to the user: which of the documented
+//! exit codes it has, and how to go on.
 
 mod decoder;
 mod keyprovider;
@@ -34,7 +34,7 @@ pub(crate) use ocicrypt::{MissingImageIdentity, NoOpenPgpFile, WrongKind};
 pub(crate) use packed::{MissingIdentity, Privileged};
 pub(crate) use sealed::{OtherPlatform, PlainImage, UnboundIndex};
 
-/// Longer errors are cut: names and types in them may be anybody's.
+/// Longer errors are cut: a stranger may have written names and types in them.
 const MAX_LINE: usize = 2000;
 
 const UNENCRYPTED: &str = "somebody may have put it in the place of an encrypted one; if it is what \
@@ -47,12 +47,12 @@ const ONE_PLATFORM: &str = "--platform OS/ARCH chooses one image of an index, an
 #[error("a passphrase is needed, and none was given")]
 pub(crate) struct MissingKey;
 
-/// Tells that what was asked for contradicts itself.
+/// Tells that options contradict each other, or ask for the impossible.
 #[derive(Debug, Error)]
 #[error("{0}")]
 pub(crate) struct Usage(pub(crate) String);
 
-/// What went wrong, in the README's terms.
+/// The kind of an error, in the README's terms.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
     Failure = 1,
@@ -71,14 +71,14 @@ pub(crate) fn report(error: &anyhow::Error) -> ExitCode {
     ExitCode::from(kind(error.as_ref()) as u8)
 }
 
-/// Prints an error with its causes for a program that started this one, and returns the exit code: one line
-/// that tells who says it, since it will stand among what others say.
+/// Prints an error with its causes for a program that started this one, and returns the exit code. The line
+/// names sealcrate, since it will stand among the lines of other programs.
 pub(crate) fn report_to_program(error: &anyhow::Error) -> ExitCode {
     talk::line(&format!("sealcrate: {}", one_line(error)));
     ExitCode::from(kind(error.as_ref()) as u8)
 }
 
-/// Joins an error and its causes, leaving out what an outer one has said already.
+/// Joins an error and its causes. It leaves out a cause that an outer error has shown already.
 pub(crate) fn one_line(error: &anyhow::Error) -> String {
     let mut line = String::new();
     for cause in error.chain() {
@@ -94,7 +94,7 @@ pub(crate) fn one_line(error: &anyhow::Error) -> String {
     printable(&line, MAX_LINE)
 }
 
-/// Walks an error and its causes, and what travels inside I/O errors.
+/// Walks an error and its causes, and the errors inside I/O errors.
 fn causes<'e>(
     error: &'e (dyn Error + 'static),
 ) -> impl Iterator<Item = &'e (dyn Error + 'static)> + 'e {

@@ -1,8 +1,8 @@
 //! The little of gRPC that key providers speak: calls with one message and one answer, without
 //! compression, over HTTP/2.
 //!
-//! "gRPC over HTTP2". `client` calls, `server` is called, `message` is what goes over the wire either way.
-//! Which streams that runs on, and what the messages are, is for others to know.
+//! "gRPC over HTTP2". `client` calls, `server` answers, and `message` holds the messages of both. Callers
+//! provide the streams, and know the meaning of the messages.
 
 mod client;
 mod message;
@@ -14,7 +14,7 @@ pub(crate) use client::{CallFailure, call};
 pub(crate) use message::{Code, Status};
 pub(crate) use server::{Service, serve};
 
-/// How the media types of requests and answers begin.
+/// The beginning of the media types of requests and answers.
 const MEDIA_TYPE: &str = "application/grpc";
 
 /// Every operation, and the path of its method.

@@ -1,7 +1,7 @@
-//! Registries without TLS that Docker and Podman were told of: `insecure-registries` in Docker's
-//! `daemon.json`, and `insecure` in Podman's `registries.conf`.
+//! Registries without TLS that Docker and Podman know: `insecure-registries` in Docker's `daemon.json`,
+//! and `insecure` in Podman's `registries.conf`.
 //!
-//! Here they only say where a login may go in clear on this machine. Where the files lie comes in as
+//! Here they only say where a login may go in clear on this machine. The places of the files come in as
 //! values.
 
 mod registries_conf;
@@ -24,7 +24,7 @@ pub(crate) const SYSTEM: &str = "/etc";
 /// The largest file that is read.
 const MAX_FILE: u64 = 1 << 20;
 
-/// Where it is written which registries have no TLS.
+/// The files that name registries without TLS.
 #[derive(Clone, Debug)]
 pub(crate) struct Insecure {
     /// Files in the form of `daemon.json`.
@@ -33,7 +33,7 @@ pub(crate) struct Insecure {
 }
 
 impl Insecure {
-    /// Finds out where the files of Docker and Podman are: below `system`, and by a user's environment.
+    /// Finds the files of Docker and Podman: below `system`, and by a user's environment.
     pub(crate) fn of(system: &Path, environment: &dyn Fn(&str) -> Option<OsString>) -> Self {
         let folder = |name| environment(name).filter(|value| !value.is_empty()).map(PathBuf::from);
         let home = folder("HOME");
@@ -50,10 +50,10 @@ impl Insecure {
         }
     }
 
-    /// Tells whether the registry of `repository` is named as one without TLS.
+    /// Tells whether the files name the registry of `repository` as one without TLS.
     ///
     /// # Errors
-    /// A file that is malformed or too long. One that is not there, or that only others may read, names
+    /// A file that is malformed or too long. A file that is missing, or that only others may read, names
     /// nothing.
     pub(crate) fn names(&self, repository: &Repository) -> Result<bool, InsecureError> {
         for file in &self.docker {
@@ -69,7 +69,7 @@ impl Insecure {
     }
 }
 
-/// Why it cannot be told which registries have no TLS.
+/// Why nobody can tell which registries have no TLS.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub(crate) enum InsecureError {
@@ -107,7 +107,7 @@ struct Daemon {
     insecure_registries: Option<Vec<String>>,
 }
 
-/// Reads `file`, unless it is not there or not for this user.
+/// Reads `file`, unless it is missing or not for this user.
 fn read(file: &Path) -> Result<Option<Vec<u8>>, InsecureError> {
     let failed = |source| InsecureError::Read { file: file.to_owned(), source };
     let mut bytes = Vec::new();
@@ -140,7 +140,7 @@ fn docker_means(entry: &str, registry: &str) -> bool {
     addresses(registry).into_iter().any(|address| is_in(address, network, length))
 }
 
-/// Returns the addresses of a registry on loopback; names other than `localhost` are not looked up.
+/// Returns the addresses of a registry on loopback. It looks up no names other than `localhost`.
 fn addresses(registry: &str) -> Vec<IpAddr> {
     let host = match registry.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
         Some((address, _)) => address,

@@ -1,8 +1,8 @@
 //! Interruption: Ctrl-C and termination leave nothing half done.
 //!
-//! A file has no name before it is whole, and unnamed files vanish with the program, so that it can end at
-//! once. Temporary names are on a list, and are removed first. The program may finish only while it gives
-//! names.
+//! A file has no name before it is whole, and unnamed files vanish with the program, so that the program
+//! can end at once. Temporary names are on a list, and are removed first. The program may finish only
+//! while it gives names.
 
 use std::process;
 use std::sync::Arc;
@@ -16,7 +16,7 @@ use signal_hook::iterator::Signals;
 
 use crate::talk;
 
-/// Holds interruptions off while names are given, and has the list of names that they remove.
+/// Holds interruptions off while files get names, and has the list of names that interruptions remove.
 #[derive(Clone, Default)]
 pub(crate) struct Interrupt {
     committing: Arc<AtomicBool>,
@@ -38,7 +38,7 @@ impl Interrupt {
                 }
                 terminal.restore();
                 talk::line("interrupted");
-                // Held to the end: nothing gets a name any more.
+                // Held to the end: no file gets a name any more.
                 let _cleared = leftovers.clear();
                 process::exit(128 + signal);
             }

@@ -1,4 +1,4 @@
-//! Folders of key files, as those have that decrypt for a whole machine.
+//! Folders of key files, as on machines that decrypt for all their users.
 
 use std::fs::{self, File};
 use std::io::Read as _;
@@ -11,23 +11,23 @@ use zeroize::Zeroizing;
 /// More files than this are no folder of keys.
 const MAX_FILES: usize = 1000;
 
-/// How far down folders are looked into; a link may lead round in a circle.
+/// How many levels of folders are read; a link may lead round in a circle.
 const MAX_DEPTH: usize = 8;
 
 /// The keys in a folder.
 #[derive(Debug, Default)]
 pub(crate) struct KeyFolder {
-    /// What can be used.
+    /// The keys that can be used.
     pub(crate) identities: Vec<Identity>,
-    /// The files that hold something else, and why they cannot be used.
+    /// The files that cannot be used as keys, and why.
     pub(crate) unusable: Vec<String>,
 }
 
 impl KeyFolder {
     /// Reads every file in `folder` and below it, in the order of their names.
     ///
-    /// Links are followed, and names that begin with two dots passed over: a secret of Kubernetes is
-    /// made of both.
+    /// It follows links, and skips names that begin with two dots: a secret of Kubernetes is made of
+    /// both.
     pub(crate) fn read(folder: &Path) -> Result<Self> {
         let mut files = Vec::new();
         list(folder, 0, &mut files)
@@ -54,7 +54,7 @@ impl KeyFolder {
         let bytes = read(file).with_context(|| format!("cannot read {}", file.display()))?;
         match Identity::parse(&bytes) {
             Ok(identity) => self.identities.push(identity),
-            // Other decoders want the certificate beside the key.
+            // Other decoders need the certificate beside the key.
             Err(IdentityError::Certificate) => {}
             Err(error) => self.unusable.push(format!("{}: {error}", file.display())),
         }

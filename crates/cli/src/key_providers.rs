@@ -22,10 +22,10 @@ use crate::{exposure, talk};
 use command::ProviderCommand;
 use service::ProviderService;
 
-/// The variable with the name of the file that says which providers there are.
+/// The variable that names the file with the list of providers.
 const VARIABLE: &str = "OCICRYPT_KEYPROVIDER_CONFIG";
 
-/// How long a provider may take, which may ask another machine.
+/// How long a provider may take. It may ask another machine.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Finds the provider that `NAME[:PARAMETER]` names.
@@ -70,7 +70,7 @@ fn looks_secret(parameter: &[u8]) -> bool {
     has("SECRET-KEY-") || has("PRIVATE KEY") || names.any(exposure::looks_secret)
 }
 
-/// Returns all providers that there are.
+/// Returns all providers of the list.
 pub(crate) fn all() -> Result<Vec<Provider>> {
     let config = config()?.unwrap_or_default();
     config.all().map(|(name, address)| provider(name, address, None)).collect()

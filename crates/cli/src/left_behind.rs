@@ -1,4 +1,4 @@
-//! Images that stay in clear beside their encrypted copies: a new image takes away at most the one that
+//! Images that stay in clear beside their encrypted copies. A new image replaces at most the one that
 //! had its name.
 
 use std::path::Path;

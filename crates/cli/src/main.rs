@@ -1,8 +1,8 @@
 //! Keeps container images private on public registries: the command line.
 //!
-//! This crate reads what was typed and the environment, opens places, asks for passphrases, shows
-//! progress, and turns errors into exit codes and hints. What an image is, and how it is encrypted,
-//! is the business of the other crates.
+//! This crate reads the command line and the environment, opens places, asks for passphrases, shows
+//! progress, and turns errors into exit codes and hints. The other crates know what an image is and
+//! how it is encrypted.
 
 mod args;
 mod cache;
@@ -104,7 +104,7 @@ fn run(cli: &Cli) -> Result<()> {
             commands::decoder::run(args, payload)
         }
         Command::Keyprovider(args) => {
-            // Signals are its own affair: a service ends in order.
+            // It handles signals itself: a service ends in order.
             harden(&cli.talk)?;
             commands::keyprovider::run(args)
         }
@@ -121,7 +121,7 @@ fn run(cli: &Cli) -> Result<()> {
     }
 }
 
-/// Makes what a command on images works with.
+/// Makes the session of a command on images.
 fn start(
     talk: &TalkArgs,
     args: &RegistryArgs,
@@ -134,7 +134,7 @@ fn start(
     Ok(Session::new(local, places, args, level))
 }
 
-/// Makes the process one that may hold secrets, and what a command on files works with.
+/// Prepares the process to hold secrets, and makes the tools of a command on files.
 fn begin(talk: &TalkArgs) -> Result<Local> {
     harden(talk)?;
     let interrupt = Interrupt::listen().context("cannot listen for signals")?;
@@ -142,7 +142,7 @@ fn begin(talk: &TalkArgs) -> Result<Local> {
     Ok(Local { keys, progress: progress::shown(talk), interrupt })
 }
 
-/// Makes the process one that may hold secrets.
+/// Prepares the process to hold secrets.
 fn harden(talk: &TalkArgs) -> Result<()> {
     forbid_core_dumps()?;
     programs::keep_descriptors();
@@ -157,15 +157,16 @@ fn harden(talk: &TalkArgs) -> Result<()> {
     Ok(())
 }
 
-/// A limit of 0 stops files only; the kernel pipes no dump to a collector if the limit is 1 (core(5),
-/// `coredump_pipe` in the kernel), and no file fits in one byte.
+/// Forbids core dumps. A limit of 0 stops files only. With a limit of 1 the kernel pipes no dump to a
+/// collector either (core(5), `coredump_pipe` in the kernel). No file fits in one byte.
 fn forbid_core_dumps() -> Result<()> {
     let limit = Rlimit { current: Some(1), maximum: Some(1) };
     setrlimit(Resource::Core, limit).context("cannot forbid core dumps")
 }
 
-/// Every blob that waits for its turn is an open file; an image may have more of them than a process
-/// gets unasked. Where that cannot be had, small images still work.
+/// Raises the limit of open files. Every blob that waits for its turn is an open file, and an image
+/// may have more blobs than the default limit allows. If the limit cannot be raised, small images
+/// still work.
 fn allow_many_files() {
     let limit = getrlimit(Resource::Nofile);
     let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit });

@@ -1,4 +1,4 @@
-//! Opening: encrypted images of every format, with whatever keys the user has given.
+//! Opening: encrypted images of every format, with the keys that the user has given.
 
 use anyhow::Result;
 use sealcrate_crypt::ocicrypt::{self, Identity, RECORD_ANNOTATION, StatedDigests};
@@ -12,16 +12,17 @@ use crate::args::IdentityArgs;
 use crate::failure::{Usage, WrongKind};
 use crate::{keys, talk};
 
-/// What the user has given to open images with.
+/// The keys that the user has given to open images.
 pub(crate) struct Keys {
     identities: Vec<Identity>,
     passphrase: Option<GivenPassphrase>,
 }
 
-/// A passphrase, as either format takes it.
+/// A passphrase, in the form for each format.
 struct GivenPassphrase {
     text: Passphrase,
-    /// The same; it remembers what it has opened.
+    /// The same passphrase, for OCI image encryption; it remembers which of an image's locks it has
+    /// opened.
     identity: Identity,
     /// The work that all images of a command may ask for together.
     budget: Budget,
@@ -43,12 +44,12 @@ impl Keys {
         self.passphrase = Some(GivenPassphrase { text, identity, budget: Budget::default() });
     }
 
-    /// Tells whether there is one.
+    /// Tells whether there is any key.
     pub(crate) fn is_any(&self) -> bool {
         self.passphrase.is_some() || !self.identities.is_empty()
     }
 
-    /// Refuses a demand that nothing can meet: without a key, nobody sees what binds an image.
+    /// Refuses a demand that nothing can meet: without a key, nobody sees the binding of an image.
     pub(crate) fn refuse_unmet(&self, args: &IdentityArgs) -> Result<()> {
         if args.require_binding.is_some() && !self.is_any() {
             let text = "--require-binding looks at what a key opens, and there is no key";
@@ -57,7 +58,7 @@ impl Keys {
         Ok(())
     }
 
-    /// States that there is none, if that is so.
+    /// States that there is no key, if that is so.
     pub(crate) fn absent(&self) -> Option<NoKeys> {
         (!self.is_any()).then(NoKeys::given)
     }
@@ -72,7 +73,7 @@ impl Keys {
         !self.identities.is_empty()
     }
 
-    /// Returns what opens an image of crypto-cli's format.
+    /// Returns the derivation of keys for an image of crypto-cli's format.
     ///
     /// # Errors
     /// There are identities alone.
@@ -81,7 +82,7 @@ impl Keys {
         Ok(KeyDerivation::within(passphrase.text.clone(), passphrase.budget.clone()))
     }
 
-    /// Returns what opens an image whose `protection` is that of OCI image encryption.
+    /// Returns the identities for an image whose `protection` is OCI image encryption's.
     ///
     /// # Errors
     /// A passphrase alone, where the image has none.
@@ -98,16 +99,16 @@ impl Keys {
     }
 }
 
-/// What of an image is encrypted, and in which format; nothing of it is authenticated.
+/// Which parts of an image are encrypted, and in which format. Nothing of it is authenticated.
 pub(crate) enum Protection {
-    /// In crypto-cli's.
+    /// In crypto-cli's format.
     CryptoCli(senetas::Protection),
-    /// In that of OCI image encryption.
+    /// In the format of OCI image encryption.
     Oci(ocicrypt::Protection),
 }
 
 impl Protection {
-    /// Reads what an image's manifest says; `None` if nothing is encrypted.
+    /// Reads an image's manifest; `None` if nothing is encrypted.
     pub(crate) fn of(image: &Image) -> Result<Option<Self>> {
         let Some(raw) = &image.manifest else { return Ok(None) };
         let manifest = Manifest::parse(raw)?;
@@ -119,7 +120,7 @@ impl Protection {
         Ok(protection.is_any().then_some(Self::CryptoCli(protection)))
     }
 
-    /// Tells whether a passphrase is what opens it, or one of several ways.
+    /// Tells whether a passphrase opens it, perhaps beside other keys.
     pub(crate) fn takes_passphrase(&self) -> bool {
         match self {
             Self::CryptoCli(_) => true,
@@ -141,7 +142,7 @@ impl Protection {
         Ok(Selection::Indices(places.map(i64::try_from).collect::<Result<_, _>>()?))
     }
 
-    /// Returns the identity of the encrypted `image` in an index that says it is for `platform`.
+    /// Returns the identity of the encrypted `image` in an index that states `platform` for it.
     pub(crate) fn identity(&self, image: &Image, platform: Option<&Platform>) -> ImageIdentity {
         let config = match self {
             Self::CryptoCli(_) => None,
@@ -173,12 +174,12 @@ pub(crate) struct Terms {
 }
 
 impl Terms {
-    /// Takes what the command line says of an image at `from`.
+    /// Takes the options for an image at `from`.
     pub(crate) fn new(unencrypted: Unencrypted, args: &IdentityArgs, from: &Location) -> Self {
         Self { place: home_of(from), ..Self::anywhere(unencrypted, args) }
     }
 
-    /// Takes what the command line says of an image whose place is looked at otherwise.
+    /// Takes the options for an image whose place is checked elsewhere.
     pub(crate) fn anywhere(unencrypted: Unencrypted, args: &IdentityArgs) -> Self {
         let unbound = match args.require_binding {
             None => Unbound::Accept,
@@ -188,15 +189,15 @@ impl Terms {
         Self { unencrypted, unbound, place: None, expected: None }
     }
 
-    /// States which home the image has to have, wherever it is read from.
+    /// States which home the image must have, whatever place it is read from.
     pub(crate) fn at_home(self, expected: Option<&Home>) -> Self {
         Self { expected: expected.cloned(), ..self }
     }
 
-    /// Holds an image to the home in its record.
+    /// Checks an image's place against the home in its record.
     ///
     /// # Errors
-    /// Another home than the one stated, or than the place that the image is read from.
+    /// The home differs from the stated one, or from the place that the image is read from.
     pub(crate) fn check_home(&self, record: Option<&SealedRecord>) -> Result<(), HomeError> {
         let home = record.and_then(|record| record.home.as_ref());
         Home::check(home, self.place.as_ref(), self.expected.as_ref())
@@ -237,7 +238,7 @@ impl Opened {
         Self { image, record: None, binding: Binding::None, stated: StatedDigests::default() }
     }
 
-    /// Warns of layers that were read and are others than their writer said.
+    /// Warns of layers that were read and have other digests than their writer stated.
     pub(crate) fn tell_wrong_digests(&self) {
         let wrong = self.stated.wrong();
         if !wrong.is_empty() {
@@ -250,7 +251,7 @@ impl Opened {
     }
 }
 
-/// Opens `image`; `spool` is where ciphertext waits.
+/// Opens `image`; its ciphertext waits in `spool`.
 pub(crate) fn open(image: &Image, keys: &Keys, terms: &Terms, spool: &Spool) -> Result<Opened> {
     let Terms { unencrypted, unbound, .. } = *terms;
     let protection = Protection::of(image)?;

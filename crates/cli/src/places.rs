@@ -1,4 +1,4 @@
-//! Places: from a location that was typed to the source or sink there.
+//! Places: from a location on the command line to its source or sink.
 
 use std::collections::HashMap;
 use std::ffi::OsString;
@@ -25,7 +25,7 @@ use crate::insecure::{Insecure, SYSTEM};
 use crate::registry_access::{self, CERTIFICATES, Ways};
 use crate::talk;
 
-/// Opens places, the engine and each repository once.
+/// Opens places. It opens the engine and each repository once.
 pub(crate) struct Places {
     spool: Spool,
     leftovers: Leftovers,
@@ -34,13 +34,13 @@ pub(crate) struct Places {
     patience: Patience,
     stores: Stores,
     engine: OnceLock<Engine>,
-    /// By repository, since that is what credentials are for.
+    /// By repository, since credentials belong to repositories.
     registries: Mutex<HashMap<Repository, Registry>>,
 }
 
 impl Places {
-    /// Opens places as the environment and the options say; `main` is the registry that options without
-    /// a host are for. Temporary names go on the list `leftovers`.
+    /// Opens places as the environment and the options say. `main` is the registry for options without
+    /// a host. Temporary names go on the list `leftovers`.
     ///
     /// # Errors
     /// An option that does not tell which registry it is for.
@@ -69,17 +69,17 @@ impl Places {
         })
     }
 
-    /// Returns where unnamed files are made.
+    /// Returns the place where unnamed files are made.
     pub(crate) fn spool(&self) -> &Spool {
         &self.spool
     }
 
-    /// Returns who listens to progress.
+    /// Returns the listener of progress.
     pub(crate) fn progress(&self) -> &Arc<dyn Progress> {
         &self.progress
     }
 
-    /// Opens a place to read from. What comes out of an engine is brought into `form` on its way.
+    /// Opens a place to read from. An engine's layers are brought into `form` on their way out.
     pub(crate) fn source(
         &self,
         location: &Location,
@@ -113,12 +113,12 @@ impl Places {
         Ok(self.registry(reference)?.source(reference))
     }
 
-    /// Returns the digest that a name in a registry leads to; none where there is no such name.
+    /// Returns the digest that a name in a registry leads to; `None` if there is no such name.
     pub(crate) fn tag(&self, reference: &Reference) -> Result<Option<Digest>> {
         Ok(self.registry(reference)?.digest(reference)?)
     }
 
-    /// Returns the diff IDs of the image at a location, lowest first, reading as little as can be.
+    /// Returns the diff IDs of the image at a location, lowest first. It reads as little as it can.
     pub(crate) fn diff_ids(&self, location: &Location) -> Result<Vec<DiffId>> {
         if let Location::DockerDaemon(name) = location {
             let asked = self.engine()?.diff_ids(name);

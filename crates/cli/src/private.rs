@@ -20,8 +20,8 @@ use crate::session::Session;
 pub(crate) struct Private(BTreeSet<DiffId>);
 
 impl Private {
-    /// Collects the layers that this machine pushed encrypted, and the encrypted layers of the image at `target`,
-    /// if its config names them or `passphrase` opens it.
+    /// Collects private layers: those that this machine pushed encrypted, and the encrypted layers of the image
+    /// at `target`. It knows these only if the image's config names them or `passphrase` opens it.
     ///
     /// # Errors
     /// The registry cannot be reached.
@@ -32,7 +32,7 @@ impl Private {
         passphrase: Option<&Passphrase>,
     ) -> Result<Self> {
         let mut known = Self::default();
-        // A record that cannot be used has been told of, or is where nothing is reused.
+        // If the record cannot be used, the search has warned of that already, or the push reuses nothing.
         if let Some(Ok(Some(record))) =
             Cache::of(&variable).map(|cache| cache.read(&session.interrupt))
         {
@@ -90,7 +90,7 @@ fn private_layers(image: &Image, passphrase: Option<&Passphrase>) -> Result<Vec<
             Ok(layers.filter(|(layer, _)| layer.is_some()).map(|(_, id)| *id).collect())
         }
         (Some(Protection::CryptoCli(_)), Some(passphrase)) => {
-            // An image of another passphrase, or one that was tampered with, tells nothing.
+            // An image of another passphrase, or a manipulated one, tells nothing.
             let mut kdf = KeyDerivation::new(passphrase.clone());
             let Ok(Some(pushed)) = PushedImage::open(image, &mut kdf) else {
                 return Ok(Vec::new());

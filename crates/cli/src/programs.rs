@@ -1,4 +1,4 @@
-//! Other programs that are started: where they are found, and what they see of this one.
+//! Other programs that sealcrate starts: where it finds them, and which parts of its own state they see.
 
 use std::env;
 use std::ffi::{OsStr, OsString};
@@ -10,11 +10,11 @@ use rustix::fs::{Access, access};
 
 use crate::keys;
 
-/// Prepares to start `program`: a name, which is looked for in the folders of `path`, or an absolute path.
+/// Prepares to start `program`: a name, which it looks up in the folders of `path`, or an absolute path.
 ///
-/// The folder in which the user works may be a stranger's, a checkout for one. So nothing in it is
-/// started: of `path`, which has the form of `PATH`, only absolute folders count, and the program gets
-/// these alone as its own `PATH`. Nor does it get the passphrase in the environment.
+/// The folder in which the user works may be a stranger's, a checkout for one. So it starts nothing in
+/// there. Of `path`, which has the form of `PATH`, only absolute folders count, and the program gets these
+/// alone as its own `PATH`. The program does not get the passphrase in the environment either.
 ///
 /// # Errors
 /// The program is in none of the folders, or its path is relative.
@@ -30,8 +30,8 @@ pub(crate) fn command(program: &Path, path: &OsStr) -> io::Result<Command> {
     Ok(command)
 }
 
-/// Keeps the descriptors that are open from the programs that are started later: somebody may have opened
-/// one for a passphrase. This program can use them as before.
+/// Keeps open descriptors from programs that start later: the user may have opened one for a passphrase.
+/// This program can use them as before.
 pub(crate) fn keep_descriptors() {
     // Standard input, output and error are replaced at each start.
     close_fds::set_fds_cloexec(3, &[]);

@@ -65,8 +65,8 @@ impl Meter for Line {
     }
 }
 
-/// A bar for each blob that is worked on, and one for all of them below. While nothing is worked on,
-/// nothing is shown, so that what is said then stands on lines of its own.
+/// A bar for each blob at work, and one for all of them below. Without a blob at work it shows
+/// nothing, so that messages stand on lines of their own.
 struct Bars {
     bars: MultiProgress,
     total: ProgressBar,
@@ -105,7 +105,7 @@ impl Progress for Bars {
     }
 
     fn present(&self, name: &str) {
-        // A line that cannot be shown is no reason to stop.
+        // If a line cannot be shown, the work goes on.
         let _ = self.bars.println(format!("{}: already there", Printable(name)));
     }
 }
@@ -123,7 +123,7 @@ impl Meter for Bar {
         self.total.inc(bytes);
     }
 
-    /// The drop takes the bar away, as it does when the blob fails.
+    /// The drop removes the bar, as it does when the blob fails.
     fn done(self: Box<Self>) {}
 }
 

@@ -1,8 +1,8 @@
-//! What was pushed before: the layers that another push need not send.
+//! Earlier pushes: the layers that another push need not send.
 //!
-//! They are known from the record in the cache, and from images in registries that the same passphrase
-//! opens. A layer is used again if the registry has its blob, or takes it over from another repository. For
-//! one from the record, [tags have to stand](standing) as this machine left them.
+//! The record in the cache knows them, and so do images in registries that the same passphrase opens. A
+//! push uses a layer again if the registry has its blob, or takes it over from another repository. For a
+//! layer from the record, [tags have to stand](standing) as this machine left them.
 
 mod standing;
 
@@ -30,17 +30,17 @@ use crate::{report, talk};
 pub(crate) use standing::Doubts;
 use standing::{Doubt, Standing};
 
-/// What is known of earlier pushes.
+/// The knowledge of earlier pushes.
 pub(crate) struct Earlier<'a> {
     session: &'a Session,
     encryption: &'a Encryption,
     target: &'a Reference,
-    /// None where it does not matter how tags stand.
+    /// `None` if the state of tags does not matter.
     standing: Option<Standing<'a>>,
     memory: Option<Memory>,
 }
 
-/// What this machine remembers, and who shall be able to read what is pushed now.
+/// The record of this machine, and the readers of the image that is being pushed.
 struct Memory {
     cache: Cache,
     record: Record,
@@ -48,8 +48,8 @@ struct Memory {
 }
 
 impl Memory {
-    /// Reads the cache, and begins to work out who the readers are; `None` without a cache, or where
-    /// readers are not known again.
+    /// Reads the cache, and begins to work out the readers; `None` without a cache, or if readers cannot be
+    /// recognised later.
     fn open(encryption: &Encryption, interrupt: &Interrupt) -> Result<Option<Self>> {
         let Some(cache) = Cache::of(&variable) else { return Ok(None) };
         let record = match cache.read(interrupt) {
@@ -57,7 +57,8 @@ impl Memory {
             Ok(None) => Record::new()?,
             Err(error) => {
                 talk::warn(format!("the cache is not used: {error:#}"));
-                // What is damaged is replaced; what is not the user's alone, he has to look at.
+                // A damaged record is replaced. If the cache is not the user's alone, the user has to look
+                // at it.
                 if !error.is::<RecordError>() {
                     return Ok(None);
                 }
@@ -69,7 +70,7 @@ impl Memory {
     }
 }
 
-/// Where the layers of an image are looked for.
+/// Where to look for the layers of an image.
 pub(crate) struct Search<'a> {
     /// Images that may hold some of them.
     pub(crate) images: Vec<&'a Reference>,
@@ -94,9 +95,9 @@ impl<'a> Earlier<'a> {
         Ok(Self { session, encryption, target, standing, memory })
     }
 
-    /// Returns what need not be sent to `sink` again.
+    /// Returns the layers that need not be sent to `sink` again.
     ///
-    /// What cannot be used is passed over: it is sent anew then. What was tampered with is told.
+    /// It skips layers that cannot be used, and they are sent anew. It reports manipulation.
     pub(crate) fn find(&self, search: &Search<'_>, sink: &dyn Sink) -> Result<Pushed> {
         let mut found = Found {
             wanted: search.diff_ids.iter().copied().collect(),
@@ -157,7 +158,7 @@ impl<'a> Earlier<'a> {
         Ok((candidates, doubted))
     }
 
-    /// Returns why a layer that is remembered must not be used again, if it must not.
+    /// Returns why a remembered layer must not be used again, if it must not.
     fn doubt(&self, memory: &Memory, layer: &PushedLayer, tags: &[Arc<Tagged>]) -> Option<Doubt> {
         let standing = self.standing.as_ref().filter(|_| layer.is_private())?;
         let has_put = |name: &Reference, digest| memory.record.has_put(name, digest);
@@ -190,15 +191,15 @@ impl<'a> Earlier<'a> {
         Ok(())
     }
 
-    /// Remembers that `layers` and `config`, as it is before encryption, were pushed to the target, in the
-    /// manifest or index `written`.
+    /// Remembers that `layers` and `config` were pushed to the target, in the manifest or index `written`.
+    /// `config` is as before encryption.
     pub(crate) fn remember(&self, layers: &[PushedLayer], config: &[u8], written: Digest) {
         let Some(Memory { cache, record, readers }) = &self.memory else { return };
         let written = readers.wait().and_then(|readers| {
             let salt = *record.salt();
             let tagged = Tagged { name: self.target.clone(), digest: written };
             cache.update(record.clone(), &self.session.interrupt, |record| {
-                // Another process may have begun one meanwhile, which tells passphrases otherwise apart.
+                // Another process may have begun a record meanwhile, whose salt is another one.
                 if *record.salt() == salt {
                     record.add(layers, config, &readers, tagged);
                 }
@@ -210,13 +211,13 @@ impl<'a> Earlier<'a> {
     }
 }
 
-/// A layer that may be used again, and where it is said to be.
+/// A layer that may be used again, and the repositories that are said to have it.
 struct Candidate {
     layer: PushedLayer,
     places: Vec<Repository>,
 }
 
-/// What is looked for, and what was found of it.
+/// The layers that the search wants, and those that it has found.
 struct Found<'a> {
     wanted: BTreeSet<DiffId>,
     sink: &'a dyn Sink,
@@ -224,7 +225,7 @@ struct Found<'a> {
 }
 
 impl Found<'_> {
-    /// Takes those of `candidates` that are wanted, and that the sink has or can take over.
+    /// Takes the wanted layers among `candidates` that the sink has or can take over.
     fn take(&mut self, mut candidates: Vec<Candidate>) -> Result<()> {
         candidates.retain(|candidate| self.wanted.contains(&candidate.layer.diff_id()));
         if candidates.is_empty() {
@@ -248,7 +249,7 @@ impl Found<'_> {
     }
 }
 
-/// Says in one line for each reason why layers are encrypted anew.
+/// Says, in one line for each reason, why layers are encrypted anew.
 fn tell(doubted: &BTreeMap<DiffId, Doubt>) {
     let mut reasons: BTreeMap<&Doubt, usize> = BTreeMap::new();
     doubted.values().for_each(|doubt| *reasons.entry(doubt).or_default() += 1);
@@ -264,7 +265,7 @@ fn tell(doubted: &BTreeMap<DiffId, Doubt>) {
     }
 }
 
-/// Forgets the layers of `image`, whose data keys go to others than is remembered.
+/// Forgets the layers of `image`, whose data keys now go to other readers than the record says.
 pub(crate) fn forget(session: &Session, image: &Image) {
     let Some(cache) = Cache::of(&variable) else { return };
     let blobs: Vec<Digest> = image.layers.iter().filter_map(Layer::digest).collect();
@@ -287,7 +288,7 @@ pub(crate) fn read(
     let read = |source: &Arc<dyn Source>| Artifact::read(source)?.into_image(source, platform);
     match read(&source) {
         Ok(image) => Ok(Some(image)),
-        // Many registries do not tell what is not there from what may not be seen.
+        // Many registries answer alike for a missing image and for one that the user may not see.
         Err(ReadError::Registry(
             error @ (RegistryError::Transport { .. } | RegistryError::Setup { .. }),
         )) => Err(error.into()),
@@ -298,7 +299,7 @@ pub(crate) fn read(
     }
 }
 
-/// Tells whether an image is just somebody else's, or another's passphrase's.
+/// Tells whether an image belongs to another user, or to another passphrase.
 fn is_of_others(error: &DecryptError) -> bool {
     matches!(
         error,
@@ -309,7 +310,7 @@ fn is_of_others(error: &DecryptError) -> bool {
     )
 }
 
-/// Returns what an engine need not export.
+/// Returns the parts that an engine need not export.
 pub(crate) fn spared(pushed: &Pushed) -> Spared {
     Spared { configs: pushed.configs().clone(), layers: pushed.diff_ids().collect() }
 }

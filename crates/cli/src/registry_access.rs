@@ -1,4 +1,4 @@
-//! How registries are reached on this machine: certificates, proxies, and when plain HTTP is spoken.
+//! How to reach registries from this machine: certificates, proxies, and when to speak plain HTTP.
 //!
 //! Folders and the environment come in as values.
 
@@ -20,23 +20,23 @@ use crate::insecure::{Insecure, InsecureError};
 /// Where Docker looks for the certificates of registries, in a folder named as the registry.
 pub(crate) const CERTIFICATES: &str = "/etc/docker/certs.d";
 
-/// What reaches every registry that a command talks to.
+/// The settings for every registry that a command talks to.
 #[derive(Clone, Debug)]
 pub(crate) struct Ways {
-    /// The folder that holds one of certificates for each registry.
+    /// The folder that holds a folder of certificates for each registry.
     pub(crate) certificates: PathBuf,
     /// Further authorities that the user named, each for one registry.
     pub(crate) authorities: Vec<(RegistryHost, PathBuf)>,
-    /// The registries to which the user wants plain HTTP to be spoken.
+    /// The registries that the user wants to reach over plain HTTP.
     pub(crate) plain: Vec<RegistryHost>,
-    /// Where it is written which other registries may be sent a login in clear.
+    /// The files that name other registries which may get a login in clear.
     pub(crate) insecure: Insecure,
-    /// Which proxies lie on the way.
+    /// The proxies on the way.
     pub(crate) proxies: Proxies,
 }
 
 impl Ways {
-    /// Gathers what there is for the registry of `repository`.
+    /// Gathers the settings for the registry of `repository`.
     ///
     /// # Errors
     /// A certificate or key that cannot be read, or one of them without the other; a file of Docker's or
@@ -62,7 +62,7 @@ impl Ways {
                 Some("crt") => access.certificate_authorities.push(read(&file)?),
                 Some("cert") => {
                     let key = pair(&file, "key")?;
-                    // Docker offers all that there are; servers take the first that they trust.
+                    // Docker offers all of them; servers take the first that they trust.
                     if access.client_certificate.is_none() {
                         access.client_certificate = Some(ClientCertificate {
                             certificate: read(&file)?,
@@ -85,7 +85,7 @@ impl Ways {
         if self.plain.iter().any(|host| host.holds(repository)) {
             return Ok(SchemePolicy::PlainHttp);
         }
-        // Elsewhere plain HTTP is not spoken, and without a login it makes no difference.
+        // Elsewhere the client speaks no plain HTTP, and without a login it makes no difference.
         let matters =
             is_loopback(repository.registry()) && !matches!(credential, Credential::Anonymous);
         Ok(match matters && self.insecure.names(repository)? {
@@ -95,7 +95,7 @@ impl Ways {
     }
 }
 
-/// Why it cannot be told how a registry is reached.
+/// Why nobody can tell how to reach a registry.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub(crate) enum AccessError {
@@ -114,7 +114,7 @@ pub(crate) enum AccessError {
     },
 }
 
-/// Lists the files of a folder by name, none where it is not there.
+/// Lists the files of a folder by name; none if it does not exist.
 fn list(folder: &Path) -> Result<Vec<PathBuf>, AccessError> {
     let failed = |source| AccessError::Read { file: folder.to_owned(), source };
     let entries = match fs::read_dir(folder) {
@@ -143,7 +143,7 @@ fn read(file: &Path) -> Result<Vec<u8>, AccessError> {
 }
 
 /// Reads the proxies out of the environment, by the rules of Go's programs: of two spellings the
-/// upper-case one counts, and empty is unset.
+/// upper-case one counts, and an empty variable counts as unset.
 pub(crate) fn proxies(environment: &dyn Fn(&str) -> Option<OsString>) -> Proxies {
     let get = |upper: &str| {
         [upper.to_owned(), upper.to_ascii_lowercase()]
@@ -165,7 +165,7 @@ pub(crate) fn proxies(environment: &dyn Fn(&str) -> Option<OsString>) -> Proxies
     }
 }
 
-/// Reduces an entry of `NO_PROXY` to its host: a port, and the wildcard before a domain, go away.
+/// Reduces an entry of `NO_PROXY` to its host, without a port and without the wildcard before a domain.
 fn direct_host(entry: &str) -> &str {
     let entry = match entry.strip_prefix('*') {
         Some(domain) if domain.starts_with('.') => domain,

@@ -1,12 +1,13 @@
-//! Words and figures about images, for people: bounded, and without what could steer a terminal.
+//! Words and figures about images, for people: bounded, and without characters that could steer a
+//! terminal.
 
 use sealcrate_image::Config;
 use serde_json::Value;
 
-/// Which part of a config is meant.
+/// Which part of a config is in clear.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Clear {
-    /// What stays in clear beside the encrypted part.
+    /// The members that stay in clear beside the encrypted part.
     BesideEncryption,
     /// All of it.
     Everything,
@@ -20,7 +21,7 @@ pub(crate) fn bytes(count: u64) -> String {
     indicatif::HumanBytes(count).to_string()
 }
 
-/// Says what a stranger can read of a config.
+/// Says which parts of a config a stranger can read.
 pub(crate) fn visible(config: &Config, clear: Clear) -> String {
     let platform = config.platform().map_or_else(|| "unknown".to_owned(), |p| p.to_string());
     match clear {
@@ -36,7 +37,7 @@ pub(crate) fn visible(config: &Config, clear: Clear) -> String {
     }
 }
 
-/// Describes how containers of an image run, and how it came to be: one line each.
+/// Describes how containers of an image run, and the steps of its history: one line each.
 pub(crate) fn details(config: &Config) -> Vec<String> {
     let mut lines = Vec::new();
     let list = |value: &Value| -> Vec<String> {
@@ -71,7 +72,7 @@ fn text(value: &Value) -> String {
     }
 }
 
-/// Makes a text of somebody else's fit for one line.
+/// Makes a stranger's text fit for one line.
 pub(crate) fn printable(text: &str) -> String {
     sealcrate_image::printable(text, MAX_TEXT)
 }

@@ -1,4 +1,4 @@
-//! A session: what every command works with, and the steps that several of them share.
+//! A session: the tools of every command, and the steps that several commands share.
 
 use std::sync::Arc;
 use std::thread;
@@ -18,20 +18,20 @@ use crate::interrupt::Interrupt;
 use crate::keys::Ambient;
 use crate::places::Places;
 
-/// What commands work with that deal with files alone.
+/// The tools of commands that work on files alone.
 pub(crate) struct Local {
     pub(crate) keys: Ambient,
     pub(crate) progress: Arc<dyn Progress>,
     pub(crate) interrupt: Interrupt,
 }
 
-/// What commands work with that deal with images.
+/// The tools of commands that work on images.
 pub(crate) struct Session {
     pub(crate) keys: Ambient,
     pub(crate) places: Places,
     pub(crate) transfer: Transfer,
     pub(crate) interrupt: Interrupt,
-    /// How much layers may unpack to.
+    /// How many bytes layers may unpack to.
     expansion: Expansion,
 }
 
@@ -54,13 +54,13 @@ impl Session {
         Self { keys, places, transfer, interrupt, expansion: args.expansion() }
     }
 
-    /// Returns `image`, whose layers unpack to no more than they may.
+    /// Returns `image`, with the bound of this session on its layers.
     pub(crate) fn bounded(&self, image: Image) -> Image {
         image.with_expansion(self.expansion)
     }
 
-    /// Opens `from`, whose layers will go to `to`: where they have to be compressed for that, those
-    /// of an engine are on their way out of it.
+    /// Opens `from`, whose layers will go to `to`. If `to` wants compressed layers, an engine's layers are
+    /// compressed on their way out of it.
     pub(crate) fn source(&self, from: &Location, to: &Location) -> Result<Arc<dyn Source>> {
         let spared = &Spared::default();
         let form = match to {
@@ -72,7 +72,7 @@ impl Session {
         self.places.source(from, form)
     }
 
-    /// Works out which layers the user chose; `location` tells where a base image's name leads.
+    /// Works out which layers the user chose. `location` returns the location of a base image's name.
     pub(crate) fn selection(
         &self,
         args: &SelectionArgs,
@@ -117,8 +117,8 @@ impl Session {
         self.transfer.put_layers(&layers, &present, form, sink, encrypt)
     }
 
-    /// Puts those layers of `image` that `sink` lacks into it as they are, and returns the image as
-    /// it is there, which is not committed yet. `downloads` are those that the layers wait for.
+    /// Puts the layers of `image` that `sink` lacks into it as they are. Returns the image as the sink has it,
+    /// not committed yet. `downloads` are the downloads of its layers.
     pub(crate) fn put_plain(
         &self,
         image: &Outgoing,
@@ -126,7 +126,7 @@ impl Session {
         sink: &dyn Sink,
     ) -> Result<Outgoing> {
         let image = &image.with_layers(self.bounded((**image).clone()).layers);
-        // Bytes that a manifest names must stay as they are.
+        // A manifest names the digests of its layers, so that their bytes must not change.
         let form = match &image.manifest {
             Some(_) => LayerForm::AsItComes,
             None => sink.layer_form(),
@@ -144,8 +144,7 @@ impl Session {
         Ok(self.interrupt.hold(|| sink.commit(image))?)
     }
 
-    /// Returns `image` with layers that come ahead of whoever reads them, if they come from a
-    /// registry at `location`.
+    /// Returns `image`, and downloads of its layers ahead of their readers if `location` is a registry.
     pub(crate) fn ahead(&self, location: &Location, image: Image) -> (Prefetch, Image) {
         match location {
             Location::Registry(_) => {
@@ -157,7 +156,7 @@ impl Session {
     }
 }
 
-/// Refuses a base image that a registry names by a tag: anybody who may write the tag would decide which layers
+/// Refuses a base image that a registry names by a tag. Anybody who may write the tag would decide which layers
 /// stay in clear.
 fn refuse_base_by_tag(base: &Location) -> Result<()> {
     match base {

@@ -1,20 +1,20 @@
-//! What is said to people while a command runs, on standard error.
+//! Messages to people on standard error, while a command runs.
 
 use std::io::{self, Write};
 
 use sealcrate_image::Printable;
 
-/// Says something that the user should know and may want to change.
+/// Warns of something that the user should know and may want to change.
 pub(crate) fn warn(text: impl AsRef<str>) {
     line(&format!("warning: {}", text.as_ref()));
 }
 
-/// Says something that is good to know.
+/// Notes something that is good to know.
 pub(crate) fn note(text: impl AsRef<str>) {
     line(&format!("note: {}", text.as_ref()));
 }
 
-/// Writes one line, whatever is in it. If nobody can read it, nothing better can be done.
+/// Writes one line, made printable. If nobody can read it, nothing better can be done.
 pub(crate) fn line(text: &str) {
     let _ = writeln!(io::stderr().lock(), "{}", Printable(text));
 }

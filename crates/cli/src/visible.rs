@@ -53,8 +53,8 @@ impl Visible {
         Self { annotations, rare, diff_ids }.without_encryption()
     }
 
-    /// Lists the parts of `image` that encryption leaves: the annotations of the layers at `clear`, and the diff IDs of a
-    /// config that stays in clear.
+    /// Lists the parts of `image` that stay visible after encryption: the annotations of the layers at
+    /// `clear`, and the diff IDs of a config that stays in clear.
     pub(crate) fn after_encryption(
         image: &Image,
         clear: impl IntoIterator<Item = usize>,
@@ -79,7 +79,7 @@ impl Visible {
         self
     }
 
-    /// Says it, one line each.
+    /// Describes the parts, one line each.
     pub(crate) fn lines(&self) -> Vec<String> {
         let mut lines = Vec::new();
         for (place, annotations) in &self.annotations {
@@ -101,7 +101,7 @@ impl Visible {
         lines
     }
 
-    /// Says it for programs.
+    /// Describes the parts for programs.
     pub(crate) fn json(&self) -> Value {
         let annotations: Vec<Value> = self
             .annotations

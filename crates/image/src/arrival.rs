@@ -1,7 +1,8 @@
 //! Arrivals: bytes on their way into an unnamed file, whose readers follow behind the writer.
 //!
-//! So a download is read while it still comes, and what is being encrypted is uploaded while it is
-//! still made. Who writes says how far they are and how it ended; this module knows nothing of either.
+//! With it, sealcrate reads a download while it still comes, and uploads a layer while it still
+//! encrypts it. The writer tells how far the bytes have come and how they ended; this module knows
+//! neither by itself.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -35,7 +36,7 @@ impl Arrival {
         self.change(|state| state.arrived = arrived);
     }
 
-    /// Tells that no more come, and why. The first outcome that is told counts.
+    /// Tells that no more bytes come, and why. Only the first outcome counts.
     pub(crate) fn end(&self, outcome: io::Result<()>) {
         self.change(|state| {
             state.end.get_or_insert(outcome);
@@ -47,8 +48,9 @@ impl Arrival {
         self.changed.notify_all();
     }
 
-    /// Waits until there is something beyond `position`. Returns the file and how far it is filled,
-    /// or `None` at the end. A failure is given to whoever asks first; later ones learn of it only.
+    /// Waits until there is something beyond `position`. Returns the file and how far it is filled, or
+    /// `None` at the end. The first caller gets the error of a failure itself; later callers get only
+    /// its text.
     fn wait(&self, position: u64) -> io::Result<Option<(Arc<File>, u64)>> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         loop {
@@ -75,8 +77,8 @@ pub(crate) struct Arriving {
 }
 
 impl Arriving {
-    /// Takes bytes that their writer holds to the digest `checked`, if to any: it ends well only if
-    /// they are of it.
+    /// Takes bytes that their writer checks against the digest `checked`, if there is one. The arrival
+    /// ends well only if the bytes have that digest.
     pub(crate) fn new(arrival: Arc<Arrival>, checked: Option<Digest>) -> Self {
         Self { arrival, checked }
     }

@@ -1,6 +1,6 @@
-//! Work aside: a writer on a thread of its own, so that whoever writes to it goes on meanwhile.
+//! Work aside: a writer on a thread of its own, so that its caller goes on meanwhile.
 //!
-//! Checks that cost as much as the transfer that they check run beside it in this way.
+//! A check that costs as much as its transfer runs beside the transfer in this way.
 
 use std::io::{self, Write};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
@@ -13,7 +13,8 @@ const WAITING: usize = 4;
 /// Passes bytes on to a writer on another thread.
 ///
 /// An error of that writer is the error of a later write, or of [`finish`](Self::finish). Dropped
-/// without it, the writer gets what has been passed on so far, and its outcome is not told.
+/// without `finish`, it gives the writer the bytes passed on so far, and tells nobody of the
+/// outcome.
 pub(crate) struct Aside<W> {
     part: Vec<u8>,
     sender: SyncSender<Vec<u8>>,
@@ -35,7 +36,7 @@ impl<W: Write + Send + 'static> Aside<W> {
             for mut part in parts {
                 inner.write_all(&part)?;
                 part.clear();
-                // Whoever writes may have ended meanwhile.
+                // The caller may have ended meanwhile.
                 if let Err(TrySendError::Full(part)) = back.try_send(part) {
                     drop(part);
                 }
@@ -48,7 +49,7 @@ impl<W: Write + Send + 'static> Aside<W> {
     /// Waits until everything is written, and returns the writer.
     ///
     /// # Errors
-    /// Those of the writer.
+    /// Errors of the writer.
     pub(crate) fn finish(mut self) -> io::Result<W> {
         self.pass_on()?;
         let Self { sender, thread, .. } = self;
@@ -88,7 +89,7 @@ impl<W: Write + Send + 'static> Write for Aside<W> {
         Ok(count)
     }
 
-    /// Passes on what there is; it is not waited for.
+    /// Passes on the bytes so far, without waiting until they are written.
     fn flush(&mut self) -> io::Result<()> {
         self.pass_on()
     }

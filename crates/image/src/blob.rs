@@ -7,8 +7,8 @@ use crate::Digest;
 
 /// Bytes that can be read from the beginning any number of times.
 ///
-/// What they ought to be (length, digest) is said beside, by a descriptor or a
-/// [`Layer`](crate::Layer), and checked there.
+/// A descriptor or a [`Layer`](crate::Layer) beside it states their length and digest, and its reader
+/// checks them.
 pub trait Content: Send + Sync {
     /// Opens the bytes for reading.
     ///
@@ -16,15 +16,16 @@ pub trait Content: Send + Sync {
     /// The medium's own; the error's inner value tells which.
     fn open(&self) -> io::Result<Box<dyn Read + Send>>;
 
-    /// Tells whether nobody else can change the bytes: they lie in memory, or in a file of this
-    /// process without a name. What was checked once need not be copied then to stay checked.
+    /// Tells whether nobody else can change the bytes: they lie in memory, or in a file of this process
+    /// without a name. A caller that has checked such bytes once need not copy them to keep them
+    /// checked.
     fn is_settled(&self) -> bool {
         false
     }
 
-    /// Returns the digest that the bytes have, or else reading them to their end fails: it was computed
-    /// when they were written to where they have been settled since. Whoever reads them need not
-    /// compute it again.
+    /// Returns the digest of the bytes, if it was computed when they were written to the place where
+    /// they have been settled since. Reading them to their end fails if they have another one, so their
+    /// reader need not compute it again.
     fn proven(&self) -> Option<Digest> {
         None
     }

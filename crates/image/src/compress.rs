@@ -1,4 +1,4 @@
-//! Compression: how layers are compressed, how that is told, and how hard it is tried.
+//! Compression: how layers are compressed, how a reader recognises it, and how hard gzip tries.
 
 use std::io::{self, Read};
 
@@ -22,7 +22,7 @@ impl Compression {
     /// Tells by the first bytes.
     ///
     /// # Errors
-    /// Those of reading.
+    /// Errors of reading.
     pub fn sniff(reader: &mut dyn Read) -> io::Result<Self> {
         let mut head = Vec::with_capacity(4);
         reader.take(4).read_to_end(&mut head)?;
@@ -33,7 +33,8 @@ impl Compression {
         })
     }
 
-    /// Decompresses `reader`. What comes out fails where it is more than `expansion` allows.
+    /// Decompresses `reader`. The returned reader fails where its bytes are more than `expansion`
+    /// allows.
     ///
     /// # Errors
     /// A decompressor that cannot be set up.
@@ -65,7 +66,7 @@ impl CompressionLevel {
 }
 
 impl Default for CompressionLevel {
-    /// Level 1 makes a twelfth more bytes than 6 in less than half the time, which is the better
+    /// Level 1 makes a twelfth more bytes than 6 in less than half the time. It is the better
     /// choice wherever a layer travels faster than some 10 MB/s a core.
     fn default() -> Self {
         Self(1)

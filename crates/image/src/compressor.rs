@@ -1,9 +1,9 @@
 //! Compression of layers on all cores.
 //!
-//! A gzip file may be a row of members, and one of Zstandard a row of frames, and every reader takes them
-//! so. The compressor cuts its input into pieces of 1 MiB and makes each a member or frame of its own, on
-//! whichever core is free. The output depends on the input alone, not on how many cores there were. RFC
-//! 1952, section 2.2; RFC 8878, section 3.
+//! A gzip file may be a row of members, and a Zstandard file a row of frames, and every reader accepts
+//! such rows. The compressor cuts its input into pieces of 1 MiB. It makes each a member or frame of its
+//! own, on any core that is free. The output depends on the input alone, not on how many cores there
+//! were. RFC 1952, section 2.2; RFC 8878, section 3.
 
 use std::collections::VecDeque;
 use std::io::{self, Read, Write};
@@ -20,7 +20,7 @@ const PIECE: usize = 1 << 20;
 const PIECES_PER_CORE: usize = 2;
 const MAX_PIECES: usize = 16;
 
-/// Compresses with a fixed set of threads and a fixed amount of memory, whoever asks.
+/// Compresses with a fixed set of threads and a fixed amount of memory, for any number of callers.
 pub struct Compressor {
     jobs: Option<SyncSender<Job>>,
     pieces: Arc<Pieces>,
@@ -33,12 +33,12 @@ struct Job {
     result: SyncSender<io::Result<Piece>>,
 }
 
-/// A compressor, and what it is asked for.
+/// A compressor, and the compression that the caller wants of it.
 #[derive(Clone, Copy)]
 pub struct Packing<'c> {
     /// The compressor.
     pub compressor: &'c Compressor,
-    /// What comes out of it.
+    /// The compression of its output.
     pub compression: Compression,
 }
 
@@ -51,13 +51,13 @@ impl<'c> Packing<'c> {
     /// Writes `input`, compressed, to `output`.
     ///
     /// # Errors
-    /// Those of `input` and `output`.
+    /// Errors of `input` and `output`.
     pub fn pack(self, input: &mut dyn Read, output: &mut dyn Write) -> io::Result<()> {
         self.compressor.compress(self.compression, input, output)
     }
 }
 
-/// What a piece is compressed by.
+/// The format that a piece is compressed into.
 #[derive(Clone, Copy)]
 enum Codec {
     Gzip,
@@ -83,7 +83,7 @@ impl Compressor {
     /// Writes `input` to `output` as gzip.
     ///
     /// # Errors
-    /// Those of `input` and `output`.
+    /// Errors of `input` and `output`.
     pub fn gzip(&self, input: &mut dyn Read, output: &mut dyn Write) -> io::Result<()> {
         self.in_pieces(Codec::Gzip, input, output)
     }
@@ -91,7 +91,7 @@ impl Compressor {
     /// Writes `input` to `output`, compressed as `compression` says; Zstandard at its usual level.
     ///
     /// # Errors
-    /// Those of `input` and `output`.
+    /// Errors of `input` and `output`.
     pub fn compress(
         &self,
         compression: Compression,
@@ -115,7 +115,7 @@ impl Compressor {
         let mut pending: VecDeque<Receiver<io::Result<Piece>>> = VecDeque::new();
         let mut first = true;
         loop {
-            // Whoever has pieces under way waits for those rather than for somebody else's.
+            // A caller with pieces under way waits for those rather than for another caller's.
             let mut piece = loop {
                 let free = if pending.is_empty() {
                     Some(self.pieces.wait())
@@ -155,7 +155,7 @@ impl Drop for Compressor {
     fn drop(&mut self) {
         self.jobs = None;
         for worker in self.workers.drain(..) {
-            // A thread that panicked has been noticed by whoever waited for its result.
+            // If a thread panicked, the caller that waited for its result has noticed.
             let _ = worker.join();
         }
     }
@@ -179,12 +179,12 @@ fn work(queue: &Mutex<Receiver<Job>>, level: CompressionLevel) {
             return;
         };
         let outcome = codecs.compress(codec, &mut piece.buffers).map(|()| piece);
-        // Whoever asked may have failed and gone meanwhile.
+        // The caller may have failed and gone meanwhile.
         let _ = result.send(outcome);
     }
 }
 
-/// What one thread compresses with.
+/// The compressors of one thread.
 struct Codecs {
     gzip: libdeflater::Compressor,
     zstd: Option<zstd::bulk::Compressor<'static>>,
@@ -201,7 +201,7 @@ impl Codecs {
             Codec::Gzip => self.gzip.gzip_compress_bound(input.len()),
             Codec::Zstd => zstd::zstd_safe::compress_bound(input.len()),
         };
-        // It stays as long as it has been: filling it with zeros would cost as much as copying it.
+        // The buffer is never shortened: filling it with zeros again would cost as much as copying it.
         if member.len() < bound {
             member.resize(bound, 0);
         }
@@ -215,7 +215,7 @@ impl Codecs {
         Ok(())
     }
 
-    /// Returns the compressor, whose memory is taken only if it is used.
+    /// Returns the Zstandard compressor. It takes its memory at its first use.
     fn zstd(&mut self) -> io::Result<&mut zstd::bulk::Compressor<'static>> {
         if self.zstd.is_none() {
             let mut zstd = zstd::bulk::Compressor::new(zstd::DEFAULT_COMPRESSION_LEVEL)?;
@@ -231,12 +231,12 @@ impl Codecs {
 struct Buffers {
     input: Vec<u8>,
     member: Vec<u8>,
-    /// How much of `member` is the member; the rest is of pieces before.
+    /// How many bytes of `member` are the member; the rest is left from earlier pieces.
     member_len: usize,
 }
 
-/// Buffers on loan, from before the input is read until the member is written; dropped, they go
-/// home. Their number bounds the memory of the whole.
+/// Buffers on loan, from before the input is read until the member is written. Dropped, they go home.
+/// Their number bounds the memory of all callers together.
 struct Piece {
     buffers: Buffers,
     home: Arc<Pieces>,

@@ -1,4 +1,4 @@
-//! Image configs: what this program needs of them, beside the bytes, which are never rewritten.
+//! Image configs: the members that this program reads, beside the bytes, which it never rewrites.
 
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -11,7 +11,7 @@ use crate::{DiffId, MAX_LAYERS, Platform};
 /// The largest config that is read.
 pub const MAX_CONFIG_BYTES: u64 = 8 << 20;
 
-/// What a config says of an image.
+/// The parts of an image config that this program reads.
 ///
 /// OCI image specification, "Image Configuration"; Docker's "Image Specification v1.2".
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]

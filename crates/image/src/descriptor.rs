@@ -1,4 +1,4 @@
-//! The descriptor: what a manifest says of a blob.
+//! The descriptor: media type, digest and size of a blob, as a manifest names it.
 
 use std::collections::BTreeMap;
 
@@ -8,13 +8,13 @@ use serde_json::Value;
 
 use crate::{Digest, MediaType, Platform};
 
-/// What a manifest or index says of one blob or child manifest.
+/// The entry of a manifest or index for one blob or child manifest.
 ///
-/// Members that are not known here are dropped: a descriptor that is written anew holds nothing that
+/// It drops members that it does not know: a descriptor that is written anew holds nothing that
 /// nobody looked at. OCI image specification, "Content Descriptors".
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Descriptor {
-    /// What the bytes are.
+    /// The media type of the bytes.
     #[serde(rename = "mediaType")]
     pub media_type: MediaType,
     /// The digest of the bytes as stored.
@@ -22,7 +22,7 @@ pub struct Descriptor {
     /// The length of the bytes as stored.
     #[serde(deserialize_with = "length")]
     pub size: u64,
-    /// Where else the bytes are said to be. Never fetched.
+    /// Other places that are said to have the bytes. Never fetched.
     #[serde(default, deserialize_with = "null_is_empty", skip_serializing_if = "Vec::is_empty")]
     pub urls: Vec<String>,
     /// Free-form metadata.
@@ -44,7 +44,7 @@ pub struct Descriptor {
 }
 
 impl Descriptor {
-    /// Describes `size` bytes with nothing beyond what is required.
+    /// Describes `size` bytes with the required members alone.
     pub fn new(media_type: MediaType, digest: Digest, size: u64) -> Self {
         Self {
             media_type,

@@ -1,5 +1,5 @@
 //! Content addresses: the digest of bytes as stored, the diff ID of a layer's tar, and the chain ID
-//! of a stack of layers. Only SHA-256 is known here, as every registry and engine uses it.
+//! of a stack of layers. This module knows SHA-256 alone, as every registry and engine uses it.
 
 use std::fmt;
 use std::io;
@@ -169,7 +169,7 @@ pub enum DigestError {
     /// The text is not `sha256:` and 64 lower-case hexadecimal digits.
     #[error("a digest is \"sha256:\" and 64 lower-case hexadecimal digits")]
     Malformed,
-    /// The digest was made by another algorithm than SHA-256.
+    /// The digest is of another algorithm than SHA-256.
     #[error("only sha256 digests are supported")]
     UnknownAlgorithm,
 }

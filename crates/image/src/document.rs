@@ -1,7 +1,7 @@
 //! JSON documents from outside, read so that no two readers understand one of them differently.
 //!
 //! Readers written in Go take the last of two equal members, and match the names of members without
-//! regard to case. So a document that one reader takes for harmless means something else to another.
+//! regard to case. So a document that is harmless to one reader means something else to another.
 //! [`parse`] refuses both: members that occur twice anywhere, and members whose names differ by case from
 //! one that the specification fixes. Keys of maps, such as labels and annotations, may differ by case.
 
@@ -55,8 +55,8 @@ const DESCRIPTOR: Shape = Object(&[
     ),
 ]);
 
-/// OCI image specification, "Image Manifest" and "Image Index"; the members of both, since a document
-/// says itself which of them it is.
+/// OCI image specification, "Image Manifest" and "Image Index"; the members of both, since only the
+/// document itself says which of them it is.
 pub(crate) const MANIFEST: Shape = Object(&[
     ("schemaVersion", Free),
     ("mediaType", Free),

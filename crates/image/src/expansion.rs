@@ -1,7 +1,6 @@
-//! Expansion: how many bytes may come out of decompression for those that went in.
+//! Expansion: how many bytes decompression may yield for the bytes that go in.
 //!
-//! A few bytes can unpack to as many as somebody likes, who then keeps a machine busy for as long as they
-//! like.
+//! A few bytes can unpack to any number that their author likes, and keep a machine busy for as long.
 
 use std::io::{self, Read, Write};
 use std::sync::Arc;
@@ -9,10 +8,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use thiserror::Error;
 
-/// How much may come out for whatever went in: layers of this size may be as sparse as they like.
+/// How many bytes may come out for any input: layers of this size may be as sparse as they like.
 const FREE: u64 = 1 << 30;
 
-/// How often the input may be in the output beyond that. gzip cannot make more of a byte than 1032, so that
+/// How many times its input the output may have beyond that. gzip makes at most 1032 bytes of one, so that
 /// no layer in gzip is ever refused. Zstandard makes 30,000 bytes of one where all are zero.
 const DEFAULT_RATIO: u32 = 1100;
 
@@ -24,15 +23,15 @@ pub struct Expansion {
 }
 
 impl Expansion {
-    /// The ratio where nothing else is asked for.
+    /// The ratio where the user asks for no other.
     pub const DEFAULT_RATIO: u32 = DEFAULT_RATIO;
 
-    /// Bounds what comes out beyond 1 GiB by `ratio` bytes for each that went in.
+    /// Allows 1 GiB of output, and beyond it `ratio` bytes for each byte of input.
     pub fn to(ratio: u32) -> Self {
         Self { free: FREE, ratio }
     }
 
-    /// Tells whether so much may have come out of so much.
+    /// Tells whether `packed` bytes may have yielded `unpacked` bytes.
     fn check(self, packed: u64, unpacked: u64) -> io::Result<()> {
         if unpacked <= self.free || unpacked / u64::from(self.ratio.max(1)) <= packed {
             return Ok(());
@@ -47,7 +46,7 @@ impl Default for Expansion {
     }
 }
 
-/// Tells that too much comes out of decompression.
+/// Tells that decompression yields too many bytes.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 #[error("a layer unpacks to more than 1 GiB and more than {ratio} times its size")]
 pub struct ExpansionError {
@@ -61,7 +60,7 @@ impl ExpansionError {
     }
 }
 
-/// How much has gone in, which one side counts and the other one compares.
+/// How many bytes have gone in. The input's side counts them; the output's side compares them.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Packed(Arc<AtomicU64>);
 
@@ -71,20 +70,20 @@ impl Packed {
         self.0.fetch_add(bytes as u64, Ordering::Relaxed);
     }
 
-    /// Returns `reader`, which counts what it yields.
+    /// Returns a reader of `reader` that counts its bytes.
     pub(crate) fn reader<R>(&self, reader: R) -> PackedReader<R> {
         PackedReader { inner: reader, packed: self.clone() }
     }
 }
 
-/// Counts what a decompressor reads.
+/// Counts the bytes that a decompressor reads.
 pub(crate) struct PackedReader<R> {
     inner: R,
     packed: Packed,
 }
 
 impl<R> PackedReader<R> {
-    /// Returns what was read.
+    /// Returns the reader of the packed bytes.
     pub(crate) fn into_inner(self) -> R {
         self.inner
     }
@@ -98,7 +97,8 @@ impl<R: Read> Read for PackedReader<R> {
     }
 }
 
-/// What comes out of a decompressor, as long as it is not too much: to be read from it, or written by it.
+/// A decompressor's output, bounded. `inner` is the decompressor that it is read from, or the writer that
+/// the decompressor writes it to.
 pub(crate) struct Expanded<T> {
     inner: T,
     expansion: Expansion,
@@ -107,17 +107,17 @@ pub(crate) struct Expanded<T> {
 }
 
 impl<T> Expanded<T> {
-    /// Holds what comes out of, or goes into, `inner` to `expansion`.
+    /// Holds the bytes that come out of `inner`, or go into it, to `expansion`.
     pub(crate) fn new(inner: T, expansion: Expansion, packed: Packed) -> Self {
         Self { inner, expansion, packed, unpacked: 0 }
     }
 
-    /// Returns what is read from or written to.
+    /// Returns the inner reader or writer.
     pub(crate) fn get_mut(&mut self) -> &mut T {
         &mut self.inner
     }
 
-    /// Returns what was read from or written to.
+    /// Returns the inner reader or writer, and ends the check.
     pub(crate) fn into_inner(self) -> T {
         self.inner
     }

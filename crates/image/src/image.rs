@@ -12,8 +12,9 @@ use crate::{
 
 /// One image: its config and layers, and the manifest under which it is stored, if it is.
 ///
-/// The config is the bytes as stored: those of an encrypted image tell little. An image out of an
-/// engine, or one that was just decrypted, has no manifest; whoever stores it by digests makes one.
+/// The config is the bytes as stored: an encrypted image's config tells little. An image out of an
+/// engine, or one that was just decrypted, has no manifest; a sink that stores images by digests
+/// makes one.
 #[derive(Clone)]
 pub struct Image {
     /// The manifest as stored.
@@ -32,12 +33,12 @@ impl Image {
         Self { manifest: None, config, layers, remarks: Remarks::default() }
     }
 
-    /// Reads the manifest that `raw` is, and its config, from `source`; layers are left where they
-    /// are until they are opened. Diff IDs are those of the config, where it names any.
+    /// Reads the image of the manifest `raw`, with its config, from `source`; layers stay where
+    /// they are until they are opened. The config gives the diff IDs, if it names any.
     ///
     /// # Errors
-    /// Those of the medium; a manifest or config that is malformed, over its bounds, or not of the
-    /// digest and size that name it.
+    /// Errors of the medium; a manifest or config that is malformed, over its bounds, or of another
+    /// digest or size than its descriptor says.
     pub fn read(source: &Arc<dyn Source>, raw: RawManifest) -> Result<Self, ReadError> {
         let manifest = Manifest::parse(&raw)?;
         let config = read_config(source, &manifest.config)?;
@@ -62,7 +63,7 @@ impl Image {
         Ok(Self { manifest, config, layers, remarks })
     }
 
-    /// Returns the same image, whose layers may unpack to so much.
+    /// Returns the same image, whose layers may unpack to as much as `expansion` allows.
     pub fn with_expansion(self, expansion: Expansion) -> Self {
         let layers = self.layers.iter().map(|layer| layer.with_expansion(expansion)).collect();
         Self { layers, ..self }
@@ -116,7 +117,7 @@ fn read_config(source: &Arc<dyn Source>, descriptor: &Descriptor) -> Result<Vec<
     Ok(bytes)
 }
 
-/// What a location names: one image, or an index of several.
+/// One image, or an index of several, as a location names it.
 #[derive(Clone)]
 pub enum Artifact {
     /// One image.
@@ -125,13 +126,13 @@ pub enum Artifact {
     Index {
         /// The bytes.
         raw: RawManifest,
-        /// What they say.
+        /// The parsed index.
         index: Index,
     },
 }
 
 impl Artifact {
-    /// Reads what `source` names.
+    /// Reads the image or index in `source`.
     ///
     /// # Errors
     /// As [`Image::read`].
@@ -142,7 +143,7 @@ impl Artifact {
     /// Reads the child of an index that `descriptor` names.
     ///
     /// # Errors
-    /// As [`Image::read`]; bytes that are not of the descriptor's digest.
+    /// As [`Image::read`]; bytes of another digest than the descriptor's.
     pub fn child(source: &Arc<dyn Source>, descriptor: &Descriptor) -> Result<Self, ReadError> {
         Self::parse(source, source.manifest(descriptor)?)
     }
@@ -155,10 +156,10 @@ impl Artifact {
         Image::read(source, raw).map(Self::Image)
     }
 
-    /// Returns the image, out of an index the one for `platform`.
+    /// Returns the image itself or, out of an index, the one for `platform`.
     ///
     /// # Errors
-    /// No image for the platform; those of reading it.
+    /// No image for the platform; errors as of [`Image::read`].
     pub fn into_image(
         self,
         source: &Arc<dyn Source>,
@@ -176,7 +177,7 @@ impl Artifact {
                 };
             }
         };
-        // An index may name indexes; one that goes on for ever is refused.
+        // An index may name indexes; a chain of them without an end is refused.
         for _ in 0..MAX_NESTING {
             match Self::child(source, index.child(wanted)?)? {
                 Self::Image(image) => return Ok(image),

@@ -1,4 +1,4 @@
-//! Indexes: lists of manifests, one a platform, and of what belongs to them.
+//! Indexes: lists of manifests, one a platform, and of their attestations.
 
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
@@ -73,7 +73,7 @@ impl Index {
     /// of the index.
     ///
     /// # Errors
-    /// No child fits; the error names those that there are. No child is an image.
+    /// No child fits; the error lists the platforms that there are. No child is an image.
     pub fn child(&self, platform: Option<&Platform>) -> Result<&Descriptor, IndexError> {
         let images: Vec<&Descriptor> = self.images().collect();
         let here = Platform::of_this_machine();
@@ -124,8 +124,8 @@ pub const ATTESTATION: &str = "vnd.docker.reference.type";
 /// The annotation that marks attestations, and its value there.
 const KIND: (&str, &str) = (ATTESTATION, "attestation-manifest");
 
-/// Tells BuildKit's provenance and SBOM manifests: they are marked as such, and for no platform. Without one
-/// of both, other tools may run the child.
+/// Recognises BuildKit's provenance and SBOM manifests: they have its annotation, and are for no platform.
+/// If a child has only one of both, other tools may run it.
 fn is_attestation(child: &Descriptor) -> bool {
     let unknown = child
         .platform
@@ -134,7 +134,7 @@ fn is_attestation(child: &Descriptor) -> bool {
     unknown && child.annotations.get(KIND.0).is_some_and(|kind| kind == KIND.1)
 }
 
-/// Why no image can be chosen of an index.
+/// Why no image of an index fits.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum IndexError {
@@ -144,7 +144,7 @@ pub enum IndexError {
     /// Its images are for other platforms.
     #[error("the index has no image for {wanted}, only for: {there}")]
     OtherPlatforms {
-        /// The platform that was asked for.
+        /// The platform that the caller asked for.
         wanted: String,
         /// The platforms that it has.
         there: String,

@@ -1,4 +1,4 @@
-//! Layers: the bytes of one, and what is known of them.
+//! Layers: the bytes of each, with its digest and diff ID.
 
 use std::io::{self, Read};
 use std::sync::Arc;
@@ -11,9 +11,9 @@ use crate::{
 
 /// One layer of an image.
 ///
-/// Either its digest or its diff ID is known, mostly both, so that whoever reads it to the end has
-/// checked it: a layer of an encrypted image has a digest and no diff ID that could be read; a layer
-/// that was just decrypted has a diff ID, and a digest only once it has been read.
+/// At least one of digest and diff ID is known, mostly both, so that reading a layer to its end checks
+/// it. A layer of an encrypted image has a digest, and a diff ID that nobody could read. A layer that was
+/// just decrypted has a diff ID, and gets a digest only when it has been read.
 #[derive(Clone)]
 pub struct Layer {
     media_type: MediaType,
@@ -46,7 +46,7 @@ impl Layer {
         }
     }
 
-    /// Takes a layer whose bytes come out of decryption: `size` of them, of no known digest.
+    /// Takes a layer whose bytes come out of decryption: `size` bytes of no known digest.
     pub fn decrypted(
         media_type: MediaType,
         size: u64,
@@ -57,8 +57,8 @@ impl Layer {
         Self { media_type, size, identity, content, expansion }
     }
 
-    /// Takes a layer whose digest and diff ID somebody has bound to each other whom the reader trusts:
-    /// bytes of that digest unpack to that diff ID.
+    /// Takes a layer whose digest and diff ID a trusted writer has bound to each other: bytes of that digest
+    /// unpack to that diff ID.
     pub fn bound(descriptor: Descriptor, diff_id: DiffId, content: Arc<dyn Content>) -> Self {
         Self {
             media_type: descriptor.media_type.clone(),
@@ -69,7 +69,7 @@ impl Layer {
         }
     }
 
-    /// Returns what the bytes are.
+    /// Returns the media type of the bytes.
     pub fn media_type(&self) -> &MediaType {
         &self.media_type
     }
@@ -79,7 +79,7 @@ impl Layer {
         self.size
     }
 
-    /// Returns what a manifest says of the layer, unless it has never been stored.
+    /// Returns the layer's descriptor, unless the layer has never been stored.
     pub fn descriptor(&self) -> Option<&Descriptor> {
         match &self.identity {
             Identity::Decrypted { .. } => None,
@@ -129,7 +129,7 @@ impl Layer {
         Self { content, ..self.clone() }
     }
 
-    /// Returns the same layer, which may unpack to so much.
+    /// Returns the same layer, which may unpack to as much as `expansion` allows.
     pub fn with_expansion(&self, expansion: Expansion) -> Self {
         Self { expansion, ..self.clone() }
     }
@@ -144,11 +144,11 @@ impl Layer {
         &self.content
     }
 
-    /// Returns how the bytes are compressed: as the media type says, or, where that is not an
-    /// ordinary layer's, as they begin.
+    /// Returns how the bytes are compressed: as the media type says, or, if that is no ordinary layer's,
+    /// as their beginning shows.
     ///
     /// # Errors
-    /// Those of reading.
+    /// Errors of reading.
     pub fn compression(&self) -> io::Result<Compression> {
         match self.media_type.compression() {
             Some(compression) => Ok(compression),
@@ -159,8 +159,8 @@ impl Layer {
     /// Opens the bytes. Reading to the end checks their length and every digest that is known.
     ///
     /// # Errors
-    /// Those of the medium; [`Damage`](crate::Damage) inside an error of kind `InvalidData` when the
-    /// end is reached and something disagrees.
+    /// Errors of the medium; [`Damage`](crate::Damage) inside an error of kind `InvalidData` when the end
+    /// is reached and something disagrees.
     pub fn open(&self) -> io::Result<Box<dyn Read + Send>> {
         let checked = self.open_by_digest()?;
         match self.diff_id() {
@@ -173,8 +173,8 @@ impl Layer {
         }
     }
 
-    /// Opens the bytes like [`open`](Self::open), but where the digest is known checks that alone,
-    /// which spares decompression.
+    /// Opens the bytes like [`open`](Self::open). If the digest is known, it checks that alone, and so
+    /// spares decompression.
     ///
     /// # Errors
     /// As [`open`](Self::open).
@@ -185,9 +185,9 @@ impl Layer {
         }
     }
 
-    /// Opens the bytes like [`open`](Self::open) for somebody who keeps them as they are: that a bound
-    /// layer unpacks to its diff ID is known, and need not be found out by decompression, unless it
-    /// begins otherwise than its media type says, which nobody has bound.
+    /// Opens the bytes like [`open`](Self::open) for a caller that keeps them as they are. It does not
+    /// decompress a bound layer, whose digest already proves its diff ID. It does decompress one whose
+    /// bytes begin otherwise than its media type says: nobody has bound the media type.
     ///
     /// # Errors
     /// As [`open`](Self::open).
@@ -211,12 +211,12 @@ impl Layer {
         }
     }
 
-    /// Opens the tar file that the layer is, decompressed, and checked as by [`open`](Self::open) if what
-    /// is compressed is read to its end as well.
+    /// Opens the layer's tar file, decompressed. It is checked as by [`open`](Self::open), if the
+    /// compressed bytes are read to their end as well.
     ///
     /// # Errors
-    /// As [`open`](Self::open); [`ExpansionError`](crate::ExpansionError) inside an error where too much
-    /// comes out.
+    /// As [`open`](Self::open); [`ExpansionError`](crate::ExpansionError) inside an error where too many
+    /// bytes come out.
     pub fn open_unpacked(&self) -> io::Result<Box<dyn Read + Send>> {
         self.compression()?.reader(self.open()?, self.expansion)
     }
@@ -224,7 +224,7 @@ impl Layer {
     /// Decompresses `reader`, which yields the bytes of the layer.
     ///
     /// # Errors
-    /// Those of reading; too much comes out.
+    /// Errors of reading; too many bytes come out.
     pub fn unpack<'a>(
         &self,
         reader: Box<dyn Read + Send + 'a>,
@@ -244,19 +244,20 @@ impl Layer {
         Ok(Box::new(VerifyReader::new(self.content.open()?, what, self.size, digest)))
     }
 
-    /// Tells whether the layer is as a registry or layout takes it: compressed, with a known digest.
+    /// Tells whether the layer has the form that registries and layouts take: compressed, with a known
+    /// digest.
     ///
     /// # Errors
-    /// Those of reading.
+    /// Errors of reading.
     pub fn is_packed(&self) -> io::Result<bool> {
         Ok(self.digest().is_some() && self.compression()? != Compression::None)
     }
 
-    /// Returns the layer as a registry or layout takes it: with a known digest, of `family`'s media
-    /// type, and compressed. What is compressed already is kept as it is.
+    /// Returns the layer in the form that registries and layouts take: with a known digest, of `family`'s
+    /// media type, and compressed. It keeps compressed bytes as they are.
     ///
     /// # Errors
-    /// Those of reading, and of the spool.
+    /// Errors of reading, and of the spool.
     pub fn packed(
         &self,
         family: Family,
@@ -329,7 +330,7 @@ mod tests {
 
     #[test]
     fn bound_layer_that_begins_in_another_way_is_unpacked_to_see() {
-        // A frame that decoders pass over may come first. RFC 8878, section 3.1.2.
+        // A frame that decoders skip may come first. RFC 8878, section 3.1.2.
         let mut packed = b"\x50\x2a\x4d\x18\x01\0\0\0x".to_vec();
         packed.extend_from_slice(&zstd::encode_all(&b"tar"[..], 1).unwrap());
         let descriptor = Descriptor::of(MediaType::OCI_LAYER_ZSTD, &packed);

@@ -1,17 +1,17 @@
-//! Leftovers: names that are not to stay, and the one place that removes them.
+//! Leftovers: names that must not stay, and the one place that removes them.
 //!
 //! A file without a name vanishes with the program. Some file systems have no such files, and a layout
-//! gives names to blobs before its list names them. An end of the program in the middle of that runs no
-//! drops, and so it removes those names first, with [`Leftovers::clear`].
+//! gives names to blobs before its list names them. If the program ends in the middle of that, no drops
+//! run. So the program removes those names first, with [`Leftovers::clear`].
 
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// The names of files and folders that are to be removed, however the program ends.
+/// The names of files and folders that are removed, however the program ends.
 ///
-/// Clones are of one list.
+/// Clones share one list.
 #[derive(Clone, Debug, Default)]
 pub struct Leftovers {
     names: Arc<Mutex<Vec<PathBuf>>>,
@@ -25,7 +25,7 @@ pub struct Cleared<'l> {
 }
 
 impl Leftovers {
-    /// Removes everything, the newest first, for whoever ends the program at once.
+    /// Removes everything, the newest first. Its caller ends the program at once.
     pub fn clear(&self) -> Cleared<'_> {
         let mut names = self.lock();
         while let Some(path) = names.pop() {
@@ -34,10 +34,10 @@ impl Leftovers {
         Cleared { _names: names }
     }
 
-    /// Runs `make`, which gives something the name `path`, and puts it on the list.
+    /// Runs `make`, which makes a file or folder named `path`, and puts that name on the list.
     ///
     /// # Errors
-    /// Those of `make`.
+    /// Errors of `make`.
     pub(crate) fn add<T>(
         &self,
         path: &Path,
@@ -49,10 +49,10 @@ impl Leftovers {
         Ok((made, Leftover { path: path.to_owned(), list: self.clone(), is_listed: true }))
     }
 
-    /// Runs `commit`, and lets all of `kept` stay if that goes well. Nobody clears the list in between.
+    /// Runs `commit`, and keeps all of `kept` if that succeeds. Nobody clears the list in between.
     ///
     /// # Errors
-    /// Those of `commit`; then all of `kept` is removed.
+    /// Errors of `commit`; then all of `kept` is removed.
     pub(crate) fn keep<T, E>(
         &self,
         mut kept: Vec<Leftover>,
@@ -90,11 +90,10 @@ impl Leftover {
         &self.path
     }
 
-    /// Runs `rename`, which gives the file the name `path` in the place of the one that it has. It is the
-    /// newest on the list then.
+    /// Runs `rename`, which renames the file to `path`. The new name is then the newest on the list.
     ///
     /// # Errors
-    /// Those of `rename`; then the file is removed.
+    /// Errors of `rename`; then the file is removed.
     pub(crate) fn renamed(
         mut self,
         path: &Path,
@@ -133,7 +132,7 @@ impl Drop for Leftover {
     }
 }
 
-/// Removes a file, or a folder that nobody else has put something into.
+/// Removes a file, or a folder that nobody else has put a file into.
 fn remove(path: &Path) {
     // Nobody could do anything about an error.
     let _ = if path.is_dir() && !path.is_symlink() {

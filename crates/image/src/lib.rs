@@ -1,4 +1,4 @@
-//! What a container image is, and the places where images live.
+//! Container images, and the places where they live.
 //!
 //! The first half of the modules is plain data: [`Digest`], [`Descriptor`], [`Reference`],
 //! [`Platform`], [`Manifest`], [`Index`], [`Config`], and the values made of them, [`Layer`] and

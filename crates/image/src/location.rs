@@ -17,7 +17,7 @@ pub enum Location {
     DockerArchive {
         /// The file.
         file: PathBuf,
-        /// Which image of several, or the name that the written one gets.
+        /// The name of the image among several, or the name that the written image gets.
         name: Option<Reference>,
     },
     /// `docker-daemon:NAME:TAG`: an image in the Docker engine.
@@ -40,7 +40,7 @@ pub enum Location {
     Registry(Reference),
 }
 
-/// What an engine can be asked for.
+/// A name by which an engine knows an image.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum EngineName {
     /// An image by name and tag.
@@ -164,7 +164,7 @@ pub enum LocationError {
     Name {
         /// The name.
         name: String,
-        /// What is wrong with it.
+        /// Why the name is malformed.
         source: ReferenceError,
     },
     /// No path follows the transport.

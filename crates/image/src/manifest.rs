@@ -1,4 +1,4 @@
-//! Image manifests: parsed, with the bytes that were read kept beside.
+//! Image manifests: parsed, and beside that the bytes that were read.
 
 use std::collections::BTreeMap;
 
@@ -16,7 +16,7 @@ pub const MAX_MANIFEST_BYTES: u64 = 4 << 20;
 /// The most layers that an image may have; engines stop at 127.
 pub const MAX_LAYERS: usize = 1000;
 
-/// Whose media types a manifest and what it names bear.
+/// The family of media types that a manifest and its blobs bear.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Family {
     /// Docker's image manifest, version 2, schema 2.
@@ -25,7 +25,7 @@ pub enum Family {
     Oci,
 }
 
-/// A manifest or an index as its bytes, which are what its digest is of.
+/// A manifest or an index as its bytes. Its digest is the digest of these bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RawManifest {
     media_type: MediaType,
@@ -40,8 +40,8 @@ impl RawManifest {
         Self { media_type, bytes, digest }
     }
 
-    /// Takes `bytes` that were served as `served`, where the server said a type at all, and finds
-    /// out what they are.
+    /// Takes `bytes`, which the server may have labelled with the type `served`, and finds out their
+    /// media type.
     ///
     /// # Errors
     /// Bytes over [`MAX_MANIFEST_BYTES`]; bytes that are no JSON object, or that readers could understand
@@ -78,7 +78,7 @@ impl RawManifest {
         Ok(Self::new(media_type, bytes))
     }
 
-    /// Returns what the bytes are.
+    /// Returns the media type of the bytes.
     pub fn media_type(&self) -> &MediaType {
         &self.media_type
     }
@@ -99,7 +99,7 @@ impl RawManifest {
     }
 }
 
-/// The members that tell a manifest from an index.
+/// The members by which a manifest differs from an index.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Shape {
@@ -117,7 +117,7 @@ pub struct Remarks {
     /// The kind of artifact.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub artifact_type: Option<MediaType>,
-    /// The manifest that it is about.
+    /// The manifest that this one refers to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub subject: Option<Descriptor>,
     /// Free-form metadata.
@@ -159,7 +159,7 @@ impl Manifest {
         Self { schema_version: 2, media_type, config, layers, remarks }
     }
 
-    /// Returns the same manifest with `remarks`, which Docker's family has no place for.
+    /// Returns the same manifest with `remarks`. Docker's family has no place for them, and drops them.
     pub fn with_remarks(self, remarks: Remarks) -> Self {
         if self.media_type == Some(MediaType::DOCKER_MANIFEST) {
             return self;
@@ -204,7 +204,7 @@ pub enum ManifestError {
     /// A layer has never been stored, and so has no descriptor.
     #[error("layer {0} has no descriptor yet")]
     LayerNotStored(String),
-    /// The type is not the one that was expected or that the members show.
+    /// The type is not the expected one, or not the one that the members show.
     #[error("unexpected manifest type {0}")]
     MediaType(MediaType),
     /// The schema version is not 2.

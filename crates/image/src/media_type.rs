@@ -1,4 +1,4 @@
-//! The media types of Docker's and OCI's manifests, configs and layers, and what follows from them.
+//! The media types of Docker's and OCI's manifests, configs and layers, and the compression that they name.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -75,14 +75,14 @@ impl MediaType {
         *self == Self::DOCKER_MANIFEST || *self == Self::OCI_MANIFEST
     }
 
-    /// Tells whether this is the type of a layer that is encrypted, as OCI image encryption names them: its
-    /// bytes are not those of the diff ID.
+    /// Tells whether this is the type of an encrypted layer, as OCI image encryption names them. The diff
+    /// ID is not of its bytes.
     pub fn is_encrypted(&self) -> bool {
         self.as_str().ends_with("+encrypted")
     }
 
-    /// Returns the compression that the type of a layer names, or `None` for a type that is not an
-    /// ordinary layer's.
+    /// Returns the compression that the type of a layer names, or `None` for a type that is no ordinary
+    /// layer's.
     pub fn compression(&self) -> Option<Compression> {
         let text = self.as_str();
         let rest = text
@@ -109,7 +109,7 @@ impl From<String> for MediaType {
     }
 }
 
-/// Shows the type as people may read it; [`MediaType::as_str`] has it as it came.
+/// Shows the type printably; [`MediaType::as_str`] returns it as it came.
 impl fmt::Display for MediaType {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         Printable(&self.0).fmt(f)

@@ -4,11 +4,11 @@ use std::ops::Deref;
 
 use crate::{Family, Image, Layer, ManifestError};
 
-/// An image that may be written: it was built of what was verified, or nobody gave a key to verify it with.
+/// An image that may be written: its parts were verified, or the user gave no key to verify it with.
 #[derive(Clone)]
 pub struct Outgoing(Image);
 
-/// States that nobody gave a key, so that there is nothing to hold an image to.
+/// States that the user gave no key, so that nothing can verify an image.
 #[derive(Clone, Copy, Debug)]
 pub struct NoKeys(());
 
@@ -20,7 +20,7 @@ impl NoKeys {
 }
 
 impl Outgoing {
-    /// Takes an image of which every part was made here or was verified.
+    /// Takes an image whose parts were all made here or verified.
     pub fn built(image: Image) -> Self {
         Self(image)
     }
@@ -30,7 +30,7 @@ impl Outgoing {
         Self(image)
     }
 
-    /// Returns the same image with the same `layers` from where they are now.
+    /// Returns the same image, with its layers read from `layers` now.
     pub fn with_layers(&self, layers: Vec<Layer>) -> Self {
         Self(Image { layers, ..self.0.clone() })
     }
@@ -43,7 +43,7 @@ impl Outgoing {
         self.0.with_manifest(family).map(Self)
     }
 
-    /// Returns the image, to change it: it has to be verified or built again.
+    /// Returns the image, to change it: the caller has to verify or build it again.
     pub fn into_image(self) -> Image {
         self.0
     }

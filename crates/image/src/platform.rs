@@ -1,4 +1,4 @@
-//! Platforms: which operating system and processor an image is for.
+//! Platforms: the operating system and the processor that an image is for.
 
 use std::fmt;
 use std::str::FromStr;
@@ -60,13 +60,13 @@ impl Platform {
 
     /// Tells whether an image for `self` is one for `wanted`.
     ///
-    /// A variant that is not named stands for the usual one: `v8` of arm64, `v7` of arm.
+    /// A missing variant stands for the usual one: `v8` of arm64, `v7` of arm.
     pub fn serves(&self, wanted: &Self) -> bool {
         self.normalised() == wanted.normalised()
     }
 
-    /// Tells whether `self` and `other` can be said of the same image: a variant that one of them leaves
-    /// out is no difference, nor is the version of the operating system.
+    /// Tells whether `self` and `other` may describe the same image: a variant that one of them leaves out is
+    /// no difference, nor is the version of the operating system.
     pub fn agrees_with(&self, other: &Self) -> bool {
         let (mine, others) = (self.normalised(), other.normalised());
         let variants = match (mine.2, others.2) {
@@ -98,7 +98,7 @@ impl Platform {
     }
 }
 
-/// Shows the platform as people may read it, whoever named it.
+/// Shows the platform printably, since its text may come from a stranger.
 impl fmt::Display for Platform {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}/{}", Printable(&self.os), Printable(&self.architecture))?;

@@ -1,8 +1,8 @@
-//! Prefetching: downloads of several blobs at once, ahead of whoever reads them.
+//! Prefetching: downloads of several blobs at once, ahead of their readers.
 //!
-//! Each blob goes to an unnamed file as its bytes come, held to its digest, and its readers follow behind
-//! the writer. A sink that takes one layer after the other is thus never behind an idle connection, and
-//! reads a layer while it still arrives.
+//! Each blob goes to an unnamed file as its bytes come, checked against its digest, and its readers
+//! follow behind the writer. So a sink that takes one layer after the other never waits for an idle
+//! connection, and reads a layer while it still arrives.
 
 use std::collections::{HashMap, VecDeque};
 use std::io::{self, Read};
@@ -16,7 +16,7 @@ use crate::{Digest, Layer, Progress, Spool, Stage};
 
 const BUFFER: usize = 128 << 10;
 
-/// Downloads that are under way, or none. Dropped, it stops them.
+/// Downloads that are under way. Dropped, it stops them.
 #[derive(Default)]
 pub struct Prefetch {
     stop: Arc<AtomicBool>,
@@ -43,7 +43,7 @@ impl Prefetch {
         (Self { stop, blobs }, fetched)
     }
 
-    /// Starts to fetch, `jobs` at once and in their order, those layers that are not `present`.
+    /// Starts to fetch the layers that are not `present`, in their order and `jobs` at once.
     pub fn start(
         &mut self,
         present: &[bool],
@@ -76,7 +76,7 @@ impl Prefetch {
 }
 
 impl Drop for Prefetch {
-    /// The threads are not waited for: one of them may hang on a connection that is silent.
+    /// Does not wait for the threads: one of them may hang on a silent connection.
     fn drop(&mut self) {
         self.stop.store(true, Ordering::Relaxed);
     }
@@ -121,7 +121,7 @@ impl Task {
 
 impl Drop for Task {
     fn drop(&mut self) {
-        // Whoever waits for a blob whose worker is gone must not wait for ever.
+        // A reader must not wait for ever for a blob whose worker is gone.
         self.arrival.end(Err(io::Error::other("the blob was not fetched")));
     }
 }

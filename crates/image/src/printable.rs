@@ -1,23 +1,23 @@
-//! Text from outside, made fit to be shown: on one line, and without characters that act on a terminal,
-//! turn the order of letters around, or hide.
+//! Text from outside, made fit to show: on one line, and without characters that act on a terminal,
+//! reverse the order of letters, or hide.
 //!
-//! This is the only place that knows these characters. Values keep their text as it came; whatever shows
-//! it to people goes through here.
+//! This is the only place that knows these characters. Values keep their text as it came; code that shows
+//! it to people calls this module.
 
 use std::fmt;
 
 /// Tells whether a character shows itself and nothing else.
 ///
-/// Controls, separators of lines, and what Unicode calls formats and default ignorable do not, nor do
-/// characters that are not one (Unicode 16, `DerivedCoreProperties.txt`, `Default_Ignorable_Code_Point`;
-/// UAX #9, section 2).
+/// Control characters and line separators do not, nor do the characters that Unicode calls formats,
+/// default ignorable or noncharacters (Unicode 16, `DerivedCoreProperties.txt`,
+/// `Default_Ignorable_Code_Point`; UAX #9, section 2).
 pub fn is_printable(c: char) -> bool {
     !c.is_control()
         && !matches!(c,
             // Soft hyphen, joiners, and letters that are blank.
             '\u{ad}' | '\u{34f}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}'
             | '\u{180b}'..='\u{180f}' | '\u{3164}' | '\u{ffa0}'
-            // What turns the direction.
+            // Marks that turn the direction.
             | '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}'
             // Without width, and the separators of lines and paragraphs.
             | '\u{200b}'..='\u{200d}' | '\u{2028}' | '\u{2029}' | '\u{2060}'..='\u{2065}'

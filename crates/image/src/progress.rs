@@ -1,4 +1,4 @@
-//! Progress: how a long operation tells what it is doing, without knowing who listens.
+//! Progress: how a long operation reports its steps, without knowing its listener.
 
 /// Listens to the progress of an operation. Called from many threads.
 pub trait Progress: Send + Sync {
@@ -20,7 +20,7 @@ pub trait Meter: Send + Sync {
     fn done(self: Box<Self>);
 }
 
-/// What is done with a blob.
+/// The work on a blob.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Stage {
@@ -58,7 +58,7 @@ impl Meter for Quiet {
     fn done(self: Box<Self>) {}
 }
 
-/// Reports what is read through it.
+/// Reports to a meter how many bytes are read through it.
 pub struct MeteredReader<'a, R> {
     inner: R,
     meter: &'a dyn Meter,

@@ -30,13 +30,14 @@ impl Repository {
         &self.path
     }
 
-    /// Returns the name as people write it: without what Docker adds by itself.
+    /// Returns the name as people write it: without the registry and folder that Docker adds by
+    /// itself.
     pub fn familiar(&self) -> String {
         let whole = self.to_string();
         if self.registry != DEFAULT_REGISTRY {
             return whole;
         }
-        // `docker.io/library/a/b` and `docker.io/a.b/c` mean something else when more is left away.
+        // `docker.io/library/a/b` and `docker.io/a.b/c` mean something else in a shorter form.
         let short = self.path.strip_prefix("library/").unwrap_or(&self.path);
         [short, &self.path]
             .into_iter()
@@ -61,7 +62,7 @@ impl FromStr for Repository {
             _ if name.contains('/') => (DEFAULT_REGISTRY, name.to_owned()),
             _ => (DEFAULT_REGISTRY, format!("library/{name}")),
         };
-        // Docker's own older name of its registry.
+        // Docker's older name of its registry.
         let registry = if registry == "index.docker.io" { DEFAULT_REGISTRY } else { registry };
         let path = match path.as_str() {
             short if registry == DEFAULT_REGISTRY && !short.contains('/') => {
@@ -101,7 +102,7 @@ impl Reference {
         &self.repository
     }
 
-    /// Returns the tag: `latest` where neither tag nor digest were written.
+    /// Returns the tag; it is `latest` if the user wrote neither tag nor digest.
     pub fn tag(&self) -> Option<&str> {
         match (&self.tag, self.digest) {
             (None, None) => Some(DEFAULT_TAG),
@@ -109,7 +110,7 @@ impl Reference {
         }
     }
 
-    /// Returns the digest, where one was written.
+    /// Returns the digest, if the user wrote one.
     pub fn digest(&self) -> Option<Digest> {
         self.digest
     }
@@ -206,7 +207,8 @@ fn is_host(text: &str) -> bool {
     host.split('.').all(label) && port.is_none_or(port_fits)
 }
 
-/// Lower-case letters and digits, in which single `.`, one or two `_`, or any `-` may separate.
+/// Lower-case letters and digits, with separators between them: one `.`, one or two `_`, or any
+/// number of `-`.
 fn is_path_component(text: &str) -> bool {
     let alphanumeric = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit();
     let bytes = text.as_bytes();

@@ -1,7 +1,7 @@
-//! Room: how much of a disk may be taken by bytes that others decide about.
+//! Room: how much of a disk bytes may take whose number others decide.
 //!
-//! A part of each file system stays free for everybody else on the machine, and what is known not to fit is
-//! not even begun.
+//! A part of each file system stays free for everybody else on the machine. A write that is known not to
+//! fit does not even begin.
 
 use std::borrow::Borrow;
 use std::io::{self, Write};
@@ -39,7 +39,7 @@ impl Room {
         Self { folder: folder.to_owned(), unasked: Arc::new(AtomicU64::new(STEP)), space }
     }
 
-    /// Tells whether so many bytes fit, as far as that can be known before.
+    /// Tells whether `bytes` bytes fit, as far as that can be known in advance.
     ///
     /// # Errors
     /// They do not.
@@ -53,10 +53,10 @@ impl Room {
         Err(io::Error::new(io::ErrorKind::StorageFull, NoRoom { folder, free, reserve }))
     }
 
-    /// Takes so many bytes, which have been written or are about to be.
+    /// Takes `bytes` bytes, which have been written or are about to be.
     ///
     /// # Errors
-    /// Less is left than has to stay free.
+    /// Less is left than must stay free.
     pub(crate) fn take(&self, bytes: u64) -> io::Result<()> {
         if self.unasked.fetch_add(bytes, Ordering::Relaxed).saturating_add(bytes) < STEP {
             return Ok(());
@@ -85,7 +85,7 @@ impl<F: Write, R: Borrow<Room>> Write for InRoom<F, R> {
     }
 }
 
-/// Asks the file system; nothing where it does not count, as some in memory.
+/// Asks the file system. Returns nothing for one that does not count, as some in memory.
 fn space(folder: &Path) -> Option<Space> {
     let found = rustix::fs::statvfs(folder).ok()?;
     let bytes = |blocks: u64| blocks.saturating_mul(found.f_frsize);
@@ -93,7 +93,7 @@ fn space(folder: &Path) -> Option<Space> {
     (whole > 0).then(|| Space { free: bytes(found.f_bavail), whole })
 }
 
-/// Tells that a file system has no room for what was to be written to it.
+/// Tells that a file system has no room for the bytes.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 #[error(
     "there is not enough room in {}: {} MiB are free, of which {} MiB stay free", folder.display(),
@@ -109,12 +109,12 @@ pub struct NoRoom {
 pub(crate) mod tests {
     use super::*;
 
-    /// Room on a disk of 100 MB of which so much is free.
+    /// Room on a disk of 100 MB whose space `space` tells.
     fn room(space: fn(&Path) -> Option<Space>) -> Room {
         Room { space, ..Room::of(Path::new("/tmp")) }
     }
 
-    /// Room on a disk that is full but for what stays free.
+    /// Room on a full disk, with nothing free beyond the reserve.
     pub(crate) fn none() -> Room {
         room(|_| Some(Space { free: 5_000_000, whole: 100_000_000 }))
     }

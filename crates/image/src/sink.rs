@@ -1,4 +1,4 @@
-//! Sinks: what every medium offers to whoever writes an image to it.
+//! Sinks: the interface through which a caller writes an image to any medium.
 
 use std::io;
 
@@ -9,35 +9,35 @@ use crate::{
     archive, layout,
 };
 
-/// What a sink wants layers to be before it takes them.
+/// The form that a sink wants layers in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LayerForm {
     /// Any layer whose diff ID is known.
     AsItComes,
-    /// Compressed, with a known digest; where the image has no manifest, one of this family is
-    /// made.
+    /// Compressed, with a known digest. For an image without a manifest the sink makes one of this
+    /// family.
     Packed(Family),
 }
 
 /// A place in some medium where one image, or index of images, is being written.
 ///
-/// Nothing can be seen there under the image's name before [`commit`](Self::commit) returns. A sink
-/// that is dropped before leaves nothing behind.
+/// Nothing can be seen there under the image's name before [`commit`](Self::commit) returns. A sink that
+/// is dropped earlier leaves nothing behind.
 pub trait Sink: Send + Sync {
-    /// Tells what layers must be.
+    /// Returns the form that layers must have.
     fn layer_form(&self) -> LayerForm;
 
-    /// Tells which layers of `image` are there already and need not be put: one answer a layer.
+    /// Tells for each layer of `image` whether it is there already and need not be put.
     ///
     /// # Errors
-    /// Those of the medium.
+    /// Errors of the medium.
     fn present(&self, image: &Image) -> Result<Vec<bool>, WriteError>;
 
-    /// Takes the stored bytes of a layer over from the repository `from`, and tells whether that could be
-    /// done: where it could not, the layer has to be [`put`](Self::put).
+    /// Takes the stored bytes of a layer over from the repository `from`, and tells whether that
+    /// succeeded. If it did not, the layer has to be [`put`](Self::put).
     ///
     /// # Errors
-    /// Those of the medium, but not that it refuses.
+    /// Errors of the medium, but not its refusal.
     fn mount(&self, layer: &Layer, from: &Repository) -> Result<bool, WriteError> {
         let _ = (layer, from);
         Ok(false)
@@ -46,13 +46,14 @@ pub trait Sink: Send + Sync {
     /// Takes a layer, read to its end and so checked. May be called from many threads, in any order.
     ///
     /// # Errors
-    /// Those of the medium and of the layer.
+    /// Errors of the medium and of the layer.
     fn put(&self, layer: &Layer, progress: &dyn Progress) -> Result<(), WriteError>;
 
-    /// Sends `bytes`, which are still being made, before anybody knows their digest, and to their end.
+    /// Sends `bytes`, which are still being made and whose digest nobody knows yet, to their end.
     ///
-    /// `name` is what to show to people. Returns what gives them their digest, or `None` where the medium
-    /// takes whole layers only or this has failed: the layer has to be [`put`](Self::put) then.
+    /// `name` is the name to show to people. Returns a handle that gives the bytes their digest. Returns
+    /// `None` if the medium takes whole layers only or the sending failed: the layer has to be
+    /// [`put`](Self::put) then.
     fn send_ahead<'s>(
         &'s self,
         name: &str,
@@ -66,27 +67,27 @@ pub trait Sink: Send + Sync {
     /// Takes the config and manifest of an image that an index will name.
     ///
     /// # Errors
-    /// Those of the medium; [`WriteError::NoIndex`] where an index cannot be held.
+    /// Errors of the medium; [`WriteError::NoIndex`] if it cannot hold an index.
     fn put_child(&self, image: &Outgoing) -> Result<(), WriteError>;
 
-    /// Takes the config and manifest of `image`, whose layers are all put or present, and gives it
-    /// its name. Returns what names it by digest.
+    /// Takes the config and manifest of `image`, whose layers are all put or present, and gives it its
+    /// name. Returns its descriptor.
     ///
     /// # Errors
-    /// Those of the medium.
+    /// Errors of the medium.
     fn commit(&self, image: &Outgoing) -> Result<Descriptor, WriteError>;
 
     /// Takes an index, whose children are all put, and gives it its name.
     ///
     /// # Errors
-    /// Those of the medium; [`WriteError::NoIndex`] where an index cannot be held.
+    /// Errors of the medium; [`WriteError::NoIndex`] if it cannot hold an index.
     fn commit_index(&self, index: &RawManifest) -> Result<Descriptor, WriteError>;
 }
 
-/// Bytes that a medium has and nobody has told the digest of.
+/// Bytes that a medium has received without their digest.
 pub trait Ahead: Send {
-    /// Tells that they are `layer`'s, and returns whether the medium has taken them: if not, the layer
-    /// has to be [`put`](Sink::put).
+    /// States that they are the bytes of `layer`. Tells whether the medium has taken them: if not, the
+    /// layer has to be [`put`](Sink::put).
     fn settle(self: Box<Self>, layer: &Layer) -> bool;
 }
 
@@ -101,7 +102,7 @@ pub enum WriteError {
     #[cfg(feature = "engine")]
     #[error("{0}")]
     Engine(#[from] crate::engine::EngineError),
-    /// Reading a layer failed, or what was read is damaged, or writing failed.
+    /// Reading a layer failed, or its bytes are damaged, or writing failed.
     #[error("{0}")]
     Io(#[from] io::Error),
     /// The layout cannot be written.

@@ -1,4 +1,4 @@
-//! Sources: what every medium offers to whoever reads an image from it.
+//! Sources: the interface through which a caller reads an image from any medium.
 
 use std::io;
 use std::sync::Arc;
@@ -11,31 +11,31 @@ use crate::{
 
 /// One image, or index of images, in some medium.
 pub trait Source: Send + Sync {
-    /// Reads the manifest or index that the location names. Where it is named by digest, the bytes
-    /// have been checked against it.
+    /// Reads the manifest or index that the location names. If the location names it by digest, the
+    /// source checks the bytes against that.
     ///
     /// # Errors
-    /// Those of the medium.
+    /// Errors of the medium.
     fn root(&self) -> Result<RawManifest, ReadError>;
 
     /// Reads the child manifest that `descriptor` names, and checks it against its digest and size.
     ///
     /// # Errors
-    /// Those of the medium; bytes that are not the descriptor's.
+    /// Errors of the medium; bytes of another digest or size than the descriptor's.
     fn manifest(&self, descriptor: &Descriptor) -> Result<RawManifest, ReadError>;
 
-    /// Tells whether manifests are stored here, so that their bytes must be kept, or are only made up
-    /// from what is.
+    /// Tells whether the medium stores manifests, so that their bytes must be kept. If not, the
+    /// source makes manifests up from the image.
     fn stores_manifests(&self) -> bool {
         true
     }
 
-    /// Returns the blob that `descriptor` names. Nothing is read before it is opened, and whoever
-    /// opens it checks it.
+    /// Returns the blob that `descriptor` names. Nothing is read before the blob is opened, and its
+    /// reader checks it.
     fn blob(&self, descriptor: &Descriptor) -> Arc<dyn Content>;
 
-    /// Returns the blob of a config. Where it comes over a network, it has to come in the time of a
-    /// document, however slowly a layer may come.
+    /// Returns the blob of a config. Over a network it must come in the time of a document, even
+    /// where a layer may take longer.
     fn config(&self, descriptor: &Descriptor) -> Arc<dyn Content> {
         self.blob(descriptor)
     }
@@ -58,7 +58,7 @@ pub enum ReadError {
     /// The index has no image that fits.
     #[error("{0}")]
     Index(#[from] IndexError),
-    /// Reading failed, or what was read is damaged.
+    /// Reading failed, or the bytes are damaged.
     #[error("{0}")]
     Io(#[from] io::Error),
     /// The layout cannot be read.
@@ -70,16 +70,16 @@ pub enum ReadError {
     /// The only image that there is, is for another platform.
     #[error("the image is for {has}, not for {wanted}")]
     OtherPlatform {
-        /// What the image is for.
+        /// The platform of the image.
         has: String,
-        /// What was asked for.
+        /// The platform that the caller asked for.
         wanted: String,
     },
     /// The registry does not give the image out.
     #[cfg(feature = "registry")]
     #[error("{0}")]
     Registry(#[from] crate::registry::RegistryError),
-    /// Indexes lie within indexes too deep.
+    /// Indexes lie within indexes, too deep.
     #[error("too many indexes lie within each other")]
     TooDeep,
 }

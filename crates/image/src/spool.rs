@@ -1,7 +1,7 @@
 //! Spools: unnamed files that hold bytes until they are needed again.
 //!
-//! They are gone when the program ends, however it ends, and nobody can open them by a name. A spool
-//! that is followed is read while it is still filled.
+//! They are gone when the program ends, however it ends, and nobody can open them by a name. A
+//! followed spool can be read while it is still being filled.
 
 use std::fs::File;
 use std::io::{self, BufWriter, Read, Write};
@@ -14,7 +14,7 @@ use crate::arrival::{Arrival, Arriving};
 use crate::room::Room;
 use crate::{Content, Digest, Hasher, Leftovers, Unnamed};
 
-/// Where spools are made.
+/// The place where spools are made.
 #[derive(Clone, Debug)]
 pub struct Spool {
     folder: PathBuf,
@@ -24,32 +24,32 @@ pub struct Spool {
 }
 
 impl Spool {
-    /// Makes spools on the file system of `folder`, of which a twentieth or 1 GiB stays free.
+    /// Makes spools on the file system of `folder`. A twentieth of it, or 1 GiB, stays free.
     pub fn in_folder(folder: impl Into<PathBuf>) -> Self {
         let folder = folder.into();
         Self { room: Room::of(&folder), folder, leftovers: Leftovers::default(), follower: None }
     }
 
-    /// Returns the same with its temporary names on the list `leftovers`. A file has such a name for a
-    /// moment, and only on file systems where every file is made with one.
+    /// Returns the same place, with its temporary names on the list `leftovers`. A file has such a
+    /// name for a moment, and only on file systems where every file is made with a name.
     #[must_use]
     pub fn listed(self, leftovers: &Leftovers) -> Self {
         Self { leftovers: leftovers.clone(), ..self }
     }
 
-    /// Returns how much may be written there.
+    /// Returns the room on its file system.
     pub(crate) fn room(&self) -> &Room {
         &self.room
     }
 
-    /// Returns the same, and what tells of each spool that begins to be filled there. It ends when the
-    /// spool that is returned is dropped.
+    /// Returns the same place, and a receiver that gets each spool that begins to be filled there. The
+    /// receiver ends when the returned place is dropped.
     pub(crate) fn followed(&self) -> (Self, Receiver<Arriving>) {
         let (follower, begun) = channel();
         (Self { follower: Some(follower), ..self.clone() }, begun)
     }
 
-    /// Makes an empty unnamed file. Whoever writes to it asks the [room](Self::room).
+    /// Makes an empty unnamed file. Its writer has to ask the [room](Self::room).
     ///
     /// # Errors
     /// The folder is not there or not writable.
@@ -63,10 +63,10 @@ impl Spool {
         })
     }
 
-    /// Writes what `reader` yields to an unnamed file.
+    /// Writes the bytes of `reader` to an unnamed file.
     ///
     /// # Errors
-    /// Those of `reader` and of the file system; there is no room.
+    /// Errors of `reader` and of the file system; there is no room.
     pub(crate) fn copy(&self, reader: &mut dyn Read) -> io::Result<File> {
         let mut file = self.file()?;
         let mut buffer = vec![0; 128 << 10];
@@ -81,10 +81,10 @@ impl Spool {
         }
     }
 
-    /// Runs `fill` on a writer into an unnamed file, and returns what was written.
+    /// Runs `fill` on a writer into an unnamed file, and returns the written bytes.
     ///
     /// # Errors
-    /// Those of `fill` and of the file system.
+    /// Errors of `fill` and of the file system.
     pub fn fill<E: From<io::Error>>(
         &self,
         fill: impl FnOnce(&mut dyn Write) -> Result<(), E>,
@@ -92,7 +92,7 @@ impl Spool {
         let mut spooling = Spooling::begin(self)?;
         if let Some(follower) = &self.follower {
             let arriving = spooling.follow();
-            // Whoever followed may be gone.
+            // The follower may be gone.
             let _ = follower.send(arriving);
         }
         let spooled = spooling.add(fill)?;
@@ -111,14 +111,14 @@ impl Spooling {
     /// Begins a file of `spool`.
     ///
     /// # Errors
-    /// There can be no file.
+    /// The file cannot be made.
     pub fn begin(spool: &Spool) -> io::Result<Self> {
         let (file, room) = (Arc::new(spool.file()?), spool.room.clone());
         let followed = Followed { file, room, written: 0, arrival: None };
         Ok(Self { writer: BufWriter::with_capacity(256 << 10, followed), end: 0 })
     }
 
-    /// Lets somebody read what is written while it is.
+    /// Lets a follower read the bytes while they are written.
     fn follow(&mut self) -> Arriving {
         let followed = self.writer.get_mut();
         let arrival = Arc::new(Arrival::default());
@@ -127,10 +127,10 @@ impl Spooling {
         Arriving::new(arrival, None)
     }
 
-    /// Runs `fill` on a writer to the end of the file, and returns what was written.
+    /// Runs `fill` on a writer at the end of the file, and returns the bytes that it wrote.
     ///
     /// # Errors
-    /// Those of `fill` and of the file system.
+    /// Errors of `fill` and of the file system.
     pub fn add<E: From<io::Error>>(
         &mut self,
         fill: impl FnOnce(&mut dyn Write) -> Result<(), E>,
@@ -146,8 +146,8 @@ impl Spooling {
     }
 }
 
-/// A file that tells how far it is written. Dropped before its [`end`](Self::end), it was not
-/// written whole.
+/// A file that tells how far it is written. Dropped before its [`end`](Self::end), it was not written
+/// whole.
 struct Followed {
     file: Arc<File>,
     room: Room,
@@ -187,7 +187,7 @@ impl Drop for Followed {
     }
 }
 
-/// What was written to a spool.
+/// Bytes that were written to a spool.
 pub struct Spooled {
     /// The bytes.
     pub content: FileSlice,
@@ -251,7 +251,7 @@ impl Content for FileSlice {
         Ok(Box::new(FileReader { slice: self.clone(), position: 0 }))
     }
 
-    /// A spool is; any other file may be somebody else's, too.
+    /// The bytes of a spool are settled; any other file may be somebody else's, too.
     fn is_settled(&self) -> bool {
         self.proven.is_some()
     }

@@ -10,31 +10,31 @@ use crate::{
     Ahead, Compression, Compressor, Layer, LayerForm, Progress, Sink, Spool, Stage, WriteError,
 };
 
-/// How large a layer is at least that is sent while it is still prepared.
+/// How large a layer must be to be sent while it is still prepared.
 const AHEAD: u64 = 4 << 20;
 
-/// What every transfer needs, whatever is transferred.
+/// The means of every transfer.
 pub struct Transfer {
     /// How many layers are worked on at once.
     pub jobs: usize,
-    /// What compresses layers that must be compressed.
+    /// The compressor for layers that must be compressed.
     pub compressor: Arc<Compressor>,
-    /// Where layers wait for their turn.
+    /// The place where layers wait for their turn.
     pub spool: Spool,
-    /// Who listens.
+    /// The listener.
     pub progress: Arc<dyn Progress>,
 }
 
 impl Transfer {
-    /// Puts those of `layers` into `sink` that are not `present` there.
+    /// Puts the layers into `sink` that are not `present` there.
     ///
-    /// Each is first passed through `prepare`, which gets its place, lowest first from 0, and may
-    /// encrypt it into the one spool that it gets too, and is then brought into `form`. What goes to that
-    /// spool may be on its way to the sink while it is made. Returns the layers as they were put. Puts are
-    /// done when this returns; after an error nothing new is begun.
+    /// `prepare` gets each layer first, with its place, counted from 0 for the lowest, and with a spool
+    /// into which it may encrypt the layer. Then the layer is brought into `form`. Bytes may already go
+    /// from that spool to the sink while they are made. Returns the layers as they were put. Puts are done
+    /// when this returns; after an error nothing new begins.
     ///
     /// # Errors
-    /// The first of `prepare` and of the sink.
+    /// The first error of `prepare` and of the sink.
     pub fn put_layers<E: From<WriteError> + Send>(
         &self,
         layers: &[Layer],
@@ -70,7 +70,7 @@ impl Transfer {
                     Err((cause, error)) => {
                         failed.store(true, Ordering::Relaxed);
                         let mut first = first_error.lock().unwrap_or_else(PoisonError::into_inner);
-                        // The layer that failed first need not be the one that says so first.
+                        // The layer that failed first need not be the first to report it.
                         if first.as_ref().is_none_or(|(first, _)| cause < *first) {
                             *first = Some((cause, error));
                         }
@@ -90,7 +90,7 @@ impl Transfer {
         Ok(results.into_iter().map(|layer| layer.expect("every layer was worked on")).collect())
     }
 
-    /// Prepares a layer, and sends what is spooled of it ahead, if that is worth a thread.
+    /// Prepares a layer. Sends its spooled bytes ahead, if the layer is large enough to be worth a thread.
     fn prepare<'s, E: Send>(
         &self,
         layer: &Layer,
@@ -127,7 +127,7 @@ impl Transfer {
             LayerForm::Packed(family) => {
                 let stage = match layer.compression()? {
                     Compression::None => Stage::Compress,
-                    // It is packed already, and only its digest is not known.
+                    // It is compressed already, and only its digest is not known.
                     Compression::Gzip | Compression::Zstd => Stage::Decrypt,
                 };
                 let meter = self.progress.begin(stage, &layer.name(), Some(layer.size()));
@@ -149,11 +149,11 @@ impl Transfer {
     }
 }
 
-/// Why a layer was not put, the reason that says more first.
+/// Why a layer was not put; the variant that says more comes first.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Cause {
     Itself,
-    /// Another one has spoilt the sink.
+    /// Another layer has spoilt the sink.
     Another,
 }
 

@@ -12,10 +12,10 @@ use rustix::io::Errno;
 use crate::Leftovers;
 use crate::leftovers::Leftover;
 
-/// A file without a name. Dropped, or when the program ends, it is gone.
+/// A file without a name. It is gone when it is dropped, or when the program ends.
 ///
-/// Where the file system has no such files it has a temporary name, which is on the list of
-/// [`Leftovers`], and its owner alone can read it before it gets its own name. open(2), `O_TMPFILE`.
+/// On a file system without such files it has a temporary name, which is on the list of
+/// [`Leftovers`]. Its owner alone can read it before it gets its own name. open(2), `O_TMPFILE`.
 pub struct Unnamed {
     inner: Inner,
     leftovers: Leftovers,
@@ -34,12 +34,12 @@ enum Inner {
 }
 
 impl Unnamed {
-    /// Makes an empty file that can be named anywhere on the file system of `folder`, with the
+    /// Makes an empty file that can get a name anywhere on the file system of `folder`. It gets the
     /// permissions `mode`, less those that the process withholds. A temporary name is put on the list
     /// `leftovers`.
     ///
     /// # Errors
-    /// A folder that is not there or not writable.
+    /// The folder is not there or not writable.
     pub fn create_in(folder: &Path, mode: u32, leftovers: &Leftovers) -> io::Result<Self> {
         let inner = match nameless(folder, mode) {
             Some(file) => Inner::Nameless(file),
@@ -62,10 +62,10 @@ impl Unnamed {
         }
     }
 
-    /// Says that the file is to have exactly the permissions `mode`, whatever the process withholds.
+    /// Gives the file exactly the permissions `mode`, whatever the process withholds.
     ///
     /// # Errors
-    /// Those of the file system.
+    /// Errors of the file system.
     pub fn set_mode(&mut self, mode: u32) -> io::Result<()> {
         match &mut self.inner {
             Inner::Nameless(file) => file.set_permissions(Permissions::from_mode(mode)),
@@ -79,7 +79,7 @@ impl Unnamed {
     /// Names the file `path`.
     ///
     /// # Errors
-    /// Of kind `AlreadyExists` where something has that name; those of the file system.
+    /// Kind `AlreadyExists` where something has that name; errors of the file system.
     pub fn name(self, path: &Path) -> io::Result<()> {
         let Self { inner, leftovers } = self;
         match inner {
@@ -107,23 +107,23 @@ impl Unnamed {
         }
     }
 
-    /// Names the file `path`, in the place of what has that name. There is no moment at which nothing
-    /// has it.
+    /// Names the file `path`, in the place of a file that has that name. At no moment is the name
+    /// without a file.
     ///
     /// # Errors
-    /// Those of the file system; what was there stays then.
+    /// Errors of the file system; the old file stays then.
     pub fn replace(self, path: &Path) -> io::Result<()> {
         self.replace_and_keep(path, Vec::new())
     }
 
-    /// As [`replace`](Self::replace), and lets all of `kept` stay in the same step.
+    /// As [`replace`](Self::replace), and keeps all of `kept` in the same step.
     ///
     /// # Errors
     /// As [`replace`](Self::replace); then all of `kept` is removed.
     pub(crate) fn replace_and_keep(self, path: &Path, mut kept: Vec<Leftover>) -> io::Result<()> {
         let Self { inner, leftovers } = self;
         let name = match inner {
-            // Only a rename replaces, and only what has a name can be renamed.
+            // Only a rename replaces, and only a file with a name can be renamed.
             Inner::Nameless(file) => {
                 let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
                 let folder = folder.unwrap_or_else(|| Path::new("."));
@@ -186,7 +186,7 @@ fn give_mode(file: &File, mode: u32) -> io::Result<()> {
 /// Renames a file to a name that nothing has.
 fn rename_to_free(from: &Path, path: &Path) -> io::Result<()> {
     match rustix::fs::renameat_with(CWD, from, CWD, path, RenameFlags::NOREPLACE) {
-        // An old kernel, or a file system that cannot.
+        // The kernel is too old, or the file system cannot do it.
         Err(Errno::NOSYS | Errno::INVAL | Errno::OPNOTSUPP) => {
             std::fs::hard_link(from, path)?;
             std::fs::remove_file(from)
@@ -195,7 +195,7 @@ fn rename_to_free(from: &Path, path: &Path) -> io::Result<()> {
     }
 }
 
-/// Makes a file without a name, where both that and naming it later are possible.
+/// Makes a file without a name, if the system can both make it and name it later.
 fn nameless(folder: &Path, mode: u32) -> Option<File> {
     let flags = OFlags::TMPFILE | OFlags::RDWR | OFlags::CLOEXEC;
     let file: OwnedFd = rustix::fs::open(folder, flags, Mode::from_raw_mode(mode)).ok()?;
@@ -297,7 +297,7 @@ mod tests {
         assert_eq!(mode_of(&there), 0o600);
         let path = folder.path().join("name");
         file.name(&path).unwrap();
-        // As any other file that is made so.
+        // As any other file of this process gets them.
         let other = folder.path().join("other");
         fs::write(&other, "").unwrap();
         assert_eq!(mode_of(&path), mode_of(&other));

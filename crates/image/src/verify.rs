@@ -1,7 +1,7 @@
 //! Checks on bytes as they pass by: their length, their digest, their diff ID.
 //!
-//! Each check is a reader around a reader, and fails the read that would reach the end: bytes that
-//! are not what they should be never end well.
+//! Each check is a reader around a reader. It fails the read that would reach the end: wrong bytes
+//! never end well.
 
 use std::io::{self, Read, Write};
 
@@ -12,7 +12,7 @@ use crate::aside::Aside;
 use crate::expansion::{Expanded, Expansion, ExpansionError, Packed};
 use crate::{Compression, DiffId, Digest, Hasher};
 
-/// How bytes differ from what a manifest or config says of them.
+/// How bytes differ from their descriptor, or from the config.
 ///
 /// It travels inside an [`io::Error`] of kind `InvalidData`.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
@@ -21,17 +21,17 @@ pub enum Damage {
     /// A layer's tar has another digest than the config names.
     #[error("layer does not match the config: its diff ID is {found}, not {expected}")]
     DiffId {
-        /// What the config names.
+        /// The diff ID in the config.
         expected: DiffId,
-        /// What the bytes have.
+        /// The digest of the tar.
         found: DiffId,
     },
     /// The bytes have another digest.
     #[error("blob {expected} is damaged: its digest is {found}")]
     Digest {
-        /// What the descriptor names.
+        /// The digest that they should have.
         expected: Digest,
-        /// What the bytes have.
+        /// The digest that they have.
         found: Digest,
     },
     /// There are more bytes than there should be.
@@ -57,7 +57,7 @@ pub enum Damage {
     Undecompressable {
         /// The layer.
         diff_id: DiffId,
-        /// What the decompressor said.
+        /// The decompressor's words.
         reason: String,
     },
 }
@@ -68,7 +68,7 @@ impl From<Damage> for io::Error {
     }
 }
 
-/// Reads exactly as many bytes as there should be, with the digest that they should have.
+/// Reads exactly as many bytes as there should be, and checks their digest.
 pub(crate) struct VerifyReader<R> {
     inner: R,
     what: String,
@@ -128,8 +128,8 @@ impl<R: Read> Read for VerifyReader<R> {
 pub(crate) struct DiffIdReader<R> {
     inner: R,
     expected: DiffId,
-    /// Beside the transfer, and what it unpacks is hashed beside that: each takes as long as all
-    /// the rest.
+    /// It decompresses on a thread beside the transfer, and hashes on another one: each takes as
+    /// long as all the rest.
     unpacker: Option<Aside<Unpacker>>,
     packed: Packed,
 }
@@ -163,7 +163,8 @@ impl<R: Read> Read for DiffIdReader<R> {
         }
         let count = self.inner.read(buffer)?;
         if count > 0 {
-            // Before it goes in: what comes out may be compared at once.
+            // Count the bytes before they go in, since the bytes that come out may be compared at
+            // once.
             self.packed.add(count);
             let written = self.unpacker.as_mut().map(|to| to.write_all(&buffer[..count]));
             written.transpose().map_err(|error| self.damaged(error))?;
@@ -180,14 +181,14 @@ impl<R: Read> Read for DiffIdReader<R> {
     }
 }
 
-/// Decompresses what it is fed, and keeps nothing but the digest of it.
+/// Decompresses the bytes that it gets, and keeps only their digest.
 enum Unpacker {
     Gzip(Box<MultiGzDecoder<Bounded>>),
     Plain(Hasher),
     Zstd(Box<zstd::stream::write::Decoder<'static, Bounded>>),
 }
 
-/// The digest of what is unpacked, as long as that is not too much.
+/// The digest of the unpacked bytes, as long as those are not too many.
 type Bounded = Expanded<Aside<Hasher>>;
 
 impl Unpacker {
@@ -224,7 +225,7 @@ impl Write for Unpacker {
         }
     }
 
-    /// Does nothing: what is unpacked is of interest at the end only.
+    /// Does nothing: the unpacked bytes matter at the end only.
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
     }

@@ -1,4 +1,4 @@
-//! Answers of somebody who is no registry, or none that did what was asked.
+//! Answers of a server that is no registry, or of a registry that did not do its task.
 
 use std::process::Output;
 
@@ -17,7 +17,7 @@ fn answer(status: u16, headers: &[(&str, &str)]) -> Fault {
     Fault::Answer { status, headers: headers.collect() }
 }
 
-/// What comes of a push through a proxy with rules: the registry, the proxy and the run.
+/// Pushes through a proxy with rules, and returns the registry, the proxy and the result.
 fn pushed(rules: Vec<Rule>) -> (Registry, FaultProxy, Output) {
     let registry = Registry::plain();
     let proxy = FaultProxy::start(registry.host(), rules);

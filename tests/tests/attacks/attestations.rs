@@ -1,4 +1,5 @@
-//! Attestations: they follow the image that they are about, and no word of a stranger beside them comes along.
+//! Attestations: they follow the image that they are about, and no word that a stranger wrote beside them
+//! comes along.
 
 use serde_json::{Value, json};
 
@@ -34,11 +35,11 @@ fn attestations_that_are_kept_are_about_the_right_image_on_both_sides() {
     assert_eq!(children(&opened), children(&layout.json(&layout.root())));
     shop.machine.succeed(&["rewrap", &shop.name("1"), KEY, "--add", OTHER, "--keep-attestations"]);
     names(&shop.manifest("1"));
-    // Without a word they are dropped, here and in the table.
+    // Without the option they are dropped, here and in the table.
     let (done, back) = shop.pull("1", &[]);
     assert_eq!(done.lines("note: attestations are left out").len(), 1, "{}", done.said());
     assert_eq!(children(&back.json(&back.root())).len(), 2);
-    // What a stranger writes beside an attestation stays behind.
+    // Words that a stranger writes beside an attestation stay behind.
     let honest = shop.manifest("1");
     let mut changed = honest;
     children_mut(&mut changed)[1]["urls"] = json!(["http://127.0.0.1:1/evil"]);
@@ -55,7 +56,7 @@ fn attestations_that_are_kept_are_about_the_right_image_on_both_sides() {
         "--keep-attestations",
     ]);
     assert!(!shop.manifest("1").to_string().contains("evil"));
-    // Exchanged, or about another image, or dropped: it is another index.
+    // If a stranger exchanges one, drops it, or makes it about another image, it is another index.
     let evil = shop.put_plain("unknown/unknown", "evil");
     let index = shop.manifest("1");
     let mut changed = index.clone();

@@ -1,5 +1,5 @@
-//! Choices: what stays in clear, and whether an image in clear is taken at all, is not for strangers to
-//! decide.
+//! Choices: strangers decide neither which layers stay in clear, nor whether a reader takes an image in
+//! clear.
 
 use sealcrate_tests::FaultProxy;
 use serde_json::Value;
@@ -26,7 +26,7 @@ fn tag_of_a_base_does_not_decide_what_stays_in_clear() {
     let copy = ["copy", "oci:image", "oci:back:it", OWNER, "--base", &from];
     shop.fails(2, &copy).says("its digest");
     assert_eq!(shop.registry.tags("app"), ["base"]);
-    // A digest and what lies here say what they mean, and the choice is told.
+    // A digest and a layout on this machine are safe to choose, and a note tells the choice.
     let at = format!("docker://{}@{}", base, shop.registry.tag_digest("app", "base").unwrap());
     for base in [&*at, "oci:base"] {
         let done = push(base).with_status(0);
@@ -52,11 +52,11 @@ fn layer_that_was_private_is_not_pushed_in_clear() {
         };
         refused(&other);
         refused(&clear);
-        // Another repository is no better, nor another image with the layer in it.
+        // Another repository is no better, nor is another image that contains the layer.
         let elsewhere = shop.name_of("elsewhere", "1");
         refused(&["push", &elsewhere, "--from=oci:image", "--type=NONE"]);
         assert!(shop.registry.tags("elsewhere").is_empty());
-        // Another machine knows it from the image at the target.
+        // Another machine knows the private layer from the image at the target.
         shop.machine.succeed(&["cache", "purge"]);
         refused(&other);
         if format.len() == 1 {
@@ -113,12 +113,12 @@ fn copy_puts_no_layer_in_clear_that_is_known_as_private() {
         };
         let elsewhere = |tag: &str| shop.name_of(&format!("elsewhere-{tag}"), "1");
         for (tag, from) in [("1", "oci:image"), ("2", "oci:several")] {
-            // This machine's record knows it wherever it goes.
+            // This machine's record knows the private layer at any target.
             refused(from, &elsewhere(tag));
             assert!(shop.registry.tags(&format!("elsewhere-{tag}")).is_empty());
             refused(from, &shop.name(tag));
         }
-        // Another machine knows it from the image at the target.
+        // Another machine knows the private layer from the image at the target.
         shop.machine.succeed(&["cache", "purge"]);
         for (tag, from) in [("1", "oci:image"), ("2", "oci:several")] {
             refused(from, &shop.name(tag));
@@ -138,7 +138,7 @@ fn push_without_a_cache_knows_private_layers_by_the_passphrase() {
         let (name, from) = (shop.name(tag), format!("--from={from}"));
         let push = ["push", &name, &from, "--pass-file=key", FAST];
         shop.machine.succeed(&[&push[..], &["--encrypt-layer=1"]].concat());
-        // The image at the target is all that tells.
+        // Only the image at the target shows the private layer.
         shop.machine.succeed(&["cache", "purge"]);
         let before = shop.registry.tag_digest("app", tag);
         let other = [&push[..], &["--no-cache", "--encrypt-layer=0"]].concat();
@@ -167,7 +167,7 @@ fn dry_run_refuses_what_a_push_would() {
     let several = ["push", &elsewhere, "--from=oci:several", "--dry-run", "--type=NONE"];
     shop.machine.fail(2, &several).says("layer 1;");
     shop.machine.succeed(&[&dry[..], &["--encrypt-layer=1", OWNER]].concat());
-    // The record of this machine is all that a dry run asks.
+    // A dry run asks this machine's record and nothing else.
     shop.machine.succeed(&["cache", "purge"]);
     shop.machine.succeed(&[&dry[..], &["--type=NONE"]].concat());
 }
@@ -191,7 +191,7 @@ fn locked_image_shows_no_layer_that_is_known_as_private() {
         refused(from, &elsewhere);
         refused(from, &shop.name(tag));
     }
-    // Another machine knows it from the image at the target.
+    // Another machine knows the private layer from the image at the target.
     shop.machine.succeed(&["cache", "purge"]);
     for (tag, from) in [("1", "oci:image"), ("2", "oci:several")] {
         refused(from, &shop.name(tag));
@@ -244,7 +244,7 @@ fn encrypting_anew_exposes_nothing_that_was_private() {
         shop.fails(2, &copy).says(exposed).says("--allow-exposing");
         shop.machine.succeed(&[&copy[..], &["--allow-exposing"]].concat());
     }
-    // Nothing is chosen: what was private stays so.
+    // Without a choice, private layers stay private.
     let _ = std::fs::remove_dir_all(shop.machine.path("back"));
     shop.machine.succeed(&copy);
     let back = Layout::open(shop.machine.path("back"));

@@ -1,5 +1,5 @@
-//! Attacks on connections: a stranger wants a login, the trust that belongs to another registry, or a start
-//! of the program that he put into somebody's folder.
+//! Attacks on connections. A stranger wants a login, or the trust that belongs to another registry. Or he
+//! wants the user to start a program that he put into the user's folder.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -25,7 +25,7 @@ struct Clear {
 }
 
 impl Clear {
-    /// Starts them; somebody is logged in at the proxy.
+    /// Starts them, with a user logged in at the proxy.
     fn new() -> Self {
         let life = TokenLife::honest(Duration::from_secs(300));
         let issuer = TokenIssuer::start(Anonymous::MayPull, life);
@@ -110,7 +110,7 @@ fn listener_on_another_port_gets_no_stored_login() {
     clear.machine.sandbox.allow_in_clear(&host);
     clear.push(&[&format!("--plain-http={nearly}")]).failed(1).says("login is not sent");
     clear.assert_no_login_was_sent();
-    // What is stored for the one port, and may be sent to it, is not sent to the other.
+    // The login that is stored for the one port, and may go there, does not go to the other.
     clear.machine.sandbox.allow_in_clear(&named);
     let name = format!("{}/app:1", other.host());
     let mut push = clear.machine.push(&clear.image, &name);
@@ -166,7 +166,7 @@ struct Three {
 }
 
 impl Three {
-    /// Starts them; somebody is logged in at both, and an image is in the plain one.
+    /// Starts them, with a user logged in at both, and with an image in the plain one.
     fn new() -> Self {
         let authorities = [Authority::new(), Authority::new()];
         let guarded = [0, 1].map(|at| Registry::with_htpasswd_over_tls(&authorities[at]));
@@ -231,7 +231,7 @@ fn option_without_a_host_does_not_spread_over_two_registries() {
     for option in ["--plain-http".to_owned(), format!("--ca={file}")] {
         let done = three.copy(&three.plain, one, std::slice::from_ref(&option)).failed(2);
         done.says("has to say which registry it is for").says(one.host()).says(three.plain.host());
-        // Between a registry and a folder there is one that it can mean.
+        // Between a registry and a folder there is only one registry that it can mean.
         let mut copy = three.machine.sandbox.sealcrate();
         let from = format!("docker://{}/app:1", three.plain.host());
         Done::of(copy.args(["copy", &from, "oci:back:1", &option])).with_status(0);
@@ -273,8 +273,8 @@ fn plant(machine: &Machine, name: &str) {
         .expect("the mode can be set");
 }
 
-/// Runs a command under values of `PATH` that lead into the current folder, and holds that nothing in it
-/// was started.
+/// Runs a command under values of `PATH` that lead into the current folder, and holds that it starts no
+/// program from there.
 fn assert_nothing_is_started_here(machine: &Machine, command: impl Fn() -> Command) {
     for path in [None, Some(""), Some(":"), Some("."), Some("/nowhere:")] {
         let mut command = command();
@@ -329,7 +329,7 @@ fn key_provider_in_the_current_folder_is_not_started() {
     assert!(!machine.sandbox.work().join("ran").exists());
 }
 
-/// Prepares a run with two more descriptors open, of which the first has the passphrase.
+/// Prepares a run with two more open descriptors. The first one has the passphrase.
 fn with_descriptors(machine: &Machine, arguments: &[&str]) -> Command {
     let binary = machine.sandbox.sealcrate().get_program().to_owned();
     let script = r#"exec 3<key 17<key; exec "$0" "$@""#;
@@ -338,10 +338,10 @@ fn with_descriptors(machine: &Machine, arguments: &[&str]) -> Command {
     bash
 }
 
-/// Writes a program that tells which descriptors it has, and reads what they have.
+/// Writes a program that lists its descriptors and reads from them.
 fn spy(machine: &Machine, name: &str) -> PathBuf {
     let work = machine.sandbox.work();
-    // Pipes are left alone: to read from them would be to wait.
+    // It leaves pipes alone: reading from them would wait.
     let script = "#!/bin/sh\nls -l /proc/$$/fd > fds\n: > read\n\
         for it in /proc/$$/fd/*; do [ -f $it ] && cat $it >> read; done\nexit 1\n";
     let file = work.join(name);
@@ -401,7 +401,8 @@ fn engine_on_another_machine_is_not_spoken_to_in_clear_without_a_warning() {
         push.args(["push", "127.0.0.1:1/app:1", "--all-layers", "--pass-file", "key"]);
         Done::of(push.env("DOCKER_HOST", host)).failed(1)
     };
-    // Nobody listens there; to the system it is this machine, and to whoever reads it is any.
+    // Nobody listens there. The system takes this address for this machine; a user who reads it takes it
+    // for any machine.
     let done = push("tcp://0.0.0.0:1");
     let lines = done.lines(WARNING);
     assert_eq!(lines.len(), 1, "{}", done.said());

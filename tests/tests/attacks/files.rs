@@ -1,4 +1,4 @@
-//! Files: those on disk tell a stranger nothing, and those that he puts there lead nowhere.
+//! Files: the files on disk tell a stranger nothing, and files that he puts there lead nowhere.
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
@@ -33,7 +33,8 @@ impl Secret {
         Self { pushed: Pushed::new(image), needle }
     }
 
-    /// Starts a pull into `target` that waits for its lowest layer, where no file is without a name.
+    /// Starts a pull into `target` that waits for its lowest layer, on a system without unnamed
+    /// files.
     fn begin_pull(&self, target: &str) -> (FaultProxy, Running) {
         let low = format!("/blobs/{}", self.pushed.layer(0));
         let delay = Rule::new("GET", &low, Fault::Delay(Duration::from_secs(100))).once();
@@ -45,7 +46,7 @@ impl Secret {
     }
 }
 
-/// The files in a folder that have a name for now.
+/// The files in a folder that have a temporary name.
 fn temporary_in(folder: &Path) -> Vec<PathBuf> {
     let entries = fs::read_dir(folder).expect("the folder is there");
     let paths = entries.map(|entry| entry.expect("it can be read").path());
@@ -56,9 +57,9 @@ fn name_of(path: &Path) -> String {
     path.file_name().unwrap_or_default().to_string_lossy().into_owned()
 }
 
-/// Holds that nobody else reads a temporary file of a run that goes on.
+/// Holds that nobody else can read a temporary file of a run that has not ended.
 fn assert_is_private(path: &Path) {
-    // A run removes files, and an empty one only shows which permissions the process withholds.
+    // A run removes files. An empty one only shows which permissions the process withholds.
     let Ok(found) = fs::metadata(path) else { return };
     let mode = found.permissions().mode() & 0o777;
     assert!(found.len() == 0 || mode == 0o600, "{mode:o}: others can read {}", path.display());
@@ -124,7 +125,7 @@ fn images_are_whole_where_every_file_has_a_name() {
     let work = machine.sandbox.work();
     let blobs = files_containing(&work.join("layout"), &secret.needle);
     let [blob] = &blobs[..] else { panic!("{blobs:?}") };
-    // A layout is for whom the process's mask lets it be, an archive for its owner.
+    // The process's umask decides who reads a layout; an archive is for its owner.
     assert_eq!(mode_of(blob), mode_of(&plain));
     assert_eq!([work.join("a.tar"), work.join("b.tar")].map(|path| mode_of(&path)), [0o600; 2]);
     let mut keygen = machine.sandbox.sealcrate();

@@ -1,4 +1,4 @@
-//! Homes: an image that lies where it was not pushed to is not taken for one that belongs there.
+//! Homes: an image in another place than it was pushed to does not count as one that belongs there.
 
 use crate::machine::FAST;
 use crate::shop::{KEY, OTHER, OWNER, Shop, children};
@@ -93,13 +93,13 @@ fn caches_and_other_names_of_a_registry_are_no_other_home() {
         let done = shop.machine.run(&["pull", &at, "--to=oci:back", KEY]);
         assert_eq!(done.status, Some(code), "{repository}: {}", done.said());
         assert_eq!(shop.machine.path("back").exists(), code == 0);
-        // A copy changes no byte, and says so where it matters.
+        // A copy changes no byte, and a note tells of the home where it matters.
         let from = format!("docker://{}", shop.name_of("team/web", "1"));
         let done = shop.machine.succeed(&["copy", &from, &format!("docker://{at}")]);
         let told = done.lines("note: an encrypted image keeps its home").len();
         assert_eq!(told, usize::from(code != 0), "{repository}: {}", done.said());
     }
-    // What lies in a folder has no name to compare.
+    // A layout in a folder has no name to compare.
     let from = format!("docker://{}", shop.name_of("team/web", "1"));
     shop.machine.succeed(&["copy", &from, "oci:other:latest"]);
     shop.machine.succeed(&["copy", "oci:other:latest", "oci:opened", KEY]);
@@ -122,7 +122,7 @@ fn image_without_a_home_gets_no_reader_by_accident() {
     assert_eq!(shop.registry.tag_digest("app", "1"), before);
     let home = format!("--home={}/app", shop.registry.host());
     shop.machine.succeed(&["rewrap", &name, KEY, "--add", OTHER, &home]);
-    // It has one now; to remove somebody it needs none.
+    // It has a home now. To remove a reader it needs none.
     shop.machine.succeed(&["rewrap", &name, KEY, "--remove", OTHER]);
     let seen = shop.machine.succeed(&["inspect", &name, KEY, "--output=json"]).json();
     assert_eq!(seen["record"]["home"], home["--home=".len()..]);

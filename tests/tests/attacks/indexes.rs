@@ -1,4 +1,4 @@
-//! Indexes: a stranger adds, drops, exchanges and relabels what an index names.
+//! Indexes: a stranger adds, drops, exchanges and relabels their children.
 
 use serde_json::{Value, json};
 
@@ -36,7 +36,8 @@ fn plain_image_marked_as_attestation_gets_past_nobody() {
             shop.pull_fails(4, "1", one);
         }
     }
-    // Where nothing binds the children, it is not what another tool selects of what comes out.
+    // Where nothing binds the children, another tool must not select the stranger's image from the
+    // result.
     let one = children(&index)[1].clone();
     let unknown = marked(shop.put_plain("unknown/unknown", "evil"), &one);
     shop.join("2", &[one, children(&index)[0].clone(), unknown.clone()]);
@@ -125,7 +126,7 @@ fn broken_image_does_not_hide_who_vouches_for_a_clear_child() {
     let mut index = shop.manifest("2");
     let one = &["--platform=linux/s390x"];
     for (place, status) in [(0, None), (1, Some(4))] {
-        // Its key is for nobody any more.
+        // Nobody's key opens it any more.
         let broken = &mut children_mut(&mut index)[place];
         shop.change_child(broken, |manifest| {
             let keys = &mut manifest["layers"][1]["annotations"];
@@ -153,7 +154,7 @@ fn emptied_index_is_not_taken_for_an_encrypted_one() {
         shop.join("1", &children);
         shop.reading_fails(4, "1");
         shop.pull_fails(4, "1", &["--platform=linux/amd64"]);
-        // Where a plain image will do, nothing is there.
+        // If the user accepts a plain image, the index has none for the platform.
         shop.pull_fails(1, "1", &["--allow-unencrypted"]).says("the index has no image");
     }
 }
@@ -162,7 +163,7 @@ fn emptied_index_is_not_taken_for_an_encrypted_one() {
 fn image_for_another_platform_is_not_passed_off() {
     let shop = Shop::new();
     shop.push_several("1");
-    // Images that nothing binds to each other, so that their configs alone tell.
+    // Nothing binds these images to each other, so that only their configs tell the platform.
     let each = shop.push_each();
     shop.join("2", &each);
     for tag in ["1", "2"] {
@@ -225,7 +226,7 @@ fn children_cannot_be_missing_added_exchanged_or_of_another_sealing() {
         &|all| all.push(all[0].clone()),
         &|all| all.swap(0, 1),
         &|all| all[1].clone_from(&children(&again)[1]),
-        // Of an image that has no table.
+        // A child from an image that has no table.
         &|all| all[0].clone_from(&alone),
         &|all| all.push(foreign.clone()),
     ];
@@ -239,14 +240,14 @@ fn children_cannot_be_missing_added_exchanged_or_of_another_sealing() {
         }
         shop.rewrap_fails(5, "1", &[]);
     }
-    // The reader of one child sees which platforms there are.
+    // The reader of one child sees the list of all platforms.
     for change in [0, 5] {
         let mut changed = index.clone();
         changes[change](children_mut(&mut changed));
         shop.put("1", &changed);
         shop.pull_fails(5, "1", &["--platform=linux/amd64"]).says("platforms");
     }
-    // A child that is named alone is an image as any other.
+    // A child that is named alone is an image like any other.
     let name = format!("{}/app@{}", shop.registry.host(), digest(&children(&index)[1]));
     shop.machine.succeed(&["pull", &name, "--to=oci:alone", KEY, "--require-binding=2"]);
     shop.put("1", &index);
@@ -281,7 +282,7 @@ fn words_of_an_index_are_neither_read_nor_written_by_strangers() {
         let said = index.to_string();
         assert!(!said.contains(secret) && index.get("subject").is_none(), "{said}");
         assert!(index.get("artifactType").is_none(), "{said}");
-        // What a stranger writes there does not come along.
+        // Words that a stranger writes there do not come along.
         index["annotations"] = json!({ "org.example.evil": "evil" });
         index["artifactType"] = "application/vnd.example.evil".into();
         children_mut(&mut index)[0]["annotations"] = json!({ "org.example.evil": "evil" });
@@ -300,7 +301,7 @@ fn words_of_an_index_are_neither_read_nor_written_by_strangers() {
             assert!(child.get("urls").is_none());
         }
     }
-    // Nor is it sealed when layers are encrypted anew.
+    // The stranger's words are not sealed either when layers are encrypted anew.
     let from = format!("docker://{}", shop.name("1"));
     let holds = |location: &str, key: &str| {
         let _ = std::fs::remove_dir_all(shop.machine.path("back"));

@@ -1,4 +1,4 @@
-//! Images that somebody joined to an index after they were encrypted: nothing binds them to each other.
+//! Images that were joined to an index after their encryption: nothing binds them to each other.
 
 use sealcrate_tests::Done;
 use serde_json::{Value, json};
@@ -10,7 +10,7 @@ fn children_that_were_joined_by_hand_are_told_of_until_they_are_sealed() {
     let shop = Shop::new();
     let each = shop.push_each();
     shop.join("1", &each);
-    // A stranger's words come along with none of them.
+    // A stranger's words come along with no image.
     let mut said = shop.manifest("1");
     let mut about = marked(shop.put_plain("unknown/unknown", "statement"), &each[0]);
     about["annotations"]["evil"] = "evil".into();

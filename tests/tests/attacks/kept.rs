@@ -1,4 +1,5 @@
-//! What an image says beside its blobs: it is sealed, comes back, and no stranger reads it.
+//! The words of an image beside its blobs: they are sealed and come back, and no stranger reads
+//! them.
 
 use serde_json::{Value, json};
 
@@ -50,7 +51,7 @@ fn words_of_an_image_come_back_and_are_read_by_no_stranger() {
             assert_eq!(layer["annotations"], original["annotations"]);
             assert_eq!(layer["digest"], original["digest"]);
         }
-        // Other readers change nothing of it.
+        // New readers change none of them.
         let change: &[&str] = match key {
             KEY => &["--add", OTHER],
             _ => &["--new-pass-file=other-key", FAST],
@@ -75,7 +76,7 @@ fn bytes_of_a_manifest_come_back_where_nothing_had_to_change() {
     let (layout, _) = described(&shop, |_, manifest| {
         manifest["annotations"] = json!({ "org.example.a": "b" });
         manifest["layers"][1]["annotations"] = json!({ "org.example.c": "d" });
-        // No writer orders or spaces it so, and nobody knows the member.
+        // No writer orders or spaces members so, and nobody knows this one.
         manifest["unknown"] = json!({ "z": 1, "a": [1, 2] });
     });
     let text = format!("{}\n", layout.json(&layout.root()));

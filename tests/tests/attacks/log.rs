@@ -1,4 +1,4 @@
-//! Secrets in a log: with `--verbose`, everything that is done is told, and nothing that it is done with.
+//! Secrets in a log: with `--verbose`, sealcrate tells every step, and no secret that it uses.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -17,7 +17,7 @@ use crate::stranger::Stranger;
 /// The passphrase of the reader before him.
 const FORMER: &str = "the former reader's passphrase";
 
-/// Runs a command that logs all it does, and holds that it ends so and has logged something.
+/// Runs a command that logs all its steps, and holds that it ends with `status` and has logged something.
 #[track_caller]
 fn logged(command: &mut Command, status: i32) -> Done {
     let done = Done::of(command.arg("--verbose")).with_status(status);
@@ -39,7 +39,7 @@ fn sealcrate(reader: &Stranger, arguments: &[&str]) -> Command {
     command
 }
 
-/// Holds that nothing which the test of this name has printed so far is a secret.
+/// Holds that the output of the test of this name has no secret in it so far.
 #[track_caller]
 fn assert_nothing_was_told(test: &str) {
     let folder = transcripts().expect("there are no transcripts: run `cargo xtask test`");
@@ -70,7 +70,7 @@ fn a_log_does_not_tell_how_somebody_logs_in() {
                     "ServerURL": host, "Username": USERNAME, "Secret": PASSWORD,
                 });
                 let helper = reader.path("docker-credential-x");
-                // What it says beside its answer may be the secret as well.
+                // The helper's error output may be the secret as well.
                 let script =
                     format!("#!/bin/sh\ncat > asked\necho '{answer}'\necho {PASSWORD} >&2\n");
                 fs::write(&helper, script).unwrap();

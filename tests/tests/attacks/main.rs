@@ -1,5 +1,5 @@
 //! Attacks by strangers. A stranger can write to the registry, sits on the way to it, or finds files, and has no
-//! key. Each test is named for the aim of the stranger, who must not reach it.
+//! key. Each test is named for a stranger's aim, which he must not reach.
 
 #![allow(clippy::unwrap_used)]
 

@@ -1,4 +1,4 @@
-//! Members beside those that are verified: names in another case, members that occur twice, and words that
+//! Members beside the verified ones: names in another case, members that occur twice, and words that
 //! nobody vouched for.
 
 use std::fs;
@@ -41,7 +41,7 @@ fn layers_and_configs_under_names_in_another_case_reach_nobody() {
             shop.put_text("1", &beside(&ours, name, &member, first));
             shop.reading_fails(5, "1");
             shop.rewrap_fails(5, "1", &[]);
-            // A plain copy would hand it on to readers that understand it otherwise.
+            // A plain copy would hand it on to readers that understand it differently.
             shop.fails(5, &["copy", &from, "oci:back:it"]);
             shop.fails(5, &["inspect", &from]);
         }
@@ -156,7 +156,7 @@ fn words_of_strangers_beside_layers_do_not_come_along() {
     let back = Layout::open(shop.machine.path("back"));
     let opened = back.json(&back.root());
     assert!(!has_evil(&opened), "{opened}");
-    // What another reader takes from it has none of them either.
+    // Another reader's copy of it has none of them either.
     let read = shop.skopeo_reads("oci:back:latest", &[]);
     assert!(!has_evil(&read.json(&read.root())));
     fs::remove_dir_all(shop.machine.path("back")).unwrap();
@@ -208,7 +208,7 @@ fn manifests_have_members_of_the_specification_alone() {
     assert_eq!(digests(&read), digests(&back));
 }
 
-/// Puts an image that crypto-cli wrote, after a change of what of its config is in clear.
+/// Puts an image that crypto-cli wrote, after a change of its config's members in clear.
 fn put_of_crypto_cli(shop: &Shop, change: impl FnOnce(&mut Value)) {
     let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("../crates/crypt/tests/data/crypto-cli/middle");

@@ -1,11 +1,11 @@
-//! Indexes within indexes: the innermost one is what a reader chose from, and the outer ones vouch for nothing.
+//! Indexes within indexes: a reader chooses from the innermost one, and the outer ones vouch for nothing.
 
 use serde_json::{Value, json};
 
 use crate::made::OCI_INDEX;
 use crate::shop::{KEY, Shop, children, children_mut};
 
-/// Puts an index that a stranger made of `children`, and describes it as one for a platform.
+/// Puts a stranger's index of `children`, and returns its descriptor for a platform.
 fn wrapped(shop: &Shop, children: &[Value], platform: &Value) -> Value {
     let index = json!({ "schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": children });
     let mut inner = shop.put_child(&index);
@@ -39,14 +39,14 @@ fn image_for_another_platform_is_not_passed_off_by_an_outer_index() {
     arm64.as_object_mut().unwrap().remove("platform");
     let inner = wrapped(&shop, &[arm64.clone()], &amd64["platform"]);
     shop.join("1", std::slice::from_ref(&inner));
-    // The inner index says nothing, and has one image alone.
+    // The inner index states nothing, and has a single image.
     shop.pull_fails(5, "1", &[]).says("the image that it is for");
     shop.fails(5, &["copy", &format!("docker://{}", shop.name("1")), "oci:back:it", KEY]);
-    // However deep it lies.
+    // The same holds at any depth.
     let deeper = wrapped(&shop, &[inner], &Value::Null);
     shop.join("1", &[deeper]);
     shop.pull_fails(5, "1", &[]).says("the image that it is for");
-    // Said truly, it is taken.
+    // With the true platform, the image is accepted.
     let inner = wrapped(&shop, &[arm64], &json!({ "os": "linux", "architecture": "arm64" }));
     shop.join("1", &[inner]);
     shop.pull("1", &[]);

@@ -1,4 +1,4 @@
-//! A system whose file systems have no files without a name (`O_TMPFILE`), as some have not.
+//! A system whose file systems have no unnamed files (`O_TMPFILE`), as on some machines.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -16,7 +16,7 @@ pub(crate) fn without_tmpfile(command: &Command) -> Command {
     run
 }
 
-/// The program that starts another one so, built when it is asked for first.
+/// The program that starts another one in this way. It is built at its first use.
 fn starter() -> &'static Path {
     static BUILT: OnceLock<PathBuf> = OnceLock::new();
     BUILT.get_or_init(|| {

@@ -1,6 +1,6 @@
-//! Text of a stranger's that steers the terminal, turns the order of letters around, or hides.
+//! A stranger's text that steers the terminal, reverses the order of letters, or hides.
 //!
-//! Every member that is shown gets such a text, and the raw bytes that come out are looked at.
+//! Every shown member gets such a text, and the tests check the raw bytes of the output.
 
 use std::fs;
 use std::io::{BufReader, Write as _};
@@ -16,15 +16,16 @@ use serde_json::{Value, json};
 use crate::shop::AGE;
 use crate::stranger::{LAYER, REF_NAME, Stranger};
 
-/// A title and a colour, a line that is not ours, what turns the direction, and what nobody sees.
+/// A title and a colour, a line that is not ours, marks that turn the direction, and characters
+/// that nobody sees.
 const HOSTILE: &str = "evil\u{1b}]0;x\u{7}\u{9b}31m\r\nforged\u{85}forged\u{2028}forged\u{2029}forged\
                        \u{202e}\u{202d}\u{2066}\u{2067}\u{2068}\u{61c}\u{200e}\u{200f}\u{200b}\u{200d}\
                        \u{2060}\u{feff}\u{ad}\u{3164}\u{fe0f}\u{e0041}_TOKEN";
 
-/// Of an encrypted layer, as ocicrypt writes them.
+/// The public options of an encrypted layer, as ocicrypt writes them.
 const PUBLIC_OPTIONS: &str = r#"{"cipher":"AES_256_CTR_HMAC_SHA256","hmac":"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=","cipheroptions":{}}"#;
 
-/// Tells whether a character may come out, by a list of our own.
+/// Tells whether a character may be shown, by a list of the test's own.
 fn may_be_shown(c: char) -> bool {
     let number = u32::from(c);
     let hidden = [
@@ -71,7 +72,7 @@ fn holds(document: &Value, text: &str) -> bool {
 }
 
 impl Stranger {
-    /// Runs a command, and holds that it shows the stranger's text, and nothing that acts.
+    /// Runs a command, and holds that it shows the stranger's text without any character that acts.
     #[track_caller]
     fn shows(&self, arguments: &[&str]) -> Done {
         let done = self.run(arguments);
@@ -167,7 +168,7 @@ fn history_and_variables_cannot_pass_for_lines_of_ours() {
     stranger.write();
     stranger.shows(&INSPECT);
     stranger.tells_programs(&INSPECT);
-    // A config in clear, whose exposed names are warned of.
+    // A config in clear, with warnings about its exposed names.
     stranger.shows(&[&DRY_RUN[..], &[AGE]].concat());
     stranger.shows(&["copy", "oci:image:it", "oci:sealed:it", "--all-layers", AGE]);
 }

@@ -1,4 +1,4 @@
-//! Readers: a stranger who changes wrapped keys turns no change of readers against the wrong one.
+//! Readers: a stranger who changes wrapped keys cannot turn a change of readers against the wrong one.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -31,7 +31,8 @@ fn put_items(layer: &mut Value, kind: &str, items: &[String]) {
     layer["annotations"][kind] = items.join(",").into();
 }
 
-/// Holds that nobody changes readers whose wrapped keys are others than were sealed, and that the image opens.
+/// Holds that nobody can change the readers of an image with other wrapped keys than the sealed ones, and that
+/// the image opens.
 #[track_caller]
 fn assert_noticed(shop: &Shop, changed: &Value) {
     shop.put("1", changed);

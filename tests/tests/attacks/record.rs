@@ -1,5 +1,5 @@
-//! The sealed record: a stranger takes it away, exchanges it, or lets layers of several ways of sealing stand
-//! beside each other.
+//! The sealed record: a stranger takes it away, exchanges it, or puts layers side by side that are sealed in
+//! different ways.
 
 use std::fs;
 use std::path::Path;
@@ -98,7 +98,8 @@ fn record_that_does_not_open_is_damage() {
         shop.reading_fails(5, "1");
         shop.rewrap_fails(5, "1", &[]);
     }
-    // Layers that are used again keep their keys: an earlier record of them opens, and says what it said.
+    // Layers that are used again keep their keys, so that an earlier record of them still opens. It lists the
+    // readers of that time.
     let mut changed = ours.clone();
     changed["annotations"] = again["annotations"].clone();
     shop.put("1", &changed);
@@ -110,7 +111,7 @@ fn record_that_does_not_open_is_damage() {
 fn layers_that_are_sealed_in_different_ways_are_damage() {
     let shop = Shop::new();
     let keys = |file: &str| format!("jwe:{}", shop.machine.path(file).display());
-    // The lower layer of another tool's, and of version 1's, under the same key.
+    // The lower layer comes from another tool's image, and from one of version 1, under the same key.
     let mut copy = shop.machine.sandbox.command("skopeo");
     copy.args(["--insecure-policy", "copy", "--encryption-key", &keys("rsa.pub.pem")]);
     Done::of(copy.args(["oci:image:latest", "oci:theirs:1"])).with_status(0);
@@ -132,7 +133,7 @@ fn layers_that_are_sealed_in_different_ways_are_damage() {
         shop.fails(5, &pull).says("sealed in different ways");
         let rewrap = ["rewrap", &name, OTHER_KEY, "--add=jwe:ec.pub.pem"];
         shop.machine.fail(5, &rewrap).says("sealed in different ways");
-        // With our record's annotation they are unbound, or version 1, and no more.
+        // With our record's annotation they count as unbound, or as version 1, and no more.
         let mut theirs = theirs;
         theirs["annotations"] = ours["annotations"].clone();
         shop.put("2", &theirs);

@@ -62,7 +62,7 @@ impl Scene {
         Pushed { layers: self.layers(repository, tag), said }
     }
 
-    /// Changes who can open the image, from the other machine.
+    /// Changes the readers of the image, from the other machine.
     fn rewrap_elsewhere(&self, name: &str, change: &[&str]) {
         let mut rewrap = self.elsewhere.sandbox.sealcrate();
         rewrap.args(["rewrap", &format!("docker://{}", self.name(name)), "-i", "identity"]);
@@ -162,7 +162,7 @@ fn a_folder_that_somebody_else_has_prepared_is_not_used() {
         let give = |owner: &str| {
             Done::of(as_root("chown").arg(owner).arg(&folder)).with_status(0);
         };
-        // Somebody who may change everything there, as well as the user.
+        // Another user may change everything there, besides the user.
         Done::of(as_root("chmod").arg("0777").arg(&folder)).with_status(0);
         give("65534");
         let next = scene.push("app:2");
@@ -198,7 +198,7 @@ fn who_was_removed_elsewhere_gets_nothing_of_the_next_push() {
             next.said.lines().filter(|line| line.contains("encrypted anew: ")).collect();
         assert!(told.len() == 1 && told[0].contains("2 layers are"), "{}", next.said);
         assert!(told[0].contains("/app:1 ") && told[0].contains("--reuse-anyway"), "{told:?}");
-        // From then on, all is known again.
+        // From then on, the machine knows all layers again.
         let again = scene.push(target);
         assert_eq!(again.layers, next.layers, "{target}");
         assert!(!again.said.contains("encrypted anew"), "{}", again.said);

@@ -1,4 +1,4 @@
-//! A registry that strangers write to, and the machine of somebody who has keys.
+//! A registry that strangers write to, and the machine of a user who has keys.
 
 use std::fs;
 use std::path::Path;
@@ -11,7 +11,7 @@ use crate::machine::Machine;
 use crate::made::{Layout, OCI_CONFIG, OCI_INDEX, OCI_MANIFEST, sha256};
 use crate::stored;
 
-/// The owner's key, which opens what is encrypted to [`OWNER`].
+/// The owner's key, which opens images that are encrypted to [`OWNER`].
 pub(crate) const KEY: &str = "-i=ec.pem";
 /// The recipient of the owner.
 pub(crate) const OWNER: &str = "-r=jwe:ec.pub.pem";
@@ -19,7 +19,7 @@ pub(crate) const OWNER: &str = "-r=jwe:ec.pub.pem";
 pub(crate) const OTHER_KEY: &str = "-i=rsa.pem";
 /// The recipient of another reader.
 pub(crate) const OTHER: &str = "jwe:rsa.pub.pem";
-/// The recipient of somebody who has an age identity.
+/// The recipient of a reader who has an age identity.
 pub(crate) const AGE: &str = "-r=age1zvkyg2lqzraa2lnjvqej32nkuu0ues2s82hzrye869xeexvn73equnujwj";
 
 /// A registry, and a machine with keys.
@@ -118,12 +118,12 @@ impl Shop {
         self.put_text(tag, &manifest.to_string());
     }
 
-    /// Puts the text of a manifest under a tag, whatever it says twice.
+    /// Puts the text of a manifest under a tag, even if members occur twice in it.
     pub(crate) fn put_text(&self, tag: &str, text: &str) {
         stored::put_manifest(&self.registry, "app", tag, text.as_bytes());
     }
 
-    /// Puts a manifest without a tag, and returns what describes it.
+    /// Puts a manifest without a tag, and returns its descriptor.
     pub(crate) fn put_child(&self, manifest: &Value) -> Value {
         let text = manifest.to_string();
         let digest = sha256(text.as_bytes());
@@ -139,7 +139,7 @@ impl Shop {
         (child["digest"], child["size"]) = (new["digest"].clone(), new["size"].clone());
     }
 
-    /// Puts a stranger's plain image, and returns what describes it.
+    /// Puts a stranger's plain image, and returns its descriptor.
     pub(crate) fn put_plain(&self, platform: &str, text: &str) -> Value {
         let (os, architecture) = platform.split_once('/').expect("platforms have a slash");
         let mut layer = json!({ "mediaType": "application/vnd.oci.image.layer.v1.tar" });
@@ -197,7 +197,7 @@ impl Shop {
         done
     }
 
-    /// Runs a command that has to fail, and leave no layout `back`.
+    /// Runs a command that has to fail, and to leave no layout `back`.
     #[track_caller]
     pub(crate) fn fails(&self, status: i32, arguments: &[&str]) -> Done {
         let _ = fs::remove_dir_all(self.machine.path("back"));
@@ -206,7 +206,7 @@ impl Shop {
         done
     }
 
-    /// Copies with skopeo, whose JSON reader takes names in any case, and the last of several.
+    /// Copies with skopeo. Its JSON reader takes names in any case, and the last of several.
     #[track_caller]
     pub(crate) fn skopeo_reads(&self, from: &str, more: &[&str]) -> Layout {
         let _ = fs::remove_dir_all(self.machine.path("by-skopeo"));
@@ -215,7 +215,7 @@ impl Shop {
         Layout::open(self.machine.path("by-skopeo"))
     }
 
-    /// Uploads a blob again to another repository of the stranger's.
+    /// Uploads an image again to another repository, which belongs to the stranger.
     pub(crate) fn move_to(&self, repository: &str, tag: &str, manifest: &[u8]) {
         let value: Value = serde_json::from_slice(manifest).expect("it is JSON");
         let blobs = value["layers"].as_array().into_iter().flatten().chain([&value["config"]]);

@@ -1,4 +1,4 @@
-//! An image of which a stranger can change every document, and a machine of its reader's.
+//! An image whose documents a stranger can all change, and the machine of its reader.
 
 use std::fs;
 use std::path::PathBuf;
@@ -50,7 +50,7 @@ impl Stranger {
         format!("sha256:{hex}")
     }
 
-    /// Completes members that are missing.
+    /// Adds the members that a descriptor lacks.
     pub(crate) fn fill(&self, descriptor: &mut Value, media_type: &str, bytes: &[u8]) {
         let whole = json!({
             "mediaType": media_type, "digest": self.store(bytes), "size": bytes.len(),
@@ -62,7 +62,7 @@ impl Stranger {
         }
     }
 
-    /// Writes all of it.
+    /// Writes the image.
     pub(crate) fn write(&mut self) {
         let diff_id = self.store(&self.layer);
         self.config["rootfs"] = json!({ "type": "layers", "diff_ids": [diff_id] });

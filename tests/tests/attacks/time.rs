@@ -1,4 +1,4 @@
-//! Time, memory and disk that a stranger would have us spend for ever.
+//! Time, memory and disk that a stranger would like to waste without end.
 
 use std::fs;
 use std::path::Path;
@@ -12,7 +12,7 @@ use crate::support::{Machine, Pushed, digest_of, failed, image_of, requests, run
 /// So slow that a blob of a megabyte takes hours.
 const SLOWLY: Fault = Fault::Trickle(Duration::from_millis(20));
 
-/// A pull of `pushed` through a proxy with one rule, which has to fail with 1. Returns what was said, and the
+/// Pulls `pushed` through a proxy with one rule; the pull has to fail with 1. Returns its messages, and the
 /// proxy.
 fn pull_through(pushed: &Pushed, rule: Rule, options: &[&str]) -> (String, FaultProxy) {
     let proxy = FaultProxy::start(pushed.registry.host(), vec![rule]);
@@ -83,7 +83,7 @@ fn zeros() -> Vec<u8> {
     frame
 }
 
-/// The digest of so many zeros as [`zeros`] unpacks to.
+/// The digest of the zeros that [`zeros`] unpacks to.
 fn digest_of_zeros() -> String {
     let mut context = aws_lc_rs::digest::Context::new(&aws_lc_rs::digest::SHA256);
     let block = vec![0; 128 << 10];
@@ -135,7 +135,7 @@ fn a_few_bytes_that_unpack_to_a_great_many_keep_nobody_busy() {
         assert!(said.contains("hint: --max-ratio N"), "{said}");
         assert!(!machine.sandbox.work().join("out").exists(), "something was made");
     }
-    // It is an honest image all the same, to somebody who says so.
+    // To a user who allows such a ratio, it is an honest image.
     let mut copy = machine.sandbox.sealcrate();
     succeeded(&run(copy.args(["copy", "oci:bomb:1", "oci:out:1", "--max-ratio", "100000"])));
 }

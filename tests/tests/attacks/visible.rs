@@ -1,4 +1,5 @@
-//! The parts of an image that a stranger reads are told, and so are the facts that no key tells.
+//! `inspect` and the dry run show the parts of an image that a stranger reads, and the facts that
+//! no key shows.
 
 use serde_json::{Value, json};
 
@@ -39,7 +40,7 @@ fn all_that_a_stranger_reads_is_told_before_and_afterwards() {
     assert!(has_ids(&oci) && oci.contains("test guesses"), "{oci}");
     let hidden = dry(&["--encrypt-layer=1"]);
     assert!(!has_ids(&hidden), "{hidden}");
-    // Afterwards it is as was said.
+    // After the push, the image is as the dry run said.
     shop.machine.succeed(&[&push[..], &["--encrypt-layer=1", "-r", OTHER]].concat());
     let from = format!("docker://{name}");
     let said = shop.machine.succeed(&["inspect", &from]).stdout;
@@ -136,7 +137,7 @@ fn facts_that_no_key_tells_are_told_of_encrypted_images() {
         assert!(told(&[&name]));
         // A key changes nothing of that.
         assert!(told(&[&name, key]));
-        // A URL that holds key data is none.
+        // A URL that holds key data does not count.
         let seen = shop.machine.succeed(&["inspect", &name, "--output=json"]).json();
         assert_eq!(seen["visible"]["members"], json!([]));
     }

@@ -1,4 +1,4 @@
-//! Images that are encrypted to age recipients and passphrases, in the item of ours.
+//! Images that are encrypted to age recipients and passphrases, in our own item.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;

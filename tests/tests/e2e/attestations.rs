@@ -9,7 +9,7 @@ use crate::stored::{digest, layers, manifest};
 
 const IN_TOTO: &str = "application/vnd.in-toto+json";
 
-/// Makes the layout `built` as BuildKit does: an index of an image and of what attests it.
+/// Makes the layout `built` as BuildKit does: an index of an image and of its attestations.
 fn with_attestation(statement: &str) -> (Machine, Layout) {
     let machine = Machine::new();
     let layout = Layout::create(machine.path("built"));

@@ -53,7 +53,7 @@ fn image_of_buildkit_comes_back_and_runs() {
     round_trip(Builder::BuildKit);
 }
 
-/// Asserts which layers would be encrypted, by either builder's history.
+/// Asserts which layers would be encrypted, by the histories of both builders.
 #[track_caller]
 fn assert_label_chooses(instructions: &str, expected: &[bool]) {
     for builder in Builder::ALL {

@@ -24,7 +24,7 @@ fn stanzas(machine: &Machine, keys: &Path) -> String {
     stanzas_with(machine, keys, "")
 }
 
-/// The same with one more variable, or several, behind a comma.
+/// The same with one or several more variables, each behind a comma.
 fn stanzas_with(machine: &Machine, keys: &Path, more: &str) -> String {
     let binary = machine.sandbox.sealcrate().get_program().to_owned();
     let decoder = machine.path("ctd-decoder");
@@ -56,7 +56,7 @@ struct Cluster {
 }
 
 impl Cluster {
-    /// `encrypt` brings the image of the one place, encrypted, to the other.
+    /// `encrypt` copies the image from the first place to the second, encrypted.
     fn with(encrypt: impl FnOnce(&Machine, &str, &str)) -> Self {
         let (engine, registry, machine) = (Engine::from_env(), Registry::plain(), Machine::new());
         let files = [("sh", busybox()), ("secret", b"for this node".to_vec())];
@@ -90,7 +90,7 @@ impl Cluster {
         })
     }
 
-    /// The image is pulled, unpacked to what it was, and runs.
+    /// Holds that the node pulls the image, unpacks its original layers, and runs it.
     fn works_on(&self, node: &Containerd) {
         node.pull(&self.name).unwrap_or_else(|error| panic!("{error:?}: {}", node.log()));
         let (mut unpacked, mut expected) = (node.chain_ids(), chain_ids(&self.config()));
@@ -206,7 +206,7 @@ fn node_whose_age_identity_is_with_a_key_provider_pulls_and_runs() {
     cluster.works_on(&start());
     service.wait_for("unwrapped a key: sealed, version 2, layer sha256:");
 
-    // Another identity in its place: the operator reads whose words these are.
+    // With another identity in its place, the operator reads which program the error is from.
     fs::remove_file(machine.path("identity")).unwrap();
     keygen(machine, "identity");
     let node = start();
@@ -238,10 +238,10 @@ fn changed_command_runs_by_tag_and_is_refused_by_digest() {
     let by_digest = format!("{}/team/app@{digest}", cluster.registry.host());
     cluster.change_command(&["/bin/sh", "-c", "echo changed: $(cat /secret)"]);
     let node = Containerd::start(&stanzas(&cluster.machine, &cluster.machine.path("keys")));
-    // A decoder sees layers alone, and each of them is what it was.
+    // A decoder sees layers alone, and each of them is unchanged.
     node.pull(&cluster.name).unwrap();
     assert_eq!(node.run(&cluster.name), "changed: for this node");
-    // What was named by digest is what was meant, or nothing.
+    // A name with a digest brings the intended image, or none.
     let tagged = cluster.registry.manifest("team/app", "1").unwrap();
     cluster.registry.replace_blob(&digest, &tagged);
     let other = Containerd::start(&stanzas(&cluster.machine, &cluster.machine.path("keys")));

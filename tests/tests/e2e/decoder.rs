@@ -1,4 +1,4 @@
-//! The decoder as containerd starts it: one layer, and what is said of it on descriptor 3.
+//! The decoder as containerd starts it: one layer, and its payload on descriptor 3.
 
 use std::fs;
 use std::path::PathBuf;
@@ -18,8 +18,8 @@ pub(crate) fn key(name: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(KEYS).join(name)
 }
 
-/// A machine with the layer `blob`, which skopeo encrypted unless it is said otherwise, the folder `keys` with the key for it, and
-/// descriptor 3 in the file `payload`.
+/// A machine with the layer `blob`, the folder `keys` with its key, and descriptor 3 in the file
+/// `payload`. skopeo has encrypted the layer, unless a test says otherwise.
 struct Node {
     machine: Machine,
     descriptor: Value,
@@ -37,7 +37,7 @@ impl Node {
         Self::with(machine, plain, "ec.pem")
     }
 
-    /// One whose layer ours encrypted to an OpenPGP key.
+    /// A machine whose layer sealcrate encrypted to an OpenPGP key.
     fn of_openpgp(public: &str, secret: &str) -> Self {
         let machine = Machine::new();
         let plain = machine.layout("image", &["private"]);
@@ -48,7 +48,7 @@ impl Node {
         Self::with(machine, plain, secret)
     }
 
-    /// Lays out what the decoder is given of the layout `sealed`, and the key for it.
+    /// Lays out the decoder's input from the layout `sealed`, and the key for it.
     fn with(machine: Machine, plain: String, secret: &str) -> Self {
         let sealed = Layout::open(machine.path("sealed"));
         let descriptor = sealed.json(&sealed.root())["layers"][0].clone();
@@ -70,7 +70,7 @@ impl Node {
         self.machine.write("payload", [type_url, value].concat());
     }
 
-    /// Runs the decoder; what it writes goes to the file `out`, and nothing is left elsewhere.
+    /// Runs the decoder. Its output goes to the file `out`, and nothing is left elsewhere.
     #[track_caller]
     fn decode(&self, script: &str, arguments: &[&str]) -> Done {
         let arguments = [&["decoder"], arguments].concat();
@@ -129,7 +129,7 @@ fn layer_is_decrypted_with_an_openpgp_key_of_the_node_or_of_the_client() {
         node.decode_as_containerd(&[]).with_status(0);
         assert_eq!(node.released(), node.plain);
 
-        // Neither somebody else's key, nor the public one in the place of the private.
+        // Neither another user's key opens it, nor the public key in the place of the private one.
         node.say(&node.descriptor, &json!(null));
         fs::copy(key("pgp.sec.gpg"), node.machine.path("keys/other")).unwrap();
         node.is_refused(3, AS_CONTAINERD, ": the only one in keys is not a recipient's");
@@ -162,7 +162,8 @@ fn nothing_is_released_without_a_payload_or_of_what_is_damaged() {
     let other = "{ head -c -1 blob; echo; } | \"$@\" 3< payload > out";
     node.is_refused(5, other, "is damaged: its digest is");
 
-    // Whoever may change the manifest may name the digest of a changed blob, but not its HMAC.
+    // A stranger who may change the manifest may name the digest of a changed blob, but cannot
+    // compute its HMAC.
     let mut blob = fs::read(node.machine.path("blob")).unwrap();
     blob[0] ^= 1;
     let mut changed = node.descriptor.clone();

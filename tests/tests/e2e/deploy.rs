@@ -1,4 +1,4 @@
-//! The files in `deploy/`: what reads them takes them, and what they name is what there is.
+//! The files in `deploy/`: the programs that read them accept them, and the names in them exist.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -17,14 +17,15 @@ fn read(name: &str) -> String {
     fs::read_to_string(deploy(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
 }
 
-/// Has a file of YAML read by somebody else.
+/// Reads a file of YAML with another program.
 fn yaml(name: &str) -> Value {
     let script = "import json, sys, yaml; json.dump(yaml.safe_load(open(sys.argv[1])), sys.stdout)";
     let mut python = Command::new("/usr/bin/python3");
     Done::of(python.args(["-c", script]).arg(deploy(name))).with_status(0).json()
 }
 
-/// Has containerd read a configuration, and returns what it makes of it.
+/// Lets containerd read a configuration, and returns the configuration as containerd understands
+/// it.
 fn understood(config: &Path) -> String {
     let mut containerd = Command::new("containerd");
     let containerd = containerd.arg("--config").arg(config).args(["config", "dump"]);
@@ -48,7 +49,7 @@ fn systemd_takes_the_unit_and_what_is_added_to_containerds() {
         let done = Done::of(&mut verify).with_status(0);
         assert!(!done.stderr.contains(name), "{}", done.said());
     }
-    // A unit that is none is noticed.
+    // systemd notices a unit that is none.
     machine.write("bad.service", unit.replace("[Service]", "[Service]\nType=none of these"));
     let mut verify = Command::new("systemd-analyze");
     let done = Done::of(verify.args(["verify", "--man=no"]).arg(machine.path("bad.service")));

@@ -1,4 +1,4 @@
-//! How the engine is found, and what is read from it.
+//! How sealcrate finds the engine, and the images that it reads from it.
 
 use std::fs;
 

@@ -37,7 +37,7 @@ impl Fixture {
     }
 }
 
-/// Pulls an image of crypto-cli into the engine and compares what the engine then has.
+/// Pulls an image of crypto-cli into the engine, and compares the engine's image with the original.
 fn assert_pulled(fixture: &str, secret: &str) {
     let (engine, registry, machine) = (Engine::from_env(), Registry::plain(), Machine::new());
     let fixture = Fixture::named(fixture);

@@ -1,4 +1,4 @@
-//! What is generated from the definition of the arguments: completions, man pages and help.
+//! Texts that are generated from the definition of the arguments: completions, man pages and help.
 
 use std::fs;
 

@@ -1,4 +1,5 @@
-//! Indexes: every platform's image is encrypted, opened and rewrapped, and what is not touched stays.
+//! Indexes: every platform's image is encrypted, opened and rewrapped, and the rest of the index
+//! stays as it is.
 
 use std::io::Read;
 
@@ -70,7 +71,7 @@ fn every_platform_is_encrypted_and_comes_back() {
             assert_eq!(diff_ids(&opened, &image), diff_ids(&layout, &original));
         }
         std::fs::remove_dir_all(&back).unwrap();
-        // One of them, by its platform, is one image.
+        // One of its images, chosen by its platform, is a single image.
         let pull = ["pull", &to["docker://".len()..], "--to=oci:back", open];
         machine.succeed(&[&pull[..], &["--platform=linux/s390x"]].concat());
         std::fs::remove_dir_all(&back).unwrap();
@@ -143,7 +144,7 @@ fn clear_child_that_nobody_sealed_is_refused_when_readers_change() {
     let theirs = keygen(&machine, "theirs");
     let copy = ["copy", "oci:several", "oci:enc:latest", "--encrypt-layer=1", "-r=jwe:rsa.pub.pem"];
     machine.succeed(&copy);
-    // An index with a plain child and an attestation beside those that are encrypted.
+    // An index with a plain child and an attestation beside the encrypted children.
     let enc = Layout::open(machine.path("enc"));
     let mut all = children(&enc.json(&enc.root())).to_vec();
     let plain = enc.add_image("linux/arm64", &["plain"], Value::Null);
@@ -156,7 +157,7 @@ fn clear_child_that_nobody_sealed_is_refused_when_readers_change() {
     enc.name(&enc.add_index(&all));
     let name = format!("{}/app:1", registry.host());
     machine.succeed(&["copy", "oci:enc:latest", &format!("docker://{name}")]);
-    // Nobody sealed that one is in clear.
+    // No seal says that the plain child may be in clear.
     let home = format!("--home={}/app", registry.host());
     let rewrap = ["rewrap", &name, "-i=rsa.pem", "--add", &theirs, &home];
     machine.fail(4, &rewrap).says("not encrypted");
@@ -243,7 +244,7 @@ fn every_platform_is_locked_and_comes_back() {
         assert_eq!(digest(&image["config"]), digest(&original["config"]));
     }
 
-    // One of them, by its platform, is one image.
+    // One of its images, chosen by its platform, is a single image.
     let one = ["--platform=linux/arm64"];
     machine.succeed(&[&["unlock", "--from", &to, "--to=oci:one", "-i=mine"], &one[..]].concat());
     let opened = Layout::open(machine.path("one"));
@@ -252,7 +253,7 @@ fn every_platform_is_locked_and_comes_back() {
     machine.succeed(&[&lock[..], &one].concat());
     assert_eq!(init_machine(&registry, &manifest(&registry, "app", "1")), ARM64);
 
-    // What cannot be locked is told by its platform, and nothing gets the name.
+    // If an image cannot be locked, the error names its platform, and no image gets the name.
     let other = layout.add_image("linux/s390x", &["public", "s390x"], Value::Null);
     let both = [children(&plain)[0].clone(), other];
     layout.name(&layout.add_index(&both));
@@ -294,9 +295,10 @@ fn every_platform_keeps_the_payload_of_layers_that_have_not_changed() {
     for (protection, open) in
         [(&under_passphrase[..], "--pass-file=pass"), (&to_recipient, "-i=mine")]
     {
-        // What is compressed again would come out in another way.
+        // Layers that are compressed again would have other bytes.
         lock("oci:first", "1", &[protection, &["--compression-level=9"]].concat());
-        // For a recipient, the index is named by its own digest, which is proof of every image in it.
+        // For a recipient, the test names the index by its own digest, which proves every image in
+        // it.
         let (cache, opener) = match open {
             "-i=mine" => (
                 format!("{}/app@{}", registry.host(), registry.tag_digest("app", "1").unwrap()),

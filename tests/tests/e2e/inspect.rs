@@ -1,4 +1,5 @@
-//! What inspect tells: what is encrypted, at what cost, and what a stranger reads.
+//! `inspect`: which parts are encrypted, the cost to open them, and the parts that a stranger
+//! reads.
 
 use sealcrate_tests::Registry;
 use serde_json::json;

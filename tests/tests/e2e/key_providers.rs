@@ -1,4 +1,4 @@
-//! Key providers that images are encrypted and opened with: other programs, which the environment names.
+//! Key providers that encrypt and open images: other programs, which the environment names.
 
 use std::os::unix::fs::PermissionsExt as _;
 use std::{fs, process};
@@ -13,7 +13,7 @@ use crate::keyprovider::ITEM;
 use crate::machine::Machine;
 use crate::made::Layout;
 
-/// Writes the file that says which providers there are, to `providers.json`.
+/// Writes the file that lists the providers, `providers.json`.
 pub(crate) fn configure(machine: &Machine, providers: &Value) {
     machine.write("providers.json", json!({ "key-providers": providers }).to_string());
 }
@@ -47,7 +47,7 @@ fn script(machine: &Machine, text: &str) -> Value {
     json!({ "cmd": { "path": path, "args": null } })
 }
 
-/// The script of a provider that "wraps" by giving back what it got.
+/// The script of a provider that "wraps" by returning its input.
 const ECHOES: &str =
     r#"sed -n 's/.*"optsdata":"\([^"]*\)".*/{"keywrapresults":{"annotation":"\1"}}/p'"#;
 
@@ -70,7 +70,7 @@ fn images_are_encrypted_and_opened_through_providers_of_any_name() {
     let copy = ["copy", "--all-layers", "oci:image:latest"];
     run(&machine, &[&copy[..], &["oci:one:1", "-r", &parameter]].concat()).with_status(0);
     run(&machine, &[&copy[..], &["oci:two:1", "-r=provider:other"]].concat()).with_status(0);
-    // What ours wraps is an item of ours, which its identity opens by itself.
+    // Our provider wraps the key as an item of ours, which its identity opens by itself.
     assert!(annotations(&machine, "one")[ITEM].is_string());
     machine.succeed(&["copy", "-i=identity", "--require-binding", "oci:one:1", "oci:one-back:1"]);
     let of_other = annotations(&machine, "two");
@@ -96,7 +96,7 @@ fn failure_of_a_provider_is_told_in_its_own_words_made_harmless() {
     assert!(!done.stderr.contains('\u{1b}'), "{}", done.said());
     assert!(!machine.path("sealed").exists());
 
-    // One that wraps nothing but gives back what it got, and cannot open it.
+    // A provider that returns its input instead of a wrapped key, and cannot open it.
     configure(&machine, &json!({ "other": script(&machine, ECHOES) }));
     run(&machine, &encrypt).with_status(0);
     let decrypt = ["copy", "-i=provider:other", "oci:sealed:1", "oci:back:1"];

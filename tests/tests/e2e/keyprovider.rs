@@ -20,7 +20,7 @@ pub(crate) fn ask(machine: &Machine, arguments: &[&str], request: &[u8]) -> Done
     let mut command = machine.sealcrate(&[&["keyprovider"], arguments].concat());
     let command = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().expect("the binary can be run");
-    // One that has seen enough may be gone.
+    // A provider that has read enough may be gone.
     let _ = child.stdin.take().expect("it is piped").write_all(request);
     let output = child.wait_with_output().expect("a child can be waited for");
     // The answer is a key.
@@ -44,8 +44,8 @@ pub(crate) fn numbers(value: &Value) -> Vec<u8> {
     numbers.iter().map(|number| u8::try_from(number.as_u64().unwrap()).unwrap()).collect()
 }
 
-/// An image that is encrypted to the recipient of `identity`, in the layout `oci:sealed:1`, and the
-/// annotations of its encrypted layer.
+/// Makes an image in the layout `oci:sealed:1`, encrypted to `recipient`. Returns the annotations of its
+/// encrypted layer.
 pub(crate) fn sealed(machine: &Machine, recipient: &str) -> Value {
     machine.layout("image", &["private"]);
     let copy = ["copy", "-r", recipient, "--all-layers", "oci:image:latest", "oci:sealed:1"];
@@ -70,8 +70,8 @@ fn keys_of_pushed_images_are_unwrapped_and_what_is_wrapped_opens_images() {
     let logged = format!("note: unwrapped a key: sealed, version 2, layer {layer}\n");
     assert_eq!(done.stderr, logged);
 
-    // Wrapped by the provider to another one, whose recipient its own configuration names, it opens the
-    // image in the place of what was there.
+    // The provider wraps the key for another one, whose recipient its own configuration names. In the
+    // place of the old item, the new one opens the image.
     let other = keygen(&machine, "other");
     machine.write("recipients", format!("# ours\n{other}\n"));
     let wrap = json!({

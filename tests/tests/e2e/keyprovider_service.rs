@@ -53,7 +53,7 @@ impl Node {
         KeyProviderService::start(&mut self.command(&[&serve[..], arguments].concat()))
     }
 
-    /// Without `setsid`, whose signals it would not get.
+    /// Starts the binary without `setsid`, since signals would not reach it through that.
     fn command(&self, arguments: &[&str]) -> Command {
         let binary = self.machine.sandbox.sealcrate().get_program().to_owned();
         let mut command = self.machine.sandbox.command(binary);
@@ -79,7 +79,7 @@ fn generated_client_wraps_and_unwraps() {
     };
     let options = numbers(&ask("UnWrapKey").with_status(0).json()["keyunwrapresults"]["optsdata"]);
     let layer = serde_json::from_slice::<Value>(&options).unwrap()["digest"].clone();
-    // Who it was, for which layer, and no key.
+    // The log names the caller and the layer, and no key.
     let logged = service.wait_for("unwrapped a key: sealed, version 2, layer ");
     assert_eq!(logged, layer);
     let uid = rustix::process::geteuid().as_raw();
@@ -122,7 +122,7 @@ fn images_are_opened_through_the_service() {
     let copy = ["copy", "--all-layers", "oci:image:latest", "oci:again:1"];
     run(&[&copy[..], &["-r=provider:sealcrate"]].concat()).with_status(0);
     run(&[&open[..], &["oci:again:1", "oci:again-back:1"]].concat()).with_status(0);
-    // Identities are read anew: another one in the same place does not fit.
+    // The service reads identities anew: another one in the same place does not fit.
     fs::remove_file(node.machine.path("identity")).unwrap();
     keygen(&node.machine, "identity");
     let done = run(&[&open[..], &["oci:sealed:1", "oci:no:1"]].concat()).failed(3);
@@ -148,7 +148,7 @@ fn hostile_calls_are_refused_and_the_service_goes_on() {
     );
     let malformed = grpc::call(&node.socket(), UNWRAP, &[0x08, 1]).unwrap_err();
     assert_eq!(malformed.code, "3");
-    // What is no HTTP/2 at all.
+    // Bytes that are no HTTP/2 at all.
     use std::io::Write as _;
     let mut stream = std::os::unix::net::UnixStream::connect(node.socket()).unwrap();
     stream.write_all(b"GET / HTTP/1.1\r\n\r\n").unwrap();
@@ -166,7 +166,7 @@ fn messages_above_the_limit_are_refused_and_the_service_goes_on() {
     let node = Node::new();
     let mut service = node.serve(&[]);
     let client = GeneratedClient::new();
-    // Whatever may stand behind it, a request is read up to the limit.
+    // The service reads a request up to the limit, even if only blanks follow the JSON.
     let mut request = node.request.to_string().into_bytes();
     let ask = |request: &[u8]| {
         node.machine.write("request", request);
@@ -189,7 +189,7 @@ fn messages_above_the_limit_are_refused_and_the_service_goes_on() {
     assert!(!node.socket().exists());
 }
 
-/// What is asked, as the protocol has it to the letter: by tools in Go, and in Rust.
+/// Requests in the exact bytes of the protocol: from tools in Go, and in Rust.
 const WRITTEN: [(&str, &str); 2] = [
     (
         r#"{"op":"keywrap","keywrapparams":{"ec":{"Parameters":{"sealcrate":["PARAMETER"]},"DecryptConfig":{"Parameters":null}},"optsdata":"OPTIONS"},"keyunwrapparams":{"dc":null,"annotation":null}}"#,
@@ -220,7 +220,7 @@ fn requests_as_the_protocol_has_them_are_answered_with_numbers() {
     let by_program = |request: &str| {
         ask(&node.machine, &["-i=identity"], request.as_bytes()).with_status(0).stdout
     };
-    // Nothing but numbers, from 0 to 255, between what every reader looks for.
+    // Between the words that every reader looks for there are only numbers, from 0 to 255.
     let bytes = |answer: &str, begin: &str| -> Vec<u8> {
         let numbers = answer.strip_prefix(begin).and_then(|rest| rest.strip_suffix("]}}"));
         let numbers = numbers.unwrap_or_else(|| panic!("{answer}"));
@@ -248,7 +248,7 @@ fn only_root_and_allowed_users_are_answered() {
     let client = GeneratedClient::new();
     let as_nobody = || {
         let call = client.call(&node.address(), "UnWrapKey", &node.machine.path("request"));
-        // The folders of the test are closed to others: the way in is opened for this alone.
+        // The folders of the test are closed to others. The script opens the way in for this user alone.
         let script = "chmod 0666 \"$1\"; for d in \"$2\" \"$1\"; do while [ \"$d\" != /tmp ] && [ \"$d\" != / ]; do \
                       [ -d \"$d\" ] && chmod o+x \"$d\"; d=$(dirname \"$d\"); done; done; shift; \
                       exec setpriv --reuid=65534 --clear-groups -- /usr/bin/python3 \"$@\"";
@@ -305,7 +305,7 @@ fn over_tcp_both_sides_show_certificates() {
     let answer = call(&[&ca, &key, &cert]).with_status(0).json();
     assert!(!numbers(&answer["keyunwrapresults"]["optsdata"]).is_empty());
     service.wait_for("unwrapped a key: sealed, version 2, layer ");
-    // Nobody without a certificate, nor with one of another authority, nor without TLS.
+    // It answers nobody without a certificate, with a certificate of another authority, or without TLS.
     call(&[&ca, "", ""]).with_status(1).says("UNAVAILABLE");
     let strange = [path(other.server_key_file()), path(other.server_certificate_file())];
     call(&[&ca, &strange[0], &strange[1]]).with_status(1).says("UNAVAILABLE");
@@ -354,7 +354,7 @@ fn socket_of_another_service_is_not_taken() {
     let serve = ["keyprovider", "--serve", &node.address()];
     node.machine.run(&serve).with_status(1).says("another program listens at");
     node.call(UNWRAP, node.request.to_string().as_bytes()).unwrap();
-    // What one left that was killed is in nobody's way.
+    // The socket of a killed service is in nobody's way.
     drop(service);
     assert!(node.socket().exists());
     service = node.serve(&[]);

@@ -1,4 +1,4 @@
-//! Somebody's machine: runs of the binary, and what came of them.
+//! A user's machine: runs of the binary, and their results.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -13,7 +13,7 @@ pub(crate) use sealcrate_tests::Done;
 /// The passphrase in the file `key`.
 pub(crate) const PASSPHRASE: &str = "correct horse battery staple";
 
-/// The least number of rounds that is written: tests derive many keys.
+/// The least number of rounds that the binary accepts: tests derive many keys.
 pub(crate) const FAST: &str = "--iterations=100000";
 
 /// A sandbox with the passphrase in the file `key` and another one in the file `other-key`.
@@ -42,7 +42,7 @@ impl Machine {
         fs::write(self.path(name), content).expect("the sandbox can be written");
     }
 
-    /// Prepares a run that has no terminal to ask at, wherever the tests run.
+    /// Prepares a run without a terminal to ask at, wherever the tests run.
     pub(crate) fn sealcrate(&self, arguments: &[&str]) -> Command {
         let binary = self.sandbox.sealcrate();
         let mut command = self.sandbox.command("setsid");
@@ -70,7 +70,7 @@ impl Machine {
         command
     }
 
-    /// Runs the binary, which must leave nothing in the temporary folder, whatever comes of it.
+    /// Runs the binary, which must leave nothing in the temporary folder, with any result.
     #[track_caller]
     pub(crate) fn run(&self, arguments: &[&str]) -> Done {
         let done = Done::of(&mut self.sealcrate(arguments));
@@ -98,7 +98,7 @@ impl Machine {
         done.says("error: ")
     }
 
-    /// Runs another program of the machine, which must succeed, and returns what it printed.
+    /// Runs another program of the machine, which must succeed, and returns its output.
     #[track_caller]
     pub(crate) fn call(&self, program: impl AsRef<OsStr>, arguments: &[&str]) -> String {
         Done::of(self.sandbox.command(program).args(arguments)).with_status(0).stdout

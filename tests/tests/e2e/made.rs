@@ -49,7 +49,7 @@ impl Layout {
         layout
     }
 
-    /// Names a layout that is there.
+    /// Opens an existing layout.
     pub(crate) fn open(folder: PathBuf) -> Self {
         assert!(folder.join("oci-layout").is_file());
         Self { folder }
@@ -78,7 +78,7 @@ impl Layout {
 
     /// Adds an image with one layer for each text, in a file `/0`, `/1`, …
     ///
-    /// `more` are members that the config gets besides those that it needs.
+    /// `more` are members that the config gets besides the required ones.
     pub(crate) fn add_image(&self, platform: &str, texts: &[&str], more: Value) -> Value {
         let (os, architecture) = platform.split_once('/').expect("platforms have a slash");
         let (mut layers, mut diff_ids) = (Vec::new(), Vec::new());

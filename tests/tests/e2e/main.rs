@@ -1,5 +1,5 @@
-//! The binary as its users run it, with a real engine and real registries: what it does, and what
-//! it refuses to do.
+//! The binary as its users run it, with a real engine and real registries: its work, and its
+//! refusals.
 
 #![allow(missing_docs, clippy::unwrap_used)]
 

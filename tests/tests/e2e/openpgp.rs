@@ -16,7 +16,7 @@ use crate::stored::layers;
 use crate::to_recipients::assert_whole;
 
 const PGP: &str = "org.opencontainers.image.enc.keys.pgp";
-/// What somebody makes of a message.
+/// A change of a message.
 type Change<'a> = dyn Fn(&[u8]) -> Vec<u8> + 'a;
 
 const COPY: [&str; 2] = ["--insecure-policy", "copy"];
@@ -63,7 +63,7 @@ impl Owner {
         folder
     }
 
-    /// Runs GnuPG, which must succeed, on this input, and returns what it wrote.
+    /// Runs GnuPG, which must succeed, on this input, and returns its output.
     #[track_caller]
     fn gpg(&self, arguments: &[&str], input: &[u8]) -> Vec<u8> {
         let mut command = self.command("gpg");
@@ -91,7 +91,7 @@ impl Owner {
         texts.map(|text| STANDARD.decode(text).unwrap()).collect()
     }
 
-    /// Puts others in the place of the messages of the image in a layout, and returns its location.
+    /// Changes the messages of the image in a copy of the layout, and returns the location of the copy.
     fn with_messages(&self, layout: &str, to: &str, change: &Change<'_>) -> String {
         Done::of(self.machine.sandbox.command("cp").args(["-r", layout, to])).with_status(0);
         let copy = Layout::open(self.machine.path(to));
@@ -109,7 +109,7 @@ impl Owner {
 
 impl Drop for Owner {
     fn drop(&mut self) {
-        // The agent that GnuPG started; it would end by itself once its folder is gone.
+        // Ends the agent that GnuPG started; it would end by itself once its folder is gone.
         let _ = self.command("gpgconf").args(["--kill", "all"]).status();
     }
 }
@@ -216,7 +216,7 @@ fn changed_messages_are_refused_and_leave_nothing() {
         ("cut", "malformed: packets", &|message| message[..message.len() - 1].to_vec()),
         ("relabelled", "without integrity", &|message| {
             let mut message = message.to_vec();
-            // Behind the session key, whose length is in two bytes.
+            // Behind the session key, whose length takes two bytes.
             let len = (usize::from(message[1]) - 192) * 256 + usize::from(message[2]) + 192;
             assert_eq!(message[3 + len], 0xd2);
             message[3 + len] = 0xc9;
@@ -227,7 +227,7 @@ fn changed_messages_are_refused_and_leave_nothing() {
         ("other-cipher", "does not authenticate", &by_gpg(&["--cipher-algo", "CAST5"])),
         ("nested", "compressed twice", &|message| {
             let inner = owner.gpg(&["--store", "--compress-algo", "zlib"], &content(message));
-            // What it is given are packets already.
+            // Its input consists of packets already.
             let more = ["--no-literal", "--encrypt", "-r", "owner", "--compress-algo", "zlib"];
             owner.gpg(&more, &inner)
         }),

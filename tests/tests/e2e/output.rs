@@ -1,5 +1,4 @@
-//! Who is told what: results on standard output, talk on standard error, and nothing sent by a dry
-//! run.
+//! Outputs: results on standard output, messages on standard error, and nothing sent by a dry run.
 
 use sealcrate_tests::{FaultProxy, Registry};
 use serde_json::json;
@@ -120,7 +119,7 @@ fn reader_that_goes_away_is_no_failure() {
         &["inspect", "oci:image", "--output=json"],
         &["completions", "bash"],
     ] {
-        // The reader is gone before anything is written.
+        // The reader is gone before the binary writes anything.
         let script = "mkfifo pipe; exec 3<> pipe 4> pipe 3<&-; \"$@\" >&4";
         let done = Done::of(&mut machine.under_bash(script, arguments)).with_status(0);
         assert_eq!(done.stderr, "", "{arguments:?}");

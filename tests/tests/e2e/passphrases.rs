@@ -19,7 +19,7 @@ fn with_sealed_layout() -> Machine {
     machine
 }
 
-/// Arguments that read `sealed`, to which those for a passphrase are added.
+/// Arguments that read `sealed`, to which a test adds those for a passphrase.
 const READ: [&str; 3] = ["copy", "oci:sealed", "oci:back"];
 
 fn read_with<'a>(more: &[&'a str]) -> Vec<&'a str> {

@@ -111,7 +111,7 @@ fn nothing_secret_is_stored_in_clear() {
     let name = format!("{}/team/app", registry.host());
     let push = ["push", &name, "--from=oci:image", "--pass-file=key", FAST];
     machine.succeed(&[&push[..], &["--encrypt-layer=1"]].concat());
-    // Layers are compressed: what must not be there is looked for in the form that it would have.
+    // Layers are compressed, so the test looks for forbidden bytes in their compressed form.
     let original = layout.json(&image);
     let layer_digest = |place: usize| layers(&original)[place]["digest"].as_str().unwrap();
     assert!(registry.blob(layer_digest(0)).is_some(), "the public layer goes up as it is");

@@ -1,4 +1,4 @@
-//! What pull brings, under which name, and what it does not fetch.
+//! `pull`: the image that it brings, its name, and the blobs that it does not fetch.
 
 use sealcrate_tests::{Builder, Engine, FaultProxy, Registry, busybox};
 
@@ -6,7 +6,7 @@ use crate::machine::{Done, FAST, Machine, secret};
 use crate::made::Layout;
 use crate::stored::{digest, layers, manifest};
 
-/// A registry with the encrypted image `team/app:1`, seen through a proxy that takes notes.
+/// A registry with the encrypted image `team/app:1`, behind a proxy that records requests.
 struct Pushed {
     registry: Registry,
     proxy: FaultProxy,
@@ -27,12 +27,12 @@ impl Pushed {
         Self { registry, proxy, machine, id }
     }
 
-    /// The name by which the image is pulled through the proxy.
+    /// The name by which a machine pulls the image through the proxy.
     fn name(&self) -> String {
         format!("{}/team/app:1", self.proxy.host())
     }
 
-    /// Asserts that manifest and config were asked for, and nothing else.
+    /// Asserts that the client asked for manifest and config, and for nothing else.
     #[track_caller]
     fn assert_no_layer_was_asked_for(&self) {
         let pushed = manifest(&self.registry, "team/app", "1");

@@ -1,4 +1,4 @@
-//! Images that are encrypted to recipients: those that skopeo wrote are opened by every command.
+//! Images that are encrypted to recipients: every command opens the images that skopeo wrote.
 
 use std::fs;
 use std::path::PathBuf;

@@ -1,4 +1,4 @@
-//! Other people who can open an image, without its layers going anywhere.
+//! New readers of an image, without any transfer of its layers.
 
 use sealcrate_tests::Registry;
 use serde_json::Value;
@@ -11,8 +11,8 @@ use crate::stored::{data_keys, digest, layers, manifest};
 
 const RSA: &str = "jwe:rsa.pub.pem";
 
-/// A machine with the identities `mine` and `theirs` and their recipients, and a registry with an image
-/// that is encrypted to the former and to an RSA key.
+/// A machine with the identities `mine` and `theirs` and their recipients. Its registry has an image
+/// that is encrypted to `mine` and to an RSA key.
 struct Pushed {
     machine: Machine,
     registry: Registry,
@@ -74,7 +74,8 @@ fn recipients_are_added_and_removed_and_layers_stay_where_they_are() {
     pushed.assert_opens("1", &["-i=mine"], true);
     pushed.assert_opens("1", &["-i=theirs"], true);
     pushed.assert_opens("1", &["-i=rsa.pem"], false);
-    // The new ones can do the same, and a key on a curve is told from an age recipient.
+    // The new readers can do the same. A recipient with a key on a curve differs from an age
+    // recipient.
     let remove = ["rewrap", &name, "-i=theirs", "--remove", &pushed.mine, "--add=jwe:ec.jwk.pub"];
     machine.succeed(&remove);
     pushed.assert_opens("1", &["-i=mine"], false);

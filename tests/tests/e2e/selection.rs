@@ -1,4 +1,4 @@
-//! Which layers are encrypted when options say it, and what contradicts itself.
+//! Which layers the options encrypt, and which options contradict each other.
 
 use sealcrate_tests::{Builder, Engine, Registry};
 

@@ -1,4 +1,4 @@
-//! What a registry holds, read and written without the product.
+//! The content of a registry, read and written without the product.
 
 use std::num::NonZeroU32;
 
@@ -68,7 +68,7 @@ pub(crate) fn put_blob(registry: &Registry, repository: &str, digest: &str, byte
     assert_eq!(put.status, 201, "{}", String::from_utf8_lossy(&put.body));
 }
 
-/// Uploads a manifest of the media type that it names itself.
+/// Uploads a manifest under the media type that it states itself.
 pub(crate) fn put_manifest(registry: &Registry, repository: &str, tag: &str, bytes: &[u8]) {
     let manifest: Value = serde_json::from_slice(bytes).expect("manifests are JSON");
     let media_type = manifest["mediaType"].as_str().expect("the manifest names its type");

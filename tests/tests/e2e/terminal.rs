@@ -1,4 +1,4 @@
-//! Passphrases that are typed: twice where they encrypt, never echoed.
+//! Passphrases that a user types: twice where they encrypt, never echoed.
 
 use sealcrate_tests::{Registry, Typist};
 

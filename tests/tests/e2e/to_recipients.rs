@@ -1,5 +1,5 @@
-//! Images that are encrypted to recipients here: skopeo opens them, and they tell no more than they have
-//! to.
+//! Images that are encrypted to recipients here: skopeo opens them, and they tell no more than
+//! necessary.
 
 use std::fs;
 use std::io::Read as _;
@@ -25,7 +25,7 @@ fn config(registry: &Registry, manifest: &Value) -> Value {
     serde_json::from_slice(&registry.blob(digest(&manifest["config"])).unwrap()).unwrap()
 }
 
-/// Holds that the layers of a decrypted layout are those that its config names.
+/// Holds that the layers of a decrypted layout are the ones that its config names.
 pub(crate) fn assert_whole(layout: &Layout) {
     let manifest = layout.json(&layout.root());
     let config = layout.json(&manifest["config"]);

@@ -1,5 +1,5 @@
-//! What is pushed again from a machine that remembers nothing, as a CI job's: only what changed is sent,
-//! and nothing is trusted that the passphrase does not authenticate.
+//! Second pushes from a machine that remembers nothing, as a CI job's. Only changes are sent, and the
+//! push trusts nothing that the passphrase does not authenticate.
 
 use std::fs;
 
@@ -29,7 +29,7 @@ impl Scene {
         format!("{}/app:1", self.proxy.host())
     }
 
-    /// Pushes, and returns how many blobs were sent, and what was said.
+    /// Pushes. Returns how many blobs were sent, and the messages of the push.
     fn push(&self, image: &TestImage, options: &[&str]) -> (usize, String) {
         self.machine.forget();
         let before = self.sent();

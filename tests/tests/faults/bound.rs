@@ -1,6 +1,6 @@
-//! What somebody without a key does to an image that is encrypted to recipients: every change is refused
-//! with the code that fits it, and leaves nothing in engine, layout and temporary folder. What another
-//! tool wrote cannot be held to anything, which is said.
+//! Attacks of a stranger on an image that is encrypted to recipients. Every change is refused with the
+//! code that fits it, and leaves nothing in engine, layout and temporary folder. Nothing binds an image
+//! that another tool wrote, and a note says so.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -34,7 +34,7 @@ fn push(machine: &Machine, image: &TestImage, name: &str, (scheme, public): (&st
 }
 
 fn three_layers() -> TestImage {
-    // What the engine has of one test must not be there in another.
+    // Layers that the engine has from one test must not be there in another.
     let files = ["low", "middle", "high"].map(|name| (name, random_bytes(2000)));
     TestImage::of(&files.each_ref().map(|(name, bytes)| (*name, &bytes[..])))
 }
@@ -104,7 +104,7 @@ fn put_config(pushed: &Pushed, manifest: &mut Value, change: impl FnOnce(&mut Va
     put_blob(pushed, &mut manifest["config"], config.to_string().as_bytes());
 }
 
-/// Serves other bytes as the blob of a descriptor, which names them as it should.
+/// Serves other bytes as the blob of a descriptor, and makes the descriptor name them.
 fn put_blob(pushed: &Pushed, descriptor: &mut Value, bytes: &[u8]) {
     descriptor["digest"] = pushed.add_blob(bytes).into();
     descriptor["size"] = bytes.len().into();
@@ -118,7 +118,7 @@ fn diff_ids(config: &mut Value) -> &mut Vec<Value> {
     config["rootfs"]["diff_ids"].as_array_mut().expect("it is a list")
 }
 
-/// Changes what an annotation of a layer holds in base64.
+/// Changes the bytes that an annotation of a layer holds in base64.
 pub(crate) fn change_bytes(layer: &mut Value, name: &str, change: impl FnOnce(&[u8]) -> Vec<u8>) {
     let text = layer["annotations"][name].as_str().expect("it is a text");
     let changed = change(&STANDARD.decode(text).expect("it is base64"));
@@ -372,7 +372,7 @@ fn what_another_tool_wrote_is_not_held_to_its_config_and_a_warning_says_so() {
     let mut pull = pull_into(&pushed, &name, &layout);
     failed(&run(pull.arg("--require-binding")), &[5]);
     pushed.machine.assert_nothing_is_left_of(&pushed.image, &engine, &layout);
-    // What does not need a binding to be noticed is refused all the same.
+    // Changes that show without a binding are refused all the same.
     refused(&pushed, 5, "its public options have a nonce", |manifest| {
         change_annotation(&mut manifest["layers"][1], PUBLIC_OPTIONS, |options| {
             options["cipheroptions"]["nonce"] = STANDARD.encode([0; 16]).into();

@@ -1,4 +1,4 @@
-//! Faults on the way down: what breaks goes on, what lies is refused, and nothing is left of it.
+//! Faults on the way down: broken downloads go on, lies are refused, and nothing is left of them.
 
 use std::time::{Duration, Instant};
 
@@ -63,7 +63,7 @@ fn a_download_that_breaks_goes_on_where_it_broke() {
 fn a_download_that_breaks_again_and_again_comes_to_its_end() {
     let behind = Behind::new(LENGTH);
     let path = format!("/blobs/{}", behind.pushed.layer(0));
-    // More often than a request is made that brings nothing.
+    // The connection breaks more often than the client repeats a request that brings nothing.
     let rule = Rule::new("GET", &path, Fault::CutResponseAfter(300_000)).only(1..=8);
     behind.assert_pulls_survive(&|| rule.clone());
     let positions: Vec<_> = requests(&behind.proxy, "GET", &path)
@@ -181,7 +181,7 @@ fn flipped_bytes_are_found_wherever_they_are() {
 fn a_flipped_byte_in_a_manifest_is_found() {
     let behind = Behind::new(1000);
     let digest = behind.pushed.manifest_digest();
-    // No byte of JSON makes sense with all its bits inverted.
+    // Inverted, no byte of JSON makes sense.
     behind.proxy.add_rule(Rule::new("GET", "/manifests/", Fault::FlipResponseByte(40)));
     let by_digest = format!("{}/app@{digest}", behind.proxy.host());
     for name in [behind.name(), by_digest] {

@@ -1,5 +1,5 @@
-//! A proxy before the engine's socket that stops everything after so many bytes, as an engine does
-//! that is stopped or killed.
+//! A proxy before the engine's socket that stops all traffic after a number of bytes, as an engine
+//! does that is stopped or killed.
 
 use std::io::{Read, Write};
 use std::net::Shutdown;
@@ -11,14 +11,14 @@ use std::thread;
 
 use tempfile::TempDir;
 
-/// Which way the bytes go that are counted.
+/// The direction of the counted bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Counted {
     ToEngine,
     FromEngine,
 }
 
-/// A socket at which the engine answers until it has had enough.
+/// A socket at which the engine answers until a number of bytes has passed.
 pub(crate) struct EngineProxy {
     folder: TempDir,
     shared: Arc<Shared>,
@@ -27,7 +27,7 @@ pub(crate) struct EngineProxy {
 struct Shared {
     engine: PathBuf,
     counted: Counted,
-    /// How many bytes are let through yet.
+    /// How many bytes may still pass.
     left: AtomicI64,
     stopped: AtomicBool,
     open: Mutex<Vec<UnixStream>>,
@@ -59,7 +59,7 @@ impl EngineProxy {
         Self { folder, shared }
     }
 
-    /// As `DOCKER_HOST` takes it.
+    /// The address, as `DOCKER_HOST` takes it.
     pub(crate) fn address(&self) -> String {
         format!("unix://{}", self.folder.path().join("sock").display())
     }

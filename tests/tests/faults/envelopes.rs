@@ -1,5 +1,5 @@
-//! What somebody without a key does to keys that are wrapped as PKCS#7 and OpenPGP: forms without integrity do not
-//! take the place of those with it, nor does anything that was changed.
+//! Attacks of a stranger on keys that are wrapped as PKCS#7 and OpenPGP. A form without integrity cannot replace
+//! one with it, nor can a changed message.
 
 use sealcrate_tests::Engine;
 
@@ -9,20 +9,20 @@ use crate::support::{Pushed, run, succeeded};
 const PKCS7: &str = "org.opencontainers.image.enc.keys.pkcs7";
 const PGP: &str = "org.opencontainers.image.enc.keys.pgp";
 
-/// AES with 256 bits: in CBC and in GCM, behind what is the same in their names.
+/// AES with 256 bits, in CBC and in GCM: the common beginning of their names, and the last byte of each.
 const AES: [u8; 8] = [0x60, 0x86, 0x48, 1, 0x65, 3, 4, 1];
 const CBC: u8 = 42;
 const GCM: u8 = 46;
 
-/// Of OpenPGP's packets: a session key, and data without and with integrity.
+/// Tags of OpenPGP's packets: a session key, and data without and with integrity.
 const SESSION_KEY: u8 = 0xc1;
 const WITHOUT_INTEGRITY: u8 = 0xc9;
 const ENCRYPTED: u8 = 0xd2;
 
-/// How long the code is that OpenPGP's integrity is made of.
+/// The length of OpenPGP's modification detection code, with its packet's head.
 const CODE: usize = 22;
 
-/// What somebody makes of the packet of a session key, and of the content of the one behind it.
+/// Makes a message of the packet of a session key, and of the content of the packet behind it.
 type Change<'a> = dyn Fn(&[u8], &[u8]) -> Vec<u8> + 'a;
 
 /// The elements of DER, one after the other: tags and contents.
@@ -54,7 +54,7 @@ fn element(tag: u8, parts: &[&[u8]]) -> Vec<u8> {
     [head, content].concat()
 }
 
-/// What of a message of PKCS#7 is put together anew.
+/// The parts of a PKCS#7 message that is put together anew.
 #[derive(Clone)]
 struct Enveloped {
     recipients: Vec<u8>,
@@ -91,7 +91,7 @@ impl Enveloped {
     }
 }
 
-/// Cuts a message of OpenPGP into the packet of its session key and the content of the one behind it.
+/// Cuts a message of OpenPGP into the packet of its session key and the content of the packet behind it.
 fn packets(message: &[u8]) -> (&[u8], &[u8]) {
     let len = |at: usize| match message[at + 1] {
         one @ 0..192 => (2, usize::from(one)),
@@ -111,7 +111,7 @@ fn packet(tag: u8, content: &[u8]) -> Vec<u8> {
     [&[tag, 255], &len[..], content].concat()
 }
 
-/// Holds that the image is pulled after a change that leaves what it says as it is.
+/// Holds that the image is pulled after a change that does not change its meaning.
 fn accepted(pushed: &Pushed, identity: &str, name: &str, change: impl FnOnce(&[u8]) -> Vec<u8>) {
     let mut manifest = pushed.manifest();
     change_bytes(&mut manifest["layers"][1], name, change);
@@ -138,7 +138,7 @@ fn pkcs7_is_not_relabelled_to_a_mode_without_a_tag() {
     };
     let cipher = "a wrapped key (PKCS#7) is not supported for its cipher";
     refused(5, cipher, &|enveloped| enveloped.aes = CBC);
-    // As a reader of CBC would take it: whole blocks, behind an initialization vector.
+    // As a reader of CBC would accept it: whole blocks, behind an initialization vector.
     refused(5, cipher, &|enveloped| {
         enveloped.aes = CBC;
         enveloped.parameters = element(4, &[&[0; 16]]);
@@ -153,7 +153,7 @@ fn pkcs7_is_not_relabelled_to_a_mode_without_a_tag() {
     refused(5, "for more than 64 recipients", &|enveloped| {
         enveloped.recipients = enveloped.recipients.repeat(65);
     });
-    // Whether key or content was changed is not told: both are as if they were another's.
+    // The error does not say whether the key or the content was changed: both look like another reader's.
     refused(3, "wrong key", &|enveloped| enveloped.sealed[0] ^= 1);
     refused(3, "wrong key", &|enveloped| *enveloped.recipients.last_mut().unwrap() ^= 1);
 }
@@ -176,7 +176,7 @@ fn openpgp_without_its_code_is_refused() {
     };
     let without = "encrypted without integrity, so that anybody can change it";
     refused(without, &|key, encrypted| [key, &packet(WITHOUT_INTEGRITY, encrypted)].concat());
-    // As a reader of old packets would take it: without the version, and without the code.
+    // As a reader of old packets would accept it: without the version, and without the code.
     refused(without, &|key, encrypted| {
         let content = &encrypted[1..encrypted.len() - CODE];
         [key, &packet(WITHOUT_INTEGRITY, content)].concat()

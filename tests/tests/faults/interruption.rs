@@ -8,15 +8,15 @@ use sealcrate_tests::{Engine, Fault, FaultProxy, Gate, Registry, Rule, record_pr
 
 use crate::support::{Machine, Pushed, Running, image_of, requests, run, succeeded, wait_until};
 
-/// Several transfers are under way at once.
+/// Long enough that several transfers are under way at once.
 const LENGTH: usize = 2 << 20;
 
-/// Each signal and the exit code of who obeys it; nobody survives the last one.
+/// Each signal, and the exit code of a process that obeys it. No process survives the last one.
 const SIGNALS: [(Signal, Option<i32>); 3] =
     [(Signal::INT, Some(130)), (Signal::TERM, Some(143)), (Signal::KILL, None)];
 
-/// Waits for the request that the proxy holds, interrupts the run, and holds that it ends: the request is
-/// held for ever.
+/// Waits for the request that the proxy holds, interrupts the run, and holds that it ends. The request
+/// never gets an answer.
 fn interrupt(
     running: Running,
     proxy: &FaultProxy,
@@ -122,7 +122,7 @@ fn the_terminals_echo_is_back_after_an_interrupted_prompt() {
     let pushed = Pushed::new(image_of(1000));
     let binary = pushed.machine.sandbox.sealcrate();
     let binary = binary.get_program().to_str().unwrap();
-    // The trap keeps the shell, and no one else, alive through Ctrl-C.
+    // The trap keeps the shell alive through Ctrl-C, and no other process.
     let inside = format!(
         "trap : INT; tty; '{binary}' pull {} --to oci:out; echo code=$?; stty -a",
         pushed.name()

@@ -1,7 +1,7 @@
 //! Faults, tampering and secrecy, on real parts: the binary, a Docker engine, CNCF registries, and
 //! a proxy between them that makes faults.
 //!
-//! Whatever happens, an operation ends whole or leaves nothing: no tag, no image, no layer, no file.
+//! With any fault, an operation ends whole or leaves nothing: no tag, no image, no layer, no file.
 
 mod again;
 mod bound;

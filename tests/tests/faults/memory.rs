@@ -1,4 +1,4 @@
-//! Memory: the same whatever the image's size, and however many layers are worked on at once.
+//! Memory: the same for every size of an image, and for any number of layers at once.
 
 use std::fs;
 use std::process::Command;
@@ -10,7 +10,7 @@ use sealcrate_tests::Registry;
 use crate::support::{Machine, Running, TestImage, random_bytes, succeeded};
 
 const LARGE: usize = 160 << 20;
-/// Enough for every job to have one, and large enough for buffers of any stage to be full.
+/// Enough layers for every job to have one, each large enough to fill the buffers of any stage.
 const SMALL: usize = 8 << 20;
 const SMALL_LAYERS: usize = 15;
 const MOST_KIB: u64 = 96 << 10;
@@ -21,7 +21,7 @@ fn peak_of(command: &mut Command) -> u64 {
     let status = format!("/proc/{}/status", running.id());
     let mut peak = 0;
     while !running.has_ended() {
-        // The kernel keeps the peak, so that none is missed between two looks.
+        // The kernel keeps the peak, so that the test misses none between two reads.
         let status = fs::read_to_string(&status).unwrap_or_default();
         let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
         let kib = line.and_then(|line| line.trim().strip_suffix(" kB")?.trim().parse().ok());
@@ -32,7 +32,7 @@ fn peak_of(command: &mut Command) -> u64 {
     peak
 }
 
-/// Bytes of which one half can be compressed.
+/// Bytes whose one half can be compressed.
 fn mixed(length: usize) -> Vec<u8> {
     const PART: usize = 1 << 20;
     let noise = random_bytes(PART);

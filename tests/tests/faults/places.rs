@@ -50,9 +50,9 @@ fn a_temporary_folder_that_cannot_be_written_is_named() {
     let pushed = Pushed::new(image_of(1000));
     let engine = Engine::from_env();
     let name = format!("{}/app:2", pushed.registry.host());
-    // What is remembered would need no file.
+    // A push that reuses remembered layers would need no file.
     pushed.machine.forget();
-    // Not even root makes files in /proc.
+    // Not even root can make files in /proc.
     for folder in ["/proc", "/nowhere/at/all"] {
         let mut push = pushed.machine.push(&pushed.image, &name);
         let said = failed(&run(push.env("TMPDIR", folder)), &[1]);

@@ -1,4 +1,4 @@
-//! Redirects to other hosts: followed for blobs, and credentials stay at home.
+//! Redirects to other hosts: requests for blobs follow them, and credentials stay at home.
 
 use std::time::Duration;
 
@@ -20,7 +20,7 @@ struct TwoHosts {
 }
 
 impl TwoHosts {
-    /// Pushes an image to the one, and copies it to the other as it is.
+    /// Pushes an image to the first registry, and copies it to the second as it is.
     fn new() -> Self {
         let life = TokenLife::honest(Duration::from_secs(300));
         let issuer = TokenIssuer::start(Anonymous::Refused, life);

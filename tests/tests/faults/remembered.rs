@@ -1,5 +1,5 @@
-//! What is pushed again from the machine that pushed it: it remembers layers, data keys and readers, so
-//! that neither a manifest has to be trusted nor a layer sent that the registry has somewhere.
+//! Second pushes from the machine that made the first. It remembers layers, data keys and readers. So
+//! it need not trust a manifest, nor send a layer that the registry has somewhere.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -13,11 +13,11 @@ use serde_json::Value;
 
 use crate::support::{Machine, Target, TestImage, parsed, random_bytes, requests, run, succeeded};
 
-/// What `age-keygen` made, for tests alone.
+/// Recipients that `age-keygen` made, for tests alone.
 const ONE: &str = "age1l2c6dshs93df23k80rq2xr720wzawrzf5h6a030u5m0hvn6q4c5sl536es";
 const OTHER: &str = "age1asevwmszlt4gs9xp9m7cquqp3r6mmd6xkh503m74act8nz2z5qzsjjudrx";
 
-/// A registry behind a proxy, a machine, and what it pushes.
+/// A registry behind a proxy, a machine, and the image that it pushes.
 struct Scene {
     registry: Registry,
     proxy: FaultProxy,
@@ -25,7 +25,7 @@ struct Scene {
     image: TestImage,
 }
 
-/// What a push did.
+/// The result of a push.
 #[derive(Debug, PartialEq, Eq)]
 struct Done {
     sent: usize,

@@ -1,5 +1,4 @@
-//! What is asked of a registry: exactly what is needed, in the order in which it must be, each blob
-//! once.
+//! Requests to a registry: exactly the necessary ones, in the necessary order, each blob once.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -10,7 +9,7 @@ use crate::support::{
     Machine, Pushed, TestImage, image_of, random_bytes, requests, run, succeeded,
 };
 
-/// Method and path of every request, uploads without their number, blobs by what they are.
+/// Method and path of every request, uploads without their number, blobs by their names.
 fn asked(proxy: &FaultProxy, names: &BTreeMap<String, &str>) -> Vec<String> {
     let named = |target: &str| {
         let (path, query) = target.split_once('?').unwrap_or((target, ""));
@@ -185,7 +184,7 @@ fn private_layers_with_the_same_content_do_not_show_it() {
     }
 }
 
-/// What docker makes of such an image: fewer than the one to push, no more than the other to pull.
+/// The requests that docker makes for such an image. A push makes fewer, and a pull no more.
 const PUSH_REQUESTS_OF_DOCKER: usize = 17;
 const PULL_REQUESTS_OF_DOCKER: usize = 5;
 

@@ -1,5 +1,5 @@
-//! Secrets: private content, names and configuration, passphrases and credentials are nowhere to be
-//! seen, neither while a command runs nor afterwards.
+//! Secrets: nobody can see private content, names and configuration, passphrases and credentials,
+//! neither while a command runs nor afterwards.
 
 use std::fs;
 use std::io::Read;
@@ -25,14 +25,14 @@ const LENGTH: usize = 1 << 20;
 struct Secret {
     machine: Machine,
     image: TestImage,
-    /// What nobody else may see, each with what it is.
+    /// The secrets that nobody else may see, each with its kind.
     needles: Vec<(&'static str, Vec<u8>)>,
 }
 
 impl Secret {
     fn new() -> Self {
         let machine = Machine::new();
-        // Nothing compresses it, so that it would be seen in any blob that is not encrypted.
+        // Nothing compresses it, so that it would show in any blob that is not encrypted.
         let content = random_bytes(LENGTH);
         let (file, variable) = (unique("private-file-name"), unique("private-variable"));
         let image = TestImage::with_variable(
@@ -48,10 +48,10 @@ impl Secret {
         Self { machine, image, needles }
     }
 
-    /// Which secrets can be seen in `bytes`, as they are or unpacked.
+    /// Which secrets `bytes` show, as they are or unpacked.
     fn seen_in(&self, bytes: &[u8]) -> Vec<&'static str> {
         let mut unpacked = Vec::new();
-        // What is no gzip, or damaged, yields what it yields.
+        // If the bytes are no gzip, or damaged, it searches the part that unpacks.
         let _ = flate2::read::MultiGzDecoder::new(bytes).read_to_end(&mut unpacked);
         let holds = |needle: &[u8]| {
             let encoded = STANDARD.encode(needle);
@@ -89,7 +89,7 @@ impl Secret {
         self.assert_unseen_in("standard output", &output.stdout);
     }
 
-    /// Looks at every process, and at the unnamed files of one.
+    /// Searches every process, and the unnamed files of `running`.
     fn assert_unseen_in_processes(&self, running: &Running) {
         for entry in fs::read_dir("/proc").expect("/proc is there") {
             let process = entry.expect("/proc can be read").path();
@@ -106,7 +106,7 @@ impl Secret {
     }
 }
 
-/// The deleted files that a process has open, each with what it is.
+/// The deleted files that a process has open, each with its place and its bytes.
 fn unnamed_files_of(running: &Running) -> Vec<(String, Vec<u8>)> {
     let mut found = Vec::new();
     let Ok(entries) = fs::read_dir(format!("/proc/{}/fd", running.id())) else { return found };
@@ -127,7 +127,7 @@ fn wait_for(proxy: &FaultProxy, method: &str, part: &str) {
     wait_until("the held request", || !requests(proxy, method, part).is_empty());
 }
 
-/// Holds the first such request until the gate is opened.
+/// Holds the first such request back until the gate is opened.
 fn held(method: &str, part: &str) -> (Rule, Gate) {
     let gate = Gate::default();
     (Rule::new(method, part, Fault::Hold(gate.clone())).once(), gate)
@@ -215,7 +215,7 @@ fn a_pull_shows_nothing_while_it_runs() {
     succeeded(&run(&mut secret.machine.push(&secret.image, &name)));
     let manifest: serde_json::Value =
         serde_json::from_slice(&registry.manifest("app", "1").unwrap()).unwrap();
-    // The private layer comes while the one below it does not.
+    // The private layer comes while the one below it is held back.
     let low = format!("/blobs/{}", manifest["layers"][0]["digest"].as_str().unwrap());
     let engine = Engine::from_env();
     for target in secret.machine.targets(&engine) {
@@ -229,7 +229,7 @@ fn a_pull_shows_nothing_while_it_runs() {
         });
         secret.assert_unseen_below(&secret.machine.sandbox.tmp());
         match &target {
-            // What goes into the engine is nowhere on the way but as ciphertext.
+            // On its way into the engine, the image exists outside the process as ciphertext alone.
             Target::Engine(_) => {
                 secret.assert_unseen_in_processes(&running);
             }
@@ -267,7 +267,7 @@ fn errors_show_no_secrets() {
         secret.assert_unsaid(&output);
         registry.replace_blob(digest, &original);
     }
-    // A passphrase that is wrong may be almost right.
+    // A wrong passphrase may be almost right.
     let wrong = format!("{}!", secret.machine.passphrase);
     fs::write(secret.machine.sandbox.work().join("key"), wrong).unwrap();
     let output = run(&mut pull());
@@ -306,7 +306,7 @@ fn core_dumps_are_forbidden() {
     succeeded(&push.end());
 }
 
-/// What a log must not show of a user name and a password.
+/// The forms of a user name and a password that a log must not show.
 fn forms_of_the_password() -> [String; 3] {
     [
         PASSWORD.to_owned(),
@@ -335,7 +335,7 @@ fn the_log_shows_no_password() {
         command.arg("--verbose").arg("--ca").arg(authority.ca_file());
         run(&mut command)
     };
-    // Refused, then taken.
+    // First the registry refuses, then it accepts.
     let output = ca(machine.push(&image, &name));
     failed(&output, &[1]);
     machine.sandbox.log_in(registry.host(), USERNAME, "a wrong password");

@@ -1,5 +1,5 @@
-//! What the tests of this suite share: images made by hand, runs of the binary on a machine of its
-//! own, and the ways to see that nothing is left.
+//! The common parts of this suite: images made by hand, runs of the binary on a machine of its own,
+//! and checks that nothing is left.
 
 use std::fs;
 use std::io::Read;
@@ -20,9 +20,9 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 const MANIFEST: &str = "application/vnd.docker.distribution.manifest.v2+json";
-/// Longer than anything here takes that is not stuck.
+/// Longer than any run here takes, unless it is stuck.
 const PATIENCE: Duration = Duration::from_secs(120);
-/// The fewest rounds that are written, which take about 50 ms.
+/// The fewest rounds that the binary accepts, which take about 50 ms.
 const ROUNDS: &str = "100000";
 
 /// An image in an OCI layout of its own, with layers of one file each.
@@ -88,7 +88,7 @@ impl TestImage {
         Self { folder, config, diff_ids }
     }
 
-    /// As `--from` takes it.
+    /// The location, as `--from` takes it.
     pub(crate) fn location(&self) -> String {
         format!("oci:{}:it", self.folder.path().display())
     }
@@ -134,7 +134,7 @@ pub(crate) fn tar_of(name: &str, content: &[u8]) -> Vec<u8> {
     archive.into_inner().expect("memory can be written")
 }
 
-/// Who pushes and pulls: a sandbox with a passphrase in a file.
+/// A machine that pushes and pulls: a sandbox with a passphrase in a file.
 pub(crate) struct Machine {
     pub(crate) sandbox: Sandbox,
     pub(crate) passphrase: String,
@@ -163,7 +163,7 @@ impl Machine {
         push
     }
 
-    /// Makes it another machine, which has pushed nothing yet.
+    /// Makes it a machine that has pushed nothing yet.
     pub(crate) fn forget(&self) {
         succeeded(&run(self.sandbox.sealcrate().args(["cache", "purge"])));
     }
@@ -185,7 +185,7 @@ impl Machine {
         pull
     }
 
-    /// A name in the engine that is free, and a folder that is not there.
+    /// A free name in the engine, and a folder that does not exist.
     pub(crate) fn targets<'e>(&self, engine: &'e Engine) -> [Target<'e>; 2] {
         let name = format!("sealcrate-test/{}:1", unique("faults"));
         let folder = self.sandbox.work().join(unique("layout"));
@@ -193,7 +193,7 @@ impl Machine {
     }
 
     /// Pulls into the engine and into a layout, and holds that both fail with one of `codes` and
-    /// leave nothing. Returns what was said.
+    /// leave nothing. Returns their messages.
     pub(crate) fn assert_pulls_fail(
         &self,
         image: &TestImage,
@@ -206,7 +206,7 @@ impl Machine {
     }
 
     /// Pulls into `target`, and holds that it fails with one of `codes` and leaves nothing. Returns
-    /// what was said.
+    /// its messages.
     pub(crate) fn assert_pull_fails(
         &self,
         image: &TestImage,
@@ -250,13 +250,13 @@ impl Machine {
     }
 }
 
-/// Where an image is pulled to.
+/// The target of a pull.
 pub(crate) enum Target<'e> {
     Engine(EngineImage<'e>),
     Layout(PathBuf),
 }
 
-/// The config of the only image in a layout, whose blobs are all what they should be.
+/// The config of the only image in a layout. Checks the digests of the blobs.
 fn config_in(layout: &Path) -> Vec<u8> {
     let read = |digest: &Value| {
         let digest = digest.as_str().expect("a descriptor has a digest");
@@ -278,8 +278,9 @@ pub(crate) fn parsed(bytes: &[u8]) -> Value {
     serde_json::from_slice(bytes).expect("it is JSON")
 }
 
-/// Whether the engine holds the layer at the bottom of an image, and so any of it: then, and only
-/// then, it accepts an archive that lacks the layer.
+/// Whether the engine holds the layer at the bottom of an image. Without it, the engine holds no
+/// layer of the image. The engine accepts an archive that lacks the layer if, and only if, it holds
+/// the layer.
 pub(crate) fn holds_lowest_layer(engine: &Engine, image: &TestImage) -> bool {
     let mut config = parsed(&image.config);
     config["rootfs"]["diff_ids"] = json!([image.diff_ids[0]]);
@@ -318,11 +319,11 @@ pub(crate) struct Running {
     printed: [Printed; 2],
 }
 
-/// What a run has printed so far.
+/// The output of a run so far.
 type Printed = Arc<Mutex<Vec<u8>>>;
 
 impl Running {
-    /// Starts a command; what it prints is kept.
+    /// Starts a command, and keeps its output.
     pub(crate) fn start(command: &mut Command) -> Self {
         record(command, &[]);
         let mut child = command
@@ -355,7 +356,7 @@ impl Running {
         child.try_wait().expect("a child can be waited for").is_some()
     }
 
-    /// Whether it has said something on standard error.
+    /// Whether standard error has this text in it so far.
     pub(crate) fn has_said(&self, text: &str) -> bool {
         String::from_utf8_lossy(&self.printed_on(1)).contains(text)
     }
@@ -387,7 +388,7 @@ impl Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
-        // Where a test has failed meanwhile.
+        // A test has failed before the run ended.
         if let Some(child) = &mut self.child {
             let _ = child.kill();
             let _ = child.wait();
@@ -409,15 +410,15 @@ fn read_beside(mut from: impl Read + Send + 'static, to: &Printed) -> thread::Jo
     })
 }
 
-/// Holds that a run went well, and returns what it printed on standard error.
+/// Holds that a run succeeded, and returns its standard error.
 pub(crate) fn succeeded(output: &Output) -> String {
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(output.status.success(), "{}: {said}", output.status);
     said
 }
 
-/// Holds that a run failed with one of `codes` and one error of one line, and returns what it
-/// printed on standard error.
+/// Holds that a run failed with one of `codes` and one error of one line, and returns its standard
+/// error.
 pub(crate) fn failed(output: &Output, codes: &[i32]) -> String {
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     let code = output.status.code();

@@ -1,5 +1,5 @@
-//! Tampering with what a registry holds: every change is refused with the code that fits it, and
-//! leaves nothing in engine, layout and temporary folder.
+//! Tampering with the content of a registry: every change is refused with the code that fits it,
+//! and leaves nothing in engine, layout and temporary folder.
 
 use std::net::TcpListener;
 
@@ -12,7 +12,7 @@ use crate::support::{
     Pushed, Target, TestImage, digest_of, failed, image_of, random_bytes, run, succeeded, tar_of,
 };
 
-/// What a layer needs so that its ciphertext is of three packages.
+/// The length of a layer whose ciphertext has three packages.
 const THREE_PACKAGES: usize = 150_000;
 const PACKAGE: usize = 16 + 65_536 + 16;
 
@@ -24,12 +24,12 @@ fn pushed(length: usize) -> Pushed {
     Pushed::new(image_of(length))
 }
 
-/// Where a change is looked for.
+/// The targets for which a test pulls a changed image.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Targets {
-    /// In engine and layout: what is found only when layers are on their way into them.
+    /// Engine and layout, for a change that shows only when layers are on their way into them.
     Both,
-    /// In a layout alone: what is found before there is a target.
+    /// A layout alone, for a change that shows before there is a target.
     Layout,
 }
 
@@ -60,17 +60,17 @@ fn assert_refused_by(
     assert_fails(pushed, &format!("{}/app:1", dishonest.host()), targets, codes);
 }
 
-/// A change to what is read before there is a target.
+/// Holds that a change is refused before there is a target.
 fn assert_refused(pushed: &Pushed, codes: &[i32], change: impl FnOnce(&mut Value)) {
     assert_refused_by(Targets::Layout, pushed, codes, change);
 }
 
-/// A change to layers.
+/// Holds that a change to layers is refused.
 fn assert_layers_refused(pushed: &Pushed, change: impl FnOnce(&mut Value)) {
     assert_refused_by(Targets::Both, pushed, DAMAGED, change);
 }
 
-/// Serves other bytes as the blob of a descriptor, which names them as it should.
+/// Serves other bytes as the blob of a descriptor, and makes the descriptor name them.
 fn with_blob(pushed: &Pushed, descriptor: &mut Value, bytes: &[u8]) {
     descriptor["digest"] = pushed.add_blob(bytes).into();
     descriptor["size"] = bytes.len().into();
@@ -221,14 +221,14 @@ fn key_derivations_of_absurd_cost_are_not_run() {
             layer["crypto"]["iters"] = json!(9_999_999_999_u64);
         }
     });
-    // What is refused takes a hundred times longer.
+    // A derivation of that cost would take a hundred times longer.
     assert!(begun.elapsed().as_secs() < 30);
 }
 
 #[test]
 fn descriptors_that_do_not_fit_their_blobs_are_refused() {
     let pushed = pushed(1000);
-    // Which blobs the layers are, the config tells, before any is asked for.
+    // The config names the blobs of the layers, before the client asks for any.
     for (place, absent) in [("/config", &[1][..]), ("/layers/0", DAMAGED)] {
         for by in [-1_i64, 1] {
             assert_refused(&pushed, DAMAGED, |manifest| {
@@ -264,7 +264,7 @@ fn an_encrypted_image_cannot_be_passed_off_as_a_plain_one() {
         strip(&mut manifest["config"]);
         manifest["layers"].as_array_mut().unwrap().iter_mut().for_each(strip);
     });
-    // The config is proven, and the layer is not what it names.
+    // The config is proven, and the layer is not the one that it names.
     assert_refused(&pushed, DAMAGED, |manifest| strip(&mut manifest["layers"][0]));
 }
 
@@ -415,7 +415,7 @@ fn key_data_in_urls_is_as_strict_and_no_url_is_fetched() {
     assert_eq!(nobody.kind(), std::io::ErrorKind::WouldBlock, "the URL was fetched");
 }
 
-/// Bytes at random places: a pull either fails and leaves nothing, or what was changed does not
+/// Changes bytes at random places. A pull either fails and leaves nothing, or the change does not
 /// matter, and the very same image comes.
 #[test]
 fn random_changes_are_refused_or_without_effect() {
@@ -437,7 +437,7 @@ fn random_changes_are_refused_or_without_effect() {
         if output.status.success() {
             pushed.machine.assert_has(&pushed.image, &engine, &target);
         } else {
-            // A digest that nobody has is no damage that could be proven.
+            // A missing blob of an unknown digest proves no damage.
             let said = String::from_utf8_lossy(&output.stderr);
             let codes: &[i32] = if said.contains("answered with status 404")
                 || said.contains("is not in the registry")

@@ -10,7 +10,7 @@ use crate::support::{Machine, TestImage, failed, image_of, parsed, requests, run
 
 const LENGTH: usize = 3 << 20;
 
-/// Of a layer that is sent while it is encrypted.
+/// The length of a layer that is large enough to be sent while it is encrypted.
 const LARGE: usize = 6 << 20;
 
 /// A push through a proxy with rules.
@@ -32,8 +32,8 @@ impl Attempt {
         Self { registry, proxy, machine, image, output }
     }
 
-    /// Holds that the push went well, that the registry has the blobs of one encryption and no
-    /// others, and that they come back as the image.
+    /// Holds that the push succeeded. The registry has the blobs of one encryption and no others,
+    /// and they come back as the image.
     fn assert_whole(&self) {
         succeeded(&self.output);
         let stored = self.registry.blobs();
@@ -53,7 +53,7 @@ impl Attempt {
         said
     }
 
-    /// The digests that were announced for uploads, each as often as it was.
+    /// The digests of all uploads, each as often as it was sent.
     fn sent(&self) -> Vec<String> {
         requests(&self.proxy, "PUT", "/blobs/uploads/")
             .iter()
@@ -131,7 +131,7 @@ fn a_large_layer_in_clear_that_is_there_is_not_sent() {
 
 #[test]
 fn an_upload_whose_answer_is_lost_does_not_go_twice() {
-    // Taken by the registry, while the client is told nothing it could understand.
+    // The registry stores the blob, and its answer makes no sense to the client.
     let rule = Rule::new("PUT", "/blobs/uploads/", Fault::MisstateLength(5)).once();
     let attempt = Attempt::with(LENGTH, vec![rule]);
     attempt.assert_whole();

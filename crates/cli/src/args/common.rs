@@ -24,7 +24,7 @@ pub(crate) struct PassphraseArgs {
     pub(crate) pass: Option<Typed>,
 }
 
-/// Where the passphrase for what is written comes from, when what is read has its own.
+/// Where the passphrase for the destination comes from, when the source has its own.
 #[derive(Debug, Args)]
 #[group(multiple = false, id = "new-passphrase")]
 pub(crate) struct NewPassphraseArgs {
@@ -36,7 +36,8 @@ pub(crate) struct NewPassphraseArgs {
     pub(crate) new_pass_fd: Option<u32>,
 }
 
-/// A passphrase on the command line, or what may be a secret in the wrong place: kept out of what is printed for debugging.
+/// A passphrase on the command line, or a text that may be a secret in the wrong place. Its `Debug` does
+/// not show it.
 #[derive(Clone)]
 pub(crate) struct Typed(zeroize::Zeroizing<String>);
 
@@ -87,7 +88,7 @@ impl SelectionArgs {
     }
 }
 
-/// How layers that come uncompressed are compressed.
+/// How to compress layers that come uncompressed.
 #[derive(Debug, Args)]
 pub(crate) struct CompressionArgs {
     /// By what
@@ -105,7 +106,7 @@ pub(crate) struct CompressionArgs {
     pub(crate) compression_level: u8,
 }
 
-/// What layers are compressed by that come uncompressed.
+/// The compression for layers that come uncompressed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub(crate) enum CompressionKind {
     /// Read everywhere
@@ -128,7 +129,8 @@ impl FromStr for ImageName {
     fn from_str(text: &str) -> Result<Self, ImageNameError> {
         match text.parse() {
             Ok(location) => Ok(Self::Location(location)),
-            // "app:1" has a colon as well; what is no transport is part of a name.
+            // "app:1" has a colon as well; a word before the colon that is no transport belongs to a
+            // name.
             Err(LocationError::NoTransport(_) | LocationError::UnknownTransport(_)) => {
                 text.parse().map(Self::Name).map_err(ImageNameError::Name)
             }

@@ -8,7 +8,7 @@ use clap::Args;
 
 use super::common::Typed;
 
-/// What opens an image that is encrypted to recipients.
+/// The keys that open an image which is encrypted to recipients.
 #[derive(Debug, Args)]
 pub(crate) struct IdentityArgs {
     /// Open it with the private key in this file ("-" is standard input), or with provider:NAME[:PARAMETER]
@@ -40,7 +40,7 @@ pub(crate) struct IdentityArgs {
     pub(crate) require_binding: Option<u8>,
 }
 
-/// What opens images.
+/// A key that opens images.
 #[derive(Clone, Debug)]
 pub(crate) enum ImageKey {
     /// A private key.
@@ -60,14 +60,14 @@ impl FromStr for ImageKey {
     }
 }
 
-/// A file with a private key, and where the password for it is.
+/// A file with a private key, and the place of its password.
 #[derive(Clone, Debug)]
 pub(crate) struct KeyFile {
     pub(crate) path: PathBuf,
     pub(crate) password: Option<PasswordSource>,
 }
 
-/// Where the password for a private key is.
+/// The place of the password for a private key.
 #[derive(Clone, Debug)]
 pub(crate) enum PasswordSource {
     /// In an open file descriptor.

@@ -40,7 +40,7 @@ pub(crate) struct KeyproviderArgs {
     pub(crate) tls_client_ca: Option<PathBuf>,
 }
 
-/// Where a key provider serves.
+/// The address at which a key provider serves.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum ServeAddress {
     /// At an address of this machine.

@@ -33,10 +33,10 @@ pub(crate) struct PullArgs {
     pub(crate) registry: RegistryArgs,
 }
 
-/// The fate of attestations.
+/// Whether attestations stay.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Attestations {
-    /// They stay, and name what became of the images that they are about.
+    /// They stay. An attestation about a changed image names the new one.
     Keep,
     /// They are left out.
     Drop,
@@ -49,7 +49,7 @@ impl PullArgs {
     }
 }
 
-/// What is taken, and what is accepted.
+/// Which image to take, and which images to accept.
 #[derive(Debug, Args)]
 pub(crate) struct ReadingArgs {
     /// Of several platforms, take this one: OS/ARCH[/VARIANT]
@@ -70,12 +70,12 @@ pub(crate) struct ReadingArgs {
 }
 
 impl ReadingArgs {
-    /// Returns what becomes of attestations in an index that is opened.
+    /// Returns whether attestations stay in an index that is opened.
     pub(crate) fn attestations(&self) -> Attestations {
         if self.keep_attestations { Attestations::Keep } else { Attestations::Drop }
     }
 
-    /// Returns what to do about an image that is not encrypted though a key was given.
+    /// Returns whether to accept an unencrypted image although a key was given.
     pub(crate) fn unencrypted(&self) -> Unencrypted {
         if self.allow_unencrypted { Unencrypted::Accept } else { Unencrypted::Refuse }
     }

@@ -71,7 +71,7 @@ impl PushArgs {
         MainRegistry::of(self.name.repository())
     }
 
-    /// Returns what becomes of layers whose tags do not stand as this machine left them.
+    /// Returns whether to use layers again whose tags do not stand as this machine left them.
     pub(crate) fn doubts(&self) -> Doubts {
         if self.reuse_anyway { Doubts::Ignore } else { Doubts::Heed }
     }

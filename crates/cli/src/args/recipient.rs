@@ -1,4 +1,4 @@
-//! The options that say to whom an image is encrypted, and how.
+//! The options for the recipients of an image, and for its format.
 
 use clap::{Args, ValueEnum};
 

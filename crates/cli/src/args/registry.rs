@@ -1,4 +1,4 @@
-//! How registries are reached, as it is typed: options that say which registry they are for.
+//! The options about reaching registries. They say which registry they are for.
 
 use std::ffi::{OsStr, OsString};
 use std::fmt;
@@ -66,7 +66,7 @@ pub(crate) struct RegistryArgs {
 }
 
 impl RegistryArgs {
-    /// Returns how much layers may unpack to.
+    /// Returns how many bytes layers may unpack to.
     pub(crate) fn expansion(&self) -> Expansion {
         Expansion::to(self.max_ratio)
     }
@@ -77,7 +77,7 @@ impl RegistryArgs {
         Patience { documents, least_rate: self.min_rate }
     }
 
-    /// Returns the registries to which plain HTTP is spoken.
+    /// Returns the registries that the user wants to reach over plain HTTP.
     ///
     /// # Errors
     /// An option without a host, where the command is about several registries.
@@ -189,7 +189,7 @@ impl FromStr for RegistryHost {
     type Err = RegistryHostError;
 
     fn from_str(text: &str) -> Result<Self, RegistryHostError> {
-        // A name with a path behind it parses as a host only if it is one.
+        // With a path behind it, a name parses as a host only if it is one.
         let repository = format!("{text}/a/b").parse::<Repository>();
         match repository {
             Ok(repository) if repository.path() == "a/b" => Ok(Self::of(&repository)),

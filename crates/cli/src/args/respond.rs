@@ -36,7 +36,7 @@ impl RespondArgs {
     }
 }
 
-/// Where a packed program is.
+/// The place of a packed program.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Subject {
     /// It is this file.
@@ -54,7 +54,7 @@ impl fmt::Display for Subject {
     }
 }
 
-/// Takes what begins as a location does for one, and everything else for a file.
+/// Takes a text that begins as a location does for one, and every other text for a file.
 fn subject(text: &str) -> Result<Subject, ImageNameError> {
     match text.parse() {
         Ok(location) => Ok(Subject::Image(location)),

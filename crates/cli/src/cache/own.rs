@@ -1,5 +1,5 @@
-//! Folders and files of the user's own. Others are not used, since their owner could have put keys there
-//! that he knows.
+//! Folders and files of the user's own. Files of other users are not used, since their owners could
+//! have put known keys there.
 
 use std::fs::{self, DirBuilder, File, Metadata};
 use std::io::{self, ErrorKind, Read};
@@ -10,12 +10,12 @@ use anyhow::{Context, Result, bail};
 use rustix::process::geteuid;
 use zeroize::Zeroizing;
 
-/// A folder of the user's own, which need not be there.
+/// A folder of the user's own, which need not exist.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct OwnFolder(pub(super) PathBuf);
 
 impl OwnFolder {
-    /// Makes the folder for the user alone, and those that it lies in, where they are not there.
+    /// Makes the folder for the user alone, and the folders above it that are missing.
     pub(super) fn make(&self) -> Result<()> {
         let Self(folder) = self;
         let made = DirBuilder::new().recursive(true).mode(0o700).create(folder);
@@ -23,7 +23,7 @@ impl OwnFolder {
         self.check()
     }
 
-    /// Checks that the folder is the user's, if it is there.
+    /// Checks that the folder is the user's, if it exists.
     pub(super) fn check(&self) -> Result<()> {
         let Self(folder) = self;
         match found(fs::metadata(folder)).with_context(|| cannot_read(folder))? {
@@ -37,7 +37,7 @@ impl OwnFolder {
         self.0.join(name)
     }
 
-    /// Reads a file that is the user's, of `most` bytes and one more at the most, if it is there.
+    /// Reads a file that is the user's, if it exists: at most `most` bytes and one more.
     pub(super) fn read(&self, name: &str, most: u64) -> Result<Option<OwnFile>> {
         self.check()?;
         let path = self.path(name);
@@ -46,7 +46,7 @@ impl OwnFolder {
         };
         let metadata = file.metadata().with_context(|| cannot_read(&path))?;
         check_owner(&path, &metadata)?;
-        // Grown, it would leave bytes of a key where it was before.
+        // A buffer that grows would leave bytes of a key in its old place.
         let len = usize::try_from(metadata.len().min(most) + 1).unwrap_or(0);
         let mut bytes = Zeroizing::new(Vec::with_capacity(len));
         file.take(most + 1).read_to_end(&mut bytes).with_context(|| cannot_read(&path))?;

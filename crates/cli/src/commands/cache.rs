@@ -1,4 +1,4 @@
-//! `cache`: what is remembered of earlier pushes.
+//! `cache`: the record of earlier pushes.
 
 use anyhow::{Context, Result};
 

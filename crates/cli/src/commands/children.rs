@@ -1,4 +1,4 @@
-//! Children: every image of an index that nobody encrypts, changed in the same way, and the index that names
+//! Children of an index that is not encrypted: every image is changed in the same way, and a new index names
 //! the results.
 
 use std::collections::HashMap;
@@ -15,8 +15,8 @@ use crate::failure::Usage;
 use crate::session::Session;
 use crate::talk;
 
-/// Returns the index that is to be changed as a whole, where no platform is chosen and the destination
-/// can hold an index; one with a single image is taken for that image.
+/// Returns the index, if the command changes it as a whole: the user chose no platform, and the destination
+/// can hold an index. An index with a single image counts as that image.
 pub(super) fn whole<'a>(
     artifact: &'a Artifact,
     platform: Option<&Platform>,
@@ -40,8 +40,8 @@ pub(super) fn holds_indexes(location: &Location) -> bool {
     )
 }
 
-/// Puts every image of `index` into `sink` as `change` makes it, which puts its layers, and returns an
-/// index of what was put. What comes back as it was keeps its descriptor, and with it its digest.
+/// Puts every image of `index` into `sink` as `change` makes it, and returns an index of the results.
+/// `change` puts the layers. An image that it leaves as it was keeps its descriptor, and with it its digest.
 pub(super) fn put(
     session: &Session,
     source: &Arc<dyn Source>,
@@ -95,8 +95,8 @@ pub(super) fn put(
     Ok(changed)
 }
 
-/// Puts an image whose layers are in `sink`, and returns its manifest: one of the kind that the sink
-/// takes, if it had none.
+/// Puts an image whose layers are in `sink`, and returns its manifest. An image without one gets a manifest
+/// of the kind that the sink takes.
 pub(super) fn put_image(image: Outgoing, sink: &dyn Sink) -> Result<RawManifest> {
     let family = match sink.layer_form() {
         LayerForm::Packed(family) => family,
@@ -110,8 +110,8 @@ pub(super) fn put_image(image: Outgoing, sink: &dyn Sink) -> Result<RawManifest>
     Ok(image.into_image().manifest.expect("it was made where there was none"))
 }
 
-/// Puts the attestation that `child` names, and returns what an index says of it: of `child` its platform and
-/// annotations alone, since nothing vouches for the rest.
+/// Puts the attestation that `child` names, and returns its descriptor for an index. The descriptor takes
+/// only the platform and annotations of `child`, since nothing vouches for the rest.
 pub(super) fn put_attestation(
     session: &Session,
     source: &Arc<dyn Source>,

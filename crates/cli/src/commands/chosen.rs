@@ -1,4 +1,4 @@
-//! The image that is chosen of an artifact, and what the index says that it was chosen from.
+//! The image that the command chooses of an artifact, and the index that it chose the image from.
 
 use std::sync::Arc;
 
@@ -40,10 +40,10 @@ impl Listed {
 }
 
 impl Chosen {
-    /// Chooses the image for `platform` of what `source` names.
+    /// Chooses the image for `platform` out of `artifact`, which `source` holds.
     ///
     /// # Errors
-    /// No image for the platform; indexes that lie within each other too deep; a medium that cannot be read.
+    /// No image for the platform; indexes that lie within each other, too deep; a medium that cannot be read.
     pub(super) fn of(
         artifact: Artifact,
         source: &Arc<dyn Source>,
@@ -72,8 +72,8 @@ impl Chosen {
     /// Chooses as [`of`](Self::of) does, for `keys`.
     ///
     /// # Errors
-    /// As [`of`](Self::of). An index without any image is not encrypted, where there is a key, unless `terms`
-    /// accept plain images.
+    /// As [`of`](Self::of). If there is a key, an index without any image counts as not encrypted, unless
+    /// `terms` accept plain images.
     pub(super) fn to_open(
         artifact: Artifact,
         source: &Arc<dyn Source>,
@@ -90,10 +90,10 @@ impl Chosen {
         })
     }
 
-    /// Opens the image, and holds the index to it that it was chosen from.
+    /// Opens the image, and checks the index that it was chosen from against it.
     ///
     /// # Errors
-    /// As [`opening::open`]; an index that is another one than was sealed.
+    /// As [`opening::open`]; an index that differs from the sealed one.
     pub(super) fn open(
         &self,
         session: &Session,
@@ -169,7 +169,7 @@ pub(super) fn check_platform(child: &Descriptor, image: &Image) -> Result<()> {
     check_agreement(child, Config::parse(&image.config)?.platform().as_ref())
 }
 
-/// Compares the platform that an index states with the image's `own`, where it names one.
+/// Compares the platform that an index states with the image's `own`, if it names one.
 ///
 /// # Errors
 /// Another platform.

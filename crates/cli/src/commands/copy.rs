@@ -98,7 +98,7 @@ pub(crate) fn run(args: &CopyArgs, session: &Session) -> Result<()> {
     print_written(args.output, to, &written, &image)
 }
 
-/// Tells whether an image is encrypted, or the first of an index.
+/// Tells whether an image, or the first image of an index, is encrypted.
 fn is_encrypted(source: &Arc<dyn Source>, artifact: &Artifact) -> Result<bool> {
     let first = match artifact {
         Artifact::Image(image) => return Ok(Protection::of(image)?.is_some()),
@@ -110,7 +110,7 @@ fn is_encrypted(source: &Arc<dyn Source>, artifact: &Artifact) -> Result<bool> {
     }
 }
 
-/// Says that an image which is copied as it is keeps its home, where `pull` would refuse it for that.
+/// Notes that an image which is copied as it is keeps its home, if `pull` would refuse it for that.
 fn tell_another_home(from: &Location, to: &Location) {
     if let (Some(home), Some(place)) = (opening::home_of(from), opening::home_of(to))
         && !home.is_reached_by(&place)
@@ -122,7 +122,7 @@ fn tell_another_home(from: &Location, to: &Location) {
     }
 }
 
-/// Returns what the destination is encrypted to, if it is.
+/// Returns how to encrypt the destination, if the user wants that.
 fn encryption(args: &CopyArgs, passphrase: Option<Passphrase>) -> Result<Option<Encryption>> {
     let wishes = Wishes {
         recipients: &args.recipients,
@@ -146,7 +146,7 @@ fn encryption(args: &CopyArgs, passphrase: Option<Passphrase>) -> Result<Option<
     Err(Usage(text.to_owned()).into())
 }
 
-/// A decrypted image goes to a registry only if that is said.
+/// Refuses to write a decrypted image to a registry, unless the user allows it.
 pub(super) fn refuse_to_publish(to: &Location, args: &ReadingArgs) -> Result<()> {
     if matches!(to, Location::Registry(_)) && !args.publish_decrypted {
         let text = "a decrypted image is not written to a registry unless --publish-decrypted \
@@ -156,15 +156,15 @@ pub(super) fn refuse_to_publish(to: &Location, args: &ReadingArgs) -> Result<()>
     Ok(())
 }
 
-/// From where to where an image is read, and on which terms.
+/// The source and the destination of an image that is read, and the terms for it.
 pub(super) struct Reading<'a> {
     pub(super) from: &'a Location,
     pub(super) to: &'a Location,
     pub(super) terms: &'a Terms,
 }
 
-/// Writes the image that was `chosen`, decrypted if there are keys, to its destination. Returns what was
-/// written.
+/// Writes the image that was `chosen`, decrypted if there are keys, to its destination. Returns the
+/// written image and its descriptor.
 pub(super) fn read_into(
     session: &Session,
     source: &Arc<dyn Source>,
@@ -204,7 +204,7 @@ struct Encrypting<'a> {
 }
 
 impl Encrypting<'_> {
-    /// Puts the layers of the image that was chosen into `sink`.
+    /// Puts the layers of the chosen image into `sink`.
     fn chosen(
         &self,
         session: &Session,
@@ -220,7 +220,7 @@ impl Encrypting<'_> {
         self.put(session, opened, earlier, sink)
     }
 
-    /// Puts the encrypted layers of an image into `sink`, which was encrypted as `earlier` says.
+    /// Puts the encrypted layers of an image into `sink`. The image was encrypted as `earlier` says.
     fn put(
         &self,
         session: &Session,
@@ -231,7 +231,7 @@ impl Encrypting<'_> {
         let args = self.args;
         let beside = |base: &_| name_beside(base, &args.source);
         let mut selection = session.selection(&args.selection, beside)?;
-        // Private layers stay private, unless the user asks for something else.
+        // Private layers stay private, unless the user asks for another selection.
         if let (true, Some(earlier)) = (args.selection.is_none(), &earlier) {
             selection = earlier.selection.clone();
         }
@@ -326,7 +326,7 @@ struct Was {
 }
 
 impl Was {
-    /// Reads it off the encrypted image; `None` if nothing is encrypted.
+    /// Reads them off the encrypted image; `None` if it is not encrypted.
     fn of(image: &Image) -> Result<Option<Self>> {
         let Some(protection) = Protection::of(image)? else { return Ok(None) };
         let layers = (0..image.layers.len()).filter(|&place| protection.has_layer(place));
@@ -372,7 +372,7 @@ pub(super) fn decrypt_index(
     Ok(session.interrupt.hold(|| sink.commit_index(&index.to_raw()))?)
 }
 
-/// Copies an index and everything that it names, byte for byte.
+/// Copies an index, and all manifests and blobs that it names, byte for byte.
 pub(super) fn copy_index(
     session: &Session,
     source: &Arc<dyn Source>,

@@ -1,5 +1,5 @@
-//! `decoder`: decrypts one layer for containerd, as a stream processor: from standard input to standard
-//! output, and nothing goes there before all that came has been verified.
+//! `decoder`: decrypts one layer for containerd, as a stream processor. It reads standard input, and
+//! writes nothing to standard output before it has verified the whole input.
 
 use std::fs::File;
 use std::io::{self, Read, Write};
@@ -27,7 +27,7 @@ const CHUNK: usize = 256 << 10;
 
 const CANNOT_WRITE: &str = "cannot write the layer to standard output";
 
-/// Opens the payload, if there is one. To be called before anything else is opened, which would get the
+/// Opens the payload, if there is one. It must run before any other file is opened, which would get the
 /// same number.
 pub(crate) fn open_payload() -> Option<File> {
     File::open(PAYLOAD).ok()
@@ -61,7 +61,7 @@ pub(crate) fn run(args: &DecoderArgs, payload: Option<File>) -> Result<()> {
 }
 
 fn read(file: File) -> Result<Payload> {
-    // Something else may have the number: a terminal, or what a shell left open.
+    // The number may belong to another file: a terminal, or one that a shell left open.
     let kind = file.metadata().map_err(|_| NoPayload)?.file_type();
     let mut bytes = Zeroizing::new(Vec::new());
     if kind.is_file() || kind.is_fifo() {
@@ -75,7 +75,7 @@ fn read(file: File) -> Result<Payload> {
     Payload::parse(&bytes).context("cannot use the payload on descriptor 3")
 }
 
-/// Writes without the library's standard output, which looks for the ends of lines.
+/// Writes without the library's standard output, which looks for line ends.
 fn write(plain: &mut dyn Read, mut out: File) -> Result<()> {
     let mut chunk = Zeroizing::new(vec![0; CHUNK]);
     loop {
@@ -89,13 +89,14 @@ fn write(plain: &mut dyn Read, mut out: File) -> Result<()> {
 
 /// Lets the end of standard output come after the end of this program, which is about to fail.
 ///
-/// containerd looks for a failure when it has read the output to its end. If it is so fast that it has not
-/// noticed yet that the program ended, it takes the layer for an empty one, and tells the operator of a
-/// wrong diff ID in the place of what went wrong. Another process holds the pipe until then.
+/// containerd looks for a failure when it has read the output to its end. It may read so fast that it does
+/// not notice in time that the program ended. Then it takes the layer for an empty one, and tells the
+/// operator of a wrong diff ID instead of the real error. Another process keeps the pipe open until it
+/// notices.
 pub(crate) fn outlive() {
     let Ok(out) = io::stdout().as_fd().try_clone_to_owned().map(File::from) else { return };
     if out.metadata().is_ok_and(|out| out.file_type().is_fifo()) {
-        // Without it, the wrong reason may be shown; the failure stays one.
+        // Without that process, containerd may show the wrong reason; the failure stays one.
         let _ = Command::new("/proc/self/exe")
             .arg("linger")
             .stdin(Stdio::null())
@@ -110,7 +111,7 @@ pub(crate) fn linger() {
     thread::sleep(Duration::from_millis(500));
 }
 
-/// What is on standard input. It can be read once.
+/// The bytes of standard input. They can be read once.
 struct StandardInput;
 
 impl Content for StandardInput {

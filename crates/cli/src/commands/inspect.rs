@@ -1,4 +1,4 @@
-//! `inspect`: what of an image is encrypted, how, and what a stranger can read.
+//! `inspect`: which parts of an image are encrypted, how, and which parts a stranger can read.
 
 mod keys;
 
@@ -38,7 +38,7 @@ pub(crate) fn run(args: &InspectArgs, session: &Session) -> Result<()> {
     print(args.output, &facts.text()?, &facts.json()?)
 }
 
-/// Opens what the keys open; `None` if there are none for the image.
+/// Opens the parts that the keys open; `None` if there are no keys for the image.
 fn look_inside(
     chosen: &Chosen,
     protection: Option<&Protection>,
@@ -126,7 +126,7 @@ impl Inside {
     }
 }
 
-/// What there is to say.
+/// The facts about an image.
 struct Facts<'a> {
     location: &'a Location,
     chosen: &'a Chosen,
@@ -279,7 +279,7 @@ impl Facts<'_> {
     }
 }
 
-/// Facts that no key tells.
+/// Facts that no key shows.
 const NOT_TOLD: &str = "nothing tells whether an older image was put back under the tag (a digest names one image), \
                         or whether a reader handed the image on under another name";
 
@@ -299,7 +299,7 @@ fn binding_words(binding: Binding) -> &'static str {
     }
 }
 
-/// The encrypted part of a config says nothing to anyone.
+/// Leaves out the encrypted part of a config, which tells nobody anything.
 fn without_ciphertext(mut stored: Value) -> Value {
     if let Some(members) = stored.as_object_mut() {
         members.remove("enc");

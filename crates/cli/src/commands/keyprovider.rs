@@ -1,5 +1,5 @@
-//! `keyprovider`: wraps and unwraps keys for other tools: one request from standard input to standard
-//! output, or as a service.
+//! `keyprovider`: wraps and unwraps keys for other tools. It answers one request from standard input,
+//! or runs as a service.
 
 mod configured;
 mod serve;
@@ -33,7 +33,7 @@ fn answer(configured: &Configured) -> Result<()> {
     let answer = configured.answer(Request::parse(&read()?)?)?;
     let out = io::stdout().as_fd().try_clone_to_owned().map(File::from);
     talk::note(answer.to_string());
-    // Without the library's standard output, which keeps what it wrote.
+    // The library's standard output would keep a copy of the answer.
     out.context(CANNOT_WRITE)?.write_all(&answer.json).context(CANNOT_WRITE)
 }
 

@@ -39,8 +39,8 @@ pub(crate) fn print(output: Output, line: &str, object: &Value) -> Result<()> {
     }
 }
 
-/// Prints text on standard output: lines, and columns with tabs between them, whatever is in them. The
-/// reader there may have seen enough and be gone.
+/// Prints text on standard output: lines, and columns with tabs between them, with every other character
+/// made printable. The program that reads it may have read enough and be gone.
 pub(crate) fn print_line(text: &str) -> Result<()> {
     let mut out = std::io::stdout().lock();
     match writeln!(out, "{}", legible(text)).and_then(|()| out.flush()) {
@@ -49,14 +49,14 @@ pub(crate) fn print_line(text: &str) -> Result<()> {
     }
 }
 
-/// Replaces every character that does not show itself. Ends of lines and columns stay.
+/// Replaces every character that is not printable. Ends of lines and columns stay.
 fn legible(text: &str) -> String {
     let shows = |c: char| matches!(c, '\n' | '\t') || is_printable(c);
     text.chars().map(|c| if shows(c) { c } else { '\u{fffd}' }).collect()
 }
 
-/// Escapes what JSON lets stand for itself and does not show itself: it stays the same value. Line ends are
-/// only between values.
+/// Escapes the characters that JSON allows unescaped and that are not printable. The value stays the same.
+/// Line ends are only between values.
 fn harmless(json: &str) -> String {
     let mut out = String::with_capacity(json.len());
     for c in json.chars() {
@@ -71,7 +71,7 @@ fn harmless(json: &str) -> String {
     out
 }
 
-/// Prints what was written where.
+/// Prints which image was written, and where.
 fn print_written(
     output: Output,
     location: &Location,
@@ -92,7 +92,7 @@ fn print_written(
     print(output, &name, &object)
 }
 
-/// Prints which index was written where.
+/// Prints which index was written, and where.
 fn print_index(output: Output, location: &Location, written: &Descriptor) -> Result<()> {
     let line = match location {
         Location::Registry(reference) => digested(reference, written),
@@ -122,7 +122,7 @@ fn cannot_read(path: &Path) -> String {
     format!("cannot read {}", path.display())
 }
 
-/// Adds the digest that was written to the name under which it was.
+/// Adds the written digest to the name.
 fn digested(reference: &Reference, written: &Descriptor) -> String {
     match reference.digest() {
         Some(_) => reference.familiar(),
@@ -130,7 +130,7 @@ fn digested(reference: &Reference, written: &Descriptor) -> String {
     }
 }
 
-/// Takes a name without a transport for one in the place where `beside` is.
+/// Takes a name without a transport for one in the same place as `beside`.
 fn name_beside(name: &ImageName, beside: &Location) -> Location {
     match (name, beside) {
         (ImageName::Location(location), _) => location.clone(),

@@ -1,4 +1,5 @@
-//! Indexes that are opened: every child with the keys, and all of them held to the table that they seal.
+//! Indexes that are opened: every child with the keys, and all of them checked against the table that they
+//! seal.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -51,10 +52,11 @@ impl HasRecord for Opened {
 }
 
 impl<T: HasRecord> OpenedIndex<T> {
-    /// Opens the encrypted images of `index` by `open`, and holds all children to what these seal.
+    /// Opens the encrypted images of `index` by `open`, and checks all children against the table that these
+    /// seal.
     ///
     /// # Errors
-    /// Those of reading and opening; an index that is another one than was sealed; a child in clear that the
+    /// Errors of reading and opening; an index that differs from the sealed one; a child in clear that the
     /// table does not name, unless `terms` accept it, attestations included where they are kept; no encrypted
     /// child.
     pub(super) fn open(
@@ -92,7 +94,7 @@ impl<T: HasRecord> OpenedIndex<T> {
         opened.held(terms, attestations, &identities)
     }
 
-    /// Holds the children to the table that they seal.
+    /// Checks the children against the table that they seal.
     fn held(
         mut self,
         terms: &Terms,
@@ -115,7 +117,7 @@ impl<T: HasRecord> OpenedIndex<T> {
             let is_named = || table.as_ref().is_some_and(|table| table.names(descriptor.digest));
             let comes_along = match child {
                 Child::Clear(_) => true,
-                // Where there is a table, all attestations are compared with it.
+                // If there is a table, all attestations are compared with it.
                 Child::Attestation => attestations == Attestations::Keep && table.is_none(),
                 Child::Opened(_) => false,
             };
@@ -167,8 +169,8 @@ impl<T> OpenedIndex<T> {
 }
 
 impl OpenedIndex<Opened> {
-    /// Opens the images of `index` with what `open` opens one with, and compares each with the platform that
-    /// the index states.
+    /// Opens the images of `index` with `open`, which opens one image, and compares each with the platform
+    /// that the index states.
     ///
     /// # Errors
     /// As [`open`](Self::open); another platform.
@@ -189,7 +191,7 @@ impl OpenedIndex<Opened> {
     /// Puts all images in clear into `sink`, and returns their index, built from the table.
     ///
     /// # Errors
-    /// Those of the layers and the sink.
+    /// Errors of the layers and the sink.
     pub(super) fn put_decrypted(
         self,
         session: &Session,
@@ -231,8 +233,8 @@ impl OpenedIndex<Opened> {
     }
 }
 
-/// Makes an index of children that nothing binds to each other: platforms alone are known of them, and what an
-/// attestation says that it is about.
+/// Makes an index of children that nothing binds to each other. It keeps only their platforms, and the
+/// annotations that say what an attestation is about.
 pub(super) fn unsealed_index(index: &Index, put: Vec<Option<Descriptor>>) -> Index {
     let became = |digest: Digest| {
         let place = index.manifests.iter().position(|child| child.digest == digest)?;

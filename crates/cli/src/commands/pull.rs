@@ -91,8 +91,8 @@ fn find_keys(
     }
 }
 
-/// Refuses an image that is not encrypted, before any layer of it is fetched: somebody may have put it in the
-/// place of one for which the user would have been asked for a key.
+/// Refuses an image that is not encrypted, before any layer of it is fetched. A stranger may have put it in
+/// the place of an encrypted one, for which the user would have been asked for a key.
 fn refuse_plain(image: &Image, args: &ReadingArgs) -> Result<()> {
     if args.unencrypted() == Unencrypted::Accept {
         return Ok(());
@@ -103,8 +103,8 @@ fn refuse_plain(image: &Image, args: &ReadingArgs) -> Result<()> {
     }
 }
 
-/// Returns the name in the engine: the one asked for, or the public one. What is pulled by digest
-/// alone has no name there but its ID.
+/// Returns the name in the engine: the one that the user asked for, or the public one. An image that is
+/// pulled by digest alone has no name there but its ID.
 fn engine_name(args: &PullArgs) -> Location {
     let name: &Reference = args.new_name.as_ref().unwrap_or(&args.name);
     Location::DockerDaemon(EngineName::Named(name.clone()))

@@ -89,7 +89,8 @@ pub(crate) fn run(args: &PushArgs, session: &Session) -> Result<()> {
         }
         _ => None,
     };
-    // What an engine need not export, is better known before; of all else, mistakes are told first.
+    // Find out which layers the engine can skip before exporting. Other sources are read now, so that
+    // mistakes in the options show first.
     let (early, diff_ids) = match (&earlier, &from) {
         (Some(_), Location::DockerDaemon(_)) => (None, session.places.diff_ids(&from)?),
         _ => {
@@ -190,7 +191,7 @@ fn refuse_to_expose(
         return Ok(());
     }
     let private = match encryptor {
-        // The passphrase alone tells which layers of such an image are private: the search has opened it.
+        // Only the passphrase shows which layers of such an image are private: the search has opened it.
         Some(encryptor) if encryptor.encrypts_config() && !args.no_cache => {
             let mut private = Private::known(session, None, platform, None)?;
             private.add(encryptor.known_private());
@@ -201,7 +202,7 @@ fn refuse_to_expose(
     private.refuse_to_expose(image, encrypts)
 }
 
-/// Refuses options that contradict each other, and names that cannot be pushed to.
+/// Refuses options that contradict each other, and names that nobody can push to.
 fn refuse_contradictions(args: &PushArgs) -> Result<()> {
     if args.name.digest().is_some() {
         let text = "a digest cannot be pushed to: give a name and a tag";
@@ -291,7 +292,7 @@ impl Chosen {
     }
 }
 
-/// Puts `image` and the attestations of the one that it was made from, and returns an index of both.
+/// Puts `image` and the attestations of the original, and returns an index of both.
 fn put_beside_attestations(
     session: &Session,
     source: &Arc<dyn Source>,

@@ -1,4 +1,4 @@
-//! `rewrap`: who can open an image is changed, where it lies.
+//! `rewrap`: changes the readers of an image where it lies.
 
 mod index;
 
@@ -65,7 +65,7 @@ pub(crate) fn run(args: &RewrapArgs, session: &Session) -> Result<()> {
     }
 }
 
-/// A change of who can open images.
+/// A change of the readers of images.
 struct Rewrapping<'a> {
     args: &'a RewrapArgs,
     session: &'a Session,
@@ -74,7 +74,7 @@ struct Rewrapping<'a> {
     new_passphrase: Option<Passphrase>,
     /// The repository where the images lie, if it is one of a registry.
     place: Option<Home>,
-    /// The new passphrase as a recipient, once there is an image that takes it so.
+    /// The new passphrase as a recipient, once an image takes it in that form.
     locked: Option<Recipient>,
 }
 
@@ -118,7 +118,7 @@ impl OpenKeys {
 }
 
 impl Rewrapping<'_> {
-    /// Opens the keys of `image`, and says no where its home is another one.
+    /// Opens the keys of `image`, and refuses if its home is another one.
     fn open(&mut self, image: &Image, protection: Protection) -> Result<OpenKeys> {
         if !self.keys.is_any() {
             if !protection.takes_passphrase() {
@@ -161,8 +161,8 @@ impl Rewrapping<'_> {
         Ok(opened)
     }
 
-    /// Holds the image to its home: who may write here, but not read there, could have put another's image
-    /// here, for its owner to add a reader.
+    /// Checks the image against its home. A stranger who may write here, but not read there, could have
+    /// put another user's image here, for its owner to add a reader.
     fn check_home(&self, home: Option<&Home>) -> Result<()> {
         let Some(place) = &self.place else { return Ok(()) };
         match (home, &self.args.home) {
@@ -205,7 +205,7 @@ impl Rewrapping<'_> {
         Ok(())
     }
 
-    /// Returns what layers are encrypted to anew.
+    /// Returns the recipients or the passphrase to which layers are encrypted anew.
     fn new_encryption(&mut self, protection: &Protection) -> Result<Encryption> {
         Ok(match protection {
             Protection::CryptoCli(of) => {
@@ -219,7 +219,7 @@ impl Rewrapping<'_> {
         })
     }
 
-    /// Returns the image for its new readers, its layers in `sink`; it is not committed yet.
+    /// Returns the image for its new readers, with its layers in `sink`. It is not committed yet.
     fn finish(&self, opened: OpenKeys, table: Option<&Table>, sink: &dyn Sink) -> Result<Outgoing> {
         let sealing = Sealing { table: table.cloned(), home: self.place.clone() };
         match opened {
@@ -238,7 +238,7 @@ impl Rewrapping<'_> {
         }
     }
 
-    /// Puts the layers of an image into `sink` that are encrypted anew.
+    /// Encrypts the layers of an image anew into `sink`.
     fn put(&self, of: OpenLayers, sink: &dyn Sink) -> Result<Unsealed> {
         let OpenLayers { opened, encryption, places } = of;
         let encryptor = encryption.encryptor(&opened.image, &places)?;
@@ -247,7 +247,7 @@ impl Rewrapping<'_> {
         Ok(Unsealed { encryptor, image: opened.image.into_image(), layers })
     }
 
-    /// Says who can open layers that were encrypted anew; a passphrase alone has no name.
+    /// Says which readers can open layers that were encrypted anew; a passphrase alone has no name.
     fn tell_new_readers(&self) {
         let readers = self.change.add.iter().map(Recipient::name).collect::<Vec<_>>();
         if !readers.is_empty() {
@@ -259,7 +259,8 @@ impl Rewrapping<'_> {
         Terms::anywhere(Unencrypted::Refuse, &self.args.keys)
     }
 
-    /// Says what a removal does not do. Only in crypto-cli's format is a new passphrase one.
+    /// Says which keys former readers keep after a removal. A new passphrase removes readers only in
+    /// crypto-cli's format.
     fn tell_what_stays(&self) {
         let replaced = self.new_passphrase.is_some() && self.locked.is_none();
         if !self.args.reencrypt && (replaced || !self.change.remove.is_empty()) {
@@ -268,7 +269,7 @@ impl Rewrapping<'_> {
     }
 }
 
-/// Says who can open an image from now on.
+/// Says which readers can open an image from now on.
 fn tell_readers(rewrapped: &Rewrapped) {
     let mut readers: Vec<String> =
         rewrapped.readers.iter().map(|reader| printable(reader)).collect();

@@ -37,7 +37,7 @@ impl Unsealed {
     }
 }
 
-/// The fate of one child of an index.
+/// How one child of an index is written.
 pub(super) enum Part {
     /// An attestation that stays in clear.
     Attestation,
@@ -55,10 +55,10 @@ pub(super) struct SealedIndex {
     pub(super) images: Vec<(Unsealed, Image)>,
 }
 
-/// Returns `index` with the children of indexes within it in their places, which a note tells.
+/// Returns `index` with the children of inner indexes in the place of these. A note tells the user so.
 ///
 /// # Errors
-/// Those of reading; indexes that lie within each other too deep.
+/// Errors of reading; indexes that lie within each other, too deep.
 pub(super) fn flattened(source: &Arc<dyn Source>, index: &Index) -> Result<Index> {
     let is_index = |child: &Descriptor| child.media_type.is_index();
     let mut flat = index.clone();
@@ -94,7 +94,7 @@ impl IndexSealing<'_> {
     /// Encrypts the images of `index` by `part`, which puts the layers of each, and seals them together.
     ///
     /// # Errors
-    /// Those of `part`; an image for another platform than the index states; those of the sink.
+    /// Errors of `part`; an image for another platform than the index states; errors of the sink.
     pub(super) fn put(
         &self,
         index: &Index,
@@ -162,15 +162,15 @@ fn rows(parts: &[(Descriptor, Part)]) -> Vec<Row> {
     parts.iter().map(row).collect()
 }
 
-/// Describes a child in an index that everybody reads: by its platform alone.
+/// Describes a child in the index that everybody reads, by its platform alone.
 pub(super) fn described(raw: &RawManifest, child: &Descriptor) -> Descriptor {
     let mut descriptor = raw.descriptor();
     descriptor.platform.clone_from(&child.platform);
     descriptor
 }
 
-/// Makes the index that everybody reads of the children of `table` that were `put`: attestations have to say
-/// what they are, all other annotations are sealed.
+/// Makes the index that everybody reads out of the children of `table` that were `put`. Attestations have to
+/// state their kind; all other annotations are sealed.
 pub(super) fn stored_index(table: &Table, put: &[Option<Descriptor>]) -> Index {
     let manifests = table.descriptors(put).into_iter().map(|mut child| {
         if !Index::is_attestation(&child) {
@@ -182,7 +182,7 @@ pub(super) fn stored_index(table: &Table, put: &[Option<Descriptor>]) -> Index {
     Index::new(manifests.collect())
 }
 
-/// Returns the fate of an attestation.
+/// Returns how to write an attestation.
 pub(super) fn attestation(wanted: Attestations) -> Part {
     match wanted {
         Attestations::Keep => Part::Attestation,

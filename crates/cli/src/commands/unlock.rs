@@ -51,7 +51,7 @@ struct Unlocking<'a> {
     args: &'a UnlockArgs,
     session: &'a Session,
     from: &'a Location,
-    /// What the user was asked for once.
+    /// The key that the user gave at the first image.
     key: Option<Key>,
 }
 

@@ -14,7 +14,7 @@ use crate::programs;
 /// The longest answer of a helper that is read.
 const MAX_HELPER_ANSWER: u64 = 256 << 10;
 
-/// What a helper answers.
+/// The answer of a helper.
 #[derive(Deserialize, Zeroize, ZeroizeOnDrop)]
 #[serde(rename_all = "PascalCase")]
 struct HelperAnswer {
@@ -24,12 +24,13 @@ struct HelperAnswer {
     secret: String,
 }
 
-/// Asks the helper `name` about `server`. `None`: it knows nothing of it.
+/// Asks the helper `name` about `server`. Returns `None` if it has no credential for it.
 ///
 /// Docker's "docker-credential-helpers": the server goes in, JSON or an error's text comes out.
 ///
 /// # Errors
-/// It cannot be run, fails, or answers what makes no sense. What it printed is in no error.
+/// The helper cannot be run, fails, or gives an answer that makes no sense. No error contains its
+/// output.
 pub(super) fn ask(name: &str, server: &str, path: &OsStr) -> io::Result<Option<Credential>> {
     if name.contains('/') {
         return Err(io::Error::other("its name has a slash"));
@@ -44,7 +45,7 @@ pub(super) fn ask(name: &str, server: &str, path: &OsStr) -> io::Result<Option<C
     let talk = || -> io::Result<()> {
         let mut input = child.stdin.take().expect("it is piped");
         match input.write_all(format!("{server}\n").as_bytes()) {
-            // A helper need not read what it is told.
+            // A helper may end without reading its input.
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {}
             written => written?,
         }
@@ -54,7 +55,7 @@ pub(super) fn ask(name: &str, server: &str, path: &OsStr) -> io::Result<Option<C
         Ok(())
     };
     let talked = { talk }();
-    // What it has more to say than is read meets a closed pipe, so that it ends.
+    // Output beyond the limit meets a closed pipe, so that the helper ends.
     let status = child.wait()?;
     talked?;
     if !status.success() {

@@ -1,4 +1,4 @@
-//! What errors of the decoder mean, whose words an operator reads among those of other programs.
+//! The meaning of the decoder's errors. An operator reads them among the lines of other programs.
 
 use std::error::Error;
 use std::path::PathBuf;
@@ -15,9 +15,9 @@ pub(crate) struct NoLayerKey {
     pub(crate) layer: String,
     /// How many keys were tried.
     pub(crate) count: usize,
-    /// Where they come from, but for what the client sent.
+    /// The folder of the keys, beside those that the client sent.
     pub(crate) folder: Option<PathBuf>,
-    /// What in there is no key, and why.
+    /// The files there that are no key, and why.
     pub(crate) unusable: Vec<String>,
 }
 
@@ -42,7 +42,7 @@ impl NoLayerKey {
     }
 }
 
-/// Tells that nothing was said of the layer that is to be decrypted.
+/// Tells that the client sent no payload for the layer.
 #[derive(Debug, Error)]
 #[error(
     "the client sent no payload: containerd passes one on for images that are pulled through its \

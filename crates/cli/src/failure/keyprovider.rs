@@ -1,4 +1,4 @@
-//! What errors of the key provider mean.
+//! The meaning of the key provider's errors.
 
 use std::error::Error;
 

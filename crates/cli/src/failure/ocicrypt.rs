@@ -1,4 +1,4 @@
-//! What errors about images that are encrypted to recipients mean.
+//! The meaning of errors about images that are encrypted to recipients.
 
 use std::error::Error;
 
@@ -15,12 +15,12 @@ use super::Kind;
 #[error("the image is encrypted to recipients, and no identity was given")]
 pub(crate) struct MissingImageIdentity;
 
-/// Tells that an OpenPGP key is named that is in no file.
+/// Tells that the user named an OpenPGP key that is in no file.
 #[derive(Debug, Error)]
 #[error("there is no file {0} with an OpenPGP key in it, and GnuPG's keyring is not looked into")]
 pub(crate) struct NoOpenPgpFile(pub(crate) String);
 
-/// Tells that the keys that were given are of a kind that cannot open the image.
+/// Tells that the user's keys are of a kind that cannot open the image.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 pub(crate) enum WrongKind {
     #[error(

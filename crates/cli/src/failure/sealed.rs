@@ -9,7 +9,7 @@ use thiserror::Error;
 
 use super::Kind;
 
-/// Tells that an image is for another platform than the index says that names it.
+/// Tells that an image is for another platform than its index says.
 #[derive(Debug, Error)]
 #[error("the index says that the image is for {stated}, the image that it is for {own}")]
 pub(crate) struct OtherPlatform {
@@ -22,7 +22,7 @@ pub(crate) struct OtherPlatform {
 #[error("nothing binds the images of the index to each other")]
 pub(crate) struct UnboundIndex;
 
-/// Tells that an image is not encrypted where nobody said that it may be.
+/// Tells that an image is not encrypted, and that the user has not accepted that.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 pub(crate) enum PlainImage {
     #[error(

@@ -12,7 +12,7 @@ use super::{MEDIA_TYPE, METHODS};
 
 /// Why there is no answer.
 pub(crate) enum CallFailure {
-    /// The service says no, in these words.
+    /// The service refuses, with these words.
     Refused(String),
     /// It is not there, or does not speak gRPC.
     Unreachable(io::Error),
@@ -50,7 +50,7 @@ async fn exchange(
         .body(())
         .expect("the request is well formed");
     let (response, mut body) = client.ready().await?.send_request(request, false)?;
-    // A service that refuses need not read it.
+    // A service that refuses need not read the message.
     let _ = body.send_data(framed(message), true);
     let response = response.await?;
     let headers = response.headers().clone();
@@ -63,7 +63,7 @@ async fn exchange(
     let mut body = response.into_body();
     // Without a body, the status is among the headers.
     let message = match receive(&mut body).await {
-        // There are no trailers as long as something else is still to come.
+        // There are no trailers as long as more bytes are still to come.
         Err(status) if status.code == Code::ResourceExhausted => {
             return Err(CallFailure::Refused(status.message));
         }

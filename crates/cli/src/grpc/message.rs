@@ -6,16 +6,16 @@ use http::HeaderMap;
 use sealcrate_crypt::ocicrypt::provider::MAX_REQUEST_BYTES;
 use zeroize::Zeroizing;
 
-/// A byte that says whether the message is compressed, and its length.
+/// A byte that tells whether the message is compressed, and its length.
 const PREFIX: usize = 5;
 
-/// The longest message: what protocol buffers put around a request is a few bytes.
+/// The longest message: protocol buffers add a few bytes to a request.
 const MAX_MESSAGE: usize = MAX_REQUEST_BYTES + 16;
 
 /// The longest status message that is sent.
 const MAX_TEXT: usize = 2000;
 
-/// The status codes that are used here. "Status codes and their use in gRPC".
+/// The status codes that this program uses. "Status codes and their use in gRPC".
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Code {
     InvalidArgument = 3,
@@ -26,7 +26,7 @@ pub(crate) enum Code {
     Internal = 13,
 }
 
-/// That a call failed, and why.
+/// The failure of a call, and its reason.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Status {
     pub(crate) code: Code,
@@ -40,7 +40,7 @@ impl Status {
     }
 }
 
-/// Puts the prefix before a message; what it is copied to is wiped when it has been sent.
+/// Puts the prefix before a message. The copy is wiped when it has been sent.
 pub(super) fn framed(message: &[u8]) -> Bytes {
     let len = u32::try_from(message.len()).expect("messages are bounded");
     let mut framed = Zeroizing::new(Vec::with_capacity(PREFIX + message.len()));

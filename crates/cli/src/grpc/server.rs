@@ -24,19 +24,19 @@ const MAX_HEADERS: u32 = 16 << 10;
 /// How long the beginning of a connection may take.
 const GREETING: Duration = Duration::from_secs(10);
 
-/// How long a call may take to come and to be answered.
+/// How long a call may take, from its first byte to its answer.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// How long a connection stays over which nobody calls.
+/// How long a connection stays open without a call.
 const IDLE: Duration = Duration::from_secs(300);
 
-/// What is behind the methods.
+/// The program behind the methods.
 pub(crate) trait Service: Send + Sync + 'static {
-    /// Answers the JSON of one request; this may take a while, and is on a thread of its own.
+    /// Answers the JSON of one request. This may take a while, and runs on a thread of its own.
     fn answer(&self, operation: Operation, request: &[u8]) -> Result<Zeroizing<Vec<u8>>, Status>;
 }
 
-/// Answers calls over `stream` until it ends, or nobody has called for five minutes.
+/// Answers calls over `stream` until it ends, or five minutes pass without a call.
 pub(crate) async fn serve(
     stream: impl AsyncRead + AsyncWrite + Unpin,
     service: Arc<dyn Service>,
@@ -64,7 +64,7 @@ async fn answer(
         Ok(answered) => answered,
         Err(_) => Err(Status::new(Code::DeadlineExceeded, "it takes too long")),
     };
-    // Whoever called may be gone.
+    // The caller may be gone.
     let _ = match answered {
         Ok(message) => send(&mut respond, &message),
         Err(status) => send_status(&mut respond, &status),
@@ -128,7 +128,7 @@ mod tests {
 
     use super::*;
 
-    /// Answers what it is asked, unless that is nothing.
+    /// Answers with the request itself, and panics if that is empty.
     struct Echo;
 
     impl Service for Echo {
@@ -138,7 +138,7 @@ mod tests {
         }
     }
 
-    /// The status of each call over one connection.
+    /// Returns the status of each call over one connection.
     async fn statuses(calls: Vec<(Builder, &str)>) -> Vec<String> {
         let (ours, theirs) = tokio::io::duplex(1 << 16);
         tokio::spawn(serve(theirs, Arc::new(Echo)));
@@ -172,7 +172,7 @@ mod tests {
             (ours().uri("http://localhost/keyprovider.KeyProviderService/"), "{}"),
             (post(), "{}"),
             (post().header("content-type", "application/json"), "{}"),
-            // What the service itself stumbles over.
+            // A request that makes the service itself panic.
             (ours(), ""),
             (ours(), "{}"),
         ];

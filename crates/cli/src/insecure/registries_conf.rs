@@ -18,13 +18,13 @@ const MAX_FILES: usize = 256;
 /// How many brackets may be open at once. The parser calls itself for each.
 const MAX_OPEN: usize = 64;
 
-/// How many dots there may be in what belongs together. The parser calls itself for each in a key.
+/// How many dots one key may have. The parser calls itself for each.
 const MAX_DOTS: usize = 512;
 
-/// The file that counts, and the folders of those that are read after it.
+/// The file that counts, and the folders whose files are read after it.
 #[derive(Clone, Debug)]
 pub(super) struct RegistriesConf {
-    /// The first that is there counts.
+    /// The first file that exists counts.
     files: Vec<PathBuf>,
     folders: Vec<PathBuf>,
     /// The user's own file, beside which the system's folder does not count.
@@ -51,7 +51,7 @@ impl RegistriesConf {
         }
     }
 
-    /// Tells whether `repository` is named as one in an insecure registry.
+    /// Tells whether the files name `repository` as one in an insecure registry.
     ///
     /// # Errors
     /// A file that is malformed or too long, or a folder that cannot be read.
@@ -104,8 +104,8 @@ struct Entry {
 }
 
 impl Entry {
-    /// Tells whether this is an insecure registry, and the one that `repository` is named after: Podman
-    /// may be told to go elsewhere for it, and then it is that place which is insecure.
+    /// Tells whether this is an insecure registry, and the one that `repository` is named after. Podman
+    /// may go to another place for it, and then that place is the insecure one.
     fn is_insecure_at(&self, repository: &Repository) -> bool {
         let location = self.location.as_deref().filter(|location| !location.is_empty());
         let host = location.map(|location| location.split('/').next().unwrap_or_default());
@@ -132,8 +132,8 @@ fn parse(bytes: &[u8]) -> Result<Vec<Entry>, usize> {
     Ok(file.registry.unwrap_or_default())
 }
 
-/// Returns the line in which things are nested deeper than they may be: by brackets, or by the dots in
-/// keys. In texts both count, too, but not in lines of comment.
+/// Returns the line that is nested deeper than it may be: by brackets, or by the dots in keys. It
+/// counts both in texts, too, but not in lines of comment.
 fn too_deep(bytes: &[u8]) -> Option<usize> {
     let (mut open, mut dots) = (0_usize, 0_usize);
     for (index, line) in bytes.split(|byte| *byte == b'\n').enumerate() {
@@ -158,7 +158,7 @@ fn too_deep(bytes: &[u8]) -> Option<usize> {
     None
 }
 
-/// Lists the files of a folder whose names end in `.conf`, by name; none where it is not there.
+/// Lists the files of a folder whose names end in `.conf`, by name; none if it does not exist.
 fn list(folder: &Path) -> Result<Vec<PathBuf>, InsecureError> {
     let failed = |source| InsecureError::Read { file: folder.to_owned(), source };
     let entries = match fs::read_dir(folder) {

@@ -1,4 +1,4 @@
-//! Providers that are programs: one run a request.
+//! Providers that are programs, each started once for every request.
 
 use std::io::{self, Read, Write};
 use std::os::unix::process::CommandExt as _;
@@ -15,10 +15,10 @@ use zeroize::Zeroizing;
 
 use crate::programs;
 
-/// The longest of what a program says is told.
+/// How many characters of a program's words are shown.
 const MAX_TOLD: usize = 500;
 
-/// As much of what it says is read.
+/// How many bytes of a program's words are read.
 const MAX_SAID: usize = 16 << 10;
 
 /// A program that is started for each request.
@@ -29,13 +29,13 @@ pub(super) struct ProviderCommand {
 }
 
 impl ProviderCommand {
-    /// Names a program, its arguments, and how long it may take. A program without a folder is looked
-    /// for in the folders of `PATH`.
+    /// Names a program, its arguments, and how long it may take. A name without a folder is looked up
+    /// in the folders of `PATH`.
     pub(super) fn new(path: &Path, args: &[String], patience: Duration) -> Self {
         Self { path: path.to_owned(), args: args.to_vec(), patience }
     }
 
-    /// Starts it, in a group of its own, so that what it starts in turn can be ended with it.
+    /// Starts the program in a group of its own, so that its children can be ended with it.
     fn start(&self) -> io::Result<Child> {
         programs::command(&self.path, &programs::path())?
             .args(&self.args)
@@ -56,7 +56,8 @@ impl Call for ProviderCommand {
         let late = || CallError::TimedOut(self.patience.as_secs());
         let request = Zeroizing::new(request.to_vec());
         if let Some(mut input) = run.0.stdin.take() {
-            // One that has seen enough need not read all; what it answers tells.
+            // A program may stop reading when it has seen enough; its answer shows whether it
+            // succeeded.
             thread::spawn(move || input.write_all(&request));
         }
         let answer = reading(run.0.stdout.take(), MAX_ANSWER_BYTES);
@@ -80,7 +81,7 @@ impl Call for ProviderCommand {
     }
 }
 
-/// A program that runs; dropped, it is ended with all that it started.
+/// A program that runs. Dropped, it is ended with all programs that it started.
 struct Run(Child);
 
 impl Drop for Run {
@@ -92,13 +93,13 @@ impl Drop for Run {
     }
 }
 
-/// Reads a pipe to its end, or one byte more than `most`, beside whatever comes next.
+/// Reads a pipe to its end, or to one byte more than `most`, while the caller goes on.
 fn reading(pipe: Option<impl Read + Send + 'static>, most: usize) -> Receiver<Zeroizing<Vec<u8>>> {
     let (sender, receiver) = channel();
     thread::spawn(move || {
         let mut bytes = Zeroizing::new(Vec::with_capacity(most + 1));
         if let Some(pipe) = pipe {
-            // What came before an error may be the answer all the same.
+            // The bytes before an error may be the answer all the same.
             let _ = pipe.take(most as u64 + 1).read_to_end(&mut bytes);
         }
         let _ = sender.send(bytes);
@@ -110,7 +111,7 @@ fn received(pipe: &Receiver<Zeroizing<Vec<u8>>>, deadline: Instant) -> Option<Ze
     pipe.recv_timeout(deadline.saturating_duration_since(Instant::now())).ok()
 }
 
-/// Makes one line of what a program said that can be shown.
+/// Makes one printable line of a program's words.
 fn told(said: &[u8]) -> String {
     let text = String::from_utf8_lossy(said);
     let lines: Vec<&str> = text.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
@@ -169,7 +170,7 @@ mod tests {
                 _ => patience *= 2,
             }
         };
-        // Of a process that is being ended, the name in /proc may stay a while.
+        // The name of a process in /proc may stay a while after its end.
         let stat = format!("/proc/{}/stat", pid.trim());
         let is_there = || fs::read_to_string(&stat).is_ok_and(|stat| !stat.contains(") Z "));
         while is_there() {

@@ -14,12 +14,12 @@ use zeroize::Zeroizing;
 
 use crate::grpc::{self, CallFailure};
 
-/// The longest of what a service says is told.
+/// How many characters of a service's words are shown.
 const MAX_TOLD: usize = 500;
 
 /// A service at an address on this machine.
 pub(super) struct ProviderService {
-    /// As it was written.
+    /// The address, as the user wrote it.
     name: String,
     place: Place,
     patience: Duration,
@@ -34,7 +34,8 @@ impl ProviderService {
     /// Takes an address in gRPC's form: `unix:PATH`, `unix:///PATH` or HOST:PORT.
     ///
     /// # Errors
-    /// What is no address, or one of another machine: requests and answers hold keys, in clear.
+    /// A text that is no address, or an address of another machine: requests and answers hold keys,
+    /// in clear.
     pub(super) fn new(address: &str, patience: Duration) -> Result<Self> {
         let place = match address.strip_prefix("unix:") {
             Some(path) => Place::Socket(path.strip_prefix("//").unwrap_or(path).into()),
@@ -78,7 +79,7 @@ impl Call for ProviderService {
         let runtime = runtime::Builder::new_current_thread().enable_all().build();
         let answer = runtime
             .map_err(unreachable)?
-            // Timers want to be made where the runtime is.
+            // Timers must be made inside the runtime.
             .block_on(async {
                 timeout(self.patience, self.exchange(operation, message_of(request))).await
             })

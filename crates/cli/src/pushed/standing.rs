@@ -1,4 +1,4 @@
-//! Standing: whether tags still name what this machine has put there.
+//! Standing: whether tags still name the images that this machine has put there.
 //!
 //! Somebody else may have given a layer to further readers, and have removed them since. They still have the
 //! data key, and must get nothing of the next push. The record of this machine knows nothing of them, but
@@ -23,7 +23,7 @@ pub(crate) enum Doubts {
     Ignore,
 }
 
-/// Why a layer that is remembered is not used again.
+/// Why a remembered layer is not used again.
 #[derive(Clone, Debug, Error, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Doubt {
     #[error("{0} was changed since this machine pushed it")]
@@ -51,13 +51,13 @@ type Ask<'a> = dyn Fn(&Reference) -> Result<Option<Digest>> + 'a;
 type Answer = Result<Option<Digest>, Doubt>;
 
 impl<'a> Standing<'a> {
-    /// Takes what asks for a tag.
+    /// Takes `ask`, which asks for a tag.
     pub(super) fn new(ask: impl Fn(&Reference) -> Result<Option<Digest>> + 'a) -> Self {
         Self { ask: Box::new(ask), answers: RefCell::default() }
     }
 
-    /// Checks that a layer that lies under `tags` may be pushed to `target` as it is. `has_put` tells
-    /// whether this machine has put a manifest under a tag.
+    /// Checks that a layer under `tags` may be pushed to `target` as it is. `has_put` tells whether this
+    /// machine has put a manifest under a tag.
     ///
     /// # Errors
     /// It may not.

@@ -1,11 +1,12 @@
-//! Bounds on the headers of tar files: a library that reads them keeps long names and PAX records in
-//! memory, as long as whoever wrote them says they are.
+//! Bounds on the headers of tar files. A library that reads such files keeps long names and PAX
+//! records in memory, at whatever length the file states.
 
 use std::cell::Cell;
 use std::io::{self, Read};
 use std::rc::Rc;
 
-/// How many bytes the headers of one entry may have, with all that extends them.
+/// How many bytes the headers of one entry may have, together with the long names and PAX records that
+/// extend them.
 #[derive(Clone)]
 pub struct HeaderBounds {
     max: u64,
@@ -18,14 +19,14 @@ impl HeaderBounds {
         Self { max, left: Rc::new(Cell::new(max)) }
     }
 
-    /// Returns `inner`, which fails where a header goes beyond the bound. Whoever reads a tar file out
-    /// of it has to tell where each entry [begins](Self::begin).
+    /// Returns a reader of `inner` that fails where a header goes beyond the bound. Its caller reads a
+    /// tar file out of it, and has to tell where each entry [begins](Self::begin).
     pub fn reader<R: Read>(&self, inner: R) -> BoundedReader<R> {
         BoundedReader { inner, bounds: self.clone() }
     }
 
-    /// Takes note of an entry whose headers have been read: what follows is its content, if it is a
-    /// file, and the headers of the next one.
+    /// Takes note of an entry whose headers have been read. Its content follows, if it is a file, and
+    /// then the headers of the next entry.
     pub fn begin<R: Read>(&self, entry: &tar::Entry<'_, R>) {
         let kind = entry.header().entry_type();
         // Other kinds have no content, or, as sparse files, less than they say.
@@ -38,7 +39,7 @@ impl HeaderBounds {
         self.left.set(self.max);
     }
 
-    /// Takes off what has been read.
+    /// Takes `bytes` that have been read off the bound.
     pub(super) fn spend(&self, bytes: usize) -> io::Result<()> {
         let left = self.left.get().checked_sub(bytes as u64).ok_or_else(|| {
             io::Error::new(io::ErrorKind::InvalidData, "the headers of an entry are too long")
@@ -48,14 +49,14 @@ impl HeaderBounds {
     }
 }
 
-/// Reads no more of a header than it may have.
+/// Reads a tar file, and fails where a header is longer than its bound.
 pub struct BoundedReader<R> {
     inner: R,
     bounds: HeaderBounds,
 }
 
 impl<R> BoundedReader<R> {
-    /// Returns what is read, for what comes behind the last entry.
+    /// Returns the inner reader, which stands behind the last entry.
     pub fn into_inner(self) -> R {
         self.inner
     }

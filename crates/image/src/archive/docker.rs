@@ -1,4 +1,4 @@
-//! Reading what `docker save` writes, and what the engine's export is.
+//! Reading archives as `docker save` writes them, and as the engine exports them.
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -19,11 +19,11 @@ use crate::{
 
 /// One image of an archive as `docker save` writes it.
 ///
-/// All its generations are read: a folder a layer with `layer.tar` in it, of which some are links to
-/// others, and, from engine 25 on, an OCI layout beside which `manifest.json` stays. Layers are plain,
-/// gzipped, or compressed with zstd. The archive holds no manifest, so [`Source::root`] makes one of
-/// Docker's types. Docker's "Image Specification v1.2", "Combined Image JSON + Filesystem Changeset
-/// Format".
+/// It reads archives of every generation. Older engines write a folder for each layer, with `layer.tar`
+/// in it, and some of these files are links to others. Engines from 25 on write an OCI layout, with
+/// `manifest.json` beside it. Layers are plain, gzipped, or compressed with zstd. The archive holds no
+/// manifest, so [`Source::root`] makes one of Docker's types. Docker's "Image Specification v1.2",
+/// "Combined Image JSON + Filesystem Changeset Format".
 pub struct DockerArchive {
     manifest: RawManifest,
     repo_tags: Vec<String>,
@@ -31,23 +31,23 @@ pub struct DockerArchive {
 }
 
 impl DockerArchive {
-    /// Opens the image `name` of the archive that `file` is, or without a name the only one.
+    /// Opens the image `name` of the archive in `file`, or its only image where `name` is `None`.
     ///
-    /// The config is read and checked; layers are looked at, and, where nothing in the archive
-    /// names them by digest, hashed. All reading is by position: the file may be shared.
+    /// It reads and checks the config, looks at the layers, and hashes those that nothing in the
+    /// archive names by digest. All reading is by position: the file may be shared.
     ///
     /// # Errors
-    /// No such image; an archive that is malformed, incomplete, or over its bounds; a config that
-    /// is not what its name says, or that has another number of layers.
+    /// No such image; an archive that is malformed, incomplete, or over its bounds; a config that has
+    /// another digest than its name says, or another number of layers.
     pub fn open(file: Arc<File>, name: Option<&Reference>) -> Result<Self, ArchiveError> {
         Self::named(&Entries::read(file)?, name)
     }
 
-    /// Reads the only image of an archive as it comes out of `stream`, up to its end, and
-    /// compresses the layers that are not compressed meanwhile. Nothing is kept but what `spool` holds.
+    /// Reads the only image of an archive as it comes out of `stream`, up to its end. Meanwhile it
+    /// compresses the layers that are not compressed. `spool` holds all that it keeps.
     ///
     /// # Errors
-    /// As [`open`](Self::open); layers that are not what the config says; those of `stream`.
+    /// As [`open`](Self::open); layers with other diff IDs than the config names; errors of `stream`.
     pub fn receive(
         stream: &mut dyn Read,
         packing: Packing<'_>,
@@ -56,13 +56,13 @@ impl DockerArchive {
         Self::named(&received::entries(stream, packing, spool, None)?, None)
     }
 
-    /// Reads what is `wanted` of an archive like [`receive`](Self::receive), but no further than that
-    /// if there is anything that is not. A layer that was not wanted has no bytes, and none of its
-    /// descriptor's members but the digest, which is its diff ID, means anything.
+    /// Reads the `wanted` parts of an archive, as [`receive`](Self::receive) does. If it spares any
+    /// layer, it stops as soon as it has all the others. A spared layer has no bytes; of its descriptor
+    /// only the digest, which is its diff ID, means anything.
     ///
     /// # Errors
     /// As [`receive`](Self::receive); [`ArchiveError::Unforeseen`] if layers have other names than
-    /// was to be expected.
+    /// expected.
     pub fn receive_wanted(
         stream: &mut dyn Read,
         wanted: &Wanted,
@@ -191,7 +191,7 @@ impl Source for DockerArchive {
     }
 }
 
-/// Bytes that an archive does not have.
+/// The content of a layer whose bytes the archive does not have.
 pub(super) struct Absent(pub(super) String);
 
 impl Content for Absent {
@@ -201,7 +201,7 @@ impl Content for Absent {
     }
 }
 
-/// Tells what a manifest would say of the layer of `diff_id`, which is the file `name`.
+/// Returns the descriptor that a manifest would have for the layer of `diff_id` in the file `name`.
 fn describe(name: &str, file: &FileEntry, diff_id: DiffId) -> Result<Descriptor, ArchiveError> {
     let slice = &file.slice;
     let described = |compression, digest| {
@@ -215,7 +215,7 @@ fn describe(name: &str, file: &FileEntry, diff_id: DiffId) -> Result<Descriptor,
         return Ok(described(packed.compression, packed.digest));
     }
     let compression = Compression::sniff(&mut *slice.open()?)?;
-    // Whichever digest is taken, it is checked when the layer is read, and so is the diff ID.
+    // The reader of the layer checks this digest, wherever it comes from, and the diff ID as well.
     let digest = match (digest_in(name), compression) {
         (Some(digest), _) => digest,
         (None, Compression::None) => diff_id.0,
@@ -228,7 +228,7 @@ fn describe(name: &str, file: &FileEntry, diff_id: DiffId) -> Result<Descriptor,
     Ok(described(compression, digest))
 }
 
-/// Returns the digest of which an entry's name tells: `HEX.json`, or `blobs/sha256/HEX`.
+/// Returns the digest that an entry's name states: `HEX.json`, or `blobs/sha256/HEX`.
 fn digest_in(name: &str) -> Option<Digest> {
     let hex = name.strip_suffix(".json").or_else(|| name.strip_prefix("blobs/sha256/"))?;
     format!("sha256:{hex}").parse().ok()
@@ -272,7 +272,7 @@ mod tests {
             .file("repositories", b"{}")
     }
 
-    /// An archive of one image whose only layer is what `entry` adds.
+    /// An archive of one image whose only layer `entry` adds.
     fn single(layer: &str, entry: impl FnOnce(Tar) -> Tar) -> Vec<u8> {
         let config = config(&[LOW]);
         let image = json!([{"Config": "c.json", "RepoTags": null, "Layers": [layer]}]);
@@ -435,7 +435,7 @@ mod tests {
     #[test]
     fn cut_archives_are_refused() {
         let bytes = classic().bytes();
-        // Nothing that is needed comes after the list of images.
+        // Every entry that a reader needs comes before the end of the list of images.
         let end = bytes.windows(3).rposition(|bytes| bytes == b"]}]").unwrap() + 3;
         for len in 0..end {
             assert!(DockerArchive::open_bytes(&bytes[..len]).is_err(), "{len}");

@@ -68,7 +68,7 @@ impl Sink for DockerArchiveSink {
         Err(WriteError::NoIndex(WHAT))
     }
 
-    /// Returns a descriptor of the config: by its digest engines know the image.
+    /// Returns a descriptor of the config: engines know the image by its digest.
     fn commit(&self, image: &Outgoing) -> Result<Descriptor, WriteError> {
         let (target, writer) = self.archive().take().ok_or(ArchiveError::Unfinished)?;
         writer.check_put(image)?;

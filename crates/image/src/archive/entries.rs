@@ -13,10 +13,11 @@ use crate::{Compression, Content, DiffId, Digest, archive::ArchiveError, printab
 /// The most entries that are read; an image of 1000 layers has 4000 in the oldest form.
 const MAX_ENTRIES: usize = 100_000;
 
-/// The longest name of an entry; those of images have 77 bytes at most.
+/// The longest name of an entry; the names in images have 77 bytes at most.
 const MAX_NAME: usize = 256;
 
-/// How many bytes the headers of one entry may have, with all that extends them.
+/// How many bytes the headers of one entry may have, together with the long names and PAX records
+/// that extend them.
 pub(super) const MAX_HEADERS: u64 = 64 << 10;
 
 /// How many links may lead to each other.
@@ -39,10 +40,10 @@ enum Entry {
     Other,
 }
 
-/// What was made of a file in an archive.
+/// How a file in an archive was kept.
 pub(super) enum Kept {
     File(FileEntry),
-    /// Nothing: it is a layer that is not wanted.
+    /// As no bytes at all: it is a layer that is not wanted.
     Spared(DiffId),
 }
 
@@ -51,18 +52,18 @@ pub(super) enum Kept {
 pub(crate) struct FileEntry {
     /// Where its bytes are.
     pub(crate) slice: FileSlice,
-    /// What is known of them, if they were gzipped while the archive was read.
+    /// The digests of its bytes, if they were compressed while the archive was read.
     pub(crate) packed: Option<Packed>,
 }
 
-/// What is known of bytes that were compressed here.
+/// Digests of bytes that were compressed here.
 #[derive(Clone, Copy)]
 pub(crate) struct Packed {
-    /// The digest of what came out.
+    /// The digest of the compressed bytes.
     pub(crate) digest: Digest,
-    /// What that is.
+    /// How they are compressed.
     pub(crate) compression: Compression,
-    /// The digest of what was compressed.
+    /// The digest of the bytes before compression.
     pub(crate) diff_id: DiffId,
 }
 
@@ -70,8 +71,8 @@ impl Entries {
     /// Reads the names of all entries of `file`.
     ///
     /// # Errors
-    /// Those of reading; a file that is no tar or ends early; names that lead out of the archive,
-    /// or that occur twice; more than 100,000 entries.
+    /// A file that cannot be read, is no tar or ends early; names that lead out of the archive, or
+    /// that occur twice; more than 100,000 entries.
     pub(crate) fn read(file: Arc<File>) -> Result<Self, ArchiveError> {
         let end = file.metadata()?.len();
         let bounds = HeaderBounds::new(MAX_HEADERS);
@@ -92,7 +93,7 @@ impl Entries {
         Ok(entries)
     }
 
-    /// Takes note of one entry; `file` tells where the bytes of one that is a file are.
+    /// Takes note of one entry; `file` keeps the bytes of an entry that is a file.
     pub(super) fn add<R: Read>(
         &mut self,
         entry: &mut tar::Entry<'_, R>,
@@ -144,7 +145,7 @@ impl Entries {
         self.by_name.entry(name).or_insert(Entry::Spared(diff_id, len));
     }
 
-    /// Returns the diff ID and the length of the layer `name`, if its bytes were not wanted.
+    /// Returns the diff ID and the length of the layer `name`, if its bytes were spared.
     pub(super) fn spared(&self, name: &str) -> Option<(DiffId, u64)> {
         match self.by_name.get(name) {
             Some(Entry::Spared(diff_id, len)) => Some((*diff_id, *len)),
@@ -222,12 +223,13 @@ fn normalised(folder: &str, name: &[u8]) -> Result<String, ArchiveError> {
     Ok(parts.join("/"))
 }
 
-/// Shows a name, and not more of it than a name may have.
+/// Shows a name, cut at the length that a name may have.
 fn shown(name: &[u8]) -> String {
     printable(&String::from_utf8_lossy(name), MAX_NAME)
 }
 
-/// Reads the headers of a tar, and no more for one entry than they may have.
+/// Reads the headers of a tar, and fails where the headers of one entry are longer than their
+/// bound.
 struct Headers {
     file: Arc<File>,
     position: u64,

@@ -48,7 +48,7 @@ impl Tar {
         self.extension(tar::EntryType::GNULongName, name)
     }
 
-    /// Says more of the next entry.
+    /// Adds an entry that extends the headers of the next one.
     pub(crate) fn extension(mut self, kind: tar::EntryType, name: &str) -> Self {
         let mut header = tar::Header::new_gnu();
         header.set_entry_type(kind);
@@ -101,7 +101,7 @@ pub(crate) fn layer(tar: &[u8], compression: Compression, diff_id: Option<DiffId
     Layer::stored(descriptor, diff_id, Arc::new(bytes))
 }
 
-/// What the layers of [`image`] are of.
+/// The unpacked layers of [`image`].
 pub(crate) const TARS: [&[u8]; 3] = [b"the lowest layer", b"the middle one", b"the top"];
 
 /// An image without a manifest, whose layers are plain, gzipped, and in zstd.

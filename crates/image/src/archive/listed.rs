@@ -10,25 +10,25 @@ use crate::{DiffId, MAX_MANIFEST_BYTES, Reference};
 /// The list's name in the archive.
 pub(super) const NAME: &str = "manifest.json";
 
-/// How many names an error tells.
+/// How many names an error lists.
 const MAX_SHOWN: usize = 20;
 
 /// One image.
 #[derive(Deserialize, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub(super) struct Listed {
-    /// The entry that is the config.
+    /// The entry of the config.
     pub(super) config: String,
-    /// The names of the image, which engines write without what they add by themselves.
+    /// The names of the image. Engines write them without the default registry and folder.
     #[serde(default, deserialize_with = "null_is_empty")]
     pub(super) repo_tags: Vec<String>,
-    /// The entries that are the layers, lowest first.
+    /// The entries of the layers, lowest first.
     #[serde(default, deserialize_with = "null_is_empty")]
     pub(super) layers: Vec<String>,
 }
 
 impl Listed {
-    /// Reads which images there are.
+    /// Reads the list of images.
     pub(super) fn read(entries: &Entries) -> Result<Vec<Self>, ArchiveError> {
         let bytes = entries.read_whole(NAME, MAX_MANIFEST_BYTES)?;
         serde_json::from_slice(&bytes).map_err(ArchiveError::Json)
@@ -61,7 +61,7 @@ pub(super) fn names(images: &[Listed]) -> String {
     }
     let name = |(place, image): (usize, &Listed)| match image.repo_tags.first() {
         None => format!("number {place} (without a name)"),
-        // It may hold anything, and goes to a terminal.
+        // A name may hold anything, and goes to a terminal.
         Some(tag) => format!("{:?}", tag.chars().take(300).collect::<String>()),
     };
     let mut shown: Vec<String> = images.iter().enumerate().take(MAX_SHOWN).map(name).collect();

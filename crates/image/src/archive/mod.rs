@@ -1,8 +1,9 @@
 //! Images in archives: files as `docker save` writes them, and tar files of OCI image layouts.
 //!
-//! [`DockerArchive`] reads what engines of all generations save, and [`DockerArchiveWriter`] writes
-//! what they load; the engine's own [`Source`](crate::Source) and [`Sink`](crate::Sink) are made of
-//! these two. Nothing is ever unpacked: an archive is a list of names and of places in its file.
+//! [`DockerArchive`] reads the archives of engines of all generations, and [`DockerArchiveWriter`]
+//! writes archives that they load. The engine's own [`Source`](crate::Source) and
+//! [`Sink`](crate::Sink) are made of these two. Nothing is ever unpacked: an archive is a list of
+//! names and of places in its file.
 
 mod bounds;
 mod docker;
@@ -36,11 +37,11 @@ pub use writer::DockerArchiveWriter;
 
 /// Opens an archive's file for [`DockerArchive::open`] and its like.
 ///
-/// What is gzipped, or cannot be read out of order (a pipe), is first written to `spool`, in an
-/// unnamed file.
+/// A file that is gzipped, or that cannot be read out of order (a pipe), is first written to
+/// `spool`, as an unnamed file.
 ///
 /// # Errors
-/// Those of the file and of the spool.
+/// Errors of the file and of the spool.
 pub fn open_file(path: &Path, spool: &Spool) -> Result<Arc<File>, ArchiveError> {
     let mut file = File::open(path)?;
     let metadata = file.metadata()?;
@@ -68,7 +69,7 @@ pub enum ArchiveError {
     /// The image's config cannot be used.
     #[error("{0}")]
     Config(#[from] ConfigError),
-    /// The config is not the one that its name says.
+    /// The config has another digest than its name says.
     #[error("the archive's {name:?} is not what its name says")]
     ConfigDigest {
         /// The entry.
@@ -102,19 +103,20 @@ pub enum ArchiveError {
     /// A link leads out of the archive, to nothing, or in a circle.
     #[error("the archive's link {0:?} leads to no file in it")]
     Link(String),
-    /// An entry that is needed is not there.
+    /// The archive lacks an entry that its image needs.
     #[error("the archive has no file {0:?}")]
     Missing(String),
     /// An entry's name is too long, or leads out of the archive.
     #[error("the archive has an entry with the unacceptable name {0:?}")]
     Name(String),
-    /// An archive for engines holds images whose diff IDs are known: encrypted ones it cannot hold.
+    /// A layer's diff ID is not known, as in an encrypted image. An archive for engines cannot hold
+    /// it.
     #[error("layer {0} cannot go into a docker archive: its diff ID is not known")]
     NoDiffId(String),
-    /// There is no image of the name or number that was asked for.
+    /// There is no image of the name or number that the caller gave.
     #[error("the archive has no image {wanted}, only: {there}")]
     NoImage {
-        /// What was asked for.
+        /// The name or number.
         wanted: String,
         /// The names that there are.
         there: String,
@@ -122,7 +124,7 @@ pub enum ArchiveError {
     /// A name for an image in an archive has no tag.
     #[error("{0} has no tag")]
     NoTag(String),
-    /// There are several images, and none or more than one was meant.
+    /// There are several images, and the caller meant none of them or more than one.
     #[error("the archive has several images that are meant by this: {there}")]
     Several {
         /// The names that there are.

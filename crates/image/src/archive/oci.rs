@@ -24,8 +24,8 @@ use crate::{
 pub struct OciArchiveSource(Layout<Entries>);
 
 impl OciArchiveSource {
-    /// Opens the image `name` of the layout in `file`, or without a name the only one. All reading
-    /// is by position: the file may be shared.
+    /// Opens the image `name` of the layout in `file`, or its only image where `name` is `None`.
+    /// All reading is by position: the file may be shared.
     ///
     /// # Errors
     /// A file that is no tar of a layout, malformed, or over its bounds; no such image, or several.
@@ -91,7 +91,7 @@ impl OciArchiveSink {
         Ok(Self { name: name.map(ToOwned::to_owned), archive })
     }
 
-    /// Runs `work` on the archive, which must not be used any more when that fails.
+    /// Runs `work` on the archive. If it fails, nobody may use the archive any more.
     fn with_archive<T>(
         &self,
         work: impl FnOnce(&mut Archive) -> Result<T, WriteError>,

@@ -1,9 +1,9 @@
 //! Archives on their way: the entries of a tar that is read once, from its beginning to its end.
 //!
-//! What looks like the tar of a layer is compressed at once, on all cores, while the rest of the
-//! archive is still to come; everything else is kept as it is. All of it goes into one unnamed file.
-//! Which entries are layers, only the list of images tells, and that comes last: a mistake costs
-//! time and nothing else, since whatever was compressed bears the digest of what it was.
+//! A file that looks like the tar of a layer is compressed at once, on all cores, before the rest of
+//! the archive has come. Every other file is kept as it is. All of them go into one unnamed file.
+//! Only the list of images tells which entries are layers, and it comes last. A wrong guess costs
+//! time and nothing else, since a compressed file bears the digest that it had before.
 
 use std::io::{self, Cursor, Read};
 
@@ -14,11 +14,11 @@ use super::wanted::Wanted;
 use crate::spool::Spooling;
 use crate::{DiffId, Hasher, Packing, Spool};
 
-/// Reads the archive in `stream`, and whatever follows it, to the end; or, where something of what it
-/// holds is not `wanted`, until all that is has come.
+/// Reads the archive in `stream`, and all bytes behind it, to the end. Where `wanted` spares layers,
+/// it stops as soon as all the others have come.
 ///
 /// # Errors
-/// Those of `stream` and of the spool, and those of [`Entries::read`].
+/// Errors of `stream` and of the spool; errors as of [`Entries::read`].
 pub(super) fn entries(
     stream: &mut dyn Read,
     packing: Packing<'_>,
@@ -55,7 +55,7 @@ pub(super) fn entries(
     Ok(entries)
 }
 
-/// Reads an entry to its end. Returns where its bytes are, and how many there were.
+/// Reads an entry to its end. Returns where its bytes are, and how many it had.
 fn keep(
     entry: &mut dyn Read,
     packing: Packing<'_>,
@@ -80,13 +80,13 @@ fn keep(
 /// The length of a tar header.
 const BLOCK: usize = 512;
 
-/// Tells whether something that begins with `head` is a tar, by the mark that POSIX and GNU tars
-/// have in their first header (POSIX.1-2024, pax, "ustar Interchange Format").
+/// Tells whether a file that begins with `head` is a tar. POSIX and GNU tars have this mark in their
+/// first header (POSIX.1-2024, pax, "ustar Interchange Format").
 fn is_tar(head: &[u8]) -> bool {
     head.get(257..262) == Some(b"ustar")
 }
 
-/// Hashes what is read.
+/// Hashes and counts the bytes that it reads.
 struct Hashing<R> {
     inner: R,
     hasher: Hasher,
@@ -317,7 +317,7 @@ mod tests {
     #[test]
     fn archive_that_ends_early_is_refused_wherever_it_ends() {
         let (bytes, _) = classic();
-        // What lies behind the list of images is padding.
+        // The bytes behind the list of images are padding.
         let end = bytes.windows(2).rposition(|bytes| bytes == b"}]").unwrap() + 2;
         for len in (0..end).step_by(32 * 509).chain([end - 1]) {
             assert!(receive(&bytes[..len]).is_err(), "{len}");
@@ -362,7 +362,7 @@ mod tests {
             let (mut bytes, _) = classic();
             let place = place % bytes.len();
             bytes[place] = byte;
-            // What is no tar any more is stored as it came, and checked when it is read.
+            // A damaged tar is stored as it came, and checked when it is read.
             let Ok(archive) = receive(bytes.as_slice()) else { return Ok(()) };
             let Ok((image, layers)) = read(archive) else { return Ok(()) };
             prop_assert_eq!(Config::parse(&image.config).unwrap().diff_ids().len(), layers.len());

@@ -8,7 +8,8 @@ use super::ArchiveError;
 use crate::room::{InRoom, Room};
 use crate::{Leftovers, Unnamed};
 
-/// An archive may hold in clear what was private: it is for its owner, as `docker save` has it.
+/// An archive may hold an image in clear that was private: it is for its owner alone, as with
+/// `docker save`.
 const MODE: u32 = 0o600;
 
 /// Writes to the file while there is room.
@@ -25,7 +26,7 @@ impl Target {
     /// `leftovers`.
     ///
     /// # Errors
-    /// Something that has the name already; a folder that is not there or not writable.
+    /// Something has the name already; the folder is not there or not writable.
     pub(super) fn create(
         path: &Path,
         leftovers: &Leftovers,
@@ -49,7 +50,7 @@ impl Target {
     /// Names the file, whose writer has been flushed.
     ///
     /// # Errors
-    /// Something that has got the name meanwhile; those of the file system.
+    /// Something has got the name meanwhile; errors of the file system.
     pub(super) fn name(self) -> Result<(), ArchiveError> {
         let Self { path, file } = self;
         file.name(&path).map_err(|error| match error.kind() {

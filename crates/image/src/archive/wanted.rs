@@ -1,9 +1,10 @@
-//! What is wanted of an archive whose image is known before it comes: under which names an engine
-//! puts the config and the layers into it, and which of them need not be kept.
+//! The wanted parts of an archive whose image is known before it comes. This module knows under
+//! which names an engine puts the config and the layers into it, and which of them need not be kept.
 //!
-//! Engines before 25 name a layer's folder by its "v1 ID", which follows from the diff IDs, but for
-//! the topmost layer's, which is the one left over; later ones name a layer's file by its diff ID.
-//! Docker's "Image Specification v1.2", "Combined Image JSON + Filesystem Changeset Format".
+//! Engines before 25 name a layer's folder by its "v1 ID", which follows from the diff IDs. The
+//! topmost layer has another ID; its folder is the one that remains. Later engines name a layer's
+//! file by its diff ID. Docker's "Image Specification v1.2", "Combined Image JSON + Filesystem
+//! Changeset Format".
 
 use std::collections::{HashMap, HashSet};
 
@@ -26,8 +27,8 @@ struct WantedLayer {
 }
 
 impl Wanted {
-    /// Wants the image whose config is `id` and whose layers are `diff_ids`, lowest first, but for
-    /// the bytes of those that are `spared`.
+    /// Wants the image whose config is `id` and whose layers are `diff_ids`, lowest first, without
+    /// the bytes of the `spared` layers.
     pub fn new(id: Digest, diff_ids: &[DiffId], spared: &HashSet<DiffId>) -> Self {
         let layer = |diff_id: &DiffId| WantedLayer {
             diff_id: *diff_id,
@@ -43,7 +44,7 @@ impl Wanted {
         Self { config, layers: diff_ids.iter().map(layer).collect(), by_name }
     }
 
-    /// Returns the diff ID of the layer that the entry `name` is, if its bytes are not wanted.
+    /// Returns the diff ID of the layer in the entry `name`, if its bytes are not wanted.
     pub(super) fn spared(&self, name: &str) -> Option<DiffId> {
         let place = match self.by_name.get(name) {
             Some(place) => Some(*place),
@@ -63,8 +64,8 @@ impl Wanted {
         self.names_in(entries).is_some()
     }
 
-    /// Returns the image as a list would have it, if `entries` has all that is wanted of it. What is
-    /// not wanted and has not come is added.
+    /// Returns the image as a list would have it, if `entries` has all that is wanted of it. Adds
+    /// the spared layers that have not come.
     pub(super) fn listed(&self, entries: &mut Entries) -> Option<Listed> {
         let (config, names) = self.names_in(entries)?;
         let layers = names.into_iter().zip(&self.layers).map(|(name, layer)| {
@@ -77,7 +78,7 @@ impl Wanted {
         Some(Listed { config, repo_tags: Vec::new(), layers: layers.collect() })
     }
 
-    /// Returns the names of config and layers, where those that are not wanted may be missing.
+    /// Returns the names of the config and of the layers. A spared layer may be without a name.
     fn names_in(&self, entries: &Entries) -> Option<(String, Vec<Option<String>>)> {
         let config = self.config.iter().find(|name| entries.has(name))?.clone();
         let mut names: Vec<Option<String>> = vec![None; self.layers.len()];
@@ -107,7 +108,7 @@ fn blob_name(digest: Digest) -> String {
     format!("blobs/sha256/{}", digest.hex())
 }
 
-/// The container config that an engine writes for a layer that is not the topmost, in its own order.
+/// The container config that an engine writes for every layer but the topmost, in its own order.
 const EMPTY_CONTAINER: &str = concat!(
     r#"{"Hostname":"","Domainname":"","User":"","AttachStdin":false,"AttachStdout":false,"#,
     r#""AttachStderr":false,"Tty":false,"OpenStdin":false,"StdinOnce":false,"Env":null,"#,
@@ -115,7 +116,8 @@ const EMPTY_CONTAINER: &str = concat!(
     r#""OnBuild":null,"Labels":null}"#
 );
 
-/// Returns the v1 IDs, in hex, of layers of which none is the topmost, lowest first.
+/// Returns the v1 IDs of layers, in hex, lowest first. None of `diff_ids` may be the topmost
+/// layer's.
 pub(super) fn v1_ids(diff_ids: &[DiffId]) -> impl Iterator<Item = String> {
     let mut parent: Option<String> = None;
     ChainId::of(diff_ids).into_iter().map(move |chain_id| {
@@ -138,7 +140,7 @@ mod tests {
 
     #[test]
     fn folders_are_named_as_an_engine_names_them() {
-        // Of an image that Docker 20.10.24 exported.
+        // Recorded from an image that Docker 20.10.24 exported.
         let diff_ids = [
             "1fa03909760cf5f2f1501c5b33606f924a040d47a81c39689d2052813b8abc9a",
             "3765ed873154185335bf3434f83c5b2a31e21dde13521e3e35cc9154e6957107",

@@ -1,4 +1,4 @@
-//! Writing what `docker load` reads.
+//! Writing archives that `docker load` reads.
 
 use std::collections::HashSet;
 use std::io::{self, Read, Write};
@@ -9,7 +9,8 @@ use crate::expansion::{Expanded, Packed, PackedReader};
 use crate::progress::MeteredReader;
 use crate::{Compression, Config, ConfigError, DiffId, Image, Layer, Meter, Quiet, Reference};
 
-/// Writes an archive that engines load, as a stream: first the layers, then what they belong to.
+/// Writes an archive that engines load, as a stream: first the layers, then the config and the list
+/// of images.
 ///
 /// Layers stay plain or gzipped as they come; zstd, which engines refuse to load, is undone. Equal
 /// images make equal archives. An archive that is not [finished](Self::finish) names no image: an
@@ -31,13 +32,13 @@ impl<W: Write> DockerArchiveWriter<W> {
     /// A layer in zstd is read twice, since a tar tells the length before the bytes.
     ///
     /// # Errors
-    /// Those of the layer and the output, after which the archive cannot be finished; a layer whose
+    /// Errors of the layer and the output, after which the archive cannot be finished; a layer whose
     /// diff ID is not known.
     pub fn put(&mut self, layer: &Layer) -> io::Result<()> {
         self.put_metered(layer, &Quiet)
     }
 
-    /// As [`put`](Self::put), while `meter` is told of the layer's bytes.
+    /// As [`put`](Self::put). It also tells `meter` how many of the layer's bytes it has read.
     ///
     /// # Errors
     /// As [`put`](Self::put).
@@ -71,8 +72,8 @@ impl<W: Write> DockerArchiveWriter<W> {
     /// archive, which engines accept of layers that they hold.
     ///
     /// # Errors
-    /// Those of the output; a layer that failed before; a config that does not name every layer, as
-    /// that of an encrypted image; a name without a tag.
+    /// Errors of the output; a layer that failed before; a config that does not name every layer,
+    /// such as an encrypted image's; a name without a tag.
     pub fn finish(mut self, image: &Image, tags: &[&Reference]) -> io::Result<W> {
         if self.failed {
             return Err(io::Error::other(ArchiveError::Unfinished));
@@ -99,8 +100,8 @@ impl<W: Write> DockerArchiveWriter<W> {
         self.tar.into_inner()
     }
 
-    /// Checks that the archive holds every layer of `image`, for whoever cannot rely on an engine
-    /// that has the others.
+    /// Checks that the archive holds every layer of `image`. The caller knows of no engine that has
+    /// the others.
     ///
     /// # Errors
     /// A layer that was not put.
@@ -112,13 +113,13 @@ impl<W: Write> DockerArchiveWriter<W> {
         }
     }
 
-    /// Writes an entry of `size` bytes, which must be as many as `reader` has.
+    /// Writes an entry of `size` bytes. `reader` must have exactly so many.
     fn append(&mut self, name: &str, size: u64, reader: impl Read) -> io::Result<()> {
         append(&mut self.tar, name, size, reader)
     }
 }
 
-/// Writes an entry that has the same header whoever writes it, and whenever.
+/// Writes an entry whose header depends on its name and size alone, not on the user or the time.
 pub(super) fn append<W: Write>(
     tar: &mut tar::Builder<W>,
     name: &str,

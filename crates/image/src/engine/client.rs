@@ -1,5 +1,5 @@
-//! The connection to an engine: few requests, each with its bounds, and none of them asynchronous
-//! for the caller.
+//! The connection to an engine: few requests, each with its bounds. They block their caller; none is
+//! asynchronous to it.
 
 use std::fs::File;
 use std::future::Future;
@@ -23,8 +23,8 @@ use super::{Endpoint, EngineError, TlsFiles};
 /// How many seconds a small answer may take; a busy engine needs many to list its images.
 const ANSWER_SECONDS: u64 = 120;
 
-/// How many seconds the first byte of an export, or the answer to a load, may take: engines pack
-/// the whole image before the one, and unpack it before the other.
+/// How many seconds an export may take to its first byte, or a load to its answer. An engine packs the
+/// whole image before the first byte of an export, and unpacks it before it answers a load.
 const NO_LIMIT: u64 = 365 * 24 * 60 * 60;
 
 /// How many images are looked into, and how many at a time.
@@ -42,8 +42,8 @@ pub(super) struct Client {
 /// How an engine keeps images.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Store {
-    /// As unpacked layers, by chain ID; an image's ID is its config's digest, and layers that are
-    /// held need not be in an archive.
+    /// As unpacked layers, by chain ID. An image's ID is its config's digest, and an archive need not
+    /// have layers that the engine holds.
     Classic,
     /// In some other way: containerd's, or Podman's, or it does not say.
     Other,
@@ -56,7 +56,7 @@ impl Store {
     }
 }
 
-/// What an engine says of an image.
+/// The answer of an engine about an image.
 #[derive(Clone, Debug)]
 pub(super) struct Inspected {
     /// The ID, as the engine spells it.
@@ -109,13 +109,13 @@ impl Client {
         Ok(Self { docker, endpoint: endpoint.clone(), store, runtime })
     }
 
-    /// Returns the client library's handle, whose requests may take as long as they take.
+    /// Returns the client library's handle, whose requests have no time limit.
     pub(super) fn unlimited(&self) -> Docker {
         self.docker.clone().with_timeout(Duration::from_secs(NO_LIMIT))
     }
 
-    /// Opens a connection of its own, whose requests may take as long as they take, and a runtime that
-    /// goes on only while somebody waits: what comes need not change threads.
+    /// Opens a connection of its own, whose requests have no time limit. Its runtime runs only while
+    /// somebody waits, so that bytes need not change threads.
     pub(super) fn alone(&self) -> Result<(Docker, Runtime), EngineError> {
         let failed = |error: io::Error| EngineError::new(&self.endpoint, error.into());
         let runtime =
@@ -138,19 +138,19 @@ impl Client {
         self.store
     }
 
-    /// Asks for the image that `name` names, an ID or a name that has been parsed; `None` if there
-    /// is none.
+    /// Asks for the image that `name` names, by its ID or by a name that has been parsed; `None` if
+    /// there is none.
     pub(super) fn inspect(&self, name: &str) -> Result<Option<Inspected>, EngineError> {
         self.wait(inspect(&self.docker, name))
     }
 
-    /// Asks for every image, parents of others and nameless ones too; the first 2000.
+    /// Asks for the first 2000 images, parents of others and nameless ones too.
     pub(super) fn images(&self) -> Result<Vec<Inspected>, EngineError> {
         debug!("GET /images/json?all=true");
         let options = ListImagesOptionsBuilder::new().all(true).build();
         self.wait(async {
             let images = self.docker.list_images(Some(options)).await?;
-            // Names within an answer go into the next request, so that they must be IDs.
+            // IDs from this answer go into the next request, so that they must be digests.
             let ids = images.into_iter().map(|image| image.id);
             let ids = ids.filter(|id| id.parse::<Digest>().is_ok()).take(MAX_IMAGES);
             let mut answers = stream::iter(ids)
@@ -182,7 +182,8 @@ async fn inspect(docker: &Docker, name: &str) -> Result<Option<Inspected>, Clien
 }
 
 fn open(endpoint: &Endpoint) -> Result<Docker, EngineError> {
-    // The library asks without a version in the path, so that every engine answers as it likes best.
+    // The library puts no version into the path, so that every engine answers in the version that it
+    // prefers.
     let version = API_DEFAULT_VERSION;
     let docker = match endpoint {
         Endpoint::Tcp { host, port } => {
@@ -200,7 +201,7 @@ fn open(endpoint: &Endpoint) -> Result<Docker, EngineError> {
             Docker::connect_with_ssl(&address, key, cert, ca, ANSWER_SECONDS, version)
         }
         Endpoint::Unix(path) => {
-            // The library takes a folder that it may not look into for a socket that is not there.
+            // The library reports a folder that it may not look into as a socket that is not there.
             path.metadata().map_err(|error| EngineError::new(endpoint, error.into()))?;
             Docker::connect_with_unix(&path.to_string_lossy(), ANSWER_SECONDS, version)
         }
@@ -208,7 +209,7 @@ fn open(endpoint: &Endpoint) -> Result<Docker, EngineError> {
     docker.map_err(|error| EngineError::new(endpoint, error))
 }
 
-/// Tells Docker's own engine from those that speak its language.
+/// Distinguishes Docker's own engine from others that speak its language.
 fn is_docker(version: &SystemVersion) -> bool {
     let components = version.components.iter().flatten();
     components.into_iter().any(|component| component.name == "Engine")

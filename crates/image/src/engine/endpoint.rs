@@ -13,16 +13,16 @@ const TLS_PORT: u16 = 2376;
 /// Where an engine listens.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Endpoint {
-    /// `tcp://HOST:PORT`, in clear: whoever reaches it rules the engine.
+    /// `tcp://HOST:PORT`, in clear: anybody who reaches it rules the engine.
     Tcp {
-        /// A name or address, that of IPv6 in brackets.
+        /// A name or an address; IPv6 addresses are in brackets.
         host: String,
         /// The port.
         port: u16,
     },
     /// `tcp://HOST:PORT` with certificates on both sides.
     Tls {
-        /// A name or address, that of IPv6 in brackets.
+        /// A name or an address; IPv6 addresses are in brackets.
         host: String,
         /// The port.
         port: u16,
@@ -45,7 +45,7 @@ pub struct TlsFiles {
 }
 
 impl Endpoint {
-    /// Parses `tcp://HOST[:PORT]` or `https://HOST[:PORT]`, to be spoken to over TLS.
+    /// Parses `tcp://HOST[:PORT]` or `https://HOST[:PORT]` as an endpoint that speaks TLS.
     ///
     /// # Errors
     /// Any other spelling.
@@ -110,17 +110,17 @@ fn host_and_port(
     }
 }
 
-/// Why a text is no endpoint that can be spoken to.
+/// Why a text is no endpoint that sealcrate can speak to.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum EndpointError {
     /// The text is not of a known form.
     #[error("{0:?} is not an engine's address, such as unix:///run/docker.sock or tcp://HOST:PORT")]
     Malformed(String),
-    /// HTTPS is asked for without certificates.
+    /// The address asks for HTTPS, and there are no certificates.
     #[error("{0:?} needs certificates: set DOCKER_TLS_VERIFY and DOCKER_CERT_PATH")]
     NoCertificates(String),
-    /// TLS is asked for where it cannot be spoken.
+    /// The caller asks for TLS at an address that begins with neither `tcp://` nor `https://`.
     #[error("TLS cannot be spoken to {0:?}, only to tcp://HOST:PORT")]
     NoTls(String),
     /// The way of speaking is not supported.

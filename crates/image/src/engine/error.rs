@@ -1,4 +1,4 @@
-//! What goes wrong with an engine, told apart so that callers can say what to do.
+//! The errors of an engine, told apart so that callers can tell the user how to go on.
 
 use std::error::Error as StdError;
 use std::io::ErrorKind;
@@ -12,7 +12,7 @@ use crate::{Digest, EngineName, Printable};
 
 use super::Endpoint;
 
-/// How much of what an engine says is shown.
+/// How many bytes of an engine's words are shown.
 const MAX_SAID: usize = 400;
 
 /// Why an operation on the Docker engine failed.
@@ -24,7 +24,7 @@ pub enum EngineError {
     Certificate {
         /// The file.
         path: PathBuf,
-        /// What is wrong with it, where that is known.
+        /// The error in the file, where it is known.
         source: Option<Arc<dyn StdError + Send + Sync>>,
     },
     /// The connection cannot be made, or broke.
@@ -32,7 +32,7 @@ pub enum EngineError {
     Connection {
         /// The engine.
         endpoint: Box<Endpoint>,
-        /// What happened.
+        /// The cause.
         source: Arc<dyn StdError + Send + Sync>,
     },
     /// The engine ended the load before it had all of the image, without saying why.
@@ -41,7 +41,7 @@ pub enum EngineError {
     /// Another layer of the same image failed, and the load with it.
     #[error("the load was given up: {reason}")]
     GivenUp {
-        /// What failed.
+        /// The error of the other layer.
         reason: String,
     },
     /// A layer that the engine held when it was asked is no longer there.
@@ -65,7 +65,7 @@ pub enum EngineError {
     /// The engine has no such image.
     #[error("the engine has no image {name}")]
     NoSuchImage {
-        /// What was asked for.
+        /// The name that the caller gave.
         name: EngineName,
     },
     /// There is no socket.
@@ -80,7 +80,7 @@ pub enum EngineError {
         /// Where it should be.
         endpoint: Box<Endpoint>,
     },
-    /// The engine gave out another image than it was asked for.
+    /// The engine gave out another image than the caller asked for.
     #[error("the engine was asked for image {wanted}, but gave out {found}")]
     OtherImage {
         /// The ID that it named.
@@ -108,16 +108,16 @@ pub enum EngineError {
         /// The engine.
         endpoint: Box<Endpoint>,
     },
-    /// The answer is not what an engine should give.
+    /// No engine should give such an answer.
     #[error("the engine's answer cannot be understood")]
     Unintelligible {
-        /// What is wrong with it.
+        /// The error in the answer.
         source: Arc<dyn StdError + Send + Sync>,
     },
 }
 
 impl EngineError {
-    /// Tells what an error of the client library means.
+    /// Translates an error of the client library.
     pub(super) fn new(endpoint: &Endpoint, error: ClientError) -> Self {
         let endpoint = || Box::new(endpoint.clone());
         match error {
@@ -153,15 +153,15 @@ impl EngineError {
         }
     }
 
-    /// Tells what an error during a load means.
+    /// Translates an error during a load.
     pub(super) fn of_load(endpoint: &Endpoint, error: ClientError) -> Self {
         match Self::new(endpoint, error) {
-            // What the engine says of a layer file that it wants, because it does not hold the
-            // layer, and that the archive lacks.
+            // The engine says this when it lacks a layer and finds no file of it in the archive.
             Self::Refused { said, .. } if said.contains("no such file or directory") => {
                 Self::LayerGone { said }
             }
-            // What is bound is not unpacked on its way there.
+            // Layers of bound images are not unpacked on their way, so the engine is the first that
+            // sees the diff ID.
             Self::Refused { said, .. } if said.contains("invalid diffID") => {
                 Self::OtherLayer { said }
             }
@@ -170,8 +170,8 @@ impl EngineError {
     }
 }
 
-/// Takes off what the client library says about its own parts, which would also hide the kind of
-/// an I/O error: the library's own error stands in its place in the chain.
+/// Removes the client library's words about its own parts, which would also hide the kind of an I/O
+/// error. The inner error takes their place in the chain.
 fn cause(error: ClientError) -> Arc<dyn StdError + Send + Sync> {
     match error {
         ClientError::HyperLegacyError { err } => Arc::new(err),

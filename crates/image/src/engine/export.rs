@@ -28,24 +28,24 @@ pub enum ExportForm<'c> {
     AsTheyCome,
     /// Compressed while the rest of the export is still to come.
     Packed {
-        /// What compresses them.
+        /// The compressor, and its compression.
         packing: Packing<'c>,
-        /// What need not be exported at all.
+        /// The configs and layers that need not be exported.
         spared: &'c Spared,
     },
 }
 
-/// What of images need not be exported, since whoever asks for them has it already.
+/// The parts of images that an export may leave out, since its caller has them already.
 #[derive(Debug, Default)]
 pub struct Spared {
     /// Configs, by their digests.
     pub configs: HashMap<Digest, Vec<u8>>,
-    /// Layers, of which not even the size is asked for.
+    /// Layers. The export asks not even for their sizes.
     pub layers: HashSet<DiffId>,
 }
 
 impl Spared {
-    /// Returns the config of the image `id`, if nothing of that image needs to be exported.
+    /// Returns the config of the image `id`, if no part of that image needs to be exported.
     fn whole(&self, id: Digest) -> Result<Option<&Vec<u8>>, ReadError> {
         let Some(config) = self.configs.get(&id) else { return Ok(None) };
         let diff_ids = Config::parse(config)?.diff_ids().to_vec();
@@ -54,7 +54,7 @@ impl Spared {
     }
 }
 
-/// Exports the image that `name` names, as far as it is needed.
+/// Exports the image that `name` names, without its spared layers.
 pub(super) fn export(
     client: &Client,
     name: &EngineName,
@@ -67,11 +67,11 @@ pub(super) fn export(
         .ok_or_else(|| EngineError::NoSuchImage { name: name.clone() })?;
     let id = match client.store() {
         Store::Classic => image.digest(),
-        // The ID may be that of an index, and the size that of compressed layers.
+        // The ID may be an index's, and the size the compressed layers'.
         Store::Other => None,
     };
     let (asked, size) = match id {
-        // By its ID it is the image that was looked at, whatever becomes of the name.
+        // Its ID names the image that was looked at, even if the name moves on.
         Some(id) => (id.to_string(), image.size),
         None => (name.to_string(), None),
     };
@@ -90,7 +90,7 @@ pub(super) fn export(
         };
         let archive = match receive(&mut stream, form, wanted, spool) {
             Ok(archive) => archive,
-            // What the archive's reader makes of a broken connection says less.
+            // The archive's reader says less about a broken connection.
             Err(error) => return Err(stream.failure.map_or(error, ReadError::Engine)),
         };
         if let Some(id) = id {
@@ -104,7 +104,7 @@ pub(super) fn export(
         return Ok(Arc::new(Unexported::new(config.clone())?));
     }
     match receive(Some(&Wanted::new(id, &image.diff_ids, &spared.layers))) {
-        // The engine names layers in another way than those that are known: all are read, then.
+        // The engine names layers in none of the known ways: read them all, then.
         Err(ReadError::Archive(ArchiveError::Unforeseen(_))) => receive(None),
         received => received,
     }

@@ -1,4 +1,4 @@
-//! A scripted engine on a socket of its own, for the faults that a real one cannot be made to have.
+//! A scripted engine on a socket of its own, for faults that a real engine does not have on demand.
 
 use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
 use std::net::Shutdown;
@@ -14,7 +14,7 @@ use crate::{Compression, Descriptor, DiffId, Digest, Family, Image, Layer, Media
 
 use super::{Endpoint, Engine};
 
-/// An engine that does what its script says.
+/// An engine that follows its script.
 pub(super) struct Fake {
     folder: TempDir,
 }
@@ -90,7 +90,7 @@ impl Caller {
     }
 
     pub(super) fn send(&mut self, text: &[u8]) {
-        // Whoever called may have gone.
+        // The caller may have gone.
         let _ = self.stream.get_mut().write_all(text);
     }
 
@@ -108,8 +108,8 @@ impl Caller {
         thread::sleep(Duration::from_millis(500));
     }
 
-    /// Answers what every script answers alike: that this is Docker's engine with the classic store,
-    /// and that it holds the image `id` of the layers `diff_ids`, and no other.
+    /// Gives the answers that every script shares: this is Docker's engine with the classic store,
+    /// and it holds the image `id` of the layers `diff_ids`, and no other.
     pub(super) fn classic(&mut self, request: &str, id: Digest, diff_ids: &[DiffId]) {
         let image = json!({"Id": id, "RootFS": {"Type": "layers", "Layers": diff_ids}, "Size": 5});
         match request {
@@ -144,7 +144,7 @@ pub(super) fn hang() {
 /// Longer than anything takes that does not hang, on however busy a machine.
 const LONG: Duration = Duration::from_secs(120);
 
-/// Runs what must not hang.
+/// Runs `work`, which must not hang.
 pub(super) fn soon<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
     let (done, finished) = mpsc::channel();
     thread::spawn(move || done.send(work()));

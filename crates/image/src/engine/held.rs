@@ -1,4 +1,5 @@
-//! What an engine holds already: layers, told by the whole stack that they are the top of.
+//! Layers that an engine holds already. A layer counts as held only together with the whole stack
+//! below it.
 
 use std::collections::HashSet;
 
@@ -7,8 +8,8 @@ use crate::{ChainId, Config, DiffId, Image, Layer};
 use super::EngineError;
 use super::client::{Client, Store};
 
-/// Tells which layers of `image` the engine holds, so that an archive need not have them: one
-/// answer a layer. Only the classic store takes such an archive.
+/// Tells for each layer of `image` whether the engine holds it, so that an archive need not have
+/// it. Only the classic store loads such an archive.
 pub(super) fn held(client: &Client, image: &Image) -> Result<Vec<bool>, EngineError> {
     if image.layers.is_empty() || client.store() != Store::Classic {
         return Ok(vec![false; image.layers.len()]);
@@ -22,8 +23,8 @@ pub(super) fn held(client: &Client, image: &Image) -> Result<Vec<bool>, EngineEr
     Ok((0..image.layers.len()).map(is_held).collect())
 }
 
-/// The diff IDs that the config names, or, where it names none that can be read, those of the
-/// layers up to the first that is not known.
+/// Returns the diff IDs that the config names. Where no config can be read, returns the layers'
+/// own, up to the first layer that has none.
 pub(super) fn diff_ids(image: &Image) -> Vec<DiffId> {
     match Config::parse(&image.config) {
         Ok(config) => config.diff_ids().to_vec(),

@@ -33,7 +33,7 @@ const WAITING_PARTS: usize = 4;
 /// How long an engine may take to answer after it has stopped reading, or been cut off.
 const LAST_WORDS: Duration = Duration::from_secs(10);
 
-/// A load that goes on.
+/// A load that is under way.
 pub(super) struct Load {
     answer: JoinHandle<Result<Option<Digest>, ClientError>>,
     endpoint: Endpoint,
@@ -42,7 +42,7 @@ pub(super) struct Load {
 }
 
 impl Load {
-    /// Begins a load, and returns what writes its body.
+    /// Begins a load. Returns it and the writer of its body.
     pub(super) fn begin(client: &Client) -> (Self, BodyWriter) {
         debug!("POST /images/load");
         let (sender, receiver) = mpsc::channel(WAITING_PARTS);
@@ -64,8 +64,8 @@ impl Load {
         (Self { answer, endpoint: client.endpoint().clone(), handle, state }, writer)
     }
 
-    /// Waits for the answer to a body that has ended. Returns the image's ID, where it is named by
-    /// that alone.
+    /// Waits for the answer to a body that has ended. Returns the image's ID, where the image has
+    /// no name.
     pub(super) fn finish(self) -> Result<Option<Digest>, EngineError> {
         match self.handle.block_on(self.answer) {
             Ok(answer) => answer.map_err(|error| EngineError::of_load(&self.endpoint, error)),
@@ -73,8 +73,8 @@ impl Load {
         }
     }
 
-    /// Cuts the body, once whatever writes it has been dropped. Returns the engine's reason, if it
-    /// was the engine that stopped.
+    /// Cuts the body, once its writer has been dropped. Returns the engine's reason, if it was the
+    /// engine that stopped.
     pub(super) fn cut(mut self) -> Option<EngineError> {
         let refused = self.state.refused.load(Ordering::Acquire);
         let answer = &mut self.answer;
@@ -86,7 +86,7 @@ impl Load {
         })
     }
 
-    /// Makes further writes fail at once, so that dropping what writes the body waits for nobody.
+    /// Makes further writes fail at once, so that dropping the body's writer waits for nobody.
     pub(super) fn refuse_writes(&self) {
         self.state.cut.store(true, Ordering::Release);
     }
@@ -94,9 +94,9 @@ impl Load {
 
 #[derive(Default)]
 struct BodyState {
-    /// Nothing more is to be written.
+    /// Writes fail from now on.
     cut: AtomicBool,
-    /// The engine takes no more.
+    /// The engine takes no more bytes.
     refused: AtomicBool,
 }
 
@@ -126,7 +126,7 @@ impl BodyWriter {
             return Err(io::ErrorKind::BrokenPipe.into());
         }
         let permit = self.handle.block_on(async {
-            // An engine that has answered may well leave the body unread for ever.
+            // An engine that has answered may leave the rest of the body unread for ever.
             match future::select(pin!(self.gone.changed()), pin!(self.sender.reserve())).await {
                 Either::Left(_) | Either::Right((Err(_), _)) => None,
                 Either::Right((Ok(permit), _)) => Some(permit),

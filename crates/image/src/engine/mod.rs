@@ -1,9 +1,9 @@
 //! Images in the Docker engine, over its own API.
 //!
-//! An [`Engine`] gives images out as a [`Source`], through an unnamed file that holds its export,
-//! and takes them as a [`Sink`], as an archive that is written while the engine loads it. What an
-//! archive is, is the business of [`archive`](crate::archive). The network runs on threads of this
-//! module's own; nothing asynchronous is seen outside.
+//! An [`Engine`] gives images out as a [`Source`], through an unnamed file that holds its export.
+//! It takes images as a [`Sink`]: it loads an archive while sealcrate writes it. The module
+//! [`archive`](crate::archive) knows the form of archives. The network runs on threads of this
+//! module's own; no caller sees anything asynchronous.
 
 mod client;
 mod endpoint;
@@ -43,12 +43,12 @@ impl Engine {
         Ok(Self { client: Arc::new(Client::connect(endpoint)?) })
     }
 
-    /// Exports what is needed of the image that `name` names into an unnamed file of `spool`, and
-    /// returns the image, with its layers in the form that `form` says. Layers that need not be
-    /// exported cannot be read.
+    /// Exports the image that `name` names into an unnamed file of `spool`, without the parts that
+    /// `form` spares. Returns the image, with its layers in that form. Spared layers cannot be
+    /// read.
     ///
     /// # Errors
-    /// No such image; an export that breaks off or is not of that image; those of the spool.
+    /// No such image; an export that breaks off or holds another image; errors of the spool.
     pub fn source(
         &self,
         name: &EngineName,
@@ -70,11 +70,11 @@ impl Engine {
         }
     }
 
-    /// Returns what loads an image into the engine, under `name` where that has a tag, and else
-    /// under its ID alone.
+    /// Returns a sink that loads an image into the engine. It loads the image under `name`, if that
+    /// has a tag, and else under its ID alone.
     ///
-    /// Nothing is sent before the first layer is put. A layer that fails cuts the load off, and the
-    /// engine keeps nothing of it.
+    /// It sends nothing before the first layer is put. A layer that fails cuts the load off, and
+    /// the engine keeps nothing of the image.
     pub fn sink(&self, name: Option<&Reference>) -> Arc<dyn Sink> {
         Arc::new(EngineSink::new(Arc::clone(&self.client), name))
     }

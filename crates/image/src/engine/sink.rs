@@ -38,12 +38,12 @@ struct Loading {
 
 impl EngineSink {
     pub(super) fn new(client: Arc<Client>, name: Option<&Reference>) -> Self {
-        // An engine names nothing by digest that it has not pulled.
+        // An engine knows a digest only of images that it has pulled.
         let name = name.filter(|name| name.tag().is_some()).cloned();
         Self { client, name, state: Mutex::new(State::Idle) }
     }
 
-    /// Takes the load out of `state`, and leaves there what a failure of it would say to others.
+    /// Takes the load out of `state`. If it fails, others find its failure there.
     fn take(&self, state: &mut State) -> Result<Loading, WriteError> {
         match mem::replace(state, State::Failed(Failure::Said("it broke off".to_owned()))) {
             State::Failed(failure) => {
@@ -144,8 +144,8 @@ impl Drop for EngineSink {
 }
 
 impl Loading {
-    /// Cuts the load off after `error`, and tells whose the error was: the engine's, if it was the
-    /// engine that stopped, and else as it is.
+    /// Cuts the load off after `error`. Returns the engine's own error, if it was the engine that
+    /// stopped, and else `error`.
     fn give_up(self, error: io::Error) -> WriteError {
         self.load.refuse_writes();
         drop(self.archive);
@@ -153,13 +153,13 @@ impl Loading {
     }
 }
 
-/// Writes a name with its tag alone: an engine knows a digest only of what it has pulled.
+/// Writes a name with its tag alone: an engine knows a digest only of images that it has pulled.
 fn tagged(name: &Reference) -> String {
     format!("{}:{}", name.repository().familiar(), name.tag().unwrap_or_default())
 }
 
-/// What is told of a layer that failed, to whoever put it and to whoever comes after. Several layers
-/// are put at once, and which of the errors is reported is left to chance: it must not matter.
+/// The failure of a layer, as told to the thread that put it and to all that come after. Several
+/// layers are put at once, and chance decides which of the errors is reported: it must not matter.
 enum Failure {
     Damage(Damage),
     Engine(EngineError),
@@ -190,7 +190,7 @@ impl Failure {
     }
 }
 
-/// An error that several are told, and whose kind can be seen through it.
+/// An error that several threads get, and that shows the kind of the original.
 #[derive(Debug)]
 struct Shared(Arc<io::Error>);
 
@@ -240,7 +240,7 @@ mod tests {
         fake.connect().sink(Some(&"app:1".parse().unwrap()))
     }
 
-    /// Loads `image` into an engine that holds it, and loads as `load` says.
+    /// Loads `image` into an engine that holds it and loads as `load` says.
     fn loaded(
         image: Image,
         load: impl Fn(Caller) + Send + Sync + 'static,

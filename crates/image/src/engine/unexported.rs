@@ -1,5 +1,4 @@
-//! Images of which nothing needs to be exported: the config is at hand, and the layers stay where they
-//! are.
+//! Images that need no export: the caller has the config, and the layers stay where they are.
 
 use std::io::{self, Read};
 use std::sync::Arc;

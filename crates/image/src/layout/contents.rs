@@ -1,17 +1,17 @@
-//! What must be in a layout before an image or index may be named in it.
+//! The blobs that a layout must have before it may name an image or index.
 
 use super::LayoutError;
 use crate::{
     Descriptor, Digest, Family, Image, Index, LayerForm, Manifest, RawManifest, WriteError,
 };
 
-/// What layouts want layers to be.
+/// The form in which layouts store layers.
 pub(crate) const LAYER_FORM: LayerForm = LayerForm::Packed(Family::Oci);
 
-/// Returns the manifest of `image`: its own bytes, or where it has none, one that is made of it.
+/// Returns the manifest of `image`: its own bytes, or, if it has none, a new one made of it.
 ///
 /// # Errors
-/// A layer that the layout does not hold; a manifest that is not the config's.
+/// A layer that the layout does not hold; a manifest that names another config than the image's.
 pub(crate) fn image_manifest(
     image: &Image,
     holds: impl Fn(&Descriptor) -> bool,
@@ -28,7 +28,7 @@ pub(crate) fn image_manifest(
     Ok(raw)
 }
 
-/// Checks that `raw` is an index of which the layout holds every child.
+/// Checks that `raw` is an index, and that the layout holds all its children.
 ///
 /// # Errors
 /// No index; a child that the layout does not hold.

@@ -5,7 +5,7 @@ use serde::Deserialize;
 use super::LayoutError;
 use crate::{Descriptor, Digest, Index, RawManifest};
 
-/// What the file `oci-layout` holds.
+/// The content of the file `oci-layout`.
 pub(crate) const MARKER: &[u8] = br#"{"imageLayoutVersion":"1.0.0"}"#;
 
 /// The largest `oci-layout` that is read.
@@ -14,7 +14,7 @@ pub(super) const MAX_MARKER_BYTES: u64 = 64 << 10;
 /// The annotation that names an image within a layout.
 const REF_NAME: &str = "org.opencontainers.image.ref.name";
 
-/// How many names an error tells.
+/// How many names an error lists.
 const MAX_SHOWN: usize = 20;
 
 #[derive(Deserialize)]
@@ -37,7 +37,7 @@ pub(super) fn parse_index(bytes: Vec<u8>) -> Result<Index, LayoutError> {
     Index::parse(&raw).map_err(LayoutError::Index)
 }
 
-/// Returns the entry of the image `name`, or without a name the only one.
+/// Returns the entry of the image `name`, or the only entry where `name` is `None`.
 ///
 /// # Errors
 /// None, or several.
@@ -58,7 +58,7 @@ pub(super) fn chosen<'a>(
     }
 }
 
-/// Returns what `index.json` says of `root` under `name`.
+/// Returns the entry of `index.json` for `root` under `name`.
 pub(crate) fn named(root: &RawManifest, name: Option<&str>) -> Descriptor {
     let mut entry = root.descriptor();
     if let Some(name) = name {
@@ -67,7 +67,8 @@ pub(crate) fn named(root: &RawManifest, name: Option<&str>) -> Descriptor {
     entry
 }
 
-/// Returns the index with `entry` in place of any that has the same name, or, like it, none.
+/// Returns the index with `entry` in place of the one of the same name. An entry without a name
+/// replaces another one without.
 pub(crate) fn with_entry(mut index: Index, entry: Descriptor) -> Index {
     let name = entry.annotations.get(REF_NAME).cloned();
     index.manifests.retain(|other| other.annotations.get(REF_NAME) != name.as_ref());
@@ -87,7 +88,7 @@ fn names(index: &Index) -> String {
     }
     let name = |entry: &Descriptor| match entry.annotations.get(REF_NAME) {
         None => format!("{} (without a name)", entry.digest.short()),
-        // It may hold anything, and goes to a terminal.
+        // The annotation may hold anything, and goes to a terminal.
         Some(name) => format!("{:?}", name.chars().take(300).collect::<String>()),
     };
     let mut shown: Vec<String> = index.manifests.iter().take(MAX_SHOWN).map(name).collect();

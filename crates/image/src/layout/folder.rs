@@ -1,9 +1,8 @@
-//! The folder of a layout: its files are opened without following links, and its blobs are held to their
-//! names.
+//! The folder of a layout. It opens files without following links, and checks blobs against their names.
 //!
-//! Links may lead to the folder itself, since the user named it. No folder below it is a link: a stranger's link
-//! would lead writing and reading to another place. A single blob may be one, as some build tools make them: its
-//! name says what it has to be, and writing replaces it.
+//! Links may lead to the folder itself, since the user named it. No folder below it may be a link: a stranger's
+//! link would lead writing and reading to another place. A single blob may be one, as some build tools make
+//! them: its name states its digest, and writing replaces it.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -56,7 +55,7 @@ impl Folder {
         io::copy(&mut reader, &mut io::sink()).is_ok()
     }
 
-    /// Opens a file, which has to be one: a pipe would be waited for.
+    /// Opens a file, and refuses anything that is not regular: opening a pipe would wait for its writer.
     pub(super) fn open(&self, name: &str) -> io::Result<File> {
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let mut folder: OwnedFd = openat(CWD, &self.0, flags, Mode::empty())?;
@@ -68,7 +67,7 @@ impl Folder {
             let opened = openat(&folder, next, flags | OFlags::NOFOLLOW, Mode::empty());
             folder = opened.map_err(|error| refused(&folder, next, error.into()))?;
         }
-        // Nothing but its place says what the index and the marker are.
+        // The index and the marker have no digest in their names, so that no link may stand for them.
         let links = if folders.is_some() { OFlags::empty() } else { OFlags::NOFOLLOW };
         let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC | links;
         let opened = openat(&folder, file, flags, Mode::empty());
@@ -80,7 +79,7 @@ impl Folder {
     }
 }
 
-/// Says that it was a link that could not be opened, if it was.
+/// Returns an error that names the link, if a link could not be opened, and else `error`.
 fn refused(folder: &OwnedFd, name: &str, error: io::Error) -> io::Error {
     let found = statat(folder, name, AtFlags::SYMLINK_NOFOLLOW);
     let is_link =

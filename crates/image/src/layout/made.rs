@@ -1,4 +1,4 @@
-//! Undoing: what was made on the way to something that then failed is removed again.
+//! Undoing: files and folders that were made for an operation that then failed are removed again.
 
 use std::fs;
 use std::io;
@@ -8,8 +8,8 @@ use super::LayoutError;
 use crate::leftovers::Leftover;
 use crate::{Leftovers, Unnamed};
 
-/// Files and folders that were made. Dropped, or when the program ends, they are removed, unless
-/// [they](Self::into_leftovers) are kept.
+/// Files and folders that were made. They are removed when this is dropped, or when the program
+/// ends, unless [they](Self::into_leftovers) are kept.
 pub(super) struct Made {
     list: Leftovers,
     made: Vec<Leftover>,
@@ -21,7 +21,7 @@ impl Made {
         Self { list: list.clone(), made: Vec::new() }
     }
 
-    /// Makes `folder` and those that it lies in, where they are not there.
+    /// Makes `folder` and the folders above it, where they are missing.
     pub(super) fn folders(&mut self, folder: &Path) -> Result<(), LayoutError> {
         let mut missing: Vec<&Path> = folder
             .ancestors()
@@ -30,7 +30,7 @@ impl Made {
         while let Some(next) = missing.pop() {
             match self.list.add(next, || fs::create_dir(next)) {
                 Ok(((), made)) => self.made.push(made),
-                // Somebody else was faster, and may use it.
+                // Another program was faster, and may use it.
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists && next.is_dir() => {}
                 Err(source) => return Err(LayoutError::Io { path: next.to_owned(), source }),
             }

@@ -1,8 +1,8 @@
 //! Images in OCI image layouts: folders with an `index.json` and blobs named by their digests.
 //!
-//! [`LayoutSource`] and [`LayoutSink`] are for folders. What a layout is, wherever its files lie, is
-//! said here once; [`archive`](crate::archive) uses it for tar files of layouts. OCI image
-//! specification, "Image Layout".
+//! [`LayoutSource`] and [`LayoutSink`] are for folders. The rules for every layout are here once;
+//! [`archive`](crate::archive) uses them for tar files of layouts. OCI image specification, "Image
+//! Layout".
 
 mod contents;
 mod entry;
@@ -51,10 +51,10 @@ pub enum LayoutError {
     /// Something within the layout's folder leads out of it.
     #[error("{0} is a symbolic link, and a layout has none")]
     Link(PathBuf),
-    /// There is no image of the name that was asked for.
+    /// There is no image of the name that the caller gave.
     #[error("the layout has no image {wanted}, only: {there}")]
     NoImage {
-        /// What was asked for.
+        /// That name.
         wanted: String,
         /// The names that there are.
         there: String,
@@ -62,7 +62,7 @@ pub enum LayoutError {
     /// The folder has something else in it.
     #[error("{0} is neither empty nor an OCI image layout")]
     NotALayout(PathBuf),
-    /// There are several images, and none or more than one was meant.
+    /// There are several images, and the caller meant none of them or more than one.
     #[error("the layout has several images that are meant by this: {there}")]
     Several {
         /// The names that there are.

@@ -1,8 +1,8 @@
 //! Blobs that an image leaves in a layout when another one takes its name, and that nothing names any more.
 //!
 //! They are removed, since an image in clear, or keys of former readers, may lie there. A blob goes only if
-//! the replaced image named it, and if all manifests that the layout still lists were read and do not name
-//! it. Other files in the folder are not ours to judge.
+//! the replaced image named it and no manifest that the layout still lists does. All of those must have
+//! been read. Other files in the folder are not ours to judge.
 
 use std::collections::HashSet;
 use std::fmt;
@@ -15,7 +15,7 @@ use super::folder::Folder;
 use crate::verify::VerifyReader;
 use crate::{Descriptor, Digest, Index, MAX_MANIFEST_BYTES, Manifest, ManifestError, RawManifest};
 
-/// The most manifests and indexes that are read to find out what a layout names.
+/// The most manifests and indexes that a sink reads to find the blobs that a layout names.
 const MAX_READ: usize = 10_000;
 
 /// Tells that blobs stay that nothing may name any more.
@@ -32,8 +32,8 @@ impl fmt::Display for Unremoved {
     }
 }
 
-/// Removes those blobs of the images in `replaced` that nothing in `index`, which is the layout's list now,
-/// reaches.
+/// Removes the blobs of the images in `replaced` that nothing in `index` reaches. `index` is the layout's
+/// list now.
 ///
 /// # Errors
 /// A listed manifest cannot be read, or a blob cannot be removed.
@@ -48,7 +48,7 @@ pub(super) fn remove(
     let mut left = old.blobs;
     left.retain(|digest| folder.blob_path(*digest).symlink_metadata().is_ok());
     let mut named = Reached::new(folder, OnUnreadable::Fail);
-    // The new entry can be read for sure, and mostly there is no other.
+    // The new entry is surely readable, and mostly there is no other.
     for entry in index.manifests.iter().rev() {
         if left.is_empty() {
             return Ok(());
@@ -67,7 +67,7 @@ pub(super) fn remove(
     Ok(())
 }
 
-/// How to go on where a manifest cannot be read that may name blobs.
+/// How to go on after a manifest that cannot be read and may name blobs.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum OnUnreadable {
     Fail,
@@ -159,7 +159,7 @@ mod tests {
     use crate::layout::{LayoutSink, with_entry};
     use crate::{Compression, Family, Image, Leftovers, MediaType, Outgoing, Sink};
 
-    /// A layout, and all that its sinks have told.
+    /// A layout, and the reports of its sinks.
     struct Scene {
         _folder: tempfile::TempDir,
         layout: PathBuf,
@@ -247,7 +247,7 @@ mod tests {
         scene.add_entry(entry);
         scene.write("1", &other_image());
         assert!(first.is_subset(&scene.blobs()));
-        // An index takes all along that it reaches alone.
+        // When an index goes, all blobs go that it alone reaches.
         scene.write("all", &other_image());
         assert!(first.is_disjoint(&scene.blobs()) && !scene.has(index.digest()));
         assert_eq!(scene.said(), [""; 0]);

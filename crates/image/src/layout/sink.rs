@@ -23,21 +23,21 @@ use crate::{
     ManifestError, Outgoing, Progress, RawManifest, Sink, Stage, Unnamed, WriteError,
 };
 
-/// What other people may do with blobs is for the process's own mask to say.
+/// The process's umask decides which permissions others have on blobs.
 const MODE: u32 = 0o666;
 
 /// A place for one image, or index of images, in a folder.
 ///
 /// Blobs wait in unnamed files on the folder's file system, one open file each, until the image is
-/// committed. Only then are folders made; `index.json` is replaced as the last step. Then those blobs go
-/// that only an image had named whose name this one has taken.
+/// committed. Only then does it make folders; it replaces `index.json` as the last step. Then it removes
+/// the blobs that only an image of the same name had named, which this image replaces.
 pub struct LayoutSink {
     folder: Folder,
     name: Option<String>,
-    /// The folder itself, or the nearest that is there and that it will lie in.
+    /// The folder itself, or the nearest folder above it that exists.
     existing: PathBuf,
     waiting: Mutex<HashMap<Digest, Waiting>>,
-    /// Blobs that are there, and were found to be whole, with their lengths.
+    /// Blobs that are there and were found whole, with their lengths.
     whole: Mutex<HashMap<Digest, u64>>,
     leftovers: Leftovers,
     tell: Box<dyn Fn(&Unremoved) + Send + Sync>,
@@ -51,11 +51,11 @@ struct Waiting {
 }
 
 impl LayoutSink {
-    /// Prepares to write the image `name` into the layout in `folder`, which need not be there. Names that
-    /// are given too early go on the list `leftovers`.
+    /// Prepares to write the image `name` into the layout in `folder`, which need not exist. Names that
+    /// files get before the commit are on the list `leftovers`.
     ///
     /// # Errors
-    /// A folder in which there is something else than a layout, or one that cannot be read.
+    /// A folder that holds something else than a layout, or one that cannot be read.
     pub fn create(
         folder: &Path,
         name: Option<&str>,
@@ -87,13 +87,13 @@ impl LayoutSink {
             tell: Box::new(|_| ()),
             room: Room::of(existing),
         };
-        // Better now than after all the work.
+        // It is better to fail now than after all the work.
         sink.folder.check_links()?;
         sink.read_index()?;
         Ok(sink)
     }
 
-    /// Lets `tell` be told when blobs of a replaced image stay that nothing may name any more.
+    /// Calls `tell` when blobs of a replaced image stay, although perhaps nothing names them any more.
     #[must_use]
     pub fn telling(mut self, tell: impl Fn(&Unremoved) + Send + Sync + 'static) -> Self {
         self.tell = Box::new(tell);
@@ -119,7 +119,7 @@ impl LayoutSink {
         waits || self.has(blob.digest, blob.size)
     }
 
-    /// Tells whether a blob is there and whole. It is read to its end, once.
+    /// Tells whether a blob is there and whole. The first call for it reads it to its end.
     fn has(&self, digest: Digest, len: u64) -> bool {
         if !self.folder.has_file_of(digest, len) {
             self.whole().remove(&digest);
@@ -151,13 +151,13 @@ impl LayoutSink {
         Ok(raw)
     }
 
-    /// Gives every blob that waits its name, and then the layout the entry for `root`.
+    /// Gives every waiting blob its name, and then adds the entry for `root` to the layout's list.
     fn publish(&self, root: &RawManifest) -> Result<Descriptor, LayoutError> {
         let mut folders = Made::new(&self.leftovers);
         folders.folders(&self.folder.0.join("blobs/sha256"))?;
         self.folder.check_links()?;
-        // Whoever else writes into this layout waits, so that neither loses the other's entry, nor a
-        // blob that is removed again here.
+        // Any other writer of this layout waits, so that neither loses the other's entry, nor a blob that
+        // the other removes.
         let _lock = self.lock()?;
         let mut made = Made::new(&self.leftovers);
         // A blob may have gone with the image that had named it.
@@ -211,7 +211,8 @@ impl LayoutSink {
         parse_index(read_whole(&self.folder, "index.json", MAX_MANIFEST_BYTES)?)
     }
 
-    /// Makes `index` the layout's list, and in the same step lets all stay that was made for it.
+    /// Makes `index` the layout's list, and in the same step keeps all files and folders that were made
+    /// for it.
     fn replace_index(&self, index: &Index, folders: Made, made: Made) -> Result<(), LayoutError> {
         let path = self.folder.0.join("index.json");
         let failed = |source| LayoutError::Io { path: path.clone(), source };
@@ -257,7 +258,7 @@ impl Sink for LayoutSink {
     }
 }
 
-/// Removes what cannot be the blob that belongs there.
+/// Removes a file whose bytes cannot be the blob of its name.
 fn remove_damaged(path: &Path) -> Result<(), LayoutError> {
     match fs::remove_file(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => {
@@ -334,7 +335,7 @@ mod tests {
         let sink = create(&layout, None).unwrap();
         let image = image();
         let layers = put(&image, &sink).unwrap();
-        // The last step cannot be done: a folder is where the index should be.
+        // The last step must fail: a folder is where the index should be.
         fs::create_dir_all(layout.join("index.json")).unwrap();
         let error = sink.commit(&Outgoing::built(Image { layers, ..image })).unwrap_err();
         assert!(matches!(error, WriteError::Layout(LayoutError::Io { .. })), "{error:?}");
@@ -380,7 +381,7 @@ mod tests {
         let path = sink.folder.blob_path(image.layers[1].digest().unwrap());
         fs::write(&path, "cut").unwrap();
         assert_eq!(sink.present(&image).unwrap(), [true, false, true]);
-        // The right length is not enough.
+        // The right length alone is not enough.
         let last = image.layers[2].descriptor().unwrap();
         let path = sink.folder.blob_path(last.digest);
         let right = fs::read(&path).unwrap();
@@ -397,7 +398,7 @@ mod tests {
     fn manifest_of_another_family_keeps_its_bytes() {
         let (_folder, layout) = here();
         let mut image = image();
-        // A stored image is as its registry had it.
+        // A stored image keeps the manifest that it had in its registry.
         image.layers.remove(0);
         image.config = config(&TARS[1..]);
         let image = image.with_manifest(Family::Docker).unwrap();

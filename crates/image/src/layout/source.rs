@@ -16,7 +16,7 @@ use crate::{
 pub struct LayoutSource(Layout<Folder>);
 
 impl LayoutSource {
-    /// Opens the image `name` of the layout in `folder`, or without a name the only one.
+    /// Opens the image `name` of the layout in `folder`, or its only image where `name` is `None`.
     ///
     /// # Errors
     /// No layout of a known version; no such image, or several.
@@ -41,7 +41,7 @@ impl Source for LayoutSource {
 
 /// The files of a layout.
 pub(crate) trait Files: Send + Sync {
-    /// Returns the file `name`, which is not looked for before it is opened.
+    /// Returns the file `name`. It looks for the file only when the file is opened.
     fn file(&self, name: &str) -> Arc<dyn Content>;
 }
 

@@ -1,30 +1,30 @@
-//! How a registry is reached: the values that somebody else has gathered.
+//! How to reach a registry, as values that the caller has gathered.
 
 use std::fmt;
 
 use zeroize::Zeroizing;
 
-/// How one registry is reached, and as whom. The default is anonymously and over HTTPS.
+/// How to reach one registry, and as which user. The default is anonymously and over HTTPS.
 #[derive(Clone, Debug, Default)]
 pub struct Access {
-    /// When plain HTTP is spoken.
+    /// When to speak plain HTTP.
     pub scheme: SchemePolicy,
     /// Certificate authorities beyond the system's: PEM files, each of one or more certificates.
     pub certificate_authorities: Vec<Vec<u8>>,
-    /// What this side shows to a registry that asks for a certificate.
+    /// The certificate for a registry that asks the client for one.
     pub client_certificate: Option<ClientCertificate>,
-    /// Which proxies lie on the way.
+    /// The proxies on the way.
     pub proxies: Proxies,
-    /// Who asks.
+    /// The credential of the user.
     pub credential: Credential,
 }
 
-/// When plain HTTP is spoken with a registry.
+/// When to speak plain HTTP with a registry.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum SchemePolicy {
-    /// HTTPS; on loopback names (`localhost`, 127.0.0.0/8, `[::1]`) plain HTTP where HTTPS is not
-    /// spoken. Over plain HTTP the credential is not sent: any program on this machine may be the one
-    /// that listens.
+    /// HTTPS. On loopback names (`localhost`, 127.0.0.0/8, `[::1]`) plain HTTP, if the server does
+    /// not speak HTTPS. The credential is not sent over plain HTTP: any program on this machine may
+    /// be the one that listens.
     #[default]
     HttpsExceptLoopback,
     /// The same, and the credential is sent over plain HTTP, too.
@@ -67,13 +67,13 @@ impl fmt::Debug for Proxies {
     }
 }
 
-/// Who asks.
+/// The credential of a user.
 #[derive(Clone, Default)]
 pub enum Credential {
     /// Nobody in particular.
     #[default]
     Anonymous,
-    /// A user name and password, or what passes for one, such as an access token.
+    /// A user name and password, or a substitute for a password, such as an access token.
     Basic {
         /// The user.
         username: String,

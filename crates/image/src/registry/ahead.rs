@@ -1,8 +1,8 @@
 //! Blobs that are sent ahead: while they are still made, and before their digest is known.
 //!
-//! This is how Docker uploads all of its layers: a `PATCH` that streams, and a `PUT` that says the
-//! digest. It is tried once; whatever goes wrong, the blob is put again as one that is whole, and it is
-//! there that errors are told and attempts are counted.
+//! Docker uploads all of its layers so: a `PATCH` that streams, and a `PUT` that states the digest.
+//! This module tries it once. After any error the blob is put again as a whole; that upload reports
+//! errors and counts attempts.
 
 use reqwest::header::LOCATION;
 use reqwest::{Method, Url};
@@ -12,7 +12,7 @@ use super::retry::Failure;
 use super::{RegistryError, redirect, stream, upload};
 use crate::{Ahead, Content, Layer, Meter, Repository, WriteError};
 
-/// A blob that the registry has, and that has no digest there.
+/// A blob that the registry has received and that has no digest there yet.
 pub(super) struct SentAhead<'a> {
     client: &'a Client,
     repository: &'a Repository,
@@ -20,10 +20,10 @@ pub(super) struct SentAhead<'a> {
 }
 
 impl<'a> SentAhead<'a> {
-    /// Sends `bytes` to their end. Where they have none, the registry is told to forget them.
+    /// Sends `bytes` to their end. If they break off, it tells the registry to forget them.
     ///
     /// # Errors
-    /// Those of whoever makes them, and of the registry.
+    /// Errors of the bytes, and of the registry.
     pub(super) fn send(
         client: &'a Client,
         repository: &'a Repository,
@@ -74,7 +74,7 @@ impl<'a> SentAhead<'a> {
         upload::took(self.client, self.repository, answer, digest, layer.size()).await
     }
 
-    /// Whatever comes of it: registries forget uploads by themselves, too, only later.
+    /// Cancels the upload. It passes over errors, since registries forget uploads in time.
     async fn cancel(&self) {
         if let Ok(call) = self.call(Method::DELETE).await {
             let _ = self.client.attempt(&call).await;

@@ -1,7 +1,7 @@
 //! The challenges with which a server asks for authentication.
 //!
-//! RFC 9110, section 11.6.1. What comes here is hostile: a header that is malformed yields the
-//! challenges before the place where it stops making sense.
+//! RFC 9110, section 11.6.1. Its input is hostile: a malformed header yields the challenges before
+//! the place where it stops making sense.
 
 /// How many bytes of a header are looked at.
 const MAX_HEADER: usize = 16 << 10;
@@ -43,7 +43,7 @@ pub fn parse(header: &str) -> Vec<Challenge> {
             return challenges;
         }
         rest.skip(is_space);
-        // The same comma parts parameters and challenges; the equals sign tells which follows.
+        // The same comma separates parameters and challenges; the equals sign tells which follows.
         if rest.eat('=') {
             rest.skip(is_space);
             let Some(value) = rest.value() else { return challenges };
@@ -62,7 +62,7 @@ pub fn parse(header: &str) -> Vec<Challenge> {
     }
 }
 
-/// What is left of a header.
+/// The rest of a header.
 struct Rest<'a>(&'a str);
 
 impl<'a> Rest<'a> {

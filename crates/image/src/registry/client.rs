@@ -1,4 +1,4 @@
-//! The client of one registry: where it is, and requests to it with their authentication.
+//! The client of one registry: its address, and requests to it with their authentication.
 
 use bytes::Bytes;
 use reqwest::header::{HeaderMap, HeaderValue};
@@ -13,14 +13,14 @@ use super::transport::{Answer, Payload, Request, Transport};
 use super::{Access, Credential, RegistryError, SchemePolicy};
 use crate::Repository;
 
-/// Where Docker's registry is reached, which is not where its name says.
+/// Docker's registry, and the host where it is reached, which differs from its name.
 const DOCKER_HUB: (&str, &str) = ("docker.io", "registry-1.docker.io");
 
 /// The client of one registry.
 pub(super) struct Client {
     /// Its name.
     host: String,
-    /// Where it is reached.
+    /// Its address.
     address: String,
     scheme: SchemePolicy,
     transport: Transport,
@@ -30,7 +30,7 @@ pub(super) struct Client {
     runtime: Option<Runtime>,
 }
 
-/// The registry once it is known where it is.
+/// The registry, once its URL is known.
 struct Home {
     /// Its root.
     url: Url,
@@ -44,11 +44,11 @@ pub(super) struct Call {
     pub(super) headers: HeaderMap,
     pub(super) scope: String,
     pub(super) body: Bytes,
-    /// Where it goes, within the time that there is for a document.
+    /// The transport for it, with the time limit of a document.
     pub(super) way: Transport,
 }
 
-/// What may be done with a repository.
+/// A right on a repository.
 #[derive(Clone, Copy)]
 pub(super) enum Right {
     Pull,
@@ -60,7 +60,7 @@ impl Client {
         let address = if host == DOCKER_HUB.0 { DOCKER_HUB.1 } else { host };
         let plain = access.scheme == SchemePolicy::PlainHttp || is_loopback(host);
         let transport = Transport::new(host, &access, plain, pace)?;
-        // The threads of the runtime only move bytes; whoever calls waits on a thread of its own.
+        // The threads of the runtime only move bytes; callers wait on threads of their own.
         let runtime = Builder::new_multi_thread()
             .worker_threads(2)
             .thread_name("registry")
@@ -78,7 +78,7 @@ impl Client {
         })
     }
 
-    /// Waits for what the client does.
+    /// Waits until `doing` is done.
     pub(super) fn wait<T>(&self, doing: impl Future<Output = T>) -> T {
         self.runtime.as_ref().expect("it is there until the drop").block_on(doing)
     }
@@ -109,7 +109,7 @@ impl Client {
     /// Makes a request, with new credentials where the registry asks for some.
     ///
     /// # Errors
-    /// As for an exchange, and refused credentials. Any other status is left to the caller.
+    /// Errors of the exchange, and refused credentials. Any other status is left to the caller.
     pub(super) async fn attempt(&self, call: &Call) -> Result<Answer, Failure> {
         let keyring = &self.home().await?.keyring;
         let mut used = keyring.ready(&call.way, &call.scope).await?;
@@ -126,8 +126,8 @@ impl Client {
         unreachable!("the last attempt returns")
     }
 
-    /// Sends a stream, which cannot be sent twice: when other credentials are needed, they are got,
-    /// and the failure says that another attempt may be made at once.
+    /// Sends a stream, which cannot be sent twice. If the registry asks for other credentials, the
+    /// client gets them, and the failure says that another attempt may be made at once.
     pub(super) async fn attempt_stream(
         &self,
         call: &Call,
@@ -136,7 +136,7 @@ impl Client {
         let keyring = &self.home().await?.keyring;
         let used = keyring.ready(&call.way, &call.scope).await?;
         let value = used.as_ref().map(|used| used.value.clone());
-        // The time of a document is not a stream's.
+        // A stream may take longer than a document.
         let answer = self.exchange(&self.transport, call, value, payload).await?;
         if asks(&answer) {
             let way = self.transport.for_document();
@@ -146,7 +146,7 @@ impl Client {
         self.unless_withheld(answer).await
     }
 
-    /// Tells a refusal of somebody without rights from the refusal of one whose login was withheld.
+    /// Distinguishes a user without rights from one whose login was withheld.
     async fn unless_withheld(&self, answer: Answer) -> Result<Answer, Failure> {
         let refuses = matches!(answer.status.as_u16(), 401 | 403) && answer.at_home;
         if refuses && self.home().await?.keyring.withholds() {
@@ -187,8 +187,8 @@ impl Client {
         keyring.renew(way, &call.scope, url, refused, used).await
     }
 
-    /// Returns where the registry is, and what it may be answered: on loopback both depend on what is
-    /// spoken there.
+    /// Returns the registry's URL and its keyring. On loopback both depend on whether it speaks HTTPS
+    /// or plain HTTP.
     async fn home(&self) -> Result<&Home, RegistryError> {
         self.home
             .get_or_try_init(async || {
@@ -224,17 +224,17 @@ impl Client {
     }
 }
 
-/// Chooses HTTPS where it is spoken, else plain HTTP where that is.
+/// Chooses HTTPS where the server speaks it, and else plain HTTP.
 async fn choose(way: &Transport, https: &Url, http: &Url) -> Result<Url, Failure> {
     let Err(failure) = ping(way, https).await else { return Ok(https.clone()) };
     match ping(way, http).await {
-        // A server of HTTPS answers so to plain HTTP; then the first failure tells more.
+        // A server of HTTPS answers plain HTTP with 400; then the first failure tells more.
         Ok(status) if status != 400 => Ok(http.clone()),
         _ => Err(failure),
     }
 }
 
-/// Returns the status of the root, whichever it is.
+/// Returns the status with which the root answers.
 async fn ping(way: &Transport, url: &Url) -> Result<u16, Failure> {
     let request = Request {
         method: Method::GET,
@@ -250,14 +250,14 @@ async fn ping(way: &Transport, url: &Url) -> Result<u16, Failure> {
     }
 }
 
-/// Tells whether it is the registry that asks for credentials, not whom it redirected to.
+/// Tells whether the registry itself asks for credentials, and not a host that it redirected to.
 fn asks(answer: &Answer) -> bool {
     answer.status == StatusCode::UNAUTHORIZED && answer.at_home
 }
 
 impl Drop for Client {
     fn drop(&mut self) {
-        // To wait for the runtime's end would be an error on a thread of another runtime.
+        // Waiting for the runtime's end would be an error on a thread of another runtime.
         if let Some(runtime) = self.runtime.take() {
             runtime.shutdown_background();
         }

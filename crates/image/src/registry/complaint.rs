@@ -1,4 +1,4 @@
-//! What a registry says when it refuses something, made fit to be shown.
+//! The words with which a registry refuses a request, made fit to show.
 
 use std::fmt;
 
@@ -12,9 +12,10 @@ pub(super) const MAX_BODY: u64 = 64 << 10;
 /// How many characters of it are shown.
 const MAX_SHOWN: usize = 300;
 
-/// What a registry said when it refused something, without control characters and of bounded length.
+/// The words with which a registry refused a request, without control characters and of bounded
+/// length.
 ///
-/// Shown as `": CODE: message"`, or as nothing where it said nothing.
+/// Shown as `": CODE: message"`, or as nothing if the registry gave no reason.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Complaint {
     code: String,
@@ -51,7 +52,7 @@ impl fmt::Display for Complaint {
     }
 }
 
-/// The specification's body, and those of token services.
+/// The members of the specification's body, and of the bodies of token services.
 #[derive(Deserialize)]
 struct Body {
     #[serde(default)]

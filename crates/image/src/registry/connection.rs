@@ -9,16 +9,16 @@ use zeroize::Zeroizing;
 
 use super::{Access, RegistryError};
 
-/// The connections to a registry, and to whom it redirects.
+/// The connections to a registry, and to the hosts that it redirects to.
 pub(super) struct Connections {
     /// For the registry's own origin: shows the client's certificate.
     pub(super) home: Client,
-    /// For everybody else.
+    /// For every other origin.
     pub(super) away: Client,
 }
 
 impl Connections {
-    /// Prepares connections, each of which may take as long as `limit` to be there.
+    /// Prepares connections. Each may take as long as `limit` to be made.
     pub(super) fn new(
         access: &Access,
         plain: bool,
@@ -86,7 +86,7 @@ fn build(
         }
     };
     match builder().tls_certs_merge(authorities).build() {
-        // Where the system trusts nobody, registries without TLS can be reached all the same.
+        // If the system trusts no authority, registries without TLS can be reached all the same.
         Err(_) if plain && access.certificate_authorities.is_empty() => {
             builder().tls_certs_only([]).build()
         }
@@ -95,7 +95,8 @@ fn build(
     .map_err(setup("TLS"))
 }
 
-/// Parses the URL of a proxy. One of an unknown kind would be passed by in silence.
+/// Parses the URL of a proxy. Without this check the client would silently go past a proxy of an
+/// unknown kind.
 fn proxy_url(text: &str) -> Result<Url, RegistryError> {
     const WHAT: &str = "the URL of a proxy";
     let url: Url = text.parse().map_err(setup(WHAT))?;

@@ -1,6 +1,6 @@
 //! Blobs on their way down: a reader that goes on where a broken connection left off.
 //!
-//! What comes is not checked here beyond its length; whoever reads checks the digest.
+//! It checks only the length of the bytes; its caller checks the digest.
 
 use std::io::{self, Read};
 use std::sync::Arc;
@@ -29,7 +29,7 @@ pub(super) struct RemoteBlob {
 }
 
 impl RemoteBlob {
-    /// Names a blob. Of a descriptor's own URLs nothing is kept.
+    /// Names a blob. It keeps none of a descriptor's own URLs.
     pub(super) fn new(
         client: Arc<Client>,
         repository: Repository,
@@ -43,7 +43,7 @@ impl RemoteBlob {
         Self { limit: Some(self.client.pace().document), ..self }
     }
 
-    /// Asks for the bytes from `position` on. `None`: the blob ends there.
+    /// Asks for the bytes from `position` on. Returns `None` where the blob ends there.
     async fn request(&self, position: u64) -> Result<Option<Body>, Failure> {
         let place = format!("blobs/{}", self.digest);
         let client = &self.client;
@@ -54,7 +54,7 @@ impl RemoteBlob {
         }
         let answer = client.attempt(&call).await?;
         match answer.status.as_u16() {
-            // Not every server knows ranges: what is known already comes again.
+            // Not every server knows ranges: it may send the known bytes again.
             200 => Ok(Some(Body { answer, skip: position, is_a_repetition: position > 0 })),
             206 if position > 0 && starts_at(&answer, position) => {
                 Ok(Some(Body { answer, skip: 0, is_a_repetition: false }))
@@ -87,7 +87,7 @@ impl Content for RemoteBlob {
     }
 }
 
-/// Tells whether a part of the blob begins where it should. RFC 9110, section 14.4.
+/// Tells whether a part of the blob begins at `position`. RFC 9110, section 14.4.
 fn starts_at(answer: &Answer, position: u64) -> bool {
     let start = answer
         .header(&CONTENT_RANGE)
@@ -97,16 +97,16 @@ fn starts_at(answer: &Answer, position: u64) -> bool {
     start == Some(position)
 }
 
-/// The body of an answer, of which the first `skip` bytes are known already.
+/// The body of an answer, whose first `skip` bytes are known already.
 struct Body {
     answer: Answer,
     skip: u64,
-    /// Whether it began with what was known.
+    /// Whether it began with known bytes.
     is_a_repetition: bool,
 }
 
 impl Body {
-    /// Returns the next bytes that are not known, or nothing at the end.
+    /// Returns the next unknown bytes, or nothing at the end.
     async fn next(&mut self, gauge: &mut Gauge) -> Result<Option<Bytes>, Failure> {
         loop {
             let begun = Instant::now();
@@ -128,17 +128,17 @@ impl Body {
 struct Download {
     blob: RemoteBlob,
     body: Option<Body>,
-    /// What has come and was not read yet.
+    /// Bytes that have come and were not read yet.
     chunk: Bytes,
-    /// How much has come.
+    /// How many bytes have come.
     position: u64,
     /// How fast it comes.
     gauge: Gauge,
     /// When all of it has to be there.
     end: Option<Instant>,
-    /// How many connections have failed since enough came.
+    /// How many connections have failed since enough bytes came.
     failed: u32,
-    /// How much has come since then.
+    /// How many bytes have come since then.
     gained: u64,
     ended: bool,
 }
@@ -181,7 +181,7 @@ impl Download {
         };
         match body.next(&mut self.gauge).await? {
             Some(mut chunk) => {
-                // One byte too many is let through, so that whoever checks the length sees it.
+                // One byte too many passes, so that the caller, which checks the length, sees it.
                 let most = (self.blob.size - self.position.min(self.blob.size)).saturating_add(1);
                 chunk.truncate(usize::try_from(most).unwrap_or(usize::MAX));
                 self.position += chunk.len() as u64;

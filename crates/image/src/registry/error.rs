@@ -23,32 +23,32 @@ pub enum RegistryError {
         /// The bound.
         limit: u64,
     },
-    /// The registry asks for authentication in no way that is known.
+    /// The registry asks for authentication, but in no way that sealcrate knows.
     #[error("{host} asks for authentication, but in no way that is supported (Basic or Bearer)")]
     Challenge {
         /// The registry.
         host: String,
     },
-    /// The registry served other bytes than those that were asked for.
+    /// The registry served other bytes than the client asked for.
     #[error("the registry served something else than was asked for")]
     Damaged(#[from] Damage),
-    /// The registry refuses access. Nobody is logged in, or whoever is has no right to it.
+    /// The registry refuses access. The user is not logged in, or has no right to the image.
     #[error("{host} denies access{said}")]
     Denied {
         /// The registry.
         host: String,
-        /// What it said.
+        /// Its words.
         said: Complaint,
     },
     /// The registry's host cannot be made into a URL.
     #[error("{0} is no address of a registry")]
     Host(String),
-    /// The registry asks for a login over plain HTTP, and nobody has allowed to send it so.
+    /// The registry asks for a login over plain HTTP, and the user has not allowed that.
     #[error("{host} speaks plain HTTP, over which the stored login is not sent{said}")]
     InsecureLogin {
         /// The registry.
         host: String,
-        /// What it said.
+        /// Its words.
         said: Complaint,
     },
     /// Credentials would leave unencrypted.
@@ -56,18 +56,18 @@ pub enum RegistryError {
     InsecureRealm {
         /// The registry.
         host: String,
-        /// Where tokens are to be had.
+        /// The address of the token service.
         realm: String,
     },
-    /// An encrypted connection would be left for one that is not.
+    /// A redirect leads from an encrypted connection to one that is not.
     #[error("{from} redirects to {to}, which is not encrypted")]
     InsecureRedirect {
-        /// Who redirects.
+        /// The URL that redirects.
         from: String,
-        /// Where to.
+        /// The URL that it redirects to.
         to: String,
     },
-    /// What the registry serves is no usable manifest.
+    /// The registry serves no usable manifest.
     #[error("{0}")]
     Manifest(#[from] ManifestError),
     /// The registry has no such image.
@@ -75,16 +75,16 @@ pub enum RegistryError {
     NotFound {
         /// The image's name.
         reference: String,
-        /// What the registry said.
+        /// The registry's words.
         said: Complaint,
     },
-    /// The registry took something, and does not have it.
+    /// The registry answers that it stored a blob or manifest, and does not have it.
     #[error("the registry said that it took {what}, but does not have it")]
     NotStored {
         /// Which blob or manifest.
         what: String,
     },
-    /// An image was to be written under a digest that it does not have.
+    /// The caller wants to write an image under a digest that it does not have.
     #[error("the image has the digest {has}, not {wanted}")]
     OtherDigest {
         /// The digest to write it under.
@@ -97,7 +97,7 @@ pub enum RegistryError {
     Protocol {
         /// Method and URL.
         request: String,
-        /// What is wrong.
+        /// The error in the answer.
         reason: &'static str,
     },
     /// The runtime of the client cannot be started.
@@ -116,17 +116,17 @@ pub enum RegistryError {
     RedirectAway {
         /// Method and URL.
         request: String,
-        /// Where to.
+        /// The URL that it is redirected to.
         to: String,
     },
-    /// The registry answers with a status that says no.
+    /// The registry answers with a status of an error.
     #[error("{request} was answered with status {status}{said}")]
     Status {
         /// Method and URL.
         request: String,
         /// The HTTP status.
         status: u16,
-        /// What the registry said.
+        /// The registry's words.
         said: Complaint,
     },
     /// A document has not come in its time.
@@ -148,7 +148,7 @@ pub enum RegistryError {
     TooSlow {
         /// Method and URL.
         request: String,
-        /// How many bytes a second there have to be.
+        /// How many bytes a second are required.
         least: u64,
     },
     /// The registry cannot be reached, or the connection broke.
@@ -162,7 +162,7 @@ pub enum RegistryError {
 }
 
 impl RegistryError {
-    /// Puts the error into an [`io::Error`] for those who read through [`io::Read`].
+    /// Puts the error into an [`io::Error`], for callers that read through [`io::Read`].
     pub(super) fn into_io(self) -> io::Error {
         match self {
             Self::Damaged(damage) => damage.into(),

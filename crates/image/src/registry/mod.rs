@@ -1,11 +1,11 @@
 //! Images in registries.
 //!
-//! This module owns the conversation with one registry: the OCI distribution protocol, its two ways
-//! of authentication, what is tried again, and where credentials may go. It knows nothing of where
-//! credentials and certificates come from; an [`Access`] brings them as values.
+//! This module owns the conversation with one registry: the OCI distribution protocol, its two ways of
+//! authentication, repeated attempts, and the hosts that may get credentials. It knows nothing of
+//! where credentials and certificates come from; an [`Access`] brings them as values.
 //!
-//! The interface is synchronous, and each [`Registry`] has a small runtime of its own inside. It may
-//! be used from any thread that is not itself driving an asynchronous runtime.
+//! The interface is synchronous, and each [`Registry`] has a small runtime of its own inside. Any
+//! thread may use it that does not itself drive an asynchronous runtime.
 
 mod access;
 mod ahead;
@@ -54,7 +54,7 @@ pub struct Registry {
 
 impl Registry {
     /// Prepares to talk to the registry at `host`, as in
-    /// [`Repository::registry`](crate::Repository::registry), with so much `patience`. Nothing is sent
+    /// [`Repository::registry`](crate::Repository::registry), with this `patience`. It sends nothing
     /// yet.
     ///
     /// # Errors
@@ -67,12 +67,12 @@ impl Registry {
         Ok(Self { client: Arc::new(Client::new(host, access, pace)?) })
     }
 
-    /// Returns the image that `reference`, a name in this registry, names.
+    /// Returns the source of the image that `reference`, a name in this registry, names.
     pub fn source(&self, reference: &Reference) -> Arc<dyn Source> {
         Arc::new(source::RegistrySource::new(self.client.clone(), reference.clone()))
     }
 
-    /// Returns where an image is written that `reference`, a name in this registry, shall name.
+    /// Returns the sink for an image that gets the name `reference` in this registry.
     pub fn sink(&self, reference: &Reference) -> Arc<dyn Sink> {
         Arc::new(sink::RegistrySink::new(self.client.clone(), reference.clone()))
     }

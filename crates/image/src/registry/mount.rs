@@ -1,5 +1,5 @@
-//! Blobs that another repository of the same registry has, and that need not be sent: the registry links
-//! them. OCI distribution specification, "Mounting a blob from another repository".
+//! Blobs that another repository of the same registry has, so that nobody need send them: the registry
+//! links them. OCI distribution specification, "Mounting a blob from another repository".
 
 use reqwest::Method;
 use reqwest::header::LOCATION;
@@ -27,7 +27,8 @@ pub(super) async fn mount(
         .query_pairs_mut()
         .append_pair("mount", &digest.to_string())
         .append_pair("from", from.path());
-    // A token has to be good for both; of scopes there may be several, with spaces between them.
+    // A token has to be good for both repositories; a request may have several scopes, with spaces
+    // between them.
     call.scope = format!("{} repository:{}:pull", call.scope, from.path());
     let begun = call
         .way
@@ -39,7 +40,7 @@ pub(super) async fn mount(
                     true => None,
                     false => Some(None),
                 }),
-                // It has begun an upload instead.
+                // The registry has begun an upload instead.
                 202 => {
                     Ok(Some(answer.header(&LOCATION).map(|to| redirect::resolve(&answer.url, to))))
                 }
@@ -53,7 +54,7 @@ pub(super) async fn mount(
             if let Some(Ok(location)) = location {
                 let mut cancel = client.call(Method::DELETE, to, "", Right::Push).await?;
                 cancel.url = location;
-                // One that stays is forgotten by the registry in its own time.
+                // If the upload stays, the registry forgets it in time.
                 let _ = client.attempt(&cancel).await;
             }
             Ok(false)

@@ -1,7 +1,7 @@
-//! Patience: how long the other side of a connection may take, and how it is measured.
+//! Patience: how long the other side of a connection may take, and how the client measures that.
 //!
-//! Only the time counts in which we wait for the other side. How long our own readers and writers take is
-//! nobody's business here.
+//! Only the time counts in which the client waits for the other side, not the time of its own readers and
+//! writers.
 
 use std::time::Duration;
 
@@ -11,13 +11,13 @@ pub struct Patience {
     /// How long one document may take with all attempts: a manifest, a config, a token, and every other
     /// short answer.
     pub documents: Duration,
-    /// How many bytes of a blob have to come or go in a second, on the average of a minute. With 0 they
-    /// may be as few as they like.
+    /// How many bytes of a blob have to come or go in a second, on the average of a minute. With 0 any
+    /// number is enough.
     pub least_rate: u64,
 }
 
 impl Default for Patience {
-    /// Five minutes, and 1 KiB a second, which is a tenth of what a modem carried.
+    /// Five minutes, and 1 KiB a second, a tenth of a modem's rate.
     fn default() -> Self {
         Self { documents: Duration::from_secs(300), least_rate: 1 << 10 }
     }
@@ -28,12 +28,12 @@ impl Default for Patience {
 pub(super) struct LeastRate {
     /// Bytes a second.
     pub(super) bytes: u64,
-    /// Over which time the average is taken.
+    /// The time over which the average is taken.
     pub(super) window: Duration,
 }
 
 impl LeastRate {
-    /// Tells whether so many bytes are too few for that time.
+    /// Tells whether `bytes` bytes are too few for the time `waited`.
     pub(super) fn is_missed(self, bytes: u64, waited: Duration) -> bool {
         u128::from(bytes) * 1000 < u128::from(self.bytes) * waited.as_millis()
     }
@@ -52,8 +52,8 @@ impl Gauge {
         Self { least, waited: Duration::ZERO, bytes: 0 }
     }
 
-    /// Counts bytes that came after a wait for them. Tells whether the least rate is kept, which is known
-    /// at the end of each window.
+    /// Counts bytes that came after a wait for them. Tells whether the least rate is kept, which shows at
+    /// the end of each window.
     #[must_use]
     pub(super) fn count(&mut self, waited: Duration, bytes: u64) -> bool {
         self.waited += waited;
@@ -95,7 +95,7 @@ mod tests {
     #[test]
     fn time_in_which_nobody_waited_does_not_count() {
         let mut gauge = gauge(1 << 20);
-        // A reader that takes an hour for each byte finds the next one there already.
+        // A reader that takes an hour for each byte finds that the next one has come already.
         assert!((0..1000).all(|_| gauge.count(Duration::ZERO, 1)));
     }
 

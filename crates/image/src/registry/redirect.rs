@@ -1,4 +1,5 @@
-//! Where a request may be led: the URLs in `Location` headers, and which of them get credentials.
+//! Where a registry may lead a request: the URLs in `Location` headers, and which of them get
+//! credentials.
 
 use reqwest::Url;
 
@@ -9,7 +10,7 @@ pub(super) const MAX_REDIRECTS: usize = 10;
 
 /// Resolves the `Location` in an answer to a request to `from`.
 ///
-/// A way from HTTPS to anything else is refused. Credentials within the URL are dropped, since only
+/// It refuses a way from HTTPS to anything else. It drops credentials within the URL, since only
 /// the user gives credentials.
 pub(super) fn resolve(from: &Url, location: &str) -> Result<Url, RegistryError> {
     let no_sense = || RegistryError::Protocol {

@@ -1,4 +1,4 @@
-//! What is tried again, how often, and after how long.
+//! Repeated attempts: which requests are sent again, how often, and after how long.
 
 use std::collections::hash_map::RandomState;
 use std::hash::{BuildHasher, Hasher};
@@ -24,7 +24,7 @@ pub(super) struct Pace {
     pub(super) idle: Duration,
     /// How long a registry may think about an upload once it has it all.
     pub(super) digestion: Duration,
-    /// The time, by which tokens end.
+    /// The clock by which tokens end.
     pub(super) now: fn() -> Instant,
     /// How long a document may take, with all attempts.
     pub(super) document: Duration,
@@ -32,12 +32,12 @@ pub(super) struct Pace {
     pub(super) least_rate: LeastRate,
     /// How many bytes of a blob have to come before failed connections are forgotten.
     pub(super) progress: u64,
-    /// When all attempts have to have ended, where they are for one document.
+    /// When all attempts must have ended, if they are for one document.
     pub(super) end: Option<Instant>,
 }
 
 impl Pace {
-    /// Takes how patient somebody wants the client to be, and usual values for the rest.
+    /// Takes the user's `patience`, and usual values for the rest.
     pub(super) fn of(patience: Patience) -> Self {
         Self {
             attempts: 5,
@@ -60,12 +60,12 @@ impl Pace {
         Self { end: Some(Instant::now() + self.document), ..self.clone() }
     }
 
-    /// Returns when the body of an answer has to be there that is a document, or says why there is none.
+    /// Returns when a document's body must have come, or the body of a refusal.
     pub(super) fn end_of_document(&self) -> Instant {
         self.end.unwrap_or_else(|| Instant::now() + self.document)
     }
 
-    /// Returns how long it may be waited for something that may take `limit` by itself.
+    /// Returns how long to wait for a step that may take `limit` by itself.
     pub(super) fn within(&self, limit: Duration) -> Duration {
         self.end.map_or(limit, |end| end.saturating_duration_since(Instant::now()).min(limit))
     }
@@ -147,7 +147,7 @@ impl Pace {
     /// Counts a failure in `failed` and waits until the next attempt is due.
     ///
     /// # Errors
-    /// The failure's own, when there shall be no further attempt, or no time is left for one.
+    /// The failure's own, if there may be no further attempt, or no time is left for one.
     pub(super) async fn wait_after(
         &self,
         failure: Failure,
@@ -171,8 +171,8 @@ impl Pace {
         Ok(())
     }
 
-    /// Returns how long to wait after `failed` failures: doubling, and between half and all of it at
-    /// random, so that many clients do not come back together.
+    /// Returns how long to wait after `failed` failures. The time doubles with each. A random part, up
+    /// to half of it, is left out, so that many clients do not come back together.
     fn own_wait(&self, failed: u32) -> Duration {
         let doublings = failed.saturating_sub(1).min(16);
         let whole = self.first_wait.saturating_mul(1 << doublings).min(self.longest_wait);

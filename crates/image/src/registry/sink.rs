@@ -22,17 +22,17 @@ use crate::{
     Repository, Sink, Stage, WriteError,
 };
 
-/// How many blobs are asked for at once.
+/// How many blobs the sink asks for at once.
 const QUESTIONS: usize = 8;
 
-/// How an image without a manifest is written.
+/// The family of the manifest that an image without one gets.
 const FAMILY: Family = Family::Docker;
 
-/// Where an image is written in a registry.
+/// A place in a registry for an image.
 pub(super) struct RegistrySink {
     client: Arc<Client>,
     reference: Reference,
-    /// Blobs of which the registry has said that it lacks them.
+    /// Blobs that the registry lacks, as it has said.
     missing: Mutex<HashSet<Digest>>,
 }
 
@@ -41,7 +41,7 @@ impl RegistrySink {
         Self { client, reference, missing: Mutex::default() }
     }
 
-    /// Tells whether a blob is there, without asking again for one that was not.
+    /// Tells whether a blob is there. It asks only once for a blob that was not.
     fn is_there(&self, digest: Digest, size: u64) -> Result<bool, RegistryError> {
         if self.missing.lock().unwrap_or_else(PoisonError::into_inner).remove(&digest) {
             return Ok(false);
@@ -74,7 +74,7 @@ impl RegistrySink {
     /// Puts a manifest or index under `name`, a tag or its digest. Tells whether the registry states that
     /// it has stored these bytes.
     ///
-    /// OCI distribution specification, "Pushing manifests"; 202 is what Docker's first registries say.
+    /// OCI distribution specification, "Pushing manifests"; Docker's first registries answer 202.
     fn put_manifest(&self, raw: &RawManifest, name: &str) -> Result<bool, RegistryError> {
         let client = &self.client;
         client.wait(async {
@@ -98,8 +98,8 @@ impl RegistrySink {
         })
     }
 
-    /// Asks the registry for a manifest or index that it has stored, and compares all bytes. One that is
-    /// not there yet may only be late.
+    /// Asks the registry for a manifest or index that it has stored, and compares all bytes. A missing
+    /// one may only be late.
     fn read_back(&self, raw: &RawManifest) -> Result<(), RegistryError> {
         let client = &self.client;
         let digest = raw.digest();
@@ -126,7 +126,7 @@ impl RegistrySink {
         }
     }
 
-    /// Gives a manifest or index the name that the reference says, and makes sure of it.
+    /// Gives a manifest or index the name that the reference says, and checks that the registry has it.
     fn name(&self, raw: &RawManifest) -> Result<Descriptor, RegistryError> {
         let digest = raw.digest();
         match (self.reference.tag(), self.reference.digest()) {
@@ -242,7 +242,7 @@ impl Sink for RegistrySink {
     }
 }
 
-/// A layer's bytes, checked by the digest that the registry checks too.
+/// A layer's bytes, checked against the digest that the registry checks too.
 struct Stored<'a>(&'a Layer);
 
 impl Content for Stored<'_> {

@@ -19,7 +19,7 @@ pub(super) const ACCEPTED: &str = "application/vnd.docker.distribution.manifest.
     application/vnd.docker.distribution.manifest.list.v2+json, \
     application/vnd.oci.image.manifest.v1+json, application/vnd.oci.image.index.v1+json";
 
-/// What one reference names in a registry.
+/// The image or index that one reference names in a registry.
 pub(super) struct RegistrySource {
     client: Arc<Client>,
     reference: Reference,
@@ -30,7 +30,7 @@ impl RegistrySource {
         Self { client, reference }
     }
 
-    /// Fetches a manifest, and checks it where it is fetched by digest.
+    /// Fetches a manifest, and checks it if it is fetched by digest.
     fn fetch(&self, name: &str, digest: Option<Digest>) -> Result<RawManifest, RegistryError> {
         let client = &self.client;
         let (served, bytes) = client.wait(async {

@@ -1,4 +1,4 @@
-//! Streams: requests whose bodies are read on one thread while they are sent on another.
+//! Streams: requests whose bodies one thread reads while another sends them.
 
 use std::io::{self, Read};
 use std::sync::Arc;
@@ -17,13 +17,13 @@ use super::client::{Call, Client};
 use super::retry::Failure;
 use super::transport::{Answer, Payload};
 
-/// How much is read at once.
+/// How many bytes are read at once.
 const CHUNK: usize = 128 << 10;
 
 /// How many chunks wait for the connection.
 const WAITING: usize = 4;
 
-/// How often somebody who waits for the connection looks whether it is still there.
+/// How often a thread that waits for the connection checks that it is still there.
 const LOOK: Duration = Duration::from_millis(100);
 
 /// How far a stream has come.
@@ -61,24 +61,24 @@ impl Mark {
         self.is_whole && self.left == 0
     }
 
-    /// Returns how much the connection has taken since another mark, where it never had to wait for it
-    /// and could have taken more.
+    /// Returns how many bytes the connection has taken since another mark, if it never had to wait for
+    /// them and could have taken more.
     pub(super) fn sent_since(self, before: Self) -> Option<u64> {
         let is_its_own_rate = self.waits == before.waits && !self.is_at_end() && !self.is_dry();
         is_its_own_rate.then_some(self.taken - before.taken)
     }
 
-    /// Tells whether the connection waits for what is not there yet.
+    /// Tells whether the connection waits for bytes that are not there yet.
     pub(super) fn is_dry(self) -> bool {
         !self.is_whole && self.left == 0
     }
 }
 
-/// Makes a request whose body is what `reader` yields: `len` bytes, where that is known. Tells
+/// Makes a request whose body are the bytes of `reader`: `len` bytes, where that is known. Tells
 /// `advance` how many have been read so far. A request whose bytes cannot be read breaks off.
 ///
 /// # Errors
-/// Those of reading, before those of the exchange, since they cause those.
+/// Errors of reading take precedence over errors of the exchange, since they cause those.
 pub(super) fn send(
     client: &Client,
     mut call: Call,
@@ -110,13 +110,13 @@ fn body(receiver: Receiver<Bytes>, flow: Arc<Flow>) -> Body {
                 Some((Ok(chunk), Some((receiver, flow))))
             }
             None if flow.ended.load(Ordering::Acquire) => None,
-            // Where no length was said, the registry would take a part for the whole.
+            // Without a length, the registry would take a part for the whole.
             None => Some((Err(io::Error::other("the bytes broke off")), None)),
         }
     }))
 }
 
-/// Reads chunks and gives them to the connection, until they end or it does.
+/// Reads chunks and gives them to the connection, until the chunks or the connection end.
 fn feed<T>(
     client: &Client,
     mut reader: &mut dyn Read,
@@ -152,7 +152,7 @@ fn feed<T>(
 
 #[cfg(test)]
 impl Mark {
-    /// Tells whether so much has been taken.
+    /// Tells whether the connection has taken `bytes` bytes.
     pub(super) fn has_taken(self, bytes: u64) -> bool {
         self.taken >= bytes
     }
@@ -160,12 +160,12 @@ impl Mark {
 
 #[cfg(test)]
 impl Flow {
-    /// A stream of which all that is left has been offered.
+    /// A stream whose remaining bytes have all been offered.
     pub(super) fn offered(bytes: u64) -> Self {
         Self { offered: AtomicU64::new(bytes), ..Self::default() }
     }
 
-    /// Takes some of it.
+    /// Takes `bytes` of them.
     pub(super) fn take(&self, bytes: u64) {
         self.taken.fetch_add(bytes, Ordering::Release);
     }

@@ -9,8 +9,8 @@ use super::{Registry, RegistryError};
 use crate::{Digest, ReadError, Reference};
 
 impl Registry {
-    /// Returns the digest of the manifest or index that `reference`, a name in this registry, names; none
-    /// where there is no such name.
+    /// Returns the digest of the manifest or index that `reference`, a name in this registry, names;
+    /// `None` if there is no such name.
     ///
     /// It costs one request, and another one where the registry does not tell the digest in a header. OCI
     /// distribution specification, "Checking if content exists in the registry".
@@ -29,7 +29,7 @@ impl Registry {
 enum Asked {
     Digest(Digest),
     NotThere,
-    /// It is there, and the registry does not say what it is.
+    /// It is there, and the registry does not state its digest.
     Untold,
 }
 

@@ -1,4 +1,4 @@
-//! Who we are: answers to challenges, and the tokens that were got for them.
+//! The client's identity: answers to challenges, and the tokens that they got.
 //!
 //! Docker's "Token Authentication" and "OAuth2 Token Authentication" specifications.
 
@@ -28,10 +28,10 @@ const MAX_HEADERS: usize = 8;
 /// The longest token that is used.
 const MAX_TOKEN: usize = 64 << 10;
 
-/// How long a token lasts of which that is not said. Docker's specification, "Token Response".
+/// How long a token lasts if its answer does not say. Docker's specification, "Token Response".
 const DEFAULT_LIFETIME: Duration = Duration::from_secs(60);
 
-/// How long before its end a token is not used any more, so that it does not end on the way.
+/// How long before its end the client stops using a token, so that it does not end on the way.
 const MARGIN: Duration = Duration::from_secs(10);
 
 /// The credential, and the tokens that it got.
@@ -50,7 +50,7 @@ struct State {
     generation: u64,
 }
 
-/// How the registry wants to be answered.
+/// How the registry wants the client to authenticate.
 #[derive(Clone)]
 enum Asked {
     Basic,
@@ -110,7 +110,7 @@ impl Keyring {
         Self { host, credential, withholds: false, state: Mutex::default() }
     }
 
-    /// Makes a keyring that answers `host` as nobody in particular, whatever `credential` there is.
+    /// Makes a keyring that answers `host` anonymously, even if there is a `credential`.
     pub(super) fn withholding(host: String, credential: &Credential) -> Self {
         let withholds = !matches!(credential, Credential::Anonymous);
         Self { withholds, ..Self::new(host, Credential::Anonymous) }
@@ -121,7 +121,8 @@ impl Keyring {
         self.withholds
     }
 
-    /// Returns what is known to be asked for `scope`: nothing before the first challenge.
+    /// Returns the authorization that the registry has asked for in `scope`; `None` before the
+    /// first challenge.
     pub(super) async fn ready(
         &self,
         transport: &Transport,
@@ -146,7 +147,7 @@ impl Keyring {
         let headers = refused.headers.get_all(WWW_AUTHENTICATE);
         let asked = Asked::parse(&self.host, home, headers.iter().map(HeaderValue::as_bytes))?;
         let mut state = self.state.lock().await;
-        // Somebody else may have renewed the token while this request was under way.
+        // Another thread may have renewed the token while this request was under way.
         let stale = |token: &Token| used.is_some_and(|used| used.generation >= token.generation);
         if state.tokens.get(scope).is_some_and(stale) {
             state.tokens.remove(scope);

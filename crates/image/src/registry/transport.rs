@@ -1,6 +1,6 @@
-//! Single exchanges over HTTP: redirects, time limits, and a line for who wants to see requests.
+//! Single exchanges over HTTP: redirects, time limits, and log lines that show requests.
 //!
-//! Whether an exchange is made again, and with which credentials, is decided elsewhere.
+//! Other modules decide whether to repeat an exchange, and with which credentials.
 
 use std::error::Error as StdError;
 use std::io;
@@ -20,7 +20,7 @@ use super::stream::{Flow, Mark};
 use super::{Access, Complaint, RegistryError, complaint};
 use crate::{Damage, Digest};
 
-/// The connections to a registry, and to whom it redirects. Clones share them.
+/// The connections to a registry, and to the hosts that it redirects to. Clones share them.
 #[derive(Clone)]
 pub(super) struct Transport {
     connections: Arc<Connections>,
@@ -36,14 +36,14 @@ pub(super) struct Request<'a> {
     pub(super) headers: HeaderMap,
     /// The value of `Authorization`, which goes to the origin of `home` only.
     pub(super) authorization: Option<HeaderValue>,
-    /// Where credentials belong.
+    /// The URL of the registry, to which credentials belong.
     pub(super) home: &'a Url,
     pub(super) payload: Payload,
 }
 
-/// What a request bears.
+/// The body of a request.
 pub(super) enum Payload {
-    /// Bytes, none or few, which can follow a redirect.
+    /// Bytes, few or none, which can follow a redirect.
     Bytes(Bytes),
     /// A stream, which can be sent once.
     Stream {
@@ -64,7 +64,7 @@ pub(super) struct Answer {
     pub(super) url: Url,
     /// Method and URL, to show to people.
     pub(super) request: String,
-    /// Whether it is whom the request was made to that answered, not whom that redirected to.
+    /// Whether the host that the request was made to answered, not one that it redirected to.
     pub(super) at_home: bool,
     registry: Arc<str>,
     response: Response,
@@ -74,8 +74,8 @@ pub(super) struct Answer {
 }
 
 impl Transport {
-    /// Prepares connections to `registry`. Those that may be `plain` can be had on a machine that
-    /// trusts no authority.
+    /// Prepares connections to `registry`. Connections that may be `plain` work on a machine that trusts
+    /// no authority, too.
     pub(super) fn new(
         registry: &str,
         access: &Access,
@@ -91,7 +91,7 @@ impl Transport {
         &self.pace
     }
 
-    /// Returns the same for the requests of one document, whose time begins now.
+    /// Returns the same transport for the requests of one document, whose time begins now.
     pub(super) fn for_document(&self) -> Self {
         Self { pace: self.pace.for_document(), ..self.clone() }
     }
@@ -99,8 +99,8 @@ impl Transport {
     /// Sends a request and follows redirects.
     ///
     /// # Errors
-    /// Worth another attempt: the connection failed or was silent, or the status is one of those
-    /// that pass. Any other status is left to the caller.
+    /// Worth another attempt: the connection failed or was silent, or the status is a passing one. Any
+    /// other status is left to the caller.
     pub(super) async fn exchange(&self, mut request: Request<'_>) -> Result<Answer, Failure> {
         for _ in 0..=MAX_REDIRECTS {
             let mut answer = self.send(&mut request).await?;
@@ -171,7 +171,7 @@ impl Transport {
     }
 
     /// Waits for the head of an answer, as long as bytes of the request go out fast enough, or there are
-    /// none yet.
+    /// none to send yet.
     async fn patiently(
         &self,
         send: impl Future<Output = reqwest::Result<Response>>,
@@ -210,7 +210,7 @@ impl Transport {
         }
         let location = answer.header(&LOCATION).ok_or_else(|| answer.no_sense("no Location"))?;
         let to = redirect::resolve(&answer.url, location)?;
-        // What is sent may be a secret: a refresh token in a form is.
+        // The body may be a secret, such as a refresh token in a form.
         if !reads && !redirect::same_origin(&answer.url, &to) {
             let (request, to) = (answer.request.clone(), redirect::shown(&to));
             return Err(RegistryError::RedirectAway { request, to }.into());
@@ -219,12 +219,12 @@ impl Transport {
     }
 }
 
-/// Tells whether a request of this method has a length even if that is nothing.
+/// Tells whether a request of this method states a length even if its body is empty.
 fn bears_body(method: &Method) -> bool {
     method == Method::POST || method == Method::PUT
 }
 
-/// Names a request to people.
+/// Returns the name of a request, to show to people.
 fn name(method: &Method, url: &Url) -> String {
     format!("{method} {}", redirect::shown(url))
 }
@@ -240,7 +240,7 @@ enum Broken {
     Slow,
 }
 
-/// Tells whether a connection may be there the next time.
+/// Tells whether another attempt may find a working connection.
 fn broken(request: String, broken: Broken, pace: &Pace) -> Failure {
     let error = match broken {
         Broken::Late => return RegistryError::TooLate { request, limit: pace.document }.into(),
@@ -282,7 +282,7 @@ fn error_is_invalid_data(error: Option<&io::Error>) -> bool {
     error.is_some_and(|error| error.kind() == io::ErrorKind::InvalidData)
 }
 
-/// A status that passes, to become a failure once the body has been read.
+/// A passing status, which becomes a failure once the body has been read.
 struct Passing {
     asked: Option<Duration>,
 }
@@ -309,12 +309,12 @@ impl Answer {
         RegistryError::Protocol { request: self.request.clone(), reason }
     }
 
-    /// Returns the error of an answer that comes more slowly than it has to.
+    /// Returns the failure of an answer that comes too slowly.
     pub(super) fn too_slow(&self) -> Failure {
         broken(self.request.clone(), Broken::Slow, &self.pace)
     }
 
-    /// Reads the next piece of the body, which may be as long as it likes.
+    /// Reads the next piece of the body, of any length.
     pub(super) async fn chunk(&mut self) -> Result<Option<Bytes>, Failure> {
         let outcome = match tokio::time::timeout(self.pace.idle, self.response.chunk()).await {
             Ok(outcome) => outcome.map_err(Broken::Http),
@@ -344,7 +344,7 @@ impl Answer {
         Ok(body)
     }
 
-    /// Reads what is said about a refusal.
+    /// Reads the registry's words about a refusal.
     pub(super) async fn complaint(mut self) -> Complaint {
         Complaint::parse(&self.drain().await)
     }
@@ -361,7 +361,7 @@ impl Answer {
         body
     }
 
-    /// Holds the answer to `digest`, where it states one. Tells whether it does.
+    /// Checks the digest that the answer states, if any, against `digest`. Tells whether it states one.
     ///
     /// # Errors
     /// It states another one.
@@ -374,7 +374,7 @@ impl Answer {
         }
     }
 
-    /// Returns the error of an answer that is not the one that says yes.
+    /// Returns the error of an answer that does not confirm the request.
     pub(super) async fn not_yes(self) -> RegistryError {
         match self.status.is_success() {
             true => self.no_sense("its status is not the one of a registry that did it"),
@@ -382,7 +382,7 @@ impl Answer {
         }
     }
 
-    /// Returns the error of an answer that says no.
+    /// Returns the error of an answer that refuses.
     pub(super) async fn refusal(self) -> RegistryError {
         let (request, status, at_home) = (self.request.clone(), self.status.as_u16(), self.at_home);
         let host = self.registry.to_string();
@@ -410,7 +410,7 @@ mod tests {
     use super::*;
     use crate::registry::patience::LeastRate;
 
-    /// Why an upload ends of which a byte goes each time that somebody looks, and which breaks in the end.
+    /// Returns why an upload ends that moves one byte at each look, and that breaks in the end.
     fn upload(least: u64) -> Broken {
         let least_rate = LeastRate { bytes: least, window: Duration::from_millis(5) };
         let pace = Pace { idle: Duration::from_millis(5), least_rate, ..Pace::default() };

@@ -1,6 +1,7 @@
-//! Blobs on their way up: each in one request, from the beginning whenever that breaks.
+//! Blobs on their way up: each in one request, from the beginning after every break.
 //!
-//! Nothing is taken for stored because somebody says yes: a proxy that answers everything does so, too.
+//! A successful status alone does not prove that a blob is stored: a proxy that answers everything gives
+//! it, too.
 
 use std::io;
 
@@ -14,7 +15,7 @@ use super::{RegistryError, redirect, stream};
 use crate::{Content, Digest, Meter, Repository, WriteError};
 
 /// Tells whether `repository` has a blob of `size` bytes. An answer that shows neither its digest nor its
-/// size does not say so.
+/// size does not prove that.
 ///
 /// # Errors
 /// The registry has something else under that digest; it cannot be reached, or fails.
@@ -28,7 +29,7 @@ pub(super) async fn is_there(
     has(client, repository, &place, digest, size).await
 }
 
-/// Tells whether what stands at `place` in a repository is there, as [`is_there`].
+/// Tells, as [`is_there`] does, whether the blob or manifest at `place` in a repository is there.
 pub(super) async fn has(
     client: &Client,
     repository: &Repository,
@@ -50,7 +51,7 @@ pub(super) async fn has(
         .await
 }
 
-/// Asks the registry where the bytes of a blob shall go.
+/// Asks the registry for the URL to which the bytes of a blob go.
 pub(super) async fn begin(client: &Client, repository: &Repository) -> Result<Url, RegistryError> {
     let call = client.call(Method::POST, repository, "blobs/uploads/", Right::Push).await?;
     call.way
@@ -73,7 +74,7 @@ pub(super) struct Upload<'a> {
     pub(super) repository: &'a Repository,
     pub(super) digest: Digest,
     pub(super) size: u64,
-    /// The bytes, which yield an error when they are not of the digest and size.
+    /// The bytes, which yield an error if their digest or size differs.
     pub(super) content: &'a dyn Content,
 }
 
@@ -81,7 +82,7 @@ impl Upload<'_> {
     /// Sends the blob.
     ///
     /// # Errors
-    /// Those of reading the bytes before those of the registry, since they cause those.
+    /// Errors of reading the bytes take precedence over those from the registry, since they cause these.
     pub(super) fn run(&self, meter: &dyn Meter) -> Result<(), WriteError> {
         let mut failed = 0;
         let mut shown = 0;
@@ -108,7 +109,7 @@ impl Upload<'_> {
     ) -> io::Result<Result<(), Failure>> {
         let mut reader = self.content.open()?;
         let mut advance = |position: u64| {
-            // What goes again was shown already.
+            // Bytes that go again were shown already.
             meter.advance(position.saturating_sub(*shown));
             *shown = position.max(*shown);
         };
@@ -135,8 +136,8 @@ impl Upload<'_> {
     }
 }
 
-/// Tells whether the registry, which gave `answer` to all bytes of a blob, has it. Where the answer does
-/// not show its digest, the registry is asked.
+/// Tells whether the registry has all bytes of a blob, after it gave `answer` to them. If the answer does
+/// not show its digest, it asks the registry.
 ///
 /// OCI distribution specification, "Pushing blobs"; 204 is Docker's.
 ///

@@ -1,4 +1,4 @@
-//! What there is to say of an image's keys: what they cost, and how they are wrapped.
+//! The keys of an image: the cost to derive them, and the ways in which they are wrapped.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::report::printable;
 
-/// What it takes to derive the keys of an image from its passphrase.
+/// The cost to derive the keys of an image from its passphrase.
 pub(super) struct KeyCost {
     salts: usize,
     iterations: u64,
@@ -40,7 +40,7 @@ impl fmt::Display for KeyCost {
     }
 }
 
-/// Returns in which ways the keys of an image's layers are wrapped, each once.
+/// Returns the ways in which the keys of an image's layers are wrapped, each once.
 pub(super) fn schemes(protection: &ocicrypt::Protection) -> Vec<String> {
     let wraps = protection.layers.iter().flatten().flat_map(|encryption| &encryption.wraps);
     let names = wraps.map(|(scheme, bytes)| match scheme {

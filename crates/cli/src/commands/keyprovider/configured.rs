@@ -1,4 +1,4 @@
-//! What a key provider is configured with, and its answers to requests.
+//! The keys of a key provider, and its answers to requests.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -13,32 +13,32 @@ use crate::args::{KeyproviderArgs, Typed};
 use crate::key_folder::KeyFolder;
 use crate::keys;
 
-/// Where identities are that no option names, in a file or a folder.
+/// Where identities are if no option names any, in a file or a folder.
 const IDENTITIES: &str = "/etc/sealcrate/identities";
 
-/// Where recipients are that no option names, one on a line.
+/// Where recipients are if no option names any, one on a line.
 const RECIPIENTS: &str = "/etc/sealcrate/recipients";
 
-/// Where keys are. They are read anew for each request, so that they can be changed under a provider that
-/// runs.
+/// The places of the keys. The provider reads the keys anew for each request, so that you can change them
+/// while it runs.
 #[derive(Clone, Debug)]
 pub(super) struct Configured {
     identities: Vec<PathBuf>,
     recipients: Vec<Typed>,
 }
 
-/// What there is to answer, and to log.
+/// An answer, and its line for the log.
 pub(super) struct Answer {
     /// The JSON, which may hold a key.
     pub(super) json: Zeroizing<Vec<u8>>,
-    /// What was done.
+    /// Which operation was done.
     pub(super) operation: Operation,
-    /// What the key that was unwrapped belongs to.
+    /// The image that the unwrapped key belongs to.
     pub(super) subject: Subject,
 }
 
 impl fmt::Display for Answer {
-    /// Tells what was done, for a log: of a key only to which image it belongs.
+    /// Writes the operation for a log. Of a key it names only the image.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.operation {
             Operation::Wrap => f.write_str("wrapped a key"),
@@ -48,7 +48,7 @@ impl fmt::Display for Answer {
 }
 
 impl Configured {
-    /// Takes what the command line names, and else the usual places, if there is anything.
+    /// Takes the keys that the command line names, and else those in the usual places, if there are any.
     pub(super) fn of(args: &KeyproviderArgs) -> Self {
         let mut configured =
             Self { identities: args.identity.clone(), recipients: args.recipient.clone() };
@@ -99,7 +99,7 @@ impl Configured {
         }
     }
 
-    /// Says where identities were looked for, and what there is none.
+    /// Says where it looked for identities, and which files there hold none.
     fn looked_at(&self, unusable: &[String]) -> String {
         let mut text = match &self.identities[..] {
             [] => format!("there is no {IDENTITIES}, and no --identity is given"),

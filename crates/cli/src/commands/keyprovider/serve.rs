@@ -28,13 +28,13 @@ use crate::failure::{self, Usage};
 use crate::grpc::{self, Code, Service, Status};
 use crate::talk;
 
-/// The most connections at once of those that have shown who they are; more have to wait.
+/// The most connections at once from clients that have authenticated themselves; more have to wait.
 const MAX_CONNECTIONS: usize = 64;
 
 /// How long a TLS handshake may take.
 const GREETING: Duration = Duration::from_secs(10);
 
-/// How long requests may take that are being answered at the end.
+/// How long the requests under way may still take at the end.
 const FAREWELL: Duration = Duration::from_secs(2);
 
 /// Serves at `address` until a signal comes.
@@ -59,7 +59,7 @@ pub(super) fn run(
     served
 }
 
-/// Tells when a signal asks to end.
+/// Returns a receiver that tells when a signal asks the service to end.
 fn signalled() -> std::io::Result<oneshot::Receiver<()>> {
     let mut signals = Signals::new([SIGHUP, SIGINT, SIGTERM])?;
     let (sender, receiver) = oneshot::channel();
@@ -106,7 +106,7 @@ fn usage(text: &str) -> Result<()> {
 }
 
 async fn on_socket(path: &Path, allowed: &[u32], configured: Configured) -> Result<()> {
-    // Removed at the end, however that comes.
+    // The drop removes the socket, however the service ends.
     let socket = Socket::bind(path)?;
     let listener = UnixListener::from_std(socket.listener()?).context("cannot listen")?;
     talk::note(format!("serving at unix:{}", path.display()));
@@ -182,14 +182,14 @@ async fn over_tcp(
     }
 }
 
-/// Says that accepting failed, and waits, since it may be for want of descriptors.
+/// Says that accepting failed, and waits, since the process may have run out of descriptors.
 async fn pause_after(error: &std::io::Error) {
     talk::note(format!("cannot accept a connection: {error}"));
     sleep(Duration::from_millis(100)).await;
 }
 
 fn note_broken(served: Result<(), h2::Error>, peer: &Peer) {
-    // Connections that break off are everyday, as after each call of some clients.
+    // Connections break off every day, as after each call of some clients.
     if let Err(error) = served
         && !error.is_io()
         && !error.is_go_away()
@@ -198,15 +198,15 @@ fn note_broken(served: Result<(), h2::Error>, peer: &Peer) {
     }
 }
 
-/// Who calls.
+/// The caller.
 #[derive(Clone, Copy, Debug)]
 enum Peer {
-    /// Somebody who has shown a certificate.
+    /// A client that has shown a certificate.
     Address(SocketAddr),
     /// A process of this machine.
     Process {
         uid: u32,
-        /// Nothing for one whose number is not one here.
+        /// `None` for a process that has no number here.
         pid: Option<i32>,
     },
 }
@@ -228,7 +228,7 @@ impl fmt::Display for Peer {
     }
 }
 
-/// What one peer calls.
+/// The service for the calls of one peer.
 struct Provider {
     configured: Configured,
     peer: Peer,

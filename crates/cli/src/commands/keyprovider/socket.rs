@@ -1,4 +1,4 @@
-//! A Unix socket that is its owner's alone, and goes when its server does.
+//! A Unix socket for its owner alone, which goes when its server does.
 
 use std::fs;
 use std::io;
@@ -10,10 +10,10 @@ use anyhow::{Context, Result, bail};
 use rustix::fs::{Mode, fchmod};
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, bind, socket_with};
 
-/// How many connections wait at most, as in the standard library.
+/// How many connections may wait, as in the standard library.
 const WAITING: i32 = 128;
 
-/// A socket with a name; dropped, the name goes, unless somebody else has taken it meanwhile.
+/// A socket with a name. Dropped, it removes the name, unless another program has taken it meanwhile.
 pub(super) struct Socket {
     path: PathBuf,
     /// Device and inode.
@@ -22,10 +22,10 @@ pub(super) struct Socket {
 }
 
 impl Socket {
-    /// Makes the socket `path`, of mode 0600, in the place of one that nobody listens at.
+    /// Makes the socket `path`, of mode 0600. It replaces a socket at which nobody listens.
     ///
     /// # Errors
-    /// Somebody listens there, or it is something else than a socket.
+    /// Another program listens there, or the path is no socket.
     pub(super) fn bind(path: &Path) -> Result<Self> {
         let name = || path.display().to_string();
         match fs::symlink_metadata(path) {
@@ -56,7 +56,8 @@ impl Socket {
 }
 
 /// Listens at a path, which has its mode from the first moment on: Linux gives a name the mode that the
-/// socket had before (`unix_bind`). The process's mask would change the files of other threads, too.
+/// socket had before (`unix_bind`). Changing the process's umask would affect the files of other
+/// threads, too.
 fn listen(path: &Path) -> io::Result<UnixListener> {
     let address = SocketAddrUnix::new(path)?;
     let flags = SocketFlags::CLOEXEC;

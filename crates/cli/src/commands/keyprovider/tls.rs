@@ -16,7 +16,8 @@ use zeroize::Zeroizing;
 /// The longest file of certificates or keys.
 const MAX_BYTES: usize = 1 << 20;
 
-/// Makes TLS 1.3 of PEM files: our certificates and key, and the authorities of those who may call.
+/// Makes TLS 1.3 of PEM files: our certificates and key, and the authorities of the permitted
+/// clients.
 pub(super) fn config(cert: &Path, key: &Path, client_ca: &Path) -> Result<ServerConfig> {
     let provider = Arc::new(crypto::aws_lc_rs::default_provider());
     let mut roots = RootCertStore::empty();
@@ -46,12 +47,12 @@ fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>> {
 }
 
 fn read(path: &Path) -> Result<Zeroizing<Vec<u8>>> {
-    // As much as it can become, so that no piece of a key is left behind where it grew from.
+    // The buffer has room for the longest file. If it grew, it would leave pieces of a key behind.
     let mut bytes = Zeroizing::new(Vec::with_capacity(MAX_BYTES + 1));
     File::open(path)
         .and_then(|file| file.take(MAX_BYTES as u64 + 1).read_to_end(&mut bytes))
         .with_context(|| format!("cannot read {}", path.display()))?;
-    // Of authorities that were cut off some would be missing.
+    // A file that is cut off would miss some of its authorities.
     ensure!(bytes.len() <= MAX_BYTES, "{} is longer than 1 MiB", path.display());
     Ok(bytes)
 }

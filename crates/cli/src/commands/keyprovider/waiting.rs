@@ -1,5 +1,5 @@
-//! Connections that have not shown who they are: of these there are so many at most, and the oldest gives way
-//! to a new one, so that nobody keeps others out by being silent.
+//! Connections that have not authenticated themselves. Their number is bounded. The oldest gives way to a new
+//! one, so that no client keeps others out by being silent.
 
 use std::collections::VecDeque;
 use std::pin::pin;
@@ -22,17 +22,17 @@ struct Places {
     waiting: VecDeque<(u64, oneshot::Sender<()>)>,
 }
 
-/// A place among those who wait; dropped, it is free.
+/// A place among the waiting connections. Dropped, it is free.
 #[derive(Debug)]
 pub(super) struct Place {
     number: u64,
     among: Waiting,
-    /// Ends when the place is somebody else's.
+    /// Ends when another connection gets the place.
     given_up: oneshot::Receiver<()>,
 }
 
 impl Waiting {
-    /// Takes a place, which may be the oldest one's.
+    /// Takes a place, which may be the oldest connection's.
     pub(super) fn enter(&self) -> Place {
         let mut places = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         while places.waiting.len() >= MAX_WAITING {
@@ -47,7 +47,7 @@ impl Waiting {
 }
 
 impl Place {
-    /// Returns what `greeting` comes to, or `None` if the place is given to somebody else before.
+    /// Returns the result of `greeting`, or `None` if another connection gets the place before.
     pub(super) async fn keep_for<T>(mut self, greeting: impl Future<Output = T>) -> Option<T> {
         match select(pin!(greeting), &mut self.given_up).await {
             Either::Left((greeted, _)) => Some(greeted),
@@ -75,7 +75,7 @@ mod tests {
         runtime.block_on(async {
             let waiting = Waiting::default();
             let mut places: VecDeque<_> = (0..MAX_WAITING).map(|_| waiting.enter()).collect();
-            // One is done; its place is the next one's.
+            // One connection is done; the next one gets its place.
             assert_eq!(places.pop_back().unwrap().keep_for(ready(7)).await, Some(7));
             let kept = waiting.enter();
             assert_eq!(waiting.0.lock().unwrap().waiting.len(), MAX_WAITING);

@@ -1,4 +1,4 @@
-//! What a push would encrypt, and what would stay visible.
+//! The dry run: which parts a push would encrypt, and which would stay visible.
 
 use std::collections::BTreeSet;
 
@@ -17,7 +17,8 @@ use crate::report::{self, Clear, printable};
 use crate::session::Session;
 use crate::visible::Visible;
 
-/// Says what would be done with `chosen`, whose private layers are `selection`, if there are any.
+/// Says what the push would do with `chosen`, whose private layers are `selection`, if there are
+/// any.
 pub(super) fn say(
     args: &PushArgs,
     session: &Session,
@@ -30,7 +31,7 @@ pub(super) fn say(
         None => BTreeSet::new(),
     };
     if !args.encryption.allow_exposing {
-        // The registry is not asked: nothing else of a dry run needs it.
+        // It does not ask the registry, since no other part of a dry run needs one.
         let known = Private::known(session, None, None, None)?;
         known.refuse_to_expose(&chosen.image, |place| encrypted.contains(&place))?;
     }

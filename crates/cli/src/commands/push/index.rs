@@ -1,4 +1,4 @@
-//! A push of a whole index: every platform's image is encrypted, and what was pushed before is used again
+//! A push of a whole index: it encrypts every platform's image, and uses layers of earlier pushes again
 //! for each.
 
 use std::sync::Arc;
@@ -20,7 +20,7 @@ use crate::opening;
 use crate::pushed::{Earlier, Search};
 use crate::session::Session;
 
-/// What is to be done with every image of an index.
+/// The task for every image of an index.
 pub(super) struct Indexed<'a> {
     pub(super) args: &'a PushArgs,
     pub(super) session: &'a Session,
@@ -31,7 +31,8 @@ pub(super) struct Indexed<'a> {
 }
 
 impl Indexed<'_> {
-    /// Puts every image of `index` and what names them, and returns what was written.
+    /// Puts every image of `index`, and the manifests that name them. Returns the descriptor of the
+    /// written index.
     pub(super) fn run(
         &self,
         source: &Arc<dyn Source>,

@@ -73,8 +73,8 @@ impl Rewrapping<'_> {
         })
     }
 
-    /// Returns the table that all images will seal: the one that they seal, or, where each was pushed by itself, a
-    /// new one of what the index says, which is shown.
+    /// Returns the table that all images will seal. It is the one that they seal now. If each was pushed by
+    /// itself, it is a new one of the index's own statements, which the user sees.
     fn new_table(
         &self,
         opened: &OpenedIndex<OpenKeys>,

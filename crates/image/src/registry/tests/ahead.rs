@@ -7,7 +7,7 @@ use crate::{Content, Quiet, Sink};
 
 const HALF: usize = 200_000;
 
-/// Bytes of which the second half comes later.
+/// Bytes whose second half comes later.
 struct Made {
     pause: Duration,
 }
@@ -122,7 +122,7 @@ fn bytes_that_are_never_made_get_no_digest() {
         assert!(sink(&server, pace()).send_ahead("it", &Fails, &Quiet).is_none());
         assert_eq!(server.count("PUT"), 0);
         assert_eq!(server.count("DELETE /up/1?state=s"), 1);
-        // It may break off before anything of it has come.
+        // It may break off before its first byte has come.
         let is_whole = |seen: &Seen| seen.is("PATCH") && seen.is_whole;
         assert!(!server.seen().iter().any(is_whole), "a part was passed off as the whole");
     }

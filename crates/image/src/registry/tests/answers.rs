@@ -1,9 +1,10 @@
-//! Answers that say yes: those of somebody who answers everything so, and those of a registry that did it.
+//! Successful answers. One server gives them to every request; a registry gives them after it has
+//! stored the bytes.
 
 use super::*;
 use crate::{Outgoing, Quiet, RawManifest, Sink};
 
-/// What a portal says to every request.
+/// The answer of a portal to every request.
 const PORTAL: &str = "<html>please log in to the network</html>";
 
 fn sink(server: &Server) -> Arc<dyn Sink> {

@@ -1,4 +1,4 @@
-//! Who gets which credentials, and how often tokens are asked for.
+//! Which servers get which credentials, and how often the client asks for tokens.
 
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, LazyLock, OnceLock};
@@ -9,7 +9,8 @@ use crate::{Quiet, ReadError};
 
 const MANIFEST: &str = r#"{"schemaVersion":2,"config":{"mediaType":"application/vnd.oci.image.config.v1+json","digest":"sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a","size":2},"layers":[]}"#;
 
-/// A registry with tokens, of which `lifetime` is said; the first is good for `uses` requests.
+/// A registry with tokens, whose service states `lifetime`; the first token is good for `uses`
+/// requests.
 fn with_tokens(lifetime: &'static str, uses: usize) -> Server {
     let address: Arc<OnceLock<String>> = Arc::default();
     let own = address.clone();
@@ -73,7 +74,7 @@ fn token_is_renewed_before_it_ends() {
     SECONDS.store(289, Ordering::Relaxed);
     source.root().unwrap();
     assert_eq!(server.lines().len(), 4, "it is good for long enough: {:?}", server.lines());
-    // It would be good for a little longer, but not surely for as long as a request takes.
+    // The token would be good for a little longer, but not surely for as long as a request takes.
     SECONDS.store(291, Ordering::Relaxed);
     source.root().unwrap();
     let lines = server.lines();

@@ -15,7 +15,7 @@ fn reach(server: &Server, scheme: SchemePolicy, credential: Credential) -> Resul
     registry.source(&reference(server, "a")).root().map(|_| ())
 }
 
-/// A listener that asks for a login in this way; `{host}` stands for itself.
+/// A listener that asks for a login with `challenge`; `{host}` in it stands for the listener.
 fn asking(challenge: &'static str) -> Server {
     Server::start(move |seen, _| {
         if seen.line.contains(" /token") {

@@ -1,4 +1,4 @@
-//! Manifests that are read and written, and what is checked of them.
+//! Manifests that are read and written, and the checks on them.
 
 use super::*;
 use crate::{Family, Outgoing, Quiet, RawManifest, ReadError};

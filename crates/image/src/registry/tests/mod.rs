@@ -1,4 +1,4 @@
-//! Tests of the registry against a server that does what a test says.
+//! Tests of the registry against a scripted server.
 
 mod ahead;
 mod answers;
@@ -25,7 +25,7 @@ use super::retry::Pace;
 use super::{Access, Credential, Registry, RegistryError, SchemePolicy};
 use crate::{Damage, Descriptor, Digest, Image, Layer, MediaType, Reference, WriteError};
 
-/// Waits that a test does not notice.
+/// Waits so short that a test does not notice them.
 fn pace() -> Pace {
     Pace {
         first_wait: Duration::from_millis(2),
@@ -68,7 +68,7 @@ fn bytes(len: usize) -> Vec<u8> {
     (0..len as u32).map(|i| (i.wrapping_mul(2_654_435_761) >> 24) as u8).collect()
 }
 
-/// Answers as a registry does that has nothing at first and takes everything.
+/// Answers as a registry does that is empty at first and stores every blob.
 fn takes_all(seen: &Seen) -> Reply {
     if seen.is("POST") {
         return Reply::new(202).header("Location", "/up/1?state=s");
@@ -76,7 +76,7 @@ fn takes_all(seen: &Seen) -> Reply {
     if seen.is("PUT") { Reply::stored() } else { Reply::served() }
 }
 
-/// Answers that the blob is there whose digest ends the path.
+/// Answers that the registry has the blob whose digest ends the path.
 fn there(seen: &Seen) -> Reply {
     let digest = seen.line.rsplit('/').next().unwrap();
     Reply::new(200).header("Docker-Content-Digest", digest)

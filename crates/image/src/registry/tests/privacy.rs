@@ -1,4 +1,4 @@
-//! What is told to logs, and to proxies.
+//! The data that logs and proxies get.
 
 use std::cell::RefCell;
 use std::io::Write;
@@ -7,7 +7,7 @@ use super::*;
 use crate::registry::{Patience, Proxies};
 
 thread_local! {
-    /// What this thread has logged.
+    /// The log of this thread.
     static LOG: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
 }
 
@@ -25,9 +25,9 @@ impl Write for Log {
     }
 }
 
-/// Returns what is logged on this thread while `doing` runs.
+/// Returns the log of this thread while `doing` runs.
 fn logged(doing: impl FnOnce()) -> String {
-    // A subscriber for this thread alone may miss events that other threads come upon first.
+    // A subscriber for this thread alone may miss events that other threads reach first.
     let everything = tracing_subscriber::fmt()
         .with_max_level(tracing::Level::TRACE)
         .with_writer(|| Log)

@@ -1,9 +1,9 @@
-//! What follows a redirect to another host, and what does not.
+//! Which requests follow a redirect to another host, and which do not.
 
 use super::*;
 use crate::{Outgoing, Quiet, ReadError};
 
-/// A server that takes whatever it is sent, and gives a token to anybody.
+/// A server that takes any request, and gives a token to anybody.
 fn stranger() -> Server {
     Server::start(|_, _| Reply::ok(r#"{"token":"theirs"}"#))
 }
@@ -81,7 +81,7 @@ fn no_request_that_writes_follows_a_redirect_to_another_host() {
             .and_then(|()| sink.commit(&Outgoing::built(image.clone())).map(|_| ()));
         let error = registry_error(written.unwrap_err());
         match error {
-            // A stream cannot be sent twice, wherever it is sent to.
+            // A stream cannot be sent twice, not even to the same host.
             RegistryError::Status { status: 307, .. } => assert_eq!(method, "PUT"),
             error => assert_redirected_away(&error, method),
         }

@@ -1,4 +1,4 @@
-//! What passes is tried again, what does not is not.
+//! The client tries again after a passing failure, and after no other.
 
 use std::time::Instant;
 
@@ -82,7 +82,7 @@ fn unreachable_registry_is_named_without_secrets() {
 
 #[test]
 fn plain_http_is_found_on_loopback_once() {
-    // Even one that is busy at first speaks HTTP.
+    // A server that is busy at first speaks HTTP nevertheless.
     let server = Server::start(|seen, _| match seen.line.as_str() {
         "GET /v2/" => Reply::new(503),
         _ => Reply::ok(INDEX),
@@ -96,7 +96,8 @@ fn plain_http_is_found_on_loopback_once() {
 
 #[test]
 fn server_of_https_is_not_spoken_to_in_plain() {
-    // It breaks the handshake off, as one with a certificate that is not trusted would be left.
+    // It breaks the handshake off. A client breaks it off in the same way when it does not trust
+    // the certificate.
     let server = Server::start(|_, _| Reply::new(400));
     let registry = Registry::paced(&server.host(), Access::default(), pace()).unwrap();
     let error = registry.source(&reference(&server, "a:1")).root().unwrap_err();

@@ -1,4 +1,4 @@
-//! A server of HTTP on loopback that answers as a test says, and remembers what it was asked.
+//! A server of HTTP on loopback that answers as a test says, and remembers the requests.
 
 use std::collections::HashMap;
 use std::io::{self, BufRead, BufReader, Read, Write};
@@ -15,7 +15,7 @@ pub(super) struct Server {
     log: Arc<Log>,
 }
 
-/// What the server remembers.
+/// The requests and blobs that the server remembers.
 #[derive(Default)]
 struct Log {
     seen: Mutex<Vec<Seen>>,
@@ -30,7 +30,7 @@ pub(super) struct Seen {
     headers: Vec<(String, String)>,
     /// As much of the body as was read.
     pub(super) body: Vec<u8>,
-    /// Whether that is all of it.
+    /// Whether that is the whole body.
     pub(super) is_whole: bool,
 }
 
@@ -39,7 +39,7 @@ impl Seen {
         self.headers.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
     }
 
-    /// The digest that an upload says at its end.
+    /// The digest that an upload states at its end.
     fn claimed(&self) -> Option<Digest> {
         let (_, digest) = self.line.split_once("digest=")?;
         digest.replace("%3A", ":").parse().ok()
@@ -50,7 +50,7 @@ impl Seen {
     }
 }
 
-/// What the server does with a request.
+/// The answer to a request, and how the server treats the connection.
 pub(super) struct Reply {
     status: u16,
     headers: Vec<(&'static str, String)>,
@@ -61,7 +61,7 @@ pub(super) struct Reply {
     read: usize,
     /// Whether a connection that cannot go on is held open.
     hold: bool,
-    /// What an honest registry does.
+    /// The part of an honest registry that it plays.
     honest: Option<Honest>,
     /// How long to wait before each byte of the body.
     drip: Option<Duration>,
@@ -69,12 +69,12 @@ pub(super) struct Reply {
     sip: Option<(usize, Duration)>,
 }
 
-/// What a registry does with a body, or with the digest at the end of a path.
+/// How an honest registry treats a body, or the digest at the end of a path.
 #[derive(Clone, Copy)]
 enum Honest {
     /// It stores the body and states its digest.
     Stores,
-    /// It serves what it has stored, or 404.
+    /// It serves the stored bytes of that digest, or answers 404.
     Serves,
 }
 
@@ -99,7 +99,7 @@ impl Reply {
         Self { honest: Some(Honest::Stores), ..Self::new(201) }
     }
 
-    /// Serves what was stored under the digest at the end of the path.
+    /// Serves the stored bytes of the digest at the end of the path.
     pub(super) fn served() -> Self {
         Self { honest: Some(Honest::Serves), ..Self::new(404) }
     }
@@ -123,26 +123,26 @@ impl Reply {
         self
     }
 
-    /// Sends so much of the body, and then nothing.
+    /// Sends `bytes` bytes of the body, and then nothing.
     pub(super) fn silent_after(mut self, bytes: usize) -> Self {
         self.cut = Some(bytes);
         self.hold = true;
         self
     }
 
-    /// Sends one byte of the body after the other, with such pauses between them.
+    /// Sends one byte of the body after the other, with `pause` before each.
     pub(super) fn drip(mut self, pause: Duration) -> Self {
         self.drip = Some(pause);
         self
     }
 
-    /// Reads so much of the request's body at once, with such pauses between.
+    /// Reads `bytes` bytes of the request's body at once, with `pause` before each time.
     pub(super) fn sip(mut self, bytes: usize, pause: Duration) -> Self {
         self.sip = Some((bytes, pause));
         self
     }
 
-    /// Completes the answer with what an honest registry has to say.
+    /// Completes the answer as an honest registry would.
     fn complete(&mut self, seen: &Seen, stored: &Mutex<HashMap<Digest, Vec<u8>>>) {
         let mut stored = stored.lock().unwrap();
         let digest = match self.honest {
@@ -184,8 +184,8 @@ impl Reply {
 }
 
 impl Server {
-    /// Starts a server that answers each request as `script` says; it gets the request's head, and
-    /// how many came before it.
+    /// Starts a server that answers each request as `script` says. `script` gets the request's
+    /// head, and how many requests came before it.
     pub(super) fn start(script: impl Fn(&Seen, usize) -> Reply + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
@@ -224,7 +224,7 @@ impl Server {
 
 fn serve(stream: TcpStream, script: &dyn Fn(&Seen, usize) -> Reply, log: &Log) {
     let mut reader = BufReader::new(stream.try_clone().unwrap());
-    // Whoever speaks TLS is at the wrong door.
+    // A client that speaks TLS is at the wrong door.
     while reader.fill_buf().is_ok_and(|bytes| bytes.first().is_some_and(|byte| *byte != 0x16)) {
         let Some((mut seen, length)) = read_head(&mut reader) else { return };
         let place = {

@@ -1,4 +1,4 @@
-//! Tags that are asked for without what they name.
+//! Requests for the digest of a tag, without its manifest.
 
 use super::*;
 use crate::{Family, RawManifest, ReadError};
@@ -7,7 +7,7 @@ fn manifest() -> RawManifest {
     image(vec![layer(b"abc")]).with_manifest(Family::Oci).unwrap().manifest.unwrap()
 }
 
-/// Asks a registry that answers so for a tag, and returns what it was asked.
+/// Asks a registry that answers as `script` says for a tag. Returns the digest, and the requests.
 fn ask(
     script: impl Fn(&Seen, usize) -> Reply + Send + Sync + 'static,
 ) -> (Result<Option<Digest>, ReadError>, Vec<String>) {

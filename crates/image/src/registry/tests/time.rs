@@ -1,7 +1,7 @@
-//! Registries that never end, and how long they are waited for.
+//! Registries that never end, and how long the client waits for them.
 //!
-//! Nothing here depends on how fast the machine is: what has to be given up never comes to an end, and comes
-//! the more slowly the slower the machine is.
+//! Nothing here depends on the machine's speed: the bytes that the client gives up on never end, and a
+//! slower machine only makes them slower.
 
 use super::*;
 use crate::registry::patience::LeastRate;
@@ -61,7 +61,7 @@ fn blob_may_come_as_slowly_as_it_likes_where_nothing_else_is_asked_for() {
 fn slow_reader_of_ours_is_not_the_registrys_fault() {
     let server = Server::start(|_, _| Reply::ok(bytes(3_000_000)));
     let descriptor = layer(&bytes(3_000_000)).descriptor().unwrap().clone();
-    // So little that any wait for the other side in the test is fast enough.
+    // A rate so low that any wait for the other side in the test is fast enough.
     let least_rate = LeastRate { bytes: 2000, window: Duration::from_millis(1) };
     let pace = Pace { least_rate, ..pace() };
     let blob = registry(&server, pace).source(&reference(&server, "a")).blob(&descriptor);
@@ -163,7 +163,7 @@ fn registry_that_never_answers_is_left_when_the_time_is_over() {
 
 #[test]
 fn upload_that_goes_more_slowly_than_it_has_to_is_given_up() {
-    // It reads a little at a time.
+    // The server reads a little at a time.
     let server = Server::start(|seen, _| match seen.is("PUT") {
         true => Reply::stored().sip(64 << 10, MOMENT),
         false => takes_all(seen),
@@ -172,7 +172,7 @@ fn upload_that_goes_more_slowly_than_it_has_to_is_given_up() {
     let hasty = Pace { idle: Duration::from_millis(200), least_rate, ..pace() };
     let sink = registry(&server, hasty).sink(&reference(&server, "a:1"));
     let error = registry_error(sink.put(&layer(&bytes(60_000_000)), &Quiet).unwrap_err());
-    // Where so little is read that nothing more fits into the connection, it is silent.
+    // If the server reads so little that nothing more fits into the connection, the connection is silent.
     let is_given_up =
         matches!(error, RegistryError::TooSlow { .. } | RegistryError::Transport { .. });
     assert!(is_given_up, "{error}");

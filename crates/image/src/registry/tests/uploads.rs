@@ -1,4 +1,4 @@
-//! Blobs that do not go up at the first attempt, and those that need not.
+//! Blobs that do not arrive at the first attempt, and blobs that need not be sent.
 
 use std::sync::Mutex;
 
@@ -10,7 +10,7 @@ fn sink(server: &Server, pace: Pace) -> Arc<dyn Sink> {
     Registry::paced(&server.host(), access, pace).unwrap().sink(&reference(server, "a/b:1"))
 }
 
-/// Writes down what it is told.
+/// Notes each call.
 #[derive(Clone, Default)]
 struct Diary(Arc<Mutex<(u64, Vec<String>)>>);
 
