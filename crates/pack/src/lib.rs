@@ -35,6 +35,6 @@ pub use protection::{
 };
 pub use sealcrate_packfile::challenge::ChallengeError;
 pub use sealcrate_packfile::response::ResponseError;
-pub use sealcrate_packfile::{KeyTextError, Parameters, ParametersError};
+pub use sealcrate_packfile::{KeyOddity, KeyTextError, Parameters, ParametersError};
 pub use search::holds_program;
 pub use stubs::{Stub, Target, inits, stubs};

@@ -17,6 +17,7 @@ mod agreement;
 pub mod challenge;
 mod content;
 pub mod index;
+mod key_oddity;
 mod key_text;
 mod parameters;
 pub mod response;
@@ -25,6 +26,7 @@ mod segment;
 
 pub use agreement::Secret;
 pub use content::Content;
+pub use key_oddity::KeyOddity;
 pub use key_text::{KeyText, KeyTextError, MAX_KEY_TEXT, without_line_end};
 pub use parameters::{Parameters, ParametersError};
 pub use segment::{HEAD_LEN, MAGIC, Segment, SegmentError, write_head};

@@ -2,7 +2,7 @@
 
 use sealcrate_packfile::age::{FileKey, Header, Passphrase, UnwrapError};
 use sealcrate_packfile::scrypt::{self, Block};
-use sealcrate_packfile::{KeyText, Parameters};
+use sealcrate_packfile::{KeyOddity, KeyText, Parameters};
 
 use crate::cgroup::Limit;
 use crate::failure::Failure;
@@ -55,12 +55,19 @@ fn unwrap(found: &Found, header: &Header<'_>, limit: Limit) -> Result<FileKey, F
         }
         (KeyText::Passphrase(passphrase), Some(stanza)) => {
             let mut memory = kdf_memory(stanza, limit)?;
-            let file_key = stanza.unwrap(passphrase, &mut memory).map_err(failure)?;
+            let wrong = |error| match (error, KeyOddity::of_passphrase(passphrase)) {
+                (UnwrapError::NoMatch, Some(oddity)) => Failure::WrongPassphrase { place, oddity },
+                (error, _) => failure(error),
+            };
+            let file_key = stanza.unwrap(passphrase, &mut memory).map_err(wrong)?;
             header.check(&file_key).map_err(failure)?;
             Ok(file_key)
         }
         (KeyText::Identities(_), Some(_)) => Err(wrong_kind("a passphrase")),
-        (KeyText::Passphrase(_), None) => Err(wrong_kind("an age identity")),
+        (KeyText::Passphrase(text), None) => Err(match KeyOddity::of_identity(text) {
+            Some(oddity) => Failure::WrittenOtherwise { place, oddity },
+            None => wrong_kind("an age identity"),
+        }),
     }
 }
 
