@@ -7,6 +7,9 @@ use thiserror::Error;
 /// Why the program does not start.
 #[derive(Debug, Error)]
 pub(crate) enum Failure {
+    /// The file's capabilities cannot be passed on.
+    #[error("the program runs without the capabilities of its file: {0}")]
+    Capabilities(Errno),
     /// The program cannot be executed.
     #[error("cannot execute the program: {0}")]
     Execute(Errno),
@@ -16,6 +19,9 @@ pub(crate) enum Failure {
     /// The kernel forbids programs in memory.
     #[error("this machine forbids programs in memory: the setting vm.memfd_noexec is 2")]
     NoExecutableMemory,
+    /// The call is forbidden that executes memory, and the other way needs `/proc`.
+    #[error("cannot execute the program: execveat: {0}, and there is no /proc")]
+    NoProc(Errno),
     /// The segment is the stub's own placeholder.
     #[error("there is no program: this is a stub alone")]
     NotPacked,

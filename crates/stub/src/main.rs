@@ -9,6 +9,7 @@
 
 mod failure;
 mod placeholder;
+mod privileges;
 mod program;
 
 use sealcrate_packfile::Segment;
@@ -38,5 +39,6 @@ fn run(start: &mut Start) -> Result<core::convert::Infallible, Failure> {
     system::wipe_stack();
 
     start.remove_variable(parameters.variable());
+    privileges::pass_on(start);
     Err(program.run(start))
 }

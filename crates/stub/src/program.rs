@@ -49,9 +49,20 @@ impl Program {
         }
         let (arguments, environment) = start.lists();
         // SAFETY: these are such lists.
-        match unsafe { self.file.execute(arguments, environment) } {
+        let error = match unsafe { self.file.execute(arguments, environment) } {
+            // Emulators do not know the call, and some filters forbid it.
+            first @ (Errno::NOT_KNOWN | Errno::NOT_PERMITTED | Errno::ACCESS) => {
+                // SAFETY: these are such lists.
+                match unsafe { self.file.execute_by_name(arguments, environment) } {
+                    Some(error) => error,
+                    None => return Failure::NoProc(first),
+                }
+            }
+            error => error,
+        };
+        match error {
             Errno::NO_ENTRY => Failure::Loader,
-            errno => Failure::Execute(errno),
+            error => Failure::Execute(error),
         }
     }
 }

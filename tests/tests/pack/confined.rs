@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 
 use sealcrate_tests::Done;
 
-use crate::programs::{Kind, MARK};
+use crate::programs::{Kind, MARK, build_tool};
 use crate::workshop::{FAST, PASSPHRASE, Workshop, assert_refused, key_pair};
 
 /// Prepares a start of a program that sees one folder as the root of all files.
@@ -112,6 +112,29 @@ fn forbidden_execution_of_memory_is_said() {
     }
     let done = Done::of(&mut start_with_memfd_noexec("2", &packed));
     assert_refused(done, 1, "vm.memfd_noexec");
+}
+
+/// The number of `execveat` on x86-64.
+const EXECVEAT: &str = "322";
+
+#[test]
+fn program_runs_where_execution_of_memory_by_its_number_is_forbidden() {
+    let workshop = Workshop::new();
+    let without_call = build_tool("without_call");
+    let packed = workshop.pack(Kind::CPie.path());
+    // EPERM, EACCES and ENOSYS, as filters, policies and old kernels say no.
+    for error in ["1", "13", "38"] {
+        let mut command = crate::workshop::start_with_key(&without_call);
+        command.args([EXECVEAT, error]).arg(&packed);
+        Done::of(&mut command).with_status(0).prints(&format!("{MARK}\n"));
+    }
+    // The other way needs the file system that is missing there.
+    let root = root_with(&workshop, &packed);
+    fs::copy(&without_call, root.join("without_call")).unwrap();
+    let mut command = start_in_root(&root, "/without_call");
+    command.args([EXECVEAT, "1", "/program"]).env("BP", &key_pair().identity);
+    let told = "cannot execute the program: execveat: not permitted, and there is no /proc";
+    assert_refused(Done::of(&mut command), 1, told);
 }
 
 /// What the kernel lets nobody see without privileges, it does not write into a core dump either.

@@ -110,6 +110,15 @@ pub(crate) fn smallest() -> &'static Path {
     })
 }
 
+/// Builds a program of this folder that is not packed, but starts packed ones.
+pub(crate) fn build_tool(name: &str) -> PathBuf {
+    let output = folder().join(name);
+    let mut command = Command::new("gcc");
+    command.args(["-static", "-o"]).arg(&output).arg(source_folder().join(format!("{name}.c")));
+    Done::of(&mut command).with_status(0);
+    output
+}
+
 fn source_folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("programs")
 }

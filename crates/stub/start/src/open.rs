@@ -7,12 +7,14 @@ use sealcrate_packfile::{KeyOddity, KeyText, Parameters};
 use crate::cgroup::Limit;
 use crate::failure::Failure;
 use crate::key_search::{self, Found};
+use crate::machine;
 use crate::pages::Pages;
 use crate::remote;
 use crate::start::Start;
 use crate::terminal::Terminal;
 
-/// How much memory a derivation takes where nothing speaks against it, in MiB.
+/// How much memory a derivation takes where nothing speaks against it, in MiB. It takes more only
+/// where its work factor asks for more.
 const KDF_MIB: u64 = 64;
 
 /// The logarithm of a MiB in blocks of scrypt's.
@@ -71,9 +73,18 @@ fn unwrap(found: &Found, header: &Header<'_>, limit: Limit) -> Result<FileKey, F
     }
 }
 
-/// Maps memory for the derivation: all that it can use, if that is not much and there is so much.
+/// Maps memory for the derivation: all that it can use, if there is so much.
+///
+/// Beyond what is usual it takes no more than half of what the control group allows and the machine
+/// has free: a derivation in little memory is slow, and one beyond it is killed.
 fn kdf_memory(stanza: &Passphrase, limit: Limit) -> Result<Pages<Block>, Failure> {
-    let mib = limit.room().map_or(KDF_MIB, |room| room.clamp(1, KDF_MIB));
+    let wanted = (1_u64 << stanza.log_n()) >> LOG_MIB;
+    let mut mib = limit.room().map_or(KDF_MIB, |room| room.clamp(1, KDF_MIB));
+    if wanted > mib && mib == KDF_MIB {
+        let free = machine::free_memory().unwrap_or_default();
+        let half = limit.room().map_or(free, |room| room.min(free)) / 2;
+        mib = half.clamp(KDF_MIB, wanted);
+    }
     let log_blocks = LOG_MIB + mib.ilog2() as u8;
     let log_stride = stanza.log_n().saturating_sub(log_blocks);
     for log_stride in log_stride..=stanza.log_n() {
