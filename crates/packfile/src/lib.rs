@@ -16,6 +16,7 @@ pub mod age;
 mod agreement;
 pub mod challenge;
 mod content;
+mod folder;
 pub mod index;
 mod key_oddity;
 mod key_text;
@@ -26,6 +27,10 @@ mod segment;
 
 pub use agreement::Secret;
 pub use content::Content;
+pub use folder::{
+    FOLDER_MAGIC, FOLDER_PREFIX, FolderEntry, FolderError, FolderHead, FolderKind, MAX_FOLDER_HEAD,
+    folder_head_len, is_place,
+};
 pub use key_oddity::KeyOddity;
 pub use key_text::{KeyText, KeyTextError, MAX_KEY_TEXT, without_line_end};
 pub use parameters::{Parameters, ParametersError};

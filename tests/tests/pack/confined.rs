@@ -163,6 +163,25 @@ fn nobody_can_look_into_the_process_before_the_program_runs() {
     assert!(done.stderr.contains("Permission denied"), "{}", done.said());
 }
 
+/// What the threat model says of the time before a stub's first instruction: a program that never asks
+/// for protection has it, where its user may not read the file.
+#[test]
+fn process_of_a_file_that_may_not_be_read_is_closed_from_the_beginning() {
+    const SCRIPT: &str = "cp \"$0\" program; chmod \"$1\" program
+        ./program serve > output & program=$!
+        until [ -s output ]; do sleep 0.02; done
+        if exec 3< /proc/$program/mem; then echo open; else echo closed; fi
+        kill $program; wait $program; rm -f program output";
+    for (mode, told) in [("0755", "open\n"), ("0111", "closed\n")] {
+        let workshop = Workshop::new();
+        let mut command = Command::new("unshare");
+        command.args(["--user", "--map-user=1000", "--map-group=1000", "bash", "-c", SCRIPT]);
+        command.arg(Kind::MuslStatic.path()).arg(mode).current_dir(workshop.path("."));
+        command.env_clear().env("PATH", "/usr/bin:/bin").stdin(Stdio::null());
+        Done::of(&mut command).with_status(0).prints(told);
+    }
+}
+
 #[test]
 fn limits_of_the_process_are_no_trouble() {
     let workshop = Workshop::new();

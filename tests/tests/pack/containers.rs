@@ -247,6 +247,17 @@ fn shown_by_the_engine_is_a_key_that_was_given_as_a_variable() {
         shown
     };
     assert!(created(&["-e", &format!("BP={PASSPHRASE}")]).contains(PASSPHRASE));
+    // What was started so hands the key on.
+    let committed = |options: &[&str]| {
+        let id = engine.run(&[&["create", "--network", "none"], options, &[image.name()]].concat());
+        let name = format!("{}-committed", image.name());
+        let _committed = engine.remove_on_drop(&name);
+        engine.run(&["commit", &id, &name]);
+        engine.run(&["rm", &id]);
+        engine.run(&["inspect", &name])
+    };
+    assert!(committed(&["-e", &format!("BP={PASSPHRASE}")]).contains(PASSPHRASE));
     let mount = format!("{}:/run/secrets/bp:ro", Path::new(&workshop.path("key")).display());
     assert!(!created(&["-v", &mount]).contains(PASSPHRASE));
+    assert!(!committed(&["-v", &mount]).contains(PASSPHRASE));
 }
