@@ -95,9 +95,8 @@ impl<'a> FolderHead<'a> {
             let entry = take_entry(&mut rest)?;
             first.get_or_insert(entry);
         }
-        let is_program = |entry: FolderEntry<'_>| {
-            entry.kind == FolderKind::File && !entry.path.contains(&b'/')
-        };
+        let is_program =
+            |entry: FolderEntry<'_>| entry.kind == FolderKind::File && !entry.path.contains(&b'/');
         if first.is_some_and(is_program) { Ok(parsed) } else { Err(FolderError) }
     }
 
@@ -135,9 +134,20 @@ impl<'a> FolderHead<'a> {
     }
 
     /// Returns what lies in the folder, the program first.
-    pub fn entries(&self) -> impl Iterator<Item = FolderEntry<'a>> + Clone + use<'a> {
-        let mut rest = self.entries;
-        core::iter::from_fn(move || take_entry(&mut rest).ok())
+    pub fn entries(&self) -> FolderEntries<'a> {
+        FolderEntries(self.entries)
+    }
+}
+
+/// What lies in a folder, one after the other.
+#[derive(Clone, Debug)]
+pub struct FolderEntries<'a>(&'a [u8]);
+
+impl<'a> Iterator for FolderEntries<'a> {
+    type Item = FolderEntry<'a>;
+
+    fn next(&mut self) -> Option<FolderEntry<'a>> {
+        take_entry(&mut self.0).ok()
     }
 }
 
@@ -233,7 +243,8 @@ mod tests {
         for path in ["", "..", "a/../b", "/a", "a/", "a//b", "./a", "a\0"] {
             assert!(written("/opt/app", &file(path)).is_err(), "{path:?}");
         }
-        for place in ["", "/", "opt", "/opt/", "/opt/../x", "/opt//x", "/o pt", "/o\\pt", "/\u{e4}"] {
+        for place in ["", "/", "opt", "/opt/", "/opt/../x", "/opt//x", "/o pt", "/o\\pt", "/\u{e4}"]
+        {
             assert!(written(place, &file("app")).is_err(), "{place:?}");
         }
         let mut bytes = written("/opt/app", &file("abc")).unwrap();

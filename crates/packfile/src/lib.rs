@@ -28,8 +28,8 @@ mod segment;
 pub use agreement::Secret;
 pub use content::Content;
 pub use folder::{
-    FOLDER_MAGIC, FOLDER_PREFIX, FolderEntry, FolderError, FolderHead, FolderKind, MAX_FOLDER_HEAD,
-    folder_head_len, is_place,
+    FOLDER_MAGIC, FOLDER_PREFIX, FolderEntries, FolderEntry, FolderError, FolderHead, FolderKind,
+    MAX_FOLDER_HEAD, folder_head_len, is_place,
 };
 pub use key_oddity::KeyOddity;
 pub use key_text::{KeyText, KeyTextError, MAX_KEY_TEXT, without_line_end};

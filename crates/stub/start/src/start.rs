@@ -161,6 +161,17 @@ impl Start {
         }
     }
 
+    /// Changes what the next program is called as, if there is such an argument.
+    pub fn set_first_argument(&mut self, name: &'static CStr) {
+        // SAFETY: the list ends with a null pointer, and lies in memory of this process that may be
+        // written.
+        unsafe {
+            if !(*self.arguments).is_null() {
+                *self.arguments.cast_mut() = name.as_ptr();
+            }
+        }
+    }
+
     /// Returns the arguments and the environment as the next program takes them: lists of strings
     /// that end with a zero, which end with a null pointer.
     pub fn lists(&self) -> (*const *const c_char, *const *const c_char) {

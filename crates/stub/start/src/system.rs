@@ -13,7 +13,7 @@ pub use self::capabilities::pass_on_capabilities;
 pub use self::errno::Errno;
 pub use self::folder::{FileSystem, Folder};
 pub use self::mapped::Mapped;
-pub use self::process::{change_folder, execute, host_name, is_in_root, user};
+pub use self::process::{change_folder, execute, host_name, is_in_root, process_id, user};
 pub use self::text::Text;
 
 mod capabilities;
@@ -161,7 +161,7 @@ impl File {
 }
 
 /// Writes a number, and returns its digits.
-fn decimal(mut number: u32, digits: &mut [u8; 10]) -> &[u8] {
+pub fn decimal(mut number: u32, digits: &mut [u8; 10]) -> &[u8] {
     let mut at = digits.len();
     loop {
         at -= 1;
@@ -310,9 +310,9 @@ fn change_signals(how: u32, set: &kernel_sigset_t) -> Result<kernel_sigset_t, Er
 
 /// Sends a signal to this process.
 pub fn raise(signal: Signal) {
+    let arguments = [process_id() as usize, signal as usize];
     // SAFETY: there are no places.
-    let _ = unsafe { call(linux::__NR_getpid, []) }
-        .and_then(|pid| unsafe { call(linux::__NR_kill, [pid, signal as usize]) });
+    let _ = unsafe { call(linux::__NR_kill, arguments) };
 }
 
 fn set_of(signals: &[Signal]) -> kernel_sigset_t {
