@@ -83,6 +83,7 @@ impl<'a> FolderHead<'a> {
     ///
     /// # Errors
     /// It is cut off, names what would lie elsewhere, or does not begin with a program.
+    #[inline(never)]
     pub fn parse(head: &'a [u8]) -> Result<Self, FolderError> {
         let mut rest = head.get(FOLDER_PREFIX..).ok_or(FolderError)?;
         let path = take_text(&mut rest)?;
@@ -159,6 +160,7 @@ pub fn is_place(path: &[u8]) -> bool {
 }
 
 /// Tells whether a path leads to something below where it begins.
+#[inline(never)]
 fn is_path(path: &[u8]) -> bool {
     let is_name = |name: &[u8]| {
         !matches!(name, b"" | b"." | b"..") && name.len() <= 255 && !name.contains(&0)
@@ -179,6 +181,7 @@ fn take_text<'a>(rest: &mut &'a [u8]) -> Result<&'a [u8], FolderError> {
     Ok(taken)
 }
 
+#[inline(never)]
 fn take_entry<'a>(rest: &mut &'a [u8]) -> Result<FolderEntry<'a>, FolderError> {
     let path = take_text(rest)?;
     let mode = u32::from_le_bytes(take(rest)?);

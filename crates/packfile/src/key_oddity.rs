@@ -39,6 +39,7 @@ pub enum KeyOddity {
 
 impl KeyOddity {
     /// Tells why a text is no identity though it may be meant as one.
+    #[inline(never)]
     pub fn of_identity(text: &[u8]) -> Option<Self> {
         if UTF_16.iter().any(|mark| text.starts_with(mark)) {
             return Some(Self::Utf16);
@@ -56,6 +57,7 @@ impl KeyOddity {
     }
 
     /// Tells what is odd about a passphrase that is wrong.
+    #[inline(never)]
     pub fn of_passphrase(text: &[u8]) -> Option<Self> {
         if UTF_16.iter().any(|mark| text.starts_with(mark)) {
             return Some(Self::Utf16);
@@ -82,6 +84,7 @@ impl fmt::Display for KeyOddity {
     }
 }
 
+#[inline(never)]
 fn begins_as_identity(text: &[u8]) -> bool {
     text.get(..IDENTITY.len()).is_some_and(|head| head.eq_ignore_ascii_case(IDENTITY))
 }

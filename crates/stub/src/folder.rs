@@ -77,6 +77,7 @@ impl InFolder {
     }
 
     /// Gives everything its name, and becomes the program. Returns only where that fails.
+    #[inline(never)]
     pub(crate) fn run(self, start: &mut Start) -> Failure {
         let Self::Open(opened) = self else { return DAMAGED.into() };
         let failure = match opened.place() {
@@ -110,6 +111,7 @@ impl InFolder {
 
 impl Opened {
     /// Checks the folder that a head names, and begins with the first entry.
+    #[inline(never)]
     fn of(head: &'static [u8]) -> Result<Self, Failure> {
         let head = FolderHead::parse(head).map_err(|_| DAMAGED)?;
         let pages = |entry: FolderEntry<'_>| entry.len.div_ceil(PAGE).saturating_mul(PAGE);
@@ -160,6 +162,7 @@ impl Opened {
     }
 
     /// Ends entries of which nothing is missing, and begins the next.
+    #[inline(never)]
     fn go_on(&mut self) -> Result<(), Failure> {
         while let (0, Some(entry)) = (self.missing, self.entry) {
             if entry.kind == FolderKind::Link {
@@ -174,6 +177,7 @@ impl Opened {
         Ok(())
     }
 
+    #[inline(never)]
     fn begin_entry(&mut self) -> Result<(), Failure> {
         self.entry = self.entries.next();
         let Some(entry) = self.entry else { return Ok(()) };
@@ -195,6 +199,7 @@ impl Opened {
     }
 
     /// Gives everything its name, and returns the path of the program.
+    #[inline(never)]
     fn place(&self) -> Result<&'static CStr, Failure> {
         if self.entry.is_some() {
             return Err(DAMAGED.into());
@@ -232,6 +237,7 @@ impl Opened {
 }
 
 /// Opens the folder of a head, if so many bytes can be put there, and nobody else can change them.
+#[inline(never)]
 fn checked(head: &FolderHead<'static>, needed: u64) -> Result<Folder, Failure> {
     let path = head.path();
     let advice = Advice { path, mib: needed.div_ceil(1 << 20) + 1 };
@@ -272,6 +278,7 @@ impl Name {
     }
 }
 
+#[inline(never)]
 fn unfinished(at: usize) -> Name {
     let mut name = Name([0; 40], 0);
     let (mut process, mut number) = ([0; 10], [0; 10]);

@@ -12,6 +12,7 @@ use crate::failure::{Advice, Failure};
 const MAX_MOUNTS: usize = 4 << 20;
 
 /// Checks that the folder is such a mount.
+#[inline(never)]
 pub(crate) fn check(advice: Advice) -> Result<(), Failure> {
     let Ok(file) = File::open(b"/proc/self/mountinfo") else {
         return Err(Failure::NotOwnMemory { advice });

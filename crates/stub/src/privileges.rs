@@ -27,6 +27,7 @@ const UNSAFE: [&[u8]; 14] = [
 ];
 
 /// Passes on the capabilities that the file gives, or says that the program runs without.
+#[inline(never)]
 pub(crate) fn pass_on(start: &mut Start) {
     let passed = match start.privilege() {
         FilePrivilege::None => return,

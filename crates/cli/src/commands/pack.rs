@@ -50,7 +50,7 @@ pub(crate) fn run(args: &PackArgs, local: &Local) -> Result<()> {
         Program::read(&file).with_context(|| format!("cannot pack {}", path.display()))?;
     let mode = file.metadata().with_context(|| cannot_read(path))?.mode() & 0o777;
     let in_folder = in_folder(args, path, mode, program.size())?;
-    let size = in_folder.as_ref().map_or(program.size(), InFolder::size);
+    let size = in_folder.as_ref().map_or_else(|| program.size(), InFolder::size);
     let parameters = Parameters::new(
         u32::try_from(size.div_ceil(1 << 20)).unwrap_or(u32::MAX),
         variable,

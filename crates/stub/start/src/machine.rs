@@ -7,6 +7,7 @@ const BEGINNING: usize = 512;
 
 /// Returns how much memory programs can still be given, in MiB, where the kernel tells. proc(5),
 /// `/proc/meminfo`.
+#[inline(never)]
 pub(crate) fn free_memory() -> Option<u64> {
     let mut text = [0; BEGINNING];
     let len =

@@ -121,6 +121,7 @@ impl File {
     ///
     /// # Safety
     /// As of [`execute`](Self::execute).
+    #[inline(never)]
     pub unsafe fn execute_by_name(
         &self,
         arguments: *const *const c_char,
