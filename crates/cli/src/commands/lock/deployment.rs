@@ -181,11 +181,11 @@ spec:
 pub(super) struct LockedFor {
     /// How large the unlock folder has to be, in MiB.
     mib: u64,
-    /// Who runs it.
+    /// The user who runs it.
     user: User,
 }
 
-/// Who runs a locked image, or several in an index.
+/// The user who runs a locked image, or several in an index.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum User {
     /// Root alone.
