@@ -140,7 +140,9 @@ fn folder_can_be_used_again_and_damage_leaves_nothing_in_it() {
     let folder = place(&workshop, "folder");
     let tree = workshop.path("tree");
     fs::create_dir_all(tree.join("deep/er")).unwrap();
-    fs::write(tree.join("deep/er/data"), vec![5; 300_000]).unwrap();
+    // Of several chunks, so that much is written before the damage shows.
+    let noise = (0..75_000_u32).flat_map(|at| at.wrapping_mul(0x9e37_79b9).to_be_bytes());
+    fs::write(tree.join("deep/er/data"), noise.collect::<Vec<_>>()).unwrap();
     fs::write(tree.join("empty"), "").unwrap();
     symlink("deep/er/data", tree.join("link")).unwrap();
     fs::set_permissions(tree.join("empty"), PermissionsExt::from_mode(0o640)).unwrap();
