@@ -209,6 +209,26 @@ fn expensive_derivation_takes_the_memory_that_the_limit_allows() {
     }
 }
 
+/// What is said when the folder is missing is the option that helps.
+#[test]
+fn program_in_a_folder_runs_with_the_option_that_is_advised() {
+    let (engine, workshop) = (Engine::from_env(), Workshop::new());
+    let recipient = &key_pair().recipient;
+    let options = ["-r", recipient, "--in-folder", "/opt/app"];
+    let packed = workshop.pack_with(Kind::CStatic.path(), &options);
+    let image = image(&engine, &fs::read(packed).unwrap());
+    let key = format!("BP={}", key_pair().identity);
+    for confined in [&[][..], &HARDENED] {
+        let options = [confined, &["-e", &key]].concat();
+        let refused = run(&engine, &image, &options, &[]);
+        let (_, advice) = refused.stderr.trim_end().split_once("start it with --tmpfs ").unwrap();
+        let options = [&options[..], &["--tmpfs", advice]].concat();
+        let done = run(&engine, &image, &options, &["/program", "report"]).with_status(0);
+        assert!(done.stdout.starts_with("argument 0: /opt/app/CStatic\n"), "{}", done.said());
+        assert_refused(refused, 1, "/opt/app is not memory of its own");
+    }
+}
+
 #[test]
 fn memory_that_holds_the_key_cannot_be_dumped() {
     let engine = Engine::from_env();
