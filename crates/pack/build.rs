@@ -229,6 +229,8 @@ impl Build<'_> {
             "target-feature=+crt-static".into(),
             "force-unwind-tables=no".into(),
             "default-linker-libraries=no".into(),
+            // cargo forgets it where the profile says something of the stub's own crate.
+            "strip=symbols".into(),
             format!("linker={}", self.linker.display()),
             format!("linker-flavor={flavor}"),
             format!("link-arg=--script={}", folder.join("stub/stub.ld").display()),

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 extern char **environ;
@@ -73,6 +74,14 @@ static int copy(void) {
     return 0;
 }
 
+/* The most memory that this process ever had, in KiB, whatever program it was then. */
+static int peak(void) {
+    struct rusage usage;
+    getrusage(RUSAGE_SELF, &usage);
+    printf("%ld\n", usage.ru_maxrss);
+    return 0;
+}
+
 int main(int argc, char **argv) {
     const char *task = argc > 1 ? argv[1] : "";
     if (!strcmp(task, "report")) return report(argv);
@@ -80,6 +89,7 @@ int main(int argc, char **argv) {
     if (!strcmp(task, "abort")) abort();
     if (!strcmp(task, "serve")) return serve();
     if (!strcmp(task, "copy")) return copy();
+    if (!strcmp(task, "peak")) return peak();
     puts(mark);
     return 0;
 }

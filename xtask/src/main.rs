@@ -14,6 +14,7 @@ mod engine;
 mod foreign;
 mod packages;
 mod private_engine;
+mod pyinstaller;
 mod root;
 mod test;
 

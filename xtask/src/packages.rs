@@ -62,6 +62,14 @@ const NEEDS: &[Need] = &[
     Need { package: "golang-go", files: &["/usr/bin/go"], accepts: Path::exists },
     Need { package: "binutils", files: &["/usr/bin/strip"], accepts: Path::exists },
     Need { package: "libcap2-bin", files: &["/usr/sbin/setcap"], accepts: Path::exists },
+    // some of them look for themselves,
+    Need { package: "default-jre-headless", files: &["/usr/bin/java"], accepts: Path::exists },
+    Need {
+        package: "python3-pip",
+        files: &["/usr/lib/python3/dist-packages/pip/__init__.py"],
+        accepts: Path::exists,
+    },
+    Need { package: "libpython3-dev", files: &["/usr/lib"], accepts: has_library_of_python },
     // and what was packed is opened by these.
     Need { package: "age", files: &["/usr/bin/age"], accepts: Path::exists },
     Need { package: "lz4", files: &["/usr/bin/lz4"], accepts: Path::exists },
@@ -194,6 +202,19 @@ pub(crate) fn static_busybox() -> Option<&'static Path> {
 fn is_static(program: &Path) -> bool {
     fs::read(program)
         .is_ok_and(|bytes| !bytes.windows(b"/ld-".len()).any(|window| window == b"/ld-"))
+}
+
+/// Whether the distribution's Python is there as a library, in one of the folders of architectures.
+fn has_library_of_python(libraries: &Path) -> bool {
+    let names = |folder: &Path| {
+        let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+        entries.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect::<Vec<_>>()
+    };
+    names(libraries)
+        .iter()
+        .filter(|name| name.ends_with("-linux-gnu"))
+        .flat_map(|name| names(&libraries.join(name)))
+        .any(|name| name.starts_with("libpython3.") && name.contains(".so"))
 }
 
 fn is_debian() -> bool {

@@ -15,13 +15,14 @@ use anyhow::Context;
 
 use crate::binary::{self, Profile};
 use crate::child::{self, Interrupts};
-use crate::{foreign, packages, private_engine};
+use crate::{foreign, packages, private_engine, pyinstaller};
 
 /// Builds the binary, runs `cargo test --workspace` with `cargo_test_args`, and returns its status.
 pub(crate) fn run(cargo_test_args: &[String]) -> anyhow::Result<ExitCode> {
     let interrupts = Interrupts::catch()?;
     packages::install_missing()?;
     foreign::provide()?;
+    pyinstaller::provide()?;
     let for_image = binary::build_static()?;
     let binary = binary::build(Profile::Dev)?;
     // Takes along what tests leave that are killed.

@@ -44,7 +44,7 @@ impl Ambient {
     pub(crate) fn given(&self, args: &PassphraseArgs) -> Result<Option<Passphrase>> {
         match (named(args)?, &self.variable) {
             (Some(passphrase), _) => Ok(Some(passphrase)),
-            (None, Some(value)) => Passphrase::new(value.clone()).context(VARIABLE).map(Some),
+            (None, Some(value)) => Passphrase::from_text(value.clone()).context(VARIABLE).map(Some),
             (None, None) => Ok(None),
         }
     }
@@ -71,7 +71,7 @@ pub(crate) fn named(args: &PassphraseArgs) -> Result<Option<Passphrase>> {
     if let Some(typed) = &args.pass {
         talk::warn("other users of this machine can read what is given with --pass");
         let bytes = Zeroizing::new(typed.as_bytes().to_vec());
-        return Passphrase::new(bytes).context("--pass").map(Some);
+        return Passphrase::from_text(bytes).context("--pass").map(Some);
     }
     from_file_or_descriptor(args.pass_file.as_deref(), args.pass_fd, "passphrase")
 }
@@ -110,7 +110,7 @@ fn from_reader(reader: impl Read, name: &str, what: &str) -> Result<Option<Passp
         bytes.len() as u64 <= MAX_BYTES,
         "{name} is longer than 64 KiB: it holds something else than a {what}"
     );
-    Passphrase::from_file_content(bytes).with_context(|| name.to_owned()).map(Some)
+    Passphrase::from_text(bytes).with_context(|| name.to_owned()).map(Some)
 }
 
 /// Returns the identities, or the passphrase, in a file that holds a key.
@@ -165,6 +165,22 @@ mod tests {
         assert_eq!(given(&args), b"from the file");
         assert_eq!(given(&nothing_named()), b"from the variable");
         assert!(Ambient::default().given(&nothing_named()).unwrap().is_none());
+    }
+
+    #[test]
+    fn one_line_end_does_not_count_wherever_a_passphrase_is() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("key");
+        for (text, taken) in [("a", "a"), ("a\n", "a"), ("a\r\n", "a"), ("a\n\n", "a\n")] {
+            std::fs::write(&file, text).unwrap();
+            let ambient = Ambient::new(Some(text.into()));
+            let in_file = PassphraseArgs { pass_file: Some(file.clone()), ..nothing_named() };
+            let typed = PassphraseArgs { pass: Some(text.parse().unwrap()), ..nothing_named() };
+            for args in [nothing_named(), in_file, typed] {
+                let given = ambient.given(&args).unwrap().unwrap();
+                assert_eq!(given.as_bytes(), taken.as_bytes(), "{text:?} {args:?}");
+            }
+        }
     }
 
     #[test]

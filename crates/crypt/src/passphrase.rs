@@ -21,11 +21,11 @@ impl Passphrase {
         Ok(Self(bytes))
     }
 
-    /// Takes the content of a file, without one LF or CRLF at its end.
+    /// Takes what a file, a variable or an argument holds: one LF or CRLF at its end does not count.
     ///
     /// # Errors
-    /// The passphrase is empty.
-    pub fn from_file_content(mut bytes: Zeroizing<Vec<u8>>) -> Result<Self, PassphraseError> {
+    /// An empty one.
+    pub fn from_text(mut bytes: Zeroizing<Vec<u8>>) -> Result<Self, PassphraseError> {
         if bytes.last() == Some(&b'\n') {
             bytes.pop();
             if bytes.last() == Some(&b'\r') {
@@ -61,7 +61,7 @@ mod tests {
     use super::*;
 
     fn file(content: &[u8]) -> Result<Vec<u8>, PassphraseError> {
-        Passphrase::from_file_content(Zeroizing::new(content.to_vec()))
+        Passphrase::from_text(Zeroizing::new(content.to_vec()))
             .map(|passphrase| passphrase.as_bytes().to_vec())
     }
 

@@ -90,7 +90,7 @@ pub(crate) fn decompress(input: impl Read, output: &mut dyn Write) -> io::Result
     let content = Content::of(&start).ok_or_else(|| invalid("it holds no program"))?;
     let mut whole = start.as_slice().chain(&mut input);
     match content {
-        Content::Elf => {
+        Content::Elf | Content::Folder => {
             io::copy(&mut whole, output)?;
         }
         Content::Lz4 => {
@@ -136,7 +136,7 @@ impl<R: Read> Read for Watched<R> {
 fn copy_program(decoder: &mut dyn Read, output: &mut dyn Write) -> io::Result<()> {
     let mut start = Vec::with_capacity(4);
     decoder.take(4).read_to_end(&mut start)?;
-    if Content::of(&start) != Some(Content::Elf) {
+    if !matches!(Content::of(&start), Some(Content::Elf | Content::Folder)) {
         return Err(invalid("it holds no program"));
     }
     output.write_all(&start)?;

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use sealcrate_packfile::age::{FileKey, Header, Identity, UnwrapError};
-use sealcrate_packfile::{KeyText, KeyTextError, scrypt};
+use sealcrate_packfile::{KeyOddity, KeyText, KeyTextError, scrypt};
 use thiserror::Error;
 use zeroize::Zeroizing;
 
@@ -17,7 +17,7 @@ const MAX_LOG_MEMORY: u8 = 18;
 pub struct Key(Zeroizing<Vec<u8>>);
 
 impl Key {
-    /// Takes what a variable or file holds, without a line end.
+    /// Takes what a variable or file holds, without the line end behind it.
     ///
     /// # Errors
     /// It is empty or too long, or an identity is mistyped.
@@ -48,12 +48,19 @@ impl Key {
                 mine.unwrap_or(Err(UnwrapError::NoMatch)).map_err(failed)
             }
             (KeyText::Identities(_), Some(_)) => Err(KeyError::NeedsPassphrase),
-            (KeyText::Passphrase(_), None) => Err(KeyError::NeedsIdentity),
+            (KeyText::Passphrase(text), None) => Err(match KeyOddity::of_identity(text) {
+                Some(oddity) => KeyError::Written(oddity),
+                None => KeyError::NeedsIdentity,
+            }),
             (KeyText::Passphrase(passphrase), Some(stanza)) => {
                 let log_n = stanza.log_n();
                 let blocks = scrypt::blocks(log_n, log_n.saturating_sub(MAX_LOG_MEMORY));
                 let mut memory = vec![scrypt::Block::ZERO; blocks];
-                let file_key = stanza.unwrap(passphrase, &mut memory).map_err(failed)?;
+                let wrong = |error| match (error, KeyOddity::of_passphrase(passphrase)) {
+                    (UnwrapError::NoMatch, Some(oddity)) => KeyError::Odd(oddity),
+                    (error, _) => failed(error),
+                };
+                let file_key = stanza.unwrap(passphrase, &mut memory).map_err(wrong)?;
                 header.check(&file_key).map_err(failed)?;
                 Ok(file_key)
             }
@@ -65,7 +72,7 @@ impl Key {
         if self.is_passphrase() {
             return Vec::new();
         }
-        let lines = str::from_utf8(&self.0).unwrap_or_default().lines();
+        let lines = str::from_utf8(&self.0).unwrap_or_default().lines().map(str::trim);
         let parsed = lines.filter_map(|line| {
             let recipient = line.parse::<age::x25519::Identity>().ok()?.to_public();
             Some((Identity::parse(line).ok()?, Recipient::of(recipient)))
@@ -99,7 +106,13 @@ pub enum KeyError {
         "wrong key: the program is packed under a passphrase, and an identity does not open it"
     )]
     NeedsPassphrase,
+    /// It is another passphrase, and something is odd about it.
+    #[error("wrong key: {0}")]
+    Odd(KeyOddity),
     /// It is another one.
     #[error("wrong key")]
     Wrong,
+    /// What is meant as an identity is not written as one.
+    #[error("wrong key: only an age identity opens it, and {0}")]
+    Written(KeyOddity),
 }

@@ -66,7 +66,22 @@ impl Packer<'_> {
         input: &mut dyn Read,
         output: &File,
     ) -> Result<Written, PackError> {
-        let frame = Frame::of(stub_for(program.target(), stubs())?)?;
+        self.pack_content(program.target(), input, program.size(), output)
+    }
+
+    /// Packs a program with what lies beside it: the `len` bytes that `input` yields, as
+    /// [`InFolder::content`](crate::InFolder::content) makes them.
+    ///
+    /// # Errors
+    /// As of [`pack`](Self::pack).
+    pub fn pack_content(
+        &self,
+        target: Target,
+        input: &mut dyn Read,
+        len: u64,
+        output: &File,
+    ) -> Result<Written, PackError> {
+        let frame = Frame::of(stub_for(target, stubs())?)?;
         let mut head = Vec::new();
         write_head(&self.parameters, 0, &mut head);
 
@@ -77,8 +92,8 @@ impl Packer<'_> {
         let age_at = payload_at + head.len() as u64;
         let encrypted =
             self.protection.encryptor()?.wrap_output(writer).map_err(PackError::Write)?;
-        let encrypted = compress(input, program.size(), self.compression, encrypted)
-            .map_err(PackError::Copy)?;
+        let encrypted =
+            compress(input, len, self.compression, encrypted).map_err(PackError::Copy)?;
         let mut writer = encrypted.finish().map_err(PackError::Write)?;
         let end = writer.stream_position().map_err(PackError::Write)?;
 

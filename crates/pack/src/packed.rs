@@ -13,6 +13,7 @@ use thiserror::Error;
 
 use crate::compress::decompress;
 use crate::elf::{Elf, Segment};
+use crate::program_only::ProgramOnly;
 use crate::{Key, KeyError, Target};
 
 /// A program that was packed.
@@ -64,17 +65,20 @@ impl Packed {
         Payload::parse(&self.payload).expect("it has been parsed").age
     }
 
-    /// Writes the program to `output`. Nothing that was written counts before this has succeeded.
+    /// Writes the program to `output`, and returns the paths of what is packed beside it. Nothing that
+    /// was written counts before this has succeeded.
     ///
     /// # Errors
     /// Another key; damage; those of `output`.
-    pub fn open(&self, key: &Key, output: &mut dyn Write) -> Result<(), OpenError> {
+    pub fn open(&self, key: &Key, output: &mut dyn Write) -> Result<Vec<Vec<u8>>, OpenError> {
         let age = self.age_file();
         let file_key = key.unwrap(age.header())?;
         let mut output = Output { inner: output, error: None };
-        let opened = decompress(Content::new(age.chunks(&file_key)), &mut output);
+        let mut program = ProgramOnly::new(&mut output);
+        let opened = decompress(Content::new(age.chunks(&file_key)), &mut program);
+        let opened = opened.and_then(|()| program.finish());
         match (opened, output.error) {
-            (Ok(()), _) => Ok(()),
+            (Ok(beside), _) => Ok(beside),
             (Err(_), Some(error)) => Err(OpenError::Write(error)),
             (Err(error), None) => Err(OpenError::Damaged(error)),
         }
@@ -198,7 +202,7 @@ mod tests {
 
     fn opened(packed: &Packed, text: &[u8]) -> Result<Vec<u8>, OpenError> {
         let mut output = Vec::new();
-        packed.open(&key(text), &mut output).map(|()| output)
+        packed.open(&key(text), &mut output).map(|_| output)
     }
 
     #[test]

@@ -8,12 +8,13 @@ use crate::age::Identity;
 pub const MAX_KEY_TEXT: usize = 64 << 10;
 
 /// How an identity begins.
-const IDENTITY: &[u8] = b"AGE-SECRET-KEY-1";
+pub(crate) const IDENTITY: &[u8] = b"AGE-SECRET-KEY-1";
 
 /// A key as it was given.
 #[derive(Clone, Copy)]
 pub enum KeyText<'a> {
-    /// Identities, one a line, among blank lines and comments. All of them can be parsed.
+    /// Identities, one a line with blanks around it or none, among blank lines and comments. All of
+    /// them can be parsed.
     Identities(Lines<'a>),
     /// A passphrase: the whole text as it is.
     Passphrase(&'a [u8]),
@@ -54,8 +55,7 @@ impl<'a> KeyText<'a> {
         if text.len() > MAX_KEY_TEXT {
             return Err(KeyTextError::TooLong);
         }
-        let first = lines(text).find(|(_, line)| !is_passed_over(line));
-        if !first.is_some_and(|(_, line)| line.starts_with(IDENTITY)) {
+        if !first_line(text).is_some_and(|line| line.starts_with(IDENTITY)) {
             return Ok(Self::Passphrase(text));
         }
         for (line, content) in lines(text) {
@@ -89,20 +89,29 @@ impl core::fmt::Debug for Lines<'_> {
     }
 }
 
-/// Returns the text of a file without the LF or CRLF that an editor leaves at its end.
+/// Returns a text without the LF or CRLF that an editor or a shell leaves at its end.
 pub fn without_line_end(text: &[u8]) -> &[u8] {
     let Some(line) = text.strip_suffix(b"\n") else { return text };
     line.strip_suffix(b"\r").unwrap_or(line)
 }
 
-/// Returns numbers, from 1, and lines without their ends.
+/// Returns numbers, from 1, and lines without their ends and the blanks around them.
 fn lines(text: &[u8]) -> impl Iterator<Item = (usize, &[u8])> {
-    let lines = text.split(|b| *b == b'\n').map(|line| line.strip_suffix(b"\r").unwrap_or(line));
-    (1..).zip(lines)
+    (1..).zip(text.split(|b| *b == b'\n').map(trimmed))
+}
+
+/// Returns the first line that is neither blank nor a comment, without the blanks around it.
+pub(crate) fn first_line(text: &[u8]) -> Option<&[u8]> {
+    lines(text).map(|(_, line)| line).find(|line| !is_passed_over(line))
+}
+
+/// Returns a text without the blanks around it.
+pub(crate) fn trimmed(text: &[u8]) -> &[u8] {
+    text.trim_ascii()
 }
 
 fn is_passed_over(line: &[u8]) -> bool {
-    line.starts_with(b"#") || line.iter().all(u8::is_ascii_whitespace)
+    line.starts_with(b"#") || line.is_empty()
 }
 
 fn identity(line: &[u8]) -> Option<Identity> {
@@ -139,6 +148,14 @@ mod tests {
     }
 
     #[test]
+    fn blanks_around_identities_do_not_count() {
+        let one = publics(ONE);
+        for text in [" ONE", "ONE ", "\tONE\t\r\n", "ONE\r", "\r\n  # comment\n  ONE\n\n\n"] {
+            assert_eq!(publics(&text.replace("ONE", ONE)), one, "{text:?}");
+        }
+    }
+
+    #[test]
     fn everything_else_is_a_passphrase_as_it_is() {
         for text in ["secret", " ", "secret\n", "# only a comment\n", "age-secret-key-1", "\u{fc}"]
         {
@@ -155,7 +172,7 @@ mod tests {
             (mistyped.clone(), 1),
             (std::format!("# comment\n\n{ONE}\n{mistyped}\n"), 4),
             (std::format!("{ONE}\nsecret"), 2),
-            (std::format!("{ONE} "), 1),
+            (std::format!("{ONE} {ONE}"), 1),
             ("AGE-SECRET-KEY-1".into(), 1),
         ] {
             let error = KeyText::parse(text.as_bytes()).unwrap_err();

@@ -16,7 +16,9 @@ pub mod age;
 mod agreement;
 pub mod challenge;
 mod content;
+mod folder;
 pub mod index;
+mod key_oddity;
 mod key_text;
 mod parameters;
 pub mod response;
@@ -25,6 +27,11 @@ mod segment;
 
 pub use agreement::Secret;
 pub use content::Content;
+pub use folder::{
+    FOLDER_MAGIC, FOLDER_PREFIX, FolderEntries, FolderEntry, FolderError, FolderHead, FolderKind,
+    MAX_FOLDER_HEAD, folder_head_len, is_place,
+};
+pub use key_oddity::KeyOddity;
 pub use key_text::{KeyText, KeyTextError, MAX_KEY_TEXT, without_line_end};
 pub use parameters::{Parameters, ParametersError};
 pub use segment::{HEAD_LEN, MAGIC, Segment, SegmentError, write_head};

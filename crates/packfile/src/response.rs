@@ -26,6 +26,15 @@ const ENCODED: usize = 86;
 
 const INFO: &[u8] = b"sealcrate response v1";
 
+/// Tells whether more has to follow on the lines of a response: it begins like one, and is shorter.
+///
+/// Whoever copies a long line from a window gets several. The blanks among them do not count.
+#[inline(never)]
+pub fn is_unfinished(text: &[u8]) -> bool {
+    let bytes = || text.iter().filter(|byte| !byte.is_ascii_whitespace());
+    bytes().take(PREFIX.len()).eq(PREFIX.as_bytes()) && bytes().count() < LINE_LEN
+}
+
 /// A response, which is no secret.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Response {

@@ -7,16 +7,20 @@
 #![no_std]
 #![no_main]
 
+mod content;
 mod failure;
+mod folder;
+mod own_mount;
 mod placeholder;
+mod privileges;
 mod program;
 
 use sealcrate_packfile::Segment;
 use sealcrate_packfile::age::AgeFile;
 use sealcrate_stub_start::{self as start, Start, system};
 
+use crate::content::Content;
 use crate::failure::Failure;
-use crate::program::Program;
 
 /// Opens the program and becomes it.
 #[unsafe(no_mangle)]
@@ -32,11 +36,16 @@ fn run(start: &mut Start) -> Result<core::convert::Infallible, Failure> {
     let limit = start::check_memory(&parameters)?;
 
     let file_key = start::file_key(start, &parameters, file.header(), limit)?;
-    let mut program = Program::new(start.name())?;
-    start::decode(file.chunks(&file_key), &mut program)?;
+    let mut program = Content::None(start.name());
+    let decoded = start::decode(file.chunks(&file_key), &mut program);
     drop(file_key);
+    if let Err(failure) = decoded {
+        program.discard();
+        return Err(failure);
+    }
     system::wipe_stack();
 
     start.remove_variable(parameters.variable());
+    privileges::pass_on(start);
     Err(program.run(start))
 }

@@ -4,7 +4,7 @@ use core::ffi::CStr;
 
 use linux_raw_sys::general::MFD_EXEC;
 use sealcrate_stub_start::system::{Errno, File};
-use sealcrate_stub_start::{self as start, Sink, Start};
+use sealcrate_stub_start::{self as start, Start};
 
 use crate::failure::Failure;
 
@@ -17,12 +17,15 @@ const MAX_NAME: usize = 249;
 /// A program that is being written.
 pub(crate) struct Program {
     file: File,
-    has_begun: bool,
 }
 
 impl Program {
-    /// Makes an empty file in memory. The name is for whoever looks at processes.
-    pub(crate) fn new(name: &[u8]) -> Result<Self, Failure> {
+    /// Makes an empty file in memory, for a program that begins so. The name is for whoever looks at
+    /// processes.
+    pub(crate) fn begin(name: &[u8], bytes: &[u8]) -> Result<Self, Failure> {
+        if !bytes.starts_with(ELF) {
+            return Err(start::Failure::Content("it holds no program").into());
+        }
         let mut buffer = [0; MAX_NAME + 1];
         let name = &name[..name.len().min(MAX_NAME)];
         buffer[..name.len()].copy_from_slice(name);
@@ -33,7 +36,7 @@ impl Program {
             made => made,
         };
         match made {
-            Ok(file) => Ok(Self { file, has_begun: false }),
+            Ok(file) => Ok(Self { file }),
             Err(Errno::ACCESS) => Err(Failure::NoExecutableMemory),
             Err(errno) => Err(Failure::Program(errno)),
         }
@@ -41,31 +44,30 @@ impl Program {
 
     /// Becomes the program. Returns only where that fails.
     pub(crate) fn run(self, start: &Start) -> Failure {
-        if !self.has_begun {
-            return start::Failure::Content("it holds no program").into();
-        }
         if let Err(errno) = self.file.seal() {
             return Failure::Program(errno);
         }
         let (arguments, environment) = start.lists();
         // SAFETY: these are such lists.
-        match unsafe { self.file.execute(arguments, environment) } {
+        let error = match unsafe { self.file.execute(arguments, environment) } {
+            // Emulators do not know the call, and some filters forbid it.
+            first @ (Errno::NOT_KNOWN | Errno::NOT_PERMITTED | Errno::ACCESS) => {
+                // SAFETY: these are such lists.
+                match unsafe { self.file.execute_by_name(arguments, environment) } {
+                    Some(error) => error,
+                    None => return Failure::NoProc(first),
+                }
+            }
+            error => error,
+        };
+        match error {
             Errno::NO_ENTRY => Failure::Loader,
-            errno => Failure::Execute(errno),
+            error => Failure::Execute(error),
         }
     }
-}
-
-impl Sink for Program {
-    type Error = Failure;
 
     /// Appends some bytes.
-    fn write(&mut self, bytes: &[u8]) -> Result<(), Failure> {
-        // Both decoders and chunks give much more than four bytes at first, if there are so many.
-        if !self.has_begun && !bytes.starts_with(ELF) {
-            return Err(start::Failure::Content("it holds no program").into());
-        }
-        self.has_begun = true;
+    pub(crate) fn write(&mut self, bytes: &[u8]) -> Result<(), Failure> {
         self.file.descriptor().write(bytes).map_err(Failure::Program)
     }
 }

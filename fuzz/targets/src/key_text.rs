@@ -13,7 +13,8 @@ pub(crate) fn run(data: &[u8]) {
             assert!(publics().next().is_some());
             // Every line is an identity or passed over, whatever ends it. Comments may hold anything.
             let Ok(text) = std::str::from_utf8(data) else { return };
-            let counted = text.lines().filter(|line| line.starts_with("AGE-SECRET-KEY-1")).count();
+            let lines = text.lines().map(str::trim_ascii);
+            let counted = lines.filter(|line| line.starts_with("AGE-SECRET-KEY-1")).count();
             assert_eq!(publics().count(), counted);
             let windows = text.replace("\r\n", "\n").replace('\n', "\r\n");
             if windows.len() <= MAX_KEY_TEXT {

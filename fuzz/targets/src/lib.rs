@@ -12,6 +12,7 @@ mod archives;
 mod challenge;
 mod config;
 mod dare;
+mod folder_head;
 mod gcm;
 mod jwe;
 mod key_data;
@@ -45,7 +46,7 @@ pub struct Target {
 }
 
 /// All targets, by name.
-pub const TARGETS: [Target; 27] = [
+pub const TARGETS: [Target; 28] = [
     Target { name: "age_file", run: age_file::run },
     Target { name: "age_item", run: age_item::run },
     Target { name: "annotations", run: annotations::run },
@@ -53,6 +54,7 @@ pub const TARGETS: [Target; 27] = [
     Target { name: "config", run: config::run },
     Target { name: "dare", run: dare::run },
     Target { name: "docker_archive", run: archives::docker },
+    Target { name: "folder_head", run: folder_head::run },
     Target { name: "jwe", run: jwe::run },
     Target { name: "key_data", run: key_data::run },
     Target { name: "key_text", run: key_text::run },

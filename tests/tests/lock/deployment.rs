@@ -1,6 +1,7 @@
 //! What `lock --print` prints, taken at its word: run, composed, and read as Kubernetes reads it.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 
 use sealcrate_tests::{Done, EngineImage, Registry};
@@ -30,12 +31,20 @@ fn printed(workshop: &Workshop, image: &EngineImage<'_>, to: &str, options: &[&s
     workshop.sealcrate(&[&arguments[..], options].concat()).with_status(0).stdout
 }
 
-/// Puts the key where what is printed looks for it.
+/// Puts the key where what is printed looks for it, as `keygen` writes it: for its owner alone.
 fn put_key(workshop: &Workshop, name: &str) -> PathBuf {
     let file = runtime(workshop).join(name);
     fs::create_dir_all(runtime(workshop)).unwrap();
     fs::copy(workshop.path("identity"), &file).unwrap();
+    fs::set_permissions(&file, PermissionsExt::from_mode(0o600)).unwrap();
     file
+}
+
+/// Gives the key to the user who runs the image, by the command that is printed, if one is.
+fn give_key(workshop: &Workshop, printed: &str) {
+    let Some((_, command)) = printed.split_once("sudo ") else { return };
+    let command = command.lines().next().unwrap().replace("FILE", "identity");
+    run(workshop, &command).with_status(0);
 }
 
 /// Somebody's `XDG_RUNTIME_DIR`: no shell takes its name for one word, unless it is in quotes.
@@ -73,6 +82,11 @@ fn printed_command_starts_what_was_pushed() {
         let line = printed(&workshop, &original, &to, &["--print", "run"]);
         assert!(line.contains("/team/app@sha256:") && !line.contains("app:1"), "{line}");
         let _pulled = pulled(&workshop, &line);
+        if user != 0 {
+            let told = format!("no key: the user {user} may not read /run/secrets/sealcrate_key");
+            run(&workshop, &line).with_status(3).says(&told);
+        }
+        give_key(&workshop, &line);
         let done = run(&workshop, &line).prints(&expected(user));
         assert!(done.status == Some(1), "grep counts nothing: {}", done.said());
     }
@@ -127,6 +141,7 @@ fn printed_file_is_composed() {
         let compose = "docker-compose -p printed -f compose.yml -f without-network.yml";
         run(&workshop, &format!("{compose} config --quiet")).with_status(0);
         run(&workshop, &format!("{compose} pull --quiet")).with_status(0);
+        give_key(&workshop, &file);
         run(&workshop, &format!("{compose} run --rm -T {service}")).prints(&expected(user));
     }
 }

@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 
 use sealcrate_tests::Done;
 
-use crate::programs::{Kind, MARK};
+use crate::programs::{Kind, MARK, build_tool};
 use crate::workshop::{FAST, PASSPHRASE, Workshop, assert_refused, key_pair};
 
 /// Prepares a start of a program that sees one folder as the root of all files.
@@ -114,6 +114,29 @@ fn forbidden_execution_of_memory_is_said() {
     assert_refused(done, 1, "vm.memfd_noexec");
 }
 
+/// The number of `execveat` on x86-64.
+const EXECVEAT: &str = "322";
+
+#[test]
+fn program_runs_where_execution_of_memory_by_its_number_is_forbidden() {
+    let workshop = Workshop::new();
+    let without_call = build_tool("without_call");
+    let packed = workshop.pack(Kind::CPie.path());
+    // EPERM, EACCES and ENOSYS, as filters, policies and old kernels say no.
+    for error in ["1", "13", "38"] {
+        let mut command = crate::workshop::start_with_key(&without_call);
+        command.args([EXECVEAT, error]).arg(&packed);
+        Done::of(&mut command).with_status(0).prints(&format!("{MARK}\n"));
+    }
+    // The other way needs the file system that is missing there.
+    let root = root_with(&workshop, &packed);
+    fs::copy(&without_call, root.join("without_call")).unwrap();
+    let mut command = start_in_root(&root, "/without_call");
+    command.args([EXECVEAT, "1", "/program"]).env("BP", &key_pair().identity);
+    let told = "cannot execute the program: execveat: not permitted, and there is no /proc";
+    assert_refused(Done::of(&mut command), 1, told);
+}
+
 /// What the kernel lets nobody see without privileges, it does not write into a core dump either.
 #[test]
 fn nobody_can_look_into_the_process_before_the_program_runs() {
@@ -138,6 +161,25 @@ fn nobody_can_look_into_the_process_before_the_program_runs() {
     assert!(lines[1].contains("BP_FILE=pipe") && lines[1].ends_with("after"), "{}", done.said());
     assert_eq!(lines[2], "42", "{}", done.said());
     assert!(done.stderr.contains("Permission denied"), "{}", done.said());
+}
+
+/// What the threat model says of the time before a stub's first instruction: a program that never asks
+/// for protection has it, where its user may not read the file.
+#[test]
+fn process_of_a_file_that_may_not_be_read_is_closed_from_the_beginning() {
+    const SCRIPT: &str = "cp \"$0\" program; chmod \"$1\" program
+        ./program serve > output & program=$!
+        until [ -s output ]; do sleep 0.02; done
+        if exec 3< /proc/$program/mem; then echo open; else echo closed; fi
+        kill $program; wait $program; rm -f program output";
+    for (mode, told) in [("0755", "open\n"), ("0111", "closed\n")] {
+        let workshop = Workshop::new();
+        let mut command = Command::new("unshare");
+        command.args(["--user", "--map-user=1000", "--map-group=1000", "bash", "-c", SCRIPT]);
+        command.arg(Kind::MuslStatic.path()).arg(mode).current_dir(workshop.path("."));
+        command.env_clear().env("PATH", "/usr/bin:/bin").stdin(Stdio::null());
+        Done::of(&mut command).with_status(0).prints(told);
+    }
 }
 
 #[test]

@@ -9,6 +9,7 @@ mod containers;
 mod damage;
 mod example;
 mod foreign;
+mod in_folder;
 mod kinds;
 mod programs;
 mod refused;

@@ -110,11 +110,30 @@ pub(crate) fn smallest() -> &'static Path {
     })
 }
 
-fn source_folder() -> PathBuf {
+/// Builds a program in Go.
+pub(crate) fn build_go(name: &str) -> PathBuf {
+    let output = folder().join(name);
+    let mut command = Command::new("go");
+    command.envs(GO).env("GOCACHE", folder().join("go-cache")).args(["build", "-o"]);
+    command.arg(&output).arg(source_folder().join(format!("{name}.go")));
+    Done::of(&mut command).with_status(0);
+    output
+}
+
+/// Builds a program of this folder that is not packed, but starts packed ones.
+pub(crate) fn build_tool(name: &str) -> PathBuf {
+    let output = folder().join(name);
+    let mut command = Command::new("gcc");
+    command.args(["-static", "-o"]).arg(&output).arg(source_folder().join(format!("{name}.c")));
+    Done::of(&mut command).with_status(0);
+    output
+}
+
+pub(crate) fn source_folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("programs")
 }
 
-fn folder() -> PathBuf {
+pub(crate) fn folder() -> PathBuf {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("programs");
     fs::create_dir_all(&folder).unwrap();
     folder

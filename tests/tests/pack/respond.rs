@@ -91,6 +91,16 @@ fn challenge_is_read_from_standard_input_as_well() {
 }
 
 #[test]
+fn response_that_comes_in_several_lines_is_joined() {
+    let workshop = Workshop::new();
+    let packed = workshop.pack(smallest());
+    let waiting = Waiting::start(&workshop, &packed);
+    let done = respond(&workshop, "identity", &packed, &waiting.challenge).with_status(0);
+    let (first, second) = response(&done).split_at(80);
+    waiting.answer(&format!("{first}\n  {second}")).0.with_status(9).prints("ran\n");
+}
+
+#[test]
 fn challenges_and_responses_are_new_each_time() {
     let workshop = Workshop::new();
     let packed = workshop.pack(smallest());
@@ -118,7 +128,8 @@ fn nothing_but_a_response_is_taken() {
         String::new(),
         key_pair().identity[..20].to_owned(),
         waiting.challenge.clone(),
-        right[..right.len() - 1].to_owned(),
+        // More may follow, until an empty line tells that nothing does.
+        format!("{}\n", &right[..right.len() - 1]),
         format!("{right}A"),
     ];
     for at in [0, 31, 32, 47, 48, 63] {

@@ -100,6 +100,18 @@ impl Workshop {
         output
     }
 
+    /// Packs a program to the key pair in the file `identity`, of which a warning has to say something.
+    #[track_caller]
+    pub(crate) fn pack_warned(&self, program: &Path, text: &str) -> PathBuf {
+        let output = self.path("warned");
+        let paths = [program, &output].map(|path| path.to_str().unwrap());
+        let recipient = &key_pair().recipient;
+        let arguments = ["pack", paths[0], "-o", paths[1], "-r", recipient, "--force"];
+        let done = self.succeed(&arguments).says(text).says("--in-folder PATH");
+        assert_eq!(done.lines("warning: ").len(), 1, "{}", done.said());
+        output
+    }
+
     /// Packs a program to the key pair in the file `identity`.
     #[track_caller]
     pub(crate) fn pack(&self, program: &Path) -> PathBuf {

@@ -28,6 +28,13 @@ pub(crate) struct PackArgs {
     pub(crate) output: Output,
     #[command(flatten)]
     pub(crate) start: StartArgs,
+    /// Put the program under its own name into this folder, a tmpfs of its own where it starts, for programs that
+    /// look for themselves
+    #[arg(long, value_name = "PATH", help_heading = "At the start")]
+    pub(crate) in_folder: Option<PathBuf>,
+    /// Put this file, or this folder and all in it, beside the program in that folder (repeatable)
+    #[arg(long, value_name = "FILE", requires = "in_folder", help_heading = "At the start")]
+    pub(crate) with: Vec<PathBuf>,
     /// How the program is compressed
     #[arg(long, value_enum, default_value_t, value_name = "KIND", help_heading = "Encryption")]
     pub(crate) compress: CompressKind,

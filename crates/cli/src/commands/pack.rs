@@ -1,14 +1,16 @@
 //! `pack`: from a program to one that opens itself.
 
 use std::fs::File;
-use std::io::{Read, Seek};
+use std::io::{self, Read, Seek};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use sealcrate_image::{MeteredReader, Stage};
-use sealcrate_pack::{Packer, Parameters, Privilege, Program, Protection, Recipient, stubs};
+use sealcrate_pack::{
+    InFolder, OwnFile, Packer, Parameters, Privilege, Program, Protection, Recipient, stubs,
+};
 use serde_json::json;
 
 use super::{cannot_read, open, print, print_file};
@@ -46,20 +48,19 @@ pub(crate) fn run(args: &PackArgs, local: &Local) -> Result<()> {
     let mut file = open(path)?;
     let program =
         Program::read(&file).with_context(|| format!("cannot pack {}", path.display()))?;
+    let mode = file.metadata().with_context(|| cannot_read(path))?.mode() & 0o777;
+    let in_folder = in_folder(args, path, mode, program.size())?;
+    let size = in_folder.as_ref().map_or_else(|| program.size(), InFolder::size);
     let parameters = Parameters::new(
-        u32::try_from(program.size().div_ceil(1 << 20)).unwrap_or(u32::MAX),
+        u32::try_from(size.div_ceil(1 << 20)).unwrap_or(u32::MAX),
         variable,
         start_key_file.as_os_str().as_bytes(),
         &banner,
     )
     .map_err(|error| Usage(error.to_string()))?;
     check_privileges(&file, existing).with_context(|| format!("cannot pack {}", path.display()))?;
-    if let Some(run_path) = program.run_path() {
-        talk::warn(format!(
-            "the program looks for libraries beside itself ({}), but once it is packed and started \
-             it lies in no folder: link it statically, or to libraries at a path",
-            report::printable(run_path)
-        ));
+    if in_folder.is_none() {
+        warn_of_own_file(&program, &file).with_context(|| cannot_read(path))?;
     }
 
     let asking = if args.ask { Asking::Always } else { Asking::LastOfAll };
@@ -70,13 +71,51 @@ pub(crate) fn run(args: &PackArgs, local: &Local) -> Result<()> {
     let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy();
     let meter =
         local.progress.begin(Stage::Encrypt, &report::printable(&name), Some(program.size()));
-    let written = packer
-        .pack(&program, &mut MeteredReader::new(&file, &*meter), packed.file())
-        .with_context(|| format!("cannot pack {}", path.display()))?;
+    let mut input = MeteredReader::new(&file, &*meter);
+    let written = match &in_folder {
+        Some(in_folder) => {
+            in_folder.content(&mut input).map_err(Into::into).and_then(|(mut content, len)| {
+                let target = program.target();
+                Ok(packer.pack_content(target, &mut content, len, packed.file())?)
+            })
+        }
+        None => packer.pack(&program, &mut input, packed.file()).map_err(anyhow::Error::from),
+    };
+    let written = written.with_context(|| format!("cannot pack {}", path.display()))?;
     meter.done();
-    let mode = file.metadata().with_context(|| cannot_read(path))?.mode() & 0o777;
     destination.name_with_mode(packed, mode, &local.interrupt)?;
     print_file(args.output, out, &written, program.target())
+}
+
+/// Returns the folder that the program is put into when it starts, if it is.
+fn in_folder(args: &PackArgs, program: &Path, mode: u32, len: u64) -> Result<Option<InFolder>> {
+    let Some(folder) = &args.in_folder else { return Ok(None) };
+    let name = program.file_name().unwrap_or(program.as_os_str());
+    let mut in_folder = InFolder::new(folder, name, mode, len)
+        .map_err(|error| Usage(format!("--in-folder: {error}")))?;
+    for path in &args.with {
+        in_folder.add(path).context("--with")?;
+    }
+    Ok(Some(in_folder))
+}
+
+/// Warns where the program looks for itself, or for others beside it, and will not find them.
+fn warn_of_own_file(program: &Program, file: &File) -> io::Result<()> {
+    let advice = "put it into a folder when it starts, with --in-folder PATH";
+    if let Some(run_path) = program.run_path() {
+        talk::warn(format!(
+            "the program looks for libraries beside itself ({}), but once it is packed and started \
+             it lies in no folder: link it statically, or to libraries at a path, or {advice}, and \
+             the libraries beside it, with --with FILE",
+            report::printable(run_path)
+        ));
+    }
+    if let Some(own_file) = OwnFile::of(file)? {
+        talk::warn(format!(
+            "the program {own_file}, but once it is packed and started it has none: {advice}"
+        ));
+    }
+    Ok(())
 }
 
 fn list_targets(output: Output) -> Result<()> {

@@ -10,8 +10,8 @@ use super::{open, print_file};
 use crate::args::UnpackArgs;
 use crate::destination::{Destination, Existing};
 use crate::failure::MissingIdentity;
-use crate::keys;
 use crate::session::Local;
+use crate::{keys, report, talk};
 
 pub(crate) fn run(args: &UnpackArgs, local: &Local) -> Result<()> {
     let existing = if args.force { Existing::Replace } else { Existing::Keep };
@@ -30,12 +30,20 @@ pub(crate) fn run(args: &UnpackArgs, local: &Local) -> Result<()> {
     // What was private has no name, and is for nobody else, before it is whole.
     let unnamed = destination.create(0o600, &local.interrupt)?;
     let mut writer = BufWriter::with_capacity(256 << 10, unnamed.file());
-    packed.open(&key, &mut writer).with_context(cannot_unpack)?;
+    let beside = packed.open(&key, &mut writer).with_context(cannot_unpack)?;
     writer.flush().with_context(cannot_unpack)?;
     drop(writer);
     let written = Written::of(unnamed.file()).with_context(cannot_unpack)?;
     let mode = file.metadata().with_context(cannot_unpack)?.mode() & 0o777;
     destination.name_with_mode(unnamed, mode, &local.interrupt)?;
+    if let Some(first) = beside.first() {
+        let name = String::from_utf8_lossy(first);
+        let all = beside.len();
+        talk::note(format!(
+            "what is packed beside the program is not written: {all} files and folders, the first {}",
+            report::printable(&name)
+        ));
+    }
     print_file(args.output, &args.out, &written, packed.target())
 }
 

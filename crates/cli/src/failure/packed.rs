@@ -83,7 +83,9 @@ pub(super) fn hint(error: &(dyn Error + 'static)) -> Option<&'static str> {
         return Some("give it with --identity FILE, as `sealcrate keygen` writes it");
     }
     if error.is::<Privileged>() {
-        return Some("--force packs it without");
+        return Some(
+            "--force packs it without; file capabilities can be set on the packed file, which passes them on",
+        );
     }
     None
 }

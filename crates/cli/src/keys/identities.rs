@@ -7,6 +7,7 @@ use std::path::Path;
 use anyhow::{Context, Result, ensure};
 use sealcrate_crypt::Passphrase;
 use sealcrate_crypt::ocicrypt::{Identity, IdentityError, MAX_KEY_FILE_BYTES};
+use sealcrate_pack::KeyOddity;
 use zeroize::Zeroizing;
 
 use super::{from_file_or_descriptor, prompt};
@@ -46,10 +47,21 @@ fn identity(file: &KeyFile) -> Result<Identity> {
             Err(IdentityError::Password) => {
                 prompt(&format!("Password of {}: ", file.path.display()))?
             }
+            Err(error @ (IdentityError::Age | IdentityError::NoKey)) => {
+                return Err(written_otherwise(error, &bytes));
+            }
             parsed => return Ok(parsed?),
         },
     };
     Ok(Identity::parse_with_password(&bytes, &password)?)
+}
+
+/// Adds how a text is written that is meant as an age identity.
+fn written_otherwise(error: IdentityError, text: &[u8]) -> anyhow::Error {
+    match KeyOddity::of_identity(text) {
+        Some(oddity) => anyhow::Error::new(error).context(format!("of age identities, {oddity}")),
+        None => error.into(),
+    }
 }
 
 fn read(path: &Path) -> Result<Zeroizing<Vec<u8>>> {
@@ -70,7 +82,7 @@ fn password(source: &PasswordSource) -> Result<Passphrase> {
         PasswordSource::File(path) => from_file_or_descriptor(Some(path), None, "password")?,
         PasswordSource::Typed(typed) => {
             talk::warn("other users of this machine can read a password behind :pass=");
-            Some(Passphrase::new(Zeroizing::new(typed.as_bytes().to_vec()))?)
+            Some(Passphrase::from_text(Zeroizing::new(typed.as_bytes().to_vec()))?)
         }
     };
     given.ok_or_else(|| MissingKey.into())

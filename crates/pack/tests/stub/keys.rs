@@ -56,6 +56,55 @@ fn identities_open_what_is_packed_for_one_of_them() {
     assert_eq!(packed.run(&mistyped, &["x"]).failed(3), told);
 }
 
+/// What happens to keys on their way through files of variables and secrets of clusters.
+#[test]
+fn one_line_end_and_blanks_around_identities_do_not_count() {
+    let identity = Identity::generate();
+    let text = text_of(&identity);
+    let to_identity = Packed::of(&echo(), &identity.to_public());
+    for around in ["K\n", "K\r\n", " K", "K ", "\tK\n\n", "  # mine\n  K\n"] {
+        let text = around.replace('K', &text);
+        assert_eq!(to_identity.run(&text, &["x"]).output(), "x\n", "{around:?}");
+        let file = to_identity.write("key", &text);
+        let done = Done::of(to_identity.command(["x"]).env("BP_FILE", file));
+        assert_eq!(done.output(), "x\n", "{around:?}");
+    }
+    let packed = Packed::under_passphrase("/bin/echo");
+    for end in ["\n", "\r\n"] {
+        assert_eq!(packed.run(&format!("{PASSPHRASE}{end}"), &["x"]).output(), "x\n", "{end:?}");
+    }
+}
+
+#[test]
+fn keys_in_another_form_are_named() {
+    let identity = Identity::generate();
+    let (text, recipient) = (text_of(&identity), identity.to_public().to_string());
+    let to_identity = Packed::of(&echo(), &identity.to_public());
+    for (text, told) in [
+        (format!("\"{text}\""), "in quotes"),
+        (text.to_lowercase(), "in lower case"),
+        (format!("BP={text}"), "has other text before it"),
+        ("QUdFLVNFQ1JFVC1LRVktMUVHVFpWRkZWMjA4".into(), "in base64"),
+        (recipient, "a recipient"),
+    ] {
+        let done = to_identity.run(&text, &["x"]);
+        let said = done.failed(3);
+        assert!(
+            said.starts_with("wrong key in the variable BP: only an age identity opens it, and")
+        );
+        assert!(said.ends_with(told) && !said.contains(&text), "{said}");
+    }
+    let packed = Packed::under_passphrase("/bin/echo");
+    for (text, told) in [
+        (format!("\"{PASSPHRASE}\""), "this one is in quotes"),
+        (format!(" {PASSPHRASE}"), "this one has blanks around it"),
+        (format!("{PASSPHRASE}\n\n"), "this one has blanks around it"),
+    ] {
+        let done = packed.run(&text, &["x"]);
+        assert_eq!(done.failed(3), format!("wrong key in the variable BP: {told}"));
+    }
+}
+
 #[test]
 fn file_that_a_variable_names_holds_the_key() {
     let packed = Packed::under_passphrase("/bin/echo");

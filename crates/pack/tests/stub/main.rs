@@ -6,6 +6,7 @@ mod content;
 mod damage;
 mod keys;
 mod packed;
+mod privileges;
 mod program;
 mod stubs;
 mod terminal;

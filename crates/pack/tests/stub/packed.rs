@@ -99,6 +99,13 @@ impl Done {
         str::from_utf8(&self.0.stdout).unwrap()
     }
 
+    /// The output of a program that has run, and what was said beside it.
+    pub(crate) fn both(&self) -> (&str, &str) {
+        let [output, said] = [&self.0.stdout, &self.0.stderr].map(|b| str::from_utf8(b).unwrap());
+        assert_eq!(self.status(), Some(0), "{self:?}");
+        (output, said)
+    }
+
     /// Checks that nothing was run, and returns the one line that says why.
     pub(crate) fn failed(&self, status: i32) -> &str {
         assert_eq!(self.status(), Some(status), "{self:?}");

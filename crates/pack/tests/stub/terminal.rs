@@ -166,6 +166,15 @@ fn answer_of_who_has_the_key_opens_one_start() {
     assert_eq!((status, output.as_str(), said.as_str()), (Some(0), "it runs\n", ""));
     assert!(seen.contains(&response), "what is typed is seen");
 
+    // As it comes out of a window that is not as wide.
+    let mut typist = Typist::start(&packed);
+    let response = answer(&mut typist, &key, None);
+    let (one, other) = response.split_at(60);
+    typist.enter(format!("{one}\n").as_bytes());
+    typist.enter(format!("  {}\r{}\n", &other[..9], &other[9..]).as_bytes());
+    let (status, output, said, _) = typist.end();
+    assert_eq!((status, output.as_str(), said.as_str()), (Some(0), "it runs\n", ""));
+
     let mut typist = Typist::start(&packed);
     let again = answer(&mut typist, &key, Some(&response));
     typist.enter(format!("{again}\n").as_bytes());
@@ -180,7 +189,8 @@ fn answers_that_are_none_are_told() {
     let packed = Packed::of(&echo(), &identity.to_public());
     for (typed, told) in [
         ("secret", "it is no response: that begins with sealcrate-response-1."),
-        ("sealcrate-response-1.AAAA", "the response is damaged: a character is wrong or missing"),
+        // An empty line tells that nothing follows.
+        ("sealcrate-response-1.AAAA\n", "the response is damaged: a character is wrong or missing"),
     ] {
         let mut typist = Typist::start(&packed);
         typist.wait_for("Response: ");

@@ -26,7 +26,7 @@ pub trait Sink {
 pub fn decode<S: Sink>(chunks: Chunks<'_>, sink: &mut S) -> Result<(), S::Error> {
     let mut source = Source::new(chunks)?;
     match Content::of(source.next()?) {
-        Some(Content::Elf) => copy(&mut source, sink)?,
+        Some(Content::Elf | Content::Folder) => copy(&mut source, sink)?,
         Some(Content::Lz4) => lz4::decode(&mut source, sink)?,
         Some(Content::Zstd) => zstd::decode(&mut source, sink)?,
         None => return Err(Failure::Content("it holds nothing that is known").into()),

@@ -4,7 +4,7 @@ use core::fmt::{self, Write as _};
 
 use sealcrate_packfile::age::HeaderError;
 use sealcrate_packfile::response::ResponseError;
-use sealcrate_packfile::{KeyTextError, SegmentError};
+use sealcrate_packfile::{KeyOddity, KeyTextError, SegmentError};
 use thiserror::Error;
 
 use crate::entry::Tell;
@@ -50,6 +50,14 @@ pub enum Failure {
         /// Why it cannot.
         error: Errno,
     },
+    /// A file is there, and this user may not read it.
+    #[error("no key: the user {user} may not read {}", Shown(path))]
+    KeyFileOfAnother {
+        /// The file.
+        path: &'static [u8],
+        /// The number of the user.
+        user: u32,
+    },
     /// More was typed than is taken.
     #[error("no key: the line is longer than 4096 bytes")]
     LineTooLong,
@@ -91,9 +99,25 @@ pub enum Failure {
     /// The terminal does not work.
     #[error("no key: the terminal cannot be used: {0}")]
     Terminal(Errno),
+    /// What is meant as an identity is not written as one.
+    #[error("wrong key{}: only an age identity opens it, and {oddity}", From(*place))]
+    WrittenOtherwise {
+        /// Where the key was.
+        place: Place,
+        /// How it is written.
+        oddity: KeyOddity,
+    },
     /// The key opens nothing.
     #[error("wrong key{}", From(*.0))]
     WrongKey(Place),
+    /// The passphrase opens nothing, and something is odd about it.
+    #[error("wrong key{}: {oddity}", From(*place))]
+    WrongPassphrase {
+        /// Where the key was.
+        place: Place,
+        /// What is odd.
+        oddity: KeyOddity,
+    },
     /// An identity was given for what is under a passphrase, or the other way round.
     #[error("wrong key{}: only {opened_by} opens it", From(*place))]
     WrongKind {
@@ -151,7 +175,7 @@ impl fmt::Display for Shown<'_> {
 }
 
 /// Writes one line to standard error.
-pub(crate) fn say(reason: &dyn Tell) {
+pub fn say(reason: &dyn Tell) {
     let mut line = Line { bytes: [0; MAX_MESSAGE], len: 0 };
     // What does not fit is cut off.
     let _ = write!(line, "sealcrate: {reason}");
@@ -166,11 +190,14 @@ impl Tell for Failure {
             Self::Interrupted
             | Self::Key { .. }
             | Self::KeyFile { .. }
+            | Self::KeyFileOfAnother { .. }
             | Self::LineTooLong
             | Self::NoKey { .. }
             | Self::Response(_)
             | Self::WrongKey(_)
-            | Self::WrongKind { .. } => 3,
+            | Self::WrongKind { .. }
+            | Self::WrongPassphrase { .. }
+            | Self::WrittenOtherwise { .. } => 3,
             Self::Content(_)
             | Self::Damaged
             | Self::Header(_)

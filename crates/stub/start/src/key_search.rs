@@ -5,7 +5,7 @@ use sealcrate_packfile::{KeyText, MAX_KEY_TEXT, Parameters, without_line_end};
 use crate::failure::{Failure, Place};
 use crate::pages::Pages;
 use crate::start::Start;
-use crate::system::{Errno, File};
+use crate::system::{self, Errno, File};
 
 /// How the name of the variable ends that names a file.
 const FILE_SUFFIX: &str = "_FILE";
@@ -30,13 +30,14 @@ impl Found {
         Self { place: Place::Terminal, text: Text::Read(text, len) }
     }
 
-    /// Tells what the key is.
+    /// Tells what the key is. A line end behind it does not count, wherever it was.
     pub fn parse(&self) -> Result<KeyText<'_>, Failure> {
         let text = match &self.text {
             Text::Environment(value) => *value,
-            Text::Read(text, len) => without_line_end(&text[..*len]),
+            Text::Read(text, len) => &text[..*len],
         };
-        KeyText::parse(text).map_err(|error| Failure::Key { place: self.place, error })
+        KeyText::parse(without_line_end(text))
+            .map_err(|error| Failure::Key { place: self.place, error })
     }
 }
 
@@ -49,13 +50,21 @@ pub fn search(start: &Start, parameters: &Parameters<'static>) -> Result<Option<
         return Ok(Some(Found { place: Place::Variable(name), text }));
     }
     if let Some(path) = start.variable(name, FILE_SUFFIX) {
-        return read(path).map(Some).map_err(|error| Failure::KeyFile { path, error });
+        return read(path).map(Some).map_err(|error| unreadable(path, error));
     }
     let path = parameters.start_key_file();
     match read(path) {
         Ok(found) => Ok(Some(found)),
         Err(Errno::NO_ENTRY | Errno::NOT_A_DIRECTORY) => Ok(None),
-        Err(error) => Err(Failure::KeyFile { path, error }),
+        Err(error) => Err(unreadable(path, error)),
+    }
+}
+
+/// Tells why a file cannot be read. Files of keys are for one user, often not for a container's.
+fn unreadable(path: &'static [u8], error: Errno) -> Failure {
+    match error {
+        Errno::ACCESS => Failure::KeyFileOfAnother { path, user: system::user().0 },
+        error => Failure::KeyFile { path, error },
     }
 }
 

@@ -2,17 +2,19 @@
 
 use sealcrate_packfile::age::{FileKey, Header, Passphrase, UnwrapError};
 use sealcrate_packfile::scrypt::{self, Block};
-use sealcrate_packfile::{KeyText, Parameters};
+use sealcrate_packfile::{KeyOddity, KeyText, Parameters};
 
 use crate::cgroup::Limit;
 use crate::failure::Failure;
 use crate::key_search::{self, Found};
+use crate::machine;
 use crate::pages::Pages;
 use crate::remote;
 use crate::start::Start;
 use crate::terminal::Terminal;
 
-/// How much memory a derivation takes where nothing speaks against it, in MiB.
+/// How much memory a derivation takes where nothing speaks against it, in MiB. It takes more only
+/// where its work factor asks for more.
 const KDF_MIB: u64 = 64;
 
 /// The logarithm of a MiB in blocks of scrypt's.
@@ -55,18 +57,34 @@ fn unwrap(found: &Found, header: &Header<'_>, limit: Limit) -> Result<FileKey, F
         }
         (KeyText::Passphrase(passphrase), Some(stanza)) => {
             let mut memory = kdf_memory(stanza, limit)?;
-            let file_key = stanza.unwrap(passphrase, &mut memory).map_err(failure)?;
+            let wrong = |error| match (error, KeyOddity::of_passphrase(passphrase)) {
+                (UnwrapError::NoMatch, Some(oddity)) => Failure::WrongPassphrase { place, oddity },
+                (error, _) => failure(error),
+            };
+            let file_key = stanza.unwrap(passphrase, &mut memory).map_err(wrong)?;
             header.check(&file_key).map_err(failure)?;
             Ok(file_key)
         }
         (KeyText::Identities(_), Some(_)) => Err(wrong_kind("a passphrase")),
-        (KeyText::Passphrase(_), None) => Err(wrong_kind("an age identity")),
+        (KeyText::Passphrase(text), None) => Err(match KeyOddity::of_identity(text) {
+            Some(oddity) => Failure::WrittenOtherwise { place, oddity },
+            None => wrong_kind("an age identity"),
+        }),
     }
 }
 
-/// Maps memory for the derivation: all that it can use, if that is not much and there is so much.
+/// Maps memory for the derivation: all that it can use, if there is so much.
+///
+/// Beyond what is usual it takes no more than half of what the control group allows and the machine
+/// has free: a derivation in little memory is slow, and one beyond it is killed.
 fn kdf_memory(stanza: &Passphrase, limit: Limit) -> Result<Pages<Block>, Failure> {
-    let mib = limit.room().map_or(KDF_MIB, |room| room.clamp(1, KDF_MIB));
+    let wanted = (1_u64 << stanza.log_n()) >> LOG_MIB;
+    let mut mib = limit.room().map_or(KDF_MIB, |room| room.clamp(1, KDF_MIB));
+    if wanted > mib && mib == KDF_MIB {
+        let free = machine::free_memory().unwrap_or_default();
+        let half = limit.room().map_or(free, |room| room.min(free)) / 2;
+        mib = half.clamp(KDF_MIB, wanted);
+    }
     let log_blocks = LOG_MIB + mib.ilog2() as u8;
     let log_stride = stanza.log_n().saturating_sub(log_blocks);
     for log_stride in log_stride..=stanza.log_n() {

@@ -5,7 +5,7 @@ use core::fmt::Write as _;
 use sealcrate_packfile::Secret;
 use sealcrate_packfile::age::{FileKey, Header};
 use sealcrate_packfile::challenge::{self, Fingerprint};
-use sealcrate_packfile::response::Response;
+use sealcrate_packfile::response::{self, Response};
 use zeroize::Zeroizing;
 
 use crate::failure::{Failure, Place};
@@ -29,7 +29,7 @@ pub fn ask(terminal: &mut Terminal, header: &Header<'_>) -> Result<FileKey, Fail
          Both sides should see the fingerprint {fingerprint}."
     );
     shown.map_err(|_| terminal.failure())?;
-    let answer = terminal.ask_line("Response: ")?;
+    let answer = terminal.ask_lines("Response: ", response::is_unfinished)?;
 
     let wrong = |_| Failure::WrongKey(Place::Terminal);
     let response = Response::parse(answer.text()).map_err(Failure::Response)?;

@@ -3,7 +3,9 @@
 use core::ffi::{CStr, c_char, c_void};
 use core::slice;
 
-use linux_raw_sys::auxvec::{AT_NULL, AT_PHDR, AT_PHNUM};
+use linux_raw_sys::auxvec::{
+    AT_EGID, AT_EUID, AT_GID, AT_NULL, AT_PHDR, AT_PHNUM, AT_SECURE, AT_UID,
+};
 use linux_raw_sys::elf::{Elf_Phdr, PT_LOAD};
 
 /// The segment may be read and nothing else.
@@ -16,6 +18,18 @@ pub struct Start {
     arguments: *const *const c_char,
     environment: *mut *const c_char,
     headers: &'static [Elf_Phdr],
+    privilege: FilePrivilege,
+}
+
+/// What the file that was started gives beyond what its user may do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FilePrivilege {
+    /// File capabilities, which end with the next program that is executed.
+    Capabilities,
+    /// Another user or group, which stay.
+    Ids,
+    /// Nothing.
+    None,
 }
 
 impl Start {
@@ -36,17 +50,30 @@ impl Start {
             }
             let mut pair = at.add(1).cast::<[usize; 2]>();
             let (mut headers, mut count) = (core::ptr::null::<Elf_Phdr>(), 0);
+            let (mut is_secure, mut users, mut groups) = (false, [0; 2], [0; 2]);
             while (*pair)[0] != AT_NULL as usize {
                 match (*pair)[0] as u32 {
                     AT_PHDR => headers = (*pair)[1] as *const Elf_Phdr,
                     AT_PHNUM => count = (*pair)[1],
+                    AT_SECURE => is_secure = (*pair)[1] != 0,
+                    AT_UID => users[0] = (*pair)[1],
+                    AT_EUID => users[1] = (*pair)[1],
+                    AT_GID => groups[0] = (*pair)[1],
+                    AT_EGID => groups[1] = (*pair)[1],
                     _ => {}
                 }
                 pair = pair.add(1);
             }
             let headers =
                 if headers.is_null() { &[] } else { slice::from_raw_parts(headers, count) };
-            Self { arguments, environment, headers }
+            let privilege = match is_secure {
+                true if users[0] == users[1] && groups[0] == groups[1] => {
+                    FilePrivilege::Capabilities
+                }
+                true => FilePrivilege::Ids,
+                false => FilePrivilege::None,
+            };
+            Self { arguments, environment, headers, privilege }
         }
     }
 
@@ -102,17 +129,27 @@ impl Start {
         None
     }
 
+    /// Returns what the file gives that was started.
+    pub fn privilege(&self) -> FilePrivilege {
+        self.privilege
+    }
+
     /// Removes a variable, however often it is there, and wipes it.
     ///
     /// What [`Self::variable`] returned for it must not be in use any more; it is zeros then.
     pub fn remove_variable(&mut self, name: &str) {
+        self.remove_variables(|entry| value(entry, name, "").is_some());
+    }
+
+    /// Removes the variables of which `is_unwanted` is true, and wipes them.
+    pub fn remove_variables(&mut self, is_unwanted: impl Fn(&[u8]) -> bool) {
         let (mut from, mut to) = (self.environment, self.environment);
         // SAFETY: the list ends with a null pointer, and its strings with a zero; `to` is not behind
         // `from`; the strings lie in memory of this process that may be written.
         unsafe {
             while !(*from).is_null() {
                 let entry = CStr::from_ptr(*from).to_bytes();
-                if value(entry, name, "").is_some() {
+                if is_unwanted(entry) {
                     core::ptr::write_bytes((*from).cast_mut(), 0, entry.len());
                 } else {
                     *to = *from;
@@ -121,6 +158,17 @@ impl Start {
                 from = from.add(1);
             }
             *to = core::ptr::null();
+        }
+    }
+
+    /// Changes what the next program is called as, if there is such an argument.
+    pub fn set_first_argument(&mut self, name: &'static CStr) {
+        // SAFETY: the list ends with a null pointer, and lies in memory of this process that may be
+        // written.
+        unsafe {
+            if !(*self.arguments).is_null() {
+                *self.arguments.cast_mut() = name.as_ptr();
+            }
         }
     }
 

@@ -9,13 +9,15 @@ use zeroize::Zeroize;
 
 use crate::arch::sealcrate_syscall;
 
+pub use self::capabilities::pass_on_capabilities;
 pub use self::child::{Child, cores, fork};
 pub use self::errno::Errno;
 pub use self::folder::{FileSystem, Folder};
 pub use self::mapped::Mapped;
-pub use self::process::{change_folder, execute, host_name, is_in_root, user};
+pub use self::process::{change_folder, execute, host_name, is_in_root, process_id, user};
 pub use self::text::Text;
 
+mod capabilities;
 mod child;
 mod errno;
 mod folder;
@@ -129,6 +131,29 @@ impl File {
         unsafe { call(FCNTL, arguments) }.map(drop)
     }
 
+    /// Becomes the program in a file, by the name that the file has in `/proc`, and returns only where
+    /// that fails; nothing where there is no such name.
+    ///
+    /// The file is open in the program as well: an emulator that the kernel starts in its place opens
+    /// the name once more.
+    ///
+    /// # Safety
+    /// As of [`execute`](Self::execute).
+    #[inline(never)]
+    pub unsafe fn execute_by_name(
+        &self,
+        arguments: *const *const c_char,
+        environment: *const *const c_char,
+    ) -> Option<Errno> {
+        let mut digits = [0; 10];
+        let path = Text::of(&[b"/proc/self/fd/", decimal(self.0 as u32, &mut digits)]).ok()?;
+        Self::open(path.as_c_str().to_bytes()).ok()?;
+        // SAFETY: there are no places.
+        let _ = unsafe { call(FCNTL, [self.0 as usize, linux::F_SETFD as usize, 0]) };
+        // SAFETY: the caller's promise.
+        Some(unsafe { execute(path.as_c_str(), arguments, environment) })
+    }
+
     /// Becomes the program in a file, and returns only where that fails.
     ///
     /// # Safety
@@ -150,6 +175,19 @@ impl File {
         match unsafe { call(linux::__NR_execveat, all) } {
             Ok(_) => unreachable!("a program that has become another one"),
             Err(errno) => errno,
+        }
+    }
+}
+
+/// Writes a number, and returns its digits.
+pub fn decimal(mut number: u32, digits: &mut [u8; 10]) -> &[u8] {
+    let mut at = digits.len();
+    loop {
+        at -= 1;
+        digits[at] = b'0' + (number % 10) as u8;
+        number /= 10;
+        if number == 0 {
+            return &digits[at..];
         }
     }
 }
@@ -291,9 +329,9 @@ fn change_signals(how: u32, set: &kernel_sigset_t) -> Result<kernel_sigset_t, Er
 
 /// Sends a signal to this process.
 pub fn raise(signal: Signal) {
+    let arguments = [process_id() as usize, signal as usize];
     // SAFETY: there are no places.
-    let _ = unsafe { call(linux::__NR_getpid, []) }
-        .and_then(|pid| unsafe { call(linux::__NR_kill, [pid, signal as usize]) });
+    let _ = unsafe { call(linux::__NR_kill, arguments) };
 }
 
 fn set_of(signals: &[Signal]) -> kernel_sigset_t {

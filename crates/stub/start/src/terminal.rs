@@ -36,16 +36,28 @@ pub struct Terminal {
     error: Option<Errno>,
 }
 
-/// A line that was typed and is no secret.
+/// What was typed and is no secret.
 pub struct Answer {
     text: Pages<u8>,
     len: usize,
 }
 
 impl Answer {
-    /// Returns the line without blanks around it; nothing if it is no text.
+    /// Joins the lines, without the blanks in them.
+    fn joined(mut self) -> Self {
+        let mut len = 0;
+        for at in 0..self.len {
+            if !self.text[at].is_ascii_whitespace() {
+                self.text[len] = self.text[at];
+                len += 1;
+            }
+        }
+        Self { len, ..self }
+    }
+
+    /// Returns the line; nothing if it is no text.
     pub fn text(&self) -> &str {
-        core::str::from_utf8(self.text[..self.len].trim_ascii()).unwrap_or_default()
+        core::str::from_utf8(&self.text[..self.len]).unwrap_or_default()
     }
 }
 
@@ -83,13 +95,18 @@ impl Terminal {
 
     /// Asks for a line that is not seen.
     pub fn ask_secret(&mut self, prompt: &str) -> Result<Found, Failure> {
-        let Answer { text, len } = self.ask(prompt, Echo::Hidden)?;
+        let Answer { text, len } = self.ask(prompt, Echo::Hidden, |_| false)?;
         Ok(Found::typed(text, len))
     }
 
-    /// Asks for a line that is seen.
-    pub fn ask_line(&mut self, prompt: &str) -> Result<Answer, Failure> {
-        self.ask(prompt, Echo::Shown)
+    /// Asks for what is seen, and may come in several lines: more of them as long as it is said to be
+    /// unfinished, but none after an empty one.
+    pub fn ask_lines(
+        &mut self,
+        prompt: &str,
+        is_unfinished: fn(&[u8]) -> bool,
+    ) -> Result<Answer, Failure> {
+        self.ask(prompt, Echo::Shown, is_unfinished).map(Answer::joined)
     }
 
     /// Returns the failure of what was last written with `write!`.
@@ -102,10 +119,16 @@ impl Terminal {
     }
 
     /// Asks, with the terminal set for it, and sets it back however that ends.
-    fn ask(&self, prompt: &str, echo: Echo) -> Result<Answer, Failure> {
+    fn ask(
+        &self,
+        prompt: &str,
+        echo: Echo,
+        is_unfinished: fn(&[u8]) -> bool,
+    ) -> Result<Answer, Failure> {
         let signals = Signals::catch().map_err(Failure::Terminal)?;
         self.descriptor().set_terminal(&raw(self.before)).map_err(Failure::Terminal)?;
-        let answer = self.write(prompt.as_bytes()).and_then(|()| self.read(echo, &signals.file));
+        let read = |()| self.read(echo, is_unfinished, &signals.file);
+        let answer = self.write(prompt.as_bytes()).and_then(read);
         let _ = self.descriptor().set_terminal(&self.before);
         let _ = self.write(b"\n");
         drop(signals);
@@ -116,7 +139,12 @@ impl Terminal {
         answer
     }
 
-    fn read(&self, echo: Echo, signals: &File) -> Result<Answer, Failure> {
+    fn read(
+        &self,
+        echo: Echo,
+        is_unfinished: fn(&[u8]) -> bool,
+        signals: &File,
+    ) -> Result<Answer, Failure> {
         let mut text = Pages::new(MAX_LINE).map_err(Failure::Terminal)?;
         let mut len = 0;
         loop {
@@ -128,7 +156,15 @@ impl Terminal {
             let count = self.descriptor().read(&mut byte).map_err(Failure::Terminal)?;
             match byte[0] {
                 _ if count == 0 => return Err(Failure::Interrupted),
-                b'\n' | b'\r' => return Ok(Answer { text, len }),
+                b'\n' | b'\r' => {
+                    let has_ended = text[..len].last() == Some(&b'\n');
+                    if len == MAX_LINE || has_ended || !is_unfinished(&text[..len]) {
+                        return Ok(Answer { text, len });
+                    }
+                    text[len] = b'\n';
+                    len += 1;
+                    self.show(echo, b"\n")?;
+                }
                 CTRL_C | CTRL_BACKSLASH => return Err(Failure::Interrupted),
                 CTRL_D if len == 0 => return Err(Failure::Interrupted),
                 CTRL_D => return Ok(Answer { text, len }),

@@ -128,6 +128,11 @@ fn any_age_item_is_read_rightly_or_an_error() {
 }
 
 #[test]
+fn any_head_of_a_folder_keeps_to_the_folder() {
+    survives("folder_head", 15_000);
+}
+
+#[test]
 fn any_jwe_is_for_somebody_or_an_error() {
     survives("jwe", 10_000);
 }

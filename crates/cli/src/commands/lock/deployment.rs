@@ -86,8 +86,9 @@ impl Deployment {
     fn run(&self, image_name: &str, image: &LockedFor) -> String {
         let Self { key_file, key_name, .. } = self;
         format!(
-            "docker run --mount type=bind,src=\"{HOST_FOLDER}/{key_name}\",dst={key_file},readonly \
+            "{}docker run --mount type=bind,src=\"{HOST_FOLDER}/{key_name}\",dst={key_file},readonly \
              --tmpfs {UNLOCK_FOLDER}:{} {image_name}",
+            self.remarks(image),
             image.options(),
         )
     }
@@ -96,7 +97,7 @@ impl Deployment {
         let Self { key_file, key_name, .. } = self;
         format!(
             "# The key is the file {key_name} in $XDG_RUNTIME_DIR, or else in /run: in memory.
-services:
+{}services:
   \"{name}\":
     image: \"{image_name}\"
     secrets:
@@ -107,15 +108,40 @@ services:
 secrets:
   key:
     file: \"{HOST_FOLDER}/{key_name}\"",
+            self.remarks(image),
             image.options(),
         )
+    }
+
+    /// Returns what a person has to know of the key, as comments of shells and of YAML.
+    ///
+    /// The engine mounts the file as it is, with its owner and mode; Compose says so, and takes neither
+    /// from a secret that is a file.
+    fn remarks(&self, image: &LockedFor) -> String {
+        let mut remarks =
+            "# Do not give the key with -e: the engine keeps it, and `docker commit` puts it into \
+                           the new image.\n"
+                .to_owned();
+        let file = format!("\"{HOST_FOLDER}/{}\"", self.key_name);
+        let _ = match image.user {
+            User::Root => Ok(()),
+            User::Number(user) => writeln!(
+                remarks,
+                "# User {user} runs the image, and has to own the key: sudo install -m 0400 -o {user} FILE {file}"
+            ),
+            User::Several => writeln!(
+                remarks,
+                "# Several users run the images of this index, and each has to be able to read the key."
+            ),
+        };
+        remarks
     }
 
     /// Kubernetes API v1, Pod. Modes are decimal, which every version of YAML reads in the same way.
     fn kubernetes(&self, image_name: &str, name: &str, image: &LockedFor) -> String {
         let Self { key_file, key_name, .. } = self;
         // Secrets belong to root, and whoever runs the image has to read it.
-        let mode = if image.is_root { 0o400 } else { 0o444 };
+        let mode = if image.user == User::Root { 0o400 } else { 0o444 };
         format!(
             "# The key: kubectl create secret generic {name}-key --from-file=key=FILE
 apiVersion: v1
@@ -155,8 +181,19 @@ spec:
 pub(super) struct LockedFor {
     /// How large the unlock folder has to be, in MiB.
     mib: u64,
-    /// Whether root runs it.
-    is_root: bool,
+    /// The user who runs it.
+    user: User,
+}
+
+/// The user who runs a locked image, or several in an index.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum User {
+    /// Root alone.
+    Root,
+    /// A user of that number alone.
+    Number(u32),
+    /// Not always the same.
+    Several,
 }
 
 impl LockedFor {
@@ -164,19 +201,24 @@ impl LockedFor {
     pub(super) fn of(image: &Image, needs: &Needs) -> Result<Self> {
         let config = Config::parse(&image.config)?;
         let user = config.runtime.get("User").and_then(Value::as_str).unwrap_or_default();
-        let is_root = matches!(user.split(':').next(), Some("" | "0"));
-        Ok(Self { mib: needs.advised_mib(), is_root })
+        // A locked image names its user by number.
+        let user = match user.split(':').next().unwrap_or_default() {
+            "" | "0" => User::Root,
+            number => number.parse().map_or(User::Several, User::Number),
+        };
+        Ok(Self { mib: needs.advised_mib(), user })
     }
 
     /// Returns what serves either of two.
     pub(super) fn or(self, other: Self) -> Self {
-        Self { mib: self.mib.max(other.mib), is_root: self.is_root && other.is_root }
+        let user = if self.user == other.user { self.user } else { User::Several };
+        Self { mib: self.mib.max(other.mib), user }
     }
 
     /// Returns the options of the unlock folder. tmpfs(5).
     fn options(self) -> String {
         let mut options = format!("exec,size={}m", self.mib);
-        if !self.is_root {
+        if self.user != User::Root {
             options.push_str(",mode=1777");
         }
         options
@@ -213,7 +255,7 @@ mod tests {
         assert!(deployment(DeploymentForm::Run, key, "docker-daemon:app:1").is_ok());
         assert!(deployment(DeploymentForm::Run, key, "oci:folder:1").is_err());
         let to = "docker://me/app:1".parse().unwrap();
-        let image = LockedFor { mib: 7, is_root: true };
+        let image = LockedFor { mib: 7, user: User::Root };
         let digest = Digest::of(b"");
         let text = deployment(DeploymentForm::Run, key, "docker://me/app:1").unwrap();
         let text = text.text(&to, digest, &image);
@@ -242,12 +284,29 @@ mod tests {
     #[test]
     fn key_is_in_memory_on_the_host() {
         let to = "docker://me/app:1".parse().unwrap();
-        let image = LockedFor { mib: 7, is_root: true };
+        let image = LockedFor { mib: 7, user: User::Root };
         for form in [DeploymentForm::Run, DeploymentForm::Compose] {
             let text = deployment(form, "/keys/k", "docker://me/app:1").unwrap();
             let text = text.text(&to, Digest::of(b""), &image);
             assert!(text.contains("\"${XDG_RUNTIME_DIR:-/run}/k\""), "{text}");
         }
+    }
+
+    #[test]
+    fn key_is_given_to_the_user_who_runs_the_image() {
+        let to = "docker://me/app:1".parse().unwrap();
+        let text = |form, user| {
+            let deployment = deployment(form, "/keys/k", "docker://me/app:1").unwrap();
+            deployment.text(&to, Digest::of(b""), &LockedFor { mib: 7, user })
+        };
+        for form in [DeploymentForm::Run, DeploymentForm::Compose] {
+            let command = "sudo install -m 0400 -o 1000 FILE \"${XDG_RUNTIME_DIR:-/run}/k\"\n";
+            assert!(text(form, User::Number(1000)).contains(command));
+            assert!(text(form, User::Several).contains("each has to be able to read the key"));
+            assert!(!text(form, User::Root).contains("to read the key"));
+            assert!(text(form, User::Root).contains("# Do not give the key with -e: "));
+        }
+        assert!(text(DeploymentForm::Kubernetes, User::Number(1000)).contains("defaultMode: 292"));
     }
 
     #[test]
@@ -258,8 +317,8 @@ mod tests {
 
     #[test]
     fn several_images_get_what_serves_each() {
-        let root = LockedFor { mib: 7, is_root: true };
-        let user = LockedFor { mib: 3, is_root: false };
+        let root = LockedFor { mib: 7, user: User::Root };
+        let user = LockedFor { mib: 3, user: User::Number(1000) };
         assert_eq!(root.or(user).options(), "exec,size=7m,mode=1777");
         assert_eq!(root.options(), "exec,size=7m");
     }

@@ -163,6 +163,17 @@ impl Folder {
         unsafe { call(linux::__NR_linkat, arguments) }.map(drop)
     }
 
+    /// Moves what is called `name` to another folder, in the place of a file that is there.
+    ///
+    /// # Errors
+    /// The kernel's.
+    pub fn rename(&self, name: &[u8], folder: &Self, other: &[u8]) -> Result<(), Errno> {
+        let (name, other) = (Text::new(name)?, Text::new(other)?);
+        let arguments = [self.number(), name.place(), folder.number(), other.place(), 0];
+        // SAFETY: both end with a zero.
+        unsafe { call(linux::__NR_renameat2, arguments) }.map(drop)
+    }
+
     /// Removes what is no folder.
     ///
     /// # Errors

@@ -19,6 +19,12 @@ pub fn user() -> (u32, u32) {
     (id(IDS.0), id(IDS.1))
 }
 
+/// Returns the number of this process.
+pub fn process_id() -> u32 {
+    // SAFETY: there are no places.
+    unsafe { call(linux::__NR_getpid, []) }.unwrap_or_default() as u32
+}
+
 /// Tells whether the current folder is the root.
 pub fn is_in_root() -> bool {
     let mut path = [0_u8; 2];

@@ -34,6 +34,14 @@ impl Descriptor<'_> {
         self.status().map(|status| status.stx_size)
     }
 
+    /// Returns the owner of a file, and its mode without the kind.
+    ///
+    /// # Errors
+    /// The kernel's.
+    pub fn owner_and_mode(self) -> Result<(u32, u32), Errno> {
+        self.status().map(|status| (status.stx_uid, u32::from(status.stx_mode) & 0o7777))
+    }
+
     /// Returns the device that a file is on.
     pub(super) fn device(self) -> Result<(u32, u32), Errno> {
         self.status().map(|status| (status.stx_dev_major, status.stx_dev_minor))

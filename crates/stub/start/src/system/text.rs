@@ -26,6 +26,7 @@ impl Text {
     ///
     /// # Errors
     /// They are too long.
+    #[inline(never)]
     pub fn of(parts: &[&[u8]]) -> Result<Self, Errno> {
         let mut text = Self { bytes: [0; MAX], len: 0 };
         for part in parts {

@@ -1,0 +1,322 @@
+//! A program in a folder, under its own name and with what lies beside it, for those that look for
+//! themselves.
+//!
+//! The folder has to be a mount of its own that is memory. Everything has a name that nobody looks for
+//! until all of it is authentic.
+
+use core::ffi::CStr;
+
+use sealcrate_packfile::{
+    FOLDER_PREFIX, FolderEntries, FolderEntry, FolderHead, FolderKind, folder_head_len,
+};
+use sealcrate_stub_start::system::{self, Errno, File, Folder, Text};
+use sealcrate_stub_start::{self as start, Pages, Start};
+
+use crate::failure::{Advice, Failure};
+use crate::own_mount;
+
+/// The longest target of a link, in bytes.
+const MAX_TARGET: usize = 4096;
+
+/// How files are called that are not whole: with the numbers of the process and of the entry behind.
+const UNFINISHED: &[u8] = b".sealcrate.";
+
+/// How large a page is that a file takes.
+const PAGE: u64 = 4096;
+
+/// A program that is being put into a folder.
+pub(crate) enum InFolder {
+    /// So much of the head is there.
+    Head(Pages<u8>, usize),
+    /// All of the head.
+    Open(Opened),
+}
+
+/// The folder that a program is put into.
+pub(crate) struct Opened {
+    head: FolderHead<'static>,
+    path: &'static [u8],
+    folder: Folder,
+    /// What comes after the entry that is being written.
+    entries: FolderEntries<'static>,
+    /// The entry that is being written, its number, and how much of its content is missing.
+    entry: Option<FolderEntry<'static>>,
+    at: usize,
+    missing: u64,
+    file: Option<File>,
+    target: Pages<u8>,
+    target_len: usize,
+}
+
+impl InFolder {
+    /// Makes room for the head that begins so.
+    pub(crate) fn begin(bytes: &[u8]) -> Result<Self, Failure> {
+        let prefix = bytes.first_chunk::<FOLDER_PREFIX>();
+        let len = prefix.and_then(|prefix| folder_head_len(*prefix).ok()).ok_or(DAMAGED)?;
+        Ok(Self::Head(pages(len)?, 0))
+    }
+
+    /// Takes some bytes.
+    pub(crate) fn write(&mut self, mut bytes: &[u8]) -> Result<(), Failure> {
+        if let Self::Head(head, filled) = self {
+            let count = bytes.len().min(head.len() - *filled);
+            let (taken, rest) = bytes.split_at(count);
+            head[*filled..][..count].copy_from_slice(taken);
+            *filled += count;
+            bytes = rest;
+            if *filled < head.len() {
+                return Ok(());
+            }
+            let opened = Opened::of(kept(head)?)?;
+            *self = Self::Open(opened);
+        }
+        match self {
+            Self::Open(opened) => opened.write(bytes),
+            Self::Head(..) => Ok(()),
+        }
+    }
+
+    /// Gives everything its name, and becomes the program. Returns only where that fails.
+    #[inline(never)]
+    pub(crate) fn run(self, start: &mut Start) -> Failure {
+        let Self::Open(opened) = self else { return DAMAGED.into() };
+        let failure = match opened.place() {
+            Ok(path) => {
+                start.set_first_argument(path);
+                let (arguments, environment) = start.lists();
+                // SAFETY: these are such lists.
+                match unsafe { system::execute(path, arguments, environment) } {
+                    Errno::NO_ENTRY => Failure::Loader,
+                    error => Failure::Execute(error),
+                }
+            }
+            Err(failure) => failure,
+        };
+        opened.remove_unfinished();
+        opened
+            .head
+            .entries()
+            .filter(is_content)
+            .for_each(|entry| remove(&opened.folder, entry.path));
+        failure
+    }
+
+    /// Removes what was made and has no name yet; what an earlier start has made is there still.
+    pub(crate) fn discard(&self) {
+        if let Self::Open(opened) = self {
+            opened.remove_unfinished();
+        }
+    }
+}
+
+impl Opened {
+    /// Checks the folder that a head names, and begins with the first entry.
+    #[inline(never)]
+    fn of(head: &'static [u8]) -> Result<Self, Failure> {
+        let head = FolderHead::parse(head).map_err(|_| DAMAGED)?;
+        let pages = |entry: FolderEntry<'_>| entry.len.div_ceil(PAGE).saturating_mul(PAGE);
+        let needed = head.entries().map(pages).fold(0, u64::saturating_add);
+        let folder = checked(&head, needed)?;
+        let (path, entries) = (head.path(), head.entries());
+        let target = self::pages(MAX_TARGET)?;
+        let mut opened = Self {
+            head,
+            path,
+            folder,
+            entries,
+            entry: None,
+            at: 0,
+            missing: 0,
+            file: None,
+            target,
+            target_len: 0,
+        };
+        opened.begin_entry()?;
+        opened.go_on()?;
+        Ok(opened)
+    }
+
+    fn write(&mut self, mut bytes: &[u8]) -> Result<(), Failure> {
+        while !bytes.is_empty() {
+            let count = usize::try_from(self.missing).unwrap_or(usize::MAX).min(bytes.len());
+            if count == 0 {
+                return Err(DAMAGED.into());
+            }
+            let (taken, rest) = bytes.split_at(count);
+            match &self.file {
+                Some(file) => {
+                    file.descriptor().write(taken).map_err(|error| self.cannot(error))?;
+                }
+                None => {
+                    let place = self.target.get_mut(self.target_len..);
+                    let place = place.and_then(|place| place.get_mut(..count)).ok_or(DAMAGED)?;
+                    place.copy_from_slice(taken);
+                    self.target_len += count;
+                }
+            }
+            self.missing -= count as u64;
+            bytes = rest;
+            self.go_on()?;
+        }
+        Ok(())
+    }
+
+    /// Ends entries of which nothing is missing, and begins the next.
+    #[inline(never)]
+    fn go_on(&mut self) -> Result<(), Failure> {
+        while let (0, Some(entry)) = (self.missing, self.entry) {
+            if entry.kind == FolderKind::Link {
+                let target = &self.target[..self.target_len];
+                let made = self.folder.make_symlink(target, unfinished(self.at).bytes());
+                made.map_err(|error| self.cannot(error))?;
+            }
+            self.file = None;
+            self.at += 1;
+            self.begin_entry()?;
+        }
+        Ok(())
+    }
+
+    #[inline(never)]
+    fn begin_entry(&mut self) -> Result<(), Failure> {
+        self.entry = self.entries.next();
+        let Some(entry) = self.entry else { return Ok(()) };
+        (self.missing, self.target_len) = (entry.len, 0);
+        let name = unfinished(self.at);
+        if is_content(&entry) {
+            // Of a process that had the same number.
+            let _ = self.folder.remove(name.bytes());
+        }
+        if entry.kind == FolderKind::File {
+            let made = self.folder.make_file(name.bytes()).and_then(|file| {
+                let is_program = if self.at == 0 { 0o500 } else { 0 };
+                file.descriptor().set_mode(entry.mode | is_program)?;
+                Ok(file)
+            });
+            self.file = Some(made.map_err(|error| self.cannot(error))?);
+        }
+        Ok(())
+    }
+
+    /// Gives everything its name, and returns the path of the program.
+    #[inline(never)]
+    fn place(&self) -> Result<&'static CStr, Failure> {
+        if self.entry.is_some() {
+            return Err(DAMAGED.into());
+        }
+        let cannot = |error| self.cannot(error);
+        for (at, entry) in self.head.entries().enumerate() {
+            let (above, name) = split(entry.path);
+            let above = self.folder.beneath(above).map_err(cannot)?;
+            let placed = match entry.kind {
+                FolderKind::Folder => match above.make_folder(name, 0o700) {
+                    Ok(()) | Err(Errno::EXISTS) => above.set_mode_of(name, entry.mode | 0o700),
+                    Err(error) => Err(error),
+                },
+                FolderKind::File | FolderKind::Link => {
+                    self.folder.rename(unfinished(at).bytes(), &above, name)
+                }
+            };
+            placed.map_err(cannot)?;
+        }
+        let program = self.head.entries().next().ok_or(DAMAGED)?.path;
+        let path = Text::of(&[self.path, b"/", program]).map_err(cannot)?;
+        let path = kept(path.as_c_str().to_bytes_with_nul())?;
+        CStr::from_bytes_with_nul(path).map_err(|_| start::Failure::Defect.into())
+    }
+
+    fn remove_unfinished(&self) {
+        for at in 0..=self.at {
+            let _ = self.folder.remove(unfinished(at).bytes());
+        }
+    }
+
+    fn cannot(&self, error: Errno) -> Failure {
+        Failure::Folder { path: self.path, error }
+    }
+}
+
+/// Opens the folder of a head, if so many bytes can be put there, and nobody else can change them.
+#[inline(never)]
+fn checked(head: &FolderHead<'static>, needed: u64) -> Result<Folder, Failure> {
+    let path = head.path();
+    let advice = Advice { path, mib: needed.div_ceil(1 << 20) + 1 };
+    let failed = |error| Failure::Folder { path, error };
+    own_mount::check(advice)?;
+    let folder = Folder::open(path).map_err(failed)?;
+    let found = folder.file_system().map_err(failed)?;
+    if !found.executes {
+        return Err(Failure::NoExecute { advice });
+    }
+    let (owner, mode) = folder.descriptor().owner_and_mode().map_err(failed)?;
+    let is_ours = owner == 0 || owner == system::user().0;
+    // Where others may write, only the sticky bit keeps what is ours from them.
+    if !is_ours || (mode & 0o022 != 0 && mode & 0o1000 == 0) {
+        return Err(Failure::OthersWrite(path));
+    }
+    let free = || folder.file_system().map(|found| found.free_bytes.unwrap_or(u64::MAX));
+    if free().map_err(failed)? < needed {
+        // What an earlier start has left.
+        head.entries().filter(is_content).for_each(|entry| remove(&folder, entry.path));
+        let free = free().map_err(failed)?;
+        if free < needed {
+            return Err(Failure::Room { free: free >> 20, advice });
+        }
+    }
+    Ok(folder)
+}
+
+/// The content is authentic, and not what a packer writes.
+const DAMAGED: start::Failure = start::Failure::Content("it holds no folder that can be made");
+
+/// A name of a file that is not whole.
+struct Name([u8; 40], usize);
+
+impl Name {
+    fn bytes(&self) -> &[u8] {
+        &self.0[..self.1]
+    }
+}
+
+#[inline(never)]
+fn unfinished(at: usize) -> Name {
+    let mut name = Name([0; 40], 0);
+    let (mut process, mut number) = ([0; 10], [0; 10]);
+    let process = system::decimal(system::process_id(), &mut process);
+    let number = system::decimal(at as u32, &mut number);
+    for part in [UNFINISHED, process, b".", number] {
+        name.0[name.1..][..part.len()].copy_from_slice(part);
+        name.1 += part.len();
+    }
+    name
+}
+
+/// Whether an entry is made of what follows the head.
+fn is_content(entry: &FolderEntry<'_>) -> bool {
+    entry.kind != FolderKind::Folder
+}
+
+/// Removes a file, if it is there.
+fn remove(folder: &Folder, path: &[u8]) {
+    let (above, name) = split(path);
+    let _ = folder.beneath(above).and_then(|above| above.remove(name));
+}
+
+/// Splits a path into the folder and the name.
+fn split(path: &[u8]) -> (&[u8], &[u8]) {
+    match path.iter().rposition(|byte| *byte == b'/') {
+        Some(at) => (&path[..at], &path[at + 1..]),
+        None => (b"", path),
+    }
+}
+
+fn pages(len: usize) -> Result<Pages<u8>, Failure> {
+    Ok(Pages::new(len.max(1)).map_err(|_| start::Failure::Memory("a list of files"))?)
+}
+
+/// Copies a text to where it stays until the process ends.
+fn kept(text: &[u8]) -> Result<&'static [u8], Failure> {
+    let mut pages = pages(text.len())?;
+    pages[..text.len()].copy_from_slice(text);
+    Ok(&pages.leak()[..text.len()])
+}

@@ -1,0 +1,50 @@
+//! File capabilities of the packed file, which the program in memory would not have.
+//!
+//! They become ambient ones. The kernel then takes the program for an ordinary one and its loader
+//! listens to the environment, so what a loader ignores in privileged programs is removed here.
+
+use sealcrate_stub_start::{self as start, FilePrivilege, Start, system};
+
+use crate::failure::Failure;
+
+/// What the C library removes from the environment of privileged programs. glibc,
+/// `sysdeps/generic/unsecvars.h`. Those that end with an underscore are beginnings of names.
+const UNSAFE: [&[u8]; 14] = [
+    b"GCONV_PATH",
+    b"GETCONF_DIR",
+    b"GLIBC_TUNABLES",
+    b"HOSTALIASES",
+    b"LD_",
+    b"LOCALDOMAIN",
+    b"LOCPATH",
+    b"MALLOC_",
+    b"NIS_PATH",
+    b"NLSPATH",
+    b"RESOLV_HOST_CONF",
+    b"RES_OPTIONS",
+    b"TMPDIR",
+    b"TZDIR",
+];
+
+/// Passes on the capabilities that the file gives, or says that the program runs without.
+#[inline(never)]
+pub(crate) fn pass_on(start: &mut Start) {
+    let passed = match start.privilege() {
+        FilePrivilege::None => return,
+        FilePrivilege::Ids => Ok(false),
+        FilePrivilege::Capabilities => system::pass_on_capabilities(),
+    };
+    match passed {
+        Ok(true) => start.remove_variables(is_unsafe),
+        Ok(false) => {}
+        Err(error) => start::say(&Failure::Capabilities(error)),
+    }
+}
+
+fn is_unsafe(variable: &[u8]) -> bool {
+    let name = variable.split(|byte| *byte == b'=').next().unwrap_or_default();
+    UNSAFE.iter().any(|unsafe_name| match unsafe_name.last() {
+        Some(b'_') => name.starts_with(unsafe_name),
+        _ => name == *unsafe_name,
+    })
+}
