@@ -1,0 +1,309 @@
+//! The closure of a command: all files that run or are linked before its own first instruction.
+//!
+//! They are the command, its interpreter or loader, and its libraries. Whatever could be found in their place
+//! is noted too, where it lies and where nothing lies: the order in which loaders look does not matter then.
+//! What a program opens by itself is unknown here. ld.so(8), execve(2).
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::io;
+use std::sync::Arc;
+
+use sealcrate_image::Image;
+use sealcrate_packfile::index::Command;
+
+use crate::facts::Facts;
+use crate::folders::{Machine, configured, expanded};
+use crate::program::{Elf, Program};
+use crate::view::{Noted, View};
+use crate::{Difference, Inode, InodeKind, Rules, TreePath};
+
+/// The most things that are checked at one start.
+const MAX_CHECKS: usize = 8192;
+
+/// The most bytes of files that are checked at one start.
+const MAX_BYTES: u64 = 256 << 20;
+
+/// The most words of a command that may name further programs.
+const MAX_WORDS: usize = 256;
+
+/// Where programs are looked for if the image does not say.
+const DEFAULT_PATH: &[u8] = b"/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+/// The list of libraries that glibc loads first, and its cache.
+const PRELOAD: &[u8] = b"/etc/ld.so.preload";
+const CACHE: &[u8] = b"/etc/ld.so.cache";
+
+/// What is checked at a start.
+#[derive(Debug, Default)]
+pub(crate) struct Closure {
+    /// What lies in the clear, and what does not.
+    pub(crate) noted: BTreeMap<TreePath, Noted>,
+    /// Files that would be too much.
+    pub(crate) beyond: Vec<TreePath>,
+}
+
+impl Closure {
+    /// Finds the closure of a command and of its health check.
+    ///
+    /// # Errors
+    /// Those of reading the layers.
+    pub(crate) fn of(
+        image: &Image,
+        difference: &Difference,
+        rules: &Rules,
+        command: &Command<'_>,
+    ) -> io::Result<Self> {
+        // Nothing is looked for where nothing would be checked.
+        if rules.unchecked.contains(&TreePath::default()) {
+            return Ok(Self::default());
+        }
+        let mut search = Search {
+            view: View::of(difference, rules),
+            facts: Facts::of(image),
+            command: *command,
+            configured: None,
+            queue: VecDeque::new(),
+            queued: BTreeSet::new(),
+            bytes: 0,
+            beyond: BTreeSet::new(),
+        };
+        search.commands(command.entrypoint.iter().chain(command.cmd.iter()));
+        search.commands(command.healthcheck.iter());
+        search.run()?;
+        let beyond = search.beyond.into_iter().collect();
+        Ok(Self { noted: search.view.into_noted(), beyond })
+    }
+}
+
+/// A program that was found, and whose needs are not known yet.
+#[derive(Clone)]
+struct Found {
+    path: TreePath,
+    inode: Arc<Inode>,
+    /// The folder that it was looked for in, where links are not followed.
+    folder: Vec<u8>,
+    /// The folders that those name which need it.
+    inherited: Vec<Vec<u8>>,
+}
+
+struct Search<'a> {
+    view: View<'a>,
+    facts: Facts<'a>,
+    command: Command<'a>,
+    /// The folders that the image's own configuration names for libraries.
+    configured: Option<Vec<Vec<u8>>>,
+    queue: VecDeque<Found>,
+    queued: BTreeSet<(TreePath, Vec<Vec<u8>>)>,
+    bytes: u64,
+    beyond: BTreeSet<TreePath>,
+}
+
+impl<'a> Search<'a> {
+    /// Looks for a command, and for what its arguments name that can be run.
+    fn commands(&mut self, mut arguments: impl Iterator<Item = &'a [u8]>) {
+        let Some(command) = arguments.next() else { return };
+        self.command(command);
+        // As in `sh -c "exec server --port 80"`.
+        let separates = |byte: &u8| byte.is_ascii_whitespace() || b";&|()<>='\"`".contains(byte);
+        let words = arguments.flat_map(|argument| argument.split(separates));
+        for word in words.filter(|word| !word.is_empty() && !word.starts_with(b"-")).take(MAX_WORDS)
+        {
+            self.command(word);
+        }
+    }
+
+    /// Looks for a program as execvp(3) does. What is not there is not checked.
+    fn command(&mut self, name: &[u8]) {
+        self.view.mark();
+        let folders = self.variable(b"PATH").unwrap_or(DEFAULT_PATH);
+        let folders = folders.split(|byte| *byte == b':').filter(|folder| !folder.is_empty());
+        let mut places: Vec<Vec<u8>> =
+            folders.map(|folder| [folder, b"/", name].concat()).collect();
+        if name.contains(&b'/') {
+            places = vec![name.to_vec()];
+        }
+        for place in places {
+            let found = self.follow(&place);
+            if let Some((path, inode)) = found
+                && inode.metadata.mode & 0o111 != 0
+            {
+                self.found(path, inode, &place, &[]);
+                return;
+            }
+        }
+        self.view.forget();
+    }
+
+    /// Follows a path, which begins at the working folder unless it is absolute.
+    fn follow(&mut self, path: &[u8]) -> Option<(TreePath, Arc<Inode>)> {
+        let path = self.absolute(path);
+        self.view.follow(&path)
+    }
+
+    fn absolute(&self, path: &[u8]) -> Vec<u8> {
+        let home = if path.starts_with(b"/") { b"" } else { self.command.working_dir };
+        [home, b"/", path].concat()
+    }
+
+    fn variable(&self, name: &[u8]) -> Option<&'a [u8]> {
+        let mut variables = self.command.env.iter();
+        variables.find_map(|variable| variable.strip_prefix(name)?.strip_prefix(b"="))
+    }
+
+    /// Queues a program that was found under a name.
+    fn found(&mut self, path: TreePath, inode: Arc<Inode>, name: &[u8], inherited: &[Vec<u8>]) {
+        if self.view.noted_len() > MAX_CHECKS {
+            self.beyond.insert(path);
+        } else if self.queued.insert((path.clone(), inherited.to_vec())) {
+            let at = name.iter().rposition(|byte| *byte == b'/').unwrap_or(0);
+            let (folder, inherited) = (name[..at].to_vec(), inherited.to_vec());
+            self.queue.push_back(Found { path, inode, folder, inherited });
+        }
+    }
+
+    /// Works on what was found until nothing new is.
+    fn run(&mut self) -> io::Result<()> {
+        while let Some(found) = self.queue.pop_front() {
+            let Some(fact) = self.facts.get(&found.inode)? else {
+                self.beyond.insert(found.path);
+                continue;
+            };
+            self.check(&found, fact.digest);
+            match &fact.program {
+                Some(Program::Elf(elf)) => self.elf(&found, elf)?,
+                Some(Program::Script(interpreter, rest)) => self.script(interpreter, rest),
+                None => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn check(&mut self, found: &Found, digest: [u8; 32]) {
+        let InodeKind::File { len, .. } = found.inode.kind else { return };
+        if !self.view.is_checked(&found.path) {
+            return;
+        }
+        if self.bytes + len > MAX_BYTES {
+            self.beyond.insert(found.path.clone());
+        } else if self.view.note_file(&found.path, (found.inode.metadata.mode, len, digest)) {
+            self.bytes += len;
+        }
+    }
+
+    fn script(&mut self, interpreter: &[u8], rest: &[u8]) {
+        if let Some((path, inode)) = self.follow(interpreter) {
+            self.found(path, inode, interpreter, &[]);
+        }
+        if interpreter.ends_with(b"/env") {
+            let mut words = rest.split(u8::is_ascii_whitespace);
+            let program = words.find(|word| !word.starts_with(b"-") && !word.contains(&b'='));
+            if let Some(program) = program.filter(|program| !program.is_empty()) {
+                self.command(program);
+            }
+        }
+    }
+
+    fn elf(&mut self, found: &Found, elf: &Elf) -> io::Result<()> {
+        let mut needed = elf.needed.clone();
+        if let Some(loader) = &elf.loader {
+            if let Some((path, inode)) = self.follow(loader) {
+                self.found(path, inode, loader, &[]);
+            }
+            needed.extend(self.preloaded(loader)?);
+        }
+        let machine = Machine::of(elf.machine).filter(|_| !needed.is_empty());
+        let Some(machine) = machine else { return Ok(()) };
+        let real = [b"/", found.path.parent().unwrap_or_default().as_bytes()].concat();
+        let origins = [real.as_slice(), &found.folder];
+        let mut own: Vec<Vec<u8>> = Vec::new();
+        for folder in elf.folders.iter().flat_map(|folder| expanded(folder, &origins)) {
+            if !found.inherited.contains(&folder) && !own.contains(&folder) {
+                own.push(folder);
+            }
+        }
+        let named = [found.inherited.clone(), own].concat();
+        let given = self.variable(b"LD_LIBRARY_PATH").unwrap_or_default();
+        let given = given.split(|byte| matches!(byte, b':' | b';'));
+        let given = given.flat_map(|folder| expanded(folder, &origins));
+        let folders: Vec<Vec<u8>> = named
+            .iter()
+            .cloned()
+            .chain(given)
+            .chain(self.configured()?)
+            .chain(machine.usual_folders())
+            .collect();
+        for name in needed {
+            self.library(&name, &folders, &named, machine);
+        }
+        Ok(())
+    }
+
+    /// Looks for a library in all folders. What is in none comes from elsewhere, and is not checked.
+    fn library(
+        &mut self,
+        name: &[u8],
+        folders: &[Vec<u8>],
+        named: &[Vec<u8>],
+        machine: Machine,
+    ) {
+        self.view.mark();
+        let mut places: Vec<Vec<u8>> = Vec::new();
+        if name.contains(&b'/') {
+            places.push(name.to_vec());
+        } else {
+            for folder in folders {
+                for inner in machine.inner_folders() {
+                    let inner = [folder, &b"/"[..], inner.as_bytes()].concat();
+                    // One check for a folder that is not there, instead of one for each library.
+                    let inner = self.absolute(&inner);
+                    if self.view.leads_to_folder(&inner) {
+                        places.push([&inner, &b"/"[..], name].concat());
+                    }
+                }
+                places.push([folder, &b"/"[..], name].concat());
+            }
+        }
+        let mut is_there = false;
+        for place in places {
+            if let Some((path, inode)) = self.follow(&place) {
+                is_there = true;
+                self.found(path, inode, &place, named);
+            }
+        }
+        if !is_there {
+            self.view.forget();
+        }
+    }
+
+    /// Returns what a loader loads before everything else.
+    fn preloaded(&mut self, loader: &[u8]) -> io::Result<Vec<Vec<u8>>> {
+        let separates = |byte: &u8| byte.is_ascii_whitespace() || *byte == b':';
+        let mut text = Vec::new();
+        for name in [&b"LD_PRELOAD"[..], b"LD_AUDIT"] {
+            text.extend(self.variable(name).unwrap_or_default());
+            text.push(b' ');
+        }
+        let lists: &[&[u8]] = match Machine::musl_list(loader) {
+            Some(list) => &[list],
+            None => &[PRELOAD, CACHE],
+        };
+        for list in lists {
+            let Some((path, inode)) = self.follow(list) else { continue };
+            if *list == PRELOAD {
+                text.extend(self.facts.text(&inode)?);
+            }
+            self.found(path, inode, list, &[]);
+        }
+        let names = text.split(separates).filter(|name| !name.is_empty());
+        Ok(names.map(<[u8]>::to_vec).take(MAX_WORDS).collect())
+    }
+
+    /// Returns the folders that the image's configuration names.
+    fn configured(&mut self) -> io::Result<Vec<Vec<u8>>> {
+        if self.configured.is_none() {
+            let (view, facts) = (&self.view, &self.facts);
+            self.configured = Some(configured(view, |inode| facts.text(inode))?);
+        }
+        Ok(self.configured.clone().unwrap_or_default())
+    }
+}
