@@ -239,13 +239,7 @@ impl<'a> Search<'a> {
     }
 
     /// Looks for a library in all folders. What is in none comes from elsewhere, and is not checked.
-    fn library(
-        &mut self,
-        name: &[u8],
-        folders: &[Vec<u8>],
-        named: &[Vec<u8>],
-        machine: Machine,
-    ) {
+    fn library(&mut self, name: &[u8], folders: &[Vec<u8>], named: &[Vec<u8>], machine: Machine) {
         self.view.mark();
         let mut places: Vec<Vec<u8>> = Vec::new();
         if name.contains(&b'/') {

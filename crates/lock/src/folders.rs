@@ -151,7 +151,8 @@ fn matching(view: &View<'_>, pattern: &[u8]) -> impl Iterator<Item = TreePath> +
     let at = pattern.iter().rposition(|byte| *byte == b'/').unwrap_or(0);
     let (folder, name) = (&pattern[..at], pattern.get(at + 1..).unwrap_or_default());
     // A relative pattern starts in /etc.
-    let folder = if pattern.starts_with(b"/") { folder.to_vec() } else { [b"/etc/", folder].concat() };
+    let folder =
+        if pattern.starts_with(b"/") { folder.to_vec() } else { [b"/etc/", folder].concat() };
     let folder = TreePath::parse(&folder).unwrap_or_default();
     let star = name.iter().position(|byte| *byte == b'*');
     let fits = |child: &[u8]| match star {

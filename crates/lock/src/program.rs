@@ -188,7 +188,10 @@ mod tests {
     fn interpreters_of_scripts_are_read() {
         let both = |path: &str, rest: &str| Some((path.to_owned(), rest.to_owned()));
         assert_eq!(script("#!/bin/sh\necho"), both("/bin/sh", ""));
-        assert_eq!(script("#! /usr/bin/env  -S python3 -u \n"), both("/usr/bin/env", "-S python3 -u"));
+        assert_eq!(
+            script("#! /usr/bin/env  -S python3 -u \n"),
+            both("/usr/bin/env", "-S python3 -u")
+        );
         assert_eq!(script("#!/bin/sh"), both("/bin/sh", ""));
         assert_eq!(script("#!\n/bin/sh"), None);
         assert_eq!(script("echo"), None);

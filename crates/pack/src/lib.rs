@@ -12,6 +12,7 @@ mod fixtures;
 mod frame;
 mod generate;
 mod key;
+mod known;
 mod pack;
 mod packed;
 mod privileges;
@@ -36,5 +37,5 @@ pub use protection::{
 pub use sealcrate_packfile::challenge::ChallengeError;
 pub use sealcrate_packfile::response::ResponseError;
 pub use sealcrate_packfile::{KeyTextError, Parameters, ParametersError};
-pub use search::holds_program;
+pub use search::{Finding, find_program};
 pub use stubs::{Stub, Target, inits, stubs};

@@ -47,11 +47,9 @@ impl<'a> Check<'a> {
         check_path(path)?;
         let kind = match code {
             NOTHING => CheckKind::Nothing,
-            FILE => CheckKind::File {
-                mode: reader.u32()?,
-                len: reader.u64()?,
-                digest: reader.array()?,
-            },
+            FILE => {
+                CheckKind::File { mode: reader.u32()?, len: reader.u64()?, digest: reader.array()? }
+            }
             FOLDER => CheckKind::Folder,
             LINK => match reader.short()? {
                 target if target.contains(&0) => return Err(IndexError("a link leads nowhere")),
