@@ -122,7 +122,10 @@ fn exchanged_and_added_libraries_are_refused() {
         (format!("RUN echo {library} > /etc/ld.so.preload"), "/etc/ld.so.preload"),
         ("RUN echo > /etc/ld.so.cache".to_owned(), "/etc/ld.so.cache"),
         // And the shell this one.
-        ("RUN cp /bin/busybox /usr/local/bin/python3".to_owned(), "/usr/local/bin/python3"),
+        (
+            "RUN mkdir -p /usr/local/bin && cp /bin/busybox /usr/local/bin/python3".to_owned(),
+            "/usr/local/bin/python3",
+        ),
         ("RUN echo >> /usr/bin/python3".to_owned(), "/usr/bin/python3"),
     ] {
         let image = laid_over(&workshop, &locked, &format!("{line}\n"), &[]);
