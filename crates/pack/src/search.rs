@@ -175,7 +175,9 @@ mod tests {
         assert_eq!(found(&[("./.sealcrate//init", init), (path, index)]), is_known(true));
         // Another one, or one that engines put in its place.
         let longer = [init, &[0]].concat();
-        for other in [&init[1..], &longer, b""] {
+        let mut changed = init.to_vec();
+        changed[1000] ^= 1;
+        for other in [&init[1..], &longer, &changed, b""] {
             assert_eq!(found(&[(".sealcrate/init", other), (path, index)]), is_known(false));
             assert_eq!(found(&[own, (path, index), ("./.sealcrate/init", other)]), is_known(false));
         }
