@@ -1,11 +1,14 @@
-//! From what is unlocked to the index of the locked image.
+//! From what is unlocked and checked to the index of the locked image.
 
 use sealcrate_packfile::index::{
-    Attributes, Entry, EntryKind, IndexLayer, Properties, UnlockOn, index_head, write_index,
+    Attributes, Check, CheckKind, Entry, EntryKind, IndexLayer, Properties, UnlockOn, index_head,
+    write_index,
 };
 use zeroize::Zeroizing;
 
+use crate::closure::Closure;
 use crate::config::PrivateHalf;
+use crate::view::Noted;
 use crate::{Unlocked, UnlockedKind};
 
 /// Writes an index.
@@ -15,6 +18,7 @@ pub(crate) fn encode(
     config: &[u8],
     layers: &[IndexLayer<'_>],
     unlocked: &[Unlocked],
+    closure: &Closure,
 ) -> Zeroizing<Vec<u8>> {
     let mut unlocked: Vec<&Unlocked> = unlocked.iter().collect();
     // Stable: folders stay before what lies in them.
@@ -52,7 +56,18 @@ pub(crate) fn encode(
     });
     let mut parts = Zeroizing::new(Vec::new());
     let layers = layers.iter().copied();
-    write_index(unlock_on, &command.command(), config, layers, entries, &mut *parts);
+    let checks = closure.noted.iter().map(|(path, noted)| Check {
+        path: path.as_bytes(),
+        kind: match noted {
+            Noted::File(mode, len, digest) => {
+                CheckKind::File { mode: *mode, len: *len, digest: *digest }
+            }
+            Noted::Folder => CheckKind::Folder,
+            Noted::Link(target) => CheckKind::Link(target),
+            Noted::Nothing => CheckKind::Nothing,
+        },
+    });
+    write_index(unlock_on, &command.command(), config, layers, entries, checks, &mut *parts);
     let mut index = Zeroizing::new(Vec::with_capacity(parts.len() + 16));
     index.extend(index_head(parts.len() as u64));
     index.extend(parts.iter());

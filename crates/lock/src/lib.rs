@@ -6,8 +6,11 @@
 //! what happens at the start is the init's business. Nothing here prints, prompts, reads the
 //! environment, or speaks to a network.
 
+mod closure;
 mod config;
 mod difference;
+mod facts;
+mod folders;
 mod index;
 mod joined;
 mod layer;
@@ -16,6 +19,7 @@ mod lock;
 mod opened;
 mod path;
 mod payload;
+mod program;
 mod reuse;
 mod rules;
 mod seal;
@@ -23,6 +27,7 @@ mod skeleton;
 mod tree;
 mod unlock;
 mod user;
+mod view;
 
 pub use config::ConfigError;
 pub use difference::{Difference, DifferenceError, Problem, Unlocked, UnlockedKind};

@@ -83,7 +83,7 @@ fn goes_up(path: &[u8]) -> bool {
 }
 
 /// Returns the names that a path is made of.
-fn names(path: &[u8]) -> VecDeque<Vec<u8>> {
+pub(crate) fn names(path: &[u8]) -> VecDeque<Vec<u8>> {
     let names = path.split(|byte| *byte == b'/').filter(|name| !matches!(*name, b"" | b"."));
     names.map(<[u8]>::to_vec).collect()
 }

@@ -12,6 +12,7 @@ use sealcrate_packfile::index::{Index, IndexError, IndexLayer, Needs, UnlockOn};
 use sealcrate_packfile::write_head;
 use thiserror::Error;
 
+use crate::closure::Closure;
 use crate::config::{self, Lists, PrivateHalf};
 use crate::payload;
 use crate::seal::Sealed;
@@ -58,6 +59,8 @@ pub struct Locked {
     pub image: Outgoing,
     /// What was left out.
     pub left_out: Vec<Problem>,
+    /// Which clear files of the command are too much to be checked at the start.
+    pub unchecked: Vec<TreePath>,
     /// How many bytes are unlocked when it starts.
     pub unlocked_bytes: u64,
     /// What that takes.
@@ -88,6 +91,7 @@ impl Locker<'_> {
         }
         let difference = Difference::of(&changes, private, &rules)?;
         drop(changes);
+        let closure = Closure::of(image, &difference, &rules, &command.command())?;
 
         let (mut sealed, mut clear) = (Vec::new(), Vec::new());
         for (place, layer) in image.layers.iter().enumerate() {
@@ -106,8 +110,9 @@ impl Locker<'_> {
             meter.done();
         }
         let layers = index_layers(&config, private, &sealed)?;
+        let (config_bytes, unlocked) = (&image.config, &difference.unlocked);
         let index =
-            index::encode(self.unlock_on, &command, &image.config, &layers, &difference.unlocked);
+            index::encode(self.unlock_on, &command, config_bytes, &layers, unlocked, &closure);
         let needs = Needs::of(&Index::parse(&index)?);
         let unlocked_bytes = difference.unlocked.iter().map(|entry| match entry.kind {
             UnlockedKind::File { len, .. } => len,
@@ -127,7 +132,8 @@ impl Locker<'_> {
         let diff_ids: Vec<DiffId> = layers.iter().filter_map(Layer::diff_id).collect();
         let config = config::clear_half(&config, &rules.volumes, &lists, &diff_ids)?;
         let image = Outgoing::built(Image::new(config, layers));
-        Ok(Locked { image, left_out: difference.left_out, unlocked_bytes, needs })
+        let (left_out, unchecked) = (difference.left_out, closure.beyond);
+        Ok(Locked { image, left_out, unchecked, unlocked_bytes, needs })
     }
 
     /// Encrypts the index, and puts what is known before there is a key before it.

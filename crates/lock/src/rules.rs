@@ -33,6 +33,8 @@ pub struct Rules {
     pub mountpoints: Vec<TreePath>,
     /// What of the private layers everybody may see.
     pub public: Vec<TreePath>,
+    /// Which clear files and folders are not checked at the start.
+    pub unchecked: Vec<TreePath>,
     /// What is done about privileges.
     pub privileges: Privileges,
 }

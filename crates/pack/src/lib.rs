@@ -13,6 +13,7 @@ mod frame;
 mod generate;
 mod in_folder;
 mod key;
+mod known;
 mod own_file;
 mod pack;
 mod packed;
@@ -41,5 +42,5 @@ pub use protection::{
 pub use sealcrate_packfile::challenge::ChallengeError;
 pub use sealcrate_packfile::response::ResponseError;
 pub use sealcrate_packfile::{KeyOddity, KeyTextError, Parameters, ParametersError};
-pub use search::holds_program;
+pub use search::{Finding, find_program};
 pub use stubs::{Stub, Target, inits, stubs};

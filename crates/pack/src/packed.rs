@@ -13,6 +13,7 @@ use thiserror::Error;
 
 use crate::compress::decompress;
 use crate::elf::{Elf, Segment};
+use crate::known::{MAX_BEFORE_PAYLOAD, is_known_stub};
 use crate::program_only::ProgramOnly;
 use crate::{Key, KeyError, Target};
 
@@ -20,6 +21,7 @@ use crate::{Key, KeyError, Target};
 pub struct Packed {
     target: Target,
     payload: Vec<u8>,
+    has_known_stub: bool,
 }
 
 impl Packed {
@@ -42,7 +44,15 @@ impl Packed {
         file.read_exact_at(&mut payload, range.start)?;
         // Only so that whoever has one has one that can be read.
         AgeFile::parse(Payload::parse(&payload)?.age)?;
-        Ok(Self { target: elf.target, payload })
+        let mut before = vec![0; range.start.min(MAX_BEFORE_PAYLOAD) as usize];
+        file.read_exact_at(&mut before, 0)?;
+        let has_known_stub = is_known_stub(&elf, &before, range);
+        Ok(Self { target: elf.target, payload, has_known_stub })
+    }
+
+    /// Tells whether its stub is one of this build's.
+    pub fn has_known_stub(&self) -> bool {
+        self.has_known_stub
     }
 
     /// Returns what the program runs on.

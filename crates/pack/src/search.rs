@@ -9,6 +9,7 @@ use sealcrate_packfile::age::Header;
 use sealcrate_packfile::{HEAD_LEN, MAGIC};
 
 use crate::elf::Elf;
+use crate::known::{MAX_BEFORE_PAYLOAD, is_known_init, is_known_stub, longest_init};
 
 /// How much of a file is read to find its segments: our own have their headers at the beginning.
 const BEGINNING: u64 = 64 << 10;
@@ -19,28 +20,71 @@ const MAX_BEFORE_CONTENT: u64 = (128 << 10) + (64 << 10);
 /// Where a locked image has its index, in a payload as that of packed programs.
 const INDEX: &[u8] = b".sealcrate/payload/index";
 
-/// Tells whether the tar file `layer`, read to its end, holds a packed program, or the index of a
-/// locked image, whose age header is `header`.
+/// And its init.
+const INIT: &[u8] = b".sealcrate/init";
+
+/// A program that was found in a layer. What is known is what this build puts there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Finding {
+    /// The index of a locked image.
+    Index {
+        /// Whether the layer has a known init, and no other.
+        has_known_init: bool,
+    },
+    /// A packed program.
+    Program {
+        /// Whether its stub is known.
+        has_known_stub: bool,
+    },
+}
+
+/// Looks in the tar file `layer`, which is read to its end, for a packed program, or for the index of a locked
+/// image, whose age header is `header`.
 ///
 /// # Errors
 /// Those of reading, also of what is no tar file.
-pub fn holds_program(layer: impl Read, header: &[u8]) -> io::Result<bool> {
+pub fn find_program(layer: impl Read, header: &[u8]) -> io::Result<Option<Finding>> {
     let mut archive = tar::Archive::new(layer);
-    let mut found = false;
+    let mut found = None;
+    let mut inits = Vec::new();
     for entry in archive.entries()? {
-        let entry = entry?;
-        if entry.header().entry_type().is_file() && !found {
-            let other = if entry.path_bytes().as_ref() == INDEX {
-                header_of_index(entry)?
+        let mut entry = entry?;
+        let path = cleaned(&entry.path_bytes());
+        let is_file = entry.header().entry_type().is_file();
+        if path == INIT {
+            let mut bytes = Vec::new();
+            entry.by_ref().take(longest_init() + 1).read_to_end(&mut bytes)?;
+            inits.push(is_file && is_known_init(&bytes));
+        } else if is_file && found.is_none() {
+            found = if path == INDEX {
+                let has_known_init = false;
+                let is_it = header_of_index(entry)?.is_some_and(|other| other == header);
+                is_it.then_some(Finding::Index { has_known_init })
             } else {
-                header_of(entry)?
+                let program = header_of(entry)?.filter(|(other, _)| other == header);
+                program.map(|(_, has_known_stub)| Finding::Program { has_known_stub })
             };
-            found = other.is_some_and(|other| other == header);
         }
     }
     // Whoever checks the bytes does so at their end, behind the archive's.
     io::copy(&mut archive.into_inner(), &mut io::sink())?;
+    if let Some(Finding::Index { has_known_init }) = &mut found {
+        *has_known_init = inits == [true];
+    }
     Ok(found)
+}
+
+/// Returns a path as engines understand it: from the root, with nothing in it that leads elsewhere.
+fn cleaned(path: &[u8]) -> Vec<u8> {
+    let mut names: Vec<&[u8]> = Vec::new();
+    for name in path.split(|byte| *byte == b'/') {
+        match name {
+            b"" | b"." => {}
+            b".." => drop(names.pop()),
+            _ => names.push(name),
+        }
+    }
+    names.join(&b'/')
 }
 
 /// Returns the age header of the index of a locked image.
@@ -50,20 +94,24 @@ fn header_of_index(file: impl Read) -> io::Result<Option<Vec<u8>>> {
     Ok(age_header(&bytes).map(ToOwned::to_owned))
 }
 
-/// Returns the age header of the packed program that a file is, if it is one.
-fn header_of(mut file: impl Read) -> io::Result<Option<Vec<u8>>> {
-    let mut beginning = Vec::new();
-    file.by_ref().take(BEGINNING).read_to_end(&mut beginning)?;
-    let Ok(elf) = Elf::read(beginning.as_slice()) else { return Ok(None) };
+/// Returns the age header of the packed program that a file is, if it is one, and whether its stub is known.
+fn header_of(mut file: impl Read) -> io::Result<Option<(Vec<u8>, bool)>> {
+    let mut before = Vec::new();
+    file.by_ref().take(BEGINNING).read_to_end(&mut before)?;
+    let Ok(elf) = Elf::read(before.as_slice()) else { return Ok(None) };
     let Some(payload) = elf.loads().next_back() else { return Ok(None) };
-    let mut rest = io::Cursor::new(beginning).chain(file);
+    let kept = payload.offset.min(MAX_BEFORE_PAYLOAD).saturating_sub(before.len() as u64);
+    file.by_ref().take(kept).read_to_end(&mut before)?;
+    let mut rest = io::Cursor::new(before.clone()).chain(file);
     if io::copy(&mut rest.by_ref().take(payload.offset), &mut io::sink())? < payload.offset {
         return Ok(None);
     }
     let mut bytes = Vec::new();
     rest.take((HEAD_LEN as u64 + MAX_BEFORE_CONTENT).min(payload.file_size))
         .read_to_end(&mut bytes)?;
-    Ok(age_header(&bytes).map(ToOwned::to_owned))
+    let Some(header) = age_header(&bytes) else { return Ok(None) };
+    before.truncate(usize::try_from(payload.offset).unwrap_or(usize::MAX));
+    Ok(Some((header.to_owned(), is_known_stub(&elf, &before, payload.file_range()))))
 }
 
 /// Returns the age header in the beginning of a payload.
@@ -101,10 +149,12 @@ mod tests {
         let plain = fixtures::program().bytes();
         let layer = tar(&[("a", b"text"), ("b", &plain), ("c", &one), ("d", &two), ("e", b"")]);
         for file in &files {
-            assert!(holds_program(layer.as_slice(), &header(file)).unwrap());
+            let found = find_program(layer.as_slice(), &header(file)).unwrap();
+            assert_eq!(found, Some(Finding::Program { has_known_stub: true }));
         }
-        assert!(!holds_program(layer.as_slice(), &header(&other)).unwrap());
-        assert!(!holds_program(layer.as_slice(), b"").unwrap());
+        for absent in [&header(&other)[..], b""] {
+            assert_eq!(find_program(layer.as_slice(), absent).unwrap(), None);
+        }
     }
 
     #[test]
@@ -114,9 +164,38 @@ mod tests {
         let program = content(&file);
         let at = program.windows(8).rposition(|part| part == MAGIC).unwrap();
         let index = &program[at..];
-        let found = |path| holds_program(tar(&[(path, index)]).as_slice(), &header).unwrap();
-        assert!(found(".sealcrate/payload/index"));
-        assert!(!found("elsewhere/index"));
+        let init = crate::inits()[0].bytes;
+        let found = |files: &[(&str, &[u8])]| find_program(tar(files).as_slice(), &header).unwrap();
+        let path = ".sealcrate/payload/index";
+        let is_known = |has_known_init| Some(Finding::Index { has_known_init });
+        assert_eq!(found(&[(path, index)]), is_known(false));
+        assert_eq!(found(&[("elsewhere/index", index)]), None);
+        let own = (".sealcrate/init", init);
+        assert_eq!(found(&[own, (path, index)]), is_known(true));
+        assert_eq!(found(&[("./.sealcrate//init", init), (path, index)]), is_known(true));
+        // Another one, or one that engines put in its place.
+        let longer = [init, &[0]].concat();
+        let mut changed = init.to_vec();
+        changed[1000] ^= 1;
+        for other in [&init[1..], &longer, &changed, b""] {
+            assert_eq!(found(&[(".sealcrate/init", other), (path, index)]), is_known(false));
+            assert_eq!(found(&[own, (path, index), ("./.sealcrate/init", other)]), is_known(false));
+        }
+    }
+
+    #[test]
+    fn stubs_that_were_changed_are_unknown() {
+        let file = packed_under_passphrase(Compression::Lz4);
+        let header = Packed::read(&file).unwrap().header().to_vec();
+        let program = content(&file);
+        let payload = program.windows(8).rposition(|part| part == MAGIC).unwrap();
+        // In its code, in the entry point, and where it was filled up with zeros.
+        for at in [payload / 2, 24, payload - 1] {
+            let mut changed = program.clone();
+            changed[at] ^= 1;
+            let found = find_program(tar(&[("app", &changed)]).as_slice(), &header).unwrap();
+            assert_eq!(found, Some(Finding::Program { has_known_stub: false }), "{at}");
+        }
     }
 
     #[test]
@@ -134,7 +213,7 @@ mod tests {
         let mut layer = tar(&[("app", &content(&file)), ("more", &[0; 5000])]);
         layer.extend([0; 10_000]);
         let mut read = 0;
-        assert!(holds_program(Counting(&layer, &mut read), &header).unwrap());
+        assert!(find_program(Counting(&layer, &mut read), &header).unwrap().is_some());
         assert_eq!(read, layer.len());
     }
 
@@ -152,6 +231,6 @@ mod tests {
 
     #[test]
     fn what_is_no_tar_file_is_an_error() {
-        assert!(holds_program(&[7_u8; 2000][..], b"").is_err());
+        assert!(find_program(&[7_u8; 2000][..], b"").is_err());
     }
 }

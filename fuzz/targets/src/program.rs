@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-use sealcrate_pack::{Key, Packed, Program, holds_program};
+use sealcrate_pack::{Finding, Key, Packed, Program, find_program};
 use zeroize::Zeroizing;
 
 /// What the packed programs of the corpus are packed to. It opens nothing else.
@@ -24,14 +24,17 @@ pub(crate) fn run(data: &[u8]) {
     file.write_all(data).expect("there is room");
     let layer = layer(data);
     let Ok(packed) = Packed::read(&file) else {
-        assert!(!holds_program(layer.as_slice(), b"").expect("it is a layer"));
+        assert!(find_program(layer.as_slice(), b"").expect("it is a layer").is_none());
         return;
     };
     assert!(program.is_err(), "a packed program would be packed again");
     assert!(packed.age().starts_with(packed.header()));
     assert!(packed.age().len() < data.len());
-    // Whatever it is, it is found or not.
-    let _ = holds_program(layer.as_slice(), packed.header()).expect("it is a layer");
+    // Whatever it is, it is found or not. Both ways tell the same of its stub.
+    let found = find_program(layer.as_slice(), packed.header()).expect("it is a layer");
+    if let Some(Finding::Program { has_known_stub }) = found {
+        assert_eq!(has_known_stub, packed.has_known_stub());
+    }
 
     let key = Key::parse(Zeroizing::new(IDENTITY.into())).expect("it is an identity");
     let mut opened = Vec::new();

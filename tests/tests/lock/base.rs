@@ -40,6 +40,12 @@ impl Base {
         self
     }
 
+    /// Returns the path of the file that is called so.
+    pub(crate) fn path_of(&self, name: &str) -> String {
+        let mut paths = self.paths.iter();
+        paths.find(|path| path.rsplit('/').next() == Some(name)).unwrap().clone()
+    }
+
     /// Returns them as a tar file. Links are followed: what they lead to may lie elsewhere.
     pub(crate) fn tar(&self) -> Vec<u8> {
         let list = tempfile::NamedTempFile::new().unwrap();

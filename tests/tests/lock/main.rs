@@ -8,6 +8,7 @@ mod base;
 mod confined;
 mod container;
 mod deployment;
+mod exchanged;
 mod fixture;
 mod foreign;
 mod kubernetes;

@@ -3,7 +3,7 @@
 use std::fs;
 use std::process::Command;
 
-use sealcrate_tests::{EngineImage, Typist};
+use sealcrate_tests::{Builder, EngineImage, Typist};
 
 use crate::fixture::{FOR_ALL, PRIVATE, Workshop};
 
@@ -80,7 +80,8 @@ fn response_from_elsewhere_starts_a_container() {
     };
     let respond = |challenge: &str| {
         let arguments = ["respond", "-i", "identity", "--for", &location, challenge];
-        workshop.sealcrate(&arguments).with_status(0).stdout
+        let done = workshop.sealcrate(&arguments).with_status(0);
+        done.does_not_say("warning: the init").stdout
     };
     let as_user = ["--user", "1000", "--read-only", FOR_ALL];
     for (options, without) in [(&[][..], &[][..]), (&as_user, &as_user[..3])] {
@@ -93,6 +94,17 @@ fn response_from_elsewhere_starts_a_container() {
         assert!(seen.ends_with(&format!("{}\r\n{}", response.trim(), expected.1)), "{seen}");
         assert!(!seen.contains("AGE-SECRET-KEY"), "{seen}");
     }
+    // Whoever writes to the registry can lay another init over the one that was locked.
+    let over = format!("FROM {}\nCOPY init /.sealcrate/init\n", locked.name());
+    let over = workshop.engine.build(Builder::Classic, &over, &[("init", b"another")]);
+    let location_over = format!("docker-daemon:{}", over.name());
+    let (mut asking, challenge) = challenged(&[]);
+    let arguments = ["respond", "-i", "identity", "--for", &location_over, &challenge];
+    let done = workshop.sealcrate(&arguments).with_status(0);
+    let warning = format!("warning: the init in {location_over} is not one of this sealcrate: ");
+    done.says(&warning).says("somebody has exchanged it to get the key");
+    asking.press("\x03");
+    assert_eq!(asking.end().0.status, Some(3));
     // It opens the start that it was made for, and no other.
     let (mut first, challenge) = challenged(&[]);
     first.press("\x03");

@@ -79,6 +79,22 @@ fn response_starts_the_program() {
 }
 
 #[test]
+fn exchanged_stub_is_warned_about_before_the_answer() {
+    let workshop = Workshop::new();
+    let packed = workshop.pack(smallest());
+    let waiting = Waiting::start(&workshop, &packed);
+    let answer =
+        |file: &Path| respond(&workshop, "identity", file, &waiting.challenge).with_status(0);
+    let warning = "warning: the stub in ";
+    answer(&packed).does_not_say(warning);
+    let mut bytes = std::fs::read(&packed).unwrap();
+    // In its code: the first kilobyte has headers, and the payload begins behind a hundred of them.
+    bytes[50_000] ^= 1;
+    let changed = workshop.write("changed", &bytes);
+    answer(&changed).says(warning).says("somebody has exchanged it");
+}
+
+#[test]
 fn challenge_is_read_from_standard_input_as_well() {
     let workshop = Workshop::new();
     let packed = workshop.pack(smallest());

@@ -61,6 +61,22 @@ fn program_is_found_in_an_image_wherever_it_lies() {
 }
 
 #[test]
+fn exchanged_stub_in_an_image_is_warned_about() {
+    let workshop = Workshop::new();
+    let packed = workshop.pack(smallest());
+    let (_typist, challenge) = challenge_of(&workshop, &packed);
+    let warning = "warning: the stub in docker-archive:";
+    let own = image(&workshop, "image", &packed);
+    respond(&workshop, &own, &challenge).with_status(0).does_not_say(warning);
+    let mut bytes = fs::read(&packed).unwrap();
+    bytes[50_000] ^= 1;
+    let changed = workshop.path("changed-program");
+    fs::write(&changed, bytes).unwrap();
+    let other = image(&workshop, "other", &changed);
+    respond(&workshop, &other, &challenge).with_status(0).says(warning);
+}
+
+#[test]
 fn image_without_the_program_is_not_answered_for() {
     let workshop = Workshop::new();
     let [packed, other] = [(); 2].map(|()| workshop.pack(smallest()));

@@ -97,6 +97,9 @@ pub(crate) struct PathArgs {
     /// Make no volume of this path, though the image does (repeatable)
     #[arg(long, value_name = "PATH", help_heading = "Paths")]
     pub(crate) drop_volume: Vec<String>,
+    /// Start even if this clear file or folder is not the one that was locked; / is all (repeatable)
+    #[arg(long, value_name = "PATH", help_heading = "Paths")]
+    pub(crate) unchecked: Vec<String>,
 }
 
 /// What a locked image does when it starts.

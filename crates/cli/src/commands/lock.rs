@@ -95,6 +95,9 @@ impl Locking<'_> {
         for problem in &locked.left_out {
             talk::warn(format!("{problem}: it is left out"));
         }
+        for path in &locked.unchecked {
+            talk::warn(format!("{path} is not checked at the start: that would take too long"));
+        }
         Ok(locked)
     }
 
@@ -191,6 +194,7 @@ fn rules(args: &LockArgs) -> Result<Rules> {
         volumes: Vec::new(),
         mountpoints: paths(&args.paths.mountpoint)?,
         public: paths(&args.paths.public)?,
+        unchecked: paths(&args.paths.unchecked)?,
         privileges: if args.force { Privileges::LeaveOut } else { Privileges::Refuse },
     })
 }

@@ -4,8 +4,9 @@ use std::io::{self, Read};
 
 use anyhow::{Context, Result};
 use sealcrate_image::engine::ExportForm;
-use sealcrate_image::{Artifact, Location, Platform};
-use sealcrate_pack::{AnswerError, Packed, Question, holds_program};
+use sealcrate_image::{Artifact, Config, Location, Platform};
+use sealcrate_lock::is_locked;
+use sealcrate_pack::{AnswerError, Finding, Packed, Question, find_program};
 
 use super::{open, print_line};
 use crate::args::{RespondArgs, Subject};
@@ -24,19 +25,28 @@ pub(crate) fn run(args: &RespondArgs, session: &Session) -> Result<()> {
         None => read_challenge()?,
     };
     let question = Question::parse(&challenge).context("the challenge cannot be read")?;
-    let header = match &args.subject {
+    let (header, starter) = match &args.subject {
         Subject::File(path) => {
             let packed = Packed::read(&open(path)?).with_context(|| path.display().to_string())?;
-            packed.header().to_vec()
+            let starter =
+                if packed.has_known_stub() { Starter::Known } else { Starter::Unknown("stub") };
+            (packed.header().to_vec(), starter)
         }
         Subject::Image(location) => {
-            search(&question, location, args.platform.as_ref(), session)?;
-            question.header()
+            let starter = search(&question, location, args.platform.as_ref(), session)?;
+            (question.header(), starter)
         }
     };
     let response = question
         .answer(&header, &key)
         .with_context(|| format!("no answer for {}", args.subject))?;
+    if let Starter::Unknown(name) = starter {
+        talk::warn(format!(
+            "the {name} in {} is not one of this sealcrate: another version has put it there, or somebody has \
+             exchanged it to get the key",
+            args.subject
+        ));
+    }
     talk::line(&format!("Fingerprint: {}", question.fingerprint()));
     print_line(&response)
 }
@@ -50,13 +60,32 @@ fn read_challenge() -> Result<String> {
     Ok(text)
 }
 
-/// Looks through the layers of an image for the program that asks.
+/// The stub or init of the program that asks, in the named file or image.
+enum Starter {
+    /// It is what this build puts there.
+    Known,
+    /// It is something else. The name tells which of them should be there.
+    Unknown(&'static str),
+}
+
+impl Starter {
+    fn of(finding: Finding, is_started_by_it: bool) -> Self {
+        match finding {
+            Finding::Program { has_known_stub: true } => Self::Known,
+            Finding::Program { has_known_stub: false } => Self::Unknown("stub"),
+            Finding::Index { has_known_init } if has_known_init && is_started_by_it => Self::Known,
+            Finding::Index { .. } => Self::Unknown("init"),
+        }
+    }
+}
+
+/// Looks through the layers of an image for the program that asks, and tells what runs first in it.
 fn search(
     question: &Question,
     location: &Location,
     platform: Option<&Platform>,
     session: &Session,
-) -> Result<()> {
+) -> Result<Starter> {
     let source = session.places.source(location, ExportForm::AsTheyCome)?;
     let image = session.bounded(Artifact::read(&source)?.into_image(&source, platform)?);
     let protection = Protection::of(&image)?;
@@ -68,10 +97,13 @@ fn search(
             continue;
         }
         let reader = layer.unpack(layer.open_stored()?)?;
-        if holds_program(reader, &header)
-            .with_context(|| format!("cannot search layer {}", layer.name()))?
-        {
-            return Ok(());
+        let found = find_program(reader, &header)
+            .with_context(|| format!("cannot search layer {}", layer.name()))?;
+        if let Some(finding) = found {
+            // The layer that `lock` writes is the last one. Another one above it can put anything in its place.
+            let is_last = place + 1 == image.layers.len();
+            let config = Config::parse(&image.config).ok();
+            return Ok(Starter::of(finding, is_last && config.is_some_and(|it| is_locked(&it))));
         }
     }
     Err(anyhow::Error::new(AnswerError::OtherProgram)

@@ -231,7 +231,7 @@ impl Order {
 }
 
 /// Refuses every path that might lead out of the unlock folder.
-fn check_path(path: &[u8]) -> Result<(), IndexError> {
+pub(super) fn check_path(path: &[u8]) -> Result<(), IndexError> {
     let mut names = path.split(|byte| *byte == b'/');
     let leads_elsewhere = |name: &[u8]| {
         matches!(name, b"" | b"." | b"..") || name.len() > MAX_NAME || name.contains(&0)

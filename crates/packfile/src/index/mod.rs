@@ -1,9 +1,11 @@
 //! The index of a locked image: what its init has to know once it has the key.
 //!
 //! It is the content of an age file, so all of it is authentic: how the original command is run, the
-//! original config, the layers in their order with the keys of the private ones, and everything that
-//! is unlocked, with the place of its content. `docs/formats/locked.md` has the bytes.
+//! original config, the layers in their order with the keys of the private ones, everything that
+//! is unlocked, with the place of its content, and what is checked in the clear layers.
+//! `docs/formats/locked.md` has the bytes.
 
+mod checks;
 mod command;
 mod entry;
 mod layer;
@@ -13,6 +15,7 @@ mod reader;
 
 use thiserror::Error;
 
+pub use checks::{Check, CheckKind, content_digest};
 pub use command::{Command, List};
 pub use entry::{Attributes, Entry, EntryKind, Properties};
 pub use layer::{IndexLayer, header_digest, payload_name};
@@ -25,7 +28,7 @@ use self::reader::Reader;
 /// The first bytes of every index.
 const MAGIC: [u8; 8] = *b"sealidx2";
 
-/// Those of the first version, in which each private layer is one age file.
+/// Those of the first version, in which each private layer is one age file, and nothing is checked.
 const FIRST_MAGIC: [u8; 8] = *b"sealidx1";
 
 /// The length of what is before the parts: the magic, and the length of the whole.
@@ -62,6 +65,8 @@ pub struct Index<'a> {
     layer_count: u32,
     entries: Reader<'a>,
     entry_count: u32,
+    checks: Reader<'a>,
+    check_count: u32,
 }
 
 /// Some bytes are no index.
@@ -128,6 +133,11 @@ impl<'a> Index<'a> {
             let entry = Entry::read(&mut reader)?;
             order.check(&entry, layer_count)?;
         }
+        let check_count = if head.starts_with(&FIRST_MAGIC) { 0 } else { reader.u32()? };
+        let checks = reader;
+        for _ in 0..check_count {
+            Check::read(&mut reader)?;
+        }
         reader.end()?;
         Ok(Self {
             unlock_on,
@@ -138,6 +148,8 @@ impl<'a> Index<'a> {
             layer_count,
             entries,
             entry_count,
+            checks,
+            check_count,
         })
     }
 
@@ -152,6 +164,12 @@ impl<'a> Index<'a> {
     pub fn entries(&self) -> impl Iterator<Item = Entry<'a>> + Clone + use<'a> {
         let mut reader = self.entries;
         (0..self.entry_count).map_while(move |_| Entry::read(&mut reader).ok())
+    }
+
+    /// Returns what has to be so in the clear layers before the command is run.
+    pub fn checks(&self) -> impl Iterator<Item = Check<'a>> + Clone + use<'a> {
+        let mut reader = self.checks;
+        (0..self.check_count).map_while(move |_| Check::read(&mut reader).ok())
     }
 }
 
@@ -170,6 +188,7 @@ pub fn write_index<'a>(
     config: &[u8],
     layers: impl ExactSizeIterator<Item = IndexLayer<'a>>,
     entries: impl ExactSizeIterator<Item = Entry<'a>>,
+    checks: impl ExactSizeIterator<Item = Check<'a>>,
     out: &mut impl Extend<u8>,
 ) {
     let flags = match unlock_on {
@@ -183,6 +202,8 @@ pub fn write_index<'a>(
     layers.for_each(|layer| layer.write(out));
     out.extend((entries.len() as u32).to_le_bytes());
     entries.for_each(|entry| entry.write(out));
+    out.extend((checks.len() as u32).to_le_bytes());
+    checks.for_each(|check| check.write(out));
 }
 
 #[cfg(test)]
@@ -196,6 +217,16 @@ mod tests {
 
     const PARTS: [Part; 2] =
         [Part { len: 4000, header: [3; 32] }, Part { len: 1000, header: [4; 32] }];
+
+    const CHECKS: [Check<'static>; 4] = [
+        Check { path: b"lib", kind: CheckKind::Link(b"usr/lib") },
+        Check { path: b"usr/lib", kind: CheckKind::Folder },
+        Check {
+            path: b"usr/lib/a",
+            kind: CheckKind::File { mode: 0o755, len: 1 << 40, digest: [9; 32] },
+        },
+        Check { path: b"usr/lib/b", kind: CheckKind::Nothing },
+    ];
 
     const PROPERTIES: Properties<'static> = Properties {
         mode: 0o755,
@@ -238,7 +269,8 @@ mod tests {
             healthcheck: empty,
         };
         let (layers, entries) = (layers.into_iter(), entries.iter().copied());
-        write_index(UnlockOn::Memory, &command, b"{}", layers, entries, &mut body);
+        let checks = CHECKS.into_iter();
+        write_index(UnlockOn::Memory, &command, b"{}", layers, entries, checks, &mut body);
         [&index_head(body.len() as u64)[..], &body].concat()
     }
 
@@ -256,6 +288,7 @@ mod tests {
         let bytes = encoded(&entries);
         let index = Index::parse(&bytes).unwrap();
         assert_eq!(index.entries().collect::<Vec<_>>(), entries);
+        assert!(index.checks().eq(CHECKS));
         assert_eq!(Command::parse(index.encoded_command), Ok(index.command));
         let Some(IndexLayer::Private { diff_id, identity, parts }) = index.layers().nth(1) else {
             panic!("the second layer is private")
@@ -287,6 +320,19 @@ mod tests {
         };
         assert_eq!(identity, IDENTITY);
         assert!(parts.iter().eq([Part { len: 5000, header: [3; 32] }]));
+        assert_eq!(index.checks().count(), 0);
+    }
+
+    #[test]
+    fn checks_of_what_cannot_be_are_refused() {
+        let good = encoded(&[]);
+        let at = good.windows(3).rposition(|found| found == b"lib").unwrap() - 3;
+        assert!(Index::parse(&good).is_ok());
+        for (from, by) in [(at, [4, 9, 0]), (at + 3, *b"../"), (at + 3, *b"/..")] {
+            let mut bad = good.clone();
+            bad[from..from + 3].copy_from_slice(&by);
+            assert!(Index::parse(&bad).is_err(), "{by:?}");
+        }
     }
 
     #[test]

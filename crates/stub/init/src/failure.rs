@@ -20,6 +20,18 @@ pub(crate) enum Failure {
         /// Why it cannot.
         error: Errno,
     },
+    /// Something in a clear layer is not what was locked.
+    #[error(
+        "/{} is not the one that was locked: {what}; if you replace it yourself, lock the image with \
+         --unchecked and that path",
+        Shown(path)
+    )]
+    Exchanged {
+        /// Where it is.
+        path: &'static [u8],
+        /// What is different.
+        what: &'static str,
+    },
     /// The command cannot be executed.
     #[error("cannot execute {}: {error}", Shown(program))]
     Execute {
@@ -117,7 +129,7 @@ impl Tell for Failure {
             // As engines tell of commands that are not there, or cannot be run.
             Self::Execute { error: Errno::NO_ENTRY, .. } => 127,
             Self::Execute { .. } => 126,
-            Self::Index(_) | Self::Payload { .. } => 5,
+            Self::Exchanged { .. } | Self::Index(_) | Self::Payload { .. } => 5,
             Self::Start(failure) => failure.status(),
             Self::Told(status) => *status,
             _ => 1,

@@ -7,6 +7,7 @@
 #![no_std]
 #![no_main]
 
+mod checked;
 mod environment;
 mod failure;
 mod layer_writer;

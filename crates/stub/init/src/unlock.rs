@@ -8,6 +8,7 @@ use sealcrate_packfile::index::{Command, Entry, EntryKind, Index, Needs};
 use sealcrate_stub_start::system::{self, Descriptor, Errno, Folder};
 use sealcrate_stub_start::{self as start, Start, decode};
 
+use crate::checked;
 use crate::failure::Failure;
 use crate::payload::{self, IndexBytes};
 use crate::run::{become_program, kept};
@@ -28,6 +29,7 @@ pub(crate) fn run(start: &mut Start) -> Result<Infallible, Failure> {
     decode(age.chunks(&file_key), &mut bytes)?;
     drop(file_key);
     let index = bytes.parse()?;
+    checked::check(&index)?;
 
     let folder = UnlockFolder::open(&index)?;
     let spare = limit.room().map(|room| room.saturating_sub(Needs::of(&index).mib()));

@@ -15,6 +15,7 @@ pub use self::errno::Errno;
 pub use self::folder::{FileSystem, Folder};
 pub use self::mapped::Mapped;
 pub use self::process::{change_folder, execute, host_name, is_in_root, process_id, user};
+pub use self::properties::{Status, link_says};
 pub use self::text::Text;
 
 mod capabilities;
@@ -74,7 +75,10 @@ impl File {
     }
 
     fn open_with(path: &[u8], flags: u32) -> Result<Self, Errno> {
-        let path = Text::new(path)?;
+        Self::open_text(&Text::new(path)?, flags)
+    }
+
+    fn open_text(path: &Text, flags: u32) -> Result<Self, Errno> {
         let flags = (flags | linux::O_CLOEXEC) as usize;
         let arguments = [linux::AT_FDCWD as usize, path.place(), flags, 0];
         // SAFETY: the path ends with a zero.

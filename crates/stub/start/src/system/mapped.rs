@@ -5,7 +5,7 @@ use core::{ptr, slice};
 
 use linux_raw_sys::general as linux;
 
-use super::{Errno, File, MMAP, call, unmap};
+use super::{Errno, File, MMAP, Text, call, unmap};
 
 /// All of a file, as a slice of bytes.
 pub struct Mapped {
@@ -19,7 +19,18 @@ impl Mapped {
     /// # Errors
     /// The kernel's.
     pub fn open(path: &[u8]) -> Result<Self, Errno> {
-        let file = File::open(path)?;
+        Self::of(&File::open(path)?)
+    }
+
+    /// Maps the file at an absolute path, without the `/` before it.
+    ///
+    /// # Errors
+    /// The kernel's.
+    pub fn open_at_root(path: &[u8]) -> Result<Self, Errno> {
+        Self::of(&File::open_text(&Text::of(&[b"/", path])?, linux::O_RDONLY)?)
+    }
+
+    fn of(file: &File) -> Result<Self, Errno> {
         let len = usize::try_from(file.descriptor().file_len()?).map_err(|_| Errno::NO_MEMORY)?;
         if len == 0 {
             return Ok(Self { place: ptr::null_mut(), len });

@@ -92,6 +92,57 @@ impl Descriptor<'_> {
     }
 }
 
+/// What lies at a path.
+#[derive(Clone, Copy)]
+pub struct Status {
+    /// Its kind, permissions, set-ID and sticky bits. inode(7).
+    pub mode: u32,
+    /// Its length, in bytes.
+    pub len: u64,
+}
+
+impl Status {
+    /// Returns what lies at an absolute path, without the `/` before it. A link there is not followed.
+    ///
+    /// # Errors
+    /// The kernel's.
+    pub fn of(path: &[u8]) -> Result<Self, Errno> {
+        let path = Text::of(&[b"/", path])?;
+        let mut found = core::mem::MaybeUninit::<statx>::zeroed();
+        let arguments = [
+            linux::AT_FDCWD as usize,
+            path.place(),
+            linux::AT_SYMLINK_NOFOLLOW as usize,
+            linux::STATX_BASIC_STATS as usize,
+            found.as_mut_ptr() as usize,
+        ];
+        // SAFETY: the path ends with a zero, and the kernel writes no more than that.
+        unsafe { call(linux::__NR_statx, arguments) }?;
+        // SAFETY: the type is of numbers, and zeros are some.
+        let found = unsafe { found.assume_init() };
+        Ok(Self { mode: u32::from(found.stx_mode), len: found.stx_size })
+    }
+
+    /// Tells whether it is of a kind: a file, a folder, or a link.
+    pub fn is(self, kind: u32) -> bool {
+        self.mode & linux::S_IFMT == kind
+    }
+}
+
+/// Tells whether the link at an absolute path, without the `/` before it, says so.
+///
+/// # Errors
+/// The kernel's.
+pub fn link_says(path: &[u8], target: &[u8]) -> Result<bool, Errno> {
+    let path = Text::of(&[b"/", path])?;
+    let mut found = [0_u8; 4096];
+    let place = found.as_mut_ptr() as usize;
+    let arguments = [linux::AT_FDCWD as usize, path.place(), place, found.len()];
+    // SAFETY: the path ends with a zero, and the kernel writes no more than that.
+    let len = unsafe { call(linux::__NR_readlinkat, arguments) }?;
+    Ok(found.get(..len) == Some(target))
+}
+
 /// Sets the times of a file: that of a number, or of a path there.
 pub(super) fn set_time(
     fd: usize,

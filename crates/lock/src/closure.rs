@@ -1,0 +1,503 @@
+//! The closure of a command: all files that run or are linked before its own first instruction.
+//!
+//! They are the command, its interpreter or loader, and its libraries. Whatever could be found in their place
+//! is noted too, where it lies and where nothing lies: the order in which loaders look does not matter then.
+//! What a program opens by itself is unknown here. ld.so(8), execve(2).
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::io;
+use std::sync::Arc;
+
+use sealcrate_image::Image;
+use sealcrate_packfile::index::Command;
+
+use crate::facts::Facts;
+use crate::folders::{Machine, configured, expanded};
+use crate::program::{Elf, Program};
+use crate::view::{Noted, View};
+use crate::{Difference, Inode, InodeKind, Rules, TreePath};
+
+/// The most things that are checked at one start.
+const MAX_CHECKS: usize = 8192;
+
+/// The most bytes of files that are checked at one start.
+const MAX_BYTES: u64 = 256 << 20;
+
+/// The most words of a command that may name further programs.
+const MAX_WORDS: usize = 256;
+
+/// Where programs are looked for if the image does not say.
+const DEFAULT_PATH: &[u8] = b"/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+/// The list of libraries that glibc loads first, and its cache.
+const PRELOAD: &[u8] = b"/etc/ld.so.preload";
+const CACHE: &[u8] = b"/etc/ld.so.cache";
+
+/// What is checked at a start.
+#[derive(Debug, Default)]
+pub(crate) struct Closure {
+    /// What lies in the clear, and what does not.
+    pub(crate) noted: BTreeMap<TreePath, Noted>,
+    /// Files that would be too much.
+    pub(crate) beyond: Vec<TreePath>,
+}
+
+impl Closure {
+    /// Finds the closure of a command and of its health check.
+    ///
+    /// # Errors
+    /// Those of reading the layers.
+    pub(crate) fn of(
+        image: &Image,
+        difference: &Difference,
+        rules: &Rules,
+        command: &Command<'_>,
+    ) -> io::Result<Self> {
+        // Nothing is looked for where nothing would be checked.
+        if rules.unchecked.contains(&TreePath::default()) {
+            return Ok(Self::default());
+        }
+        let mut search = Search {
+            view: View::of(difference, rules),
+            facts: Facts::of(image),
+            command: *command,
+            configured: None,
+            queue: VecDeque::new(),
+            queued: BTreeSet::new(),
+            bytes: 0,
+            beyond: BTreeSet::new(),
+        };
+        search.commands(command.entrypoint.iter().chain(command.cmd.iter()));
+        search.commands(command.healthcheck.iter());
+        search.run()?;
+        let beyond = search.beyond.into_iter().collect();
+        Ok(Self { noted: search.view.into_noted(), beyond })
+    }
+}
+
+/// A program that was found, and whose needs are not known yet.
+#[derive(Clone)]
+struct Found {
+    path: TreePath,
+    inode: Arc<Inode>,
+    /// The folder that it was looked for in, where links are not followed.
+    folder: Vec<u8>,
+    /// The folders that those name which need it.
+    inherited: Vec<Vec<u8>>,
+}
+
+struct Search<'a> {
+    view: View<'a>,
+    facts: Facts<'a>,
+    command: Command<'a>,
+    /// The folders that the image's own configuration names for libraries.
+    configured: Option<Vec<Vec<u8>>>,
+    queue: VecDeque<Found>,
+    queued: BTreeSet<(TreePath, Vec<Vec<u8>>)>,
+    bytes: u64,
+    beyond: BTreeSet<TreePath>,
+}
+
+impl<'a> Search<'a> {
+    /// Looks for a command, and for what its arguments name that can be run.
+    fn commands(&mut self, mut arguments: impl Iterator<Item = &'a [u8]>) {
+        let Some(command) = arguments.next() else { return };
+        self.command(command);
+        // As in `sh -c "exec server --port 80"`.
+        let separates = |byte: &u8| byte.is_ascii_whitespace() || b";&|()<>='\"`".contains(byte);
+        let words = arguments.flat_map(|argument| argument.split(separates));
+        for word in words.filter(|word| !word.is_empty() && !word.starts_with(b"-")).take(MAX_WORDS)
+        {
+            self.command(word);
+        }
+    }
+
+    /// Looks for a program as execvp(3) does. What is not there is not checked.
+    fn command(&mut self, name: &[u8]) {
+        self.view.mark();
+        let folders = self.variable(b"PATH").unwrap_or(DEFAULT_PATH);
+        let folders = folders.split(|byte| *byte == b':').filter(|folder| !folder.is_empty());
+        let mut places: Vec<Vec<u8>> =
+            folders.map(|folder| [folder, b"/", name].concat()).collect();
+        if name.contains(&b'/') {
+            places = vec![name.to_vec()];
+        }
+        for place in places {
+            let found = self.follow(&place);
+            if let Some((path, inode)) = found
+                && inode.metadata.mode & 0o111 != 0
+            {
+                self.found(path, inode, &place, &[]);
+                return;
+            }
+        }
+        self.view.forget();
+    }
+
+    /// Follows a path, which begins at the working folder unless it is absolute.
+    fn follow(&mut self, path: &[u8]) -> Option<(TreePath, Arc<Inode>)> {
+        let path = self.absolute(path);
+        self.view.follow(&path)
+    }
+
+    fn absolute(&self, path: &[u8]) -> Vec<u8> {
+        let home = if path.starts_with(b"/") { b"" } else { self.command.working_dir };
+        [home, b"/", path].concat()
+    }
+
+    fn variable(&self, name: &[u8]) -> Option<&'a [u8]> {
+        let mut variables = self.command.env.iter();
+        variables.find_map(|variable| variable.strip_prefix(name)?.strip_prefix(b"="))
+    }
+
+    /// Queues a program that was found under a name.
+    fn found(&mut self, path: TreePath, inode: Arc<Inode>, name: &[u8], inherited: &[Vec<u8>]) {
+        if self.view.noted_len() > MAX_CHECKS {
+            self.beyond.insert(path);
+        } else if self.queued.insert((path.clone(), inherited.to_vec())) {
+            let at = name.iter().rposition(|byte| *byte == b'/').unwrap_or(0);
+            let (folder, inherited) = (name[..at].to_vec(), inherited.to_vec());
+            self.queue.push_back(Found { path, inode, folder, inherited });
+        }
+    }
+
+    /// Works on what was found until nothing new is.
+    fn run(&mut self) -> io::Result<()> {
+        while let Some(found) = self.queue.pop_front() {
+            let Some(fact) = self.facts.get(&found.inode)? else {
+                self.beyond.insert(found.path);
+                continue;
+            };
+            self.check(&found, fact.digest);
+            match &fact.program {
+                Some(Program::Elf(elf)) => self.elf(&found, elf)?,
+                Some(Program::Script(interpreter, rest)) => self.script(interpreter, rest),
+                None => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn check(&mut self, found: &Found, digest: [u8; 32]) {
+        let InodeKind::File { len, .. } = found.inode.kind else { return };
+        if !self.view.is_checked(&found.path) {
+            return;
+        }
+        if self.bytes + len > MAX_BYTES {
+            self.beyond.insert(found.path.clone());
+        } else if self.view.note_file(&found.path, (found.inode.metadata.mode, len, digest)) {
+            self.bytes += len;
+        }
+    }
+
+    fn script(&mut self, interpreter: &[u8], rest: &[u8]) {
+        if let Some((path, inode)) = self.follow(interpreter) {
+            self.found(path, inode, interpreter, &[]);
+        }
+        if interpreter.ends_with(b"/env") {
+            let mut words = rest.split(u8::is_ascii_whitespace);
+            let program = words.find(|word| !word.starts_with(b"-") && !word.contains(&b'='));
+            if let Some(program) = program.filter(|program| !program.is_empty()) {
+                self.command(program);
+            }
+        }
+    }
+
+    fn elf(&mut self, found: &Found, elf: &Elf) -> io::Result<()> {
+        let mut needed = elf.needed.clone();
+        if let Some(loader) = &elf.loader {
+            if let Some((path, inode)) = self.follow(loader) {
+                self.found(path, inode, loader, &[]);
+            }
+            needed.extend(self.preloaded(loader)?);
+        }
+        let machine = Machine::of(elf.machine).filter(|_| !needed.is_empty());
+        let Some(machine) = machine else { return Ok(()) };
+        let real = [b"/", found.path.parent().unwrap_or_default().as_bytes()].concat();
+        let origins = [real.as_slice(), &found.folder];
+        let mut own: Vec<Vec<u8>> = Vec::new();
+        for folder in elf.folders.iter().flat_map(|folder| expanded(folder, &origins)) {
+            if !found.inherited.contains(&folder) && !own.contains(&folder) {
+                own.push(folder);
+            }
+        }
+        let named = [found.inherited.clone(), own].concat();
+        let given = self.variable(b"LD_LIBRARY_PATH").unwrap_or_default();
+        let given = given.split(|byte| matches!(byte, b':' | b';'));
+        let given = given.flat_map(|folder| expanded(folder, &origins));
+        let folders: Vec<Vec<u8>> = named
+            .iter()
+            .cloned()
+            .chain(given)
+            .chain(self.configured()?)
+            .chain(machine.usual_folders())
+            .collect();
+        for name in needed {
+            if self.view.noted_len() > MAX_CHECKS {
+                self.beyond.insert(found.path.clone());
+                break;
+            }
+            self.library(&name, &folders, &named, machine);
+        }
+        Ok(())
+    }
+
+    /// Looks for a library in all folders. What is in none comes from elsewhere, and is not checked.
+    fn library(&mut self, name: &[u8], folders: &[Vec<u8>], named: &[Vec<u8>], machine: Machine) {
+        self.view.mark();
+        let mut places: Vec<Vec<u8>> = Vec::new();
+        if name.contains(&b'/') {
+            places.push(name.to_vec());
+        } else {
+            for folder in folders {
+                for inner in machine.inner_folders() {
+                    let inner = [folder, &b"/"[..], inner.as_bytes()].concat();
+                    // One check for a folder that is not there, instead of one for each library.
+                    let inner = self.absolute(&inner);
+                    if self.view.leads_to_folder(&inner) {
+                        places.push([&inner, &b"/"[..], name].concat());
+                    }
+                }
+                places.push([folder, &b"/"[..], name].concat());
+            }
+        }
+        let mut is_there = false;
+        for place in places {
+            if let Some((path, inode)) = self.follow(&place) {
+                is_there = true;
+                self.found(path, inode, &place, named);
+            }
+        }
+        if !is_there {
+            self.view.forget();
+        }
+    }
+
+    /// Returns what a loader loads before everything else.
+    fn preloaded(&mut self, loader: &[u8]) -> io::Result<Vec<Vec<u8>>> {
+        let separates = |byte: &u8| byte.is_ascii_whitespace() || *byte == b':';
+        let mut text = Vec::new();
+        for name in [&b"LD_PRELOAD"[..], b"LD_AUDIT"] {
+            text.extend(self.variable(name).unwrap_or_default());
+            text.push(b' ');
+        }
+        let lists: &[&[u8]] = match Machine::musl_list(loader) {
+            Some(list) => &[list],
+            None => &[PRELOAD, CACHE],
+        };
+        for list in lists {
+            let Some((path, inode)) = self.follow(list) else { continue };
+            if *list == PRELOAD {
+                text.extend(self.facts.text(&inode)?);
+            }
+            self.found(path, inode, list, &[]);
+        }
+        let names = text.split(separates).filter(|name| !name.is_empty());
+        Ok(names.map(<[u8]>::to_vec).take(MAX_WORDS).collect())
+    }
+
+    /// Returns the folders that the image's configuration names.
+    fn configured(&mut self) -> io::Result<Vec<Vec<u8>>> {
+        if self.configured.is_none() {
+            let (view, facts) = (&self.view, &self.facts);
+            self.configured = Some(configured(view, |inode| facts.text(inode))?);
+        }
+        Ok(self.configured.clone().unwrap_or_default())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use sealcrate_image::{DiffId, Digest, Layer, MediaType};
+    use sealcrate_packfile::index::List;
+    use tar::EntryType;
+
+    use super::*;
+    use crate::Changes;
+
+    /// A file, or with a `>` behind its path a link.
+    fn layer(files: &[(&str, &[u8])]) -> Vec<u8> {
+        let mut tar = tar::Builder::new(Vec::new());
+        for (path, content) in files {
+            let mut header = tar::Header::new_ustar();
+            header.set_mode(0o755);
+            if let Some(path) = path.strip_suffix('>') {
+                header.set_size(0);
+                header.set_entry_type(EntryType::Symlink);
+                tar.append_link(&mut header, path, str::from_utf8(content).unwrap()).unwrap();
+            } else {
+                header.set_size(content.len() as u64);
+                tar.append_data(&mut header, path, *content).unwrap();
+            }
+        }
+        tar.into_inner().unwrap()
+    }
+
+    /// An ELF file for x86-64 with a loader, and with these tags and texts in its dynamic section.
+    fn elf(loader: &str, dynamic: &[(u64, &str)]) -> Vec<u8> {
+        let mut strings = vec![0];
+        strings.extend([loader.as_bytes(), b"\0"].concat());
+        let mut pairs = Vec::new();
+        for (tag, text) in dynamic {
+            pairs.push((*tag, strings.len() as u64));
+            strings.extend([text.as_bytes(), b"\0"].concat());
+        }
+        let table_at = 64 + 3 * 56;
+        let strings_at = table_at + 16 * (pairs.len() as u64 + 2);
+        pairs.extend([(5, strings_at), (0, 0)]);
+        let len = strings_at + strings.len() as u64;
+        let loader_kind = if loader.is_empty() { 0 } else { 3 };
+        let segments = [(loader_kind, strings_at + 1), (2, table_at), (1, 0)];
+        let mut file = b"\x7fELF\x02\x01".to_vec();
+        file.resize(64, 0);
+        file[18] = 62;
+        file[32] = 64;
+        (file[54], file[56]) = (56, 3);
+        for (kind, at) in segments {
+            file.extend(
+                [kind, at, at, at, len - at, len - at, 1].map(u64::to_le_bytes).as_flattened(),
+            );
+        }
+        pairs.iter().for_each(|(tag, value)| {
+            file.extend([*tag, *value].map(u64::to_le_bytes).as_flattened())
+        });
+        file.extend(strings);
+        file
+    }
+
+    /// The closure of a command in an image of a clear layer and a private one.
+    fn closure(
+        clear: &[(&str, &[u8])],
+        private: &[(&str, &[u8])],
+        rules: &Rules,
+        words: &[&str],
+    ) -> Closure {
+        let tars = [layer(clear), layer(private)];
+        let changes: Vec<_> = tars
+            .iter()
+            .enumerate()
+            .map(|(place, tar)| Changes::read(place, &tar[..]).unwrap())
+            .collect();
+        let difference = Difference::of(&changes, &[1].into(), rules).unwrap();
+        let layers = tars.map(|tar| {
+            let diff_id = DiffId(Digest::of(&tar));
+            Layer::decrypted(MediaType::DOCKER_LAYER, tar.len() as u64, diff_id, Arc::new(tar))
+        });
+        let image = Image::new(Vec::new(), layers.to_vec());
+        let mut list = Vec::new();
+        List::write(words.iter().map(|word| word.as_bytes()), &mut list);
+        let (entrypoint, empty) = (List::parse(&list).unwrap(), List::EMPTY);
+        let command = Command {
+            env: empty,
+            entrypoint,
+            cmd: empty,
+            working_dir: b"/app",
+            healthcheck: empty,
+        };
+        Closure::of(&image, &difference, rules, &command).unwrap()
+    }
+
+    fn shown(closure: &Closure) -> Vec<String> {
+        let shown = closure.noted.iter().map(|(path, noted)| match noted {
+            Noted::File(0o755, ..) => format!("{path}"),
+            Noted::File(..) => format!("{path} otherwise"),
+            Noted::Folder => format!("{path}/"),
+            Noted::Link(target) => format!("{path} > {}", str::from_utf8(target).unwrap()),
+            Noted::Nothing => format!("no {path}"),
+        });
+        shown.collect()
+    }
+
+    const SHELL: [(&str, &[u8]); 3] =
+        [("bin>", b"usr/bin"), ("usr/bin/busybox", b"\x7fELF"), ("usr/bin/sh>", b"busybox")];
+
+    #[test]
+    fn script_needs_the_shell_by_all_links_and_the_link_to_itself() {
+        let private: [(&str, &[u8]); 1] = [("app/run", b"#!/bin/sh\n")];
+        for words in [&["/app/run"][..], &["./run"], &["sh", "-c", "exec ./run && nothing -x"]] {
+            let closure = closure(&SHELL, &private, &Rules::default(), words);
+            let mut shown = shown(&closure);
+            // The shell is found in the fourth folder.
+            shown.retain(|line| !line.starts_with("no ") && line != "/usr/");
+            let expected = [
+                "/app > /dev/sealcrate/app",
+                "/bin > usr/bin",
+                "/usr/bin/",
+                "/usr/bin/busybox",
+                "/usr/bin/sh > busybox",
+            ];
+            assert_eq!(shown, expected, "{words:?}");
+            assert!(closure.beyond.is_empty());
+        }
+        let path = TreePath::parse(b"usr/bin/busybox").unwrap();
+        let closure = closure(&SHELL, &private, &Rules::default(), &["/app/run"]);
+        let digest = *Digest::of(b"\x7fELF").as_bytes();
+        assert_eq!(closure.noted.get(&path), Some(&Noted::File(0o755, 4, digest)));
+    }
+
+    #[test]
+    fn programs_in_front_of_the_right_one_are_noted_as_missing() {
+        let closure = closure(&SHELL, &[("app/data", b"")], &Rules::default(), &["sh"]);
+        let missing = shown(&closure).into_iter().filter(|line| line.starts_with("no "));
+        let expected = ["no /usr/local/bin/sh", "no /usr/local/sbin/sh", "no /usr/sbin/sh"];
+        assert_eq!(missing.collect::<Vec<_>>(), expected);
+    }
+
+    #[test]
+    fn libraries_are_found_in_all_folders_and_noted_where_they_are_not() {
+        let program =
+            elf("/lib64/ld.so", &[(1, "liba.so"), (1, "libabsent.so"), (29, "$ORIGIN/../own")]);
+        let library = elf("", &[(1, "libb.so")]);
+        let clear: [(&str, &[u8]); 6] = [
+            ("lib64/ld.so", b"\x7fELF"),
+            ("opt/bin/program", &program),
+            ("opt/own/liba.so", &library),
+            ("usr/lib/x86_64-linux-gnu/liba.so", &library),
+            ("usr/lib/configured/libb.so", b"\x7fELF"),
+            ("etc/ld.so.conf", b"include /etc/other*.conf\n"),
+        ];
+        let clear =
+            [&clear[..], &[("etc/other-1.conf", b"# none\n/usr/lib/configured\n")]].concat();
+        let found =
+            |rules: &Rules| closure(&clear, &[("app/data", b"")], rules, &["/opt/bin/program"]);
+        let closure = found(&Rules::default());
+        let shown = shown(&closure);
+        for line in [
+            "/lib64/ld.so",
+            "/opt/bin/program",
+            "/opt/own/liba.so",
+            "/usr/lib/x86_64-linux-gnu/liba.so",
+            "/usr/lib/configured/libb.so",
+            "no /lib/liba.so",
+            "no /usr/lib/x86_64-linux-gnu/libb.so",
+            "no /opt/own/libb.so",
+            "no /opt/own/glibc-hwcaps/x86-64-v2",
+            "no /etc/ld.so.cache",
+            "no /etc/ld.so.preload",
+        ] {
+            assert!(shown.iter().any(|shown| shown == line), "{line} is not in {shown:?}");
+        }
+        assert!(!shown.iter().any(|line| line.contains("libabsent")), "{shown:?}");
+        assert!(!shown.iter().any(|line| line.contains("ld.so.conf")), "{shown:?}");
+
+        let path = |text: &str| TreePath::parse(text.as_bytes()).unwrap();
+        let unchecked = vec![path("opt/own"), path("etc/ld.so.cache")];
+        let mountpoints = vec![path("usr/lib/configured")];
+        let rules = Rules { unchecked, mountpoints, ..Rules::default() };
+        let noted = found(&rules).noted;
+        for folder in ["opt/own", "etc/ld.so.cache", "usr/lib/configured"] {
+            assert!(!noted.keys().any(|noted| noted.is_within(&path(folder))), "{folder}");
+        }
+        assert!(noted.contains_key(&path("opt/bin/program")));
+        let all = Rules { unchecked: vec![TreePath::default()], ..Rules::default() };
+        assert!(found(&all).noted.is_empty());
+    }
+
+    #[test]
+    fn file_that_is_too_long_is_told_and_not_read() {
+        let image = Image::new(Vec::new(), Vec::new());
+        let kind = InodeKind::File { offset: 0, len: crate::facts::MAX_FILE + 1 };
+        let inode = Inode { id: (0, 0), metadata: crate::Metadata::default(), kind };
+        assert!(Facts::of(&image).get(&inode).unwrap().is_none());
+    }
+}

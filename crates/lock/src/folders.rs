@@ -1,0 +1,198 @@
+//! Folders of libraries: those that loaders know, and those that an image's configuration names.
+
+use std::io;
+
+use crate::view::View;
+use crate::{Inode, Node, TreePath};
+
+/// The configuration of glibc's folders, and those of musl's. ldconfig(8).
+const CONFIGURATION: &str = "etc/ld.so.conf";
+const MUSL_LISTS: [&str; 4] = [
+    "/etc/ld-musl-x86_64.path",
+    "/etc/ld-musl-aarch64.path",
+    "/etc/ld-musl-armhf.path",
+    "/etc/ld-musl-i386.path",
+];
+
+/// How often one file of the configuration may include others.
+const MAX_DEPTH: usize = 4;
+
+/// The most folders that are taken of the configuration.
+const MAX_FOLDERS: usize = 256;
+
+/// A machine, as loaders call it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Machine {
+    triplet: &'static str,
+    inner: &'static [&'static str],
+}
+
+/// x86-64.
+const AMD64: Machine = Machine {
+    triplet: "x86_64-linux-gnu",
+    inner: &[
+        "glibc-hwcaps/x86-64-v4",
+        "glibc-hwcaps/x86-64-v3",
+        "glibc-hwcaps/x86-64-v2",
+        "tls",
+        "haswell",
+        "xeon_phi",
+        "avx512_1",
+        "x86_64",
+    ],
+};
+
+/// ARM with 64 bits.
+const ARM64: Machine =
+    Machine { triplet: "aarch64-linux-gnu", inner: &["glibc-hwcaps", "tls", "atomics", "aarch64"] };
+
+/// ARM with 32 bits.
+const ARM: Machine = Machine {
+    triplet: "arm-linux-gnueabihf",
+    inner: &["glibc-hwcaps", "tls", "v7l", "neon", "vfp"],
+};
+
+/// x86 with 32 bits.
+const I386: Machine = Machine {
+    triplet: "i386-linux-gnu",
+    inner: &["glibc-hwcaps", "tls", "i686", "i586", "sse2", "nosegneg"],
+};
+
+impl Machine {
+    /// Tells the machine by its number in an ELF file.
+    pub(crate) fn of(number: u16) -> Option<Self> {
+        match number {
+            3 => Some(I386),
+            40 => Some(ARM),
+            62 => Some(AMD64),
+            183 => Some(ARM64),
+            _ => None,
+        }
+    }
+
+    /// Returns the folders that loaders look into by themselves: of Debian, of Red Hat, and of musl.
+    pub(crate) fn usual_folders(self) -> impl Iterator<Item = Vec<u8>> {
+        let all = ["/lib", "/usr/lib", "/lib64", "/usr/lib64", "/usr/local/lib"];
+        let all = all.into_iter().map(|folder| folder.as_bytes().to_vec());
+        let of_machine = ["/lib", "/usr/lib"].into_iter();
+        all.chain(of_machine.map(move |folder| format!("{folder}/{}", self.triplet).into_bytes()))
+    }
+
+    /// Returns the folders in each folder that may have other builds of a library.
+    pub(crate) fn inner_folders(self) -> &'static [&'static str] {
+        self.inner
+    }
+
+    /// Returns the list of folders that musl's loader reads, if it is one.
+    pub(crate) fn musl_list(loader: &[u8]) -> Option<&'static [u8]> {
+        let name = loader.rsplit(|byte| *byte == b'/').next()?;
+        let machine = name.strip_prefix(b"ld-musl-")?.strip_suffix(b".so.1")?;
+        let list = MUSL_LISTS.iter().map(|list| list.as_bytes());
+        list.into_iter().find(|list| list[13..].strip_suffix(b".path") == Some(machine))
+    }
+}
+
+/// Returns the folders that one may mean which a program names. ld.so(8), "Dynamic string tokens".
+pub(crate) fn expanded(folder: &[u8], origins: &[&[u8]]) -> Vec<Vec<u8>> {
+    let mut folders = vec![folder.to_vec()];
+    let tokens: [(&str, &[&[u8]]); 2] = [("ORIGIN", origins), ("LIB", &[b"lib", b"lib64"])];
+    for (token, values) in tokens {
+        for written in [format!("${token}"), format!("${{{token}}}")] {
+            let replace = |folder: Vec<u8>| {
+                let at = folder.windows(written.len()).position(|part| part == written.as_bytes());
+                let Some(at) = at else { return vec![folder] };
+                let (before, after) = (&folder[..at], &folder[at + written.len()..]);
+                values.iter().map(|value| [before, value, after].concat()).collect()
+            };
+            folders = folders.into_iter().flat_map(replace).collect();
+        }
+    }
+    folders.retain(|folder| !folder.is_empty() && !folder.contains(&b'$'));
+    folders.dedup();
+    folders
+}
+
+/// Reads the folders that the configuration of an image names.
+pub(crate) fn configured(
+    view: &View<'_>,
+    mut text: impl FnMut(&Inode) -> io::Result<Vec<u8>>,
+) -> io::Result<Vec<Vec<u8>>> {
+    let mut folders = Vec::new();
+    for list in MUSL_LISTS {
+        let path = TreePath::parse(list.as_bytes()).unwrap_or_default();
+        if let Some(inode) = view.file(&path) {
+            let text = text(inode)?;
+            let listed = text.split(|byte| matches!(byte, b'\n' | b':'));
+            folders.extend(listed.filter(|line| line.starts_with(b"/")).map(<[u8]>::to_vec));
+        }
+    }
+    let mut files = vec![(TreePath::parse(CONFIGURATION.as_bytes()).unwrap_or_default(), 0)];
+    while let Some((path, depth)) = files.pop() {
+        let Some(inode) = view.file(&path) else { continue };
+        for line in text(inode)?.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii) {
+            if line.starts_with(b"/") {
+                folders.push(line.to_vec());
+            } else if let Some(pattern) = line.strip_prefix(b"include ")
+                && depth < MAX_DEPTH
+            {
+                files.extend(matching(view, pattern.trim_ascii()).map(|path| (path, depth + 1)));
+            }
+        }
+        if folders.len() > MAX_FOLDERS {
+            break;
+        }
+    }
+    folders.truncate(MAX_FOLDERS);
+    Ok(folders)
+}
+
+/// Returns the files that a pattern names whose last name has one `*`, or none.
+fn matching(view: &View<'_>, pattern: &[u8]) -> impl Iterator<Item = TreePath> + use<> {
+    let at = pattern.iter().rposition(|byte| *byte == b'/').unwrap_or(0);
+    let (folder, name) = (&pattern[..at], pattern.get(at + 1..).unwrap_or_default());
+    // A relative pattern starts in /etc.
+    let folder =
+        if pattern.starts_with(b"/") { folder.to_vec() } else { [b"/etc/", folder].concat() };
+    let folder = TreePath::parse(&folder).unwrap_or_default();
+    let star = name.iter().position(|byte| *byte == b'*');
+    let fits = |child: &[u8]| match star {
+        Some(star) => {
+            child.len() + 1 >= name.len()
+                && child.starts_with(&name[..star])
+                && child.ends_with(&name[star + 1..])
+        }
+        None => child == name,
+    };
+    let children = view.folder(&folder).into_iter().flatten();
+    let found: Vec<_> = children
+        .filter(|(child, node)| fits(child) && matches!(node, Node::Leaf { .. }))
+        .map(|(child, _)| folder.join(child))
+        .collect();
+    found.into_iter()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tokens_in_names_of_folders_stand_for_what_loaders_put_there() {
+        let of = |folder: &str| {
+            let folders = expanded(folder.as_bytes(), &[b"/opt/a", b"/bin"]);
+            folders.into_iter().map(|folder| String::from_utf8(folder).unwrap()).collect::<Vec<_>>()
+        };
+        assert_eq!(of("$ORIGIN/../lib"), ["/opt/a/../lib", "/bin/../lib"]);
+        assert_eq!(of("${ORIGIN}"), ["/opt/a", "/bin"]);
+        assert_eq!(of("/usr/$LIB/x"), ["/usr/lib/x", "/usr/lib64/x"]);
+        assert_eq!(of("/a/$PLATFORM"), [""; 0]);
+        assert_eq!(of("/plain"), ["/plain"]);
+    }
+
+    #[test]
+    fn lists_of_musl_are_those_of_the_loader() {
+        let list = Machine::musl_list(b"/lib/ld-musl-x86_64.so.1");
+        assert_eq!(list, Some(&b"/etc/ld-musl-x86_64.path"[..]));
+        assert_eq!(Machine::musl_list(b"/lib/ld-musl-mips.so.1"), None);
+        assert_eq!(Machine::musl_list(b"/lib64/ld-linux-x86-64.so.2"), None);
+    }
+}

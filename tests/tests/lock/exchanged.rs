@@ -1,0 +1,135 @@
+//! Clear files that somebody has exchanged: the command does not start, and the path is named.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+
+use sealcrate_tests::{Builder, EngineImage};
+
+use crate::base::Base;
+use crate::fixture::{PRIVATE, Workshop, key};
+use crate::refused::{file, left_behind};
+
+/// Lays files over an image, as everybody can who may write to the registry.
+fn laid_over<'w>(
+    workshop: &'w Workshop,
+    image: &EngineImage<'_>,
+    lines: &str,
+    files: &[(&str, &[u8])],
+) -> EngineImage<'w> {
+    let dockerfile = format!("FROM {}\n{lines}", image.name());
+    workshop.engine.build(Builder::Classic, &dockerfile, files)
+}
+
+/// Asserts that an image does not start, names the path, and leaves nothing.
+#[track_caller]
+fn assert_refused(workshop: &Workshop, image: &EngineImage<'_>, path: &str) {
+    let done = left_behind(workshop, image.name(), &["-e", &key()]).prints("5\n");
+    let refused = format!("sealcrate: {path} is not the one that was locked: ");
+    assert!(done.stderr.starts_with(&refused), "{}", done.said());
+    assert!(done.stderr.contains("--unchecked"), "{}", done.said());
+    assert!(done.stderr.contains("/dev/sealcrate: No such file"), "{}", done.said());
+}
+
+/// An image whose command is a private script, which a program of the base runs.
+fn script(workshop: &Workshop) -> EngineImage<'_> {
+    let lines =
+        format!("{PRIVATE}COPY run /app/run\nENV PATH=/app:/bin\nCMD [\"run\", \"sleep\"]\n");
+    workshop.build(&lines, &[("run", b"#!/bin/sh\necho it runs\n")])
+}
+
+#[test]
+fn exchanged_shell_and_link_are_refused() {
+    let workshop = Workshop::new();
+    let original = script(&workshop);
+    let locked = workshop.lock(&original, &[]);
+    workshop.assert_same(&original, &locked, &[], &[]).prints("it runs\n");
+
+    let mut shell = file(&workshop, locked.name(), "/bin/busybox");
+    let len = shell.len();
+    // Where nothing of it is used: what it does is the same.
+    shell.push(0);
+    let longer = laid_over(&workshop, &locked, "COPY sh /bin/busybox\n", &[("sh", &shell)]);
+    assert_refused(&workshop, &longer, "/bin/busybox");
+    shell.truncate(len);
+    *shell.last_mut().unwrap() ^= 1;
+    let changed = laid_over(&workshop, &locked, "COPY sh /bin/busybox\n", &[("sh", &shell)]);
+    assert_refused(&workshop, &changed, "/bin/busybox");
+
+    for (lines, path) in [
+        ("RUN chmod 4755 /bin/busybox\n", "/bin/busybox"),
+        ("RUN cp /bin/busybox /bin/other && ln -sf other /bin/sh\n", "/bin/sh"),
+        // In the place of a link to what is unlocked.
+        ("RUN rm /app && mkdir /app && cp /bin/busybox /app/run\n", "/app"),
+        ("RUN mv /bin /other && /other/busybox ln -s other /bin\n", "/bin"),
+    ] {
+        let image = laid_over(&workshop, &locked, lines, &[]);
+        assert_refused(&workshop, &image, path);
+    }
+    // What the command does not need may change, and what a start has never found may come.
+    let lines = "RUN mkdir /more && cp /bin/busybox /more/sh && ln -sf cat /bin/tac\n";
+    let other = laid_over(&workshop, &locked, lines, &[]);
+    workshop.unlock(other.name(), &[], &[]).with_status(0).prints("it runs\n");
+}
+
+#[test]
+fn file_that_is_mounted_over_is_refused_unless_that_was_said() {
+    let workshop = Workshop::new();
+    let original = script(&workshop);
+    let locked = workshop.lock(&original, &[]);
+    let other = workshop.path("busybox");
+    let mut bytes = file(&workshop, locked.name(), "/bin/busybox");
+    bytes.push(0);
+    fs::write(&other, bytes).unwrap();
+    fs::set_permissions(&other, fs::Permissions::from_mode(0o755)).unwrap();
+    let mount = format!("{}:/bin/busybox:ro", other.display());
+    let run = |image: &EngineImage<'_>| workshop.unlock(image.name(), &["-v", &mount], &[]);
+    run(&locked).with_status(5).says("/bin/busybox is not the one that was locked: its content");
+    drop(locked);
+    for unchecked in ["/bin/busybox", "/bin", "/"] {
+        let locked = workshop.lock(&original, &["--unchecked", unchecked]);
+        run(&locked).with_status(0).prints("it runs\n");
+    }
+}
+
+#[test]
+fn exchanged_and_added_libraries_are_refused() {
+    let workshop = Workshop::new();
+    let python = fs::canonicalize("/usr/bin/python3").unwrap();
+    let version = python.file_name().unwrap().to_str().unwrap();
+    let base = Base::of_program("/usr/bin/python3").with_package(&format!("lib{version}-minimal"));
+    let tar = base.tar();
+    let main = b"import os, sys\nprint(sys.version_info[0], os.getpid())\n";
+    // The shell is for this test; the command is another one.
+    let lines = format!(
+        "ADD base.tar /\n{PRIVATE}COPY main.py /app/main.py\nENV PATH=/usr/local/bin:/usr/bin:/bin\n\
+         CMD exec python3 /app/main.py\n"
+    );
+    let original = workshop.build(&lines, &[("base.tar", &tar), ("main.py", main)]);
+    let locked = workshop.lock(&original, &[]);
+    workshop.assert_same(&original, &locked, &[], &[]).prints("3 1\n");
+    let as_user =
+        ["--user", "1000", "--read-only", "--tmpfs=/dev/sealcrate:exec,size=9m,mode=1777"];
+    workshop.assert_same(&original, &locked, &as_user, &[]).prints("3 1\n");
+
+    let library = base.path_of("libz.so.1");
+    let folder = Path::new(&library).parent().unwrap().to_str().unwrap();
+    let faster = format!("{folder}/glibc-hwcaps/x86-64-v2/libz.so.1");
+    for (line, path) in [
+        (format!("RUN echo >> {library}"), library.as_str()),
+        // The loader would take each of these before the one that was locked.
+        (format!("RUN mkdir -p {folder}/glibc-hwcaps/x86-64-v2 && cp {library} {faster}"), ""),
+        (format!("RUN echo {library} > /etc/ld.so.preload"), "/etc/ld.so.preload"),
+        ("RUN echo > /etc/ld.so.cache".to_owned(), "/etc/ld.so.cache"),
+        // And the shell this one.
+        (
+            "RUN mkdir -p /usr/local/bin && cp /bin/busybox /usr/local/bin/python3".to_owned(),
+            "/usr/local/bin/python3",
+        ),
+        ("RUN echo >> /usr/bin/python3".to_owned(), "/usr/bin/python3"),
+    ] {
+        let image = laid_over(&workshop, &locked, &format!("{line}\n"), &[]);
+        let at = faster.strip_suffix("/libz.so.1").unwrap();
+        assert_refused(&workshop, &image, if path.is_empty() { at } else { path });
+    }
+}
