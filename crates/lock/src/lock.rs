@@ -14,9 +14,10 @@ use thiserror::Error;
 
 use crate::config::{self, Lists, PrivateHalf};
 use crate::payload::{self, Sealed};
+use crate::taken::Taken;
 use crate::{
     Changes, ConfigError, Difference, DifferenceError, Inode, InodeKind, LayerError, Node, Problem,
-    Reusable, Rules, SkeletonEntry, SkeletonKind, Tree, TreePath, UnlockedKind, index,
+    Reusable, Rules, SingleLinks, SkeletonEntry, SkeletonKind, Tree, TreePath, UnlockedKind, index,
 };
 
 /// The longest list of users or groups that is read, in bytes.
@@ -57,6 +58,8 @@ pub struct Locked {
     pub image: Outgoing,
     /// What was left out.
     pub left_out: Vec<Problem>,
+    /// Private files that are single links in clear folders.
+    pub single_links: Vec<SingleLinks>,
     /// How many bytes are unlocked when it starts.
     pub unlocked_bytes: u64,
     /// What that takes.
@@ -85,8 +88,9 @@ impl Locker<'_> {
             let read = Changes::read(place, open(layer)?);
             changes.push(read.map_err(|error| LockError::Layer(layer.name(), error))?);
         }
-        let difference = Difference::of(&changes, private, &rules)?;
+        let mut difference = Difference::of(&changes, private, &rules)?;
         drop(changes);
+        let single_links = SingleLinks::of(&difference, &rules);
 
         let (mut sealed, mut clear) = (Vec::new(), Vec::new());
         for (place, layer) in image.layers.iter().enumerate() {
@@ -104,7 +108,9 @@ impl Locker<'_> {
             sealed.push(Sealed::of(&mut reader, self.spool)?);
             meter.done();
         }
-        let layers = index_layers(&config, private, &sealed)?;
+        let taken = Taken::of(image, private, &mut difference.unlocked, self.spool)?;
+        let mut layers = index_layers(&config, private, &sealed)?;
+        layers.extend(taken.as_ref().map(|taken| taken.sealed.in_index(taken.digest)));
         let index =
             index::encode(self.unlock_on, &command, &image.config, &layers, &difference.unlocked);
         let needs = Needs::of(&Index::parse(&index)?);
@@ -121,12 +127,14 @@ impl Locker<'_> {
             group: file_in(image, &difference.whole, "etc/group")?,
         };
         let mut layers = clear;
-        layers.extend(sealed.into_iter().map(|sealed| sealed.layer));
+        let taken = taken.map(|taken| taken.sealed);
+        layers.extend(sealed.into_iter().chain(taken).map(|sealed| sealed.layer));
         layers.push(skeleton);
         let diff_ids: Vec<DiffId> = layers.iter().filter_map(Layer::diff_id).collect();
         let config = config::clear_half(&config, &rules.volumes, &lists, &diff_ids)?;
         let image = Outgoing::built(Image::new(config, layers));
-        Ok(Locked { image, left_out: difference.left_out, unlocked_bytes, needs })
+        let left_out = difference.left_out;
+        Ok(Locked { image, left_out, single_links, unlocked_bytes, needs })
     }
 
     /// Encrypts the index, and puts what is known before there is a key before it.
@@ -176,19 +184,19 @@ fn open(layer: &Layer) -> io::Result<Box<dyn Read + Send>> {
 
 /// Contents of an image's files. A layer can only be read from its beginning, so that it is kept open
 /// for contents further on.
-struct Contents<'i> {
+pub(crate) struct Contents<'i> {
     image: &'i Image,
     /// The layer that is open, and how much of its tar file has been read.
     open: Option<(usize, u64, Box<dyn Read + Send>)>,
 }
 
 impl<'i> Contents<'i> {
-    fn of(image: &'i Image) -> Self {
+    pub(crate) fn of(image: &'i Image) -> Self {
         Self { image, open: None }
     }
 
     /// Opens the content of a file, in the layer that has it. It has to be read to its end.
-    fn open(&mut self, inode: &Inode) -> io::Result<Box<dyn Read + '_>> {
+    pub(crate) fn open(&mut self, inode: &Inode) -> io::Result<Box<dyn Read + '_>> {
         let InodeKind::File { offset, len } = inode.kind else { return Ok(Box::new(io::empty())) };
         let place = inode.id.0;
         let (at, reader) = match self.open.take() {
@@ -240,12 +248,7 @@ fn index_layers<'s>(
                 return Ok(IndexLayer::Clear { diff_id });
             }
             let sealed = sealed.next().ok_or(LockError::LayerCount)?;
-            Ok(IndexLayer::Private {
-                diff_id,
-                tar_len: sealed.tar_len,
-                header: sealed.header,
-                identity: &sealed.identity,
-            })
+            Ok(sealed.in_index(diff_id))
         })
         .collect()
 }

@@ -8,7 +8,7 @@ use age::secrecy::ExposeSecret as _;
 use age::{Encryptor, x25519};
 use sealcrate_image::{Content, DiffId, Hasher, Layer, MediaType, Spool};
 use sealcrate_packfile::age::Header;
-use sealcrate_packfile::index::{header_digest, payload_name};
+use sealcrate_packfile::index::{IndexLayer, header_digest, payload_name};
 use zeroize::Zeroizing;
 
 /// The folder of the payload.
@@ -69,6 +69,18 @@ impl Sealed {
         let layer = layer(&header, Arc::new(spooled.content), spooled.len)?;
         let identity = Zeroizing::new(identity.to_string().expose_secret().to_owned());
         Ok(Self { layer, header, identity, tar_len })
+    }
+}
+
+impl Sealed {
+    /// Returns what the index says of it.
+    pub(crate) fn in_index(&self, diff_id: [u8; 32]) -> IndexLayer<'_> {
+        IndexLayer::Private {
+            diff_id,
+            tar_len: self.tar_len,
+            header: self.header,
+            identity: &self.identity,
+        }
     }
 }
 

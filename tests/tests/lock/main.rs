@@ -10,6 +10,7 @@ mod container;
 mod deployment;
 mod fixture;
 mod foreign;
+mod in_place;
 mod kubernetes;
 mod languages;
 mod places;

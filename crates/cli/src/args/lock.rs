@@ -91,6 +91,10 @@ pub(crate) struct PathArgs {
     /// Keep this folder one that something can be mounted at (repeatable)
     #[arg(long, value_name = "PATH", help_heading = "Paths")]
     pub(crate) mountpoint: Vec<String>,
+    /// Unlock this clear folder whole, with its clear files, so that edits of private files in it stay
+    /// in memory (repeatable)
+    #[arg(long, value_name = "PATH", help_heading = "Paths")]
+    pub(crate) whole: Vec<String>,
     /// Make no volume of this path, though the image does (repeatable)
     #[arg(long, value_name = "PATH", help_heading = "Paths")]
     pub(crate) drop_volume: Vec<String>,

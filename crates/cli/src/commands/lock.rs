@@ -2,6 +2,7 @@
 
 mod cache;
 mod deployment;
+mod in_place;
 
 use std::os::unix::ffi::OsStrExt;
 use std::sync::Arc;
@@ -91,6 +92,7 @@ impl Locking<'_> {
         for problem in &locked.left_out {
             talk::warn(format!("{problem}: it is left out"));
         }
+        in_place::warn(&locked.single_links);
         Ok(locked)
     }
 
@@ -174,6 +176,7 @@ fn rules(args: &LockArgs) -> Result<Rules> {
         volumes: Vec::new(),
         mountpoints: paths(&args.paths.mountpoint)?,
         public: paths(&args.paths.public)?,
+        whole: paths(&args.paths.whole)?,
         privileges: if args.force { Privileges::LeaveOut } else { Privileges::Refuse },
     })
 }
