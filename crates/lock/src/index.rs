@@ -1,7 +1,8 @@
 //! From what is unlocked to the index of the locked image.
 
 use sealcrate_packfile::index::{
-    Attributes, Entry, EntryKind, IndexLayer, Properties, UnlockOn, index_head, write_index,
+    Attributes, Entry, EntryKind, IndexLayer, Properties, UnlockOn, index_head, write_holes,
+    write_index,
 };
 use zeroize::Zeroizing;
 
@@ -15,6 +16,7 @@ pub(crate) fn encode(
     config: &[u8],
     layers: &[IndexLayer<'_>],
     unlocked: &[Unlocked],
+    holes: u64,
 ) -> Zeroizing<Vec<u8>> {
     let mut unlocked: Vec<&Unlocked> = unlocked.iter().collect();
     // Stable: folders stay before what lies in them.
@@ -53,6 +55,7 @@ pub(crate) fn encode(
     let mut parts = Zeroizing::new(Vec::new());
     let layers = layers.iter().copied();
     write_index(unlock_on, &command.command(), config, layers, entries, &mut *parts);
+    write_holes(holes, &mut *parts);
     let mut index = Zeroizing::new(Vec::with_capacity(parts.len() + 16));
     index.extend(index_head(parts.len() as u64));
     index.extend(parts.iter());

@@ -8,6 +8,7 @@
 
 mod config;
 mod difference;
+mod holes;
 mod index;
 mod layer;
 mod links;

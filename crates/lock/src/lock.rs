@@ -13,6 +13,7 @@ use sealcrate_packfile::write_head;
 use thiserror::Error;
 
 use crate::config::{self, Lists, PrivateHalf};
+use crate::holes::Holes;
 use crate::payload::{self, Sealed};
 use crate::taken::Taken;
 use crate::{
@@ -83,13 +84,16 @@ impl Locker<'_> {
         let mut rules = self.rules.clone();
         rules.volumes = config::volumes(&config)?;
         rules.volumes.retain(|volume| !self.dropped_volumes.contains(volume));
-        let mut changes = Vec::new();
+        let (mut changes, mut holes) = (Vec::new(), Holes::default());
         for (place, layer) in image.layers.iter().enumerate() {
-            let read = Changes::read(place, open(layer)?);
-            changes.push(read.map_err(|error| LockError::Layer(layer.name(), error))?);
+            let read = Changes::read_with_holes(place, open(layer)?);
+            let (read, found) = read.map_err(|error| LockError::Layer(layer.name(), error))?;
+            changes.push(read);
+            holes.extend(found);
         }
         let mut difference = Difference::of(&changes, private, &rules)?;
         drop(changes);
+        let holes = holes.of(&difference.unlocked);
         let single_links = SingleLinks::of(&difference, &rules);
 
         let (mut sealed, mut clear) = (Vec::new(), Vec::new());
@@ -111,15 +115,21 @@ impl Locker<'_> {
         let taken = Taken::of(image, private, &mut difference.unlocked, self.spool)?;
         let mut layers = index_layers(&config, private, &sealed)?;
         layers.extend(taken.as_ref().map(|taken| taken.sealed.in_index(taken.digest)));
-        let index =
-            index::encode(self.unlock_on, &command, &image.config, &layers, &difference.unlocked);
+        let index = index::encode(
+            self.unlock_on,
+            &command,
+            &image.config,
+            &layers,
+            &difference.unlocked,
+            holes,
+        );
         let needs = Needs::of(&Index::parse(&index)?);
         let unlocked_bytes = difference.unlocked.iter().map(|entry| match entry.kind {
             UnlockedKind::File { len, .. } => len,
             _ => 0,
         });
         let unlocked_bytes = unlocked_bytes.sum();
-        let segment = self.segment(&index, unlocked_bytes)?;
+        let segment = self.segment(&index, &needs)?;
         let skeleton = self.skeleton(image, &difference.skeleton.0, init, &segment)?;
 
         let lists = Lists {
@@ -138,18 +148,30 @@ impl Locker<'_> {
     }
 
     /// Encrypts the index, and puts what is known before there is a key before it.
-    fn segment(&self, index: &[u8], unlocked_bytes: u64) -> Result<Vec<u8>, LockError> {
-        let mib = u32::try_from(unlocked_bytes.div_ceil(1 << 20)).unwrap_or(u32::MAX);
+    fn segment(&self, index: &[u8], needs: &Needs) -> Result<Vec<u8>, LockError> {
+        let encrypted = self.encrypted(index)?;
+        let files = match self.unlock_on {
+            // Only the init knows whether it is memory.
+            UnlockOn::AnyFileSystem => 0,
+            UnlockOn::Memory => needs.memory(),
+        };
+        let kept = (index.len() + encrypted.len()) as u64;
+        let bytes = files.saturating_add(kept).saturating_add(payload::decoder_memory());
+        let mib = u32::try_from(bytes.div_ceil(1 << 20)).unwrap_or(u32::MAX);
         let Start { variable, key_file, banner } = self.start;
         let parameters = Parameters::new(mib, variable, key_file, banner)?;
+        let mut segment = Vec::new();
+        write_head(&parameters, encrypted.len() as u64, &mut segment);
+        segment.extend(encrypted);
+        Ok(segment)
+    }
+
+    /// Compresses and encrypts the index.
+    fn encrypted(&self, index: &[u8]) -> Result<Vec<u8>, LockError> {
         let encryptor = self.protection.encryptor().map_err(io::Error::other)?;
         let mut writer = payload::compressor(encryptor.wrap_output(Vec::new())?)?;
         writer.write_all(index)?;
-        let age = writer.finish()?.finish()?;
-        let mut segment = Vec::new();
-        write_head(&parameters, age.len() as u64, &mut segment);
-        segment.extend(age);
-        Ok(segment)
+        Ok(writer.finish()?.finish()?)
     }
 
     fn skeleton(

@@ -9,6 +9,7 @@ use age::{Encryptor, x25519};
 use sealcrate_image::{Content, DiffId, Hasher, Layer, MediaType, Spool};
 use sealcrate_packfile::age::Header;
 use sealcrate_packfile::index::{IndexLayer, header_digest, payload_name};
+use sealcrate_packfile::zstd_memory;
 use zeroize::Zeroizing;
 
 /// The folder of the payload.
@@ -82,6 +83,12 @@ impl Sealed {
             identity: &self.identity,
         }
     }
+}
+
+/// Returns how much memory the init takes to decompress a layer, in bytes.
+pub(crate) fn decoder_memory() -> u64 {
+    // Of layers that are used again as well: they have never looked back further.
+    zstd_memory(1 << WINDOW_LOG, None)
 }
 
 /// Compresses as the init decompresses.

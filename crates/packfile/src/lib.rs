@@ -16,6 +16,7 @@ pub mod age;
 mod agreement;
 pub mod challenge;
 mod content;
+mod decoder;
 pub mod index;
 mod key_text;
 mod parameters;
@@ -25,6 +26,7 @@ mod segment;
 
 pub use agreement::Secret;
 pub use content::Content;
+pub use decoder::zstd_memory;
 pub use key_text::{KeyText, KeyTextError, MAX_KEY_TEXT, without_line_end};
 pub use parameters::{Parameters, ParametersError};
 pub use segment::{HEAD_LEN, MAGIC, Segment, SegmentError, write_head};

@@ -1,6 +1,8 @@
 //! The index of a locked image: what is unlocked stays within its folder and its layers.
 
-use sealcrate_packfile::index::{Command, EntryKind, Index, Needs, index_head, write_index};
+use sealcrate_packfile::index::{
+    Command, EntryKind, Index, Needs, index_head, write_holes, write_index,
+};
 
 /// Takes bytes as an index, and behind the head that they should have, too.
 pub(crate) fn run(data: &[u8]) {
@@ -17,6 +19,7 @@ fn check(bytes: &[u8]) {
     let mut written = Vec::new();
     let (all_layers, all) = (layers.iter().copied(), entries.iter().copied());
     write_index(index.unlock_on, &index.command, index.config, all_layers, all, &mut written);
+    write_holes(index.holes, &mut written);
     let written = [&index_head(written.len() as u64)[..], &written].concat();
     assert!(written == bytes, "it is written otherwise than it was");
 
@@ -38,7 +41,7 @@ fn check(bytes: &[u8]) {
         is_after_folders |= entry.kind != EntryKind::Folder;
     }
     let needs = Needs::of(&index);
-    assert!(needs.bytes >= total && needs.files > entries.len() as u64);
+    assert!(needs.bytes >= total.saturating_sub(index.holes) && needs.files > entries.len() as u64);
 }
 
 /// Tells whether a path leads down from where it begins, past what is ours.

@@ -13,6 +13,7 @@ mod foreign;
 mod in_place;
 mod kubernetes;
 mod languages;
+mod limits;
 mod places;
 mod podman;
 mod refused;

@@ -10,6 +10,7 @@ mod damage;
 mod example;
 mod foreign;
 mod kinds;
+mod limits;
 mod programs;
 mod refused;
 mod respond;

@@ -8,7 +8,9 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use sealcrate_image::{MeteredReader, Stage};
-use sealcrate_pack::{Packer, Parameters, Privilege, Program, Protection, Recipient, stubs};
+use sealcrate_pack::{
+    Compression, Packer, Parameters, Privilege, Program, Protection, Recipient, stubs,
+};
 use serde_json::json;
 
 use super::{cannot_read, open, print, print_file};
@@ -46,8 +48,9 @@ pub(crate) fn run(args: &PackArgs, local: &Local) -> Result<()> {
     let mut file = open(path)?;
     let program =
         Program::read(&file).with_context(|| format!("cannot pack {}", path.display()))?;
+    let compression: Compression = args.compress.into();
     let parameters = Parameters::new(
-        u32::try_from(program.size().div_ceil(1 << 20)).unwrap_or(u32::MAX),
+        compression.needed_mib(program.size()),
         variable,
         start_key_file.as_os_str().as_bytes(),
         &banner,
@@ -64,7 +67,7 @@ pub(crate) fn run(args: &PackArgs, local: &Local) -> Result<()> {
 
     let asking = if args.ask { Asking::Always } else { Asking::LastOfAll };
     let protection = protection(&args.openers, asking, &local.keys)?;
-    let packer = Packer { parameters, protection: &protection, compression: args.compress.into() };
+    let packer = Packer { parameters, protection: &protection, compression };
     let packed = destination.create(0o600, &local.interrupt)?;
     file.rewind().with_context(|| cannot_read(path))?;
     let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy();

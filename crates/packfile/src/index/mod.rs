@@ -15,7 +15,7 @@ use thiserror::Error;
 pub use command::{Command, List};
 pub use entry::{Attributes, Entry, EntryKind, Properties};
 pub use layer::{IndexLayer, header_digest, payload_name};
-pub use needs::Needs;
+pub use needs::{Needs, PAGE};
 
 use self::entry::Order;
 use self::reader::Reader;
@@ -53,6 +53,9 @@ pub struct Index<'a> {
     pub encoded_command: &'a [u8],
     /// The original config.
     pub config: &'a [u8],
+    /// How many bytes of what is unlocked are pages of zeros, which take no room. The last page of a
+    /// file does not count.
+    pub holes: u64,
     layers: Reader<'a>,
     layer_count: u32,
     entries: Reader<'a>,
@@ -123,12 +126,20 @@ impl<'a> Index<'a> {
             let entry = Entry::read(&mut reader)?;
             order.check(&entry, layer_count)?;
         }
+        let holes = match reader.rest() {
+            [] => 0,
+            _ => match reader.u64()? {
+                0 => return Err(IndexError("it tells of no holes")),
+                holes => holes,
+            },
+        };
         reader.end()?;
         Ok(Self {
             unlock_on,
             command,
             encoded_command,
             config,
+            holes,
             layers,
             layer_count,
             entries,
@@ -178,6 +189,13 @@ pub fn write_index<'a>(
     layers.for_each(|layer| layer.write(out));
     out.extend((entries.len() as u32).to_le_bytes());
     entries.for_each(|entry| entry.write(out));
+}
+
+/// Appends how many bytes of holes there are, behind all else; nothing where there are none.
+pub fn write_holes(holes: u64, out: &mut impl Extend<u8>) {
+    if holes > 0 {
+        out.extend(holes.to_le_bytes());
+    }
 }
 
 #[cfg(test)]
@@ -294,6 +312,26 @@ mod tests {
         assert_eq!(long.bytes - needs(&[]).bytes, 2 * 4096);
         // It cannot be, and is no reason to think that it is little.
         assert_eq!(needs(&[plain(b"a", file(1, 0, u64::MAX))]).bytes, u64::MAX);
+    }
+
+    #[test]
+    fn holes_take_no_room_and_are_told_behind_all_else() {
+        let entries = [entry(b"a", file(1, 0, 3 * PAGE))];
+        let with = |holes: &[u8]| {
+            let plain = encoded(&entries);
+            let body = [&plain[INDEX_HEAD..], holes].concat();
+            [&index_head(body.len() as u64)[..], &body].concat()
+        };
+        let needs = |bytes: &[u8]| Needs::of(&Index::parse(bytes).unwrap()).bytes;
+        let mut holes = Vec::new();
+        write_holes(2 * PAGE, &mut holes);
+        assert_eq!(needs(&encoded(&entries)) - needs(&with(&holes)), 2 * PAGE);
+        assert!(Index::parse(&with(&[0; 8])).is_err(), "that would be the same index twice");
+        for len in [1, 7, 9, 16] {
+            assert!(Index::parse(&with(&vec![1; len])).is_err(), "{len}");
+        }
+        write_holes(0, &mut holes);
+        assert_eq!(holes.len(), 8);
     }
 
     #[test]

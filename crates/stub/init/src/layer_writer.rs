@@ -7,6 +7,7 @@ use sealcrate_stub_start::system::{File, Folder, user};
 use sealcrate_stub_start::{self as start, Sink};
 
 use crate::failure::Failure;
+use crate::holes;
 use crate::unlock::{cannot, set_properties, split};
 
 /// Takes a tar file, and writes those parts of it that are contents.
@@ -86,8 +87,10 @@ impl<'i, I: Iterator<Item = Entry<'i>>> Sink for LayerWriter<'_, 'i, I> {
             };
             let count = usize::try_from(until - self.at).unwrap_or(usize::MAX).min(bytes.len());
             let (taken, rest) = bytes.split_at(count);
-            if let Some((entry, file, _)) = &self.open {
-                let written = file.descriptor().write(taken);
+            if let Some((entry, file, end)) = &self.open {
+                let EntryKind::File { len, .. } = entry.kind else { return Ok(()) };
+                let at = len - (end - self.at);
+                let written = holes::write(file.descriptor(), taken, at, len);
                 written.map_err(|error| cannot(entry.path, error))?;
             }
             self.at += count as u64;

@@ -9,6 +9,7 @@
 
 mod environment;
 mod failure;
+mod holes;
 mod layer_writer;
 mod payload;
 mod run;

@@ -30,15 +30,20 @@ pub(crate) fn run(start: &mut Start) -> Result<Infallible, Failure> {
     let index = bytes.parse()?;
 
     let folder = UnlockFolder::open(&index)?;
-    if let Err(failure) = unlock(&index, &folder.folder) {
+    let clean = || {
         remove(&index, &folder.folder);
         folder.remove();
-        return Err(failure);
-    }
-    system::wipe_stack();
-    start.remove_variable(parameters.variable());
-    let arguments = arguments(start, &index.command)?;
-    become_program(start, &index.command, &arguments)
+    };
+    start::with_cleanup(&clean, || {
+        if let Err(failure) = unlock(&index, &folder.folder) {
+            clean();
+            return Err(failure);
+        }
+        system::wipe_stack();
+        start.remove_variable(parameters.variable());
+        let arguments = arguments(start, &index.command)?;
+        become_program(start, &index.command, &arguments)
+    })
 }
 
 /// Returns the arguments of the command: those that were given take the place of the image's.

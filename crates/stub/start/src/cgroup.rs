@@ -1,42 +1,201 @@
-//! The limit that a control group sets to memory: what is beyond it is killed without a word.
+//! The limit that control groups set to memory: what is beyond it is killed without a word.
+//!
+//! A group's limit holds for all groups below it too. So the one that counts is that of this process's
+//! group, or of one above it, which leaves the least.
 
 use sealcrate_packfile::Parameters;
 
 use crate::failure::Failure;
-use crate::system::File;
+use crate::pages::Pages;
+use crate::system::{File, Folder, Text};
 
-/// Where a control group's limit is, in version 2 and in version 1.
-const FILES: [&[u8]; 2] =
-    [b"/sys/fs/cgroup/memory.max", b"/sys/fs/cgroup/memory/memory.limit_in_bytes"];
+/// What the stub takes itself and what a program needs to begin with, in bytes.
+const SOME: u64 = 4 << 20;
 
-/// What the stub takes itself and what a program needs to begin with, in MiB.
-const SOME: u64 = 4;
+/// From here on a limit is none, in bytes.
+const NO_LIMIT: u64 = 1 << 50;
 
-/// The memory that may be used, in MiB, if there is a bound that can be read.
+/// The longest text that is read of the kernel, in bytes.
+const MAX_TEXT: usize = 16 << 10;
+
+/// How a version of control groups tells what a group may use, and what it uses.
+struct Version {
+    /// Where its groups are mounted.
+    root: &'static [u8],
+    /// The controller in the line of a process's group. cgroups(7), `/proc/PID/cgroup`.
+    controller: &'static [u8],
+    limit: &'static [u8],
+    used: &'static [u8],
+    /// What of the use is files that lie on a disk: the kernel lets go of them first.
+    files: [&'static [u8]; 2],
+}
+
+const VERSIONS: [Version; 2] = [
+    Version {
+        root: b"/sys/fs/cgroup",
+        controller: b"",
+        limit: b"/memory.max",
+        used: b"/memory.current",
+        files: [b"active_file", b"inactive_file"],
+    },
+    Version {
+        root: b"/sys/fs/cgroup/memory",
+        controller: b"memory",
+        limit: b"/memory.limit_in_bytes",
+        used: b"/memory.usage_in_bytes",
+        files: [b"total_active_file", b"total_inactive_file"],
+    },
+];
+
+/// Where a group tells the parts of its use, and in version 1 the smallest limit of all groups above.
+const STAT: &[u8] = b"/memory.stat";
+const SMALLEST: &[u8] = b"hierarchical_memory_limit";
+
+/// The memory that may be used, in bytes, if there is a bound that can be read.
 #[derive(Clone, Copy)]
-pub struct Limit(Option<u64>);
+pub struct Limit(Option<Bound>);
+
+/// The bound that leaves the least.
+#[derive(Clone, Copy)]
+struct Bound {
+    limit: u64,
+    used: u64,
+}
+
+impl Bound {
+    fn free(self) -> u64 {
+        self.limit.saturating_sub(self.used)
+    }
+}
 
 impl Limit {
     /// Returns how many MiB are left for what ends before the program begins.
     pub fn room(self) -> Option<u64> {
-        self.0.map(|mib| mib.saturating_sub(SOME))
+        self.0.map(|bound| bound.free().saturating_sub(SOME) >> 20)
     }
 }
 
 /// Reads the limit, and checks that the program fits.
 pub fn check(parameters: &Parameters<'_>) -> Result<Limit, Failure> {
-    let limit = FILES.iter().find_map(|file| read(file));
-    let needed = u64::from(parameters.program_mib()) + SOME;
-    match limit {
-        Some(limit) if limit < needed => Err(Failure::MemoryLimit { limit, needed }),
-        _ => Ok(Limit(limit)),
+    check_bytes(u64::from(parameters.needed_mib()) << 20)
+}
+
+/// Reads the limit, and checks that so many bytes fit.
+pub fn check_bytes(bytes: u64) -> Result<Limit, Failure> {
+    let mut found = Found(None);
+    for version in &VERSIONS {
+        version.look(&mut found);
+    }
+    let needed = bytes.saturating_add(SOME);
+    match found.0 {
+        Some(bound) if bound.free() < needed => Err(Failure::MemoryLimit {
+            limit: bound.limit >> 20,
+            needed: needed.saturating_add(bound.used).div_ceil(1 << 20),
+        }),
+        bound => Ok(Limit(bound)),
     }
 }
 
-fn read(file: &[u8]) -> Option<u64> {
-    let mut text = [0; 24];
-    let len = File::open(file).and_then(|file| file.descriptor().read(&mut text)).ok()?;
-    // "max" is no number, and means that there is no limit.
-    let number = core::str::from_utf8(text[..len].trim_ascii()).ok()?;
-    Some(number.parse::<u64>().ok()? >> 20)
+/// The least that was found so far.
+struct Found(Option<Bound>);
+
+impl Found {
+    fn add(&mut self, bound: Bound) {
+        if self.0.is_none_or(|least| bound.free() < least.free()) {
+            self.0 = Some(bound);
+        }
+    }
+}
+
+impl Version {
+    /// Looks at the group of this process and those above it, as far as they can be seen.
+    fn look(&self, found: &mut Found) {
+        let groups = text(&[b"/proc/self/cgroup"]);
+        let groups = groups.as_ref().map_or(&b""[..], |(text, len)| &text[..*len]);
+        let mut group = self.group(groups);
+        // Seen from a container, the groups above its own may be missing at the beginning of the path.
+        while !group.is_empty() && !self.has(group) {
+            group =
+                group[1..].iter().position(|byte| *byte == b'/').map_or(b"", |at| &group[at + 1..]);
+        }
+        // Groups above may not be seen at all, but version 1 tells of their limits.
+        let smallest = self.stat(group, &[SMALLEST]);
+        if smallest.is_some_and(|smallest| smallest >= NO_LIMIT) {
+            return;
+        }
+        if let Some(limit) = smallest {
+            found.add(Bound { limit, used: self.used(group) });
+        }
+        loop {
+            match number(&[self.root, group, self.limit]) {
+                Some(limit) if limit < NO_LIMIT => {
+                    found.add(Bound { limit, used: self.used(group) });
+                }
+                _ => {}
+            }
+            match group.iter().rposition(|byte| *byte == b'/') {
+                Some(at) => group = &group[..at],
+                None => return,
+            }
+        }
+    }
+
+    /// Returns the path of the group that a process is in, without a `/` at its end.
+    fn group<'t>(&self, groups: &'t [u8]) -> &'t [u8] {
+        let mut groups = groups.split(|byte| *byte == b'\n').filter_map(|line| {
+            let mut fields = line.splitn(3, |byte| *byte == b':');
+            let controllers = fields.nth(1)?;
+            let mut controllers = controllers.split(|byte| *byte == b',');
+            let is_it = controllers.any(|controller| controller == self.controller);
+            fields.next().filter(|_| is_it)
+        });
+        let group = groups.next().unwrap_or_default();
+        let group = group.strip_suffix(b"/").unwrap_or(group);
+        let goes_up = group.windows(3).any(|part| part == b"/..");
+        if goes_up { b"" } else { group }
+    }
+
+    fn has(&self, group: &[u8]) -> bool {
+        Text::of(&[self.root, group])
+            .is_ok_and(|path| Folder::open(path.as_c_str().to_bytes()).is_ok())
+    }
+
+    /// Returns what a group uses that the kernel cannot let go of.
+    fn used(&self, group: &[u8]) -> u64 {
+        let used = number(&[self.root, group, self.used]).unwrap_or(0);
+        used.saturating_sub(self.stat(group, &self.files).unwrap_or(0))
+    }
+
+    /// Returns the sum of some figures that a group tells; nothing if it has none of them.
+    fn stat(&self, group: &[u8], names: &[&[u8]]) -> Option<u64> {
+        let (text, len) = text(&[self.root, group, STAT])?;
+        let figures = text[..len].split(|byte| *byte == b'\n').filter_map(|line| {
+            let mut fields = line.split(|byte| *byte == b' ');
+            let name = fields.next()?;
+            names.contains(&name).then(|| parsed(fields.next().unwrap_or_default()))?
+        });
+        figures.reduce(u64::saturating_add)
+    }
+}
+
+/// Reads a number out of a file. "max" is none, and means that there is no limit.
+fn number(path: &[&[u8]]) -> Option<u64> {
+    let (text, len) = text(path)?;
+    parsed(text[..len].trim_ascii())
+}
+
+fn parsed(text: &[u8]) -> Option<u64> {
+    core::str::from_utf8(text).ok()?.parse().ok()
+}
+
+/// Reads a file of the kernel, as much as there is room for.
+fn text(path: &[&[u8]]) -> Option<(Pages<u8>, usize)> {
+    let path = Text::of(path).ok()?;
+    let file = File::open(path.as_c_str().to_bytes()).ok()?;
+    let mut text = Pages::new(MAX_TEXT).ok()?;
+    let mut len = 0;
+    while let Ok(count @ 1..) = file.descriptor().read(&mut text[len..]) {
+        len += count;
+    }
+    Some((text, len))
 }

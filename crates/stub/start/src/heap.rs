@@ -1,7 +1,7 @@
 //! Memory for the one library that allocates, the zstd decoder.
 //!
-//! What is large is mapped by itself and given back. What is small is cut from pages that are never
-//! given back: the decoder has few small things, and soon the program takes the place of all.
+//! What is large is mapped by itself and given back. What is small is cut from pages that are used
+//! again when nothing is left in them: each layer of an image has a decoder of its own.
 
 use core::alloc::{GlobalAlloc, Layout};
 use core::cell::Cell;
@@ -16,12 +16,14 @@ const LARGE: usize = 32 << 10;
 const AREA: usize = 256 << 10;
 
 #[global_allocator]
-static HEAP: Heap = Heap { next: Cell::new(0), end: Cell::new(0) };
+static HEAP: Heap = Heap { next: Cell::new(0), end: Cell::new(0), count: Cell::new(0) };
 
 /// The area that small things are cut from.
 struct Heap {
     next: Cell<usize>,
     end: Cell<usize>,
+    /// How many small things there are.
+    count: Cell<usize>,
 }
 
 // SAFETY: a stub has one thread and no signal handlers.
@@ -41,6 +43,7 @@ unsafe impl GlobalAlloc for Heap {
             self.end.set(area as usize + AREA);
             start = area as usize;
         }
+        self.count.set(self.count.get() + 1);
         self.next.set(start + layout.size());
         start as *mut u8
     }
@@ -51,7 +54,12 @@ unsafe impl GlobalAlloc for Heap {
             ptr::write_bytes(place, 0, layout.size());
             if layout.size() >= LARGE {
                 system::unmap(place, layout.size());
+                return;
             }
+        }
+        self.count.set(self.count.get() - 1);
+        if self.count.get() == 0 && self.end.get() > 0 {
+            self.next.set(self.end.get() - AREA);
         }
     }
 }

@@ -1,4 +1,4 @@
-//! What is said of private files that a program can replace by files in clear.
+//! Warns of private files that a program can replace by files in clear.
 
 use std::fmt::Write as _;
 
