@@ -8,6 +8,7 @@ mod base;
 mod confined;
 mod container;
 mod deployment;
+mod ended;
 mod fixture;
 mod foreign;
 mod in_place;

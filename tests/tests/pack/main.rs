@@ -7,6 +7,7 @@ mod age;
 mod confined;
 mod containers;
 mod damage;
+mod ended;
 mod example;
 mod foreign;
 mod kinds;

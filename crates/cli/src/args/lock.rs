@@ -42,6 +42,10 @@ pub(crate) struct LockArgs {
     /// Print what starts the locked image, instead of its name
     #[arg(long, value_enum, value_name = "FORM", conflicts_with = "output")]
     pub(crate) print: Option<DeploymentForm>,
+    /// Leave so many MiB in what --print prints for files that programs write beside the unlocked ones
+    #[arg(long, value_name = "MIB", default_value_t = 64, requires = "print",
+        value_parser = clap::value_parser!(u32).range(..=1 << 20))]
+    pub(crate) headroom: u32,
     /// How the result is printed
     #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
     pub(crate) output: Output,

@@ -60,7 +60,7 @@ pub(crate) fn run(args: &LockArgs, session: &Session) -> Result<()> {
     }
     let image = artifact.into_image(&source, args.platform.as_ref())?;
     let locked = locking.lock(&image)?;
-    let locked_for = LockedFor::of(&locked.image, &locked.needs)?;
+    let locked_for = LockedFor::of(&locked.image, &locked.needs, args.headroom)?;
     let written = write(session, &locked.image, &to)?;
     match deployment {
         Some(deployment) => print_line(&deployment.text(&to, written.digest, &locked_for)),
@@ -114,7 +114,7 @@ impl Locking<'_> {
             let platform = Config::parse(&image.config)?.platform();
             let of_platform = || platform.as_ref().map_or_else(String::new, Platform::to_string);
             let locked = self.lock(&image).with_context(of_platform)?;
-            let one = LockedFor::of(&locked.image, &locked.needs)?;
+            let one = LockedFor::of(&locked.image, &locked.needs, self.args.headroom)?;
             all = Some(all.map_or(one, |all| all.or(one)));
             session.put_plain(&locked.image, Prefetch::default(), &*sink)
         };

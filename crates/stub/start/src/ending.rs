@@ -49,14 +49,19 @@ pub fn with_cleanup<T>(cleanup: &dyn Fn(), task: impl FnOnce() -> T) -> T {
     done
 }
 
-/// Ends the process because of a signal.
-extern "C" fn ended(signal: Signal, told: *const c_void, _: *const c_void) -> ! {
+/// Calls what is to be called before an end, once, in the middle of a task that will not go on.
+pub(crate) fn clean() {
     let cleanup = CLEANUP.swap(ptr::null_mut(), Ordering::SeqCst);
-    // SAFETY: what lies there outlives the task, which has been interrupted and will not go on. There is
-    // one thread, so that nobody changes meanwhile what it looks at.
+    // SAFETY: what lies there outlives the task. There is one thread, so that nobody changes meanwhile
+    // what is looked at.
     if let Some(cleanup) = unsafe { cleanup.as_ref() } {
         cleanup();
     }
+}
+
+/// Ends the process because of a signal.
+extern "C" fn ended(signal: Signal, told: *const c_void, _: *const c_void) -> ! {
+    clean();
     let reason = match signal {
         SIGBUS => Failure::CutOff,
         SIGSEGV => {

@@ -35,5 +35,6 @@ pub fn end(reason: &dyn Tell) -> ! {
 
 #[panic_handler]
 fn panic(_: &core::panic::PanicInfo<'_>) -> ! {
+    ending::clean();
     end(&Failure::Defect)
 }

@@ -7,7 +7,9 @@ use core::alloc::{GlobalAlloc, Layout};
 use core::cell::Cell;
 use core::ptr;
 
-use crate::system;
+use crate::entry::end;
+use crate::failure::Failure;
+use crate::{ending, system};
 
 /// From this size on, in bytes, everything has pages of its own.
 const LARGE: usize = 32 << 10;
@@ -35,11 +37,11 @@ unsafe impl GlobalAlloc for Heap {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         if layout.size() >= LARGE {
             // No alignment in use here is more than a page's.
-            return system::map(layout.size()).unwrap_or(ptr::null_mut());
+            return map(layout.size());
         }
         let mut start = self.next.get().next_multiple_of(layout.align());
         if start + layout.size() > self.end.get() {
-            let Ok(area) = system::map(AREA) else { return ptr::null_mut() };
+            let area = map(AREA);
             self.end.set(area as usize + AREA);
             start = area as usize;
         }
@@ -62,4 +64,12 @@ unsafe impl GlobalAlloc for Heap {
             self.next.set(self.end.get() - AREA);
         }
     }
+}
+
+/// Maps memory. Where there is none, the decoder would panic, and nobody could tell why.
+fn map(len: usize) -> *mut u8 {
+    system::map(len).unwrap_or_else(|_| {
+        ending::clean();
+        end(&Failure::Memory("the decompressor"))
+    })
 }

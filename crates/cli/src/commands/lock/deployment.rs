@@ -1,7 +1,8 @@
 //! Deployment: what starts a locked image, ready to be run or applied.
 //!
 //! The image is named by digest, so that nobody who can move a tag gets the key. The key is a file in
-//! memory, where the engine does not keep it. The unlock folder has the size of what is unlocked.
+//! memory, where the engine does not keep it. The unlock folder has the size of what is unlocked, and room
+//! for what programs write.
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -160,12 +161,13 @@ pub(super) struct LockedFor {
 }
 
 impl LockedFor {
-    /// Takes it from an image's config, and what is unlocked.
-    pub(super) fn of(image: &Image, needs: &Needs) -> Result<Self> {
+    /// Takes it from an image's config, and what is unlocked. `headroom` is for what programs write, in
+    /// MiB.
+    pub(super) fn of(image: &Image, needs: &Needs, headroom: u32) -> Result<Self> {
         let config = Config::parse(&image.config)?;
         let user = config.runtime.get("User").and_then(Value::as_str).unwrap_or_default();
         let is_root = matches!(user.split(':').next(), Some("" | "0"));
-        Ok(Self { mib: needs.advised_mib(), is_root })
+        Ok(Self { mib: needs.advised_mib() + u64::from(headroom), is_root })
     }
 
     /// Returns what serves either of two.

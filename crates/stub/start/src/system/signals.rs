@@ -10,7 +10,7 @@ use super::{Errno, SIGNAL_SET, Signal, call, restore_signals, set_of};
 pub type Handler = extern "C" fn(Signal, *const c_void, *const c_void) -> !;
 
 /// The size of the place that handlers have for their stack.
-const STACK: usize = 64 << 10;
+const STACK: usize = 32 << 10;
 
 /// The place. It is taken up when a handler runs.
 static mut PLACE: [u8; STACK] = [0; STACK];
