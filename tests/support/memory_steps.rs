@@ -1,12 +1,12 @@
 //! Starts of a program at one limit of memory after the other, each in a control group of its own.
 //!
-//! A container for each limit would take half a second. So all of them are made in one container, whose
-//! shell makes the groups below its own, where it sees those of the machine.
+//! A container for each limit would take half a second. So all of them are made in one container. It
+//! sees the control groups of the machine, and its shell makes new ones below its own.
 
 use crate::{Done, Engine};
 
-/// Makes a group for each limit, starts the program in it, and prints the limit, the status and what
-/// was said. Control groups, versions 1 and 2.
+/// Makes a group for each limit, starts the program in it, and prints the limit, the status and the
+/// words. Control groups, versions 1 and 2.
 const SCRIPT: &str = r#"
 first=$1 last=$2; shift 2
 if [ -f /sys/fs/cgroup/cgroup.controllers ]; then
@@ -35,14 +35,14 @@ while [ $mib -le $last ]; do
 done
 "#;
 
-/// What came of a start at one limit.
+/// The result of a start at one limit.
 #[derive(Debug, PartialEq, Eq)]
 pub struct MemoryStep {
     /// The limit in MiB.
     pub mib: u64,
     /// The exit status, as a shell tells it.
     pub status: u32,
-    /// What was written to standard error.
+    /// The words on standard error.
     pub said: String,
 }
 

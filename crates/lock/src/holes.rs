@@ -39,12 +39,12 @@ impl Holes {
         Ok(())
     }
 
-    /// Adds what was found in another layer.
+    /// Adds the holes of another layer.
     pub(crate) fn extend(&mut self, other: Self) {
         self.0.extend(other.0);
     }
 
-    /// Returns how many bytes of what is unlocked are holes.
+    /// Returns how many bytes of the unlocked files are holes.
     pub(crate) fn of(&self, unlocked: &[Unlocked]) -> u64 {
         let holes = unlocked.iter().filter_map(|entry| match entry.kind {
             UnlockedKind::File { layer, offset, .. } => self.0.get(&(layer, offset)),

@@ -87,7 +87,7 @@ impl Sealed {
 
 /// Returns how much memory the init takes to decompress a layer, in bytes.
 pub(crate) fn decoder_memory() -> u64 {
-    // Of layers that are used again as well: they have never looked back further.
+    // This holds for layers that are used again, too: none has ever looked back further.
     zstd_memory(1 << WINDOW_LOG, None)
 }
 

@@ -1,7 +1,7 @@
 //! Clear files that are unlocked beside private ones, since their folder is unlocked whole.
 //!
 //! Their contents lie in clear layers, which the init does not read. So they get a payload of their
-//! own, which follows those of the private layers. It is one content behind the other.
+//! own, behind the payloads of the private layers. It is one content behind the other.
 
 use std::collections::BTreeSet;
 use std::io;
@@ -20,8 +20,8 @@ pub(crate) struct Taken {
 }
 
 impl Taken {
-    /// Makes the payload of what is unlocked out of clear layers, and tells its entries that their
-    /// contents are in it. Nothing where there are none.
+    /// Makes the payload of all entries whose contents lie in clear layers, and points these entries to it.
+    /// Nothing where there are none.
     ///
     /// # Errors
     /// Those of reading the image and of the spool.

@@ -24,10 +24,10 @@ pub enum Compression {
 
 impl Compression {
     /// Returns how much memory a start takes of a program that has `size` bytes, in MiB, rounded up: the
-    /// program, what the kernel keeps of its pages, and the decompressor.
+    /// program, the kernel's records of its pages, and the decompressor.
     pub fn needed_mib(self, size: u64) -> u32 {
         let decoder = match self {
-            // What these take is in what every start takes.
+            // They take little, which every start is counted with.
             Self::Lz4 | Self::None => 0,
             Self::Zstd => zstd_memory(1 << ZSTD_WINDOW_LOG, Some(size)),
         };
@@ -36,7 +36,7 @@ impl Compression {
     }
 }
 
-/// How many bytes of a file in memory the kernel keeps one byte about.
+/// How many bytes of a file in memory cost the kernel one byte of records.
 const KEPT_OF_PAGES: u64 = 455;
 
 /// The level of LZ4: a fifth smaller than at the lowest, and it is unpacked no slower.

@@ -1,14 +1,14 @@
-//! How much memory the decompressor of a start takes: for who packs and locks, since a control group
-//! kills what takes more than it may.
+//! How much memory the decompressor of a start takes: packing and locking compute it, since a start that
+//! takes more than its control group may is killed.
 
-/// What it has beside what it looks back at, in bytes: tables, a block, what was written of it.
+/// The memory that it has beside its window, in bytes: tables and a block.
 const BESIDE: u64 = 1 << 20;
 
 /// Returns how many bytes the decompressor of zstd takes for a frame with a window of so many bytes. `len`
 /// is the length of the content, if the frame tells it.
 ///
-/// It keeps what it looks back at in a ring, which is as large as a power of two, and twice as large once
-/// more than the window has come.
+/// It keeps the window in a ring, whose size is a power of two. The ring doubles once more than the window
+/// has come.
 pub fn zstd_memory(window: u64, len: Option<u64>) -> u64 {
     let (window, grows) = match len {
         Some(len) if len <= window => (len, false),

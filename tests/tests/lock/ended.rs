@@ -86,7 +86,7 @@ fn holes_take_no_memory() {
     let original = workshop.build(&lines, &[]);
     let locked = workshop.lock(&original, &[]);
     let expected = workshop.run(original.name(), &[], &[]).with_status(0);
-    // Docker's own folder has 64 MiB, and the limit counts what is unlocked.
+    // Docker's own folder has 64 MiB, and unlocked files count against the limit.
     let done = workshop.unlock(locked.name(), &["--memory", "40m"], &[]).with_status(0);
     let [lines, expected] =
         [&done.stdout, &expected.stdout].map(|all| all.lines().collect::<Vec<_>>());

@@ -78,7 +78,7 @@ fn file_that_is_cut_off_is_told() {
     let packed = fs::read(workshop.pack(Kind::Go.path())).unwrap();
     let payload = memchr::memmem::rfind(&packed, b"age-encryption.org/v1").unwrap();
     let cut = workshop.path("cut");
-    // What is missing begins in the page behind the header, and in the middle.
+    // The rest is missing from the page behind the header on, and from the middle on.
     for len in [payload + 4096, payload + (packed.len() - payload) / 2] {
         install(&packed[..len], &cut);
         let done = Done::of(&mut start_with_key(&cut));
@@ -120,6 +120,6 @@ fn limits_of_the_process_that_are_too_small_are_told() {
         let done = limited(&packed, &format!("-d {kib}"), PASSPHRASE);
         assert_refused(done, 1, "not enough memory");
     }
-    // A little is enough: what is not kept is derived again.
+    // A little is enough: blocks that are not kept are derived again.
     limited(&packed, "-d 8000", PASSPHRASE).with_status(0).prints(&format!("{MARK}\n"));
 }

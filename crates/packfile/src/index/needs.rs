@@ -9,7 +9,7 @@ pub const PAGE: u64 = 4096;
 /// `SHORT_SYMLINK_LEN`, which counts a zero at the end.
 const LONG_LINK: usize = 128;
 
-/// What the kernel keeps of a file beside its pages, in bytes: the inode and the name.
+/// The kernel's own record of a file, in bytes: the inode and the name.
 const KEPT: u64 = 1024;
 
 /// How many bytes of a file the kernel keeps one byte about, to find its pages: 576 bytes for 64 pages.
@@ -48,8 +48,7 @@ impl Needs {
         needs
     }
 
-    /// Returns how much memory it takes, in bytes: beside the room, what the kernel keeps of each file
-    /// and each page.
+    /// Returns how much memory it takes, in bytes: the room, and the kernel's records of files and pages.
     pub fn memory(&self) -> u64 {
         let kept = self.files.saturating_mul(KEPT).saturating_add(self.bytes / KEPT_OF_PAGES);
         self.bytes.saturating_add(kept)

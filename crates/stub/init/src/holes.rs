@@ -3,8 +3,8 @@
 use sealcrate_packfile::index::PAGE;
 use sealcrate_stub_start::system::{Descriptor, Errno};
 
-/// Writes some bytes of a file of the length `len`, which follow those that were written before, and
-/// leaves out what is zeros within a page. The end of the file is written in any case.
+/// Writes the next bytes of a file, which belong at `at`, and leaves out zeros within a page. `len` is the
+/// length of the whole file. Its last byte is written in any case.
 pub(crate) fn write(
     file: Descriptor<'_>,
     mut bytes: &[u8],
@@ -13,7 +13,7 @@ pub(crate) fn write(
 ) -> Result<(), Errno> {
     while !bytes.is_empty() {
         let (mut count, is_hole) = part(bytes, at, len);
-        // What follows and is of the same kind goes along.
+        // The next pages go along if they are of the same kind.
         while count < bytes.len() {
             let (more, is_other_hole) = part(&bytes[count..], at + count as u64, len);
             if is_other_hole != is_hole {

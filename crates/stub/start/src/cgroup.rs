@@ -1,7 +1,7 @@
-//! The limit that control groups set to memory: what is beyond it is killed without a word.
+//! The limit that control groups set to memory: the kernel kills without a word beyond it.
 //!
-//! A group's limit holds for all groups below it too. So the one that counts is that of this process's
-//! group, or of one above it, which leaves the least.
+//! A group's limit holds for all groups below it too. So the limits of this process's group and of all
+//! groups above it are read, and the one counts that leaves the least.
 
 use sealcrate_packfile::Parameters;
 
@@ -9,16 +9,16 @@ use crate::failure::Failure;
 use crate::pages::Pages;
 use crate::system::{File, Folder, Text};
 
-/// What the stub takes itself and what a program needs to begin with, in bytes.
+/// The memory that the stub takes itself and that a program needs to begin with, in bytes.
 const SOME: u64 = 4 << 20;
 
-/// From here on a limit is none, in bytes.
+/// The smallest number that stands for no limit, in bytes.
 const NO_LIMIT: u64 = 1 << 50;
 
 /// The longest text that is read of the kernel, in bytes.
 const MAX_TEXT: usize = 16 << 10;
 
-/// How a version of control groups tells what a group may use, and what it uses.
+/// The files in which a version of control groups tells limits and use.
 struct Version {
     /// Where its groups are mounted.
     root: &'static [u8],
@@ -26,7 +26,7 @@ struct Version {
     controller: &'static [u8],
     limit: &'static [u8],
     used: &'static [u8],
-    /// What of the use is files that lie on a disk: the kernel lets go of them first.
+    /// The figures of files that lie on a disk. They count as use, but the kernel lets go of them first.
     files: [&'static [u8]; 2],
 }
 
@@ -160,7 +160,7 @@ impl Version {
             .is_ok_and(|path| Folder::open(path.as_c_str().to_bytes()).is_ok())
     }
 
-    /// Returns what a group uses that the kernel cannot let go of.
+    /// Returns the memory of a group that the kernel cannot let go of.
     fn used(&self, group: &[u8]) -> u64 {
         let used = number(&[self.root, group, self.used]).unwrap_or(0);
         used.saturating_sub(self.stat(group, &self.files).unwrap_or(0))

@@ -1,6 +1,6 @@
 //! Ends that come from outside: signals while a payload is opened.
 //!
-//! Each is told in a sentence, and what was written until then is removed. The first process of a
+//! Each is told in a sentence, and all that was written until then is removed. The first process of a
 //! container would not be ended by a signal otherwise, and the kernel ends others without a word. The
 //! program that comes later gets its signals as they were: execution takes the handlers away.
 
@@ -26,7 +26,7 @@ const MAX_STACK: usize = 64 << 20;
 /// Where the stack begins.
 static STACK: AtomicUsize = AtomicUsize::new(0);
 
-/// What is to be called before an end: a place where a reference to it is.
+/// The cleanup before an end: a place where a reference to it is.
 static CLEANUP: AtomicPtr<&'static dyn Fn()> = AtomicPtr::new(ptr::null_mut());
 
 /// Has signals told. `stack` is where the stack begins.
@@ -49,11 +49,11 @@ pub fn with_cleanup<T>(cleanup: &dyn Fn(), task: impl FnOnce() -> T) -> T {
     done
 }
 
-/// Calls what is to be called before an end, once, in the middle of a task that will not go on.
+/// Calls the cleanup, once, in the middle of a task that will not go on.
 pub(crate) fn clean() {
     let cleanup = CLEANUP.swap(ptr::null_mut(), Ordering::SeqCst);
-    // SAFETY: what lies there outlives the task. There is one thread, so that nobody changes meanwhile
-    // what is looked at.
+    // SAFETY: the reference there outlives the task. There is one thread, so that nobody changes its data
+    // meanwhile.
     if let Some(cleanup) = unsafe { cleanup.as_ref() } {
         cleanup();
     }

@@ -34,7 +34,7 @@ pub enum Failure {
     /// The code is wrong.
     #[error("sealcrate has a defect here")]
     Defect,
-    /// What is to be held is longer than files may be.
+    /// The program, or a file that is unlocked, is longer than files may be.
     #[error("not enough room: a file may not be so long (ulimit -f)")]
     FileLimit,
     /// The age header is not as it has to be.

@@ -1,6 +1,6 @@
 //! Memory for the one library that allocates, the zstd decoder.
 //!
-//! What is large is mapped by itself and given back. What is small is cut from pages that are used
+//! What is large is mapped by itself and given back. Small things are cut from pages that are used
 //! again when nothing is left in them: each layer of an image has a decoder of its own.
 
 use core::alloc::{GlobalAlloc, Layout};

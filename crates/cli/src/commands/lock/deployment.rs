@@ -1,8 +1,8 @@
 //! Deployment: what starts a locked image, ready to be run or applied.
 //!
 //! The image is named by digest, so that nobody who can move a tag gets the key. The key is a file in
-//! memory, where the engine does not keep it. The unlock folder has the size of what is unlocked, and room
-//! for what programs write.
+//! memory, where the engine does not keep it. The unlock folder has the size of the unlocked files, and room
+//! for files that programs write.
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -161,8 +161,7 @@ pub(super) struct LockedFor {
 }
 
 impl LockedFor {
-    /// Takes it from an image's config, and what is unlocked. `headroom` is for what programs write, in
-    /// MiB.
+    /// Takes it from an image's config, and its needs. `headroom` is for files that programs write, in MiB.
     pub(super) fn of(image: &Image, needs: &Needs, headroom: u32) -> Result<Self> {
         let config = Config::parse(&image.config)?;
         let user = config.runtime.get("User").and_then(Value::as_str).unwrap_or_default();

@@ -6,7 +6,7 @@ use linux_raw_sys::general::{self as linux, kernel_sigaction, sigaltstack};
 
 use super::{Errno, SIGNAL_SET, Signal, call, restore_signals, set_of};
 
-/// What is called for a signal, with what the kernel tells of it.
+/// A function that is called for a signal. The kernel tells it more of the signal.
 pub type Handler = extern "C" fn(Signal, *const c_void, *const c_void) -> !;
 
 /// The size of the place that handlers have for their stack.
@@ -22,8 +22,8 @@ pub fn provide_handler_stack() {
     let _ = unsafe { call(linux::__NR_sigaltstack, [&raw const stack as usize, 0]) };
 }
 
-/// Has a signal handled, unless it is ignored. All signals wait while the handler runs, and the next one
-/// of this kind does what it does by itself.
+/// Has a signal handled, unless it is ignored. All signals wait while the handler runs. The next signal of
+/// this kind has no handler.
 pub fn handle(signal: Signal, handler: Handler) {
     let flags = linux::SA_SIGINFO | linux::SA_ONSTACK | linux::SA_RESETHAND | linux::SA_RESTORER;
     let mut action = kernel_sigaction {
@@ -44,7 +44,7 @@ pub fn handle(signal: Signal, handler: Handler) {
     }
 }
 
-/// What stands for a handler where a signal is ignored.
+/// The number in the place of a handler where a signal is ignored.
 const IGNORED: usize = 1;
 
 fn change(signal: Signal, action: &kernel_sigaction) -> Result<kernel_sigaction, Errno> {
@@ -73,10 +73,10 @@ pub fn is_first_process() -> bool {
     id == Ok(1)
 }
 
-/// Returns the address at which memory was missing, out of what the kernel tells a handler.
+/// Returns the address at which memory was missing, out of the kernel's words to a handler.
 ///
 /// # Safety
-/// It is that of SIGSEGV or SIGBUS.
+/// The handler was called for SIGSEGV or SIGBUS.
 pub unsafe fn fault_address(told: *const c_void) -> usize {
     // Three numbers of four bytes are before it.
     const AT: usize = 12_usize.next_multiple_of(size_of::<usize>());
