@@ -3,6 +3,8 @@
 //! A group's limit holds for all groups below it too. So the limits of this process's group and of all
 //! groups above it are read, and the one counts that leaves the least.
 
+use core::mem::ManuallyDrop;
+
 use sealcrate_packfile::Parameters;
 
 use crate::failure::Failure;
@@ -82,12 +84,12 @@ pub fn check(parameters: &Parameters<'_>) -> Result<Limit, Failure> {
 
 /// Reads the limit, and checks that so many bytes fit.
 pub fn check_bytes(bytes: u64) -> Result<Limit, Failure> {
-    let mut found = Found(None);
-    for version in &VERSIONS {
-        version.look(&mut found);
-    }
+    // It holds no secret: it is left to the kernel without being wiped, which would take up all of it.
+    let room = Pages::new(MAX_TEXT).map_err(|_| Failure::Memory("the limits of memory"))?;
+    let mut groups = Groups { room: ManuallyDrop::new(room), least: None };
+    VERSIONS.iter().for_each(|version| groups.look(version));
     let needed = bytes.saturating_add(SOME);
-    match found.0 {
+    match groups.least {
         Some(bound) if bound.free() < needed => Err(Failure::MemoryLimit {
             limit: bound.limit >> 20,
             needed: needed.saturating_add(bound.used).div_ceil(1 << 20),
@@ -96,42 +98,34 @@ pub fn check_bytes(bytes: u64) -> Result<Limit, Failure> {
     }
 }
 
-/// The least that was found so far.
-struct Found(Option<Bound>);
-
-impl Found {
-    fn add(&mut self, bound: Bound) {
-        if self.0.is_none_or(|least| bound.free() < least.free()) {
-            self.0 = Some(bound);
-        }
-    }
+/// The groups of this process, and the bound found so far that leaves the least.
+struct Groups {
+    room: ManuallyDrop<Pages<u8>>,
+    least: Option<Bound>,
 }
 
-impl Version {
-    /// Looks at the group of this process and those above it, as far as they can be seen.
-    fn look(&self, found: &mut Found) {
-        let groups = text(&[b"/proc/self/cgroup"]);
-        let groups = groups.as_ref().map_or(&b""[..], |(text, len)| &text[..*len]);
-        let mut group = self.group(groups);
+impl Groups {
+    /// Looks at the group of this process in a version, and at those above it, as far as they can be seen.
+    fn look(&mut self, version: &Version) {
+        let path = self.text(&[b"/proc/self/cgroup"]).and_then(|text| version.group(text));
+        let path = path.as_ref().map_or(&b""[..], |path| path.as_c_str().to_bytes());
+        let mut group = path.strip_suffix(b"/").unwrap_or(path);
         // Seen from a container, the groups above its own may be missing at the beginning of the path.
-        while !group.is_empty() && !self.has(group) {
-            group =
-                group[1..].iter().position(|byte| *byte == b'/').map_or(b"", |at| &group[at + 1..]);
+        while !group.is_empty() && !version.has(group) {
+            let next = group[1..].iter().position(|byte| *byte == b'/');
+            group = next.map_or(b"", |at| &group[at + 1..]);
         }
         // Groups above may not be seen at all, but version 1 tells of their limits.
-        let smallest = self.stat(group, &[SMALLEST]);
-        if smallest.is_some_and(|smallest| smallest >= NO_LIMIT) {
-            return;
-        }
-        if let Some(limit) = smallest {
-            found.add(Bound { limit, used: self.used(group) });
+        let smallest = self.stat(version, group, &[SMALLEST]);
+        match smallest {
+            Some(NO_LIMIT..) => return,
+            Some(limit) => self.add(version, group, limit),
+            None => {}
         }
         loop {
-            match number(&[self.root, group, self.limit]) {
-                Some(limit) if limit < NO_LIMIT => {
-                    found.add(Bound { limit, used: self.used(group) });
-                }
-                _ => {}
+            match self.number(&[version.root, group, version.limit]) {
+                Some(NO_LIMIT..) | None => {}
+                Some(limit) => self.add(version, group, limit),
             }
             match group.iter().rposition(|byte| *byte == b'/') {
                 Some(at) => group = &group[..at],
@@ -140,62 +134,65 @@ impl Version {
         }
     }
 
-    /// Returns the path of the group that a process is in, without a `/` at its end.
-    fn group<'t>(&self, groups: &'t [u8]) -> &'t [u8] {
-        let mut groups = groups.split(|byte| *byte == b'\n').filter_map(|line| {
-            let mut fields = line.splitn(3, |byte| *byte == b':');
-            let controllers = fields.nth(1)?;
-            let mut controllers = controllers.split(|byte| *byte == b',');
-            let is_it = controllers.any(|controller| controller == self.controller);
-            fields.next().filter(|_| is_it)
-        });
-        let group = groups.next().unwrap_or_default();
-        let group = group.strip_suffix(b"/").unwrap_or(group);
-        let goes_up = group.windows(3).any(|part| part == b"/..");
-        if goes_up { b"" } else { group }
-    }
-
-    fn has(&self, group: &[u8]) -> bool {
-        Text::of(&[self.root, group])
-            .is_ok_and(|path| Folder::open(path.as_c_str().to_bytes()).is_ok())
-    }
-
-    /// Returns the memory of a group that the kernel cannot let go of.
-    fn used(&self, group: &[u8]) -> u64 {
-        let used = number(&[self.root, group, self.used]).unwrap_or(0);
-        used.saturating_sub(self.stat(group, &self.files).unwrap_or(0))
+    /// Adds the limit of a group.
+    fn add(&mut self, version: &Version, group: &[u8], limit: u64) {
+        let used = self.number(&[version.root, group, version.used]).unwrap_or(0);
+        // The kernel lets go of files on a disk.
+        let files = self.stat(version, group, &version.files).unwrap_or(0);
+        let bound = Bound { limit, used: used.saturating_sub(files) };
+        if self.least.is_none_or(|least| bound.free() < least.free()) {
+            self.least = Some(bound);
+        }
     }
 
     /// Returns the sum of some figures that a group tells; nothing if it has none of them.
-    fn stat(&self, group: &[u8], names: &[&[u8]]) -> Option<u64> {
-        let (text, len) = text(&[self.root, group, STAT])?;
-        let figures = text[..len].split(|byte| *byte == b'\n').filter_map(|line| {
+    fn stat(&mut self, version: &Version, group: &[u8], names: &[&[u8]]) -> Option<u64> {
+        let text = self.text(&[version.root, group, STAT])?;
+        let figures = text.split(|byte| *byte == b'\n').filter_map(|line| {
             let mut fields = line.split(|byte| *byte == b' ');
             let name = fields.next()?;
             names.contains(&name).then(|| parsed(fields.next().unwrap_or_default()))?
         });
         figures.reduce(u64::saturating_add)
     }
+
+    /// Reads a number out of a file. "max" is none, and means that there is no limit.
+    fn number(&mut self, path: &[&[u8]]) -> Option<u64> {
+        self.text(path).and_then(|text| parsed(text.trim_ascii()))
+    }
+
+    /// Reads a file of the kernel, as much as there is room for.
+    fn text(&mut self, path: &[&[u8]]) -> Option<&[u8]> {
+        let path = Text::of(path).ok()?;
+        let file = File::open(path.as_c_str().to_bytes()).ok()?;
+        let mut len = 0;
+        while let Ok(count @ 1..) = file.descriptor().read(&mut self.room[len..]) {
+            len += count;
+        }
+        Some(&self.room[..len])
+    }
 }
 
-/// Reads a number out of a file. "max" is none, and means that there is no limit.
-fn number(path: &[&[u8]]) -> Option<u64> {
-    let (text, len) = text(path)?;
-    parsed(text[..len].trim_ascii())
+impl Version {
+    /// Returns the path of the group that a process is in.
+    fn group(&self, groups: &[u8]) -> Option<Text> {
+        let mut groups = groups.split(|byte| *byte == b'\n').filter_map(|line| {
+            let mut fields = line.splitn(3, |byte| *byte == b':');
+            let mut controllers = fields.nth(1)?.split(|byte| *byte == b',');
+            let is_it = controllers.any(|controller| controller == self.controller);
+            fields.next().filter(|_| is_it)
+        });
+        let group = groups.next()?;
+        let goes_up = group.windows(3).any(|part| part == b"/..");
+        Text::new(group).ok().filter(|_| !goes_up)
+    }
+
+    fn has(&self, group: &[u8]) -> bool {
+        let path = Text::of(&[self.root, group]);
+        path.is_ok_and(|path| Folder::open(path.as_c_str().to_bytes()).is_ok())
+    }
 }
 
 fn parsed(text: &[u8]) -> Option<u64> {
     core::str::from_utf8(text).ok()?.parse().ok()
-}
-
-/// Reads a file of the kernel, as much as there is room for.
-fn text(path: &[&[u8]]) -> Option<(Pages<u8>, usize)> {
-    let path = Text::of(path).ok()?;
-    let file = File::open(path.as_c_str().to_bytes()).ok()?;
-    let mut text = Pages::new(MAX_TEXT).ok()?;
-    let mut len = 0;
-    while let Ok(count @ 1..) = file.descriptor().read(&mut text[len..]) {
-        len += count;
-    }
-    Some((text, len))
 }
