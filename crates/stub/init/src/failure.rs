@@ -40,7 +40,7 @@ pub(crate) enum Failure {
         needed: u64,
         /// How many there should be.
         advised: u64,
-        /// What to do.
+        /// The option that helps.
         advice: Advice,
     },
     /// The folder that the command is run in cannot be.
