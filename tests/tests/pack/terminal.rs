@@ -137,9 +137,10 @@ fn job_in_the_background_says_why_it_stops_and_asks_in_the_foreground() {
 fn job_that_cannot_be_stopped_ends_where_nothing_can_be_asked() {
     let workshop = Workshop::new();
     let packed = workshop.pack_under_passphrase(Kind::MuslStatic.path());
-    let script = "trap '' TTOU; set -m; \"$0\" & wait $!; echo \"status $?\"";
-    let mut shell = Command::new("timeout");
-    shell.args(["60", "bash", "-c", script]).arg(packed);
+    let script =
+        "trap '' TTOU; set -m; timeout --foreground 60 \"$0\" & wait $!; echo \"status $?\"";
+    let mut shell = Command::new("bash");
+    shell.args(["-c", script]).arg(packed);
     let (done, seen) = Typist::start(&workshop.sandbox, &shell).end();
     let done = done.says("this job is in the background").says("no terminal to ask at");
     assert_eq!((&*done.stdout, &*seen), ("status 3\n", ""), "{}", done.said());

@@ -87,7 +87,18 @@ pub fn check_bytes(bytes: u64) -> Result<Limit, Failure> {
     // It holds no secret: it is left to the kernel without being wiped, which would take up all of it.
     let room = Pages::new(MAX_TEXT).map_err(|_| Failure::Memory("the limits of memory"))?;
     let mut groups = Groups { room: ManuallyDrop::new(room), least: None };
-    VERSIONS.iter().for_each(|version| groups.look(version));
+    let text = groups.text(&[b"/proc/self/cgroup"]);
+    let paths = text.map(|text| VERSIONS.each_ref().map(|version| version.group(text)));
+    for (place, version) in VERSIONS.iter().enumerate() {
+        match &paths {
+            None => groups.look(version, b""),
+            Some(paths) => {
+                if let Some(path) = &paths[place] {
+                    groups.look(version, path.as_c_str().to_bytes());
+                }
+            }
+        }
+    }
     let needed = bytes.saturating_add(SOME);
     match groups.least {
         Some(bound) if bound.free() < needed => Err(Failure::MemoryLimit {
@@ -106,17 +117,19 @@ struct Groups {
 
 impl Groups {
     /// Looks at the group of this process in a version, and at those above it, as far as they can be seen.
-    fn look(&mut self, version: &Version) {
-        let path = self.text(&[b"/proc/self/cgroup"]).and_then(|text| version.group(text));
-        let path = path.as_ref().map_or(&b""[..], |path| path.as_c_str().to_bytes());
+    fn look(&mut self, version: &Version, path: &[u8]) {
         let mut group = path.strip_suffix(b"/").unwrap_or(path);
-        // Seen from a container, the groups above its own may be missing at the beginning of the path.
-        while !group.is_empty() && !version.has(group) {
+        let smallest = loop {
+            // Groups above may not be seen at all, but version 1 tells of their limits.
+            let is_second = version.controller.is_empty();
+            let smallest = if is_second { None } else { self.stat(version, group, &[SMALLEST]) };
+            if smallest.is_some() || group.is_empty() || version.has(group) {
+                break smallest;
+            }
+            // Seen from a container, the groups above its own may be missing at the path's beginning.
             let next = group[1..].iter().position(|byte| *byte == b'/');
             group = next.map_or(b"", |at| &group[at + 1..]);
-        }
-        // Groups above may not be seen at all, but version 1 tells of their limits.
-        let smallest = self.stat(version, group, &[SMALLEST]);
+        };
         match smallest {
             Some(NO_LIMIT..) => return,
             Some(limit) => self.add(version, group, limit),
@@ -165,10 +178,8 @@ impl Groups {
     fn text(&mut self, path: &[&[u8]]) -> Option<&[u8]> {
         let path = Text::of(path).ok()?;
         let file = File::open(path.as_c_str().to_bytes()).ok()?;
-        let mut len = 0;
-        while let Ok(count @ 1..) = file.descriptor().read(&mut self.room[len..]) {
-            len += count;
-        }
+        // These files come as a whole.
+        let len = file.descriptor().read(&mut self.room).ok()?;
         Some(&self.room[..len])
     }
 }
@@ -184,7 +195,7 @@ impl Version {
         });
         let group = groups.next()?;
         let goes_up = group.windows(3).any(|part| part == b"/..");
-        Text::new(group).ok().filter(|_| !goes_up)
+        Text::new(if goes_up { b"" } else { group }).ok()
     }
 
     fn has(&self, group: &[u8]) -> bool {
