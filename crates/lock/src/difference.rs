@@ -100,6 +100,7 @@ impl Difference {
             problems: Vec::new(),
             left_out: Vec::new(),
         };
+        walk.check_whole();
         walk.compare(&TreePath::default(), Some(clear.root()), Some(whole.root()));
         let Walk { skeleton, unlocked, problems, left_out, .. } = walk;
         if problems.is_empty() {
@@ -150,11 +151,21 @@ struct Walk<'a> {
 }
 
 impl Walk<'_> {
+    /// Looks for folders that are to be unlocked whole, and are none.
+    fn check_whole(&mut self) {
+        let is_none = |path: &&TreePath| !matches!(self.whole.get(path), Some(Node::Folder { .. }));
+        let missing = self.rules.whole.iter().filter(is_none);
+        self.problems.extend(missing.cloned().map(Problem::NoFolder));
+    }
+
     /// Compares what is at a path in the clear tree and in the whole one.
     fn compare(&mut self, path: &TreePath, clear: Option<&Node>, whole: Option<&Node>) {
         match whole {
             None => self.skeleton(path, SkeletonKind::Whiteout),
             Some(Node::Folder { metadata, children }) => match clear {
+                Some(Node::Folder { .. }) if self.rules.takes_whole(path) => {
+                    self.whole_folder(path, metadata, children);
+                }
                 Some(Node::Folder { metadata: was, children: clear }) => {
                     self.folder(path, metadata, children, clear, was == metadata);
                 }
@@ -210,6 +221,20 @@ impl Walk<'_> {
         }
     }
 
+    /// Makes a clear folder one link, and unlocks all that lies in it.
+    fn whole_folder(
+        &mut self,
+        path: &TreePath,
+        metadata: &Metadata,
+        children: &BTreeMap<Vec<u8>, Node>,
+    ) {
+        if self.rules.stays_folder(path) {
+            return self.problems.push(Problem::StaysFolder(path.clone()));
+        }
+        self.skeleton(path, SkeletonKind::Link);
+        self.unlock_folder(path, path, metadata, children);
+    }
+
     fn private_leaf(&mut self, path: &TreePath, inode: &Arc<Inode>) {
         if self.rules.is_public(path) || self.rules.keeps_link(path) {
             if inode.kind == InodeKind::Device {
@@ -260,7 +285,8 @@ impl Walk<'_> {
     fn unlock_leaf(&mut self, path: &TreePath, inode: &Inode, linked: Option<&TreePath>) -> bool {
         let metadata = &inode.metadata;
         let is_link = matches!(inode.kind, InodeKind::Symlink(_));
-        if !is_link && !self.private.contains(&inode.id.0) {
+        let is_clear = !self.private.contains(&inode.id.0) && !self.rules.is_taken(path);
+        if !is_link && is_clear {
             // It is another name for a file that is in the clear, and can only lead there.
             let Some(alias) = self.aliases.get(&inode.id) else {
                 self.problems.push(Problem::HiddenTarget(path.clone()));
@@ -328,6 +354,9 @@ pub enum Problem {
     /// A hard link of a private layer leads to a clear file that a later layer hides.
     #[error("{0} is a hard link to a file of a clear layer that no path leads to any more")]
     HiddenTarget(TreePath),
+    /// It was to be unlocked whole, and there is no such folder.
+    #[error("there is no folder {0}")]
+    NoFolder(TreePath),
     /// Engines read or write it.
     #[error("{0} is private, but read or written by engines")]
     OfEngines(TreePath),
@@ -337,6 +366,9 @@ pub enum Problem {
     /// Nothing in memory can have it.
     #[error("{0} is set-user-ID or set-group-ID, which has no effect in memory")]
     SetId(TreePath),
+    /// It was to be unlocked whole, and has to stay a folder.
+    #[error("{0} cannot be unlocked whole: something is mounted there or in it")]
+    StaysFolder(TreePath),
     /// Engines copy what lies there.
     #[error("{0} is private, but lies in the volume {1}")]
     Volume(TreePath, TreePath),

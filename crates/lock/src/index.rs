@@ -19,6 +19,7 @@ pub(crate) fn encode(
     layers: &[IndexLayer<'_>],
     unlocked: &[Unlocked],
     closure: &Closure,
+    holes: u64,
 ) -> Zeroizing<Vec<u8>> {
     let mut unlocked: Vec<&Unlocked> = unlocked.iter().collect();
     // Stable: folders stay before what lies in them.
@@ -67,7 +68,8 @@ pub(crate) fn encode(
             Noted::Nothing => CheckKind::Nothing,
         },
     });
-    write_index(unlock_on, &command.command(), config, layers, entries, checks, &mut *parts);
+    let command = command.command();
+    write_index(unlock_on, &command, config, layers, entries, checks, holes, &mut *parts);
     let mut index = Zeroizing::new(Vec::with_capacity(parts.len() + 16));
     index.extend(index_head(parts.len() as u64));
     index.extend(parts.iter());

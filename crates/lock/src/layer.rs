@@ -11,6 +11,7 @@ use sealcrate_image::archive::HeaderBounds;
 use tar::EntryType;
 use thiserror::Error;
 
+use crate::holes::Holes;
 use crate::{Inode, InodeKind, Metadata, PathError, Time, TreePath};
 
 /// More entries are in no image.
@@ -59,6 +60,15 @@ impl Changes {
     /// # Errors
     /// Those of reading; a tar file that is none, or that no file system can take.
     pub fn read(place: usize, tar: impl Read) -> Result<Self, LayerError> {
+        Self::read_with_holes(place, tar).map(|(changes, _)| changes)
+    }
+
+    /// Reads the same, and looks for holes in the files.
+    pub(crate) fn read_with_holes(
+        place: usize,
+        tar: impl Read,
+    ) -> Result<(Self, Holes), LayerError> {
+        let mut holes = Holes::default();
         let bounds = HeaderBounds::new(MAX_HEADERS);
         let mut archive = tar::Archive::new(bounds.reader(tar));
         let mut changes = Vec::new();
@@ -69,12 +79,17 @@ impl Changes {
                 return Err(LayerError::TooManyEntries);
             }
             if let Some(change) = change(place, changes.len(), &mut entry)? {
+                if let Change::Put(_, inode) = &change
+                    && let InodeKind::File { offset, .. } = inode.kind
+                {
+                    holes.look(place, offset, &mut entry)?;
+                }
                 changes.push(change);
             }
         }
         // Whoever checks the bytes does so at their end, behind the archive's.
         io::copy(&mut archive.into_inner().into_inner(), &mut io::sink())?;
-        Ok(Self(changes))
+        Ok((Self(changes), holes))
     }
 }
 

@@ -14,11 +14,13 @@ use thiserror::Error;
 
 use crate::closure::Closure;
 use crate::config::{self, Lists, PrivateHalf};
+use crate::holes::Holes;
 use crate::payload;
 use crate::seal::Sealed;
+use crate::taken::Taken;
 use crate::{
     Changes, ConfigError, Difference, DifferenceError, Inode, InodeKind, LayerError, Node, Problem,
-    Reusable, Rules, SkeletonEntry, SkeletonKind, Tree, TreePath, UnlockedKind, index,
+    Reusable, Rules, SingleLinks, SkeletonEntry, SkeletonKind, Tree, TreePath, UnlockedKind, index,
 };
 
 /// The longest list of users or groups that is read, in bytes.
@@ -61,6 +63,8 @@ pub struct Locked {
     pub left_out: Vec<Problem>,
     /// Which clear files of the command are too much to be checked at the start.
     pub unchecked: Vec<TreePath>,
+    /// Private files that are single links in clear folders.
+    pub single_links: Vec<SingleLinks>,
     /// How many bytes are unlocked when it starts.
     pub unlocked_bytes: u64,
     /// What that takes.
@@ -84,14 +88,18 @@ impl Locker<'_> {
         let mut rules = self.rules.clone();
         rules.volumes = config::volumes(&config)?;
         rules.volumes.retain(|volume| !self.dropped_volumes.contains(volume));
-        let mut changes = Vec::new();
+        let (mut changes, mut holes) = (Vec::new(), Holes::default());
         for (place, layer) in image.layers.iter().enumerate() {
-            let read = Changes::read(place, open(layer)?);
-            changes.push(read.map_err(|error| LockError::Layer(layer.name(), error))?);
+            let read = Changes::read_with_holes(place, open(layer)?);
+            let (read, found) = read.map_err(|error| LockError::Layer(layer.name(), error))?;
+            changes.push(read);
+            holes.extend(found);
         }
-        let difference = Difference::of(&changes, private, &rules)?;
+        let mut difference = Difference::of(&changes, private, &rules)?;
         drop(changes);
         let closure = Closure::of(image, &difference, &rules, &command.command())?;
+        let holes = holes.of(&difference.unlocked);
+        let single_links = SingleLinks::of(&difference, &rules);
 
         let (mut sealed, mut clear) = (Vec::new(), Vec::new());
         for (place, layer) in image.layers.iter().enumerate() {
@@ -109,17 +117,26 @@ impl Locker<'_> {
             sealed.push(Sealed::of(&mut reader, self.spool)?);
             meter.done();
         }
-        let layers = index_layers(&config, private, &sealed)?;
+        let taken = Taken::of(image, private, &mut difference.unlocked, self.spool)?;
+        let mut layers = index_layers(&config, private, &sealed)?;
+        layers.extend(taken.as_ref().map(|taken| taken.sealed.in_index(taken.digest)));
         let (config_bytes, unlocked) = (&image.config, &difference.unlocked);
-        let index =
-            index::encode(self.unlock_on, &command, config_bytes, &layers, unlocked, &closure);
+        let index = index::encode(
+            self.unlock_on,
+            &command,
+            config_bytes,
+            &layers,
+            unlocked,
+            &closure,
+            holes,
+        );
         let needs = Needs::of(&Index::parse(&index)?);
         let unlocked_bytes = difference.unlocked.iter().map(|entry| match entry.kind {
             UnlockedKind::File { len, .. } => len,
             _ => 0,
         });
         let unlocked_bytes = unlocked_bytes.sum();
-        let segment = self.segment(&index, unlocked_bytes)?;
+        let segment = self.segment(&index, &needs)?;
         let skeleton = self.skeleton(image, &difference.skeleton.0, init, &segment)?;
 
         let lists = Lists {
@@ -127,28 +144,41 @@ impl Locker<'_> {
             group: file_in(image, &difference.whole, "etc/group")?,
         };
         let mut layers = clear;
-        layers.extend(sealed.into_iter().map(|sealed| sealed.layer));
+        let taken = taken.map(|taken| taken.sealed);
+        layers.extend(sealed.into_iter().chain(taken).map(|sealed| sealed.layer));
         layers.push(skeleton);
         let diff_ids: Vec<DiffId> = layers.iter().filter_map(Layer::diff_id).collect();
         let config = config::clear_half(&config, &rules.volumes, &lists, &diff_ids)?;
         let image = Outgoing::built(Image::new(config, layers));
         let (left_out, unchecked) = (difference.left_out, closure.beyond);
-        Ok(Locked { image, left_out, unchecked, unlocked_bytes, needs })
+        Ok(Locked { image, left_out, unchecked, single_links, unlocked_bytes, needs })
     }
 
     /// Encrypts the index, and puts what is known before there is a key before it.
-    fn segment(&self, index: &[u8], unlocked_bytes: u64) -> Result<Vec<u8>, LockError> {
-        let mib = u32::try_from(unlocked_bytes.div_ceil(1 << 20)).unwrap_or(u32::MAX);
+    fn segment(&self, index: &[u8], needs: &Needs) -> Result<Vec<u8>, LockError> {
+        let encrypted = self.encrypted(index)?;
+        let files = match self.unlock_on {
+            // Only the init knows whether it is memory.
+            UnlockOn::AnyFileSystem => 0,
+            UnlockOn::Memory => needs.memory(),
+        };
+        let kept = (index.len() + encrypted.len()) as u64;
+        let bytes = files.saturating_add(kept).saturating_add(payload::decoder_memory());
+        let mib = u32::try_from(bytes.div_ceil(1 << 20)).unwrap_or(u32::MAX);
         let Start { variable, key_file, banner } = self.start;
         let parameters = Parameters::new(mib, variable, key_file, banner)?;
+        let mut segment = Vec::new();
+        write_head(&parameters, encrypted.len() as u64, &mut segment);
+        segment.extend(encrypted);
+        Ok(segment)
+    }
+
+    /// Compresses and encrypts the index.
+    fn encrypted(&self, index: &[u8]) -> Result<Vec<u8>, LockError> {
         let encryptor = self.protection.encryptor().map_err(io::Error::other)?;
         let mut writer = payload::compressor(encryptor.wrap_output(Vec::new())?)?;
         writer.write_all(index)?;
-        let age = writer.finish()?.finish()?;
-        let mut segment = Vec::new();
-        write_head(&parameters, age.len() as u64, &mut segment);
-        segment.extend(age);
-        Ok(segment)
+        Ok(writer.finish()?.finish()?)
     }
 
     fn skeleton(
@@ -183,19 +213,19 @@ fn open(layer: &Layer) -> io::Result<Box<dyn Read + Send>> {
 
 /// Contents of an image's files. A layer can only be read from its beginning, so that it is kept open
 /// for contents further on.
-struct Contents<'i> {
+pub(crate) struct Contents<'i> {
     image: &'i Image,
     /// The layer that is open, and how much of its tar file has been read.
     open: Option<(usize, u64, Box<dyn Read + Send>)>,
 }
 
 impl<'i> Contents<'i> {
-    fn of(image: &'i Image) -> Self {
+    pub(crate) fn of(image: &'i Image) -> Self {
         Self { image, open: None }
     }
 
     /// Opens the content of a file, in the layer that has it. It has to be read to its end.
-    fn open(&mut self, inode: &Inode) -> io::Result<Box<dyn Read + '_>> {
+    pub(crate) fn open(&mut self, inode: &Inode) -> io::Result<Box<dyn Read + '_>> {
         let InodeKind::File { offset, len } = inode.kind else { return Ok(Box::new(io::empty())) };
         let place = inode.id.0;
         let (at, reader) = match self.open.take() {
@@ -247,8 +277,7 @@ fn index_layers<'s>(
                 return Ok(IndexLayer::Clear { diff_id });
             }
             let sealed = sealed.next().ok_or(LockError::LayerCount)?;
-            let (identity, parts) = (&sealed.identity, sealed.parts());
-            Ok(IndexLayer::Private { diff_id, identity, parts })
+            Ok(sealed.in_index(diff_id))
         })
         .collect()
 }

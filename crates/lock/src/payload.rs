@@ -7,6 +7,7 @@ use std::sync::Arc;
 use sealcrate_image::archive::HeaderBounds;
 use sealcrate_image::{Content, DiffId, Hasher, Layer, MediaType};
 use sealcrate_packfile::index::{Part, payload_name};
+use sealcrate_packfile::zstd_memory;
 
 use crate::joined::Joined;
 use crate::layer::MAX_HEADERS;
@@ -26,6 +27,12 @@ const MAX_WINDOW_LOG: u32 = 23;
 
 /// The size of the records that tar files are made of.
 const RECORD: usize = 512;
+
+/// Returns the memory that the init takes to decompress a part, in bytes.
+pub(crate) fn decoder_memory() -> u64 {
+    // This holds for layers that are used again, too: none has ever looked back further.
+    zstd_memory(1 << WINDOW_LOG, None)
+}
 
 /// Compresses as the init decompresses.
 pub(crate) fn compressor<W: Write>(output: W) -> io::Result<zstd::Encoder<'static, W>> {

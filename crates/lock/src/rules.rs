@@ -35,6 +35,8 @@ pub struct Rules {
     pub public: Vec<TreePath>,
     /// Which clear files and folders are not checked at the start.
     pub unchecked: Vec<TreePath>,
+    /// Which clear folders are unlocked whole, with their clear files.
+    pub whole: Vec<TreePath>,
     /// What is done about privileges.
     pub privileges: Privileges,
 }
@@ -70,6 +72,21 @@ impl Rules {
     /// Tells whether engines need a file before anything is unlocked.
     pub(crate) fn is_of_engines(&self, path: &TreePath) -> bool {
         is_one_of(&OF_ENGINES, path)
+    }
+
+    /// Tells whether a folder of the clear layers is unlocked whole.
+    pub(crate) fn takes_whole(&self, path: &TreePath) -> bool {
+        self.whole.contains(path)
+    }
+
+    /// Tells whether something lies in a folder that is unlocked whole.
+    pub(crate) fn is_taken(&self, path: &TreePath) -> bool {
+        self.whole.iter().any(|folder| path.is_within(folder))
+    }
+
+    /// Tells whether a folder cannot become a link.
+    pub(crate) fn stays_folder(&self, path: &TreePath) -> bool {
+        self.keeps_folder(path) || self.volume_of(path).is_some()
     }
 
     /// Returns the volume that something lies in.

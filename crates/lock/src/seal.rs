@@ -13,7 +13,7 @@ use age::secrecy::ExposeSecret as _;
 use age::{Encryptor, x25519};
 use sealcrate_image::{Layer, Spool, Spooling};
 use sealcrate_packfile::age::Header;
-use sealcrate_packfile::index::{Part, Parts, header_digest};
+use sealcrate_packfile::index::{IndexLayer, Part, Parts, header_digest};
 use zeroize::Zeroizing;
 
 use crate::payload::{self, AgeFile, compressor};
@@ -57,6 +57,11 @@ impl Sealed {
         let mut parts = Vec::new();
         Parts::write(files.iter().map(|file| file.part), &mut parts);
         Ok(Self { layer: payload::layer(files)?, identity, parts })
+    }
+
+    /// Returns the layer as the index has it.
+    pub(crate) fn in_index(&self, diff_id: [u8; 32]) -> IndexLayer<'_> {
+        IndexLayer::Private { diff_id, identity: &self.identity, parts: self.parts() }
     }
 
     /// Returns the parts.

@@ -81,7 +81,9 @@ impl LockedImage {
         let index = Index::parse(&bytes)?;
         let config = Config::parse(index.config)?;
         let mut layers = Vec::new();
-        for (layer, found) in self.places(&index)? {
+        // Behind those of the original lies what was taken along of clear layers.
+        let places = self.places(&index)?.into_iter().take(config.diff_ids().len());
+        for (layer, found) in places {
             layers.push(match layer {
                 IndexLayer::Clear { diff_id } => found.with_diff_id(DiffId(Digest::from(diff_id))),
                 IndexLayer::Private { diff_id, identity, parts } => {

@@ -8,7 +8,7 @@ use std::io::{self, BufReader, Read, Write};
 use lz4::liblz4::BlockChecksum;
 use lz4::{BlockMode, BlockSize, ContentChecksum, EncoderBuilder};
 use lz4_flex::frame::FrameDecoder;
-use sealcrate_packfile::Content;
+use sealcrate_packfile::{Content, zstd_memory};
 
 /// How a program is compressed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -21,6 +21,23 @@ pub enum Compression {
     /// As one zstd frame: takes the least room.
     Zstd,
 }
+
+impl Compression {
+    /// Returns how much memory a start takes of a program that has `size` bytes, in MiB, rounded up: the
+    /// program, the kernel's records of its pages, and the decompressor.
+    pub fn needed_mib(self, size: u64) -> u32 {
+        let decoder = match self {
+            // They take little, which every start is counted with.
+            Self::Lz4 | Self::None => 0,
+            Self::Zstd => zstd_memory(1 << ZSTD_WINDOW_LOG, Some(size)),
+        };
+        let bytes = size.saturating_add(size / KEPT_OF_PAGES).saturating_add(decoder);
+        u32::try_from(bytes.div_ceil(1 << 20)).unwrap_or(u32::MAX)
+    }
+}
+
+/// How many bytes of a file in memory cost the kernel one byte of records.
+const KEPT_OF_PAGES: u64 = 455;
 
 /// The level of LZ4: a fifth smaller than at the lowest, and it is unpacked no slower.
 const LZ4_LEVEL: u32 = 9;

@@ -16,6 +16,7 @@ pub mod age;
 mod agreement;
 pub mod challenge;
 mod content;
+mod decoder;
 mod folder;
 pub mod index;
 mod key_oddity;
@@ -27,6 +28,7 @@ mod segment;
 
 pub use agreement::Secret;
 pub use content::Content;
+pub use decoder::zstd_memory;
 pub use folder::{
     FOLDER_MAGIC, FOLDER_PREFIX, FolderEntries, FolderEntry, FolderError, FolderHead, FolderKind,
     MAX_FOLDER_HEAD, folder_head_len, is_place,

@@ -20,7 +20,7 @@ pub(crate) const MAX_ENCODED: usize = 128 << 10;
 /// The parameters that a stub needs before it has a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Parameters<'a> {
-    program_mib: u32,
+    needed_mib: u32,
     variable: &'a str,
     start_key_file: &'a [u8],
     banner: &'a [u8],
@@ -47,13 +47,13 @@ pub enum ParametersError {
 }
 
 impl<'a> Parameters<'a> {
-    /// Makes parameters: the size of the program in MiB, rounded up; the variable that may hold the
-    /// key; the absolute path of the file that may hold it; the banner before a prompt.
+    /// Makes parameters: the memory that a start takes in MiB, rounded up; the variable in which the key
+    /// may be; the absolute path of the file in which it may be; what is shown before a prompt.
     ///
     /// # Errors
     /// The error names the wrong parameter.
     pub fn new(
-        program_mib: u32,
+        needed_mib: u32,
         variable: &'a str,
         start_key_file: &'a [u8],
         banner: &'a [u8],
@@ -70,7 +70,7 @@ impl<'a> Parameters<'a> {
         if banner.len() > MAX_BANNER {
             return Err(ParametersError::Banner);
         }
-        Ok(Self { program_mib, variable, start_key_file, banner })
+        Ok(Self { needed_mib, variable, start_key_file, banner })
     }
 
     /// Parses encoded parameters.
@@ -79,7 +79,7 @@ impl<'a> Parameters<'a> {
     /// The lengths do not fit, or a parameter is not allowed.
     pub fn parse(encoded: &'a [u8]) -> Result<Self, ParametersError> {
         let mut rest = encoded;
-        let program_mib = u32::from_le_bytes(take(&mut rest)?);
+        let needed_mib = u32::from_le_bytes(take(&mut rest)?);
         let variable = take_short(&mut rest)?;
         let start_key_file = take_short(&mut rest)?;
         let banner_len = u32::from_le_bytes(take(&mut rest)?);
@@ -87,12 +87,12 @@ impl<'a> Parameters<'a> {
             return Err(ParametersError::Length);
         }
         let variable = core::str::from_utf8(variable).map_err(|_| ParametersError::Variable)?;
-        Self::new(program_mib, variable, start_key_file, rest)
+        Self::new(needed_mib, variable, start_key_file, rest)
     }
 
     /// Appends the encoded parameters.
     pub(crate) fn write(&self, out: &mut impl Extend<u8>) {
-        out.extend(self.program_mib.to_le_bytes());
+        out.extend(self.needed_mib.to_le_bytes());
         for part in [self.variable.as_bytes(), self.start_key_file] {
             out.extend((part.len() as u16).to_le_bytes());
             out.extend(part.iter().copied());
@@ -106,9 +106,10 @@ impl<'a> Parameters<'a> {
         4 + 2 + self.variable.len() + 2 + self.start_key_file.len() + 4 + self.banner.len()
     }
 
-    /// Returns the size of the program in MiB, rounded up. It is for messages alone.
-    pub fn program_mib(&self) -> u32 {
-        self.program_mib
+    /// Returns the memory that a start takes in MiB, rounded up: the program, or the unlocked files, and
+    /// the decompressor. It is for messages alone.
+    pub fn needed_mib(&self) -> u32 {
+        self.needed_mib
     }
 
     /// Returns the name of the variable that may hold the key.

@@ -22,7 +22,8 @@ fn check(bytes: &[u8]) {
     let mut written = Vec::new();
     let (all_layers, all) = (layers.iter().copied(), entries.iter().copied());
     let (command, config, all_checks) = (&index.command, index.config, checks.iter().copied());
-    write_index(index.unlock_on, command, config, all_layers, all, all_checks, &mut written);
+    let (unlock_on, holes) = (index.unlock_on, index.holes);
+    write_index(unlock_on, command, config, all_layers, all, all_checks, holes, &mut written);
     let written = [&index_head(written.len() as u64)[..], &written].concat();
     // A layer of the first version is written as one of the second, which is longer.
     assert!(written.len() >= bytes.len());
@@ -33,6 +34,7 @@ fn check(bytes: &[u8]) {
     assert!(again.layers().eq(layers.iter().copied()));
     assert!(again.entries().eq(entries.iter().copied()));
     assert!(again.checks().eq(checks.iter().copied()));
+    assert_eq!(again.holes, index.holes);
     for check in &checks {
         assert!(is_within(check.path), "{check:?}");
         assert!(!matches!(check.kind, CheckKind::Link(target) if target.contains(&0)));
@@ -56,7 +58,7 @@ fn check(bytes: &[u8]) {
         is_after_folders |= entry.kind != EntryKind::Folder;
     }
     let needs = Needs::of(&index);
-    assert!(needs.bytes >= total && needs.files > entries.len() as u64);
+    assert!(needs.bytes >= total.saturating_sub(index.holes) && needs.files > entries.len() as u64);
 }
 
 /// Tells whether a path leads down from where it begins, past what is ours.

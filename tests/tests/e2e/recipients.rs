@@ -106,6 +106,32 @@ fn passwords_of_keys_are_named_as_skopeo_names_them() {
 }
 
 #[test]
+fn advice_for_keys_of_old_forms_can_be_followed() {
+    let machine = machine();
+    let image = fixture("jwe-ec");
+    let made = ["req", "-x509", "-new", "-key", "ec.pem", "-subj", "/CN=x", "-out", "cert.pem"];
+    machine.call("openssl", &made);
+    let (set, given) = (["-passout", "pass:fixture"], ["-passin", "pass:fixture"]);
+    let pbes1 = ["pkcs8", "-topk8", "-v1", "PBE-SHA1-3DES", "-in", "ec.pem", "-out", "old.pem"];
+    let pkcs12 = ["pkcs12", "-export", "-inkey", "ec.pem", "-in", "cert.pem", "-out", "old.p12"];
+    for (old, key, make, form, advice) in [
+        ("old.pem", "old.pem:pass=fixture", &pbes1[..], "is not supported", "pkcs8 -topk8"),
+        ("old.p12", "old.p12", &pkcs12[..], "a PKCS#12 file", "pkcs12"),
+        ("old.p12", "old.p12:pass=fixture", &pkcs12[..], "a PKCS#12 file", "pkcs12"),
+    ] {
+        machine.call("openssl", &[make, &set].concat());
+        let done = machine.fail(3, &["copy", &image, "oci:never", "-i", key]).says(form);
+        let command = done.stderr.split('`').nth(1).unwrap_or_else(|| panic!("{}", done.said()));
+        assert!(command.starts_with(&format!("openssl {advice} ")), "{command}");
+        let command = command.replace("OLD", old).replace("NEW", "new.pem");
+        let arguments: Vec<_> = command.split(' ').skip(1).collect();
+        machine.call("openssl", &[&arguments[..], &given, &set].concat());
+        let to = format!("oci:back-{}", key.len());
+        machine.succeed(&["copy", &image, &to, "-i", "new.pem:pass=fixture"]);
+    }
+}
+
+#[test]
 fn identity_and_an_image_that_is_not_encrypted_do_not_go_together() {
     let machine = machine();
     machine.layout("image", &["text"]);

@@ -17,6 +17,9 @@ const COMMAND: &str = "CMD [\"sh\", \"-c\", \"cat /app/data | wc -c; id -u; df -
 /// How many MiB the private file has.
 const MIB: usize = 3;
 
+/// How many MiB are left for what programs write, if nothing else is said.
+const HEADROOM: usize = 64;
+
 /// An image whose private file is larger than what it is unlocked in may be by chance.
 fn original<'w>(workshop: &'w Workshop, more: &str) -> EngineImage<'w> {
     let data = vec![7; MIB << 20];
@@ -62,7 +65,7 @@ fn run(workshop: &Workshop, line: &str) -> Done {
 /// What the image prints: its file, its user, its memory, one mount of a key that cannot be written,
 /// and no key in the environment.
 fn expected(user: u32) -> String {
-    format!("{}\n{user}\n{}\n1\n0\n", MIB << 20, MIB + 2)
+    format!("{}\n{user}\n{}\n1\n0\n", MIB << 20, MIB + 2 + HEADROOM)
 }
 
 /// Removes what an engine has pulled, when it goes out of scope.
@@ -231,7 +234,12 @@ fn printed_pod_has_the_image_by_digest_and_both_mounts_in_memory() {
         [("", 0o400, "team/my_app", "my-app"), ("USER app\n", 0o444, "team/123", "123")]
     {
         let to = format!("{}/{repository}:1", registry.host());
-        let options = ["--print=kubernetes", "--env=Key", "--start-key-file=/run/secrets/123"];
+        let options = [
+            "--print=kubernetes",
+            "--headroom=7",
+            "--env=Key",
+            "--start-key-file=/run/secrets/123",
+        ];
         let text = printed(&workshop, &original(&workshop, lines), &to, &options);
         let pod: Pod = serde_norway::from_str(&text).expect("a pod");
         // What consists of digits is text to Kubernetes in quotes alone, other than to what reads it here.
@@ -273,7 +281,7 @@ fn printed_pod_has_the_image_by_digest_and_both_mounts_in_memory() {
             (format!("{name}-key"), mode)
         );
         assert_eq!(memory.empty_dir.medium, "Memory");
-        assert_eq!(memory.empty_dir.size_limit, format!("{}Mi", MIB + 2));
+        assert_eq!(memory.empty_dir.size_limit, format!("{}Mi", MIB + 2 + 7));
     }
 }
 

@@ -73,3 +73,31 @@ fn files_that_engines_need_are_named() {
     let done = workshop.sealcrate(&arguments).failed(1);
     done.says("/etc/passwd is private, but read or written by engines").says("--public");
 }
+
+#[test]
+fn files_that_are_mounted_over_private_ones_are_refused_with_what_helps() {
+    let workshop = Workshop::new();
+    let lines = format!(
+        "{PRIVATE}COPY a /app/in/a\nCOPY a /app/b\nCMD [\"cat\", \"/app/in/a\", \"/app/b\"]\n"
+    );
+    let original = workshop.build(&lines, &FILES);
+    let file = workshop.path("mounted file");
+    std::fs::write(&file, "from outside\n").unwrap();
+    for inside in ["/app/in/a", "/app/in/new"] {
+        let locked = workshop.lock(&original, &[]);
+        let mount = format!("{}:{inside}", file.display());
+        let done = workshop.unlock(locked.name(), &["-v", &mount], &[]).with_status(1).prints("");
+        done.says(&format!("a file is mounted at /dev/sealcrate{inside}, among"))
+            .says(&format!("lock the image with --public {inside},"));
+        // The advice can be followed.
+        drop(locked);
+        let followed = workshop.lock(&original, &["--public", inside]);
+        workshop.assert_same(&original, &followed, &["-v", &mount], &[]).with_status(0);
+    }
+    let locked = workshop.lock(&original, &[]);
+    let folder = workshop.path("mounted folder");
+    std::fs::create_dir(&folder).unwrap();
+    let mount = format!("{}:/app/da ta", folder.display());
+    let done = workshop.unlock(locked.name(), &["-v", &mount], &[]).with_status(1);
+    done.says("something is mounted at /dev/sealcrate/app/da ta,");
+}

@@ -114,3 +114,34 @@ fn program_at_a_terminal_reads_what_is_typed_after_the_passphrase() {
     typist.press("for the program\n\x04");
     typist.end().0.with_status(0).prints("for the program\n");
 }
+
+/// Starts a program as a job in the background, says when it is stopped, and brings it back. The shell gives
+/// jobs the terminal that its own standard error is.
+const BACKGROUND: &str = "exec 3>&2 2>/dev/tty; set -m; \"$0\" 2>&3 & for try in $(seq 600); do
+        read -r _ _ state _ < /proc/$!/stat; [ \"$state\" != T ] || break; sleep 0.05
+    done; echo \"state $state\"; fg > /dev/null; echo \"status $?\"";
+
+#[test]
+fn job_in_the_background_says_why_it_stops_and_asks_in_the_foreground() {
+    let workshop = Workshop::new();
+    let packed = workshop.pack_under_passphrase(Kind::MuslStatic.path());
+    let mut shell = Command::new("bash");
+    let mut typist = Typist::start(&workshop.sandbox, shell.args(["-c", BACKGROUND]).arg(packed));
+    typist.type_at(PROMPT, PASSPHRASE);
+    let (done, _) = typist.end();
+    let done = done.with_status(0).says("sealcrate: no key: this job is in the background");
+    assert_eq!(done.stdout, format!("state T\n{MARK}\nstatus 0\n"), "{}", done.said());
+}
+
+#[test]
+fn job_that_cannot_be_stopped_ends_where_nothing_can_be_asked() {
+    let workshop = Workshop::new();
+    let packed = workshop.pack_under_passphrase(Kind::MuslStatic.path());
+    let script =
+        "trap '' TTOU; set -m; timeout --foreground 60 \"$0\" & wait $!; echo \"status $?\"";
+    let mut shell = Command::new("bash");
+    shell.args(["-c", script]).arg(packed);
+    let (done, seen) = Typist::start(&workshop.sandbox, &shell).end();
+    let done = done.says("this job is in the background").says("no terminal to ask at");
+    assert_eq!((&*done.stdout, &*seen), ("status 3\n", ""), "{}", done.said());
+}

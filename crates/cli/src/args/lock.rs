@@ -45,6 +45,10 @@ pub(crate) struct LockArgs {
     /// Print what starts the locked image, instead of its name
     #[arg(long, value_enum, value_name = "FORM", conflicts_with = "output")]
     pub(crate) print: Option<DeploymentForm>,
+    /// Leave so many MiB in what --print prints for files that programs write beside the unlocked ones
+    #[arg(long, value_name = "MIB", default_value_t = 64, requires = "print",
+        value_parser = clap::value_parser!(u32).range(..=1 << 20))]
+    pub(crate) headroom: u32,
     /// How the result is printed
     #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
     pub(crate) output: Output,
@@ -94,6 +98,10 @@ pub(crate) struct PathArgs {
     /// Keep this folder one that something can be mounted at (repeatable)
     #[arg(long, value_name = "PATH", help_heading = "Paths")]
     pub(crate) mountpoint: Vec<String>,
+    /// Unlock this clear folder whole, with its clear files, so that edits of private files in it stay
+    /// in memory (repeatable)
+    #[arg(long, value_name = "PATH", help_heading = "Paths")]
+    pub(crate) whole: Vec<String>,
     /// Make no volume of this path, though the image does (repeatable)
     #[arg(long, value_name = "PATH", help_heading = "Paths")]
     pub(crate) drop_volume: Vec<String>,

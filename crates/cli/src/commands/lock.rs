@@ -2,6 +2,7 @@
 
 mod cache;
 mod deployment;
+mod in_place;
 
 use std::collections::BTreeSet;
 use std::os::unix::ffi::OsStrExt;
@@ -61,7 +62,7 @@ pub(crate) fn run(args: &LockArgs, session: &Session) -> Result<()> {
     }
     let image = artifact.into_image(&source, args.platform.as_ref())?;
     let locked = locking.lock(&image)?;
-    let locked_for = LockedFor::of(&locked.image, &locked.needs)?;
+    let locked_for = LockedFor::of(&locked.image, &locked.needs, args.headroom)?;
     let written = write(session, &locked.image, &to)?;
     match deployment {
         Some(deployment) => print_line(&deployment.text(&to, written.digest, &locked_for)),
@@ -98,6 +99,7 @@ impl Locking<'_> {
         for path in &locked.unchecked {
             talk::warn(format!("{path} is not checked at the start: that would take too long"));
         }
+        in_place::warn(&locked.single_links);
         Ok(locked)
     }
 
@@ -132,7 +134,7 @@ impl Locking<'_> {
             let platform = Config::parse(&image.config)?.platform();
             let of_platform = || platform.as_ref().map_or_else(String::new, Platform::to_string);
             let locked = self.lock(&image).with_context(of_platform)?;
-            let one = LockedFor::of(&locked.image, &locked.needs)?;
+            let one = LockedFor::of(&locked.image, &locked.needs, self.args.headroom)?;
             all = Some(all.map_or(one, |all| all.or(one)));
             session.put_plain(&locked.image, Prefetch::default(), &*sink)
         };
@@ -195,6 +197,7 @@ fn rules(args: &LockArgs) -> Result<Rules> {
         mountpoints: paths(&args.paths.mountpoint)?,
         public: paths(&args.paths.public)?,
         unchecked: paths(&args.paths.unchecked)?,
+        whole: paths(&args.paths.whole)?,
         privileges: if args.force { Privileges::LeaveOut } else { Privileges::Refuse },
     })
 }

@@ -9,7 +9,8 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use sealcrate_image::{MeteredReader, Stage};
 use sealcrate_pack::{
-    InFolder, OwnFile, Packer, Parameters, Privilege, Program, Protection, Recipient, stubs,
+    Compression, InFolder, OwnFile, Packer, Parameters, Privilege, Program, Protection, Recipient,
+    stubs,
 };
 use serde_json::json;
 
@@ -51,8 +52,9 @@ pub(crate) fn run(args: &PackArgs, local: &Local) -> Result<()> {
     let mode = file.metadata().with_context(|| cannot_read(path))?.mode() & 0o777;
     let in_folder = in_folder(args, path, mode, program.size())?;
     let size = in_folder.as_ref().map_or_else(|| program.size(), InFolder::size);
+    let compression: Compression = args.compress.into();
     let parameters = Parameters::new(
-        u32::try_from(size.div_ceil(1 << 20)).unwrap_or(u32::MAX),
+        compression.needed_mib(size),
         variable,
         start_key_file.as_os_str().as_bytes(),
         &banner,
@@ -65,7 +67,7 @@ pub(crate) fn run(args: &PackArgs, local: &Local) -> Result<()> {
 
     let asking = if args.ask { Asking::Always } else { Asking::LastOfAll };
     let protection = protection(&args.openers, asking, &local.keys)?;
-    let packer = Packer { parameters, protection: &protection, compression: args.compress.into() };
+    let packer = Packer { parameters, protection: &protection, compression };
     let packed = destination.create(0o600, &local.interrupt)?;
     file.rewind().with_context(|| cannot_read(path))?;
     let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy();

@@ -41,6 +41,7 @@ fn problem_hint(problem: &Problem) -> Option<&'static str> {
         Problem::Capabilities(_) | Problem::Device(_) | Problem::SetId(_) => {
             Some("--force locks the image without")
         }
+        Problem::StaysFolder(_) => Some("--whole PATH takes a folder below it"),
         Problem::HiddenTarget(_) => Some("lock the layer of that file as well"),
         _ => None,
     }

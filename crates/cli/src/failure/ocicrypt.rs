@@ -114,6 +114,13 @@ pub(super) fn hint(error: &(dyn Error + 'static)) -> Option<&'static str> {
             "`openssl pkcs8 -topk8 -in OLD -out NEW` brings the key into the form of today, under a \
              password as well",
         ),
+        Some(IdentityError::Pkcs12) => Some(
+            "`openssl pkcs12 -in OLD -nocerts -out NEW` writes its private key, under a password as well",
+        ),
+        Some(IdentityError::UnknownEncryption) => Some(
+            "`openssl pkcs8 -topk8 -in OLD -out NEW` encrypts the key as is usual today, under a password as \
+             well; for a file in DER, add -inform DER",
+        ),
         Some(IdentityError::Password) => Some("name the password behind the file: KEY:file=FILE"),
         _ => None,
     }

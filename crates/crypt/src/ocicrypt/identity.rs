@@ -201,9 +201,10 @@ impl Identity {
                 let key = PrivateKey::from_private_key_der(curve.agreement(), bytes).ok()?;
                 Some(Self::of(Key::Ec(curve, key)))
             })
-            .ok_or_else(|| match is_certificate(bytes) {
-                true => IdentityError::Certificate,
-                false => IdentityError::NoKey,
+            .ok_or_else(|| match bytes {
+                _ if is_certificate(bytes) => IdentityError::Certificate,
+                _ if is_pkcs12(bytes) => IdentityError::Pkcs12,
+                _ => IdentityError::NoKey,
             })
     }
 
@@ -211,7 +212,7 @@ impl Identity {
         let keys = openpgp::secret_keys(bytes, password).map_err(|error| match error {
             SecretKeyError::NoKey => IdentityError::NoOpenPgpKey,
             SecretKeyError::Password => IdentityError::Password,
-            SecretKeyError::UnknownEncryption => IdentityError::UnknownEncryption,
+            SecretKeyError::UnknownEncryption => IdentityError::OpenPgpEncryption,
             SecretKeyError::WrongPassword => IdentityError::WrongPassword,
         })?;
         Ok(Self::of(Key::OpenPgp(keys)))
@@ -280,6 +281,12 @@ fn is_certificate(der: &[u8]) -> bool {
     body.is_some_and(|body| der::Reader::new(body).next(0xa0).is_some())
 }
 
+/// Tells a PKCS#12 file by its version, 3, which no private key has in that place. RFC 7292, section 4.
+fn is_pkcs12(der: &[u8]) -> bool {
+    let version = der::Reader::of(der, der::SEQUENCE).and_then(|mut body| body.next(der::INTEGER));
+    version == Some(&[3])
+}
+
 fn number(member: &Option<String>) -> Result<Zeroizing<Vec<u8>>, IdentityError> {
     let text = member.as_deref().ok_or(IdentityError::NoKey)?;
     URL_SAFE_NO_PAD.decode(text).map(Zeroizing::new).map_err(|_| IdentityError::NoKey)
@@ -311,6 +318,9 @@ pub enum IdentityError {
          or P-521"
     )]
     NoOpenPgpKey,
+    /// OpenPGP's secret key is under a password, in a way that is not supported.
+    #[error("its private key is encrypted in a way that is not supported")]
+    OpenPgpEncryption,
     /// It is OpenPGP's public key.
     #[error("it is a public OpenPGP key, and no private key")]
     OpenPgpPublic,
@@ -323,6 +333,9 @@ pub enum IdentityError {
     /// The key is under a password.
     #[error("its private key is under a password")]
     Password,
+    /// It is a PKCS#12 file.
+    #[error("it is a PKCS#12 file (.p12, .pfx), of which no key is taken")]
+    Pkcs12,
     /// The file is longer than [`MAX_KEY_FILE_BYTES`].
     #[error("it is longer than 64 KiB")]
     TooLong,

@@ -19,7 +19,7 @@ pub use checks::{Check, CheckKind, content_digest};
 pub use command::{Command, List};
 pub use entry::{Attributes, Entry, EntryKind, Properties};
 pub use layer::{IndexLayer, header_digest, payload_name};
-pub use needs::Needs;
+pub use needs::{Needs, PAGE};
 pub use parts::{Part, Parts};
 
 use self::entry::Order;
@@ -61,6 +61,9 @@ pub struct Index<'a> {
     pub encoded_command: &'a [u8],
     /// The original config.
     pub config: &'a [u8],
+    /// How many bytes of what is unlocked are pages of zeros, which take no room. The last page of a
+    /// file does not count.
+    pub holes: u64,
     layers: Reader<'a>,
     layer_count: u32,
     entries: Reader<'a>,
@@ -133,17 +136,20 @@ impl<'a> Index<'a> {
             let entry = Entry::read(&mut reader)?;
             order.check(&entry, layer_count)?;
         }
-        let check_count = if head.starts_with(&FIRST_MAGIC) { 0 } else { reader.u32()? };
+        let is_first = head.starts_with(&FIRST_MAGIC);
+        let check_count = if is_first { 0 } else { reader.u32()? };
         let checks = reader;
         for _ in 0..check_count {
             Check::read(&mut reader)?;
         }
+        let holes = if is_first { 0 } else { reader.u64()? };
         reader.end()?;
         Ok(Self {
             unlock_on,
             command,
             encoded_command,
             config,
+            holes,
             layers,
             layer_count,
             entries,
@@ -189,6 +195,7 @@ pub fn write_index<'a>(
     layers: impl ExactSizeIterator<Item = IndexLayer<'a>>,
     entries: impl ExactSizeIterator<Item = Entry<'a>>,
     checks: impl ExactSizeIterator<Item = Check<'a>>,
+    holes: u64,
     out: &mut impl Extend<u8>,
 ) {
     let flags = match unlock_on {
@@ -204,6 +211,7 @@ pub fn write_index<'a>(
     entries.for_each(|entry| entry.write(out));
     out.extend((checks.len() as u32).to_le_bytes());
     checks.for_each(|check| check.write(out));
+    out.extend(holes.to_le_bytes());
 }
 
 #[cfg(test)]
@@ -270,7 +278,7 @@ mod tests {
         };
         let (layers, entries) = (layers.into_iter(), entries.iter().copied());
         let checks = CHECKS.into_iter();
-        write_index(UnlockOn::Memory, &command, b"{}", layers, entries, checks, &mut body);
+        write_index(UnlockOn::Memory, &command, b"{}", layers, entries, checks, 0, &mut body);
         [&index_head(body.len() as u64)[..], &body].concat()
     }
 
@@ -383,6 +391,16 @@ mod tests {
         assert_eq!(long.bytes - needs(&[]).bytes, 2 * 4096);
         // It cannot be, and is no reason to think that it is little.
         assert_eq!(needs(&[plain(b"a", file(1, 0, u64::MAX))]).bytes, u64::MAX);
+    }
+
+    #[test]
+    fn holes_take_no_room() {
+        let plain = encoded(&[entry(b"a", file(1, 0, 3 * PAGE))]);
+        let (before, none) = plain.split_at(plain.len() - 8);
+        assert_eq!(none, [0; 8]);
+        let with = [before, &(2 * PAGE).to_le_bytes()].concat();
+        let needs = |bytes: &[u8]| Needs::of(&Index::parse(bytes).unwrap()).bytes;
+        assert_eq!(needs(&plain) - needs(&with), 2 * PAGE);
     }
 
     #[test]

@@ -3,11 +3,17 @@
 use crate::index::{EntryKind, Index};
 
 /// What a file takes at least in memory, in bytes.
-const PAGE: u64 = 4096;
+pub const PAGE: u64 = 4096;
 
 /// From this length on, in bytes, a tmpfs gives a symbolic link a page. Linux, `mm/shmem.c`,
 /// `SHORT_SYMLINK_LEN`, which counts a zero at the end.
 const LONG_LINK: usize = 128;
+
+/// The kernel's own record of a file, in bytes: the inode and the name.
+const KEPT: u64 = 1024;
+
+/// How many bytes of a file the kernel keeps one byte about, to find its pages: 576 bytes for 64 pages.
+const KEPT_OF_PAGES: u64 = 64 * PAGE / 576;
 
 /// What an image needs of the folder that it is unlocked in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,7 +44,14 @@ impl Needs {
             };
             needs.bytes = needs.bytes.saturating_add(bytes);
         }
+        needs.bytes = needs.bytes.saturating_sub(index.holes);
         needs
+    }
+
+    /// Returns how much memory it takes, in bytes: the room, and the kernel's records of files and pages.
+    pub fn memory(&self) -> u64 {
+        let kept = self.files.saturating_mul(KEPT).saturating_add(self.bytes / KEPT_OF_PAGES);
+        self.bytes.saturating_add(kept)
     }
 
     /// Returns the room in MiB.

@@ -44,7 +44,7 @@ pub(crate) fn merged(start: &Start, own: List<'_>) -> Result<Strings, Failure> {
 
 /// What engines set by themselves.
 struct Defaults {
-    passwd: Pages<u8>,
+    passwd: &'static [u8],
     host: [u8; 65],
 }
 
@@ -58,7 +58,8 @@ impl Defaults {
                 len += count;
             }
         }
-        Ok(Self { passwd, host: host_name() })
+        // It is no secret, and wiping it would take up all of that memory.
+        Ok(Self { passwd: &passwd.leak()[..len], host: host_name() })
     }
 
     fn has(&self, variable: &[u8]) -> bool {

@@ -40,6 +40,21 @@ pub(crate) enum Failure {
         /// Why it cannot.
         error: Errno,
     },
+    /// Too few files can be made.
+    #[error(
+        "{UNLOCK_FOLDER} has room for {free} more files, and {needed} are needed: \
+         {advice},nr_inodes={advised}"
+    )]
+    Files {
+        /// How many can be made.
+        free: u64,
+        /// How many are needed.
+        needed: u64,
+        /// How many there should be.
+        advised: u64,
+        /// The option that helps.
+        advice: Advice,
+    },
     /// The folder that the command is run in cannot be.
     #[error("cannot change to the folder {}: {error}", Shown(path))]
     Folder {
@@ -55,6 +70,17 @@ pub(crate) enum Failure {
         Shown(path)
     )]
     Mount {
+        /// Where it is.
+        path: &'static [u8],
+    },
+    /// A file lies where private files are.
+    #[error(
+        "a file is mounted at {}, among the private files: mount it at another path, or lock the image \
+         with --public /{}, which leaves the image's own file there in clear",
+        Shown(path),
+        Shown(path.get(UNLOCK_FOLDER.len() + 1..).unwrap_or_default())
+    )]
+    MountedFile {
         /// Where it is.
         path: &'static [u8],
     },

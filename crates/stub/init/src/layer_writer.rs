@@ -7,6 +7,7 @@ use sealcrate_stub_start::system::{File, Folder, user};
 use sealcrate_stub_start::{self as start, Sink};
 
 use crate::failure::Failure;
+use crate::holes;
 use crate::unlock::{cannot, set_properties, split};
 
 /// The place of a part: a range of the bytes of a layer's tar file.
@@ -134,7 +135,8 @@ impl<'i, I: Iterator<Item = Entry<'i>>> Sink for LayerWriter<'_, 'i, I> {
             let count = usize::try_from(until - self.at).unwrap_or(usize::MAX).min(bytes.len());
             let (taken, rest) = bytes.split_at(count);
             if let Some((entry, file, _)) = &self.open {
-                let written = file.descriptor().write(taken);
+                let EntryKind::File { offset, len, .. } = entry.kind else { return Ok(()) };
+                let written = holes::write(file.descriptor(), taken, self.at - offset, len);
                 written.map_err(|error| cannot(entry.path, error))?;
             }
             self.at += count as u64;

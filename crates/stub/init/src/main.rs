@@ -10,6 +10,7 @@
 mod checked;
 mod environment;
 mod failure;
+mod holes;
 mod layer_writer;
 mod payload;
 mod run;

@@ -4,7 +4,7 @@ use core::convert::Infallible;
 
 use sealcrate_packfile::Segment;
 use sealcrate_packfile::age::AgeFile;
-use sealcrate_packfile::index::{Command, Entry, EntryKind, Index, Needs};
+use sealcrate_packfile::index::{Command, Entry, EntryKind, Index};
 use sealcrate_stub_start::system::{self, Descriptor, Errno, Folder};
 use sealcrate_stub_start::{self as start, Start, decode};
 
@@ -15,7 +15,7 @@ use crate::run::{become_program, kept};
 use crate::state;
 use crate::strings::Strings;
 use crate::unlock_folder::UnlockFolder;
-use crate::workers::write_contents;
+use crate::workers::Workers;
 
 /// Unlocks the image and becomes its command.
 pub(crate) fn run(start: &mut Start) -> Result<Infallible, Failure> {
@@ -32,16 +32,23 @@ pub(crate) fn run(start: &mut Start) -> Result<Infallible, Failure> {
     checked::check(&index)?;
 
     let folder = UnlockFolder::open(&index)?;
-    let spare = limit.room().map(|room| room.saturating_sub(Needs::of(&index).mib()));
-    if let Err(failure) = unlock(&index, &folder.folder, spare) {
+    let spare = limit.room().map(|room| room.saturating_sub(parameters.needed_mib().into()));
+    let workers = Workers::new(spare);
+    let clean = || {
+        workers.kill();
         remove(&index, &folder.folder);
         folder.remove();
-        return Err(failure);
-    }
-    system::wipe_stack();
-    start.remove_variable(parameters.variable());
-    let arguments = arguments(start, &index.command)?;
-    become_program(start, &index.command, &arguments)
+    };
+    start::with_cleanup(&clean, || {
+        if let Err(failure) = unlock(&index, &folder.folder, &workers) {
+            clean();
+            return Err(failure);
+        }
+        system::wipe_stack();
+        start.remove_variable(parameters.variable());
+        let arguments = arguments(start, &index.command)?;
+        become_program(start, &index.command, &arguments)
+    })
 }
 
 /// Returns the arguments of the command: those that were given take the place of the image's.
@@ -58,8 +65,8 @@ fn arguments(start: &Start, command: &Command<'_>) -> Result<Strings, Failure> {
     Ok(arguments)
 }
 
-/// Makes everything that the index tells of, with `spare` MiB of memory beyond the files. When it returns, all of the payload was authentic.
-fn unlock(index: &Index<'_>, unlocked: &Folder, spare: Option<u64>) -> Result<(), Failure> {
+/// Makes everything that the index tells of. When it returns, all of the payload was authentic.
+fn unlock(index: &Index<'_>, unlocked: &Folder, workers: &Workers) -> Result<(), Failure> {
     // What an earlier start in the same memory has left, as after a restart.
     if unlocked.beneath(state::FOLDER).is_ok() {
         remove(index, unlocked);
@@ -71,7 +78,7 @@ fn unlock(index: &Index<'_>, unlocked: &Folder, spare: Option<u64>) -> Result<()
             make(unlocked, entry.path, |folder, name| folder.make_folder(name, 0o700))?;
         }
     }
-    write_contents(index, unlocked, spare)?;
+    workers.write_contents(index, unlocked)?;
     let user = system::user();
     for entry in index.entries() {
         let Entry { path, properties, kind } = entry;

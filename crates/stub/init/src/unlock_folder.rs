@@ -6,7 +6,6 @@ use sealcrate_stub_start::system::{self, Errno, File, Folder};
 use sealcrate_stub_start::{self as start, Pages};
 
 use crate::failure::{Advice, Failure};
-use crate::run::kept;
 
 /// Where it is.
 pub(crate) const UNLOCK_FOLDER: &str = "/dev/sealcrate";
@@ -18,6 +17,9 @@ const NAME: &[u8] = b"sealcrate";
 /// The kinds of file systems that are memory. statfs(2).
 const TMPFS: u32 = 0x0102_1994;
 const RAMFS: u32 = 0x8584_58f6;
+
+/// How many files a program may make later where their number has to be advised.
+const MORE_FILES: u64 = 1000;
 
 /// The longest list of mounts that is read, in bytes.
 const MAX_MOUNTS: usize = 4 << 20;
@@ -57,6 +59,9 @@ impl UnlockFolder {
     fn check(&self, index: &Index<'_>, needs: &Needs) -> Result<(), Failure> {
         if index.unlock_on == UnlockOn::Memory {
             check_is_memory(&self.folder, needs)?;
+        } else if check_is_memory(&self.folder, needs).is_ok() {
+            // Before there was a key, nobody knew where it would be.
+            start::check_memory_for(needs.memory())?;
         }
         let no_folder = |error| Failure::NoFolder { error, advice: advice(needs) };
         let file_system = self.folder.file_system().map_err(no_folder)?;
@@ -64,10 +69,12 @@ impl UnlockFolder {
             return Err(Failure::NoExecute(advice(needs)));
         }
         let (free, files) = (file_system.free_bytes, file_system.free_files);
-        if free.is_some_and(|free| free < needs.bytes)
-            || files.is_some_and(|free| free < needs.files)
-        {
-            let free = free.unwrap_or(0) >> 20;
+        if let Some(free) = files.filter(|free| *free < needs.files) {
+            let (needed, advised) = (needs.files, needs.files + MORE_FILES);
+            return Err(Failure::Files { free, needed, advised, advice: advice(needs) });
+        }
+        if let Some(free) = free.filter(|free| *free < needs.bytes) {
+            let free = free >> 20;
             return Err(Failure::Room { free, needed: needs.mib(), advice: advice(needs) });
         }
         if self.is_made {
@@ -106,12 +113,39 @@ fn check_mounts() -> Result<(), Failure> {
     while let Ok(count @ 1..) = file.descriptor().read(&mut text[len..]) {
         len += count;
     }
+    // It is no secret, and wiping it would take up all of that memory.
+    let text = text.leak();
     for line in text[..len].split(|byte| *byte == b'\n') {
         let place = line.split(|byte| *byte == b' ').nth(4).unwrap_or_default();
         let inside = place.strip_prefix(UNLOCK_FOLDER.as_bytes());
         if inside.is_some_and(|inside| inside.starts_with(b"/")) {
-            return Err(Failure::Mount { path: kept(place)? });
+            let path = unescaped(place)?;
+            return Err(match Folder::open(path) {
+                Err(Errno::NOT_A_DIRECTORY) => Failure::MountedFile { path },
+                _ => Failure::Mount { path },
+            });
         }
     }
     Ok(())
+}
+
+/// Copies a path out of the list of mounts, in which some bytes are octal numbers.
+fn unescaped(place: &[u8]) -> Result<&'static [u8], Failure> {
+    let mut path =
+        Pages::new(place.len()).map_err(|_| start::Failure::Memory("the list of mounts"))?;
+    let (mut rest, mut len) = (place, 0);
+    while let Some((first, after)) = rest.split_first() {
+        let number = after.first_chunk::<3>().filter(|_| *first == b'\\');
+        (path[len], rest) = match number {
+            Some(digits) => {
+                let number = digits.iter().fold(0_u8, |number, digit| {
+                    number.wrapping_mul(8).wrapping_add(digit.wrapping_sub(b'0'))
+                });
+                (number, &after[digits.len()..])
+            }
+            None => (*first, after),
+        };
+        len += 1;
+    }
+    Ok(&path.leak()[..len])
 }

@@ -3,6 +3,8 @@
 //! Each process takes every so many-th part. The first process makes the files that several parts fill, and
 //! gives them their properties at the end. Only one process tells why it failed.
 
+use core::sync::atomic::{AtomicUsize, Ordering};
+
 use sealcrate_packfile::index::{Entry, EntryKind, Index, IndexLayer, Part};
 use sealcrate_stub_start::system::{self, Child, Folder, user};
 use sealcrate_stub_start::{self as start, Tell as _, decode};
@@ -18,42 +20,88 @@ const MAX_WORKERS: usize = 16;
 /// The memory that a further process takes, in MiB: most is the window of the decoder.
 const WORKER_MIB: u64 = 12;
 
-/// Writes the contents of all files, with no more than `spare` MiB of memory for further processes.
-pub(crate) fn write_contents(
-    index: &Index<'_>,
-    unlocked: &Folder,
+/// The processes that share the work of this one.
+pub(crate) struct Workers {
+    /// The numbers of those that run; 0 stands for none.
+    children: [AtomicUsize; MAX_WORKERS],
+    /// The memory for further processes, in MiB, where it is limited.
     spare: Option<u64>,
-) -> Result<(), Failure> {
-    make_cut_files(index, unlocked)?;
-    let workers = worker_count(pieces(index).count(), spare);
-    let mut children = [const { None }; MAX_WORKERS];
-    // The first share is for this process, and that of each child that cannot be.
-    let mut written = Ok(());
-    for number in (0..workers).rev() {
-        let share = || write_share(index, unlocked, number, workers);
-        let child = if number == 0 { None } else { system::fork().ok() };
-        match child {
-            Some(Some(child)) => children[number] = Some(child),
-            Some(None) => end_child(share(), unlocked),
-            None if written.is_ok() => written = share(),
-            None => {}
-        }
-    }
-    let written = written.map_err(|failure| told_once(failure, unlocked));
-    let ended = wait(&children, written.is_err());
-    written.and(ended)?;
-    finish_cut_files(index, unlocked)
 }
 
-/// Returns how many processes share the work.
-fn worker_count(pieces: usize, spare: Option<u64>) -> usize {
-    let affordable = spare.map_or(usize::MAX, |mib| (mib / WORKER_MIB) as usize);
-    system::cores().min(affordable.saturating_add(1)).clamp(1, pieces.clamp(1, MAX_WORKERS))
+impl Workers {
+    /// Prepares for as many processes as `spare` MiB of memory allow.
+    pub(crate) fn new(spare: Option<u64>) -> Self {
+        Self { children: [const { AtomicUsize::new(0) }; MAX_WORKERS], spare }
+    }
+
+    /// Writes the contents of all files.
+    pub(crate) fn write_contents(
+        &self,
+        index: &Index<'_>,
+        unlocked: &Folder,
+    ) -> Result<(), Failure> {
+        make_cut_files(index, unlocked)?;
+        let workers = self.count(pieces(index).count());
+        // The first share is for this process, and that of each child that cannot be.
+        let mut written = Ok(());
+        for number in (0..workers).rev() {
+            let share = || write_share(index, unlocked, number, workers);
+            let child = if number == 0 { None } else { system::fork().ok() };
+            match child {
+                Some(Some(child)) => self.children[number].store(child.0, Ordering::SeqCst),
+                Some(None) => end_child(share, unlocked),
+                None if written.is_ok() => written = share(),
+                None => {}
+            }
+        }
+        let written = written.map_err(|failure| told_once(failure, unlocked));
+        let ended = self.wait(written.is_err());
+        written.and(ended)?;
+        finish_cut_files(index, unlocked)
+    }
+
+    /// Returns how many processes share the work.
+    fn count(&self, pieces: usize) -> usize {
+        let affordable = self.spare.map_or(usize::MAX, |mib| (mib / WORKER_MIB) as usize);
+        system::cores().min(affordable.saturating_add(1)).clamp(1, pieces.clamp(1, MAX_WORKERS))
+    }
+
+    /// Waits for all children, and ends those that still run once one has failed.
+    fn wait(&self, mut has_failed: bool) -> Result<(), Failure> {
+        let mut written = Ok(());
+        for running in &self.children {
+            let child = Child(running.load(Ordering::SeqCst));
+            if child.0 == 0 {
+                continue;
+            }
+            if has_failed {
+                child.kill();
+            }
+            let status = child.wait();
+            // Nobody may use the number any more: it may become another process's.
+            running.store(0, Ordering::SeqCst);
+            if status != 0 && !has_failed {
+                has_failed = true;
+                written = Err(Failure::Told(status));
+            }
+        }
+        written
+    }
+
+    /// Ends all children at once.
+    pub(crate) fn kill(&self) {
+        let running = self.children.iter().map(|child| child.swap(0, Ordering::SeqCst));
+        for child in running.filter(|child| *child != 0).map(Child) {
+            child.kill();
+            child.wait();
+        }
+    }
 }
 
 /// Ends a child, which tells why it failed.
-fn end_child(written: Result<(), Failure>, unlocked: &Folder) -> ! {
-    let status = match written.map_err(|failure| told_once(failure, unlocked)) {
+fn end_child(share: impl FnOnce() -> Result<(), Failure>, unlocked: &Folder) -> ! {
+    start::leave_ends_to_parent();
+    let status = match share().map_err(|failure| told_once(failure, unlocked)) {
         Ok(()) => 0,
         Err(Failure::Told(status)) => status,
         Err(failure) => start::end(&failure),
@@ -64,23 +112,6 @@ fn end_child(written: Result<(), Failure>, unlocked: &Folder) -> ! {
 /// Returns the failure, or only its status where another process has told of one.
 fn told_once(failure: Failure, unlocked: &Folder) -> Failure {
     if state::is_first_failure(unlocked) { failure } else { Failure::Told(failure.status()) }
-}
-
-/// Waits for all children, and ends those that still run once one has failed.
-fn wait(children: &[Option<Child>; MAX_WORKERS], mut has_failed: bool) -> Result<(), Failure> {
-    let mut written = Ok(());
-    for child in children.iter().flatten() {
-        // Only a child that nobody has waited for still has its number.
-        if has_failed {
-            child.kill();
-        }
-        let status = child.wait();
-        if status != 0 && !has_failed {
-            has_failed = true;
-            written = Err(Failure::Told(status));
-        }
-    }
-    written
 }
 
 /// Returns all parts, with the layer and the place that each has.

@@ -5,7 +5,7 @@ use core::fmt;
 
 use crate::failure::say;
 use crate::start::Start;
-use crate::{Failure, system};
+use crate::{Failure, ending, system};
 
 unsafe extern "Rust" {
     /// What the program does. It defines that itself, under this name.
@@ -15,6 +15,7 @@ unsafe extern "Rust" {
 /// Where the start of each machine leads.
 pub(crate) unsafe extern "C" fn entry(stack: *const c_void) -> ! {
     system::forbid_dumps();
+    ending::prepare(stack);
     // SAFETY: it is the stack as the kernel made it, and this is its only user.
     let mut start = unsafe { Start::new(stack) };
     sealcrate_main(&mut start)
@@ -41,5 +42,6 @@ pub fn end(reason: &dyn Tell) -> ! {
 
 #[panic_handler]
 fn panic(_: &core::panic::PanicInfo<'_>) -> ! {
+    ending::clean();
     end(&Failure::Defect)
 }

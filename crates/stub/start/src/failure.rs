@@ -16,15 +16,27 @@ const MAX_MESSAGE: usize = 5 << 10;
 /// Why a payload cannot be opened.
 #[derive(Debug, Error)]
 pub enum Failure {
+    /// The terminal belongs to another job.
+    #[error(
+        "no key: this job is in the background, where nothing can be asked: bring it to the \
+         foreground (fg), or give the key in a variable or a file"
+    )]
+    Background,
     /// The content is authentic, and not what a packer writes.
     #[error("the payload is damaged: {0}")]
     Content(&'static str),
     /// A chunk is not authentic, or some are missing or too many.
     #[error("the payload is damaged")]
     Damaged,
+    /// The file of the payload ends before it should, or its disk cannot be read.
+    #[error("the payload is damaged: the file is cut off, or cannot be read")]
+    CutOff,
     /// The code is wrong.
     #[error("sealcrate has a defect here")]
     Defect,
+    /// The program, or a file that is unlocked, is longer than files may be.
+    #[error("not enough room: a file may not be so long (ulimit -f)")]
+    FileLimit,
     /// The age header is not as it has to be.
     #[error("the payload is damaged: {0}")]
     Header(HeaderError),
@@ -93,9 +105,12 @@ pub enum Failure {
     /// The payload is not as it has to be.
     #[error("the payload is damaged: {0}")]
     Segment(SegmentError),
-    /// A signal came at a prompt.
-    #[error("no key: ended by a signal")]
+    /// A signal came.
+    #[error("ended by a signal")]
     Signal(u32),
+    /// The stack may not be as large as it has to be.
+    #[error("not enough memory for the stack (ulimit -s)")]
+    Stack,
     /// The terminal does not work.
     #[error("no key: the terminal cannot be used: {0}")]
     Terminal(Errno),
@@ -187,7 +202,8 @@ pub fn say(reason: &dyn Tell) {
 impl Tell for Failure {
     fn status(&self) -> u8 {
         match self {
-            Self::Interrupted
+            Self::Background
+            | Self::Interrupted
             | Self::Key { .. }
             | Self::KeyFile { .. }
             | Self::KeyFileOfAnother { .. }
@@ -199,6 +215,7 @@ impl Tell for Failure {
             | Self::WrongPassphrase { .. }
             | Self::WrittenOtherwise { .. } => 3,
             Self::Content(_)
+            | Self::CutOff
             | Self::Damaged
             | Self::Header(_)
             | Self::HeaderChanged

@@ -17,6 +17,10 @@ use crate::terminal::Terminal;
 /// where its work factor asks for more.
 const KDF_MIB: u64 = 64;
 
+/// The logarithm of how many blocks at most are made again for one that is kept: with more a derivation
+/// would take minutes or never end.
+const MAX_LOG_STRIDE: u8 = 6;
+
 /// The logarithm of a MiB in blocks of scrypt's.
 const LOG_MIB: u8 = 10;
 
@@ -32,7 +36,10 @@ pub fn file_key(
     }
     let no_key =
         Failure::NoKey { variable: parameters.variable(), file: parameters.start_key_file() };
-    let mut terminal = Terminal::open().ok_or(no_key)?;
+    let Some(mut terminal) = Terminal::open() else { return Err(no_key) };
+    if !terminal.is_in_foreground() {
+        return Err(no_key);
+    }
     terminal.show_banner(parameters.banner())?;
     if header.passphrase().is_none() {
         return remote::ask(&mut terminal, header);
@@ -87,7 +94,7 @@ fn kdf_memory(stanza: &Passphrase, limit: Limit) -> Result<Pages<Block>, Failure
     }
     let log_blocks = LOG_MIB + mib.ilog2() as u8;
     let log_stride = stanza.log_n().saturating_sub(log_blocks);
-    for log_stride in log_stride..=stanza.log_n() {
+    for log_stride in log_stride..=MAX_LOG_STRIDE.min(stanza.log_n()) {
         if let Ok(memory) = Pages::new(scrypt::blocks(stanza.log_n(), log_stride)) {
             return Ok(memory);
         }

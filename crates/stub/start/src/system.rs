@@ -3,7 +3,7 @@
 use core::ffi::{CStr, c_char};
 
 use linux_raw_sys::general::{self as linux, kernel_sigset_t, pollfd, termios};
-use linux_raw_sys::ioctl::{TCGETS, TCSETSF};
+use linux_raw_sys::ioctl::{TCGETS, TCSETSF, TIOCGPGRP};
 use linux_raw_sys::prctl::PR_SET_DUMPABLE;
 use zeroize::Zeroize;
 
@@ -16,6 +16,10 @@ pub use self::folder::{FileSystem, Folder};
 pub use self::mapped::Mapped;
 pub use self::process::{change_folder, execute, host_name, is_in_root, process_id, user};
 pub use self::properties::{Status, link_says};
+pub use self::signals::{
+    Handler, fault_address, handle, is_first_process, provide_handler_stack, release_signals,
+    unhandle,
+};
 pub use self::text::Text;
 
 mod capabilities;
@@ -25,6 +29,7 @@ mod folder;
 mod mapped;
 mod process;
 mod properties;
+mod signals;
 mod text;
 
 /// The number of a signal.
@@ -235,6 +240,22 @@ impl Descriptor<'_> {
         Ok(())
     }
 
+    /// Goes on behind so many bytes, which are zeros then.
+    pub fn skip(self, count: usize) -> Result<(), Errno> {
+        let from_here = linux::SEEK_CUR as usize;
+        #[cfg(target_pointer_width = "64")]
+        // SAFETY: there are no places.
+        let done = unsafe { call(linux::__NR_lseek, [self.0 as usize, count, from_here]) };
+        #[cfg(target_pointer_width = "32")]
+        let done = {
+            let mut end = 0_u64;
+            let arguments = [self.0 as usize, 0, count, &raw mut end as usize, from_here];
+            // SAFETY: the kernel writes a number of this size.
+            unsafe { call(linux::__NR__llseek, arguments) }
+        };
+        done.map(drop)
+    }
+
     /// Returns how a terminal is set; an error for what is no terminal.
     pub fn terminal_settings(self) -> Result<termios, Errno> {
         let mut settings = core::mem::MaybeUninit::<termios>::zeroed();
@@ -243,6 +264,17 @@ impl Descriptor<'_> {
         unsafe { call(linux::__NR_ioctl, arguments) }?;
         // SAFETY: the type is of numbers, and zeros are some.
         Ok(unsafe { settings.assume_init() })
+    }
+
+    /// Tells whether the job that has a terminal is that of this process; so does what has no job.
+    pub fn is_of_this_job(self) -> bool {
+        let mut job = 0_i32;
+        let arguments = [self.0 as usize, TIOCGPGRP as usize, &raw mut job as usize];
+        // SAFETY: the kernel writes a number of this size.
+        let asked = unsafe { call(linux::__NR_ioctl, arguments) };
+        // SAFETY: there are no places.
+        let own = unsafe { call(linux::__NR_getpgid, [0]) };
+        asked.is_err() || own == Ok(job as usize)
     }
 
     /// Sets a terminal when all is written, and throws away what was typed before.

@@ -6,20 +6,17 @@
 use core::fmt;
 
 use linux_raw_sys::general::{
-    ECHO, ICANON, ICRNL, IEXTEN, ISIG, IXON, SIGHUP, SIGINT, SIGQUIT, SIGTERM, VMIN, VTIME,
-    kernel_sigset_t, termios,
+    ECHO, ICANON, ICRNL, IEXTEN, ISIG, IXON, SIGTTOU, VMIN, VTIME, kernel_sigset_t, termios,
 };
 
-use crate::failure::Failure;
+use crate::ending::ENDING;
+use crate::failure::{Failure, say};
 use crate::key_search::Found;
 use crate::pages::Pages;
 use crate::system::{self, Descriptor, Errno, File, STDIN, Signal};
 
 /// The longest line that can be typed, in bytes.
 const MAX_LINE: usize = 4096;
-
-/// The signals that end a prompt.
-const ENDING: [Signal; 4] = [SIGHUP, SIGINT, SIGQUIT, SIGTERM];
 
 const CTRL_C: u8 = 3;
 const CTRL_D: u8 = 4;
@@ -82,6 +79,18 @@ impl Terminal {
 
     fn descriptor(&self) -> Descriptor<'_> {
         self.file.as_ref().map_or(STDIN, File::descriptor)
+    }
+
+    /// Tells whether this job may use the terminal. One in the background is stopped, as the kernel would
+    /// stop it, after a word why; it goes on when it is brought to the foreground.
+    ///
+    /// Where it cannot be stopped, or goes on in the background, nothing can be asked.
+    pub fn is_in_foreground(&self) -> bool {
+        if !self.descriptor().is_of_this_job() {
+            say(&Failure::Background);
+            system::raise(SIGTTOU);
+        }
+        self.descriptor().is_of_this_job()
     }
 
     /// Shows what the packer wants to be shown, as it is.

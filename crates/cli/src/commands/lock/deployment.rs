@@ -1,7 +1,8 @@
 //! Deployment: what starts a locked image, ready to be run or applied.
 //!
 //! The image is named by digest, so that nobody who can move a tag gets the key. The key is a file in
-//! memory, where the engine does not keep it. The unlock folder has the size of what is unlocked.
+//! memory, where the engine does not keep it. The unlock folder has the size of the unlocked files, and room
+//! for files that programs write.
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -197,8 +198,8 @@ enum User {
 }
 
 impl LockedFor {
-    /// Takes it from an image's config, and what is unlocked.
-    pub(super) fn of(image: &Image, needs: &Needs) -> Result<Self> {
+    /// Takes it from an image's config, and its needs. `headroom` is for files that programs write, in MiB.
+    pub(super) fn of(image: &Image, needs: &Needs, headroom: u32) -> Result<Self> {
         let config = Config::parse(&image.config)?;
         let user = config.runtime.get("User").and_then(Value::as_str).unwrap_or_default();
         // A locked image names its user by number.
@@ -206,7 +207,7 @@ impl LockedFor {
             "" | "0" => User::Root,
             number => number.parse().map_or(User::Several, User::Number),
         };
-        Ok(Self { mib: needs.advised_mib(), user })
+        Ok(Self { mib: needs.advised_mib() + u64::from(headroom), user })
     }
 
     /// Returns what serves either of two.

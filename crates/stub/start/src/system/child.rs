@@ -18,8 +18,8 @@ pub fn cores() -> usize {
     set.iter().map(|byte| byte.count_ones() as usize).sum::<usize>().max(1)
 }
 
-/// A process that this one has made.
-pub struct Child(usize);
+/// A process that this one has made, by its number.
+pub struct Child(pub usize);
 
 /// Makes a process that goes on as this one does from here, with copies of all memory. It ends when this
 /// process ends. The child gets nothing, and this process gets the child.

@@ -43,6 +43,7 @@ impl fmt::Display for Errno {
             linux::E2BIG => "arguments and environment are too long",
             linux::EACCES => "permission denied",
             linux::EEXIST => "there is something already",
+            linux::EFBIG => "a file may not be so long (ulimit -f)",
             linux::EIO => "input/output error",
             linux::EISDIR => "it is a directory",
             linux::ELOOP => "too many symbolic links",

@@ -1,0 +1,82 @@
+//! Holes: pages of zeros in the files of a layer, which take no memory when they are unlocked.
+
+use std::collections::HashMap;
+use std::io::{self, Read};
+
+use sealcrate_packfile::index::PAGE;
+
+use crate::{Unlocked, UnlockedKind};
+
+/// How many bytes of which files are holes: by the layer, and the place of the content in it.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Holes(HashMap<(usize, u64), u64>);
+
+impl Holes {
+    /// Looks for holes in a file of a layer, whose content is read to its end.
+    ///
+    /// # Errors
+    /// Those of reading.
+    pub(crate) fn look(
+        &mut self,
+        layer: usize,
+        offset: u64,
+        content: &mut dyn Read,
+    ) -> io::Result<()> {
+        let mut page = Vec::with_capacity(PAGE as usize);
+        // The last page is written in any case, so that a page counts when another one follows.
+        let (mut holes, mut is_hole) = (0, false);
+        loop {
+            page.clear();
+            if content.take(PAGE).read_to_end(&mut page)? == 0 {
+                break;
+            }
+            holes += if is_hole { PAGE } else { 0 };
+            is_hole = page.iter().all(|byte| *byte == 0);
+        }
+        if holes > 0 {
+            self.0.insert((layer, offset), holes);
+        }
+        Ok(())
+    }
+
+    /// Adds the holes of another layer.
+    pub(crate) fn extend(&mut self, other: Self) {
+        self.0.extend(other.0);
+    }
+
+    /// Returns how many bytes of the unlocked files are holes.
+    pub(crate) fn of(&self, unlocked: &[Unlocked]) -> u64 {
+        let holes = unlocked.iter().filter_map(|entry| match entry.kind {
+            UnlockedKind::File { layer, offset, .. } => self.0.get(&(layer, offset)),
+            _ => None,
+        });
+        holes.sum()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Metadata, TreePath};
+
+    fn holes_in(content: &[u8]) -> u64 {
+        let mut holes = Holes::default();
+        holes.look(2, 512, &mut &*content).unwrap();
+        let kind = UnlockedKind::File { layer: 2, offset: 512, len: content.len() as u64 };
+        let unlocked = Unlocked { path: TreePath::default(), metadata: Metadata::default(), kind };
+        holes.of(&[unlocked])
+    }
+
+    #[test]
+    fn whole_pages_of_zeros_are_holes_but_for_the_last() {
+        let zeros = [0; 4 * PAGE as usize];
+        let page = PAGE as usize;
+        assert_eq!(holes_in(b""), 0);
+        assert_eq!(holes_in(&zeros[..page]), 0);
+        assert_eq!(holes_in(&zeros[..page + 1]), PAGE);
+        assert_eq!(holes_in(&zeros), 3 * PAGE);
+        assert_eq!(holes_in(&[b"x", &zeros[1..]].concat()), 2 * PAGE);
+        assert_eq!(holes_in(&[&zeros[..2 * page], b"x"].concat()), 2 * PAGE);
+        assert_eq!(holes_in(&[&zeros[..page + 1], b"x", &zeros[..page]].concat()), PAGE);
+    }
+}

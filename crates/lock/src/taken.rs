@@ -1,0 +1,65 @@
+//! Clear files that are unlocked beside private ones, since their folder is unlocked whole.
+//!
+//! Their contents lie in clear layers, which the init does not read. So they get a payload of their
+//! own, behind the payloads of the private layers. It is one content behind the other.
+
+use std::collections::BTreeSet;
+use std::io;
+
+use sealcrate_image::{Content as _, Image, Spool};
+
+use crate::lock::Contents;
+use crate::seal::Sealed;
+use crate::{Inode, InodeKind, Metadata, Unlocked, UnlockedKind};
+
+/// The payload of clear files.
+pub(crate) struct Taken {
+    pub(crate) sealed: Sealed,
+    /// The SHA-256 of the contents.
+    pub(crate) digest: [u8; 32],
+}
+
+impl Taken {
+    /// Makes the payload of all entries whose contents lie in clear layers, and points these entries to it.
+    /// Nothing where there are none.
+    ///
+    /// # Errors
+    /// Those of reading the image and of the spool.
+    pub(crate) fn of(
+        image: &Image,
+        private: &BTreeSet<usize>,
+        unlocked: &mut [Unlocked],
+        spool: &Spool,
+    ) -> io::Result<Option<Self>> {
+        let mut files: Vec<_> = unlocked
+            .iter_mut()
+            .filter_map(|entry| match &mut entry.kind {
+                UnlockedKind::File { layer, offset, len } if !private.contains(layer) => {
+                    Some((layer, offset, *len))
+                }
+                _ => None,
+            })
+            .collect();
+        if files.is_empty() {
+            return Ok(None);
+        }
+        files.sort_by_key(|(layer, offset, len)| (**layer, **offset, *len));
+        let mut contents = Contents::of(image);
+        let spooled = spool.fill::<io::Error>(|out| {
+            let mut end = 0;
+            for (layer, offset, len) in &mut files {
+                let inode = Inode {
+                    id: (**layer, 0),
+                    metadata: Metadata::default(),
+                    kind: InodeKind::File { offset: **offset, len: *len },
+                };
+                io::copy(&mut contents.open(&inode)?, out)?;
+                (**layer, **offset) = (image.layers.len(), end);
+                end += *len;
+            }
+            Ok(())
+        })?;
+        let sealed = Sealed::of(&mut *spooled.content.open()?, spool)?;
+        Ok(Some(Self { sealed, digest: *spooled.digest.as_bytes() }))
+    }
+}

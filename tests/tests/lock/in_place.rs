@@ -1,0 +1,91 @@
+//! Private files that a program edits in place, which gives their name to another file.
+
+use sealcrate_tests::EngineImage;
+
+use crate::container::Container;
+use crate::fixture::{CLEAR, PRIVATE, Workshop};
+
+/// Edits a private file, shows it beside a clear one, and stays.
+const SCRIPT: &str = "sed -i s/private/edited/ /app/conf; cat /app/conf /app/in/clear; echo done; \
+                      trap 'exit 0' TERM; while :; do sleep 0.1; done";
+
+/// An image whose folder `/app` has clear and private files.
+fn mixed(workshop: &Workshop) -> EngineImage<'_> {
+    let lines = format!(
+        "COPY clear /app/in/clear\nRUN ln /app/in/clear /app/other && chmod 750 /app/in\n{PRIVATE}\
+         COPY conf /app/conf\n{CLEAR}CMD {}\n",
+        serde_json::json!(["sh", "-c", SCRIPT])
+    );
+    workshop.build(&lines, &[("clear", b"clear\n"), ("conf", b"private\n")])
+}
+
+/// Lists what a container has on the disk beside the image.
+fn changed(workshop: &Workshop, container: &Container<'_>) -> String {
+    let lines = workshop.engine.run(&["diff", container.id()]);
+    lines.lines().filter(|line| line.contains("/app")).collect()
+}
+
+#[test]
+fn private_files_that_an_edit_would_put_on_the_disk_are_named() {
+    let workshop = Workshop::new();
+    let original = mixed(&workshop);
+    let name = format!("{}-locked", original.name());
+    let locked = workshop.engine.remove_on_drop(&name);
+    let recipient = workshop.recipient();
+    let done = workshop.sealcrate(&["lock", original.name(), "-t", &name, "-r", recipient]);
+    let done = done.with_status(0);
+    let expected = "an edit in place of private files in /app puts cleartext on a disk, since each \
+                    is a single link in a clear folder: conf; --whole /app unlocks the whole folder, \
+                    with 1 MiB of clear files\n";
+    assert!(done.stderr.contains(expected), "{}", done.said());
+    // It is so.
+    let container = Container::start(&workshop, &locked, &[]);
+    container.wait_for("edited\nclear\ndone\n");
+    assert_eq!(changed(&workshop, &container), "C /appC /app/conf");
+}
+
+#[test]
+fn edits_stay_in_memory_where_the_folder_is_unlocked_whole() {
+    let workshop = Workshop::new();
+    let original = mixed(&workshop);
+    let name = format!("{}-locked", original.name());
+    let locked = workshop.engine.remove_on_drop(&name);
+    let options = ["-r", workshop.recipient(), "--whole", "/app"];
+    let done =
+        workshop.sealcrate(&[&["lock", original.name(), "-t", &name][..], &options].concat());
+    let done = done.with_status(0);
+    assert!(!done.stderr.contains("in place"), "{}", done.said());
+    let container = Container::start(&workshop, &locked, &[]);
+    container.wait_for("edited\nclear\ndone\n");
+    assert_eq!(changed(&workshop, &container), "");
+    // Of clear files, too, everything is as it was: permissions, and that one has two names.
+    let shown = container.run("stat -c '%a %h' /app/in /app/in/clear /app/other; ls -A /app");
+    assert_eq!(shown, "750 2\n755 2\n755 2\nconf\nin\nother");
+    // The way back does not see that some of it was unlocked with it.
+    let back = format!("{}-back", original.name());
+    let back = workshop.engine.remove_on_drop(&back);
+    let arguments = ["unlock", &name, "-t", back.name(), "-i", "identity"];
+    workshop.sealcrate(&arguments).with_status(0);
+    assert_eq!(workshop.engine.image_id(back.name()), workshop.engine.image_id(original.name()));
+}
+
+#[test]
+fn folders_that_have_to_stay_are_neither_offered_nor_taken() {
+    let workshop = Workshop::new();
+    let lines = format!("{PRIVATE}COPY conf /etc/conf\nCMD [\"cat\", \"/etc/conf\"]\n");
+    let original = workshop.build(&lines, &[("conf", b"private\n")]);
+    let lock = |folder: &str| {
+        let arguments = ["lock", original.name(), "-t", "never:1", "-r", workshop.recipient()];
+        workshop.sealcrate(&[&arguments[..], &["--whole", folder]].concat())
+    };
+    lock("/etc").failed(1).says("/etc cannot be unlocked whole");
+    lock("/none").failed(1).says("there is no folder /none");
+    lock("/bin/sh").failed(1).says("there is no folder /bin/sh");
+    let name = format!("{}-locked", original.name());
+    let locked = workshop.engine.remove_on_drop(&name);
+    let arguments = ["lock", original.name(), "-t", &name, "-r", workshop.recipient()];
+    let done = workshop.sealcrate(&arguments).with_status(0);
+    assert!(done.stderr.contains("files in /etc"), "{}", done.said());
+    assert!(!done.stderr.contains("--whole"), "{}", done.said());
+    workshop.assert_same(&original, &locked, &[], &[]);
+}

@@ -1,0 +1,85 @@
+//! Starts at every limit of memory: they go well, or say that it is not enough.
+
+use sealcrate_tests::{Done, Engine, assert_all_are_told, memory_steps};
+
+use crate::fixture::{PRIVATE, Workshop, key};
+
+#[test]
+fn many_small_files_are_unlocked_or_refused_with_words_at_every_limit() {
+    let workshop = Workshop::new();
+    // Each file has a page of its own.
+    let lines = format!(
+        "{PRIVATE}RUN mkdir /app && i=0 && while [ $i -lt 3000 ]; do echo private-$i > /app/$i; i=$((i+1)); done\n"
+    );
+    let original = workshop.build(&lines, &[]);
+    let locked = workshop.lock(&original, &[]);
+    let options = ["-e", &key()];
+    let program = ["/.sealcrate/init", "/bin/true"];
+    let steps = memory_steps(&workshop.engine, locked.name(), &options, (1, 40), &program);
+
+    assert_all_are_told(&steps);
+}
+
+#[test]
+fn large_files_are_unlocked_or_refused_with_words_at_every_limit() {
+    let workshop = Workshop::new();
+    let data = sealcrate_tests::noise(12 << 20);
+    let lines = format!("{PRIVATE}COPY a /app/a\nCOPY b /app/b\n");
+    let original = workshop.build(&lines, &[("a", &data), ("b", &data[..1 << 20])]);
+    let locked = workshop.lock(&original, &[]);
+    let options = ["-e", &key()];
+    let program = ["/.sealcrate/init", "/bin/true"];
+    let steps = memory_steps(&workshop.engine, locked.name(), &options, (1, 36), &program);
+
+    assert_all_are_told(&steps);
+}
+
+/// A control group of the machine's with a limit; dropped, it is removed.
+struct Group<'e> {
+    engine: &'e Engine,
+    image: String,
+    name: String,
+}
+
+impl<'e> Group<'e> {
+    /// Makes it, by the shell of an image.
+    fn new(engine: &'e Engine, image: &str, mib: u64) -> Self {
+        let name = format!("sealcrate-test-{}", std::process::id());
+        let group = Self { engine, image: image.to_owned(), name };
+        group.run(&format!(
+            "mkdir $0 && for limit in memory.max memory.limit_in_bytes; do \
+             [ ! -f $0/$limit ] || echo $(({mib} << 20)) > $0/$limit; done"
+        ));
+        group
+    }
+
+    fn run(&self, script: &str) {
+        let script = format!(
+            "top=/sys/fs/cgroup; [ ! -d $top/memory ] || top=$top/memory; set -- $top/{}; {}",
+            self.name,
+            script.replace("$0", "$1")
+        );
+        let volume = ["-v", "/sys/fs/cgroup:/sys/fs/cgroup", "--entrypoint", "/bin/sh"];
+        let run = ["run", "--rm", "--network", "none"];
+        self.engine.run(&[&run[..], &volume, &[&self.image, "-c", &script]].concat());
+    }
+}
+
+impl Drop for Group<'_> {
+    fn drop(&mut self) {
+        self.run("rmdir $0");
+    }
+}
+
+#[test]
+fn limit_above_the_container_is_told() {
+    let workshop = Workshop::new();
+    let lines = format!("{PRIVATE}COPY a /app/a\nCMD [\"wc\", \"-c\", \"/app/a\"]\n");
+    let original = workshop.build(&lines, &[("a", &sealcrate_tests::noise(40 << 20))]);
+    let locked = workshop.lock(&original, &[]);
+    let group = Group::new(&workshop.engine, original.name(), 32);
+    let parent = format!("/{}", group.name);
+    let options = ["--cgroupns", "host", "--cgroup-parent", &parent];
+    let done: Done = workshop.unlock(locked.name(), &options, &[]).with_status(1).prints("");
+    done.says("sealcrate: not enough memory: the limit is 32 MiB");
+}
