@@ -165,6 +165,7 @@ impl Walk<'_> {
                     Some(volume) => {
                         self.problems.push(Problem::Volume(path.clone(), volume.clone()));
                     }
+                    None if self.is_in_mountpoint(path, clear) => {}
                     None => {
                         self.skeleton(path, SkeletonKind::Link);
                         self.unlock_folder(path, path, metadata, children);
@@ -173,7 +174,7 @@ impl Walk<'_> {
             },
             Some(Node::Leaf { inode, .. }) => match clear {
                 Some(Node::Leaf { inode: clear, .. }) if clear.id == inode.id => {}
-                _ => self.private_leaf(path, inode),
+                _ => self.private_leaf(path, inode, clear),
             },
         }
     }
@@ -210,10 +211,10 @@ impl Walk<'_> {
         }
     }
 
-    fn private_leaf(&mut self, path: &TreePath, inode: &Arc<Inode>) {
+    fn private_leaf(&mut self, path: &TreePath, inode: &Arc<Inode>, clear: Option<&Node>) {
         if self.rules.is_public(path) || self.rules.keeps_link(path) {
             if inode.kind == InodeKind::Device {
-                return self.without_privilege(Problem::Device(path.clone()));
+                return self.refuse_or_leave_out(Problem::Device(path.clone()));
             }
             let public = match &inode.kind {
                 InodeKind::Symlink(target) => Arc::new(Inode {
@@ -229,9 +230,21 @@ impl Walk<'_> {
             self.problems.push(Problem::OfEngines(path.clone()));
         } else if let Some(volume) = self.rules.volume_of(path) {
             self.problems.push(Problem::Volume(path.clone(), volume.clone()));
-        } else if self.unlock_leaf(path, inode, None) {
+        } else if !self.is_in_mountpoint(path, clear) && self.unlock_leaf(path, inode, None) {
             self.skeleton(path, SkeletonKind::Link);
         }
+    }
+
+    /// Tells whether something private lies in a mount point, and notes it. An engine that fills a
+    /// fresh volume there would copy the link, and what is written to it would be lost with the memory.
+    fn is_in_mountpoint(&mut self, path: &TreePath, clear: Option<&Node>) -> bool {
+        let Some(mountpoint) = self.rules.mountpoint_of(path) else { return false };
+        self.refuse_or_leave_out(Problem::Mountpoint(path.clone(), mountpoint.clone()));
+        if clear.is_some() {
+            // What it took the place of does not come back.
+            self.skeleton(path, SkeletonKind::Whiteout);
+        }
+        true
     }
 
     /// Unlocks a folder that is one link, and all that lies in it.
@@ -272,7 +285,7 @@ impl Walk<'_> {
         }
         let kind = match &inode.kind {
             InodeKind::Device => {
-                self.without_privilege(Problem::Device(path.clone()));
+                self.refuse_or_leave_out(Problem::Device(path.clone()));
                 return false;
             }
             InodeKind::Symlink(target) => {
@@ -281,10 +294,10 @@ impl Walk<'_> {
             InodeKind::Fifo => UnlockedKind::Fifo,
             InodeKind::File { offset, len } => {
                 if metadata.mode & 0o4000 != 0 || metadata.mode & 0o2010 == 0o2010 {
-                    self.without_privilege(Problem::SetId(path.clone()));
+                    self.refuse_or_leave_out(Problem::SetId(path.clone()));
                 }
                 if metadata.xattrs.contains_key(CAPABILITIES) {
-                    self.without_privilege(Problem::Capabilities(path.clone()));
+                    self.refuse_or_leave_out(Problem::Capabilities(path.clone()));
                 }
                 match self.unlocked_inodes.get(&inode.id) {
                     Some(first) => UnlockedKind::HardLink(first.clone()),
@@ -299,7 +312,7 @@ impl Walk<'_> {
         true
     }
 
-    fn without_privilege(&mut self, problem: Problem) {
+    fn refuse_or_leave_out(&mut self, problem: Problem) {
         match self.rules.privileges {
             Privileges::LeaveOut => self.left_out.push(problem),
             Privileges::Refuse => self.problems.push(problem),
@@ -328,6 +341,9 @@ pub enum Problem {
     /// A hard link of a private layer leads to a clear file that a later layer hides.
     #[error("{0} is a hard link to a file of a clear layer that no path leads to any more")]
     HiddenTarget(TreePath),
+    /// Engines copy what lies there to a volume.
+    #[error("{0} is private, but lies in {1}, where something will be mounted")]
+    Mountpoint(TreePath, TreePath),
     /// Engines read or write it.
     #[error("{0} is private, but read or written by engines")]
     OfEngines(TreePath),

@@ -8,8 +8,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use proptest::prelude::*;
 use proptest::strategy::ValueTree as _;
 use sealcrate_lock::{
-    Changes, Difference, DifferenceError, Problem, Rules, TreePath, UNLOCK_FOLDER, Unlocked,
-    UnlockedKind,
+    Changes, Difference, DifferenceError, Privileges, Problem, Rules, TreePath, UNLOCK_FOLDER,
+    Unlocked, UnlockedKind,
 };
 
 /// One step of a layer, as tar files have it.
@@ -522,4 +522,41 @@ fn mountpoints_are_folders_even_where_everything_around_is_private() {
         .collect();
     let expected = [("/app", true), ("/app/data", true), ("/app/data/in", true), ("/app/x", false)];
     assert_eq!(skeleton, expected.map(|(path, is_folder)| (path.to_owned(), is_folder)));
+}
+
+#[test]
+fn private_files_in_mountpoints_are_refused_or_left_out() {
+    let tar = |files: &[&str]| {
+        let mut builder = tar::Builder::new(Vec::new());
+        for file in files {
+            append(&mut builder, file, tar::EntryType::Regular, 0o644, file.as_bytes(), "");
+        }
+        builder.into_inner().unwrap()
+    };
+    let (clear, private) =
+        (tar(&["data/old", "b/x"]), tar(&["data/old", "data/in/x", "data/y", "a"]));
+    let layers: Vec<_> = [clear, private]
+        .iter()
+        .enumerate()
+        .map(|(place, tar)| Changes::read(place, tar.as_slice()).unwrap())
+        .collect();
+    let mut rules = Rules { mountpoints: vec![path("data")], ..Rules::default() };
+    let found = ["data/in", "data/old", "data/y"]
+        .map(|found| Problem::Mountpoint(path(found), path("data")));
+    match Difference::of(&layers, &BTreeSet::from([1]), &rules) {
+        Err(DifferenceError::Problems(problems)) => assert_eq!(problems, found),
+        other => panic!("{other:?}"),
+    }
+    rules.privileges = Privileges::LeaveOut;
+    let difference = Difference::of(&layers, &BTreeSet::from([1]), &rules).unwrap();
+    assert_eq!(difference.left_out, found);
+    let skeleton: Vec<_> = difference.skeleton.0.iter().map(|entry| &entry.path).collect();
+    let whiteout = path("data/old");
+    assert!(skeleton.contains(&&whiteout), "what it took the place of does not come back");
+    assert!(!skeleton.iter().any(|path| path.is_within(&self::path("data/in"))), "{skeleton:?}");
+    assert!(!difference.unlocked.iter().any(|entry| entry.path.is_within(&path("data"))));
+    // In the clear there is no link.
+    let rules =
+        Rules { public: vec![path("data")], ..Rules { privileges: Privileges::Refuse, ..rules } };
+    Difference::of(&layers, &BTreeSet::from([1]), &rules).unwrap();
 }

@@ -12,6 +12,7 @@ mod fixture;
 mod foreign;
 mod kubernetes;
 mod languages;
+mod memory;
 mod places;
 mod podman;
 mod refused;

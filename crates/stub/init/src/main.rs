@@ -10,6 +10,8 @@
 mod environment;
 mod failure;
 mod layer_writer;
+mod leftovers;
+mod mounts;
 mod payload;
 mod run;
 mod state;

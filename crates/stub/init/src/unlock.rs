@@ -10,6 +10,7 @@ use sealcrate_stub_start::{self as start, Start, decode};
 
 use crate::failure::Failure;
 use crate::layer_writer::LayerWriter;
+use crate::leftovers;
 use crate::payload::{self, IndexBytes};
 use crate::run::{become_program, kept};
 use crate::state;
@@ -31,7 +32,7 @@ pub(crate) fn run(start: &mut Start) -> Result<Infallible, Failure> {
 
     let folder = UnlockFolder::open(&index)?;
     if let Err(failure) = unlock(&index, &folder.folder) {
-        remove(&index, &folder.folder);
+        leftovers::take_back(&folder.folder);
         folder.remove();
         return Err(failure);
     }
@@ -57,10 +58,6 @@ fn arguments(start: &Start, command: &Command<'_>) -> Result<Strings, Failure> {
 
 /// Makes everything that the index tells of. When it returns, all of the payload was authentic.
 fn unlock(index: &Index<'_>, unlocked: &Folder) -> Result<(), Failure> {
-    // What an earlier start in the same memory has left, as after a restart.
-    if unlocked.beneath(state::FOLDER).is_ok() {
-        remove(index, unlocked);
-    }
     let ours = |error| Failure::Create { path: state::FOLDER, error };
     unlocked.make_folder(state::FOLDER, 0o700).map_err(ours)?;
     for entry in index.entries().filter(|entry| entry.kind == EntryKind::Folder) {
@@ -168,24 +165,6 @@ pub(crate) fn set_properties(
     }
     file.set_mode(properties.mode)?;
     file.set_time(properties.seconds, properties.nanoseconds)
-}
-
-/// Removes all that the index tells of.
-fn remove(index: &Index<'_>, unlocked: &Folder) {
-    for entry in index.entries().filter(|entry| entry.kind != EntryKind::Folder) {
-        let (folder, name) = split(entry.path);
-        if let Ok(folder) = unlocked.beneath(folder) {
-            let _ = folder.remove(name);
-        }
-    }
-    let _ = each_folder(index, |entry| {
-        let (folder, name) = split(entry.path);
-        if let Ok(folder) = unlocked.beneath(folder) {
-            let _ = folder.remove_folder(name);
-        }
-        Ok(())
-    });
-    state::remove(unlocked);
 }
 
 /// Splits a path into the folder and the name.

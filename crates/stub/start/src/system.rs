@@ -10,9 +10,9 @@ use zeroize::Zeroize;
 use crate::arch::sealcrate_syscall;
 
 pub use self::errno::Errno;
-pub use self::folder::{FileSystem, Folder};
+pub use self::folder::{FileSystem, Folder, Names};
 pub use self::mapped::Mapped;
-pub use self::process::{change_folder, execute, host_name, is_in_root, user};
+pub use self::process::{change_folder, execute, host_name, is_in_root, read_link, user};
 pub use self::text::Text;
 
 mod errno;
