@@ -48,7 +48,10 @@ pub(crate) enum Failure {
         error: Errno,
     },
     /// What an earlier start has left cannot be removed.
-    #[error("cannot remove {} in {UNLOCK_FOLDER}, which an earlier start has left: {error}", Shown(name))]
+    #[error(
+        "cannot remove {} in {UNLOCK_FOLDER}, which an earlier start has left: {error}",
+        Shown(name)
+    )]
     Leftover {
         /// Its name.
         name: &'static [u8],
@@ -92,6 +95,12 @@ pub(crate) enum Failure {
     /// The unlock folder is not memory.
     #[error("{UNLOCK_FOLDER} is not memory, and nothing private is written to a disk: {0}")]
     NotMemory(Advice),
+    /// Files belong to who has unlocked them. That is no reason to end.
+    #[error(
+        "unlocked files of other users belong to root: this container may not give them away, since \
+         it is without the capability CHOWN, or does not know these users"
+    )]
+    NotGiven,
     /// The unlock folder would be in memory of somebody else.
     #[error(
         "/dev is not the container's own here: private files would be seen outside, and outlive it: {0}"

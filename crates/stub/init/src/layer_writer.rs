@@ -3,11 +3,12 @@
 use core::iter::Peekable;
 
 use sealcrate_packfile::index::{Entry, EntryKind};
-use sealcrate_stub_start::system::{File, Folder, user};
+use sealcrate_stub_start::system::{File, Folder};
 use sealcrate_stub_start::{self as start, Sink};
 
 use crate::failure::Failure;
-use crate::unlock::{cannot, set_properties, split};
+use crate::owners::Owners;
+use crate::unlock::{cannot, split};
 
 /// Takes a tar file, and writes those parts of it that are contents.
 pub(crate) struct LayerWriter<'f, 'i, I: Iterator<Item = Entry<'i>>> {
@@ -18,14 +19,14 @@ pub(crate) struct LayerWriter<'f, 'i, I: Iterator<Item = Entry<'i>>> {
     /// The file that is being written, and where its content ends.
     open: Option<(Entry<'i>, File, u64)>,
     at: u64,
-    user: (u32, u32),
+    owners: &'f Owners,
 }
 
 impl<'f, 'i, I: Iterator<Item = Entry<'i>>> LayerWriter<'f, 'i, I> {
     /// Writes the files of one layer, which come in the order of their contents.
-    pub(crate) fn new(unlocked: &'f Folder, entries: I) -> Self {
+    pub(crate) fn new(unlocked: &'f Folder, owners: &'f Owners, entries: I) -> Self {
         let entries = entries.peekable();
-        Self { unlocked, entries, folder: None, open: None, at: 0, user: user() }
+        Self { unlocked, entries, folder: None, open: None, at: 0, owners }
     }
 
     /// Opens the next file, if its content begins here.
@@ -57,7 +58,8 @@ impl<'f, 'i, I: Iterator<Item = Entry<'i>>> LayerWriter<'f, 'i, I> {
     /// Closes the file that is open, if all of it is written.
     fn close_finished(&mut self) -> Result<(), Failure> {
         if let Some((entry, file, _)) = self.open.take_if(|(_, _, end)| *end == self.at) {
-            set_properties(file.descriptor(), &entry, self.user)
+            self.owners
+                .set(file.descriptor(), &entry.properties)
                 .map_err(|error| cannot(entry.path, error))?;
         }
         Ok(())

@@ -12,6 +12,7 @@ mod failure;
 mod layer_writer;
 mod leftovers;
 mod mounts;
+mod owners;
 mod payload;
 mod run;
 mod state;

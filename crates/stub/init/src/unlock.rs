@@ -5,12 +5,13 @@ use core::convert::Infallible;
 use sealcrate_packfile::Segment;
 use sealcrate_packfile::age::AgeFile;
 use sealcrate_packfile::index::{Command, Entry, EntryKind, Index, IndexLayer};
-use sealcrate_stub_start::system::{self, Descriptor, Errno, Folder};
+use sealcrate_stub_start::system::{self, Errno, Folder};
 use sealcrate_stub_start::{self as start, Start, decode};
 
 use crate::failure::Failure;
 use crate::layer_writer::LayerWriter;
 use crate::leftovers;
+use crate::owners::Owners;
 use crate::payload::{self, IndexBytes};
 use crate::run::{become_program, kept};
 use crate::state;
@@ -65,47 +66,41 @@ fn unlock(index: &Index<'_>, unlocked: &Folder) -> Result<(), Failure> {
             make(unlocked, entry.path, |folder, name| folder.make_folder(name, 0o700))?;
         }
     }
-    write_layers(index, unlocked)?;
-    let user = system::user();
+    let owners = Owners::new();
+    write_layers(index, unlocked, &owners)?;
     for entry in index.entries() {
         let Entry { path, properties, kind } = entry;
         match kind {
             EntryKind::Fifo => make(unlocked, path, |folder, name| {
                 folder.make_pipe(name)?;
-                folder.set_mode_of(name, properties.mode)
+                folder.set_mode_of(name, properties.mode)?;
+                owners.set_of(folder, name, &properties)
             })?,
             EntryKind::HardLink(target) => {
                 let (folder, other) = split(target);
                 let from = unlocked.beneath(folder).map_err(|error| cannot(target, error))?;
-                make(unlocked, path, |folder, name| folder.make_hard_link(&from, other, name))?;
+                make(unlocked, path, |folder, name| {
+                    owners.link((&from, other), (folder, name), &properties)
+                })?;
             }
-            EntryKind::Symlink(target) => {
-                make(unlocked, path, |folder, name| folder.make_symlink(target, name))?;
-            }
-            EntryKind::File { .. } | EntryKind::Folder => continue,
+            EntryKind::Symlink(target) => make(unlocked, path, |folder, name| {
+                folder.make_symlink(target, name)?;
+                owners.set_of(folder, name, &properties)
+            })?,
+            EntryKind::File { .. } | EntryKind::Folder => {}
         }
-        if matches!(kind, EntryKind::HardLink(_)) {
-            continue;
-        }
-        let (folder, name) = split(path);
-        let folder = unlocked.beneath(folder).map_err(|error| cannot(path, error))?;
-        if user != (properties.uid, properties.gid) {
-            // Not everybody may give things away.
-            let _ = folder.set_owner_of(name, properties.uid, properties.gid);
-        }
-        folder
-            .set_time_of(name, properties.seconds, properties.nanoseconds)
-            .map_err(|error| cannot(path, error))?;
     }
     each_folder(index, |entry| {
-        let folder = unlocked.beneath(entry.path).map_err(|error| cannot(entry.path, error))?;
-        set_properties(folder.descriptor(), &entry, user).map_err(|error| cannot(entry.path, error))
+        let folder = unlocked.beneath(entry.path);
+        let set = folder.and_then(|folder| owners.set(folder.descriptor(), &entry.properties));
+        set.map_err(|error| cannot(entry.path, error))
     })?;
+    owners.tell();
     state::write(unlocked, index.encoded_command).map_err(ours)
 }
 
 /// Writes the files, layer by layer.
-fn write_layers(index: &Index<'_>, unlocked: &Folder) -> Result<(), Failure> {
+fn write_layers(index: &Index<'_>, unlocked: &Folder, owners: &Owners) -> Result<(), Failure> {
     for (place, layer) in (0..).zip(index.layers()) {
         let IndexLayer::Private { header, identity, .. } = layer else { continue };
         let file = payload::open_layer(&header)?;
@@ -116,7 +111,7 @@ fn write_layers(index: &Index<'_>, unlocked: &Folder) -> Result<(), Failure> {
             payload::authenticate(chunks)?;
             continue;
         }
-        let mut writer = LayerWriter::new(unlocked, entries);
+        let mut writer = LayerWriter::new(unlocked, owners, entries);
         decode(chunks, &mut writer)?;
         writer.finish()?;
     }
@@ -147,24 +142,6 @@ fn each_folder<'i>(
         folders.clone().filter(|entry| depth(entry) == level).try_for_each(&mut call)?;
     }
     Ok(())
-}
-
-/// Gives something what it has beside its content, as far as this user may.
-pub(crate) fn set_properties(
-    file: Descriptor<'_>,
-    entry: &Entry<'_>,
-    user: (u32, u32),
-) -> Result<(), Errno> {
-    let properties = &entry.properties;
-    if user != (properties.uid, properties.gid) {
-        // Not everybody may give things away, and not every file system takes attributes.
-        let _ = file.set_owner(properties.uid, properties.gid);
-    }
-    for (name, value) in properties.attributes.iter() {
-        let _ = file.set_attribute(name, value);
-    }
-    file.set_mode(properties.mode)?;
-    file.set_time(properties.seconds, properties.nanoseconds)
 }
 
 /// Splits a path into the folder and the name.

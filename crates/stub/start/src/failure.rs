@@ -151,7 +151,7 @@ impl fmt::Display for Shown<'_> {
 }
 
 /// Writes one line to standard error.
-pub(crate) fn say(reason: &dyn Tell) {
+pub fn say(reason: &dyn Tell) {
     let mut line = Line { bytes: [0; MAX_MESSAGE], len: 0 };
     // What does not fit is cut off.
     let _ = write!(line, "sealcrate: {reason}");

@@ -29,7 +29,7 @@ mod zstd;
 pub use cgroup::{Limit, check as check_memory};
 pub use content::{Sink, decode};
 pub use entry::{Tell, end};
-pub use failure::{Failure, Place, Shown};
+pub use failure::{Failure, Place, Shown, say};
 pub use open::file_key;
 pub use pages::{Pages, Zeros};
 pub use start::Start;
