@@ -9,6 +9,7 @@ use std::sync::Arc;
 use thiserror::Error;
 
 use crate::links::{in_place, relocated};
+use crate::neighbours::Neighbours;
 use crate::{
     Changes, Inode, InodeKind, Metadata, Node, Privileges, Rules, Skeleton, SkeletonEntry,
     SkeletonKind, Tree, TreeError, TreePath,
@@ -29,6 +30,9 @@ pub struct Difference {
     pub unlocked: Vec<Unlocked>,
     /// What was left out, since nothing in memory can have it.
     pub left_out: Vec<Problem>,
+    /// The folders with private files that cannot be seen beside each clear file, and these not beside
+    /// them: there are too many.
+    pub crowded: Vec<TreePath>,
     /// The tree that all layers give.
     pub whole: Tree,
 }
@@ -99,12 +103,15 @@ impl Difference {
             unlocked: Vec::new(),
             problems: Vec::new(),
             left_out: Vec::new(),
+            neighbours: Neighbours::default(),
         };
         walk.compare(&TreePath::default(), Some(clear.root()), Some(whole.root()));
-        let Walk { skeleton, unlocked, problems, left_out, .. } = walk;
+        let Walk { skeleton, mut unlocked, problems, left_out, neighbours, .. } = walk;
         if problems.is_empty() {
             let skeleton = Skeleton(skeleton);
-            Ok(Self { skeleton, unlocked, left_out, whole })
+            let (links, crowded) = neighbours.into_parts();
+            unlocked.extend(links);
+            Ok(Self { skeleton, unlocked, left_out, crowded, whole })
         } else {
             Err(DifferenceError::Problems(problems))
         }
@@ -147,6 +154,7 @@ struct Walk<'a> {
     unlocked: Vec<Unlocked>,
     problems: Vec<Problem>,
     left_out: Vec<Problem>,
+    neighbours: Neighbours,
 }
 
 impl Walk<'_> {
@@ -192,6 +200,7 @@ impl Walk<'_> {
         let (skeleton_at, unlocked_at) = (self.skeleton.len(), self.unlocked.len());
         self.skeleton(path, SkeletonKind::Folder(metadata.clone()));
         self.unlock(path, metadata, UnlockedKind::Folder);
+        let mut unlocked_names = BTreeSet::new();
         if !self.rules.is_covered(path) {
             let names: BTreeSet<_> = whole.keys().chain(clear.keys()).collect();
             for name in names {
@@ -199,7 +208,11 @@ impl Walk<'_> {
                     self.problems.push(Problem::Ours);
                     continue;
                 }
+                let unlocked_at = self.unlocked.len();
                 self.compare(&path.join(name), clear.get(name), whole.get(name));
+                if self.unlocked.len() > unlocked_at {
+                    unlocked_names.insert(name);
+                }
             }
         }
         let is_root = path.as_bytes().is_empty();
@@ -208,6 +221,9 @@ impl Walk<'_> {
         }
         if self.unlocked.len() == unlocked_at + 1 {
             self.unlocked.truncate(unlocked_at);
+        } else {
+            let is_unlocked = |name: &[u8]| unlocked_names.contains(&name.to_vec());
+            self.neighbours.add(self.rules, path, whole, is_unlocked);
         }
     }
 

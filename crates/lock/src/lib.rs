@@ -12,6 +12,7 @@ mod index;
 mod layer;
 mod links;
 mod lock;
+mod neighbours;
 mod path;
 mod payload;
 mod reuse;

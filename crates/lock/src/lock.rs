@@ -57,6 +57,8 @@ pub struct Locked {
     pub image: Outgoing,
     /// What was left out.
     pub left_out: Vec<Problem>,
+    /// The folders in which private files are not seen beside clear ones, by their real path.
+    pub crowded: Vec<TreePath>,
     /// How many bytes are unlocked when it starts.
     pub unlocked_bytes: u64,
     /// What that takes.
@@ -126,7 +128,13 @@ impl Locker<'_> {
         let diff_ids: Vec<DiffId> = layers.iter().filter_map(Layer::diff_id).collect();
         let config = config::clear_half(&config, &rules.volumes, &lists, &diff_ids)?;
         let image = Outgoing::built(Image::new(config, layers));
-        Ok(Locked { image, left_out: difference.left_out, unlocked_bytes, needs })
+        Ok(Locked {
+            image,
+            left_out: difference.left_out,
+            crowded: difference.crowded,
+            unlocked_bytes,
+            needs,
+        })
     }
 
     /// Encrypts the index, and puts what is known before there is a key before it.

@@ -61,6 +61,11 @@ impl Rules {
         is_one_of(&COVERED, path)
     }
 
+    /// Returns the folders that engines mount over.
+    pub(crate) fn covered(&self) -> impl Iterator<Item = TreePath> {
+        COVERED.iter().map(|path| TreePath::parse(path.as_bytes()).expect("it is one"))
+    }
+
     /// Tells whether everybody may see something.
     pub(crate) fn is_public(&self, path: &TreePath) -> bool {
         self.public.iter().any(|public| path.is_within(public))

@@ -13,6 +13,7 @@ mod foreign;
 mod kubernetes;
 mod languages;
 mod memory;
+mod neighbours;
 mod owners;
 mod places;
 mod podman;

@@ -91,6 +91,12 @@ impl Locking<'_> {
         for problem in &locked.left_out {
             talk::warn(format!("{problem}: it is left out"));
         }
+        for folder in &locked.crowded {
+            talk::warn(format!(
+                "{folder} has too many clear files beside private ones: a program that is private there \
+                 does not find them by its real path, and not by `..`"
+            ));
+        }
         Ok(locked)
     }
 

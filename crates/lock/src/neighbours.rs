@@ -1,0 +1,56 @@
+//! Neighbours: what lies in clear beside private files, and is made reachable where they are
+//! unlocked.
+//!
+//! A program that looks for files beside itself often takes its real path, or `..` of a folder that is
+//! unlocked. So each folder of the unlock folder that a clear folder corresponds to has links back to
+//! all that this one has.
+
+use std::collections::BTreeMap;
+
+use crate::{Metadata, Node, Rules, TreePath, Unlocked, UnlockedKind};
+
+/// How many links back one folder has at most. Each takes some microseconds at every start.
+const MAX_IN_FOLDER: usize = 1000;
+
+/// How many there are at most in all.
+const MAX: usize = 4000;
+
+/// The links back, and the folders that have none.
+#[derive(Default)]
+pub(crate) struct Neighbours {
+    links: Vec<Unlocked>,
+    crowded: Vec<TreePath>,
+}
+
+impl Neighbours {
+    /// Adds links to what a clear folder has: all of `children` but what `is_unlocked` itself.
+    pub(crate) fn add(
+        &mut self,
+        rules: &Rules,
+        folder: &TreePath,
+        children: &BTreeMap<Vec<u8>, Node>,
+        is_unlocked: impl Fn(&[u8]) -> bool,
+    ) {
+        let names = children.keys().map(Vec::as_slice).filter(|name| !is_unlocked(name));
+        let names = names.map(|name| folder.join(name));
+        // Engines make these, whether the image has them or not.
+        let made = rules.covered().filter(|path| {
+            path.parent().as_ref() == Some(folder) && !children.contains_key(path.name())
+        });
+        let paths: Vec<TreePath> = names.chain(made).collect();
+        if paths.len() > MAX_IN_FOLDER || self.links.len() + paths.len() > MAX {
+            self.crowded.push(folder.clone());
+            return;
+        }
+        self.links.extend(paths.into_iter().map(|path| {
+            let target = [b"/", path.as_bytes()].concat();
+            let metadata = Metadata { mode: 0o777, ..Metadata::default() };
+            Unlocked { path, metadata, kind: UnlockedKind::Symlink(target) }
+        }));
+    }
+
+    /// Returns the links, and the folders that have too many neighbours.
+    pub(crate) fn into_parts(self) -> (Vec<Unlocked>, Vec<TreePath>) {
+        (self.links, self.crowded)
+    }
+}
