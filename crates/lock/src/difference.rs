@@ -109,7 +109,7 @@ impl Difference {
         let Walk { skeleton, mut unlocked, problems, left_out, neighbours, .. } = walk;
         if problems.is_empty() {
             let skeleton = Skeleton(skeleton);
-            let (links, crowded) = neighbours.into_parts();
+            let (links, crowded) = neighbours.into_links();
             unlocked.extend(links);
             Ok(Self { skeleton, unlocked, left_out, crowded, whole })
         } else {

@@ -13,14 +13,11 @@ use crate::{Metadata, Node, Rules, TreePath, Unlocked, UnlockedKind};
 const MAX_IN_FOLDER: usize = 1000;
 
 /// How many there are at most in all.
-const MAX: usize = 4000;
+const MAX: usize = 2000;
 
-/// The links back, and the folders that have none.
+/// The folders that correspond to clear ones, and what lies in the clear in each.
 #[derive(Default)]
-pub(crate) struct Neighbours {
-    links: Vec<Unlocked>,
-    crowded: Vec<TreePath>,
-}
+pub(crate) struct Neighbours(Vec<(TreePath, Vec<TreePath>)>);
 
 impl Neighbours {
     /// Adds links to what a clear folder has: all of `children` but what `is_unlocked` itself.
@@ -37,20 +34,29 @@ impl Neighbours {
         let made = rules.covered().filter(|path| {
             path.parent().as_ref() == Some(folder) && !children.contains_key(path.name())
         });
-        let paths: Vec<TreePath> = names.chain(made).collect();
-        if paths.len() > MAX_IN_FOLDER || self.links.len() + paths.len() > MAX {
-            self.crowded.push(folder.clone());
-            return;
-        }
-        self.links.extend(paths.into_iter().map(|path| {
-            let target = [b"/", path.as_bytes()].concat();
-            let metadata = Metadata { mode: 0o777, ..Metadata::default() };
-            Unlocked { path, metadata, kind: UnlockedKind::Symlink(target) }
-        }));
+        self.0.push((folder.clone(), names.chain(made).collect()));
     }
 
-    /// Returns the links, and the folders that have too many neighbours.
-    pub(crate) fn into_parts(self) -> (Vec<Unlocked>, Vec<TreePath>) {
-        (self.links, self.crowded)
+    /// Returns the links, and the folders that have none, since there are too many: the fullest.
+    pub(crate) fn into_links(self) -> (Vec<Unlocked>, Vec<TreePath>) {
+        let (mut links, mut crowded) = (Vec::new(), Vec::new());
+        let mut folders = self.0;
+        folders.sort_by_key(|(_, paths)| paths.len());
+        for (folder, paths) in folders {
+            if paths.len() > MAX_IN_FOLDER || links.len() + paths.len() > MAX {
+                crowded.push(folder);
+                continue;
+            }
+            links.extend(paths.into_iter().map(link_back));
+        }
+        crowded.sort();
+        (links, crowded)
     }
+}
+
+/// Makes a link to a path in the clear.
+fn link_back(path: TreePath) -> Unlocked {
+    let target = [b"/", path.as_bytes()].concat();
+    let metadata = Metadata { mode: 0o777, ..Metadata::default() };
+    Unlocked { path, metadata, kind: UnlockedKind::Symlink(target) }
 }

@@ -610,4 +610,19 @@ fn folders_with_too_many_clear_files_are_named() {
     assert_eq!(difference.crowded, [path("many")]);
     let unlocked = |name| difference.unlocked.iter().any(|entry| entry.path == path(name));
     assert!(unlocked("many/private") && !unlocked("many/1") && unlocked("few/1"));
+    // Where all are too many, the fullest have none, wherever they lie.
+    let tar = |name: &str| {
+        let mut builder = tar::Builder::new(Vec::new());
+        for (folder, count) in [("a", 900), ("b", 800), ("c", 700), ("d", 10)] {
+            for number in 0..count {
+                let path = format!("{folder}/{name}{number}");
+                append(&mut builder, &path, tar::EntryType::Regular, 0o644, b"x", "");
+            }
+        }
+        builder.into_inner().unwrap()
+    };
+    let (clear, private) = (tar("clear"), tar("private"));
+    let layers = [Changes::read(0, &clear[..]).unwrap(), Changes::read(1, &private[..]).unwrap()];
+    let difference = Difference::of(&layers, &BTreeSet::from([1]), &Rules::default()).unwrap();
+    assert_eq!(difference.crowded, [path("a")]);
 }

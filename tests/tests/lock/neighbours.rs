@@ -109,6 +109,8 @@ fn folders_in_which_private_programs_do_not_find_clear_files_are_told() {
     let _locked = workshop.engine.remove_on_drop(&name);
     let arguments = ["lock", original.name(), "-t", &name, "-r", workshop.recipient()];
     let done = workshop.sealcrate(&arguments).with_status(0);
-    done.says("warning: /many has too many clear files beside private ones");
+    done.says(
+        "warning: too many clear files beside private ones in /many: a private program there",
+    );
     workshop.unlock(&name, &[], &[]).with_status(0).prints("private\n");
 }

@@ -91,11 +91,8 @@ impl Locking<'_> {
         for problem in &locked.left_out {
             talk::warn(format!("{problem}: it is left out"));
         }
-        for folder in &locked.crowded {
-            talk::warn(format!(
-                "{folder} has too many clear files beside private ones: a program that is private there \
-                 does not find them by its real path, and not by `..`"
-            ));
+        if let Some(told) = crowded(&locked.crowded) {
+            talk::warn(told);
         }
         Ok(locked)
     }
@@ -126,6 +123,24 @@ impl Locking<'_> {
         let written = session.interrupt.hold(|| sink.commit_index(&index.to_raw()))?;
         Ok((written, all.context("the index has no image")?))
     }
+}
+
+/// How many folders are named in a warning.
+const NAMED: usize = 5;
+
+/// Tells of folders in which private programs do not find what lies in clear beside them.
+fn crowded(folders: &[TreePath]) -> Option<String> {
+    let mut named: Vec<_> = folders.iter().take(NAMED).map(ToString::to_string).collect();
+    if folders.len() > NAMED {
+        named.push(format!("and {} more", folders.len() - NAMED));
+    }
+    (!named.is_empty()).then(|| {
+        format!(
+            "too many clear files beside private ones in {}: a private program there does not find \
+             them by its real path or by `..`",
+            named.join(", ")
+        )
+    })
 }
 
 /// Takes a name for one in the engine, where no location is given.

@@ -7,15 +7,14 @@ use sealcrate_stub_start::system::{File, Folder};
 use sealcrate_stub_start::{self as start, Sink};
 
 use crate::failure::Failure;
+use crate::last_folder::LastFolder;
 use crate::owners::Owners;
-use crate::unlock::{cannot, split};
+use crate::unlock::cannot;
 
 /// Takes a tar file, and writes those parts of it that are contents.
 pub(crate) struct LayerWriter<'f, 'i, I: Iterator<Item = Entry<'i>>> {
-    unlocked: &'f Folder,
+    folders: LastFolder<'f, 'i>,
     entries: Peekable<I>,
-    /// The folder that files were made in last.
-    folder: Option<(&'i [u8], Folder)>,
     /// The file that is being written, and where its content ends.
     open: Option<(Entry<'i>, File, u64)>,
     at: u64,
@@ -26,7 +25,8 @@ impl<'f, 'i, I: Iterator<Item = Entry<'i>>> LayerWriter<'f, 'i, I> {
     /// Writes the files of one layer, which come in the order of their contents.
     pub(crate) fn new(unlocked: &'f Folder, owners: &'f Owners, entries: I) -> Self {
         let entries = entries.peekable();
-        Self { unlocked, entries, folder: None, open: None, at: 0, owners }
+        let folders = LastFolder::new(unlocked);
+        Self { folders, entries, open: None, at: 0, owners }
     }
 
     /// Opens the next file, if its content begins here.
@@ -41,13 +41,7 @@ impl<'f, 'i, I: Iterator<Item = Entry<'i>>> LayerWriter<'f, 'i, I> {
                 return Ok(());
             }
             let Some(entry) = self.entries.next() else { return Ok(()) };
-            let (folder, name) = split(entry.path);
-            if self.folder.as_ref().is_none_or(|(path, _)| *path != folder) {
-                let opened =
-                    self.unlocked.beneath(folder).map_err(|error| cannot(folder, error))?;
-                self.folder = Some((folder, opened));
-            }
-            let Some((_, folder)) = &self.folder else { return Ok(()) };
+            let (folder, name) = self.folders.of(entry.path)?;
             let file = folder.make_file(name).map_err(|error| cannot(entry.path, error))?;
             self.open = Some((entry, file, end));
             self.close_finished()?;

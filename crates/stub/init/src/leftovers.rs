@@ -44,10 +44,14 @@ pub(crate) fn take_back(unlocked: &Folder) {
     let _ = Sweep::new().and_then(|mut sweep| sweep.sweep(unlocked));
 }
 
+#[cold]
+#[inline(never)]
 fn buffer() -> Result<Pages<u8>, Failure> {
     Ok(Pages::new(NAMES).map_err(|_| start::Failure::Memory("names of files"))?)
 }
 
+#[cold]
+#[inline(never)]
 fn cannot(name: &[u8], error: Errno) -> Failure {
     match kept(name) {
         Ok(name) => Failure::Leftover { name, error },
@@ -64,11 +68,14 @@ struct Sweep {
 }
 
 impl Sweep {
+    #[cold]
     fn new() -> Result<Self, Failure> {
         Ok(Self { names: buffer()?, moved: 0 })
     }
 
     /// Removes everything in a folder; our own folder last.
+    #[cold]
+    #[inline(never)]
     fn sweep(&mut self, unlocked: &Folder) -> Result<(), Failure> {
         self.empty(unlocked, state::FOLDER)?;
         let mut names = buffer()?;
@@ -79,6 +86,7 @@ impl Sweep {
 
     /// Goes once over all names, and tells whether something was removed. What is moved meanwhile may
     /// not be among them.
+    #[cold]
     fn pass(&mut self, unlocked: &Folder, buffer: &mut [u8]) -> Result<bool, Failure> {
         // Read from its beginning.
         let folder = unlocked.beneath(b"").map_err(|error| cannot(b".", error))?;
@@ -100,6 +108,8 @@ impl Sweep {
     }
 
     /// Removes or moves all that lies in a folder of the outermost one.
+    #[cold]
+    #[inline(never)]
     fn empty(&mut self, unlocked: &Folder, name: &[u8]) -> Result<(), Failure> {
         make_ours(unlocked, name);
         loop {
@@ -127,6 +137,8 @@ impl Sweep {
 }
 
 /// Removes what is called so, but for a folder that something lies in: of that it tells.
+#[cold]
+#[inline(never)]
 fn remove(folder: &Folder, name: &[u8]) -> Result<bool, Failure> {
     match folder.remove(name) {
         Err(Errno::IS_FOLDER) => Ok(folder.remove_folder(name).is_ok()),
@@ -135,6 +147,8 @@ fn remove(folder: &Folder, name: &[u8]) -> Result<bool, Failure> {
 }
 
 /// Gives a folder to this user, who may write to it then, as far as that can be done.
+#[cold]
+#[inline(never)]
 fn make_ours(folder: &Folder, name: &[u8]) {
     let (uid, gid) = system::user();
     let _ = folder.set_owner_of(name, uid, gid);

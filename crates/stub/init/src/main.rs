@@ -9,6 +9,7 @@
 
 mod environment;
 mod failure;
+mod last_folder;
 mod layer_writer;
 mod leftovers;
 mod mounts;

@@ -21,6 +21,8 @@ pub(crate) struct Mounts {
 
 impl Mounts {
     /// Reads the list; it is empty where it cannot be read.
+    #[cold]
+    #[inline(never)]
     pub(crate) fn read() -> Result<Self, Failure> {
         let text = Pages::new(MAX).map_err(|_| start::Failure::Memory("the list of mounts"))?;
         let mut mounts = Self { text, len: 0 };
@@ -39,6 +41,8 @@ impl Mounts {
 
     /// Returns the mount that begins at a path, if the open folder is what is seen there, and not
     /// part of another mount over it.
+    #[cold]
+    #[inline(never)]
     pub(crate) fn at(&self, path: &[u8], folder: &Folder) -> Option<Mount<'_>> {
         let device = folder.descriptor().device().ok()?;
         self.iter().filter(|mount| mount.point == path && mount.device == device).last()
@@ -57,13 +61,15 @@ pub(crate) struct Mount<'m> {
 }
 
 impl<'m> Mount<'m> {
+    #[cold]
+    #[inline(never)]
     fn parse(line: &'m [u8]) -> Option<Self> {
-        let mut fields = line.split(|byte| *byte == b' ').skip(2);
-        let (major, minor) = core::str::from_utf8(fields.next()?).ok()?.split_once(':')?;
-        let device = (major.parse().ok()?, minor.parse().ok()?);
+        let mut fields = line.split(|byte| *byte == b' ');
+        let mut device = fields.nth(2)?.split(|byte| *byte == b':').map(number);
+        let device = (device.next()??, device.next()??);
         let (root, point) = (fields.next()?, fields.next()?);
-        let kind = fields.skip_while(|field| *field != b"-").nth(1)?;
-        Some(Self { device, root, point, kind })
+        while fields.next()? != b"-" {}
+        Some(Self { device, root, point, kind: fields.next()? })
     }
 
     /// Tells whether it is memory that ends with its last mount.
@@ -81,6 +87,8 @@ impl<'m> Mount<'m> {
     ///
     /// A container's `/dev` that is given to a container within it looks the same otherwise. Where a
     /// kernel does not know when memory was made, nothing tells them apart.
+    #[cold]
+    #[inline(never)]
     pub(crate) fn is_own(&self, folder: &Folder) -> bool {
         let born = folder.descriptor().born().ok().flatten();
         let container = Folder::open(b"/proc").and_then(|proc| proc.descriptor().changed());
@@ -105,6 +113,17 @@ impl<'m> Mount<'m> {
         let point = self.point.strip_prefix(b"/").unwrap_or_default();
         Unescaped(point).all(|byte| path.next() == Some(byte)) && path.next() == Some(b'/')
     }
+}
+
+/// Reads a decimal number.
+#[inline(never)]
+fn number(digits: &[u8]) -> Option<u32> {
+    let mut number = 0_u32;
+    for digit in digits {
+        let digit = u32::from(digit.wrapping_sub(b'0'));
+        number = number.checked_mul(10)?.checked_add(digit).filter(|_| digit < 10)?;
+    }
+    Some(number)
 }
 
 /// The bytes of a path, of which some are there as `\` and three octal digits.

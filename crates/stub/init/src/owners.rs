@@ -61,6 +61,8 @@ impl Owners {
     ///
     /// Where links to files of others are refused, it is taken back for that (proc(5),
     /// `/proc/sys/fs/protected_hardlinks`).
+    #[cold]
+    #[inline(never)]
     pub(crate) fn link(
         &self,
         (from, other): (&Folder, &[u8]),

@@ -9,6 +9,7 @@ use sealcrate_stub_start::system::{self, Errno, Folder};
 use sealcrate_stub_start::{self as start, Start, decode};
 
 use crate::failure::Failure;
+use crate::last_folder::LastFolder;
 use crate::layer_writer::LayerWriter;
 use crate::leftovers;
 use crate::owners::Owners;
@@ -44,6 +45,8 @@ pub(crate) fn run(start: &mut Start) -> Result<Infallible, Failure> {
 }
 
 /// Returns the arguments of the command: those that were given take the place of the image's.
+#[cold]
+#[inline(never)]
 fn arguments(start: &Start, command: &Command<'_>) -> Result<Strings, Failure> {
     let given = || start.argument_places().skip(1);
     let own = || {
@@ -61,33 +64,19 @@ fn arguments(start: &Start, command: &Command<'_>) -> Result<Strings, Failure> {
 fn unlock(index: &Index<'_>, unlocked: &Folder) -> Result<(), Failure> {
     let ours = |error| Failure::Create { path: state::FOLDER, error };
     unlocked.make_folder(state::FOLDER, 0o700).map_err(ours)?;
+    let mut folders = LastFolder::new(unlocked);
     for entry in index.entries().filter(|entry| entry.kind == EntryKind::Folder) {
         if !entry.path.is_empty() {
-            make(unlocked, entry.path, |folder, name| folder.make_folder(name, 0o700))?;
+            let (folder, name) = folders.of(entry.path)?;
+            folder.make_folder(name, 0o700).map_err(|error| cannot(entry.path, error))?;
         }
     }
     let owners = Owners::new();
     write_layers(index, unlocked, &owners)?;
     for entry in index.entries() {
-        let Entry { path, properties, kind } = entry;
-        match kind {
-            EntryKind::Fifo => make(unlocked, path, |folder, name| {
-                folder.make_pipe(name)?;
-                folder.set_mode_of(name, properties.mode)?;
-                owners.set_of(folder, name, &properties)
-            })?,
-            EntryKind::HardLink(target) => {
-                let (folder, other) = split(target);
-                let from = unlocked.beneath(folder).map_err(|error| cannot(target, error))?;
-                make(unlocked, path, |folder, name| {
-                    owners.link((&from, other), (folder, name), &properties)
-                })?;
-            }
-            EntryKind::Symlink(target) => make(unlocked, path, |folder, name| {
-                folder.make_symlink(target, name)?;
-                owners.set_of(folder, name, &properties)
-            })?,
-            EntryKind::File { .. } | EntryKind::Folder => {}
+        if !matches!(entry.kind, EntryKind::File { .. } | EntryKind::Folder) {
+            let made = make(&mut folders, &owners, &entry)?;
+            made.map_err(|error| cannot(entry.path, error))?;
         }
     }
     each_folder(index, |entry| {
@@ -118,15 +107,33 @@ fn write_layers(index: &Index<'_>, unlocked: &Folder, owners: &Owners) -> Result
     Ok(())
 }
 
-/// Makes one thing in the folder that it belongs to.
-fn make(
-    unlocked: &Folder,
-    path: &[u8],
-    make: impl FnOnce(&Folder, &[u8]) -> Result<(), Errno>,
-) -> Result<(), Failure> {
-    let (folder, name) = split(path);
-    let made = unlocked.beneath(folder).and_then(|folder| make(&folder, name));
-    made.map_err(|error| cannot(path, error))
+/// Makes something that is neither a file with content nor a folder.
+#[inline(never)]
+fn make<'i>(
+    folders: &mut LastFolder<'_, 'i>,
+    owners: &Owners,
+    entry: &Entry<'i>,
+) -> Result<Result<(), Errno>, Failure> {
+    let properties = &entry.properties;
+    let unlocked = folders.unlocked;
+    let (folder, name) = folders.of(entry.path)?;
+    let made = match entry.kind {
+        EntryKind::HardLink(target) => {
+            let (from, other) = split(target);
+            let from = unlocked.beneath(from).map_err(|error| cannot(target, error))?;
+            return Ok(owners.link((&from, other), (folder, name), properties));
+        }
+        EntryKind::Symlink(target) => {
+            let made = folder.make_symlink(target, name);
+            // It leads back to what is in the clear. Nobody looks at what it has itself.
+            if target.strip_prefix(b"/") == Some(entry.path) {
+                return Ok(made);
+            }
+            made
+        }
+        _ => folder.make_pipe(name).and_then(|()| folder.set_mode_of(name, properties.mode)),
+    };
+    Ok(made.and_then(|()| owners.set_of(folder, name, properties)))
 }
 
 /// Calls for each folder but the outermost, those that lie deepest first.
@@ -153,6 +160,8 @@ pub(crate) fn split(path: &[u8]) -> (&[u8], &[u8]) {
 }
 
 /// Tells that something cannot be made.
+#[cold]
+#[inline(never)]
 pub(crate) fn cannot(path: &[u8], error: Errno) -> Failure {
     match kept(path) {
         Ok(path) => Failure::Create { path, error },

@@ -29,6 +29,8 @@ pub(crate) struct UnlockFolder {
 impl UnlockFolder {
     /// Opens the folder, or makes it, removes what an earlier start has left in it, and checks that
     /// all of the index can be unlocked there.
+    #[cold]
+    #[inline(never)]
     pub(crate) fn open(index: &Index<'_>) -> Result<Self, Failure> {
         let mounts = Mounts::read()?;
         check_mounts(&mounts, index)?;
@@ -66,6 +68,8 @@ impl UnlockFolder {
         checked.map(|()| opened)
     }
 
+    #[cold]
+    #[inline(never)]
     fn check(&self, needs: &Needs) -> Result<(), Failure> {
         leftovers::clear(&self.folder)?;
         let no_folder = |error| Failure::NoFolder { error, advice: advice(needs) };
@@ -112,6 +116,8 @@ fn check_is_memory(index: &Index<'_>, is_memory: bool, needs: &Needs) -> Result<
 ///
 /// Looks also for what should last and has our links in the place of files: an engine that fills a
 /// fresh volume copies them. What is written to such a file would be gone with the memory.
+#[cold]
+#[inline(never)]
 fn check_mounts(mounts: &Mounts, index: &Index<'_>) -> Result<(), Failure> {
     for mount in mounts.iter() {
         let inside = mount.point.strip_prefix(UNLOCK_FOLDER.as_bytes());
