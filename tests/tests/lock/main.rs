@@ -19,6 +19,7 @@ mod places;
 mod podman;
 mod refused;
 mod reuse;
+mod rootless;
 mod secrecy;
 mod servers;
 mod terminal;

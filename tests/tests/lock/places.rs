@@ -1,5 +1,7 @@
 //! Volumes, mounts, and what has to stay in clear.
 
+use sealcrate_tests::Builder;
+
 use crate::fixture::{PRIVATE, Workshop};
 
 const FILES: [(&str, &[u8]); 1] = [("a", b"private\n")];
@@ -72,6 +74,26 @@ fn files_that_engines_need_are_named() {
     let arguments = ["lock", original.name(), "-t", "never:1", "--pass", "some long passphrase"];
     let done = workshop.sealcrate(&arguments).failed(1);
     done.says("/etc/passwd is private, but read or written by engines").says("--public");
+}
+
+#[test]
+fn images_built_on_a_locked_one_add_files_where_a_folder_is_kept() {
+    let workshop = Workshop::new();
+    let lines = format!(
+        "{PRIVATE}COPY a /app/in/a\nCMD [\"sh\", \"-c\", \"cat /app/*/a; cat /app/in/../added/*\"]\n"
+    );
+    let original = workshop.build(&lines, &FILES);
+    let locked = workshop.lock(&original, &["--mountpoint", "/app/added"]);
+    let lines = format!("FROM {}\nCOPY b /app/added/b\nCOPY b /app/in/b\n", locked.name());
+    let built = workshop.engine.build(Builder::Classic, &lines, &[("b", b"added\n")]);
+    workshop.unlock(built.name(), &[], &[]).with_status(0).prints("private\nadded\n");
+    // What goes to a private folder is hidden, and the help says so.
+    workshop.unlock(built.name(), &[], &["ls", "/app/in"]).with_status(0).prints("a\n");
+    let help = workshop.sealcrate(&["lock", "--help"]).with_status(0).stdout;
+    let help = help.split_whitespace().collect::<Vec<_>>().join(" ");
+    let said =
+        "A Dockerfile that builds FROM the locked image cannot add files to a private folder";
+    assert!(help.contains(said), "{help}");
 }
 
 /// A volume that an engine fills when it is mounted first; dropped, it is removed.
