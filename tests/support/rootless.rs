@@ -66,7 +66,7 @@ impl RootlessPodman {
 
     fn call(&self, arguments: &[&str]) -> Done {
         let mut command = as_root("unshare");
-        // No process stays: that of Podman that keeps the namespaces ends with the call.
+        // No process stays: Podman's, which keeps the namespaces, ends with the call.
         command.args(["--mount", "--pid", "--fork", "--kill-child", "--mount-proc"]);
         command.args(["--propagation", "private", "sh", "-c", SCRIPT, "sh"]);
         Done::of(command.arg(self.folder.path()).arg(USER).args(arguments))
@@ -81,7 +81,7 @@ impl Default for RootlessPodman {
 
 impl Drop for RootlessPodman {
     fn drop(&mut self) {
-        // What others own in it goes first; the folder itself is removed after that.
+        // Files of other owners go first; the folder itself is removed after that.
         let _ = as_root("rm").arg("-rf").arg(self.folder.path().join("root")).status();
         let _ = as_root("chown").arg("0").arg(self.folder.path()).status();
     }

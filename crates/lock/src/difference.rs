@@ -252,12 +252,12 @@ impl Walk<'_> {
     }
 
     /// Tells whether something private lies in a mount point, and notes it. An engine that fills a
-    /// fresh volume there would copy the link, and what is written to it would be lost with the memory.
+    /// fresh volume there would copy the link. Writes to it would be lost with the memory.
     fn is_in_mountpoint(&mut self, path: &TreePath, clear: Option<&Node>) -> bool {
         let Some(mountpoint) = self.rules.mountpoint_of(path) else { return false };
         self.refuse_or_leave_out(Problem::Mountpoint(path.clone(), mountpoint.clone()));
         if clear.is_some() {
-            // What it took the place of does not come back.
+            // The clear file does not come back.
             self.skeleton(path, SkeletonKind::Whiteout);
         }
         true
@@ -357,7 +357,7 @@ pub enum Problem {
     /// A hard link of a private layer leads to a clear file that a later layer hides.
     #[error("{0} is a hard link to a file of a clear layer that no path leads to any more")]
     HiddenTarget(TreePath),
-    /// Engines copy what lies there to a volume.
+    /// Engines copy it to a volume.
     #[error("{0} is private, but lies in {1}, where something will be mounted")]
     Mountpoint(TreePath, TreePath),
     /// Engines read or write it.

@@ -1,5 +1,4 @@
-//! Neighbours: what lies in clear beside private files, and is made reachable where they are
-//! unlocked.
+//! Neighbours: clear files beside private ones, which are made reachable from the unlock folder.
 //!
 //! A program that looks for files beside itself often takes its real path, or `..` of a folder that is
 //! unlocked. So each folder of the unlock folder that a clear folder corresponds to has links back to
@@ -15,7 +14,7 @@ const MAX_IN_FOLDER: usize = 1000;
 /// How many there are at most in all.
 const MAX: usize = 2000;
 
-/// The folders that correspond to clear ones, and what lies in the clear in each.
+/// The folders that correspond to clear ones, and the paths of the clear things in each.
 #[derive(Default)]
 pub(crate) struct Neighbours(Vec<(TreePath, Vec<TreePath>)>);
 

@@ -14,7 +14,7 @@ const COVERED: [&str; 3] = ["dev", "proc", "sys"];
 const OF_ENGINES: [&str; 5] =
     ["etc/group", "etc/hostname", "etc/hosts", "etc/passwd", "etc/resolv.conf"];
 
-/// What is done about things that do not work in memory, or beneath a mount: devices, set-ID bits,
+/// How to treat things that do not work in memory, or beneath a mount: devices, set-ID bits,
 /// capabilities, private files in mount points.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Privileges {

@@ -318,8 +318,8 @@ fn compare(original: &Flat, locked: &Flat) {
     }
 }
 
-/// Whatever lies beside something that is unlocked is found there, too, by the folder that it is
-/// unlocked in.
+/// Everything beside something that is unlocked is found there, too, by the folder that it is unlocked
+/// in.
 fn compare_neighbours(original: &Flat, locked: &Flat) {
     let unlocked = locked.0.iter().filter_map(|(path, _)| path.strip_prefix("dev/sealcrate/"));
     let parent = |path: &str| path.rsplit_once('/').map_or("", |(folder, _)| folder).to_owned();
@@ -580,7 +580,7 @@ fn private_files_in_mountpoints_are_refused_or_left_out() {
     assert_eq!(difference.left_out, found);
     let skeleton: Vec<_> = difference.skeleton.0.iter().map(|entry| &entry.path).collect();
     let whiteout = path("data/old");
-    assert!(skeleton.contains(&&whiteout), "what it took the place of does not come back");
+    assert!(skeleton.contains(&&whiteout), "the clear file does not come back");
     assert!(!skeleton.iter().any(|path| path.is_within(&self::path("data/in"))), "{skeleton:?}");
     let unlocked = difference.unlocked.iter().filter(|entry| entry.path.is_within(&path("data")));
     let kinds: Vec<_> = unlocked.map(|entry| &entry.kind).collect();

@@ -53,8 +53,8 @@ fn node_runs_with_a_memory_volume() {
     assert_eq!(expected.0, 42, "{}", expected.1);
     let unlocked = (memory.path(), "/dev/sealcrate");
     assert_eq!(run(&locked, &[unlocked]), expected);
-    // As after restarts of the container, which find what was left in the volume, by the start and by
-    // the program, whose folders may be closed.
+    // As after restarts of the container: they find the volume as the start and the program have left
+    // it, with folders that are closed.
     for name in ["app/new", "app/sub/new"] {
         let folder = memory.path().join(name);
         Done::of(as_root("mkdir").args(["-p", "-m", "0"]).arg(folder.join("in"))).with_status(0);

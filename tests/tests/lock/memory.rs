@@ -48,7 +48,7 @@ fn nothing_is_unlocked_in_devices_or_memory_of_the_host() {
         let part = OfHost::in_memory();
         let _null = OfHost("/dev/shm/null".into());
         // The host's devices, a part of some memory, and all of a memory that is older than the
-        // container, as that of an engine's own container is.
+        // container: an engine's own container has such a `/dev`.
         for from in [Path::new("/dev"), &part.0, Path::new("/dev/shm")] {
             let host = OfHost(from.join("sealcrate"));
             let mount = format!("{}:/dev", from.display());
@@ -124,7 +124,7 @@ impl<'w> Memory<'w> {
 
 impl Drop for Memory<'_> {
     fn drop(&mut self) {
-        // What was in it is asserted by then.
+        // All is asserted by then.
         self.workshop.engine.try_run(&["rm", "--force", &self.keeper]);
         self.workshop.engine.try_run(&["volume", "rm", "--force", &self.volume]);
     }
@@ -156,7 +156,7 @@ fn container_that_restarts_in_the_same_memory_starts_as_before() {
     {
         let locked = untidy(&workshop, more);
         for options in all_options {
-            // What is unlocked fits once, and not twice.
+            // The files fit once, and not twice.
             let memory = Memory::new(&workshop, &locked, 5);
             let mount = memory.mount();
             let options = [&["-v", &mount], *options].concat();
@@ -219,7 +219,7 @@ fn files_that_no_start_has_left_are_not_removed() {
     refused(run(), ".sealcrate");
     Done::of(as_root("rm").arg("-r").arg(&marker)).with_status(0);
     fs::remove_file(disk.join("mine")).unwrap();
-    // What file systems have by themselves stays.
+    // The folder that file systems have by themselves stays.
     let own = disk.join("lost+found");
     fs::create_dir(&own).unwrap();
     fs::set_permissions(&own, fs::Permissions::from_mode(0o700)).unwrap();

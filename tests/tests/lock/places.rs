@@ -87,7 +87,7 @@ fn images_built_on_a_locked_one_add_files_where_a_folder_is_kept() {
     let lines = format!("FROM {}\nCOPY b /app/added/b\nCOPY b /app/in/b\n", locked.name());
     let built = workshop.engine.build(Builder::Classic, &lines, &[("b", b"added\n")]);
     workshop.unlock(built.name(), &[], &[]).with_status(0).prints("private\nadded\n");
-    // What goes to a private folder is hidden, and the help says so.
+    // A file in a private folder is hidden, and the help says so.
     workshop.unlock(built.name(), &[], &["ls", "/app/in"]).with_status(0).prints("a\n");
     let help = workshop.sealcrate(&["lock", "--help"]).with_status(0).stdout;
     let help = help.split_whitespace().collect::<Vec<_>>().join(" ");
@@ -107,12 +107,13 @@ impl<'w> Volume<'w> {
 
 impl Drop for Volume<'_> {
     fn drop(&mut self) {
-        // What was in it is asserted by then.
+        // All is asserted by then.
         self.0.engine.try_run(&["volume", "rm", "--force", &self.1]);
     }
 }
 
-/// What a program that counts its starts in a file prints at three starts with a fresh volume.
+/// Starts a program three times with a fresh volume, in which it counts its starts, and returns all that
+/// it prints.
 fn counted(workshop: &Workshop, image: &str, at: &str) -> Vec<String> {
     let volume = Volume::new(workshop);
     let mount = format!("{}:{at}", volume.1);
@@ -166,7 +167,7 @@ fn volumes_that_an_engine_has_filled_with_links_are_refused() {
         let empty = Volume::new(&workshop);
         let mount = format!("{}:{at}:nocopy", empty.1);
         run(&["-v", &mount]).with_status(0);
-        // What ends with the container is lost in the original, too.
+        // Memory ends with the container, as in the original.
         run(&[&format!("--tmpfs={at}")]).with_status(0);
     }
     let folder = workshop.path("mine");

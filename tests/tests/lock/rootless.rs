@@ -35,7 +35,7 @@ fn user_without_privileges_starts_and_restarts_a_locked_image() {
     let done = run(&[]).with_status(0).prints("private\n0:0\n");
     assert_eq!(done.lines("sealcrate: ").len(), 1, "{}", done.said());
     done.says("unlocked files of other users belong to root");
-    // The host's devices, by whoever may write to them or not.
+    // The host's devices, which this user may not write to either.
     let done = run(&["-v", "/dev:/dev"]).with_status(1).prints("");
     done.says("/dev is not the container's own here");
     // Memory that outlives the container.
@@ -44,6 +44,6 @@ fn user_without_privileges_starts_and_restarts_a_locked_image() {
     for _ in 0..3 {
         run(&["-v", &mount]).with_status(0).prints("private\n0:0\n");
     }
-    // What is left belongs to that user.
+    // Its files belong to that user.
     Done::of(as_root("find").arg(memory.path()).args(["-mindepth", "1", "-delete"])).with_status(0);
 }

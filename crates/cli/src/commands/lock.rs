@@ -128,7 +128,7 @@ impl Locking<'_> {
 /// How many folders are named in a warning.
 const NAMED: usize = 5;
 
-/// Tells of folders in which private programs do not find what lies in clear beside them.
+/// Tells of folders in which private programs do not find the clear files beside them.
 fn crowded(folders: &[TreePath]) -> Option<String> {
     let mut named: Vec<_> = folders.iter().take(NAMED).map(ToString::to_string).collect();
     if folders.len() > NAMED {

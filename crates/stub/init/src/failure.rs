@@ -47,7 +47,7 @@ pub(crate) enum Failure {
         /// Why it cannot.
         error: Errno,
     },
-    /// What an earlier start has left cannot be removed.
+    /// A file of an earlier start cannot be removed.
     #[error(
         "cannot remove {} in {UNLOCK_FOLDER}, which an earlier start has left: {error}",
         Shown(name)

@@ -1,5 +1,5 @@
-//! What an earlier start has left in the same memory, as after a restart of the container: it is
-//! removed, with all that the program wrote there, if it is ours.
+//! Files of an earlier start in the same memory, as after a restart of the container. They are
+//! removed, with all that the program wrote there, if they are ours.
 //!
 //! Our own folder is made before anything else and goes last. So where it lies, everything else was
 //! put there by a start of this user and by the program that it started.
@@ -14,10 +14,10 @@ use crate::state;
 /// How many bytes of names are read at once.
 const NAMES: usize = 16 << 10;
 
-/// What file systems on disks have by themselves.
+/// A folder that file systems on disks have by themselves.
 const OF_DISKS: &[u8] = b"lost+found";
 
-/// Removes what an earlier start has left.
+/// Removes the files of an earlier start.
 ///
 /// # Errors
 /// Something else lies there, or something cannot be removed.
@@ -84,8 +84,8 @@ impl Sweep {
         removed.map_err(|error| cannot(state::FOLDER, error))
     }
 
-    /// Goes once over all names, and tells whether something was removed. What is moved meanwhile may
-    /// not be among them.
+    /// Goes once over all names, and tells whether something was removed. Folders that are moved
+    /// meanwhile may not be among them.
     #[cold]
     fn pass(&mut self, unlocked: &Folder, buffer: &mut [u8]) -> Result<bool, Failure> {
         // Read from its beginning.
@@ -113,7 +113,7 @@ impl Sweep {
     fn empty(&mut self, unlocked: &Folder, name: &[u8]) -> Result<(), Failure> {
         make_ours(unlocked, name);
         loop {
-            // What is removed and moved may change what comes next: it is read from its beginning.
+            // Each change may have an effect on the names that follow: they are read from the first.
             let folder = unlocked.beneath(name).map_err(|error| cannot(name, error))?;
             let mut names = folder.names(&mut self.names).map_err(|error| cannot(name, error))?;
             let mut next = names.next();
@@ -136,7 +136,7 @@ impl Sweep {
     }
 }
 
-/// Removes what is called so, but for a folder that something lies in: of that it tells.
+/// Removes something by its name, and tells whether it could: a folder has to be empty.
 #[cold]
 #[inline(never)]
 fn remove(folder: &Folder, name: &[u8]) -> Result<bool, Failure> {

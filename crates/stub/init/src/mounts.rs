@@ -1,4 +1,4 @@
-//! The list of mounts that this process sees, and what it tells of a folder. proc(5),
+//! The list of mounts that this process sees, and where in it a folder is. proc(5),
 //! `/proc/PID/mountinfo`.
 
 use sealcrate_stub_start::system::{File, Folder};
@@ -54,7 +54,7 @@ pub(crate) struct Mount<'m> {
     device: (u32, u32),
     /// Which folder of its file system is seen.
     root: &'m [u8],
-    /// Where it is seen. What is no plain character is there in octal.
+    /// Where it is seen. Other than plain characters are there in octal.
     pub(crate) point: &'m [u8],
     /// The name of its kind of file system.
     kind: &'m [u8],
@@ -107,7 +107,7 @@ impl<'m> Mount<'m> {
         !(is_of_kernel || self.is_memory() || self.point == b"/")
     }
 
-    /// Tells whether a path of the image, without a `/` before it, lies in what is mounted.
+    /// Tells whether a path of the image, without a `/` before it, lies in the mount.
     pub(crate) fn has(&self, path: &[u8]) -> bool {
         let mut path = path.iter().copied();
         let point = self.point.strip_prefix(b"/").unwrap_or_default();

@@ -14,7 +14,7 @@ use crate::failure::Failure;
 /// The bits that are taken from a file when it is given away.
 const SET_ID: u32 = 0o6000;
 
-/// Who gives files away, and whether that could be done.
+/// The user that gives files away, and whether that could be done.
 pub(crate) struct Owners {
     user: (u32, u32),
     is_refused: Cell<bool>,
@@ -45,7 +45,7 @@ impl Owners {
         Ok(())
     }
 
-    /// Gives what is called so, and is no file that has content, its time and its owner.
+    /// Gives a link or a pipe its time and its owner.
     pub(crate) fn set_of(
         &self,
         folder: &Folder,

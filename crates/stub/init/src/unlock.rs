@@ -125,7 +125,7 @@ fn make<'i>(
         }
         EntryKind::Symlink(target) => {
             let made = folder.make_symlink(target, name);
-            // It leads back to what is in the clear. Nobody looks at what it has itself.
+            // It leads back to a clear file. Nobody looks at its own time and owner.
             if target.strip_prefix(b"/") == Some(entry.path) {
                 return Ok(made);
             }

@@ -27,7 +27,7 @@ pub(crate) struct UnlockFolder {
 }
 
 impl UnlockFolder {
-    /// Opens the folder, or makes it, removes what an earlier start has left in it, and checks that
+    /// Opens the folder, or makes it, removes files of an earlier start, and checks that
     /// all of the index can be unlocked there.
     #[cold]
     #[inline(never)]
@@ -115,7 +115,7 @@ fn check_is_memory(index: &Index<'_>, is_memory: bool, needs: &Needs) -> Result<
 /// of mounts cannot be read, each folder is opened so that it tells.
 ///
 /// Looks also for what should last and has our links in the place of files: an engine that fills a
-/// fresh volume copies them. What is written to such a file would be gone with the memory.
+/// fresh volume copies them. Writes to such a file would be gone with the memory.
 #[cold]
 #[inline(never)]
 fn check_mounts(mounts: &Mounts, index: &Index<'_>) -> Result<(), Failure> {

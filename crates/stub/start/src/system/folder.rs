@@ -166,7 +166,7 @@ impl Folder {
         self.unlink(name, linux::AT_REMOVEDIR)
     }
 
-    /// Moves what is called so into another folder, under another name that nothing has there.
+    /// Moves something by its name into another folder, under another name that nothing has there.
     ///
     /// # Errors
     /// The kernel's.
@@ -255,7 +255,7 @@ impl Folder {
     }
 }
 
-/// Names of what lies in a folder, without the folder itself and the one that it lies in.
+/// Names in a folder, without `.` and `..`.
 pub struct Names<'b>(&'b [u8]);
 
 impl Names<'_> {
