@@ -321,7 +321,7 @@ fn compare(original: &Flat, locked: &Flat) {
 /// Everything beside something that is unlocked is found there, too, by the folder that it is unlocked
 /// in.
 fn compare_neighbours(original: &Flat, locked: &Flat) {
-    let unlocked = locked.0.iter().filter_map(|(path, _)| path.strip_prefix("dev/sealcrate/"));
+    let unlocked = locked.0.keys().filter_map(|path| path.strip_prefix("dev/sealcrate/"));
     let parent = |path: &str| path.rsplit_once('/').map_or("", |(folder, _)| folder).to_owned();
     let folders: BTreeSet<_> = unlocked.map(parent).collect();
     for (path, thing) in &original.0 {

@@ -39,8 +39,8 @@ impl Mounts {
         self.text[..self.len].split(|byte| *byte == b'\n').filter_map(Mount::parse)
     }
 
-    /// Returns the mount that begins at a path, if the open folder is what is seen there, and not
-    /// part of another mount over it.
+    /// Returns the mount that begins at a path, if the open folder belongs to it, and not to another
+    /// mount over it.
     #[cold]
     #[inline(never)]
     pub(crate) fn at(&self, path: &[u8], folder: &Folder) -> Option<Mount<'_>> {
