@@ -84,5 +84,7 @@ impl Drop for RootlessPodman {
         // Files of other owners go first; the folder itself is removed after that.
         let _ = as_root("rm").arg("-rf").arg(self.folder.path().join("root")).status();
         let _ = as_root("chown").arg("0").arg(self.folder.path()).status();
+        let _ =
+            as_root("rm").arg("-f").arg(format!("/dev/shm/libpod_rootless_lock_{USER}")).status();
     }
 }
