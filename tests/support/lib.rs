@@ -16,6 +16,7 @@ pub use crate::memory_steps::{MemoryStep, assert_all_are_told, memory_steps, noi
 pub use crate::pod::{Pod, PodContainer};
 pub use crate::podman::PodmanService;
 pub use crate::registry::{PASSWORD, Registry, USERNAME};
+pub use crate::rootless::RootlessPodman;
 pub use crate::sandbox::{Sandbox, files_containing};
 pub use crate::secrets::{note_key, note_secret};
 pub use crate::token_issuer::{Anonymous, Caller, TokenIssuer, TokenLife, TokenRequest};
@@ -36,6 +37,7 @@ mod memory_steps;
 mod pod;
 mod podman;
 mod registry;
+mod rootless;
 mod sandbox;
 mod secrets;
 mod server;

@@ -73,7 +73,7 @@ impl Drop for PodmanService {
     }
 }
 
-/// The plain storage driver needs no mounts.
+/// The plain storage driver needs no mounts, and runc takes control groups of both versions together.
 fn podman(folder: &Path) -> Command {
     let mut command = Command::new("podman");
     command.arg("--root").arg(folder.join("root")).arg("--runroot").arg(folder.join("run")).args([
@@ -83,6 +83,8 @@ fn podman(folder: &Path) -> Command {
         "cgroupfs",
         "--events-backend",
         "none",
+        "--runtime",
+        "runc",
     ]);
     command
 }

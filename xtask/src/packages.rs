@@ -32,6 +32,7 @@ const NEEDS: &[Need] = &[
     Need { package: "containerd", files: &["/usr/bin/containerd"], accepts: Path::exists },
     Need { package: "runc", files: &["/usr/sbin/runc", "/usr/bin/runc"], accepts: Path::exists },
     Need { package: "podman", files: &["/usr/bin/podman"], accepts: Path::exists },
+    Need { package: "crun", files: &["/usr/bin/crun"], accepts: Path::exists },
     Need { package: "buildah", files: &["/usr/bin/buildah"], accepts: Path::exists },
     Need { package: "skopeo", files: &["/usr/bin/skopeo"], accepts: Path::exists },
     Need { package: "docker-compose", files: &["/usr/bin/docker-compose"], accepts: Path::exists },

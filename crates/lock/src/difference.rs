@@ -9,6 +9,7 @@ use std::sync::Arc;
 use thiserror::Error;
 
 use crate::links::{in_place, relocated};
+use crate::neighbours::Neighbours;
 use crate::{
     Changes, Inode, InodeKind, Metadata, Node, Privileges, Rules, Skeleton, SkeletonEntry,
     SkeletonKind, Tree, TreeError, TreePath,
@@ -29,6 +30,9 @@ pub struct Difference {
     pub unlocked: Vec<Unlocked>,
     /// What was left out, since nothing in memory can have it.
     pub left_out: Vec<Problem>,
+    /// The folders with private files that cannot be seen beside each clear file, and these not beside
+    /// them: there are too many.
+    pub crowded: Vec<TreePath>,
     /// The tree that all layers give.
     pub whole: Tree,
 }
@@ -99,13 +103,16 @@ impl Difference {
             unlocked: Vec::new(),
             problems: Vec::new(),
             left_out: Vec::new(),
+            neighbours: Neighbours::default(),
         };
         walk.check_whole();
         walk.compare(&TreePath::default(), Some(clear.root()), Some(whole.root()));
-        let Walk { skeleton, unlocked, problems, left_out, .. } = walk;
+        let Walk { skeleton, mut unlocked, problems, left_out, neighbours, .. } = walk;
         if problems.is_empty() {
             let skeleton = Skeleton(skeleton);
-            Ok(Self { skeleton, unlocked, left_out, whole })
+            let (links, crowded) = neighbours.into_links();
+            unlocked.extend(links);
+            Ok(Self { skeleton, unlocked, left_out, crowded, whole })
         } else {
             Err(DifferenceError::Problems(problems))
         }
@@ -148,6 +155,7 @@ struct Walk<'a> {
     unlocked: Vec<Unlocked>,
     problems: Vec<Problem>,
     left_out: Vec<Problem>,
+    neighbours: Neighbours,
 }
 
 impl Walk<'_> {
@@ -176,6 +184,7 @@ impl Walk<'_> {
                     Some(volume) => {
                         self.problems.push(Problem::Volume(path.clone(), volume.clone()));
                     }
+                    None if self.is_in_mountpoint(path, clear) => {}
                     None => {
                         self.skeleton(path, SkeletonKind::Link);
                         self.unlock_folder(path, path, metadata, children);
@@ -184,7 +193,7 @@ impl Walk<'_> {
             },
             Some(Node::Leaf { inode, .. }) => match clear {
                 Some(Node::Leaf { inode: clear, .. }) if clear.id == inode.id => {}
-                _ => self.private_leaf(path, inode),
+                _ => self.private_leaf(path, inode, clear),
             },
         }
     }
@@ -202,6 +211,7 @@ impl Walk<'_> {
         let (skeleton_at, unlocked_at) = (self.skeleton.len(), self.unlocked.len());
         self.skeleton(path, SkeletonKind::Folder(metadata.clone()));
         self.unlock(path, metadata, UnlockedKind::Folder);
+        let mut unlocked_names = BTreeSet::new();
         if !self.rules.is_covered(path) {
             let names: BTreeSet<_> = whole.keys().chain(clear.keys()).collect();
             for name in names {
@@ -209,7 +219,11 @@ impl Walk<'_> {
                     self.problems.push(Problem::Ours);
                     continue;
                 }
+                let unlocked_at = self.unlocked.len();
                 self.compare(&path.join(name), clear.get(name), whole.get(name));
+                if self.unlocked.len() > unlocked_at {
+                    unlocked_names.insert(name);
+                }
             }
         }
         let is_root = path.as_bytes().is_empty();
@@ -218,6 +232,9 @@ impl Walk<'_> {
         }
         if self.unlocked.len() == unlocked_at + 1 {
             self.unlocked.truncate(unlocked_at);
+        } else {
+            let is_unlocked = |name: &[u8]| unlocked_names.contains(&name.to_vec());
+            self.neighbours.add(self.rules, path, whole, is_unlocked);
         }
     }
 
@@ -235,10 +252,10 @@ impl Walk<'_> {
         self.unlock_folder(path, path, metadata, children);
     }
 
-    fn private_leaf(&mut self, path: &TreePath, inode: &Arc<Inode>) {
+    fn private_leaf(&mut self, path: &TreePath, inode: &Arc<Inode>, clear: Option<&Node>) {
         if self.rules.is_public(path) || self.rules.keeps_link(path) {
             if inode.kind == InodeKind::Device {
-                return self.without_privilege(Problem::Device(path.clone()));
+                return self.refuse_or_leave_out(Problem::Device(path.clone()));
             }
             let public = match &inode.kind {
                 InodeKind::Symlink(target) => Arc::new(Inode {
@@ -254,9 +271,21 @@ impl Walk<'_> {
             self.problems.push(Problem::OfEngines(path.clone()));
         } else if let Some(volume) = self.rules.volume_of(path) {
             self.problems.push(Problem::Volume(path.clone(), volume.clone()));
-        } else if self.unlock_leaf(path, inode, None) {
+        } else if !self.is_in_mountpoint(path, clear) && self.unlock_leaf(path, inode, None) {
             self.skeleton(path, SkeletonKind::Link);
         }
+    }
+
+    /// Tells whether something private lies in a mount point, and notes it. An engine that fills a
+    /// fresh volume there would copy the link. Writes to it would be lost with the memory.
+    fn is_in_mountpoint(&mut self, path: &TreePath, clear: Option<&Node>) -> bool {
+        let Some(mountpoint) = self.rules.mountpoint_of(path) else { return false };
+        self.refuse_or_leave_out(Problem::Mountpoint(path.clone(), mountpoint.clone()));
+        if clear.is_some() {
+            // The clear file does not come back.
+            self.skeleton(path, SkeletonKind::Whiteout);
+        }
+        true
     }
 
     /// Unlocks a folder that is one link, and all that lies in it.
@@ -298,7 +327,7 @@ impl Walk<'_> {
         }
         let kind = match &inode.kind {
             InodeKind::Device => {
-                self.without_privilege(Problem::Device(path.clone()));
+                self.refuse_or_leave_out(Problem::Device(path.clone()));
                 return false;
             }
             InodeKind::Symlink(target) => {
@@ -307,10 +336,10 @@ impl Walk<'_> {
             InodeKind::Fifo => UnlockedKind::Fifo,
             InodeKind::File { offset, len } => {
                 if metadata.mode & 0o4000 != 0 || metadata.mode & 0o2010 == 0o2010 {
-                    self.without_privilege(Problem::SetId(path.clone()));
+                    self.refuse_or_leave_out(Problem::SetId(path.clone()));
                 }
                 if metadata.xattrs.contains_key(CAPABILITIES) {
-                    self.without_privilege(Problem::Capabilities(path.clone()));
+                    self.refuse_or_leave_out(Problem::Capabilities(path.clone()));
                 }
                 match self.unlocked_inodes.get(&inode.id) {
                     Some(first) => UnlockedKind::HardLink(first.clone()),
@@ -325,7 +354,7 @@ impl Walk<'_> {
         true
     }
 
-    fn without_privilege(&mut self, problem: Problem) {
+    fn refuse_or_leave_out(&mut self, problem: Problem) {
         match self.rules.privileges {
             Privileges::LeaveOut => self.left_out.push(problem),
             Privileges::Refuse => self.problems.push(problem),
@@ -354,6 +383,9 @@ pub enum Problem {
     /// A hard link of a private layer leads to a clear file that a later layer hides.
     #[error("{0} is a hard link to a file of a clear layer that no path leads to any more")]
     HiddenTarget(TreePath),
+    /// Engines copy it to a volume.
+    #[error("{0} is private, but lies in {1}, where something will be mounted")]
+    Mountpoint(TreePath, TreePath),
     /// It was to be unlocked whole, and there is no such folder.
     #[error("there is no folder {0}")]
     NoFolder(TreePath),

@@ -17,6 +17,7 @@ mod joined;
 mod layer;
 mod links;
 mod lock;
+mod neighbours;
 mod opened;
 mod path;
 mod payload;

@@ -65,6 +65,8 @@ pub struct Locked {
     pub unchecked: Vec<TreePath>,
     /// Private files that are single links in clear folders.
     pub single_links: Vec<SingleLinks>,
+    /// The folders in which private files are not seen beside clear ones, by their real path.
+    pub crowded: Vec<TreePath>,
     /// How many bytes are unlocked when it starts.
     pub unlocked_bytes: u64,
     /// What that takes.
@@ -150,8 +152,9 @@ impl Locker<'_> {
         let diff_ids: Vec<DiffId> = layers.iter().filter_map(Layer::diff_id).collect();
         let config = config::clear_half(&config, &rules.volumes, &lists, &diff_ids)?;
         let image = Outgoing::built(Image::new(config, layers));
-        let (left_out, unchecked) = (difference.left_out, closure.beyond);
-        Ok(Locked { image, left_out, unchecked, single_links, unlocked_bytes, needs })
+        let Difference { left_out, crowded, .. } = difference;
+        let unchecked = closure.beyond;
+        Ok(Locked { image, left_out, unchecked, single_links, crowded, unlocked_bytes, needs })
     }
 
     /// Encrypts the index, and puts what is known before there is a key before it.

@@ -14,7 +14,8 @@ const COVERED: [&str; 3] = ["dev", "proc", "sys"];
 const OF_ENGINES: [&str; 5] =
     ["etc/group", "etc/hostname", "etc/hosts", "etc/passwd", "etc/resolv.conf"];
 
-/// What is done about privileges that nothing in memory has: devices, set-ID bits, capabilities.
+/// How to treat things that do not work in memory, or beneath a mount: devices, set-ID bits,
+/// capabilities, private files in mount points.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Privileges {
     /// They are left out.
@@ -64,6 +65,11 @@ impl Rules {
         is_one_of(&COVERED, path)
     }
 
+    /// Returns the folders that engines mount over.
+    pub(crate) fn covered(&self) -> impl Iterator<Item = TreePath> {
+        COVERED.iter().map(|path| TreePath::parse(path.as_bytes()).expect("it is one"))
+    }
+
     /// Tells whether everybody may see something.
     pub(crate) fn is_public(&self, path: &TreePath) -> bool {
         self.public.iter().any(|public| path.is_within(public))
@@ -92,6 +98,11 @@ impl Rules {
     /// Returns the volume that something lies in.
     pub(crate) fn volume_of(&self, path: &TreePath) -> Option<&TreePath> {
         self.volumes.iter().find(|volume| path.is_within(volume))
+    }
+
+    /// Returns the mount point that something lies in.
+    pub(crate) fn mountpoint_of(&self, path: &TreePath) -> Option<&TreePath> {
+        self.mountpoints.iter().find(|mountpoint| path.is_within(mountpoint))
     }
 }
 

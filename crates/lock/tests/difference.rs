@@ -8,8 +8,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use proptest::prelude::*;
 use proptest::strategy::ValueTree as _;
 use sealcrate_lock::{
-    Changes, Difference, DifferenceError, Problem, Rules, TreePath, UNLOCK_FOLDER, Unlocked,
-    UnlockedKind,
+    Changes, Difference, DifferenceError, Privileges, Problem, Rules, TreePath, UNLOCK_FOLDER,
+    Unlocked, UnlockedKind,
 };
 
 /// One step of a layer, as tar files have it.
@@ -309,7 +309,33 @@ fn compare(original: &Flat, locked: &Flat) {
     }
     let unlocked = locked.0.keys().filter_map(|path| path.strip_prefix("dev/sealcrate/"));
     for path in unlocked {
-        assert!(original.0.contains_key(path), "{path} is unlocked, but not in the image");
+        // Engines make these in every container.
+        let is_made = matches!(path, "dev" | "proc" | "sys");
+        assert!(
+            is_made || original.0.contains_key(path),
+            "{path} is unlocked, but not in the image"
+        );
+    }
+}
+
+/// Everything beside something that is unlocked is found there, too, by the folder that it is unlocked
+/// in.
+fn compare_neighbours(original: &Flat, locked: &Flat) {
+    let unlocked = locked.0.keys().filter_map(|path| path.strip_prefix("dev/sealcrate/"));
+    let parent = |path: &str| path.rsplit_once('/').map_or("", |(folder, _)| folder).to_owned();
+    let folders: BTreeSet<_> = unlocked.map(parent).collect();
+    for (path, thing) in &original.0 {
+        if matches!(thing, Thing::Symlink(_)) || !folders.contains(&parent(path)) {
+            continue;
+        }
+        let seen = locked.lookup(&format!("dev/sealcrate/{path}/."), true);
+        let is_same = match (seen.map(|(_, thing)| thing), thing) {
+            // The properties of such a folder are looked at where it is seen first.
+            (Some(Thing::Folder { .. }), Thing::Folder { .. }) => true,
+            (Some(seen), thing) => of(seen) == of(thing),
+            (None, _) => false,
+        };
+        assert!(is_same, "{path} is not beside what is unlocked");
     }
 }
 
@@ -368,6 +394,7 @@ fn check(layers: &[(Vec<Step>, bool)]) -> bool {
     apply_read(&mut locked, &skeleton);
     unlock(&mut locked, &difference.unlocked, &tars, &mut next);
     compare(&whole, &locked);
+    compare_neighbours(&whole, &locked);
     true
 }
 
@@ -502,7 +529,8 @@ fn what_is_said_to_be_public_stays_in_the_clear() {
     let expected = ["/app", "/app/public", "/app/public/x", "/app/secret", "/etc", "/etc/passwd"];
     assert_eq!(skeleton, expected);
     let unlocked: Vec<_> = difference.unlocked.iter().map(|entry| entry.path.to_string()).collect();
-    assert_eq!(unlocked, ["/", "/app", "/app/secret"]);
+    let back = ["/app/public", "/etc", "/dev", "/proc", "/sys"];
+    assert_eq!(unlocked, [&["/", "/app", "/app/secret"][..], &back].concat());
 }
 
 #[test]
@@ -522,4 +550,79 @@ fn mountpoints_are_folders_even_where_everything_around_is_private() {
         .collect();
     let expected = [("/app", true), ("/app/data", true), ("/app/data/in", true), ("/app/x", false)];
     assert_eq!(skeleton, expected.map(|(path, is_folder)| (path.to_owned(), is_folder)));
+}
+
+#[test]
+fn private_files_in_mountpoints_are_refused_or_left_out() {
+    let tar = |files: &[&str]| {
+        let mut builder = tar::Builder::new(Vec::new());
+        for file in files {
+            append(&mut builder, file, tar::EntryType::Regular, 0o644, file.as_bytes(), "");
+        }
+        builder.into_inner().unwrap()
+    };
+    let (clear, private) =
+        (tar(&["data/old", "b/x"]), tar(&["data/old", "data/in/x", "data/y", "a"]));
+    let layers: Vec<_> = [clear, private]
+        .iter()
+        .enumerate()
+        .map(|(place, tar)| Changes::read(place, tar.as_slice()).unwrap())
+        .collect();
+    let mut rules = Rules { mountpoints: vec![path("data")], ..Rules::default() };
+    let found = ["data/in", "data/old", "data/y"]
+        .map(|found| Problem::Mountpoint(path(found), path("data")));
+    match Difference::of(&layers, &BTreeSet::from([1]), &rules) {
+        Err(DifferenceError::Problems(problems)) => assert_eq!(problems, found),
+        other => panic!("{other:?}"),
+    }
+    rules.privileges = Privileges::LeaveOut;
+    let difference = Difference::of(&layers, &BTreeSet::from([1]), &rules).unwrap();
+    assert_eq!(difference.left_out, found);
+    let skeleton: Vec<_> = difference.skeleton.0.iter().map(|entry| &entry.path).collect();
+    let whiteout = path("data/old");
+    assert!(skeleton.contains(&&whiteout), "the clear file does not come back");
+    assert!(!skeleton.iter().any(|path| path.is_within(&self::path("data/in"))), "{skeleton:?}");
+    let unlocked = difference.unlocked.iter().filter(|entry| entry.path.is_within(&path("data")));
+    let kinds: Vec<_> = unlocked.map(|entry| &entry.kind).collect();
+    assert_eq!(kinds, [&UnlockedKind::Symlink(b"/data".to_vec())], "a link back, and nothing else");
+    // In the clear there is no link.
+    let rules =
+        Rules { public: vec![path("data")], ..Rules { privileges: Privileges::Refuse, ..rules } };
+    Difference::of(&layers, &BTreeSet::from([1]), &rules).unwrap();
+}
+
+#[test]
+fn folders_with_too_many_clear_files_are_named() {
+    let mut builder = tar::Builder::new(Vec::new());
+    for number in 0..1001 {
+        let path = format!("many/{number}");
+        append(&mut builder, &path, tar::EntryType::Regular, 0o644, b"x", "");
+    }
+    append(&mut builder, "few/1", tar::EntryType::Regular, 0o644, b"x", "");
+    let clear = builder.into_inner().unwrap();
+    let mut builder = tar::Builder::new(Vec::new());
+    for path in ["many/private", "few/private"] {
+        append(&mut builder, path, tar::EntryType::Regular, 0o644, b"x", "");
+    }
+    let private = builder.into_inner().unwrap();
+    let layers = [Changes::read(0, &clear[..]).unwrap(), Changes::read(1, &private[..]).unwrap()];
+    let difference = Difference::of(&layers, &BTreeSet::from([1]), &Rules::default()).unwrap();
+    assert_eq!(difference.crowded, [path("many")]);
+    let unlocked = |name| difference.unlocked.iter().any(|entry| entry.path == path(name));
+    assert!(unlocked("many/private") && !unlocked("many/1") && unlocked("few/1"));
+    // Where all are too many, the fullest have none, wherever they lie.
+    let tar = |name: &str| {
+        let mut builder = tar::Builder::new(Vec::new());
+        for (folder, count) in [("a", 900), ("b", 800), ("c", 700), ("d", 10)] {
+            for number in 0..count {
+                let path = format!("{folder}/{name}{number}");
+                append(&mut builder, &path, tar::EntryType::Regular, 0o644, b"x", "");
+            }
+        }
+        builder.into_inner().unwrap()
+    };
+    let (clear, private) = (tar("clear"), tar("private"));
+    let layers = [Changes::read(0, &clear[..]).unwrap(), Changes::read(1, &private[..]).unwrap()];
+    let difference = Difference::of(&layers, &BTreeSet::from([1]), &Rules::default()).unwrap();
+    assert_eq!(difference.crowded, [path("a")]);
 }

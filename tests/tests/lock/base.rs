@@ -20,6 +20,12 @@ impl Base {
         Self { paths: libraries.chain([path]).map(ToOwned::to_owned).collect() }
     }
 
+    /// Takes also another program, and the libraries that it is linked to.
+    pub(crate) fn with_program(mut self, path: &str) -> Self {
+        self.paths.extend(Self::of_program(path).paths);
+        self
+    }
+
     /// Takes also the files of a package, but for its documents.
     pub(crate) fn with_package(mut self, package: &str) -> Self {
         let listed = Done::of(Command::new("dpkg").args(["-L", package])).with_status(0).stdout;

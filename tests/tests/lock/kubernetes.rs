@@ -2,7 +2,9 @@
 
 use std::path::Path;
 
-use sealcrate_tests::{Builder, Containerd, MemoryFolder, Pod, PodContainer, Registry, busybox};
+use sealcrate_tests::{
+    Builder, Containerd, Done, MemoryFolder, Pod, PodContainer, Registry, as_root, busybox,
+};
 
 use crate::applications::{FILES, LINES};
 use crate::fixture::{PRIVATE, Workshop};
@@ -51,6 +53,12 @@ fn node_runs_with_a_memory_volume() {
     assert_eq!(expected.0, 42, "{}", expected.1);
     let unlocked = (memory.path(), "/dev/sealcrate");
     assert_eq!(run(&locked, &[unlocked]), expected);
-    // As after a restart of the container, which finds what the first has left in the volume.
-    assert_eq!(run(&locked, &[unlocked]), expected);
+    // As after restarts of the container: they find the volume as the start and the program have left
+    // it, with folders that are closed.
+    for name in ["app/new", "app/sub/new"] {
+        let folder = memory.path().join(name);
+        Done::of(as_root("mkdir").args(["-p", "-m", "0"]).arg(folder.join("in"))).with_status(0);
+        Done::of(as_root("chmod").arg("500").arg(&folder)).with_status(0);
+        assert_eq!(run(&locked, &[unlocked]), expected);
+    }
 }

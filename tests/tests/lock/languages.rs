@@ -115,7 +115,7 @@ import('./module.mjs').then(({ hello }) => {
 ";
 
 /// What Debian's Node.js reads of its own library when it starts; others have it built in.
-const NODE_LIBRARY: [&str; 4] = [
+pub(crate) const NODE_LIBRARY: [&str; 4] = [
     "/usr/share/nodejs/acorn",
     "/usr/share/nodejs/acorn-walk",
     "/usr/share/nodejs/cjs-module-lexer",

@@ -1,5 +1,7 @@
 //! Volumes, mounts, and what has to stay in clear.
 
+use sealcrate_tests::Builder;
+
 use crate::fixture::{PRIVATE, Workshop};
 
 const FILES: [(&str, &[u8]); 1] = [("a", b"private\n")];
@@ -100,4 +102,104 @@ fn files_that_are_mounted_over_private_ones_are_refused_with_what_helps() {
     let mount = format!("{}:/app/da ta", folder.display());
     let done = workshop.unlock(locked.name(), &["-v", &mount], &[]).with_status(1);
     done.says("something is mounted at /dev/sealcrate/app/da ta,");
+}
+
+#[test]
+fn images_built_on_a_locked_one_add_files_where_a_folder_is_kept() {
+    let workshop = Workshop::new();
+    let lines = format!(
+        "{PRIVATE}COPY a /app/in/a\nCMD [\"sh\", \"-c\", \"cat /app/*/a; cat /app/in/../added/*\"]\n"
+    );
+    let original = workshop.build(&lines, &FILES);
+    let locked = workshop.lock(&original, &["--mountpoint", "/app/added"]);
+    let lines = format!("FROM {}\nCOPY b /app/added/b\nCOPY b /app/in/b\n", locked.name());
+    let built = workshop.engine.build(Builder::Classic, &lines, &[("b", b"added\n")]);
+    workshop.unlock(built.name(), &[], &[]).with_status(0).prints("private\nadded\n");
+    // A file in a private folder is hidden, and the help says so.
+    workshop.unlock(built.name(), &[], &["ls", "/app/in"]).with_status(0).prints("a\n");
+    let help = workshop.sealcrate(&["lock", "--help"]).with_status(0).stdout;
+    let help = help.split_whitespace().collect::<Vec<_>>().join(" ");
+    let said =
+        "A Dockerfile that builds FROM the locked image cannot add files to a private folder";
+    assert!(help.contains(said), "{help}");
+}
+
+/// A volume that an engine fills when it is mounted first; dropped, it is removed.
+struct Volume<'w>(&'w Workshop, String);
+
+impl<'w> Volume<'w> {
+    fn new(workshop: &'w Workshop) -> Self {
+        Self(workshop, workshop.engine.run(&["volume", "create"]))
+    }
+}
+
+impl Drop for Volume<'_> {
+    fn drop(&mut self) {
+        // All is asserted by then.
+        self.0.engine.try_run(&["volume", "rm", "--force", &self.1]);
+    }
+}
+
+/// Starts a program three times with a fresh volume, in which it counts its starts, and returns all that
+/// it prints.
+fn counted(workshop: &Workshop, image: &str, at: &str) -> Vec<String> {
+    let volume = Volume::new(workshop);
+    let mount = format!("{}:{at}", volume.1);
+    let starts = [0; 3].map(|_| workshop.unlock(image, &["-v", &mount], &[]));
+    starts.map(|done| format!("{}{}", done.stdout, done.stderr)).to_vec()
+}
+
+const COUNT: &str = "CMD [\"sh\", \"-c\", \"n=$(cat /data/count 2>/dev/null); echo $((n + 1)) | tee /data/count\"]\n";
+
+#[test]
+fn what_is_written_to_a_volume_on_a_private_folder_is_not_lost() {
+    let workshop = Workshop::new();
+    let lines = format!("{PRIVATE}COPY count /data/count\n{COUNT}");
+    let original = workshop.build(&lines, &[("count", b"0\n")]);
+    let locked = workshop.lock(&original, &[]);
+    let expected = ["1\n", "2\n", "3\n"];
+    assert_eq!(counted(&workshop, original.name(), "/data"), expected);
+    // It is refused, and the advice of each step leads to an image that loses nothing.
+    for said in counted(&workshop, locked.name(), "/data") {
+        assert!(said.contains("lock the image with --mountpoint and that path"), "{said}");
+    }
+    let with_option = ["lock", original.name(), "-t", "never:1", "-r", workshop.recipient()];
+    let done = workshop.sealcrate(&[&with_option[..], &["--mountpoint", "/data"]].concat());
+    let done = done.failed(1).says("/data/count is private, but lies in /data, where something");
+    done.says("--public PATH").says("--force");
+    for more in ["--public=/data", "--force"] {
+        let locked = workshop.lock(&original, &["--mountpoint", "/data", more]);
+        assert_eq!(counted(&workshop, locked.name(), "/data"), expected, "{more}");
+    }
+}
+
+#[test]
+fn volumes_that_an_engine_has_filled_with_links_are_refused() {
+    let workshop = Workshop::new();
+    // The folder is clear, and one of its files private: in the image it is a link.
+    let lines =
+        format!("COPY x \"/da ta/x\"\n{PRIVATE}COPY count \"/da ta/in/count\"\nCMD [\"true\"]\n");
+    let lines = lines.replace("COPY x \"/da ta/x\"", "COPY [\"x\", \"/da ta/in/x\"]");
+    let lines =
+        lines.replace("COPY count \"/da ta/in/count\"", "COPY [\"count\", \"/da ta/in/count\"]");
+    let original = workshop.build(&lines, &[("x", b"clear\n"), ("count", b"0\n")]);
+    let locked = workshop.lock(&original, &[]);
+    let run = |options: &[&str]| workshop.unlock(locked.name(), options, &[]);
+    for at in ["/da ta", "/da ta/in"] {
+        let volume = Volume::new(&workshop);
+        let mount = format!("{}:{at}", volume.1);
+        for _ in 0..2 {
+            let done = run(&["-v", &mount]).with_status(1);
+            done.says("was filled with links to private files").says("--public").says("nocopy");
+        }
+        let empty = Volume::new(&workshop);
+        let mount = format!("{}:{at}:nocopy", empty.1);
+        run(&["-v", &mount]).with_status(0);
+        // Memory ends with the container, as in the original.
+        run(&[&format!("--tmpfs={at}")]).with_status(0);
+    }
+    let folder = workshop.path("mine");
+    std::fs::create_dir(&folder).unwrap();
+    std::fs::write(folder.join("count"), "0").unwrap();
+    run(&["-v", &format!("{}:/da ta/in", folder.display())]).with_status(0);
 }

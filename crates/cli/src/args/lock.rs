@@ -36,7 +36,7 @@ pub(crate) struct LockArgs {
     /// Open what --cache-from names with the identities in this file ("-" is standard input)
     #[arg(short, long, value_name = "FILE", requires = "cache_from")]
     pub(crate) identity: Option<PathBuf>,
-    /// Lock without device nodes, set-ID bits and file capabilities
+    /// Lock without device nodes, set-ID bits, file capabilities, and private files in mount points
     #[arg(long)]
     pub(crate) force: bool,
     /// Push layers in clear that are known to be private
@@ -95,7 +95,8 @@ pub(crate) struct PathArgs {
     /// Leave this private file or folder in clear (repeatable)
     #[arg(long, value_name = "PATH", help_heading = "Paths")]
     pub(crate) public: Vec<String>,
-    /// Keep this folder one that something can be mounted at (repeatable)
+    /// Keep this folder, with nothing private in it, one that something can be mounted at, or that an
+    /// image built FROM the locked one can add files to (repeatable)
     #[arg(long, value_name = "PATH", help_heading = "Paths")]
     pub(crate) mountpoint: Vec<String>,
     /// Unlock this clear folder whole, with its clear files, so that edits of private files in it stay

@@ -112,6 +112,10 @@ pub(crate) enum Command {
     /// files are unlocked in memory when it starts. It looks for the key in the variable
     /// SEALCRATE_KEY, the file that SEALCRATE_KEY_FILE names, the file /run/secrets/sealcrate_key, and
     /// asks for it on a terminal. Prints what to start it by.
+    ///
+    /// A Dockerfile that builds FROM the locked image cannot add files to a private folder: they are
+    /// hidden when the container starts. Name a folder for them with --mountpoint, or build on the
+    /// original image and lock the result.
     Lock(Box<LockArgs>),
     /// Get the original image back out of a locked one
     Unlock(UnlockArgs),

@@ -100,6 +100,9 @@ impl Locking<'_> {
             talk::warn(format!("{path} is not checked at the start: that would take too long"));
         }
         in_place::warn(&locked.single_links);
+        if let Some(told) = crowded(&locked.crowded) {
+            talk::warn(told);
+        }
         Ok(locked)
     }
 
@@ -142,6 +145,24 @@ impl Locking<'_> {
         let written = session.interrupt.hold(|| sink.commit_index(&index.to_raw()))?;
         Ok((written, all.context("the index has no image")?))
     }
+}
+
+/// How many folders are named in a warning.
+const NAMED: usize = 5;
+
+/// Tells of folders in which private programs do not find the clear files beside them.
+fn crowded(folders: &[TreePath]) -> Option<String> {
+    let mut named: Vec<_> = folders.iter().take(NAMED).map(ToString::to_string).collect();
+    if folders.len() > NAMED {
+        named.push(format!("and {} more", folders.len() - NAMED));
+    }
+    (!named.is_empty()).then(|| {
+        format!(
+            "too many clear files beside private ones in {}: a private program there does not find \
+             them by its real path or by `..`",
+            named.join(", ")
+        )
+    })
 }
 
 /// Takes a name for one in the engine, where no location is given.

@@ -34,6 +34,10 @@ pub(super) fn hint(error: &(dyn Error + 'static)) -> Option<&'static str> {
 fn problem_hint(problem: &Problem) -> Option<&'static str> {
     match problem {
         Problem::OfEngines(_) => Some("--public PATH leaves a file in clear"),
+        Problem::Mountpoint(..) => Some(
+            "--public PATH leaves it in clear, so that volumes are filled with it; --force leaves it \
+             out, so that the folder is empty where nothing is mounted",
+        ),
         Problem::Volume(..) => Some(
             "--public PATH leaves it in clear, --drop-volume PATH makes the path of a volume an \
              ordinary folder",

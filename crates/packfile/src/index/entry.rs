@@ -81,6 +81,8 @@ impl EntryKind<'_> {
 }
 
 impl<'a> Entry<'a> {
+    // Called at many places, and not worth a copy at each: it is part of every locked image.
+    #[inline(never)]
     pub(super) fn read(reader: &mut Reader<'a>) -> Result<Self, IndexError> {
         let [code] = reader.array()?;
         let path = reader.short()?;

@@ -55,11 +55,33 @@ pub(crate) enum Failure {
         /// The option that helps.
         advice: Advice,
     },
+    /// A volume has our links in the place of files.
+    #[error(
+        "the volume at {} was filled with links to private files, and what is written to them would \
+         be lost: lock the image with --public and that path, or mount an empty volume there, with \
+         the option nocopy",
+        Shown(path)
+    )]
+    Filled {
+        /// Where it is.
+        path: &'static [u8],
+    },
     /// The folder that the command is run in cannot be.
     #[error("cannot change to the folder {}: {error}", Shown(path))]
     Folder {
         /// The folder.
         path: &'static [u8],
+        /// Why it cannot.
+        error: Errno,
+    },
+    /// A file of an earlier start cannot be removed.
+    #[error(
+        "cannot remove {} in {UNLOCK_FOLDER}, which an earlier start has left: {error}",
+        Shown(name)
+    )]
+    Leftover {
+        /// Its name.
+        name: &'static [u8],
         /// Why it cannot.
         error: Errno,
     },
@@ -98,9 +120,30 @@ pub(crate) enum Failure {
         /// What to do.
         advice: Advice,
     },
+    /// Something lies in the unlock folder that is not ours.
+    #[error(
+        "{UNLOCK_FOLDER} is not empty, and {} there was not left by an earlier start of this user: \
+         give it a folder of its own",
+        Shown(name)
+    )]
+    NotEmpty {
+        /// Its name.
+        name: &'static [u8],
+    },
     /// The unlock folder is not memory.
     #[error("{UNLOCK_FOLDER} is not memory, and nothing private is written to a disk: {0}")]
     NotMemory(Advice),
+    /// Files belong to who has unlocked them. That is no reason to end.
+    #[error(
+        "unlocked files of other users belong to root: this container may not give them away, since \
+         it is without the capability CHOWN, or does not know these users"
+    )]
+    NotGiven,
+    /// The unlock folder would be in memory of somebody else.
+    #[error(
+        "/dev is not the container's own here: private files would be seen outside, and outlive it: {0}"
+    )]
+    NotOwn(Advice),
     /// It is not unlocked.
     #[error("the image is not unlocked here, or for another user: {0}")]
     NotUnlocked(Errno),

@@ -3,12 +3,14 @@
 use core::iter::Peekable;
 
 use sealcrate_packfile::index::{Entry, EntryKind};
-use sealcrate_stub_start::system::{File, Folder, user};
+use sealcrate_stub_start::system::{File, Folder};
 use sealcrate_stub_start::{self as start, Sink};
 
 use crate::failure::Failure;
 use crate::holes;
-use crate::unlock::{cannot, set_properties, split};
+use crate::last_folder::LastFolder;
+use crate::owners::Owners;
+use crate::unlock::cannot;
 
 /// The place of a part: a range of the bytes of a layer's tar file.
 #[derive(Clone, Copy)]
@@ -49,22 +51,20 @@ impl Piece {
 
 /// Takes a part of a tar file, and writes those bytes of it that are contents.
 pub(crate) struct LayerWriter<'f, 'i, I: Iterator<Item = Entry<'i>>> {
-    unlocked: &'f Folder,
+    folders: LastFolder<'f, 'i>,
     entries: Peekable<I>,
     piece: Piece,
-    /// The folder that files were made in last.
-    folder: Option<(&'i [u8], Folder)>,
     /// The file that is being written, and where its content ends.
     open: Option<(Entry<'i>, File, u64)>,
     at: u64,
-    user: (u32, u32),
+    owners: &'f Owners,
 }
 
 impl<'f, 'i, I: Iterator<Item = Entry<'i>>> LayerWriter<'f, 'i, I> {
     /// Writes the files of one part, which come in the order of their contents.
-    pub(crate) fn new(unlocked: &'f Folder, entries: I, piece: Piece) -> Self {
-        let entries = entries.peekable();
-        Self { unlocked, entries, piece, folder: None, open: None, at: piece.start, user: user() }
+    pub(crate) fn new(unlocked: &'f Folder, owners: &'f Owners, entries: I, piece: Piece) -> Self {
+        let (entries, folders) = (entries.peekable(), LastFolder::new(unlocked));
+        Self { folders, entries, piece, open: None, at: piece.start, owners }
     }
 
     /// Opens the next file, if its content begins here.
@@ -88,12 +88,7 @@ impl<'f, 'i, I: Iterator<Item = Entry<'i>>> LayerWriter<'f, 'i, I> {
 
     /// Makes a file, or opens one that other parts fill as well, at the place `at` of its content.
     fn file(&mut self, entry: &Entry<'i>, at: u64) -> Result<File, Failure> {
-        let (folder, name) = split(entry.path);
-        if self.folder.as_ref().is_none_or(|(path, _)| *path != folder) {
-            let opened = self.unlocked.beneath(folder).map_err(|error| cannot(folder, error))?;
-            self.folder = Some((folder, opened));
-        }
-        let Some((_, folder)) = &self.folder else { return Err(start::Failure::Defect.into()) };
+        let (folder, name) = self.folders.of(entry.path)?;
         let file = match self.piece.cuts(entry) {
             false => folder.make_file(name),
             true => folder.open_file(name).and_then(|file| file.seek(at).map(|()| file)),
@@ -105,7 +100,8 @@ impl<'f, 'i, I: Iterator<Item = Entry<'i>>> LayerWriter<'f, 'i, I> {
     fn close_finished(&mut self) -> Result<(), Failure> {
         let finished = self.open.take_if(|(_, _, end)| *end == self.at);
         if let Some((entry, file, _)) = finished.filter(|(entry, ..)| !self.piece.cuts(entry)) {
-            set_properties(file.descriptor(), &entry, self.user)
+            self.owners
+                .set(file.descriptor(), &entry.properties)
                 .map_err(|error| cannot(entry.path, error))?;
         }
         Ok(())

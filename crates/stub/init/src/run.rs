@@ -53,6 +53,8 @@ fn execute(program: &[u8], arguments: &Strings, environment: &Strings) -> Errno 
 }
 
 /// Copies a text that an error may tell of, to where it stays until the process ends.
+#[cold]
+#[inline(never)]
 pub(crate) fn kept(text: &[u8]) -> Result<&'static [u8], Failure> {
     let mut pages = Pages::new(text.len().max(1))
         .map_err(|_| sealcrate_stub_start::Failure::Memory("a message"))?;

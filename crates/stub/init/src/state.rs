@@ -47,15 +47,6 @@ pub(crate) fn is_first_failure(unlocked: &Folder) -> bool {
     !matches!(made, Err(Errno::EXISTS))
 }
 
-/// Removes the state, if there is one.
-pub(crate) fn remove(unlocked: &Folder) {
-    if let Ok(folder) = unlocked.beneath(FOLDER) {
-        let _ = folder.remove(FILE);
-        let _ = folder.remove(FAILED);
-    }
-    let _ = unlocked.remove_folder(FOLDER);
-}
-
 /// Becomes what is asked for, with the environment of the image's command.
 ///
 /// An engine that was given the key in a variable gives it to whatever runs in the container; here it

@@ -5,11 +5,14 @@ use core::convert::Infallible;
 use sealcrate_packfile::Segment;
 use sealcrate_packfile::age::AgeFile;
 use sealcrate_packfile::index::{Command, Entry, EntryKind, Index};
-use sealcrate_stub_start::system::{self, Descriptor, Errno, Folder};
+use sealcrate_stub_start::system::{self, Errno, Folder};
 use sealcrate_stub_start::{self as start, Start, decode};
 
 use crate::checked;
 use crate::failure::Failure;
+use crate::last_folder::LastFolder;
+use crate::leftovers;
+use crate::owners::Owners;
 use crate::payload::{self, IndexBytes};
 use crate::run::{become_program, kept};
 use crate::state;
@@ -36,7 +39,7 @@ pub(crate) fn run(start: &mut Start) -> Result<Infallible, Failure> {
     let workers = Workers::new(spare);
     let clean = || {
         workers.kill();
-        remove(&index, &folder.folder);
+        leftovers::take_back(&folder.folder);
         folder.remove();
     };
     start::with_cleanup(&clean, || {
@@ -52,6 +55,8 @@ pub(crate) fn run(start: &mut Start) -> Result<Infallible, Failure> {
 }
 
 /// Returns the arguments of the command: those that were given take the place of the image's.
+#[cold]
+#[inline(never)]
 fn arguments(start: &Start, command: &Command<'_>) -> Result<Strings, Failure> {
     let given = || start.argument_places().skip(1);
     let own = || {
@@ -67,65 +72,59 @@ fn arguments(start: &Start, command: &Command<'_>) -> Result<Strings, Failure> {
 
 /// Makes everything that the index tells of. When it returns, all of the payload was authentic.
 fn unlock(index: &Index<'_>, unlocked: &Folder, workers: &Workers) -> Result<(), Failure> {
-    // What an earlier start in the same memory has left, as after a restart.
-    if unlocked.beneath(state::FOLDER).is_ok() {
-        remove(index, unlocked);
-    }
     let ours = |error| Failure::Create { path: state::FOLDER, error };
     unlocked.make_folder(state::FOLDER, 0o700).map_err(ours)?;
+    let mut folders = LastFolder::new(unlocked);
     for entry in index.entries().filter(|entry| entry.kind == EntryKind::Folder) {
         if !entry.path.is_empty() {
-            make(unlocked, entry.path, |folder, name| folder.make_folder(name, 0o700))?;
+            let (folder, name) = folders.of(entry.path)?;
+            folder.make_folder(name, 0o700).map_err(|error| cannot(entry.path, error))?;
         }
     }
-    workers.write_contents(index, unlocked)?;
-    let user = system::user();
+    let owners = Owners::new();
+    workers.write_contents(index, unlocked, &owners)?;
     for entry in index.entries() {
-        let Entry { path, properties, kind } = entry;
-        match kind {
-            EntryKind::Fifo => make(unlocked, path, |folder, name| {
-                folder.make_pipe(name)?;
-                folder.set_mode_of(name, properties.mode)
-            })?,
-            EntryKind::HardLink(target) => {
-                let (folder, other) = split(target);
-                let from = unlocked.beneath(folder).map_err(|error| cannot(target, error))?;
-                make(unlocked, path, |folder, name| folder.make_hard_link(&from, other, name))?;
-            }
-            EntryKind::Symlink(target) => {
-                make(unlocked, path, |folder, name| folder.make_symlink(target, name))?;
-            }
-            EntryKind::File { .. } | EntryKind::Folder => continue,
+        if !matches!(entry.kind, EntryKind::File { .. } | EntryKind::Folder) {
+            let made = make(&mut folders, &owners, &entry)?;
+            made.map_err(|error| cannot(entry.path, error))?;
         }
-        if matches!(kind, EntryKind::HardLink(_)) {
-            continue;
-        }
-        let (folder, name) = split(path);
-        let folder = unlocked.beneath(folder).map_err(|error| cannot(path, error))?;
-        if user != (properties.uid, properties.gid) {
-            // Not everybody may give things away.
-            let _ = folder.set_owner_of(name, properties.uid, properties.gid);
-        }
-        folder
-            .set_time_of(name, properties.seconds, properties.nanoseconds)
-            .map_err(|error| cannot(path, error))?;
     }
     each_folder(index, |entry| {
-        let folder = unlocked.beneath(entry.path).map_err(|error| cannot(entry.path, error))?;
-        set_properties(folder.descriptor(), &entry, user).map_err(|error| cannot(entry.path, error))
+        let folder = unlocked.beneath(entry.path);
+        let set = folder.and_then(|folder| owners.set(folder.descriptor(), &entry.properties));
+        set.map_err(|error| cannot(entry.path, error))
     })?;
+    owners.tell();
     state::write(unlocked, index.encoded_command).map_err(ours)
 }
 
-/// Makes one thing in the folder that it belongs to.
-pub(crate) fn make(
-    unlocked: &Folder,
-    path: &[u8],
-    make: impl FnOnce(&Folder, &[u8]) -> Result<(), Errno>,
-) -> Result<(), Failure> {
-    let (folder, name) = split(path);
-    let made = unlocked.beneath(folder).and_then(|folder| make(&folder, name));
-    made.map_err(|error| cannot(path, error))
+/// Makes something that is neither a file with content nor a folder.
+#[inline(never)]
+fn make<'i>(
+    folders: &mut LastFolder<'_, 'i>,
+    owners: &Owners,
+    entry: &Entry<'i>,
+) -> Result<Result<(), Errno>, Failure> {
+    let properties = &entry.properties;
+    let unlocked = folders.unlocked;
+    let (folder, name) = folders.of(entry.path)?;
+    let made = match entry.kind {
+        EntryKind::HardLink(target) => {
+            let (from, other) = split(target);
+            let from = unlocked.beneath(from).map_err(|error| cannot(target, error))?;
+            return Ok(owners.link((&from, other), (folder, name), properties));
+        }
+        EntryKind::Symlink(target) => {
+            let made = folder.make_symlink(target, name);
+            // It leads back to a clear file. Nobody looks at its own time and owner.
+            if target.strip_prefix(b"/") == Some(entry.path) {
+                return Ok(made);
+            }
+            made
+        }
+        _ => folder.make_pipe(name).and_then(|()| folder.set_mode_of(name, properties.mode)),
+    };
+    Ok(made.and_then(|()| owners.set_of(folder, name, properties)))
 }
 
 /// Calls for each folder but the outermost, those that lie deepest first.
@@ -143,42 +142,6 @@ fn each_folder<'i>(
     Ok(())
 }
 
-/// Gives something what it has beside its content, as far as this user may.
-pub(crate) fn set_properties(
-    file: Descriptor<'_>,
-    entry: &Entry<'_>,
-    user: (u32, u32),
-) -> Result<(), Errno> {
-    let properties = &entry.properties;
-    if user != (properties.uid, properties.gid) {
-        // Not everybody may give things away, and not every file system takes attributes.
-        let _ = file.set_owner(properties.uid, properties.gid);
-    }
-    for (name, value) in properties.attributes.iter() {
-        let _ = file.set_attribute(name, value);
-    }
-    file.set_mode(properties.mode)?;
-    file.set_time(properties.seconds, properties.nanoseconds)
-}
-
-/// Removes all that the index tells of.
-fn remove(index: &Index<'_>, unlocked: &Folder) {
-    for entry in index.entries().filter(|entry| entry.kind != EntryKind::Folder) {
-        let (folder, name) = split(entry.path);
-        if let Ok(folder) = unlocked.beneath(folder) {
-            let _ = folder.remove(name);
-        }
-    }
-    let _ = each_folder(index, |entry| {
-        let (folder, name) = split(entry.path);
-        if let Ok(folder) = unlocked.beneath(folder) {
-            let _ = folder.remove_folder(name);
-        }
-        Ok(())
-    });
-    state::remove(unlocked);
-}
-
 /// Splits a path into the folder and the name.
 pub(crate) fn split(path: &[u8]) -> (&[u8], &[u8]) {
     match path.iter().rposition(|byte| *byte == b'/') {
@@ -188,6 +151,8 @@ pub(crate) fn split(path: &[u8]) -> (&[u8], &[u8]) {
 }
 
 /// Tells that something cannot be made.
+#[cold]
+#[inline(never)]
 pub(crate) fn cannot(path: &[u8], error: Errno) -> Failure {
     match kept(path) {
         Ok(path) => Failure::Create { path, error },

@@ -1,11 +1,13 @@
-//! The folder that private files are unlocked in: it has to be memory, and nothing may be mounted in
-//! it.
+//! The folder that private files are unlocked in: it has to be the container's own memory, and
+//! nothing may be mounted in it.
 
 use sealcrate_packfile::index::{Index, Needs, UnlockOn};
-use sealcrate_stub_start::system::{self, Errno, File, Folder};
-use sealcrate_stub_start::{self as start, Pages};
+use sealcrate_stub_start as start;
+use sealcrate_stub_start::system::{self, Errno, Folder, read_link};
 
 use crate::failure::{Advice, Failure};
+use crate::leftovers;
+use crate::mounts::Mounts;
 
 /// Where it is.
 pub(crate) const UNLOCK_FOLDER: &str = "/dev/sealcrate";
@@ -14,15 +16,11 @@ pub(crate) const UNLOCK_FOLDER: &str = "/dev/sealcrate";
 const PARENT: &[u8] = b"/dev";
 const NAME: &[u8] = b"sealcrate";
 
-/// The kinds of file systems that are memory. statfs(2).
-const TMPFS: u32 = 0x0102_1994;
-const RAMFS: u32 = 0x8584_58f6;
-
-/// How many files a program may make later where their number has to be advised.
+/// The files that a program may make later, where advice names a number.
 const MORE_FILES: u64 = 1000;
 
-/// The longest list of mounts that is read, in bytes.
-const MAX_MOUNTS: usize = 4 << 20;
+/// The longest path, in bytes.
+const MAX_PATH: usize = 4096;
 
 /// The folder, open.
 pub(crate) struct UnlockFolder {
@@ -32,37 +30,58 @@ pub(crate) struct UnlockFolder {
 }
 
 impl UnlockFolder {
-    /// Opens the folder, or makes it, and checks that all of the index can be unlocked there.
+    /// Opens the folder, or makes it, removes files of an earlier start, and checks that
+    /// all of the index can be unlocked there.
+    #[cold]
+    #[inline(never)]
     pub(crate) fn open(index: &Index<'_>) -> Result<Self, Failure> {
-        check_mounts()?;
+        let mounts = Mounts::read()?;
+        check_mounts(&mounts, index)?;
         let needs = Needs::of(index);
         let no_folder = |error| Failure::NoFolder { error, advice: advice(&needs) };
         let parent = Folder::open(PARENT).map_err(no_folder)?;
-        let (folder, is_made) = match parent.child(NAME) {
-            Err(Errno::NO_ENTRY) => {
-                if index.unlock_on == UnlockOn::Memory {
-                    check_is_memory(&parent, &needs)?;
-                }
+        let folder = match parent.child(NAME) {
+            Err(Errno::NO_ENTRY) => None,
+            found => Some(found.map_err(no_folder)?),
+        };
+        let is_made = folder.is_none();
+        let is_memory =
+            match folder.as_ref().map(|folder| mounts.at(UNLOCK_FOLDER.as_bytes(), folder)) {
+                Some(Some(mount)) => mount.is_memory(),
+                // It is part of `/dev`.
+                _ => match mounts.at(PARENT, &parent) {
+                    Some(mount) if mount.is_own(&parent) => true,
+                    Some(mount) if mount.is_memory() || mount.is_of_devices() => {
+                        return Err(Failure::NotOwn(advice(&needs)));
+                    }
+                    _ => false,
+                },
+            };
+        match (index.unlock_on, is_memory) {
+            (UnlockOn::Memory, false) => return Err(Failure::NotMemory(advice(&needs))),
+            // Before there was a key, nobody knew where it would be.
+            (UnlockOn::AnyFileSystem, true) => drop(start::check_memory_for(needs.memory())?),
+            _ => {}
+        }
+        let folder = match folder {
+            Some(folder) => folder,
+            None => {
                 parent.make_folder(NAME, 0o755).map_err(no_folder)?;
-                (parent.child(NAME).map_err(no_folder)?, true)
+                parent.child(NAME).map_err(no_folder)?
             }
-            found => (found.map_err(no_folder)?, false),
         };
         let opened = Self { folder, parent, is_made };
-        let checked = opened.check(index, &needs);
+        let checked = opened.check(&needs);
         if checked.is_err() {
             opened.remove();
         }
         checked.map(|()| opened)
     }
 
-    fn check(&self, index: &Index<'_>, needs: &Needs) -> Result<(), Failure> {
-        if index.unlock_on == UnlockOn::Memory {
-            check_is_memory(&self.folder, needs)?;
-        } else if check_is_memory(&self.folder, needs).is_ok() {
-            // Before there was a key, nobody knew where it would be.
-            start::check_memory_for(needs.memory())?;
-        }
+    #[cold]
+    #[inline(never)]
+    fn check(&self, needs: &Needs) -> Result<(), Failure> {
+        leftovers::clear(&self.folder)?;
         let no_folder = |error| Failure::NoFolder { error, advice: advice(needs) };
         let file_system = self.folder.file_system().map_err(no_folder)?;
         if needs.has_programs && !file_system.executes {
@@ -97,55 +116,34 @@ fn advice(needs: &Needs) -> Advice {
     Advice { mib: needs.advised_mib(), is_root: system::user().0 == 0 }
 }
 
-fn check_is_memory(folder: &Folder, needs: &Needs) -> Result<(), Failure> {
-    let no_folder = |error| Failure::NoFolder { error, advice: advice(needs) };
-    let kind = folder.file_system().map_err(no_folder)?.kind;
-    if kind == TMPFS || kind == RAMFS { Ok(()) } else { Err(Failure::NotMemory(advice(needs))) }
-}
-
-/// Looks for what is mounted in the folder, be it seen or hidden beneath another mount. proc(5),
-/// `/proc/PID/mountinfo`. Where that cannot be read, each folder is opened so that it tells.
-fn check_mounts() -> Result<(), Failure> {
-    let Ok(file) = File::open(b"/proc/self/mountinfo") else { return Ok(()) };
-    let mut text =
-        Pages::new(MAX_MOUNTS).map_err(|_| start::Failure::Memory("the list of mounts"))?;
-    let mut len = 0;
-    while let Ok(count @ 1..) = file.descriptor().read(&mut text[len..]) {
-        len += count;
-    }
-    // It is no secret, and wiping it would take up all of that memory.
-    let text = text.leak();
-    for line in text[..len].split(|byte| *byte == b'\n') {
-        let place = line.split(|byte| *byte == b' ').nth(4).unwrap_or_default();
-        let inside = place.strip_prefix(UNLOCK_FOLDER.as_bytes());
+/// Looks for what is mounted in the folder, be it seen or hidden beneath another mount. Where the list
+/// of mounts cannot be read, each folder is opened so that it tells.
+///
+/// Looks also for what should last and has our links in the place of files: an engine that fills a
+/// fresh volume copies them. Writes to such a file would be gone with the memory.
+#[cold]
+#[inline(never)]
+fn check_mounts(mounts: &Mounts, index: &Index<'_>) -> Result<(), Failure> {
+    for mount in mounts.iter() {
+        let inside = mount.point.strip_prefix(UNLOCK_FOLDER.as_bytes());
         if inside.is_some_and(|inside| inside.starts_with(b"/")) {
-            let path = unescaped(place)?;
+            let path = mount.path()?;
             return Err(match Folder::open(path) {
                 Err(Errno::NOT_A_DIRECTORY) => Failure::MountedFile { path },
                 _ => Failure::Mount { path },
             });
         }
+        if !mount.lasts() {
+            continue;
+        }
+        for entry in index.entries().filter(|entry| mount.has(entry.path)) {
+            let mut target = [0; MAX_PATH];
+            let target = read_link(&[b"/", entry.path], &mut target).unwrap_or_default();
+            let unlocked = target.strip_prefix(UNLOCK_FOLDER.as_bytes());
+            if unlocked.and_then(|path| path.strip_prefix(b"/")) == Some(entry.path) {
+                return Err(Failure::Filled { path: mount.path()? });
+            }
+        }
     }
     Ok(())
-}
-
-/// Copies a path out of the list of mounts, in which some bytes are octal numbers.
-fn unescaped(place: &[u8]) -> Result<&'static [u8], Failure> {
-    let mut path =
-        Pages::new(place.len()).map_err(|_| start::Failure::Memory("the list of mounts"))?;
-    let (mut rest, mut len) = (place, 0);
-    while let Some((first, after)) = rest.split_first() {
-        let number = after.first_chunk::<3>().filter(|_| *first == b'\\');
-        (path[len], rest) = match number {
-            Some(digits) => {
-                let number = digits.iter().fold(0_u8, |number, digit| {
-                    number.wrapping_mul(8).wrapping_add(digit.wrapping_sub(b'0'))
-                });
-                (number, &after[digits.len()..])
-            }
-            None => (*first, after),
-        };
-        len += 1;
-    }
-    Ok(&path.leak()[..len])
 }

@@ -6,13 +6,18 @@
 use core::sync::atomic::{AtomicUsize, Ordering};
 
 use sealcrate_packfile::index::{Entry, EntryKind, Index, IndexLayer, Part};
-use sealcrate_stub_start::system::{self, Child, Folder, user};
+use sealcrate_stub_start::system::{self, Child, Folder};
 use sealcrate_stub_start::{self as start, Tell as _, decode};
 
 use crate::failure::Failure;
+use crate::last_folder::LastFolder;
 use crate::layer_writer::{LayerWriter, Piece};
-use crate::unlock::{cannot, make, set_properties, split};
+use crate::owners::Owners;
+use crate::unlock::cannot;
 use crate::{payload, state};
+
+/// The exit status of a process that wrote its share, and could not give all files away.
+const NOT_GIVEN: u8 = 200;
 
 /// The most processes.
 const MAX_WORKERS: usize = 16;
@@ -39,25 +44,26 @@ impl Workers {
         &self,
         index: &Index<'_>,
         unlocked: &Folder,
+        owners: &Owners,
     ) -> Result<(), Failure> {
         make_cut_files(index, unlocked)?;
         let workers = self.count(pieces(index).count());
         // The first share is for this process, and that of each child that cannot be.
         let mut written = Ok(());
         for number in (0..workers).rev() {
-            let share = || write_share(index, unlocked, number, workers);
+            let share = || write_share(index, unlocked, owners, (number, workers));
             let child = if number == 0 { None } else { system::fork().ok() };
             match child {
                 Some(Some(child)) => self.children[number].store(child.0, Ordering::SeqCst),
-                Some(None) => end_child(share, unlocked),
+                Some(None) => end_child(share, unlocked, owners),
                 None if written.is_ok() => written = share(),
                 None => {}
             }
         }
         let written = written.map_err(|failure| told_once(failure, unlocked));
-        let ended = self.wait(written.is_err());
+        let ended = self.wait(written.is_err(), owners);
         written.and(ended)?;
-        finish_cut_files(index, unlocked)
+        finish_cut_files(index, unlocked, owners)
     }
 
     /// Returns how many processes share the work.
@@ -67,7 +73,7 @@ impl Workers {
     }
 
     /// Waits for all children, and ends those that still run once one has failed.
-    fn wait(&self, mut has_failed: bool) -> Result<(), Failure> {
+    fn wait(&self, mut has_failed: bool, owners: &Owners) -> Result<(), Failure> {
         let mut written = Ok(());
         for running in &self.children {
             let child = Child(running.load(Ordering::SeqCst));
@@ -80,7 +86,9 @@ impl Workers {
             let status = child.wait();
             // Nobody may use the number any more: it may become another process's.
             running.store(0, Ordering::SeqCst);
-            if status != 0 && !has_failed {
+            if status == NOT_GIVEN {
+                owners.note_refusal();
+            } else if status != 0 && !has_failed {
                 has_failed = true;
                 written = Err(Failure::Told(status));
             }
@@ -99,9 +107,10 @@ impl Workers {
 }
 
 /// Ends a child, which tells why it failed.
-fn end_child(share: impl FnOnce() -> Result<(), Failure>, unlocked: &Folder) -> ! {
+fn end_child(share: impl FnOnce() -> Result<(), Failure>, unlocked: &Folder, owners: &Owners) -> ! {
     start::leave_ends_to_parent();
     let status = match share().map_err(|failure| told_once(failure, unlocked)) {
+        Ok(()) if owners.has_refused() => NOT_GIVEN,
         Ok(()) => 0,
         Err(Failure::Told(status)) => status,
         Err(failure) => start::end(&failure),
@@ -137,8 +146,8 @@ fn pieces<'i>(index: &Index<'i>) -> impl Iterator<Item = (Piece, Part, &'i str)>
 fn write_share(
     index: &Index<'_>,
     unlocked: &Folder,
-    share: usize,
-    shares: usize,
+    owners: &Owners,
+    (share, shares): (usize, usize),
 ) -> Result<(), Failure> {
     let files = || index.entries().filter(|entry| matches!(entry.kind, EntryKind::File { .. }));
     let mut left = files().peekable();
@@ -151,7 +160,7 @@ fn write_share(
             payload::authenticate(chunks)?;
             continue;
         }
-        let mut writer = LayerWriter::new(unlocked, entries, piece);
+        let mut writer = LayerWriter::new(unlocked, owners, entries, piece);
         decode(chunks, &mut writer)?;
         writer.finish()?;
     }
@@ -172,17 +181,19 @@ fn cut_files<'i>(index: &Index<'i>) -> impl Iterator<Item = Entry<'i>> + use<'i>
 }
 
 fn make_cut_files(index: &Index<'_>, unlocked: &Folder) -> Result<(), Failure> {
-    let mut files = cut_files(index);
-    files.try_for_each(|entry| {
-        make(unlocked, entry.path, |folder, name| folder.make_file(name).map(drop))
+    let mut folders = LastFolder::new(unlocked);
+    cut_files(index).try_for_each(|entry| {
+        let (folder, name) = folders.of(entry.path)?;
+        folder.make_file(name).map(drop).map_err(|error| cannot(entry.path, error))
     })
 }
 
-fn finish_cut_files(index: &Index<'_>, unlocked: &Folder) -> Result<(), Failure> {
+fn finish_cut_files(index: &Index<'_>, unlocked: &Folder, owners: &Owners) -> Result<(), Failure> {
+    let mut folders = LastFolder::new(unlocked);
     cut_files(index).try_for_each(|entry| {
-        let (folder, name) = split(entry.path);
-        let file = unlocked.beneath(folder).and_then(|folder| folder.open_file(name));
-        file.and_then(|file| set_properties(file.descriptor(), &entry, user()))
+        let (folder, name) = folders.of(entry.path)?;
+        let file = folder.open_file(name);
+        file.and_then(|file| owners.set(file.descriptor(), &entry.properties))
             .map_err(|error| cannot(entry.path, error))
     })
 }

@@ -12,9 +12,11 @@ use crate::arch::sealcrate_syscall;
 pub use self::capabilities::pass_on_capabilities;
 pub use self::child::{Child, cores, fork};
 pub use self::errno::Errno;
-pub use self::folder::{FileSystem, Folder};
+pub use self::folder::{FileSystem, Folder, Names};
 pub use self::mapped::Mapped;
-pub use self::process::{change_folder, execute, host_name, is_in_root, process_id, user};
+pub use self::process::{
+    change_folder, execute, host_name, is_in_root, process_id, read_link, user,
+};
 pub use self::properties::{Status, link_says};
 pub use self::signals::{
     Handler, fault_address, handle, is_first_process, provide_handler_stack, release_signals,

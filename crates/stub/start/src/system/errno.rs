@@ -15,6 +15,8 @@ impl Errno {
     pub const INTERRUPTED: Self = Self(linux::EINTR as u16);
     /// There is something already.
     pub const EXISTS: Self = Self(linux::EEXIST as u16);
+    /// It is a folder.
+    pub const IS_FOLDER: Self = Self(linux::EISDIR as u16);
     /// The kernel does not know what was asked for.
     pub const INVALID: Self = Self(linux::EINVAL as u16);
     /// The name is too long.

@@ -190,6 +190,30 @@ impl Folder {
         self.unlink(name, linux::AT_REMOVEDIR)
     }
 
+    /// Moves something by its name into another folder, under another name that nothing has there.
+    ///
+    /// # Errors
+    /// The kernel's.
+    pub fn move_to(&self, name: &[u8], folder: &Self, other: &[u8]) -> Result<(), Errno> {
+        let (name, other) = (Text::new(name)?, Text::new(other)?);
+        let flags = linux::RENAME_NOREPLACE as usize;
+        let arguments = [self.number(), name.place(), folder.number(), other.place(), flags];
+        // SAFETY: both end with a zero.
+        unsafe { call(linux::__NR_renameat2, arguments) }.map(drop)
+    }
+
+    /// Reads some of the names in the folder, which follow those that were read before; none at the
+    /// end. getdents(2).
+    ///
+    /// # Errors
+    /// The kernel's.
+    pub fn names<'b>(&self, buffer: &'b mut [u8]) -> Result<Names<'b>, Errno> {
+        let arguments = [self.number(), buffer.as_mut_ptr() as usize, buffer.len()];
+        // SAFETY: the buffer is as long as it is said to be.
+        let len = unsafe { call(linux::__NR_getdents64, arguments) }?;
+        Ok(Names(&buffer[..len]))
+    }
+
     fn unlink(&self, name: &[u8], flags: u32) -> Result<(), Errno> {
         let name = Text::new(name)?;
         // SAFETY: the name ends with a zero.
@@ -252,6 +276,35 @@ impl Folder {
             free_bytes: (found.f_blocks != 0).then_some(free),
             free_files: (found.f_files != 0).then_some(found.f_ffree),
         })
+    }
+}
+
+/// Names in a folder, without `.` and `..`.
+pub struct Names<'b>(&'b [u8]);
+
+impl Names<'_> {
+    /// Tells whether none are left, not even those that are passed over.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl<'b> Iterator for Names<'b> {
+    type Item = &'b [u8];
+
+    fn next(&mut self) -> Option<&'b [u8]> {
+        /// Where the length of an entry is, and where its name begins. `linux_dirent64`.
+        const LEN: usize = 16;
+        const NAME: usize = 19;
+        loop {
+            let len = u16::from_ne_bytes(*self.0.get(LEN..)?.first_chunk()?);
+            let (entry, rest) = self.0.split_at_checked(usize::from(len))?;
+            self.0 = rest;
+            let name = entry.get(NAME..)?.split(|byte| *byte == 0).next()?;
+            if !matches!(name, b"." | b"..") {
+                return Some(name);
+            }
+        }
     }
 }
 

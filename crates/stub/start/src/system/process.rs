@@ -33,6 +33,19 @@ pub fn is_in_root() -> bool {
     len == Ok(2) && path[0] == b'/'
 }
 
+/// Reads where a symbolic link leads, whose path comes in parts.
+///
+/// # Errors
+/// The kernel's; it is no link.
+pub fn read_link<'b>(path: &[&[u8]], target: &'b mut [u8]) -> Result<&'b [u8], Errno> {
+    let path = Text::of(path)?;
+    let folder = linux::AT_FDCWD as usize;
+    let arguments = [folder, path.place(), target.as_mut_ptr() as usize, target.len()];
+    // SAFETY: the path ends with a zero, and the place is as long as it is said to be.
+    let len = unsafe { call(linux::__NR_readlinkat, arguments) }?;
+    Ok(&target[..len])
+}
+
 /// Changes the current folder.
 ///
 /// # Errors

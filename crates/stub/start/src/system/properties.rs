@@ -17,7 +17,7 @@ impl Descriptor<'_> {
             self.0 as usize,
             c"".as_ptr() as usize,
             linux::AT_EMPTY_PATH as usize,
-            linux::STATX_BASIC_STATS as usize,
+            (linux::STATX_BASIC_STATS | linux::STATX_BTIME) as usize,
             found.as_mut_ptr() as usize,
         ];
         // SAFETY: the kernel writes no more than that.
@@ -43,8 +43,37 @@ impl Descriptor<'_> {
     }
 
     /// Returns the device that a file is on.
-    pub(super) fn device(self) -> Result<(u32, u32), Errno> {
+    ///
+    /// # Errors
+    /// The kernel's.
+    pub fn device(self) -> Result<(u32, u32), Errno> {
         self.status().map(|status| (status.stx_dev_major, status.stx_dev_minor))
+    }
+
+    /// Returns who owns a file.
+    ///
+    /// # Errors
+    /// The kernel's.
+    pub fn owner(self) -> Result<u32, Errno> {
+        self.status().map(|status| status.stx_uid)
+    }
+
+    /// Returns when a file was made, in seconds since 1970; nothing where the file system does not
+    /// know.
+    ///
+    /// # Errors
+    /// The kernel's.
+    pub fn born(self) -> Result<Option<i64>, Errno> {
+        let status = self.status()?;
+        Ok((status.stx_mask & linux::STATX_BTIME != 0).then_some(status.stx_btime.tv_sec))
+    }
+
+    /// Returns when the content of a file was changed, in seconds since 1970.
+    ///
+    /// # Errors
+    /// The kernel's.
+    pub fn changed(self) -> Result<i64, Errno> {
+        self.status().map(|status| status.stx_mtime.tv_sec)
     }
 
     /// Sets owner and group.

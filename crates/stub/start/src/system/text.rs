@@ -26,6 +26,7 @@ impl Text {
     ///
     /// # Errors
     /// They are too long.
+    // Called at many places, and not worth a copy at each.
     #[inline(never)]
     pub fn of(parts: &[&[u8]]) -> Result<Self, Errno> {
         let mut text = Self { bytes: [0; MAX], len: 0 };
@@ -41,6 +42,7 @@ impl Text {
     }
 
     /// Returns it with a zero at its end.
+    #[inline(never)]
     pub fn as_c_str(&self) -> &CStr {
         // There is one behind the text at the latest.
         CStr::from_bytes_until_nul(&self.bytes).unwrap_or_default()

@@ -1,0 +1,30 @@
+//! The folder that something was made in last, kept open: entries of one folder follow each other.
+
+use sealcrate_stub_start::system::Folder;
+
+use crate::failure::Failure;
+use crate::unlock::{cannot, split};
+
+/// The unlock folder, and the folder in it that is open.
+pub(crate) struct LastFolder<'f, 'i> {
+    pub(crate) unlocked: &'f Folder,
+    last: Option<(&'i [u8], Folder)>,
+}
+
+impl<'f, 'i> LastFolder<'f, 'i> {
+    pub(crate) fn new(unlocked: &'f Folder) -> Self {
+        Self { unlocked, last: None }
+    }
+
+    /// Returns the folder that a path lies in, and the name there.
+    #[inline(never)]
+    pub(crate) fn of(&mut self, path: &'i [u8]) -> Result<(&Folder, &'i [u8]), Failure> {
+        let (folder, name) = split(path);
+        let opened = match self.last.take() {
+            Some((last, opened)) if last == folder => opened,
+            _ => self.unlocked.beneath(folder).map_err(|error| cannot(folder, error))?,
+        };
+        let (_, opened) = self.last.insert((folder, opened));
+        Ok((opened, name))
+    }
+}
