@@ -2,7 +2,7 @@
 
 use core::ffi::c_void;
 
-use linux_raw_sys::general::{self as linux, kernel_sigaction, sigaltstack};
+use linux_raw_sys::general::{self as linux, kernel_sigaction, kernel_sigset_t, sigaltstack};
 
 use super::{Errno, SIGNAL_SET, Signal, call, restore_signals, set_of};
 
@@ -35,7 +35,9 @@ pub fn handle(signal: Signal, handler: Handler) {
         // Some kernels ask for one. It is for handlers that return.
         sa_restorer: None,
         // SAFETY: a set is of bits, of which all values are some.
-        sa_mask: unsafe { core::mem::transmute::<[u8; SIGNAL_SET], _>([0xff; SIGNAL_SET]) },
+        sa_mask: unsafe {
+            core::mem::transmute::<[u8; SIGNAL_SET], kernel_sigset_t>([0xff; SIGNAL_SET])
+        },
     };
     let Ok(before) = change(signal, &action) else { return };
     if before.sa_handler_kernel.map_or(0, |handler| handler as usize) == IGNORED {
