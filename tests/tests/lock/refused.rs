@@ -57,7 +57,7 @@ fn folders_that_do_not_serve_are_refused_with_what_does() {
 fn payload_that_is_larger_than_what_engines_give_starts_as_is_advised() {
     let workshop = Workshop::new();
     let lines = format!(
-        "{PRIVATE}RUN mkdir /app && dd if=/dev/zero of=/app/a bs=1M count=70\nCMD [\"wc\", \"-c\", \"/app/a\"]\n"
+        "{PRIVATE}RUN mkdir /app && dd if=/dev/zero bs=1M count=70 | tr '\\0' x > /app/a\nCMD [\"wc\", \"-c\", \"/app/a\"]\n"
     );
     let original = workshop.build(&lines, &[]);
     let locked = workshop.lock(&original, &[]);
@@ -79,7 +79,9 @@ fn payload_that_is_larger_than_what_engines_give_starts_as_is_advised() {
 fn room_for_all_that_is_made_is_asked_for_before() {
     let workshop = Workshop::new();
     // A MiB is enough for the file, but not for what tells of the environment or for long links.
-    let lines = format!("{PRIVATE}RUN mkdir /app && dd if=/dev/zero of=/app/a bs=1k count=1008\n");
+    let lines = format!(
+        "{PRIVATE}RUN mkdir /app && dd if=/dev/zero bs=1k count=1008 | tr '\\0' x > /app/a\n"
+    );
     let links = "RUN long=$(head -c 200 /dev/zero | tr '\\0' x) && \
                  for i in 1 2 3 4 5 6; do ln -s $long /app/$i; done\n";
     let variable = format!("ENV LONG={}\n", "x".repeat(20_000));

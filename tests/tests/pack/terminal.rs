@@ -137,8 +137,10 @@ fn job_in_the_background_says_why_it_stops_and_asks_in_the_foreground() {
 fn job_that_cannot_be_stopped_ends_where_nothing_can_be_asked() {
     let workshop = Workshop::new();
     let packed = workshop.pack_under_passphrase(Kind::MuslStatic.path());
-    let script =
-        "trap '' TTOU; set -m; timeout --foreground 60 \"$0\" & wait $!; echo \"status $?\"";
+    // A second job kills it after a minute, and is killed itself before.
+    let script = "trap '' TTOU; set -m; \"$0\" & job=$!; \
+                  (sleep 60; kill -KILL $job) > /dev/null 2>&1 & wait $job; status=$?; \
+                  kill -KILL -- -$!; echo \"status $status\"";
     let mut shell = Command::new("bash");
     shell.args(["-c", script]).arg(packed);
     let (done, seen) = Typist::start(&workshop.sandbox, &shell).end();
