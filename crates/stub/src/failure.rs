@@ -12,6 +12,12 @@ pub(crate) enum Failure {
     /// The file's capabilities cannot be passed on.
     #[error("the program runs without the capabilities of its file: {0}")]
     Capabilities(Errno),
+    /// The file's capabilities would be its user's.
+    #[error(
+        "the program runs without the capabilities of its file: its user may change what lies in a \
+         folder"
+    )]
+    CapabilitiesInFolder,
     /// The program cannot be executed.
     #[error("cannot execute the program: {0}")]
     Execute(Errno),

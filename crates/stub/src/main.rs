@@ -46,6 +46,6 @@ fn run(start: &mut Start) -> Result<core::convert::Infallible, Failure> {
     system::wipe_stack();
 
     start.remove_variable(parameters.variable());
-    privileges::pass_on(start);
+    privileges::pass_on(start, &program);
     Err(program.run(start))
 }
