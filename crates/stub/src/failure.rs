@@ -29,6 +29,9 @@ pub(crate) enum Failure {
         /// Why it cannot.
         error: Errno,
     },
+    /// Another user than the file's could exchange the program.
+    #[error("a set-ID program cannot be put into a folder: its user may change what lies there")]
+    IdsInFolder,
     /// The loader that the program asks for is not there.
     #[error("cannot execute the program: the loader that it names is not here")]
     Loader,
