@@ -12,6 +12,12 @@ pub(crate) enum Failure {
     /// The file's capabilities cannot be passed on.
     #[error("the program runs without the capabilities of its file: {0}")]
     Capabilities(Errno),
+    /// The file's capabilities would be its user's.
+    #[error(
+        "the program runs without the capabilities of its file: its user may change what lies in a \
+         folder"
+    )]
+    CapabilitiesInFolder,
     /// The program cannot be executed.
     #[error("cannot execute the program: {0}")]
     Execute(Errno),
@@ -23,6 +29,9 @@ pub(crate) enum Failure {
         /// Why it cannot.
         error: Errno,
     },
+    /// Another user than the file's could exchange the program.
+    #[error("a set-ID program cannot be put into a folder: its user may change what lies there")]
+    IdsInFolder,
     /// The loader that the program asks for is not there.
     #[error("cannot execute the program: the loader that it names is not here")]
     Loader,

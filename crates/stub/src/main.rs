@@ -17,7 +17,7 @@ mod program;
 
 use sealcrate_packfile::Segment;
 use sealcrate_packfile::age::AgeFile;
-use sealcrate_stub_start::{self as start, Start, system};
+use sealcrate_stub_start::{self as start, FilePrivilege, Start, system};
 
 use crate::content::Content;
 use crate::failure::Failure;
@@ -46,6 +46,10 @@ fn run(start: &mut Start) -> Result<core::convert::Infallible, Failure> {
     system::wipe_stack();
 
     start.remove_variable(parameters.variable());
-    privileges::pass_on(start);
+    if start.privilege() == FilePrivilege::Ids && matches!(program, Content::Folder(_)) {
+        program.discard();
+        return Err(Failure::IdsInFolder);
+    }
+    privileges::pass_on(start, &program);
     Err(program.run(start))
 }

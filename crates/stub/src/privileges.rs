@@ -5,6 +5,7 @@
 
 use sealcrate_stub_start::{self as start, FilePrivilege, Start, system};
 
+use crate::content::Content;
 use crate::failure::Failure;
 
 /// What the C library removes from the environment of privileged programs. glibc,
@@ -27,10 +28,15 @@ const UNSAFE: [&[u8]; 14] = [
 ];
 
 /// Passes on the capabilities that the file gives, or says that the program runs without.
+///
+/// A program in a folder belongs to its user, who could exchange it before it is executed.
 #[inline(never)]
-pub(crate) fn pass_on(start: &mut Start) {
+pub(crate) fn pass_on(start: &mut Start, content: &Content<'_>) {
     let passed = match start.privilege() {
         FilePrivilege::None => return,
+        FilePrivilege::Capabilities if matches!(content, Content::Folder(_)) => {
+            return start::say(&Failure::CapabilitiesInFolder);
+        }
         FilePrivilege::Ids => Ok(false),
         FilePrivilege::Capabilities => system::pass_on_capabilities(),
     };

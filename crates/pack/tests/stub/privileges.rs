@@ -3,9 +3,12 @@
 //! In a user namespace of its own anybody may set them, and in one below it be another user than its
 //! root.
 
+use std::io::Read;
 use std::process::Command;
 
-use crate::packed::{Done, PASSPHRASE, Packed};
+use sealcrate_pack::InFolder;
+
+use crate::packed::{Done, PASSPHRASE, Packed, passphrase};
 
 /// The set of CAP_NET_BIND_SERVICE alone, as the kernel shows it.
 const BIND: &str = "0000000000000400";
@@ -57,6 +60,29 @@ fn variables_of_programs_without_privileges_stay() {
     let packed = Packed::under_passphrase("/usr/bin/env");
     let done = Done::of(packed.command([""; 0]).envs([("BP", PASSPHRASE), ("TMPDIR", "/stays")]));
     assert!(done.output().contains("TMPDIR=/stays\n"), "{done:?}");
+}
+
+/// The user, who does not have the capabilities himself, could put another program there.
+#[test]
+fn program_in_a_folder_of_its_user_gets_no_capabilities() {
+    const SCRIPT: &str = "mount -t tmpfs tmpfs \"$1\" && \
+                          /usr/sbin/setcap cap_net_bind_service=ep \"$0\" && \
+                          exec unshare --user --map-user=1000 --map-group=1000 \"$0\" ^CapEff \
+                          /proc/self/status";
+    let folder = tempfile::tempdir().unwrap();
+    let bytes = std::fs::read("/bin/grep").unwrap();
+    let in_folder = InFolder::new(folder.path(), "grep".as_ref(), 0o755, bytes.len() as u64);
+    let in_folder = in_folder.unwrap();
+    let (mut program, mut content) = (bytes.as_slice(), Vec::new());
+    in_folder.content(&mut program).unwrap().0.read_to_end(&mut content).unwrap();
+    let packed = Packed::of(&content, &passphrase());
+    let mut command = Command::new("unshare");
+    command.args(["--map-root-user", "--mount", "sh", "-c", SCRIPT]).arg(packed.path());
+    command.arg(folder.path()).env_clear().env("PATH", "/usr/bin:/bin:/usr/sbin:/sbin");
+    let done = Done::of(command.env("BP", PASSPHRASE));
+    let (output, told) = done.both();
+    assert_eq!(output, "CapEff:\t0000000000000000\n");
+    assert!(told.ends_with("its user may change what lies in a folder\n"), "{told}");
 }
 
 #[test]
