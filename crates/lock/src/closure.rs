@@ -359,7 +359,7 @@ mod tests {
             );
         }
         pairs.iter().for_each(|(tag, value)| {
-            file.extend([*tag, *value].map(u64::to_le_bytes).as_flattened())
+            file.extend([*tag, *value].map(u64::to_le_bytes).as_flattened());
         });
         file.extend(strings);
         file
