@@ -2,7 +2,7 @@
 
 use sealcrate_packfile::index::{
     Attributes, Check, CheckKind, Entry, EntryKind, IndexLayer, Properties, UnlockOn, index_head,
-    write_index,
+    write_holes, write_index,
 };
 use zeroize::Zeroizing;
 
@@ -69,7 +69,8 @@ pub(crate) fn encode(
         },
     });
     let command = command.command();
-    write_index(unlock_on, &command, config, layers, entries, checks, holes, &mut *parts);
+    write_index(unlock_on, &command, config, layers, entries, checks, &mut *parts);
+    write_holes(holes, &mut *parts);
     let mut index = Zeroizing::new(Vec::with_capacity(parts.len() + 16));
     index.extend(index_head(parts.len() as u64));
     index.extend(parts.iter());

@@ -2,7 +2,7 @@
 //! within the image.
 
 use sealcrate_packfile::index::{
-    CheckKind, Command, EntryKind, Index, Needs, index_head, write_index,
+    CheckKind, Command, EntryKind, Index, Needs, index_head, write_holes, write_index,
 };
 
 /// Takes bytes as an index, and behind the head that they should have, too.
@@ -22,8 +22,8 @@ fn check(bytes: &[u8]) {
     let mut written = Vec::new();
     let (all_layers, all) = (layers.iter().copied(), entries.iter().copied());
     let (command, config, all_checks) = (&index.command, index.config, checks.iter().copied());
-    let (unlock_on, holes) = (index.unlock_on, index.holes);
-    write_index(unlock_on, command, config, all_layers, all, all_checks, holes, &mut written);
+    write_index(index.unlock_on, command, config, all_layers, all, all_checks, &mut written);
+    write_holes(index.holes, &mut written);
     let written = [&index_head(written.len() as u64)[..], &written].concat();
     // A layer of the first version is written as one of the second, which is longer.
     assert!(written.len() >= bytes.len());

@@ -95,12 +95,14 @@ fn environment_counts_when_no_source_is_named() {
 }
 
 #[test]
-fn environment_is_taken_as_it_is() {
+fn one_line_end_in_the_environment_does_not_count() {
     let machine = with_sealed_layout();
     let inspect = ["inspect", "oci:sealed", "--output=json"];
     let with = |value: &str| Done::of(machine.sealcrate(&inspect).env("SEALCRATE_PASS", value));
     assert!(with(PASSPHRASE).with_status(0).json()["secret"].is_object());
-    with(&format!("{PASSPHRASE}\n")).failed(3);
+    assert!(with(&format!("{PASSPHRASE}\n")).with_status(0).json()["secret"].is_object());
+    with(&format!("{PASSPHRASE}\n\n")).failed(3);
+    with(&format!(" {PASSPHRASE}")).failed(3);
 }
 
 #[test]

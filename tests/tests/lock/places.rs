@@ -80,7 +80,8 @@ fn files_that_engines_need_are_named() {
 fn files_that_are_mounted_over_private_ones_are_refused_with_what_helps() {
     let workshop = Workshop::new();
     let lines = format!(
-        "{PRIVATE}COPY a /app/in/a\nCOPY a /app/b\nCMD [\"cat\", \"/app/in/a\", \"/app/b\"]\n"
+        "{PRIVATE}COPY a /app/in/a\nCOPY a /app/b\nRUN chmod 644 /app/in/a /app/b\n\
+         CMD [\"cat\", \"/app/in/a\", \"/app/b\"]\n"
     );
     let original = workshop.build(&lines, &FILES);
     let file = workshop.path("mounted file");

@@ -204,7 +204,7 @@ fn too_few_files_are_told_with_what_helps() {
     let done = workshop.unlock(locked.name(), &[few], &[]);
     let (_, advice) = done.stderr.trim().split_once("start it with ").unwrap();
     let advice: Vec<_> = advice.split(' ').collect();
-    assert_eq!(advice, ["--tmpfs", "/dev/sealcrate:exec,size=5m,nr_inodes=1006"]);
+    assert_eq!(advice, ["--tmpfs", "/dev/sealcrate:exec,size=5m,nr_inodes=1011"]);
     workshop.unlock(locked.name(), &advice, &[]).with_status(0).prints("it runs\n");
-    assert_refused(done, 1, "has room for 2 more files, and 6 are needed: start it with");
+    assert_refused(done, 1, "has room for 2 more files, and 11 are needed: start it with");
 }

@@ -187,7 +187,7 @@ pub fn index_head(len: u64) -> [u8; INDEX_HEAD] {
     head
 }
 
-/// Appends the parts of an index, which follow its head.
+/// Appends the parts of an index, which follow its head. [`write_holes`] appends the last one.
 pub fn write_index<'a>(
     unlock_on: UnlockOn,
     command: &Command<'_>,
@@ -195,7 +195,6 @@ pub fn write_index<'a>(
     layers: impl ExactSizeIterator<Item = IndexLayer<'a>>,
     entries: impl ExactSizeIterator<Item = Entry<'a>>,
     checks: impl ExactSizeIterator<Item = Check<'a>>,
-    holes: u64,
     out: &mut impl Extend<u8>,
 ) {
     let flags = match unlock_on {
@@ -211,6 +210,10 @@ pub fn write_index<'a>(
     entries.for_each(|entry| entry.write(out));
     out.extend((checks.len() as u32).to_le_bytes());
     checks.for_each(|check| check.write(out));
+}
+
+/// Appends the number of bytes that are holes, which is the last part of an index.
+pub fn write_holes(holes: u64, out: &mut impl Extend<u8>) {
     out.extend(holes.to_le_bytes());
 }
 
@@ -278,7 +281,8 @@ mod tests {
         };
         let (layers, entries) = (layers.into_iter(), entries.iter().copied());
         let checks = CHECKS.into_iter();
-        write_index(UnlockOn::Memory, &command, b"{}", layers, entries, checks, 0, &mut body);
+        write_index(UnlockOn::Memory, &command, b"{}", layers, entries, checks, &mut body);
+        write_holes(0, &mut body);
         [&index_head(body.len() as u64)[..], &body].concat()
     }
 
