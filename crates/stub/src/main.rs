@@ -37,7 +37,7 @@ fn run(start: &mut Start) -> Result<core::convert::Infallible, Failure> {
 
     let file_key = start::file_key(start, &parameters, file.header(), limit)?;
     let mut program = Content::None(start.name());
-    let decoded = start::decode(file.chunks(&file_key), &mut program);
+    let decoded = start::Decoder::default().decode(file.chunks(&file_key), &mut program);
     drop(file_key);
     if let Err(failure) = decoded {
         program.discard();

@@ -6,7 +6,7 @@ use sealcrate_packfile::Segment;
 use sealcrate_packfile::age::AgeFile;
 use sealcrate_packfile::index::{Command, Entry, EntryKind, Index};
 use sealcrate_stub_start::system::{self, Errno, Folder};
-use sealcrate_stub_start::{self as start, Start, decode};
+use sealcrate_stub_start::{self as start, Decoder, Start};
 
 use crate::checked;
 use crate::failure::Failure;
@@ -29,7 +29,7 @@ pub(crate) fn run(start: &mut Start) -> Result<Infallible, Failure> {
     let limit = start::check_memory(&parameters)?;
     let file_key = start::file_key(start, &parameters, age.header(), limit)?;
     let mut bytes = IndexBytes::default();
-    decode(age.chunks(&file_key), &mut bytes)?;
+    Decoder::default().decode(age.chunks(&file_key), &mut bytes)?;
     drop(file_key);
     let index = bytes.parse()?;
     checked::check(&index)?;

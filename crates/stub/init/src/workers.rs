@@ -7,7 +7,7 @@ use core::sync::atomic::{AtomicUsize, Ordering};
 
 use sealcrate_packfile::index::{Entry, EntryKind, Index, IndexLayer, Part};
 use sealcrate_stub_start::system::{self, Child, Folder};
-use sealcrate_stub_start::{self as start, Tell as _, decode};
+use sealcrate_stub_start::{self as start, Decoder, Tell as _};
 
 use crate::failure::Failure;
 use crate::last_folder::LastFolder;
@@ -150,7 +150,7 @@ fn write_share(
     (share, shares): (usize, usize),
 ) -> Result<(), Failure> {
     let files = || index.entries().filter(|entry| matches!(entry.kind, EntryKind::File { .. }));
-    let mut left = files().peekable();
+    let (mut left, mut decoder) = (files().peekable(), Decoder::default());
     for (piece, part, identity) in pieces(index).skip(share).step_by(shares) {
         while left.next_if(|entry| piece.is_behind(entry)).is_some() {}
         let entries = left.clone().take_while(|entry| piece.has(entry));
@@ -161,7 +161,7 @@ fn write_share(
             continue;
         }
         let mut writer = LayerWriter::new(unlocked, owners, entries, piece);
-        decode(chunks, &mut writer)?;
+        decoder.decode(chunks, &mut writer)?;
         writer.finish()?;
     }
     Ok(())

@@ -1,5 +1,6 @@
 //! From the chunks of an age file to what was compressed in it.
 
+use ruzstd::decoding::FrameDecoder;
 use sealcrate_packfile::Content;
 use sealcrate_packfile::age::Chunks;
 
@@ -19,21 +20,27 @@ pub trait Sink {
     fn write(&mut self, bytes: &[u8]) -> Result<(), Self::Error>;
 }
 
-/// Passes on what the chunks hold, decompressed. When it returns, all of them were authentic.
-///
-/// # Errors
-/// Damage; those of the sink.
-pub fn decode<S: Sink>(chunks: Chunks<'_>, sink: &mut S) -> Result<(), S::Error> {
-    let mut source = Source::new(chunks)?;
-    match Content::of(source.next()?) {
-        Some(Content::Elf | Content::Folder) => copy(&mut source, sink)?,
-        Some(Content::Lz4) => lz4::decode(&mut source, sink)?,
-        Some(Content::Zstd) => zstd::decode(&mut source, sink)?,
-        None => return Err(Failure::Content("it holds nothing that is known").into()),
-    }
-    match source.next()? {
-        [] => Ok(()),
-        _ => Err(Failure::Content("something follows its end").into()),
+/// Decompresses contents, one after the other, in memory that it keeps.
+#[derive(Default)]
+pub struct Decoder(FrameDecoder);
+
+impl Decoder {
+    /// Passes the content of chunks on, decompressed. When it returns, all of them were authentic.
+    ///
+    /// # Errors
+    /// Damage; those of the sink.
+    pub fn decode<S: Sink>(&mut self, chunks: Chunks<'_>, sink: &mut S) -> Result<(), S::Error> {
+        let mut source = Source::new(chunks)?;
+        match Content::of(source.next()?) {
+            Some(Content::Elf | Content::Folder) => copy(&mut source, sink)?,
+            Some(Content::Lz4) => lz4::decode(&mut source, sink)?,
+            Some(Content::Zstd) => zstd::decode(&mut self.0, &mut source, sink)?,
+            None => return Err(Failure::Content("it holds nothing that is known").into()),
+        }
+        match source.next()? {
+            [] => Ok(()),
+            _ => Err(Failure::Content("something follows its end").into()),
+        }
     }
 }
 

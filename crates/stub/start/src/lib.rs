@@ -29,7 +29,7 @@ mod terminal;
 mod zstd;
 
 pub use cgroup::{Limit, check as check_memory, check_bytes as check_memory_for};
-pub use content::{Sink, decode};
+pub use content::{Decoder, Sink};
 pub use ending::{leave_ends_to_parent, with_cleanup};
 pub use entry::{Tell, end};
 pub use failure::{Failure, Place, Shown, say};

@@ -12,9 +12,12 @@ use crate::source::Source;
 const PIECE: usize = 256 << 10;
 
 /// Decodes one frame.
-pub(crate) fn decode<S: Sink>(source: &mut Source<'_>, sink: &mut S) -> Result<(), S::Error> {
+pub(crate) fn decode<S: Sink>(
+    decoder: &mut FrameDecoder,
+    source: &mut Source<'_>,
+    sink: &mut S,
+) -> Result<(), S::Error> {
     let mut reader = Reader { source, failure: None };
-    let mut decoder = FrameDecoder::new();
     let begun = decoder.init(&mut reader);
     begun.map_err(|error| reader.failure(&error))?;
     loop {
