@@ -66,28 +66,42 @@ fn layer_of_several_parts_is_whole_where_no_process_can_be_made() {
     workshop.assert_same(&original, &locked, &["--pids-limit", "1"], &[]).with_status(0);
 }
 
+/// Age files whose last piece has a wrong tag: each process has worked for a while when it finds that.
+fn damaged(workshop: &Workshop, image: &str) -> Vec<(String, Vec<u8>)> {
+    let damaged = age_files(workshop, image).into_iter().map(|name| {
+        let mut bytes = file(workshop, image, &format!("/.sealcrate/payload/{name}"));
+        *bytes.last_mut().unwrap() ^= 1;
+        (name, bytes)
+    });
+    damaged.collect()
+}
+
+/// Starts an image in which these age files take the place of its own.
+fn assert_is_damaged(workshop: &Workshop, image: &str, files: &[(String, Vec<u8>)], cores: &str) {
+    let mut dockerfile = format!("FROM {image}\n");
+    for (name, _) in files {
+        writeln!(dockerfile, "COPY {name} /.sealcrate/payload/{name}").unwrap();
+    }
+    let files: Vec<_> =
+        files.iter().map(|(name, bytes)| (name.as_str(), bytes.as_slice())).collect();
+    let image = workshop.engine.build(Builder::Classic, &dockerfile, &files);
+    let done = left_behind(workshop, image.name(), &["-e", &key(), "--cpuset-cpus", cores]);
+    let done = done.prints("5\n");
+    assert_eq!(done.stderr.matches("the payload is damaged").count(), 1, "{}", done.said());
+    assert!(done.stderr.contains("/dev/sealcrate: No such file"), "{}", done.said());
+}
+
 #[test]
-fn several_damaged_parts_are_told_of_once_and_nothing_is_left() {
+fn damaged_parts_are_told_of_once_and_nothing_is_left() {
     let workshop = Workshop::new();
     let original = workshop.build(&lines("[\"true\"]"), &[("large", &large())]);
     let locked = workshop.lock(&original, &[]);
-    let mut dockerfile = format!("FROM {}\n", locked.name());
-    let mut changed = Vec::new();
-    for name in age_files(&workshop, locked.name()) {
-        let path = format!("/.sealcrate/payload/{name}");
-        let mut bytes = file(&workshop, locked.name(), &path);
-        // In the last piece's tag: each process has worked for a while.
-        *bytes.last_mut().unwrap() ^= 1;
-        writeln!(dockerfile, "COPY {name} {path}").unwrap();
-        changed.push((name, bytes));
-    }
-    let files: Vec<_> =
-        changed.iter().map(|(name, bytes)| (name.as_str(), bytes.as_slice())).collect();
-    let image = workshop.engine.build(Builder::Classic, &dockerfile, &files);
+    let damaged = damaged(&workshop, locked.name());
     for cores in ["0", "0-1"] {
-        let done = left_behind(&workshop, image.name(), &["-e", &key(), "--cpuset-cpus", cores]);
-        let done = done.prints("5\n");
-        assert_eq!(done.stderr.matches("the payload is damaged").count(), 1, "{}", done.said());
-        assert!(done.stderr.contains("/dev/sealcrate: No such file"), "{}", done.said());
+        assert_is_damaged(&workshop, locked.name(), &damaged, cores);
+    }
+    // Whichever process unlocks the one that is damaged.
+    for one in damaged.chunks(1) {
+        assert_is_damaged(&workshop, locked.name(), one, "0-1");
     }
 }
