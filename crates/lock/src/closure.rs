@@ -1,8 +1,8 @@
 //! The closure of a command: all files that run or are linked before its own first instruction.
 //!
-//! They are the command, its interpreter or loader, and its libraries. Whatever could be found in their place
-//! is noted too, where it lies and where nothing lies: the order in which loaders look does not matter then.
-//! What a program opens by itself is unknown here. ld.so(8), execve(2).
+//! They are the command, its interpreter or loader, and its libraries. The closure also notes each place in
+//! which a loader could find another file instead, also where nothing lies. So the order does not matter in
+//! which loaders look. Files that a program opens by itself are not in the closure. ld.so(8), execve(2).
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::io;
@@ -33,10 +33,10 @@ const DEFAULT_PATH: &[u8] = b"/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:
 const PRELOAD: &[u8] = b"/etc/ld.so.preload";
 const CACHE: &[u8] = b"/etc/ld.so.cache";
 
-/// What is checked at a start.
+/// The files and places that a start checks.
 #[derive(Debug, Default)]
 pub(crate) struct Closure {
-    /// What lies in the clear, and what does not.
+    /// The paths in clear layers, and the thing that lies at each, or nothing.
     pub(crate) noted: BTreeMap<TreePath, Noted>,
     /// Files that would be too much.
     pub(crate) beyond: Vec<TreePath>,
@@ -99,7 +99,7 @@ struct Search<'a> {
 }
 
 impl<'a> Search<'a> {
-    /// Looks for a command, and for what its arguments name that can be run.
+    /// Looks for a command, and for programs that its arguments name.
     fn commands(&mut self, mut arguments: impl Iterator<Item = &'a [u8]>) {
         let Some(command) = arguments.next() else { return };
         self.command(command);
@@ -112,7 +112,7 @@ impl<'a> Search<'a> {
         }
     }
 
-    /// Looks for a program as execvp(3) does. What is not there is not checked.
+    /// Looks for a program as execvp(3) does. A start does not check a program that is missing.
     fn command(&mut self, name: &[u8]) {
         self.view.mark();
         let folders = self.variable(b"PATH").unwrap_or(DEFAULT_PATH);
@@ -161,7 +161,7 @@ impl<'a> Search<'a> {
         }
     }
 
-    /// Works on what was found until nothing new is.
+    /// Works on the found programs until they lead to no further one.
     fn run(&mut self) -> io::Result<()> {
         while let Some(found) = self.queue.pop_front() {
             let Some(fact) = self.facts.get(&found.inode)? else {
@@ -242,7 +242,8 @@ impl<'a> Search<'a> {
         Ok(())
     }
 
-    /// Looks for a library in all folders. What is in none comes from elsewhere, and is not checked.
+    /// Looks for a library in all folders. A library that is in none comes
+    /// from outside the image, and a start does not check it.
     fn library(&mut self, name: &[u8], folders: &[Vec<u8>], named: &[Vec<u8>], machine: Machine) {
         self.view.mark();
         let mut places: Vec<Vec<u8>> = Vec::new();
@@ -273,7 +274,7 @@ impl<'a> Search<'a> {
         }
     }
 
-    /// Returns what a loader loads before everything else.
+    /// Returns the names of the libraries that a loader loads first.
     fn preloaded(&mut self, loader: &[u8]) -> io::Result<Vec<Vec<u8>>> {
         let separates = |byte: &u8| byte.is_ascii_whitespace() || *byte == b':';
         let mut text = Vec::new();

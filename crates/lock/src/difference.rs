@@ -1,7 +1,7 @@
 //! The difference between the tree that the clear layers give and the tree that all layers give.
 //!
-//! What the clear tree lacks, or has otherwise, is private. It will be unlocked in a folder of its
-//! own, under the same path, and the skeleton leads there.
+//! A path is private if the clear tree lacks it or has something else there. The init unlocks it in a folder
+//! of its own, under the same path, and the skeleton leads there.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
@@ -21,17 +21,16 @@ const OURS: &[u8] = b".sealcrate";
 /// The extended attribute of file capabilities. capabilities(7).
 const CAPABILITIES: &[u8] = b"security.capability";
 
-/// What makes the clear layers of an image the whole image.
+/// The difference that makes the clear layers of an image the whole image.
 #[derive(Debug)]
 pub struct Difference {
-    /// What is laid over the clear layers.
+    /// The skeleton, which lies over the clear layers.
     pub skeleton: Skeleton,
-    /// What is unlocked, folders before what lies in them.
+    /// The unlocked entries, each folder before its own entries.
     pub unlocked: Vec<Unlocked>,
-    /// What was left out, since nothing in memory can have it.
+    /// The entries that were left out, since nothing in memory can have them.
     pub left_out: Vec<Problem>,
-    /// The folders with private files that cannot be seen beside each clear file, and these not beside
-    /// them: there are too many.
+    /// The folders in which private and clear files do not see each other, since there are too many.
     pub crowded: Vec<TreePath>,
     /// The tree that all layers give.
     pub whole: Tree,
@@ -44,11 +43,11 @@ pub struct Unlocked {
     pub path: TreePath,
     /// Its properties.
     pub metadata: Metadata,
-    /// What it is.
+    /// Its kind.
     pub kind: UnlockedKind,
 }
 
-/// What something is that is unlocked.
+/// The kind of an unlocked entry.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum UnlockedKind {
     /// A named pipe.
@@ -66,7 +65,7 @@ pub enum UnlockedKind {
     Folder,
     /// Another name for a file that was unlocked before, under this path.
     HardLink(TreePath),
-    /// A symbolic link, and what it says.
+    /// A symbolic link, and its target.
     Symlink(Vec<u8>),
 }
 
@@ -149,7 +148,7 @@ struct Walk<'a> {
     whole: &'a Tree,
     /// Names in the clear.
     aliases: HashMap<(usize, usize), TreePath>,
-    /// The first names of what is unlocked.
+    /// The first name of each unlocked file.
     unlocked_inodes: HashMap<(usize, usize), TreePath>,
     skeleton: Vec<SkeletonEntry>,
     unlocked: Vec<Unlocked>,
@@ -159,14 +158,14 @@ struct Walk<'a> {
 }
 
 impl Walk<'_> {
-    /// Looks for folders that are to be unlocked whole, and are none.
+    /// Finds paths of `--whole` that lead to no folder.
     fn check_whole(&mut self) {
         let is_none = |path: &&TreePath| !matches!(self.whole.get(path), Some(Node::Folder { .. }));
         let missing = self.rules.whole.iter().filter(is_none);
         self.problems.extend(missing.cloned().map(Problem::NoFolder));
     }
 
-    /// Compares what is at a path in the clear tree and in the whole one.
+    /// Compares the clear tree and the whole tree at a path.
     fn compare(&mut self, path: &TreePath, clear: Option<&Node>, whole: Option<&Node>) {
         match whole {
             None => self.skeleton(path, SkeletonKind::Whiteout),
@@ -198,8 +197,8 @@ impl Walk<'_> {
         }
     }
 
-    /// Compares what lies in a folder that stays one. It is told of where something in it changes,
-    /// with its properties, since a layer that says nothing of them may change them.
+    /// Compares the entries of a folder that stays a folder. Where one of them changes, the skeleton names the
+    /// folder with its properties, since a layer without them may change them.
     fn folder(
         &mut self,
         path: &TreePath,
@@ -401,7 +400,7 @@ pub enum Problem {
     /// It was to be unlocked whole, and has to stay a folder.
     #[error("{0} cannot be unlocked whole: something is mounted there or in it")]
     StaysFolder(TreePath),
-    /// Engines copy what lies there.
+    /// Engines copy the files there.
     #[error("{0} is private, but lies in the volume {1}")]
     Volume(TreePath, TreePath),
 }

@@ -1,4 +1,4 @@
-//! Facts: what has to be known of files that may be checked at the start. Each layer is read once for them.
+//! Facts of the files that a start may check. Each layer is read once for them.
 
 use std::collections::{BTreeMap, HashMap};
 use std::io::{self, Read};
@@ -17,12 +17,12 @@ pub(crate) const MAX_FILE: u64 = 256 << 20;
 /// The longest text that is read whole, in bytes.
 const MAX_TEXT: u64 = 1 << 20;
 
-/// What is known of a file.
+/// The facts of a file.
 #[derive(Debug)]
 pub(crate) struct Fact {
     /// The SHA-256 of its content.
     pub(crate) digest: [u8; 32],
-    /// What it needs, if it is a program.
+    /// The needs of a program, if the file is one.
     pub(crate) program: Option<Program>,
 }
 
@@ -32,10 +32,10 @@ impl Fact {
     }
 }
 
-/// What is known of the files of an image.
+/// The facts of the files of an image.
 pub(crate) struct Facts<'i> {
     image: &'i Image,
-    /// Of each layer that was read, the facts of its programs, under the places of their contents.
+    /// The facts of the programs in each layer that was read, by the places of their contents.
     layers: BTreeMap<usize, HashMap<u64, Arc<Fact>>>,
 }
 
@@ -44,7 +44,7 @@ impl<'i> Facts<'i> {
         Self { image, layers: BTreeMap::new() }
     }
 
-    /// Returns what is known of a file; nothing of a longer one than is checked.
+    /// Returns the facts of a file, or nothing if it is longer than a start checks.
     pub(crate) fn get(&mut self, inode: &Inode) -> io::Result<Option<Arc<Fact>>> {
         let InodeKind::File { offset, len } = inode.kind else { return Ok(None) };
         if len > MAX_FILE {
@@ -99,7 +99,7 @@ impl<'i> Facts<'i> {
                 facts.insert(offset, Fact::of(&bytes));
             }
         }
-        // Whoever checks the bytes does so at their end, behind the archive's.
+        // The layer's reader checks the bytes at their end, which is behind the archive's end.
         io::copy(&mut archive.into_inner().into_inner(), &mut io::sink())?;
         Ok(facts)
     }

@@ -5,7 +5,7 @@ use std::io;
 use crate::view::View;
 use crate::{Inode, Node, TreePath};
 
-/// The configuration of glibc's folders, and those of musl's. ldconfig(8).
+/// The files that name the folders of glibc and of musl. ldconfig(8).
 const CONFIGURATION: &str = "etc/ld.so.conf";
 const MUSL_LISTS: [&str; 4] = [
     "/etc/ld-musl-x86_64.path",

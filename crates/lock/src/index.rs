@@ -1,4 +1,4 @@
-//! From what is unlocked and checked to the index of the locked image.
+//! Writes the index of a locked image: the entries to unlock, and the files to check.
 
 use sealcrate_packfile::index::{
     Attributes, Check, CheckKind, Entry, EntryKind, IndexLayer, Properties, UnlockOn, index_head,
@@ -22,7 +22,7 @@ pub(crate) fn encode(
     holes: u64,
 ) -> Zeroizing<Vec<u8>> {
     let mut unlocked: Vec<&Unlocked> = unlocked.iter().collect();
-    // Stable: folders stay before what lies in them.
+    // Stable: a folder stays before its own entries.
     unlocked.sort_by_key(|entry| match entry.kind {
         UnlockedKind::Folder => (0, 0, 0, 0),
         UnlockedKind::File { layer, offset, len } => (1, layer, offset, len),

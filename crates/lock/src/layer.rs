@@ -29,7 +29,7 @@ pub(crate) const WHITEOUT: &[u8] = b".wh.";
 /// How the names begin that whiteouts have for themselves.
 const WHITEOUT_META: &[u8] = b".wh..wh.";
 
-/// What makes a folder opaque.
+/// The name that makes a folder opaque.
 const OPAQUE: &[u8] = b".wh..wh..opq";
 
 /// How PAX records of extended attributes are called.
@@ -87,7 +87,7 @@ impl Changes {
                 changes.push(change);
             }
         }
-        // Whoever checks the bytes does so at their end, behind the archive's.
+        // The layer's reader checks the bytes at their end, which is behind the archive's end.
         io::copy(&mut archive.into_inner().into_inner(), &mut io::sink())?;
         Ok((Self(changes), holes))
     }

@@ -26,32 +26,32 @@ use crate::{
 /// The longest list of users or groups that is read, in bytes.
 const MAX_LIST: u64 = 1 << 20;
 
-/// What a locked image knows before it has a key.
+/// The facts that a locked image knows before it has a key.
 #[derive(Clone, Copy, Debug)]
 pub struct Start<'a> {
     /// The variable in which the key may be.
     pub variable: &'a str,
     /// The absolute path of the file in which it may be.
     pub key_file: &'a [u8],
-    /// What is shown before a prompt.
+    /// The banner before a prompt.
     pub banner: &'a [u8],
 }
 
 /// How images are locked.
 pub struct Locker<'a> {
-    /// What a locked image knows before it has a key.
+    /// The facts that a locked image knows before it has a key.
     pub start: Start<'a>,
-    /// What unlocks it.
+    /// The passphrase or recipients that it is locked to.
     pub protection: &'a Protection,
-    /// Which paths stay where they are. Volumes are those of the image.
+    /// The paths that stay where they are. The image names the volumes.
     pub rules: Rules,
-    /// Which volumes the locked image does not have.
+    /// The volumes that the locked image does not have.
     pub dropped_volumes: Vec<TreePath>,
     /// Where private files may be unlocked.
     pub unlock_on: UnlockOn,
-    /// Where layers wait.
+    /// The place where layers wait.
     pub spool: &'a Spool,
-    /// Who listens.
+    /// The listener.
     pub progress: &'a dyn Progress,
 }
 
@@ -59,17 +59,17 @@ pub struct Locker<'a> {
 pub struct Locked {
     /// The image: the clear layers, the payload, the skeleton.
     pub image: Outgoing,
-    /// What was left out.
+    /// The entries that were left out.
     pub left_out: Vec<Problem>,
-    /// Which clear files of the command are too much to be checked at the start.
+    /// The clear files of the command that are too large for a check at the start.
     pub unchecked: Vec<TreePath>,
     /// Private files that are single links in clear folders.
     pub single_links: Vec<SingleLinks>,
     /// The folders in which private files are not seen beside clear ones, by their real path.
     pub crowded: Vec<TreePath>,
-    /// How many bytes are unlocked when it starts.
+    /// The number of bytes that a start unlocks.
     pub unlocked_bytes: u64,
-    /// What that takes.
+    /// The memory and files that a start takes.
     pub needs: Needs,
 }
 
@@ -77,7 +77,7 @@ impl Locker<'_> {
     /// Locks the layers of `image` at the places `private`. Those that are `reusable` stay as they are.
     ///
     /// # Errors
-    /// The image cannot be locked so; those of reading it and of the spool.
+    /// The image cannot be locked so; it cannot be read; the spool cannot be written.
     pub fn lock(
         &self,
         image: &Image,
@@ -157,7 +157,7 @@ impl Locker<'_> {
         Ok(Locked { image, left_out, unchecked, single_links, crowded, unlocked_bytes, needs })
     }
 
-    /// Encrypts the index, and puts what is known before there is a key before it.
+    /// Encrypts the index, and puts the facts that need no key before it.
     fn segment(&self, index: &[u8], needs: &Needs) -> Result<Vec<u8>, LockError> {
         let encrypted = self.encrypted(index)?;
         let files = match self.unlock_on {
@@ -245,7 +245,7 @@ impl<'i> Contents<'i> {
 /// Puts files behind all else, in the order in which their contents are read best.
 fn in_order_of_contents(entries: &[SkeletonEntry]) -> Vec<&SkeletonEntry> {
     let mut ordered: Vec<&SkeletonEntry> = entries.iter().collect();
-    // Stable: folders stay before what lies in them.
+    // Stable: a folder stays before its own entries.
     ordered.sort_by_key(|entry| match &entry.kind {
         SkeletonKind::Public(inode) => match inode.kind {
             InodeKind::File { offset, .. } => Some((inode.id.0, offset)),
@@ -311,7 +311,7 @@ pub enum LockError {
     /// Its config cannot be used.
     #[error("{0}")]
     ImageConfig(#[from] sealcrate_image::ConfigError),
-    /// The init would refuse what is to be unlocked.
+    /// The init would refuse the index.
     #[error("{0}")]
     Index(#[from] IndexError),
     /// It cannot be read, or what comes of it not be held.
@@ -326,7 +326,7 @@ pub enum LockError {
     /// This build cannot lock for the image's machine.
     #[error("this sealcrate has no init for {0}")]
     NoInit(String),
-    /// What is known before there is a key cannot be so.
+    /// The variable, the key file or the banner is not allowed.
     #[error("{0}")]
     Parameters(#[from] ParametersError),
 }

@@ -1,4 +1,4 @@
-//! The payload: the age files of private layers, those of each in a layer of its own.
+//! The payload: the age files of private layers. The files of each private layer lie in a layer of their own.
 
 use std::io::{self, BufReader, Read, Write};
 use std::iter;
@@ -15,7 +15,7 @@ use crate::layer::MAX_HEADERS;
 /// The folder of the payload.
 pub(crate) const FOLDER: &str = ".sealcrate/payload/";
 
-/// The level of zstd: what is unlocked is downloaded more often than it is locked.
+/// The level of zstd: people download an image more often than they lock it.
 const LEVEL: i32 = 6;
 
 /// How far zstd looks back: 2 to the power of it. What is copied from further back than the caches of

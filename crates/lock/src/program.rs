@@ -1,7 +1,7 @@
-//! Programs: what a file says of the loader, the libraries or the interpreter that it needs.
+//! Programs: the loader, the libraries or the interpreter that a file names.
 //!
 //! System V ABI, "Program Header" and "Dynamic Section"; execve(2), "Interpreter scripts". A file may be
-//! anything at all: what is malformed is passed over, as nobody can start it.
+//! anything at all. The parser skips malformed files, since nobody can start them.
 
 use std::iter;
 
@@ -23,7 +23,7 @@ pub(crate) enum Program {
     Script(Vec<u8>, Vec<u8>),
 }
 
-/// What an ELF file needs.
+/// The needs of an ELF file.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Elf {
     /// The number of the machine that it is for.
@@ -203,7 +203,7 @@ mod tests {
         let Some(Program::Elf(elf)) = Program::parse(&bytes) else { panic!("it is one") };
         assert!(elf.loader.is_some_and(|loader| loader.windows(2).any(|part| part == b"ld")));
         assert!(elf.needed.contains(&b"libc.so.6".to_vec()), "{:?}", elf.needed);
-        // Whatever is cut off or changed is passed over.
+        // The parser skips all files that are cut off or changed.
         for len in (0..bytes.len().min(5000)).chain([bytes.len() / 2]) {
             let _ = Program::parse(&bytes[..len]);
         }

@@ -32,7 +32,7 @@ pub enum FoundBy {
 /// How earlier images are opened.
 #[derive(Clone, Copy, Debug)]
 pub struct Opener<'a> {
-    /// What will unlock the new image.
+    /// The passphrase or recipients of the new image.
     pub protection: &'a Protection,
     /// The identities of those for whom the earlier one is. A passphrase is that of the protection.
     pub identities: Option<&'a Key>,
@@ -56,7 +56,7 @@ impl Reusable {
         wanted: &BTreeSet<DiffId>,
         spool: &Spool,
     ) -> Result<(), ReuseError> {
-        // Whoever has written an index under a passphrase has the passphrase.
+        // The writer of an index under a passphrase has the passphrase.
         if found_by == FoundBy::Name && !opener.protection.is_passphrase() {
             return Err(ReuseError::Unproven);
         }

@@ -81,7 +81,7 @@ impl LockedImage {
         let index = Index::parse(&bytes)?;
         let config = Config::parse(index.config)?;
         let mut layers = Vec::new();
-        // Behind those of the original lies what was taken along of clear layers.
+        // Clear files that were taken along lie behind the layers of the original.
         let places = self.places(&index)?.into_iter().take(config.diff_ids().len());
         for (layer, found) in places {
             layers.push(match layer {

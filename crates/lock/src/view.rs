@@ -1,7 +1,7 @@
-//! The file system of a locked image, as a start sees it: what is private lies behind links.
+//! The file system of a locked image, as a start sees it: private files lie behind links.
 //!
-//! Paths are followed in it as the kernel follows them, and everything on the way that lies in the clear
-//! is noted: what is there, and what is not.
+//! This module follows paths as the kernel does. It notes each place on the way in a clear layer, and the thing
+//! there, or that nothing is there.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -21,20 +21,20 @@ const MAX_PATH: usize = 3840;
 /// The longest name, in bytes.
 const MAX_NAME: usize = 255;
 
-/// What lies in the clear at a path.
+/// The thing in a clear layer at a path.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Noted {
     /// A file: permissions, length and SHA-256.
     File(u32, u64, [u8; 32]),
     /// A folder.
     Folder,
-    /// A symbolic link, and what it says.
+    /// A symbolic link, and its target.
     Link(Vec<u8>),
     /// Nothing.
     Nothing,
 }
 
-/// What a path leads to.
+/// The thing that a path leads to.
 enum Seen {
     File(Arc<Inode>),
     Folder,
@@ -53,7 +53,7 @@ pub(crate) struct View<'a> {
     /// Links that are unlocked.
     unlocked: BTreeMap<&'a TreePath, &'a [u8]>,
     noted: BTreeMap<TreePath, Noted>,
-    /// What was noted since the last mark.
+    /// The paths noted since the last mark.
     recent: Vec<TreePath>,
 }
 
