@@ -1,6 +1,6 @@
 //! Starts at every limit of memory: they go well, or say that it is not enough.
 
-use sealcrate_tests::{Done, Engine, assert_all_are_told, memory_steps};
+use sealcrate_tests::{CrunPodman, Done, Engine, assert_all_are_told, memory_steps};
 
 use crate::fixture::{PRIVATE, Workshop, key};
 
@@ -15,9 +15,14 @@ fn many_small_files_are_unlocked_or_refused_with_words_at_every_limit() {
     let locked = workshop.lock(&original, &[]);
     let options = ["-e", &key()];
     let program = ["/.sealcrate/init", "/bin/true"];
-    let steps = memory_steps(&workshop.engine, locked.name(), &options, (1, 40), &program);
+    let steps = memory_steps(docker(&workshop), locked.name(), &options, (1, 40), &program);
 
     assert_all_are_told(&steps);
+}
+
+/// Returns the client of the workshop's engine.
+fn docker(workshop: &Workshop) -> impl Fn(&[&str]) -> Done {
+    |arguments| Done::of(&mut workshop.engine.docker(arguments))
 }
 
 #[test]
@@ -29,9 +34,33 @@ fn large_files_are_unlocked_or_refused_with_words_at_every_limit() {
     let locked = workshop.lock(&original, &[]);
     let options = ["-e", &key()];
     let program = ["/.sealcrate/init", "/bin/true"];
-    let steps = memory_steps(&workshop.engine, locked.name(), &options, (1, 36), &program);
+    let steps = memory_steps(docker(&workshop), locked.name(), &options, (1, 36), &program);
 
     assert_all_are_told(&steps);
+}
+
+#[test]
+fn podman_and_crun_unlock_or_refuse_with_words_at_every_limit() {
+    let workshop = Workshop::new();
+    let lines = format!("{PRIVATE}COPY a /app/a\nCMD [\"true\"]\n");
+    let original = workshop.build(&lines, &[("a", &sealcrate_tests::noise(12 << 20))]);
+    let locked = workshop.lock(&original, &[]);
+    let podman = CrunPodman::of_root();
+    podman.load(&workshop.saved(&locked));
+    let image = format!("localhost/{}", locked.name());
+    let key = key();
+    // Podman allows no programs below a container's /dev. The mount is the one that the init asks for.
+    let memory = ["--tmpfs", "/dev/sealcrate:exec,size=14m"];
+    let options = [podman.options(), &memory, &["-e", &key]].concat();
+    let call = |arguments: &[&str]| podman.call(arguments);
+    let program = ["/.sealcrate/init", "/bin/true"];
+    assert_all_are_told(&memory_steps(call, &image, &options, (1, 32), &program));
+
+    // A limit of the container's own.
+    let limited = |limit: &str| podman.run(&[&options[..], &["--memory", limit]].concat(), &image);
+    let done = limited("12m").with_status(1);
+    done.says("sealcrate: not enough memory: the limit is 12 MiB");
+    limited("64m").with_status(0);
 }
 
 /// A control group of the machine's with a limit; dropped, it is removed.
