@@ -7,11 +7,11 @@ use std::thread;
 
 use anyhow::Result;
 use sealcrate_crypt::Passphrase;
+use sealcrate_crypt::crypto_cli::{self, FreshKey, KeyDataShape};
 use sealcrate_crypt::ocicrypt::{self, History, RECORD_ANNOTATION, Recipient};
 use sealcrate_crypt::pushed::{Pushed, PushedLayer, Reader, Readers};
 use sealcrate_crypt::sealed::{ImageIdentity, LARGE_ANNOTATION_BYTES, Sealing};
 use sealcrate_crypt::select::{Selection, choose};
-use sealcrate_crypt::senetas::{self, FreshKey, KeyDataShape};
 use sealcrate_image::engine::{ExportForm, Spared};
 use sealcrate_image::{
     Compression, Config, DiffId, Image, Layer, Manifest, Outgoing, Packing, Platform, Spool,
@@ -209,7 +209,7 @@ impl Encryption {
             Self::CryptoCli(key, shape, _) => {
                 // A wrong selection fails before the wait for the key.
                 choose(image, selection)?;
-                let encryptor = senetas::Encryptor::new(image, selection, key.wait()?, *shape)?;
+                let encryptor = crypto_cli::Encryptor::new(image, selection, key.wait()?, *shape)?;
                 Ok(Encryptor::CryptoCli(encryptor))
             }
             Self::Oci(to) => {
@@ -280,7 +280,7 @@ pub(crate) fn tell_large_record(image: &Image) {
 
 /// Encrypts one image, in either format.
 pub(crate) enum Encryptor {
-    CryptoCli(senetas::Encryptor),
+    CryptoCli(crypto_cli::Encryptor),
     Oci(ocicrypt::Encryptor),
 }
 

@@ -15,11 +15,11 @@ use std::io;
 use std::process::ExitCode;
 
 use sealcrate_crypt::PassphraseError;
-use sealcrate_crypt::dare::DareError;
-use sealcrate_crypt::select::{ChooseError, SelectError};
-use sealcrate_crypt::senetas::{
+use sealcrate_crypt::crypto_cli::dare::DareError;
+use sealcrate_crypt::crypto_cli::{
     DecryptError, EncryptError, KdfError, KeyDataError, SealedConfigError,
 };
+use sealcrate_crypt::select::{ChooseError, SelectError};
 use sealcrate_image::engine::EngineError;
 use sealcrate_image::registry::RegistryError;
 use sealcrate_image::{

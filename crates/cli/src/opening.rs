@@ -1,10 +1,10 @@
 //! Opening: encrypted images of every format, with the keys that the user has given.
 
 use anyhow::Result;
+use sealcrate_crypt::crypto_cli::{self, Budget, KeyDerivation};
 use sealcrate_crypt::ocicrypt::{self, Identity, RECORD_ANNOTATION, StatedDigests};
 use sealcrate_crypt::sealed::{Binding, Home, HomeError, ImageIdentity, SealedRecord, Unbound};
 use sealcrate_crypt::select::Selection;
-use sealcrate_crypt::senetas::{self, Budget, KeyDerivation};
 use sealcrate_crypt::{Passphrase, Unencrypted};
 use sealcrate_image::{Image, Layer, Location, Manifest, NoKeys, Outgoing, Platform, Spool};
 
@@ -102,7 +102,7 @@ impl Keys {
 /// Which parts of an image are encrypted, and in which format. Nothing of it is authenticated.
 pub(crate) enum Protection {
     /// In crypto-cli's format.
-    CryptoCli(senetas::Protection),
+    CryptoCli(crypto_cli::Protection),
     /// In the format of OCI image encryption.
     Oci(ocicrypt::Protection),
 }
@@ -116,7 +116,7 @@ impl Protection {
         if oci.is_any() {
             return Ok(Some(Self::Oci(oci)));
         }
-        let protection = senetas::Protection::of(&manifest)?;
+        let protection = crypto_cli::Protection::of(&manifest)?;
         Ok(protection.is_any().then_some(Self::CryptoCli(protection)))
     }
 
@@ -259,8 +259,8 @@ pub(crate) fn open(image: &Image, keys: &Keys, terms: &Terms, spool: &Spool) -> 
     let opened = match protection {
         Some(Protection::CryptoCli(_)) => {
             let mut kdf = keys.derivation()?;
-            let senetas::Decrypted { image, binding, record } =
-                senetas::decrypt(image, &mut kdf, unencrypted, unbound)?;
+            let crypto_cli::Decrypted { image, binding, record } =
+                crypto_cli::decrypt(image, &mut kdf, unencrypted, unbound)?;
             Opened { image, record, binding, stated: StatedDigests::default() }
         }
         oci => {

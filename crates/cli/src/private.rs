@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use anyhow::Result;
 use sealcrate_crypt::Passphrase;
+use sealcrate_crypt::crypto_cli::{KeyDerivation, PushedImage};
 use sealcrate_crypt::pushed::PushedLayer;
-use sealcrate_crypt::senetas::{KeyDerivation, PushedImage};
 use sealcrate_image::{Config, DiffId, Image, Platform, Reference};
 
 use crate::cache::Cache;

@@ -10,8 +10,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use anyhow::Result;
+use sealcrate_crypt::crypto_cli::{DecryptError, KeyDerivation, PushedImage};
 use sealcrate_crypt::pushed::{Pushed, PushedLayer, Readers, Record, RecordError, Tagged};
-use sealcrate_crypt::senetas::{DecryptError, KeyDerivation, PushedImage};
 use sealcrate_image::engine::Spared;
 use sealcrate_image::registry::RegistryError;
 use sealcrate_image::{

@@ -8,10 +8,10 @@ use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE};
 use sealcrate_crypt::Passphrase;
 use sealcrate_crypt::Unencrypted;
-use sealcrate_crypt::sealed::{Binding, Unbound};
-use sealcrate_crypt::senetas::{
+use sealcrate_crypt::crypto_cli::{
     DecryptError, Decrypted, KeyData, KeyDataShape, KeyDerivation, decrypt,
 };
+use sealcrate_crypt::sealed::{Binding, Unbound};
 use sealcrate_image::{Config, Descriptor, Family, Image, Layer, Manifest, MediaType};
 use serde_json::{Map, Value};
 use zeroize::Zeroizing;

@@ -6,9 +6,9 @@ use std::sync::Arc;
 
 use anyhow::Result;
 use sealcrate_crypt::Unencrypted;
+use sealcrate_crypt::crypto_cli::KeyDataShape;
 use sealcrate_crypt::ocicrypt::{self, DecryptError};
 use sealcrate_crypt::sealed::{Binding, SealedRecord, Unbound};
-use sealcrate_crypt::senetas::KeyDataShape;
 use sealcrate_image::engine::ExportForm;
 use sealcrate_image::{Artifact, Config, Layer, Location, Source};
 use serde_json::{Value, json};

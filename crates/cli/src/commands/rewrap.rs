@@ -3,10 +3,10 @@
 mod index;
 
 use anyhow::Result;
+use sealcrate_crypt::crypto_cli::{self, FreshKey, KeyDataShape};
 use sealcrate_crypt::ocicrypt::{self, Change, DecryptError, Recipient, Rewrapped};
 use sealcrate_crypt::sealed::{Binding, Home, SealedRecord, Sealing, Table};
 use sealcrate_crypt::select::Selection;
-use sealcrate_crypt::senetas::{self, FreshKey, KeyDataShape};
 use sealcrate_crypt::{Passphrase, Unencrypted};
 use sealcrate_image::engine::ExportForm;
 use sealcrate_image::{Artifact, Config, Image, Location, Outgoing, Platform, Sink};
@@ -81,7 +81,7 @@ struct Rewrapping<'a> {
 /// An image whose keys are open.
 enum OpenKeys {
     /// In crypto-cli's format; the key is derived from the new passphrase.
-    CryptoCli(Box<senetas::Rewrapping>, FreshKey),
+    CryptoCli(Box<crypto_cli::Rewrapping>, FreshKey),
     /// In the format of OCI image encryption.
     Oci(Box<ocicrypt::Rewrapping>),
     /// The command encrypts its layers anew.
@@ -142,7 +142,7 @@ impl Rewrapping<'_> {
             Protection::CryptoCli(_) => {
                 let fresh = FreshKey::derive(self.one_passphrase()?, self.args.iterations)?;
                 let mut kdf = self.keys.derivation()?;
-                let opened = senetas::Rewrapping::open(image, &mut kdf, terms.unbound)?;
+                let opened = crypto_cli::Rewrapping::open(image, &mut kdf, terms.unbound)?;
                 opening::tell_what_is_not_bound(image, opened.binding(), true);
                 OpenKeys::CryptoCli(Box::new(opened), fresh)
             }

@@ -2,7 +2,7 @@
 //! wrapped again. Then the push does not compress, encrypt or send the layer.
 //!
 //! Somebody has to vouch that a blob, a data key and a diff ID belong together. The maker of a
-//! [`PushedLayer`] decides whom to believe: [`senetas`](crate::senetas) believes an image that a
+//! [`PushedLayer`] decides whom to believe: [`crypto_cli`](crate::crypto_cli) believes an image that a
 //! passphrase authenticates, [`Record`] this machine's own pushes. Nothing here asks a registry
 //! whether a blob is there. `docs/formats/crypto-cli.md`, "Pushing again".
 
@@ -17,8 +17,8 @@ use sealcrate_image::{
     Compression, Content, Descriptor, DiffId, Digest, Family, Image, Layer, MediaType,
 };
 
+use crate::crypto_cli::DareKey;
 use crate::ocicrypt::SealedLayer;
-use crate::senetas::DareKey;
 
 pub use readers::{Reader, Readers};
 pub use record::{MAX_RECORD_BYTES, Record, RecordError, RecordKey, Remembered, Tagged};

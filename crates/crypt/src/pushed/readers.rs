@@ -8,7 +8,7 @@ use aws_lc_rs::{digest, pbkdf2};
 use serde::{Deserialize, Serialize};
 
 use crate::Passphrase;
-use crate::senetas::DEFAULT_ITERATIONS;
+use crate::crypto_cli::DEFAULT_ITERATIONS;
 
 /// The bytes that distinguish one reader from another. For a public key they are its hash, for a
 /// passphrase a key derived from it with the salt of one [`Record`](super::Record).

@@ -20,9 +20,9 @@ use thiserror::Error;
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
 use super::{LayerKey, PushedLayer, Readers};
+use crate::crypto_cli::DareKey;
 use crate::ocicrypt::SealedLayer;
 use crate::random::random;
-use crate::senetas::DareKey;
 
 /// The largest record that is read, in bytes. Written records stay far below.
 pub const MAX_RECORD_BYTES: u64 = 64 << 20;

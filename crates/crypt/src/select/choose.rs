@@ -6,15 +6,15 @@ use sealcrate_image::{Config, ConfigError, Image};
 use thiserror::Error;
 
 use super::{SelectError, Selection};
-use crate::senetas::KeyDataError;
-use crate::{ocicrypt, senetas};
+use crate::crypto_cli::KeyDataError;
+use crate::{crypto_cli, ocicrypt};
 
 /// Returns the places of the layers of `image` to encrypt, lowest first from 0.
 ///
 /// # Errors
 /// The image is encrypted already, or the selection does not fit it.
 pub fn choose(image: &Image, selection: &Selection) -> Result<BTreeSet<usize>, ChooseError> {
-    if ocicrypt::is_encrypted(image) || senetas::is_encrypted(image)? {
+    if ocicrypt::is_encrypted(image) || crypto_cli::is_encrypted(image)? {
         return Err(ChooseError::AlreadyEncrypted);
     }
     let config = Config::parse(&image.config)?;

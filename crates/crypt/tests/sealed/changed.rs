@@ -9,15 +9,15 @@ use std::sync::OnceLock;
 
 use proptest::prelude::*;
 use proptest::sample::Index as Pick;
-use sealcrate_crypt::dare::DareError;
+use sealcrate_crypt::crypto_cli::dare::DareError;
+use sealcrate_crypt::crypto_cli::{
+    self, FreshKey, KdfError, KeyDataError, KeyDataShape, KeyDerivation, SealedConfigError,
+};
 use sealcrate_crypt::ocicrypt::{
     self, History, Identity, LayerAuthentication, ProtectionError, Recipient, RecordError,
 };
 use sealcrate_crypt::sealed::{ImageIdentity, Row, RowKind, Sealing, Table, TableError, Unbound};
 use sealcrate_crypt::select::Selection;
-use sealcrate_crypt::senetas::{
-    self, FreshKey, KdfError, KeyDataError, KeyDataShape, KeyDerivation, SealedConfigError,
-};
 use sealcrate_crypt::{Passphrase, Unencrypted};
 use sealcrate_image::{
     ATTESTED, Artifact, Compression, CompressionLevel, Compressor, Config, ConfigError, Damage,
@@ -84,7 +84,7 @@ fn plain(word: &str, architecture: &str, layers: usize) -> Image {
 
 /// The encryptor of an image, with its encrypted layers.
 enum Encrypting {
-    CryptoCli(senetas::Encryptor, Vec<Layer>),
+    CryptoCli(crypto_cli::Encryptor, Vec<Layer>),
     Oci(ocicrypt::Encryptor, Vec<Layer>),
 }
 
@@ -98,7 +98,7 @@ impl Encrypting {
             Format::CryptoCli => {
                 let key = FreshKey::derive(&passphrase(), 100_000).unwrap();
                 let shape = KeyDataShape::Member;
-                let of = senetas::Encryptor::new(image, &selection, key, shape).unwrap();
+                let of = crypto_cli::Encryptor::new(image, &selection, key, shape).unwrap();
                 let put = |(i, it)| of.layer(i, it, &compressor, &spool, &Quiet).unwrap();
                 let layers = layers.map(put).collect();
                 Self::CryptoCli(of, layers)
@@ -153,7 +153,7 @@ fn open(image: &Image) -> Outcome<Opened> {
         (opened.image, opened.record)
     } else {
         let opened =
-            senetas::decrypt(image, &mut KeyDerivation::new(passphrase()), refuse, unbound)?;
+            crypto_cli::decrypt(image, &mut KeyDerivation::new(passphrase()), refuse, unbound)?;
         (opened.image, opened.record)
     };
     let mut layers = Vec::new();
@@ -227,8 +227,8 @@ fn is_refusal(error: &(dyn Error + 'static)) -> bool {
     causes(error).any(|cause| {
         cause.is::<ocicrypt::DecryptError>()
             || matches!(
-                cause.downcast_ref::<senetas::DecryptError>(),
-                Some(it) if !matches!(it, senetas::DecryptError::Dare(_))
+                cause.downcast_ref::<crypto_cli::DecryptError>(),
+                Some(it) if !matches!(it, crypto_cli::DecryptError::Dare(_))
             )
             || matches!(cause.downcast_ref::<DareError>(), Some(it) if *it != DareError::Empty)
             || cause.is::<ManifestError>()

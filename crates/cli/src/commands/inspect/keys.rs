@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 
 use sealcrate_crypt::ocicrypt::{AgeItem, Scheme};
-use sealcrate_crypt::{ocicrypt, senetas};
+use sealcrate_crypt::{crypto_cli, ocicrypt};
 use serde_json::{Value, json};
 
 use crate::report::printable;
@@ -17,7 +17,7 @@ pub(super) struct KeyCost {
 
 impl KeyCost {
     /// Adds up the derivations that opening an image takes.
-    pub(super) fn of(protection: &senetas::Protection) -> Self {
+    pub(super) fn of(protection: &crypto_cli::Protection) -> Self {
         let all = protection.config.iter().chain(protection.layers.iter().flatten());
         let derivations: BTreeSet<_> = all.map(|data| (data.salt, data.iterations)).collect();
         let iterations = derivations.iter().map(|(_, rounds)| u64::from(*rounds)).sum();

@@ -98,7 +98,7 @@ pub(crate) fn plain_image() -> Image {
 }
 
 /// Encrypts `image` layer by layer.
-pub(crate) fn encrypt(image: &Image, encryptor: &sealcrate_crypt::senetas::Encryptor) -> Image {
+pub(crate) fn encrypt(image: &Image, encryptor: &sealcrate_crypt::crypto_cli::Encryptor) -> Image {
     let folder = tempfile::tempdir().unwrap();
     let (compressor, spool) =
         (Compressor::new(2, CompressionLevel::default()), Spool::in_folder(folder.path()));

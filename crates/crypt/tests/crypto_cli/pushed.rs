@@ -5,13 +5,13 @@ use std::collections::BTreeSet;
 use std::io::Read as _;
 
 use sealcrate_crypt::Unencrypted;
-use sealcrate_crypt::pushed::Pushed;
-use sealcrate_crypt::sealed::{Sealing, Unbound};
-use sealcrate_crypt::select::Selection;
-use sealcrate_crypt::senetas::{
+use sealcrate_crypt::crypto_cli::{
     DecryptError, Encryptor, FreshKey, KeyData, KeyDataShape, KeyDerivation, PushedImage,
     Rewrapping, decrypt,
 };
+use sealcrate_crypt::pushed::Pushed;
+use sealcrate_crypt::sealed::{Sealing, Unbound};
+use sealcrate_crypt::select::Selection;
 use sealcrate_image::{Digest, Image, Layer, Manifest, RawManifest};
 use serde_json::Value;
 

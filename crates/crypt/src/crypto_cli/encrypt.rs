@@ -16,7 +16,7 @@ use super::config::{self, SealedConfigError, Under};
 use super::kdf::{DataKey, KeyEncryptionKey};
 use super::{KeyData, KeyDataError, KeyDataShape, MAX_ITERATIONS, MIN_ITERATIONS};
 use crate::Passphrase;
-use crate::dare::DareWriter;
+use crate::crypto_cli::dare::DareWriter;
 use crate::hashing::HashingWriter;
 use crate::pushed::{LayerKey, Pushed, PushedLayer};
 use crate::random::random;

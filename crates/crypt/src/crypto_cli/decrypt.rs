@@ -14,7 +14,7 @@ use super::config::{self, Seal, SealedConfigError, SealedLayer};
 use super::kdf::DataKey;
 use super::{KdfError, KeyData, KeyDataError, KeyDataShape, KeyDerivation};
 use crate::Unencrypted;
-use crate::dare::{self, DareError, DareReader};
+use crate::crypto_cli::dare::{self, DareError, DareReader};
 use crate::sealed::{Binding, SealedRecord, Unbound};
 
 /// The encryption of an image as its descriptors describe it, which nothing authenticates.

@@ -3,10 +3,11 @@
 //!
 //! [`Encryptor`] encrypts an image, and [`decrypt`] decrypts it. `key_data` reads and writes a
 //! descriptor's key data, and `kdf` derives keys from a passphrase. `config` encrypts members of a
-//! config. `pushed` finds the layers that another push may use again, and `rewrap` changes the
+//! config. [`dare`] is the stream in which layers are stored. `pushed` finds the layers that another push may use again, and `rewrap` changes the
 //! passphrase. `docs/formats/crypto-cli.md` specifies the bytes.
 
 mod config;
+pub mod dare;
 mod decrypt;
 mod encrypt;
 mod kdf;

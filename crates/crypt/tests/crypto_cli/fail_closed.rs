@@ -4,13 +4,13 @@ use std::sync::Arc;
 
 use crate::support::{Folder, encrypt, passphrase, plain_image, read};
 use sealcrate_crypt::Unencrypted;
-use sealcrate_crypt::sealed::Unbound;
-use sealcrate_crypt::select::ChooseError;
-use sealcrate_crypt::select::Selection;
-use sealcrate_crypt::senetas::{
+use sealcrate_crypt::crypto_cli::{
     DecryptError, EncryptError, Encryptor, FreshKey, KeyDataShape, KeyDerivation,
     SealedConfigError, decrypt,
 };
+use sealcrate_crypt::sealed::Unbound;
+use sealcrate_crypt::select::ChooseError;
+use sealcrate_crypt::select::Selection;
 use sealcrate_image::{Descriptor, Digest, Family, Image, Layer, Manifest, RawManifest};
 use serde_json::{Value, json};
 

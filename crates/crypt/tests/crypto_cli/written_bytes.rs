@@ -8,8 +8,8 @@ use aes_gcm::aead::{Aead, KeyInit, Payload};
 use aes_gcm::{Aes256Gcm, Key, Nonce};
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE};
+use sealcrate_crypt::crypto_cli::{Encryptor, FreshKey, KeyDataShape};
 use sealcrate_crypt::select::Selection;
-use sealcrate_crypt::senetas::{Encryptor, FreshKey, KeyDataShape};
 use sealcrate_image::{Digest, Image};
 use serde_json::Value;
 
