@@ -175,8 +175,10 @@ impl Encryption {
         Some(Pending::begin(move || {
             let has_it = passphrase.map(|passphrase| Reader::passphrase(&passphrase, &salt));
             Ok(match (keys, has_it) {
-                (None, Some(reader)) => Readers::CryptoCli(reader),
-                (keys, reader) => Readers::Oci(keys.into_iter().flatten().chain(reader).collect()),
+                (None, reader) => Readers::new("crypto-cli", reader.into_iter().collect()),
+                (Some(keys), reader) => {
+                    Readers::new("oci", keys.into_iter().chain(reader).collect())
+                }
             })
         }))
     }

@@ -5,7 +5,6 @@ use std::collections::BTreeSet;
 use anyhow::Result;
 use sealcrate_crypt::Passphrase;
 use sealcrate_crypt::crypto_cli::{KeyDerivation, PushedImage};
-use sealcrate_crypt::pushed::PushedLayer;
 use sealcrate_image::{Config, DiffId, Image, Platform, Reference};
 
 use crate::cache::Cache;
@@ -96,7 +95,7 @@ fn private_layers(image: &Image, passphrase: Option<&Passphrase>) -> Result<Vec<
                 return Ok(Vec::new());
             };
             let private = pushed.layers.iter().filter(|layer| layer.is_private());
-            Ok(private.map(PushedLayer::diff_id).collect())
+            Ok(private.map(|layer| layer.diff_id).collect())
         }
         _ => Ok(Vec::new()),
     }

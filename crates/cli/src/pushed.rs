@@ -134,7 +134,7 @@ impl<'a> Earlier<'a> {
     ) -> Result<(Vec<Candidate>, BTreeMap<DiffId, Doubt>)> {
         let readers = memory.readers.wait()?;
         let as_wanted = |layer: &PushedLayer| match self.encryption.compression() {
-            Compression::Zstd => layer.compression() == Compression::Zstd,
+            Compression::Zstd => layer.compression == Compression::Zstd,
             _ => true,
         };
         let (mut candidates, mut doubted) = (Vec::new(), BTreeMap::new());
@@ -179,7 +179,7 @@ impl<'a> Earlier<'a> {
                 let places = vec![reference.repository().clone()];
                 let candidate = |layer| Candidate { layer, places: places.clone() };
                 let private = layers.iter().filter(|layer| layer.is_private());
-                found.pushed.add_private(private.map(PushedLayer::diff_id));
+                found.pushed.add_private(private.map(|layer| layer.diff_id));
                 found.take(layers.into_iter().map(candidate).collect())?;
                 found.pushed.add_config(config);
             }
@@ -227,7 +227,7 @@ struct Found<'a> {
 impl Found<'_> {
     /// Takes the wanted layers among `candidates` that the sink has or can take over.
     fn take(&mut self, mut candidates: Vec<Candidate>) -> Result<()> {
-        candidates.retain(|candidate| self.wanted.contains(&candidate.layer.diff_id()));
+        candidates.retain(|candidate| self.wanted.contains(&candidate.layer.diff_id));
         if candidates.is_empty() {
             return Ok(());
         }
@@ -241,7 +241,7 @@ impl Found<'_> {
                 is_there = self.sink.mount(&layer.blob(), place)?;
             }
             if is_there {
-                self.wanted.remove(&layer.diff_id());
+                self.wanted.remove(&layer.diff_id);
                 self.pushed.add(layer);
             }
         }

@@ -104,6 +104,28 @@ pub(crate) struct DareKey {
     pub(crate) digest: Option<Digest>,
 }
 
+/// The name of the encryption of layers, in [`LayerKey`].
+const DARE: &str = "dare";
+
+impl DareKey {
+    /// Returns the key for another push to use again.
+    pub(super) fn to_pushed(&self) -> LayerKey {
+        LayerKey {
+            encryption: DARE.to_owned(),
+            key: self.key.clone(),
+            digest: self.digest,
+            nonce: None,
+            hmac: None,
+        }
+    }
+
+    /// Takes the key of a layer that was pushed before; `None` if another format encrypted the layer.
+    fn of_pushed(pushed: &LayerKey) -> Option<Self> {
+        let LayerKey { encryption, key, digest, .. } = pushed;
+        (encryption == DARE).then(|| Self { key: key.clone(), digest: *digest })
+    }
+}
+
 impl Encryptor {
     /// Chooses the layers of `image` to encrypt under `key`.
     ///
@@ -156,11 +178,12 @@ impl Encryptor {
         }
         let mut descriptor = pushed.descriptor(Family::Docker);
         match (&pushed.key, self.chosen.contains(&place)) {
-            (LayerKey::Dare(of), true) => {
+            (Some(key), true) => {
+                let Some(of) = DareKey::of_pushed(key) else { return Ok(None) };
                 self.key.key_data(&of.key, random()?).put(&mut descriptor, self.shape);
-                self.keep(place, of.clone());
+                self.keep(place, of);
             }
-            (LayerKey::Clear, false) => {}
+            (None, false) => {}
             _ => return Ok(None),
         }
         Ok(Some(pushed.elsewhere(descriptor)))
@@ -283,7 +306,7 @@ impl Encryptor {
                 digest: stored.digest()?,
                 size: stored.size(),
                 compression: Compression::Gzip,
-                key: keys.get(&place).cloned().map_or(LayerKey::Clear, LayerKey::Dare),
+                key: keys.get(&place).map(DareKey::to_pushed),
             })
         })
         .collect()

@@ -17,7 +17,7 @@ mod rewrap;
 
 pub use config::SealedConfigError;
 pub use decrypt::{DecryptError, Decrypted, Protection, decrypt};
-pub(crate) use encrypt::{DareKey, is_encrypted};
+pub(crate) use encrypt::is_encrypted;
 pub use encrypt::{EncryptError, Encryptor, FreshKey};
 pub use kdf::{
     Budget, DEFAULT_ITERATIONS, KdfError, KeyDerivation, MAX_BUDGET, MAX_ITERATIONS,

@@ -13,7 +13,7 @@ use super::decrypt::Opened;
 use super::encrypt::DareKey;
 use super::{DecryptError, KeyDerivation};
 use crate::Unencrypted;
-use crate::pushed::{LayerKey, PushedLayer};
+use crate::pushed::PushedLayer;
 use crate::sealed::Unbound;
 
 /// An image that was pushed before.
@@ -41,10 +41,7 @@ impl PushedImage {
                 digest: layer.digest()?,
                 size: layer.size(),
                 compression: Compression::Gzip,
-                key: match of_layer.key {
-                    Some(key) => LayerKey::Dare(DareKey { key, digest: of_layer.digest }),
-                    None => LayerKey::Clear,
-                },
+                key: of_layer.key.map(|key| DareKey { key, digest: of_layer.digest }.to_pushed()),
             })
         });
         Ok(Some(Self { layers: layers.collect(), config: opened.config }))

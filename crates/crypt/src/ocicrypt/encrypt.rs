@@ -53,10 +53,36 @@ pub(crate) struct SealedLayer {
     pub(crate) media_type: MediaType,
 }
 
+/// The name of the encryption of layers, in [`LayerKey`].
+const AES_CTR: &str = "ocicrypt";
+
 impl SealedLayer {
     /// Returns the layer's media type and digest before encryption.
     fn plain(&self) -> PlainLayer {
         PlainLayer { media_type: self.media_type.clone(), digest: Some(self.digest) }
+    }
+
+    /// Returns the key for another push to use again.
+    fn to_pushed(&self) -> LayerKey {
+        LayerKey {
+            encryption: AES_CTR.to_owned(),
+            key: self.key.clone(),
+            digest: Some(self.digest),
+            nonce: Some(self.nonce),
+            hmac: Some(self.hmac),
+        }
+    }
+
+    /// Takes a layer that was pushed before; `None` if another format encrypted the layer.
+    fn of_pushed(pushed: &PushedLayer) -> Option<Self> {
+        let LayerKey { encryption, key, digest, nonce, hmac } = pushed.key.as_ref()?;
+        let media_type = MediaType::layer(Family::Oci, pushed.compression);
+        match (&**encryption, *digest, *nonce, *hmac) {
+            (AES_CTR, Some(digest), Some(nonce), Some(hmac)) => {
+                Some(Self { key: key.clone(), nonce, hmac, digest, media_type })
+            }
+            _ => None,
+        }
     }
 }
 
@@ -113,8 +139,8 @@ impl Encryptor {
     pub fn reused(&self, place: usize, layer: &Layer) -> Option<Layer> {
         let pushed = self.pushed.layer(layer.diff_id()?)?;
         match (&pushed.key, self.chosen.contains(&place)) {
-            (LayerKey::OciCrypt(sealed), true) => self.keep(place, sealed.clone()),
-            (LayerKey::Clear, false) => {}
+            (Some(_), true) => self.keep(place, SealedLayer::of_pushed(pushed)?),
+            (None, false) => {}
             _ => return None,
         }
         Some(pushed.elsewhere(pushed.descriptor(Family::Oci)))
@@ -287,7 +313,7 @@ impl Encryptor {
                 digest: stored.digest()?,
                 size: stored.size(),
                 compression: media_type.compression()?,
-                key: sealed.cloned().map_or(LayerKey::Clear, LayerKey::OciCrypt),
+                key: sealed.map(SealedLayer::to_pushed),
             })
         })
         .collect()

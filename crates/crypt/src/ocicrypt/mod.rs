@@ -61,7 +61,6 @@ pub use annotations::{
 pub use certificate::CertificateError;
 pub use cipher::{CipherContent, CipherWriter, LayerAuthentication};
 pub use decrypt::{DecryptError, Decrypted, MAX_ATTEMPTS, decrypt};
-pub(crate) use encrypt::SealedLayer;
 pub use encrypt::{EncryptError, Encryptor};
 pub use former_recipient::FormerRecipient;
 pub use history::History;

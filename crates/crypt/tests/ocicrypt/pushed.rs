@@ -17,7 +17,7 @@ fn recipient(file: &str) -> Recipient {
 }
 
 fn readers(files: &[&str]) -> Readers {
-    Readers::Oci(files.iter().filter_map(|file| recipient(file).reader()).collect())
+    Readers::new("oci", files.iter().filter_map(|file| recipient(file).reader()).collect())
 }
 
 fn tagged(name: &str) -> Tagged {
