@@ -9,41 +9,35 @@
 
 use sealcrate_image::{Compression, Image};
 
-use super::decrypt::Opened;
+use super::decrypt::Unlocked;
 use super::encrypt::DareKey;
 use super::{DecryptError, KeyDerivation};
 use crate::Unencrypted;
+use crate::format::EarlierImage;
 use crate::pushed::PushedLayer;
 use crate::sealed::Unbound;
 
-/// An image that was pushed before.
-pub struct PushedImage {
-    /// Its layers, lowest first.
-    pub layers: Vec<PushedLayer>,
-    /// Its config, from before encryption.
-    pub config: Vec<u8>,
-}
-
-impl PushedImage {
-    /// Opens `image`. Returns `None` if nothing binds its layers to its config.
-    ///
-    /// # Errors
-    /// The passphrase is another one; the image or its config is not encrypted; a part is damaged
-    /// or contradicts another.
-    pub fn open(image: &Image, kdf: &mut KeyDerivation) -> Result<Option<Self>, DecryptError> {
-        let opened = Opened::of(image, kdf, Unencrypted::Refuse, Unbound::Accept)?;
-        if !opened.is_bound() {
-            return Ok(None);
-        }
-        let layers = image.layers.iter().zip(opened.layers).filter_map(|(layer, of_layer)| {
-            Some(PushedLayer {
-                diff_id: of_layer.diff_id,
-                digest: layer.digest()?,
-                size: layer.size(),
-                compression: Compression::Gzip,
-                key: of_layer.key.map(|key| DareKey { key, digest: of_layer.digest }.to_pushed()),
-            })
-        });
-        Ok(Some(Self { layers: layers.collect(), config: opened.config }))
+/// Opens an image that was pushed before. Returns `None` if nothing binds its layers to its config.
+///
+/// # Errors
+/// The passphrase is another one; the image or its config is not encrypted; a part is damaged or
+/// contradicts another.
+pub fn open_pushed(
+    image: &Image,
+    kdf: &mut KeyDerivation,
+) -> Result<Option<EarlierImage>, DecryptError> {
+    let opened = Unlocked::of(image, kdf, Unencrypted::Refuse, Unbound::Accept)?;
+    if !opened.is_bound() {
+        return Ok(None);
     }
+    let layers = image.layers.iter().zip(opened.layers).filter_map(|(layer, of_layer)| {
+        Some(PushedLayer {
+            diff_id: of_layer.diff_id,
+            digest: layer.digest()?,
+            size: layer.size(),
+            compression: Compression::Gzip,
+            key: of_layer.key.map(|key| DareKey { key, digest: of_layer.digest }.to_pushed()),
+        })
+    });
+    Ok(Some(EarlierImage { layers: layers.collect(), config: opened.config }))
 }

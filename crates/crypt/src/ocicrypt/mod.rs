@@ -1,7 +1,7 @@
 //! OCI image encryption: the descriptors of encrypted layers carry the layers' keys in annotations,
 //! wrapped to public keys.
 //!
-//! [`Encryptor`] encrypts an image. [`decrypt`] decrypts it, and holds it to its sealed record. The
+//! [`OciCrypt`] is the format as callers see it. [`Encryptor`] encrypts an image. [`decrypt`] decrypts it, and holds it to its sealed record. The
 //! modules below them have these tasks:
 //!
 //! * `annotations` reads and writes the annotations of a descriptor.
@@ -15,7 +15,6 @@
 //!   remove.
 //! * `cipher` encrypts and decrypts the bytes of a layer.
 //! * `history` decides which text about private layers the config in clear keeps.
-//! * `stated` compares layers with the digests that other tools state without binding them.
 //!
 //! [`provider`] answers the requests of other tools for keys, and asks other programs. [`LayerKey`]
 //! is for readers that see one layer alone: containerd starts such a reader with a [`Payload`].
@@ -28,6 +27,7 @@ mod cipher;
 mod decrypt;
 mod der;
 mod encrypt;
+mod format;
 mod former_recipient;
 mod hint;
 mod history;
@@ -49,19 +49,18 @@ mod recipient;
 mod record;
 mod rewrap;
 mod sealed_key;
-mod stated;
 mod unlock;
 mod wrapped;
 
 pub use age_item::{AgeItem, AgeItemError};
-pub(crate) use annotations::is_encrypted;
 pub use annotations::{
     AnnotationError, Encryption, MAX_WRAPS, Protection, ProtectionError, Scheme,
 };
 pub use certificate::CertificateError;
 pub use cipher::{CipherContent, CipherWriter, LayerAuthentication};
-pub use decrypt::{DecryptError, Decrypted, MAX_ATTEMPTS, decrypt};
+pub use decrypt::{DecryptError, MAX_ATTEMPTS, decrypt};
 pub use encrypt::{EncryptError, Encryptor};
+pub use format::{OciCrypt, ToRecipients};
 pub use former_recipient::FormerRecipient;
 pub use history::History;
 pub use identity::{Identity, IdentityError, MAX_KEY_FILE_BYTES};
@@ -75,6 +74,5 @@ pub use public_key::PublicKeyError;
 pub use readers::lists_all;
 pub use recipient::{AgeRecipientError, Recipient};
 pub use record::{RECORD_ANNOTATION, RecordError, SealError};
-pub use rewrap::{Change, RewrapError, Rewrapped, Rewrapping};
-pub use stated::StatedDigests;
+pub use rewrap::{Change, RewrapError, Rewrapping};
 pub use wrapped::WrappedKeyError;

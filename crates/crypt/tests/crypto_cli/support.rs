@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use sealcrate_crypt::Passphrase;
+use sealcrate_crypt::format::ImageEncryptor as _;
 use sealcrate_crypt::sealed::Sealing;
 use sealcrate_image::{
     CompressionLevel, Compressor, Content, Descriptor, DiffId, Digest, Image, Layer, MediaType,
@@ -108,7 +109,7 @@ pub(crate) fn encrypt(image: &Image, encryptor: &sealcrate_crypt::crypto_cli::En
         .enumerate()
         .map(|(i, layer)| encryptor.layer(i, layer, &compressor, &spool, &Quiet).unwrap())
         .collect();
-    encryptor.finish(image, layers, &Sealing::default()).unwrap().into_image()
+    encryptor.finish(layers, &Sealing::default()).unwrap().into_image()
 }
 
 pub(crate) fn passphrase(text: &str) -> Passphrase {

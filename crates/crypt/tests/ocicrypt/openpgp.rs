@@ -4,12 +4,12 @@ use aws_lc_rs::cipher::{AES_256, EncryptingKey, EncryptionContext, UnboundCipher
 use aws_lc_rs::iv::FixedLength;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use sealcrate_crypt::Passphrase;
 use sealcrate_crypt::ocicrypt::{
     Change, DecryptError, FormerRecipient, Identity, IdentityError, LayerKey, OpenPgp,
     OpenPgpError, OpenPgpKeyError, PublicKeyError, Recipient, RewrapError, WrappedKeyError,
 };
 use sealcrate_crypt::sealed::Unbound;
-use sealcrate_crypt::{Passphrase, Unencrypted};
 use sealcrate_image::Descriptor;
 
 use crate::support::{JWE, Parts, data, fixture, identity, key_file, opened, read_all, rewrap};
@@ -78,16 +78,16 @@ fn wrapped(to: &str) -> Vec<u8> {
 }
 
 fn wrapped_to(file: &[u8]) -> Vec<u8> {
-    let change = Change { add: vec![Recipient::openpgp(file).unwrap()], remove: Vec::new() };
+    let change = Change { add: &[Recipient::openpgp(file).unwrap()], remove: &[] };
     let (image, keys) = (Parts::bound("sh").image(), [identity("rsa.pem")]);
-    let image = rewrap(&image, &keys, Unbound::Refuse, &change).unwrap();
+    let image = rewrap(&image, &keys, Unbound::Refuse, change).unwrap();
     STANDARD.decode(&image.layers[1].descriptor().unwrap().annotations[PGP]).unwrap()
 }
 
 #[test]
 fn what_skopeo_wrote_to_an_openpgp_key_is_opened_by_it() {
     let image = fixture("pgp");
-    let open = |key| opened(&image, &[identity(key)], Unencrypted::Refuse, Unbound::Accept);
+    let open = |key| opened(&image, &[identity(key)], Unbound::Accept);
     for layer in &open("pgp.sec.gpg").unwrap().image.layers {
         assert_eq!(read_all(layer).unwrap().len() as u64, layer.size());
     }
@@ -360,7 +360,7 @@ fn message_to_several_is_not_removed_with_one_of_them() {
     }
     let former = |name: &str| FormerRecipient::openpgp(&key_file(name)).unwrap();
     let keys = [identity("rsa.pem")];
-    let change = Change { add: Vec::new(), remove: vec![former("pgp.rsa.pub.gpg")] };
-    let error = rewrap(&image.image(), &keys, Unbound::Refuse, &change).err().unwrap();
+    let change = Change { add: &[], remove: &[former("pgp.rsa.pub.gpg")] };
+    let error = rewrap(&image.image(), &keys, Unbound::Refuse, change).err().unwrap();
     assert!(matches!(error, RewrapError::NotARecipient { recipient: 0, .. }), "{error}");
 }

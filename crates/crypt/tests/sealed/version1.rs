@@ -9,6 +9,7 @@ use aes_gcm::{Aes256Gcm, Key, Nonce};
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE};
 use sealcrate_crypt::crypto_cli::{self, KeyDerivation, SealedConfigError};
+use sealcrate_crypt::format::Opened;
 use sealcrate_crypt::ocicrypt::{self, Identity};
 use sealcrate_crypt::sealed::{Binding, Unbound};
 use sealcrate_crypt::{Passphrase, Unencrypted};
@@ -33,20 +34,14 @@ fn config() -> Vec<u8> {
     std::fs::read(data().join("version-1/config.json")).unwrap()
 }
 
-fn open_oci(
-    image: &Image,
-    unbound: Unbound,
-) -> Result<ocicrypt::Decrypted, ocicrypt::DecryptError> {
+fn open_oci(image: &Image, unbound: Unbound) -> Result<Opened, ocicrypt::DecryptError> {
     let key = std::fs::read(data().join("ocicrypt/keys/rsa.pem")).unwrap();
     let keys = [Identity::parse(&key).unwrap()];
     let spool = Spool::in_folder(std::env::temp_dir());
-    ocicrypt::decrypt(image, &keys, Unencrypted::Refuse, unbound, &spool)
+    ocicrypt::decrypt(image, &keys, unbound, &spool)
 }
 
-fn open_crypto_cli(
-    image: &Image,
-    unbound: Unbound,
-) -> Result<crypto_cli::Decrypted, crypto_cli::DecryptError> {
+fn open_crypto_cli(image: &Image, unbound: Unbound) -> Result<Opened, crypto_cli::DecryptError> {
     let passphrase = Passphrase::new(b"fixture".to_vec().into()).unwrap();
     crypto_cli::decrypt(image, &mut KeyDerivation::new(passphrase), Unencrypted::Refuse, unbound)
 }
