@@ -113,15 +113,19 @@ fn launcher_of_java_finds_its_libraries() {
 #[test]
 fn folder_that_is_no_memory_of_its_own_gets_nothing() {
     let workshop = Workshop::new();
-    let folder = place(&workshop, "folder");
+    let folder = place(&workshop, "in/folder");
     let packed = pack_into(&workshop, &folder, Kind::MuslStatic.path(), &[]);
     let advice = format!("start it with --tmpfs {}:exec,size=2m,mode=1777", folder.display());
     let bind = "mkdir /tmp/other; mount -t tmpfs tmpfs /tmp/other; mkdir /tmp/other/part; \
                 mount --bind /tmp/other/part \"$folder\"";
+    let hidden = "mount -t tmpfs -o mode=1777 tmpfs \"$folder\"; mkdir -p /tmp/other/folder; \
+                  mount --bind /tmp/other \"$(dirname \"$folder\")\"";
     for (mount, told) in [
         (":", "is not memory of its own"),
         // A part of something that others see as well, like the host's /dev.
         (bind, "is not memory of its own"),
+        // A disk that hides the memory, and has a folder of that name.
+        (hidden, "is not memory of its own"),
         ("mount -t tmpfs -o mode=1777,noexec tmpfs \"$folder\"", "is noexec"),
         ("mount -t tmpfs -o size=8k tmpfs \"$folder\"", "has 0 MiB free"),
     ] {
@@ -132,6 +136,10 @@ fn folder_that_is_no_memory_of_its_own_gets_nothing() {
     }
     let open = "mount -t tmpfs -o mode=0777 tmpfs \"$folder\"";
     assert_refused(Done::of(&mut start_at(&folder, open, &packed)), 1, "others may change");
+    assert_eq!(fs::read_dir(workshop.path("other/folder")).unwrap().count(), 0);
+    fs::remove_dir(&folder).unwrap();
+    let done = Done::of(&mut start_at(&folder, ":", &packed)).says(&advice);
+    assert_refused(done, 1, "is not memory of its own");
 }
 
 #[test]
