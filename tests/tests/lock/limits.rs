@@ -20,6 +20,22 @@ fn many_small_files_are_unlocked_or_refused_with_words_at_every_limit() {
     assert_all_are_told(&steps);
 }
 
+/// The kernel's records of files take memory as well, also of files without content.
+#[test]
+fn many_empty_files_are_unlocked_or_refused_with_words_at_every_limit() {
+    let workshop = Workshop::new();
+    let lines = format!(
+        "{PRIVATE}RUN mkdir /app && i=0 && while [ $i -lt 24000 ]; do : > /app/$i; i=$((i+1)); done\n"
+    );
+    let original = workshop.build(&lines, &[]);
+    let locked = workshop.lock(&original, &[]);
+    let options = ["-e", &key()];
+    let program = ["/.sealcrate/init", "/bin/true"];
+    let steps = memory_steps(&workshop.engine, locked.name(), &options, (22, 50), &program);
+
+    assert_all_are_told(&steps);
+}
+
 #[test]
 fn large_files_are_unlocked_or_refused_with_words_at_every_limit() {
     let workshop = Workshop::new();
@@ -32,6 +48,29 @@ fn large_files_are_unlocked_or_refused_with_words_at_every_limit() {
     let steps = memory_steps(&workshop.engine, locked.name(), &options, (1, 36), &program);
 
     assert_all_are_told(&steps);
+}
+
+/// Returns the first limit at which a program starts that fills a file before.
+fn enough_beside(workshop: &Workshop, image: &str, file: &str) -> u64 {
+    let fill = format!(
+        "rm -f {file}; dd if=/dev/zero of={file} bs=1M count=10 conv=fsync 2>/dev/null; \
+         exec /.sealcrate/init /bin/true"
+    );
+    let program = ["sh", "-c", &fill];
+    let steps = memory_steps(&workshop.engine, image, &["-e", &key()], (13, 32), &program);
+    assert_all_are_told(&steps);
+    steps.iter().find(|step| step.status == 0).unwrap().mib
+}
+
+#[test]
+fn memory_that_is_in_use_counts_and_what_the_kernel_lets_go_of_does_not() {
+    let workshop = Workshop::new();
+    let data = sealcrate_tests::noise(8 << 20);
+    let original = workshop.build(&format!("{PRIVATE}COPY a /app/a\n"), &[("a", &data)]);
+    let locked = workshop.lock(&original, &[]);
+    let in_memory = enough_beside(&workshop, locked.name(), "/dev/shm/used");
+    let on_disk = enough_beside(&workshop, locked.name(), "/used");
+    assert!(on_disk + 5 < in_memory, "{on_disk} and {in_memory} MiB");
 }
 
 /// A control group of the machine's with a limit; dropped, it is removed.
