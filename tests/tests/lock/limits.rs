@@ -50,10 +50,15 @@ fn large_files_are_unlocked_or_refused_with_words_at_every_limit() {
     assert_all_are_told(&steps);
 }
 
-/// Returns the first limit at which a program starts that fills a file before.
+/// Returns the first limit at which a program starts, where another group below the same limit has
+/// filled a file.
 fn enough_beside(workshop: &Workshop, image: &str, file: &str) -> u64 {
     let fill = format!(
-        "rm -f {file}; dd if=/dev/zero of={file} bs=1M count=10 conv=fsync 2>/dev/null; \
+        "top=/sys/fs/cgroup; [ ! -d $top/memory ] || top=$top/memory
+         group=$top$(sed -n 's/^[0-9]*:memory:\\|^0:://p' /proc/self/cgroup | head -n 1)
+         mkdir $group/../beside && echo $$ > $group/../beside/cgroup.procs
+         rm -f {file}; dd if=/dev/zero of={file} bs=1M count=10 conv=fsync 2>/dev/null
+         echo $$ > $group/cgroup.procs && rmdir $group/../beside
          exec /.sealcrate/init /bin/true"
     );
     let program = ["sh", "-c", &fill];
@@ -116,9 +121,13 @@ fn limit_above_the_container_is_told() {
     let lines = format!("{PRIVATE}COPY a /app/a\nCMD [\"wc\", \"-c\", \"/app/a\"]\n");
     let original = workshop.build(&lines, &[("a", &sealcrate_tests::noise(40 << 20))]);
     let locked = workshop.lock(&original, &[]);
-    let group = Group::new(&workshop.engine, original.name(), 32);
-    let parent = format!("/{}", group.name);
-    let options = ["--cgroupns", "host", "--cgroup-parent", &parent];
-    let done: Done = workshop.unlock(locked.name(), &options, &[]).with_status(1).prints("");
-    done.says("sealcrate: not enough memory: the limit is 32 MiB");
+    // The limit above is the smaller one, and then the larger, and both are seen.
+    let seen = ["--memory=32m", "-v", "/sys/fs/cgroup:/sys/fs/cgroup:ro"];
+    for (above, own) in [(32, &[][..]), (600, &seen)] {
+        let group = Group::new(&workshop.engine, original.name(), above);
+        let parent = format!("/{}", group.name);
+        let options = [&["--cgroupns", "host", "--cgroup-parent", &parent][..], own].concat();
+        let done: Done = workshop.unlock(locked.name(), &options, &[]).with_status(1).prints("");
+        done.says("sealcrate: not enough memory: the limit is 32 MiB");
+    }
 }

@@ -5,7 +5,7 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use sealcrate_tests::Done;
+use sealcrate_tests::{Done, as_root};
 
 use crate::programs::{Kind, MARK, build_go, folder, source_folder};
 use crate::workshop::{Workshop, assert_refused, key_pair, start_with_key};
@@ -140,6 +140,23 @@ fn folder_that_is_no_memory_of_its_own_gets_nothing() {
     fs::remove_dir(&folder).unwrap();
     let done = Done::of(&mut start_at(&folder, ":", &packed)).says(&advice);
     assert_refused(done, 1, "is not memory of its own");
+}
+
+/// The file's owner is another than its user, who could exchange the program in the folder.
+#[test]
+fn set_id_file_puts_no_program_into_a_folder() {
+    const SCRIPT: &str =
+        "mount -t tmpfs tmpfs /mnt && mount -t tmpfs tmpfs \"$0\" && cp \"$1\" /mnt/packed && \
+                          chown 0:0 /mnt/packed && chmod 4755 /mnt/packed || exit 9
+        setpriv --reuid=1000 --regid=1000 --clear-groups /mnt/packed; echo \"$? $(ls -A \"$0\")\"";
+    let workshop = Workshop::new();
+    let folder = place(&workshop, "folder");
+    let packed = pack_into(&workshop, &folder, Kind::MuslStatic.path(), &[]);
+    let mut command = as_root("timeout");
+    command.args(["--kill-after=5", "60", "unshare", "--mount", "env"]);
+    command.arg(format!("BP={}", key_pair().identity)).args(["sh", "-c", SCRIPT]);
+    let done = Done::of(command.arg(&folder).arg(&packed)).prints("1 \n");
+    done.says("sealcrate: a set-ID program cannot be put into a folder");
 }
 
 #[test]
