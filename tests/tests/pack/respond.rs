@@ -136,7 +136,7 @@ fn identity_with_blanks_around_it_answers() {
     let workshop = Workshop::new();
     let packed = workshop.pack(smallest());
     let waiting = Waiting::start(&workshop, &packed);
-    workshop.write("blanks", &format!("  {}\t\r\n", key_pair().identity));
+    workshop.write("blanks", format!("  {}\t\r\n", key_pair().identity));
     let done = respond(&workshop, "blanks", &packed, &waiting.challenge).with_status(0);
     waiting.answer(response(&done)).0.with_status(9).prints("ran\n");
 }
