@@ -1,4 +1,4 @@
-//! A file system as a flat list, on which layers and what is unlocked are laid.
+//! A file system as a flat list. Layers and unlocked files are laid over it.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,5 +1,5 @@
-//! The difference that locking makes: the whole image comes out of it again, and whatever stands against it
-//! is named.
+//! The difference that locking makes: the whole image comes out of it again, and each reason against it is
+//! named.
 
 #![allow(clippy::unwrap_used)]
 

@@ -1,4 +1,4 @@
-//! What stays in the clear or a folder by rules, and what stands against locking.
+//! Rules: files that stay in the clear, folders that stay folders, and reasons against locking.
 
 use std::collections::BTreeSet;
 

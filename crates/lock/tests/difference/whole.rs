@@ -1,5 +1,4 @@
-//! Whatever layers do: what is clear, with the skeleton over it and what is unlocked where its links
-//! lead, is the whole image.
+//! Clear layers, the skeleton over them and the unlocked files give the whole image, for all layers.
 
 use std::collections::BTreeSet;
 
