@@ -10,7 +10,7 @@ use rustix::fs::{AtFlags, CWD, Mode, OFlags, RenameFlags};
 use rustix::io::Errno;
 
 use crate::Leftovers;
-use crate::leftovers::Leftover;
+use crate::transfer::files::leftovers::Leftover;
 
 /// A file without a name. It is gone when it is dropped, or when the program ends.
 ///

@@ -5,7 +5,7 @@ use std::io;
 use std::path::Path;
 
 use super::LayoutError;
-use crate::leftovers::Leftover;
+use crate::transfer::files::leftovers::Leftover;
 use crate::{Leftovers, Unnamed};
 
 /// Files and folders that were made. They are removed when this is dropped, or when the program

@@ -5,8 +5,8 @@ use std::io::{self, Read, Write};
 
 use super::ArchiveError;
 use super::listed::{self, Listed, layer_name, repo_tag};
-use crate::expansion::{Expanded, Packed, PackedReader};
-use crate::progress::MeteredReader;
+use crate::transfer::compression::expansion::{Expanded, Packed, PackedReader};
+use crate::transfer::progress::MeteredReader;
 use crate::{Compression, Config, ConfigError, DiffId, Image, Layer, Meter, Quiet, Reference};
 
 /// Writes an archive that engines load, as a stream: first the layers, then the config and the list

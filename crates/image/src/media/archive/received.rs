@@ -11,7 +11,7 @@ use super::ArchiveError;
 use super::bounds::HeaderBounds;
 use super::entries::{Entries, FileEntry, Kept, MAX_HEADERS, Packed};
 use super::wanted::Wanted;
-use crate::spool::Spooling;
+use crate::transfer::files::spool::Spooling;
 use crate::{DiffId, Hasher, Packing, Spool};
 
 /// Reads the archive in `stream`, and all bytes behind it, to the end. Where `wanted` spares layers,

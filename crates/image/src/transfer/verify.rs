@@ -8,8 +8,8 @@ use std::io::{self, Read, Write};
 use flate2::write::MultiGzDecoder;
 use thiserror::Error;
 
-use crate::aside::Aside;
-use crate::expansion::{Expanded, Expansion, ExpansionError, Packed};
+use crate::transfer::aside::Aside;
+use crate::transfer::compression::expansion::{Expanded, Expansion, ExpansionError, Packed};
 use crate::{Compression, DiffId, Digest, Hasher};
 
 /// How bytes differ from their descriptor, or from the config.
@@ -234,7 +234,7 @@ impl Write for Unpacker {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::expansion::tests::small;
+    use crate::transfer::compression::expansion::tests::small;
 
     fn damage(error: io::Error) -> Damage {
         error.into_inner().unwrap().downcast_ref::<Damage>().unwrap().clone()

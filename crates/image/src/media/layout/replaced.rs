@@ -12,7 +12,7 @@ use std::path::PathBuf;
 
 use super::blob_name;
 use super::folder::Folder;
-use crate::verify::VerifyReader;
+use crate::transfer::verify::VerifyReader;
 use crate::{Descriptor, Digest, Index, MAX_MANIFEST_BYTES, Manifest, ManifestError, RawManifest};
 
 /// The most manifests and indexes that a sink reads to find the blobs that a layout names.

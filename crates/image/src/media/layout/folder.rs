@@ -14,7 +14,7 @@ use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, openat, statat};
 
 use super::source::Files;
 use super::{LayoutError, blob_name};
-use crate::verify::VerifyReader;
+use crate::transfer::verify::VerifyReader;
 use crate::{Content, Digest};
 
 /// The folders that blobs lie in, from the layout's on.

@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
-use crate::arrival::{Arrival, Arriving};
+use crate::transfer::files::arrival::{Arrival, Arriving};
 use crate::{Digest, Layer, Progress, Spool, Stage};
 
 const BUFFER: usize = 128 << 10;

@@ -5,7 +5,7 @@ use std::io::{self, BufWriter};
 use std::path::{Path, PathBuf};
 
 use super::ArchiveError;
-use crate::room::{InRoom, Room};
+use crate::transfer::files::room::{InRoom, Room};
 use crate::{Leftovers, Unnamed};
 
 /// An archive may hold an image in clear that was private: it is for its owner alone, as with

@@ -16,8 +16,8 @@ use super::{
     LAYER_FORM, LayoutError, MARKER, Unremoved, check_index, image_manifest, named, replaced,
     with_entry,
 };
-use crate::progress::MeteredReader;
-use crate::room::{InRoom, Room};
+use crate::transfer::files::room::{InRoom, Room};
+use crate::transfer::progress::MeteredReader;
 use crate::{
     Descriptor, Digest, Image, Index, Layer, LayerForm, Leftovers, MAX_MANIFEST_BYTES,
     ManifestError, Outgoing, Progress, RawManifest, Sink, Stage, Unnamed, WriteError,

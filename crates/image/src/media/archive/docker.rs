@@ -10,7 +10,7 @@ use super::entries::{Entries, FileEntry};
 use super::listed::{Listed, names};
 use super::received;
 use super::wanted::Wanted;
-use crate::spool::FileSlice;
+use crate::transfer::files::spool::FileSlice;
 use crate::{
     Compression, Config, ConfigError, Content, Damage, Descriptor, DiffId, Digest, Family, Hasher,
     MAX_CONFIG_BYTES, MAX_LAYERS, Manifest, MediaType, Packing, RawManifest, ReadError, Reference,

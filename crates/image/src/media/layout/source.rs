@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::LayoutError;
 use super::entry::{MAX_MARKER_BYTES, blob_name, check_marker, chosen, parse_index};
 use super::folder::Folder;
-use crate::verify::VerifyReader;
+use crate::transfer::verify::VerifyReader;
 use crate::{
     Content, Descriptor, MAX_MANIFEST_BYTES, ManifestError, RawManifest, ReadError, Source,
 };

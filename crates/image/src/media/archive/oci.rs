@@ -14,7 +14,7 @@ use super::writer::append;
 use crate::layout::{
     Files, LAYER_FORM, Layout, MARKER, blob_name, check_index, image_manifest, named, with_entry,
 };
-use crate::progress::MeteredReader;
+use crate::transfer::progress::MeteredReader;
 use crate::{
     Content, Descriptor, Digest, Image, Index, Layer, LayerForm, Leftovers, ManifestError,
     Outgoing, Progress, RawManifest, ReadError, Sink, Source, Stage, WriteError,

@@ -3,7 +3,7 @@
 use std::io::{self, Read};
 use std::sync::Arc;
 
-use crate::verify::{DiffIdReader, VerifyReader};
+use crate::transfer::verify::{DiffIdReader, VerifyReader};
 use crate::{
     Compression, Compressor, Content, Descriptor, DiffId, Digest, Expansion, Family, MediaType,
     Meter, MeteredReader, Spool,

@@ -5,7 +5,7 @@ use std::io::{self, Read};
 use libdeflater::CompressionLvl;
 use thiserror::Error;
 
-use crate::expansion::{Expanded, Expansion, Packed};
+use crate::transfer::compression::expansion::{Expanded, Expansion, Packed};
 
 /// How the bytes of a layer are compressed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

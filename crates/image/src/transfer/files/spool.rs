@@ -10,8 +10,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 
-use crate::arrival::{Arrival, Arriving};
-use crate::room::Room;
+use crate::transfer::files::arrival::{Arrival, Arriving};
+use crate::transfer::files::room::Room;
 use crate::{Content, Digest, Hasher, Leftovers, Unnamed};
 
 /// The place where spools are made.
@@ -286,10 +286,10 @@ mod tests {
     fn nothing_is_written_where_there_is_no_room() {
         let folder = tempfile::tempdir().unwrap();
         let mut spool = Spool::in_folder(folder.path());
-        spool.room = crate::room::tests::none();
+        spool.room = crate::transfer::files::room::tests::none();
         let error = spool.fill(|out| out.write_all(b"some bytes")).map(|_| ()).unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::StorageFull);
-        spool.room = crate::room::tests::none();
+        spool.room = crate::transfer::files::room::tests::none();
         let error = spool.copy(&mut &b"some bytes"[..]).map(|_| ()).unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::StorageFull);
     }

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use crate::document;
+use crate::model::documents::document;
 use crate::{Descriptor, Digest, ManifestError, MediaType, Platform, RawManifest, Remarks};
 
 /// The most children that an index may have.

@@ -3,7 +3,7 @@
 use std::io::Read;
 use std::sync::Arc;
 
-use crate::verify::VerifyReader;
+use crate::transfer::verify::VerifyReader;
 use crate::{
     Config, ConfigError, Content, Descriptor, Digest, Expansion, Family, Index, Layer,
     MAX_CONFIG_BYTES, Manifest, ManifestError, MediaType, Platform, RawManifest, ReadError,

@@ -7,7 +7,7 @@ use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 
 use super::bounds::HeaderBounds;
-use crate::spool::FileSlice;
+use crate::transfer::files::spool::FileSlice;
 use crate::{Compression, Content, DiffId, Digest, archive::ArchiveError, printable};
 
 /// The most entries that are read; an image of 1000 layers has 4000 in the oldest form.

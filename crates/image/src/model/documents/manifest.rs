@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use thiserror::Error;
 
-use crate::descriptor::null_is_empty;
-use crate::document;
+use crate::model::documents::descriptor::null_is_empty;
+use crate::model::documents::document;
 use crate::{Descriptor, Digest, MediaType};
 
 /// The largest manifest or index that is read, as in most registries.

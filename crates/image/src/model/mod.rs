@@ -1,0 +1,11 @@
+//! What an image is: plain data, parsed once and bounded, and the values made of it.
+
+pub(crate) mod blob;
+pub(crate) mod digest;
+pub(crate) mod documents;
+pub(crate) mod image;
+pub(crate) mod layer;
+pub(crate) mod location;
+pub(crate) mod outgoing;
+pub(crate) mod printable;
+pub(crate) mod reference;
