@@ -289,14 +289,17 @@ pub(crate) fn read(
     match read(&source) {
         Ok(image) => Ok(Some(image)),
         // Many registries answer alike for a missing image and for one that the user may not see.
-        Err(ReadError::Registry(
-            error @ (RegistryError::Transport { .. } | RegistryError::Setup { .. }),
-        )) => Err(error.into()),
+        Err(error) if is_out_of_reach(&error) => Err(error.into()),
         Err(error) => {
             debug!("{reference} is not used again: {error}");
             Ok(None)
         }
     }
+}
+
+/// Tells whether the registry could not even be asked.
+fn is_out_of_reach(error: &ReadError) -> bool {
+    matches!(error.medium(), Some(RegistryError::Transport { .. } | RegistryError::Setup { .. }))
 }
 
 /// Tells whether an image belongs to another user, or to another passphrase.

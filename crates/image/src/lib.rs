@@ -18,31 +18,34 @@ pub use media::engine;
 pub use media::registry;
 pub use media::{archive, layout};
 pub use model::blob::Content;
+pub use model::compression::Compression;
+pub use model::damage::Damage;
 pub use model::digest::{ChainId, DiffId, Digest, DigestError, Hasher};
 pub use model::documents::config::{Config, ConfigError, HistoryEntry, MAX_CONFIG_BYTES};
 pub use model::documents::descriptor::Descriptor;
+pub use model::documents::family::Family;
 pub use model::documents::index::{ATTESTATION, ATTESTED, Index, IndexError};
 pub use model::documents::manifest::{
-    Family, MAX_LAYERS, MAX_MANIFEST_BYTES, Manifest, ManifestError, RawManifest, Remarks,
+    MAX_LAYERS, MAX_MANIFEST_BYTES, Manifest, ManifestError, RawManifest, Remarks,
 };
 pub use model::documents::media_type::MediaType;
 pub use model::documents::platform::{Platform, PlatformError};
+pub use model::expansion::{Expansion, ExpansionError};
 pub use model::image::{Artifact, Image};
 pub use model::layer::Layer;
 pub use model::location::{EngineName, Location, LocationError};
 pub use model::outgoing::{NoKeys, Outgoing};
 pub use model::printable::{Printable, is_printable, printable};
 pub use model::reference::{Reference, ReferenceError, Repository};
-pub use transfer::compression::compress::{Compression, CompressionLevel, CompressionLevelError};
 pub use transfer::compression::compressor::{Compressor, Packing};
-pub use transfer::compression::expansion::{Expansion, ExpansionError};
+pub use transfer::compression::level::{CompressionLevel, CompressionLevelError};
 pub use transfer::files::leftovers::{Cleared, Leftovers};
 pub use transfer::files::room::NoRoom;
 pub use transfer::files::spool::{FileSlice, Spool, Spooling};
 pub use transfer::files::unnamed::Unnamed;
+pub use transfer::medium::{Fault, MediumError, MediumFailure};
 pub use transfer::pipeline::Transfer;
 pub use transfer::prefetch::Prefetch;
 pub use transfer::progress::{Meter, MeteredReader, Progress, Quiet, Stage};
 pub use transfer::sink::{Ahead, LayerForm, Sink, WriteError};
 pub use transfer::source::{ReadError, Source};
-pub use transfer::verify::Damage;

@@ -53,12 +53,6 @@ pub(crate) const CIRCLES: &[&[&str]] = &[
         "crates/crypt/src/senetas/encrypt.rs",
     ],
     &["crates/crypt/src/select.rs", "crates/crypt/src/select/label.rs"],
-    &[
-        "crates/image/src/model/documents/descriptor.rs",
-        "crates/image/src/model/documents/manifest.rs",
-        "crates/image/src/model/documents/media_type.rs",
-        "crates/image/src/model/documents/platform.rs",
-    ],
     &["crates/image/src/media/layout/folder.rs", "crates/image/src/media/layout/source.rs"],
     &[
         "crates/image/src/media/registry/client.rs",

@@ -1,8 +1,11 @@
 //! What an image is: plain data, parsed once and bounded, and the values made of it.
 
 pub(crate) mod blob;
+pub(crate) mod compression;
+pub(crate) mod damage;
 pub(crate) mod digest;
 pub(crate) mod documents;
+pub(crate) mod expansion;
 pub(crate) mod image;
 pub(crate) mod layer;
 pub(crate) mod location;

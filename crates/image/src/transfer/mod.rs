@@ -3,9 +3,12 @@
 pub(crate) mod aside;
 pub(crate) mod compression;
 pub(crate) mod files;
+pub(crate) mod medium;
+mod opening;
 pub(crate) mod pipeline;
 pub(crate) mod prefetch;
 pub(crate) mod progress;
+mod reading;
 pub(crate) mod sink;
 pub(crate) mod source;
 pub(crate) mod verify;

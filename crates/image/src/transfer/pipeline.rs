@@ -5,9 +5,9 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
-use crate::archive::ArchiveError;
 use crate::{
-    Ahead, Compression, Compressor, Layer, LayerForm, Progress, Sink, Spool, Stage, WriteError,
+    Ahead, Compression, Compressor, Fault, Layer, LayerForm, Progress, Sink, Spool, Stage,
+    WriteError,
 };
 
 /// How large a layer must be to be sent while it is still prepared.
@@ -159,9 +159,9 @@ enum Cause {
 
 impl Cause {
     fn of(error: &WriteError) -> Self {
-        match error {
-            WriteError::Archive(ArchiveError::Unfinished) => Self::Another,
-            _ => Self::Itself,
+        match error.fault() {
+            Some(Fault::Followed) => Self::Another,
+            Some(Fault::Damaged | Fault::Failed) | None => Self::Itself,
         }
     }
 }

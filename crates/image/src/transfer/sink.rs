@@ -4,9 +4,9 @@ use std::io;
 
 use thiserror::Error;
 
+use super::medium::{Fault, MediumError, MediumFailure};
 use crate::{
     Content, Descriptor, Family, Image, Layer, Outgoing, Progress, RawManifest, Repository,
-    archive, layout,
 };
 
 /// The form that a sink wants layers in.
@@ -95,27 +95,51 @@ pub trait Ahead: Send {
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum WriteError {
-    /// The archive cannot be written.
-    #[error("{0}")]
-    Archive(#[from] archive::ArchiveError),
-    /// The engine does not take the image.
-    #[cfg(feature = "engine")]
-    #[error("{0}")]
-    Engine(#[from] crate::engine::EngineError),
     /// Reading a layer failed, or its bytes are damaged, or writing failed.
     #[error("{0}")]
     Io(#[from] io::Error),
-    /// The layout cannot be written.
-    #[error("{0}")]
-    Layout(#[from] layout::LayoutError),
     /// The image's parts do not make a manifest.
     #[error("{0}")]
     Manifest(#[from] crate::ManifestError),
+    /// The medium says so.
+    #[error(transparent)]
+    Medium(MediumFailure),
     /// The medium cannot hold an index.
     #[error("{0} holds single images, not an index of several")]
     NoIndex(&'static str),
-    /// The registry does not take the image.
-    #[cfg(feature = "registry")]
-    #[error("{0}")]
-    Registry(#[from] crate::registry::RegistryError),
+}
+
+impl<E: MediumError> From<E> for WriteError {
+    fn from(error: E) -> Self {
+        Self::Medium(error.into())
+    }
+}
+
+impl WriteError {
+    /// Tells what the medium's error means, if it is one.
+    pub fn fault(&self) -> Option<Fault> {
+        match self {
+            Self::Medium(failure) => Some(failure.fault()),
+            _ => None,
+        }
+    }
+
+    /// Returns the medium's error, if it is an `E`.
+    pub fn medium<E: MediumError>(&self) -> Option<&E> {
+        match self {
+            Self::Medium(failure) => failure.get(),
+            _ => None,
+        }
+    }
+
+    /// Returns the medium's error, if it is an `E`.
+    ///
+    /// # Errors
+    /// It is not: the same value.
+    pub fn into_medium<E: MediumError>(self) -> Result<E, Self> {
+        match self {
+            Self::Medium(failure) => failure.into_inner().map_err(Self::Medium),
+            other => Err(other),
+        }
+    }
 }

@@ -5,9 +5,8 @@ use std::sync::Arc;
 
 use thiserror::Error;
 
-use crate::{
-    ConfigError, Content, Descriptor, IndexError, ManifestError, RawManifest, archive, layout,
-};
+use super::medium::{Fault, MediumError, MediumFailure};
+use crate::{ConfigError, Content, Descriptor, IndexError, ManifestError, RawManifest};
 
 /// One image, or index of images, in some medium.
 pub trait Source: Send + Sync {
@@ -45,28 +44,21 @@ pub trait Source: Send + Sync {
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum ReadError {
-    /// The archive cannot be read.
-    #[error("{0}")]
-    Archive(#[from] archive::ArchiveError),
     /// The config cannot be used.
     #[error("{0}")]
     Config(#[from] ConfigError),
-    /// The engine does not give the image out.
-    #[cfg(feature = "engine")]
-    #[error("{0}")]
-    Engine(#[from] crate::engine::EngineError),
     /// The index has no image that fits.
     #[error("{0}")]
     Index(#[from] IndexError),
     /// Reading failed, or the bytes are damaged.
     #[error("{0}")]
     Io(#[from] io::Error),
-    /// The layout cannot be read.
-    #[error("{0}")]
-    Layout(#[from] layout::LayoutError),
     /// The manifest cannot be used.
     #[error("{0}")]
     Manifest(#[from] ManifestError),
+    /// The medium says so.
+    #[error(transparent)]
+    Medium(MediumFailure),
     /// The only image that there is, is for another platform.
     #[error("the image is for {has}, not for {wanted}")]
     OtherPlatform {
@@ -75,11 +67,42 @@ pub enum ReadError {
         /// The platform that the caller asked for.
         wanted: String,
     },
-    /// The registry does not give the image out.
-    #[cfg(feature = "registry")]
-    #[error("{0}")]
-    Registry(#[from] crate::registry::RegistryError),
     /// Indexes lie within indexes, too deep.
     #[error("too many indexes lie within each other")]
     TooDeep,
+}
+
+impl<E: MediumError> From<E> for ReadError {
+    fn from(error: E) -> Self {
+        Self::Medium(error.into())
+    }
+}
+
+impl ReadError {
+    /// Tells what the medium's error means, if it is one.
+    pub fn fault(&self) -> Option<Fault> {
+        match self {
+            Self::Medium(failure) => Some(failure.fault()),
+            _ => None,
+        }
+    }
+
+    /// Returns the medium's error, if it is an `E`.
+    pub fn medium<E: MediumError>(&self) -> Option<&E> {
+        match self {
+            Self::Medium(failure) => failure.get(),
+            _ => None,
+        }
+    }
+
+    /// Returns the medium's error, if it is an `E`.
+    ///
+    /// # Errors
+    /// It is not: the same value.
+    pub fn into_medium<E: MediumError>(self) -> Result<E, Self> {
+        match self {
+            Self::Medium(failure) => failure.into_inner().map_err(Self::Medium),
+            other => Err(other),
+        }
+    }
 }

@@ -6,67 +6,10 @@
 use std::io::{self, Read, Write};
 
 use flate2::write::MultiGzDecoder;
-use thiserror::Error;
 
 use crate::transfer::aside::Aside;
-use crate::transfer::compression::expansion::{Expanded, Expansion, ExpansionError, Packed};
-use crate::{Compression, DiffId, Digest, Hasher};
-
-/// How bytes differ from their descriptor, or from the config.
-///
-/// It travels inside an [`io::Error`] of kind `InvalidData`.
-#[derive(Clone, Debug, Error, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Damage {
-    /// A layer's tar has another digest than the config names.
-    #[error("layer does not match the config: its diff ID is {found}, not {expected}")]
-    DiffId {
-        /// The diff ID in the config.
-        expected: DiffId,
-        /// The digest of the tar.
-        found: DiffId,
-    },
-    /// The bytes have another digest.
-    #[error("blob {expected} is damaged: its digest is {found}")]
-    Digest {
-        /// The digest that they should have.
-        expected: Digest,
-        /// The digest that they have.
-        found: Digest,
-    },
-    /// There are more bytes than there should be.
-    #[error("{what} is longer than the {expected} bytes that it should have")]
-    TooLong {
-        /// Which bytes.
-        what: String,
-        /// How many there should be.
-        expected: u64,
-    },
-    /// There are fewer bytes than there should be.
-    #[error("{what} ends after {found} of {expected} bytes")]
-    TooShort {
-        /// Which bytes.
-        what: String,
-        /// How many there should be.
-        expected: u64,
-        /// How many there are.
-        found: u64,
-    },
-    /// A compressed layer cannot be decompressed.
-    #[error("layer {diff_id} is damaged: it cannot be decompressed ({reason})")]
-    Undecompressable {
-        /// The layer.
-        diff_id: DiffId,
-        /// The decompressor's words.
-        reason: String,
-    },
-}
-
-impl From<Damage> for io::Error {
-    fn from(damage: Damage) -> Self {
-        Self::new(io::ErrorKind::InvalidData, damage)
-    }
-}
+use crate::transfer::compression::expanded::{Expanded, Packed};
+use crate::{Compression, Damage, DiffId, Digest, Expansion, ExpansionError, Hasher};
 
 /// Reads exactly as many bytes as there should be, and checks their digest.
 pub(crate) struct VerifyReader<R> {
@@ -234,7 +177,7 @@ impl Write for Unpacker {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::transfer::compression::expansion::tests::small;
+    use crate::model::expansion::tests::small;
 
     fn damage(error: io::Error) -> Damage {
         error.into_inner().unwrap().downcast_ref::<Damage>().unwrap().clone()

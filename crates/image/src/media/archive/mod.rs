@@ -26,7 +26,7 @@ use std::sync::Arc;
 use thiserror::Error;
 
 use crate::layout::LayoutError;
-use crate::{Compression, ConfigError, Damage, Expansion, Spool};
+use crate::{Compression, ConfigError, Damage, Expansion, Fault, MediumError, Spool};
 
 pub use bounds::{BoundedReader, HeaderBounds};
 pub use docker::DockerArchive;
@@ -155,6 +155,32 @@ pub enum ArchiveError {
     Unforeseen(String),
 }
 
+impl MediumError for ArchiveError {
+    fn fault(&self) -> Fault {
+        match self {
+            Self::Config(_) | Self::ConfigDigest { .. } | Self::Layer { .. } => Fault::Damaged,
+            Self::Unfinished => Fault::Followed,
+            Self::Layout(error) => error.fault(),
+            Self::Duplicate(_)
+            | Self::Exists(_)
+            | Self::Io(_)
+            | Self::Json(_)
+            | Self::Link(_)
+            | Self::Missing(_)
+            | Self::Name(_)
+            | Self::NoDiffId(_)
+            | Self::NoImage { .. }
+            | Self::NoTag(_)
+            | Self::Several { .. }
+            | Self::Target { .. }
+            | Self::TooLarge(_)
+            | Self::TooManyEntries
+            | Self::Truncated(_)
+            | Self::Unforeseen(_) => Fault::Failed,
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::fs;
@@ -247,16 +273,16 @@ mod tests {
                 .unwrap();
         docker.put(&image.layers[0], &Quiet).unwrap();
         assert!(matches!(
-            docker.commit(&Outgoing::built(image.clone())),
-            Err(WriteError::Archive(ArchiveError::Missing(_)))
+            docker.commit(&Outgoing::built(image.clone())).unwrap_err().medium(),
+            Some(ArchiveError::Missing(_))
         ));
         let oci =
             OciArchiveSink::create(&folder.path().join("b"), None, &Leftovers::default()).unwrap();
         oci.put(&image.layers[0], &Quiet).unwrap();
         assert!(matches!(
-            oci.commit(&Outgoing::built(image.clone())),
-            Err(WriteError::Layout(LayoutError::BlobAbsent(digest)))
-                if Some(digest) == image.layers[1].digest()
+            oci.commit(&Outgoing::built(image.clone())).unwrap_err().medium(),
+            Some(LayoutError::BlobAbsent(digest))
+                if Some(*digest) == image.layers[1].digest()
         ));
         drop((docker, oci));
         assert_eq!(count(folder.path()), 0);
@@ -277,7 +303,9 @@ mod tests {
         ] {
             assert!(matches!(refused, Some(ArchiveError::Exists(path)) if path == file));
         }
-        let exists = |result| matches!(result, Err(WriteError::Archive(ArchiveError::Exists(_))));
+        let exists = |result: Result<_, WriteError>| {
+            matches!(result.unwrap_err().medium(), Some(ArchiveError::Exists(_)))
+        };
         assert!(exists(write(&image(), &early)));
         assert!(exists(write(&image(), &late.unwrap())));
         assert_eq!(fs::read(&file).unwrap(), b"mine");

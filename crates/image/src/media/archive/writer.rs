@@ -5,7 +5,7 @@ use std::io::{self, Read, Write};
 
 use super::ArchiveError;
 use super::listed::{self, Listed, layer_name, repo_tag};
-use crate::transfer::compression::expansion::{Expanded, Packed, PackedReader};
+use crate::transfer::compression::expanded::{Expanded, Packed, PackedReader};
 use crate::transfer::progress::MeteredReader;
 use crate::{Compression, Config, ConfigError, DiffId, Image, Layer, Meter, Quiet, Reference};
 

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use bollard::errors::Error as ClientError;
 use thiserror::Error;
 
-use crate::{Digest, EngineName, Printable};
+use crate::{Digest, EngineName, Fault, MediumError, Printable};
 
 use super::Endpoint;
 
@@ -114,6 +114,28 @@ pub enum EngineError {
         /// The error in the answer.
         source: Arc<dyn StdError + Send + Sync>,
     },
+}
+
+impl MediumError for EngineError {
+    fn fault(&self) -> Fault {
+        match self {
+            Self::OtherLayer { .. } => Fault::Damaged,
+            Self::GivenUp { .. } => Fault::Followed,
+            Self::Certificate { .. }
+            | Self::Connection { .. }
+            | Self::EndedEarly
+            | Self::LayerGone { .. }
+            | Self::NotLoaded { .. }
+            | Self::NoPermission { .. }
+            | Self::NoSuchImage { .. }
+            | Self::NoSocket { .. }
+            | Self::NotListening { .. }
+            | Self::OtherImage { .. }
+            | Self::Refused { .. }
+            | Self::TimedOut { .. }
+            | Self::Unintelligible { .. } => Fault::Failed,
+        }
+    }
 }
 
 impl EngineError {

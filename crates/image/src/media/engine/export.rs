@@ -91,7 +91,7 @@ pub(super) fn export(
         let archive = match receive(&mut stream, form, wanted, spool) {
             Ok(archive) => archive,
             // The archive's reader says less about a broken connection.
-            Err(error) => return Err(stream.failure.map_or(error, ReadError::Engine)),
+            Err(error) => return Err(stream.failure.map_or(error, ReadError::from)),
         };
         if let Some(id) = id {
             check(&archive, id)?;
@@ -105,7 +105,7 @@ pub(super) fn export(
     }
     match receive(Some(&Wanted::new(id, &image.diff_ids, &spared.layers))) {
         // The engine names layers in none of the known ways: read them all, then.
-        Err(ReadError::Archive(ArchiveError::Unforeseen(_))) => receive(None),
+        Err(error) if matches!(error.medium(), Some(ArchiveError::Unforeseen(_))) => receive(None),
         received => received,
     }
 }
@@ -238,8 +238,10 @@ mod tests {
         let form = ExportForm::Packed { packing: Packing::gzip(&compressor), spared: &spared };
         let spool = Spool::in_folder(std::env::temp_dir());
         let error = fake.connect().source(&"app:1".parse().unwrap(), form, &spool, &Quiet).err();
-        let is_asked = matches!(&error, Some(ReadError::Engine(EngineError::Refused { said, .. }))
-            if said == "asked");
+        let is_asked = matches!(
+            error.as_ref().and_then(ReadError::medium),
+            Some(EngineError::Refused { said, .. }) if said == "asked"
+        );
         assert!(is_asked, "{error:?}");
     }
 
@@ -277,8 +279,7 @@ mod tests {
 
     fn refused(error: Result<Image, ReadError>) -> EngineError {
         match error {
-            Err(ReadError::Engine(error)) => error,
-            Err(other) => panic!("{other:?}"),
+            Err(error) => error.into_medium().unwrap(),
             Ok(_) => panic!("the export was taken"),
         }
     }
@@ -323,7 +324,7 @@ mod tests {
     fn export_that_ends_early_is_refused() {
         let short = |mut caller: Caller| caller.answer(200, &archive()[..512 + 10]);
         for error in exported(Digest::of(CONFIG), short) {
-            assert!(matches!(error, Err(ReadError::Archive(_))));
+            assert!(error.err().is_some_and(|error| error.medium::<ArchiveError>().is_some()));
         }
     }
 
@@ -357,7 +358,8 @@ mod tests {
             .connect()
             .source(&"other:1".parse().unwrap(), ExportForm::AsTheyCome, &spool, &Quiet)
             .err();
-        assert!(matches!(error, Some(ReadError::Engine(EngineError::NoSuchImage { .. }))));
+        let error = error.as_ref().and_then(ReadError::medium);
+        assert!(matches!(error, Some(EngineError::NoSuchImage { .. })));
     }
 
     #[test]

@@ -171,7 +171,10 @@ impl Failure {
     fn of(error: WriteError) -> Self {
         let damage = |error: &io::Error| error.get_ref()?.downcast_ref::<Damage>().cloned();
         match error {
-            WriteError::Engine(error) => Self::Engine(error),
+            WriteError::Medium(failure) => match failure.into_inner() {
+                Ok(error) => Self::Engine(error),
+                Err(other) => Self::Said(other.to_string()),
+            },
             WriteError::Io(error) => match damage(&error) {
                 Some(damage) => Self::Damage(damage),
                 None => Self::Reading(Arc::new(error)),
@@ -257,8 +260,8 @@ mod tests {
 
     fn engines(result: Result<Descriptor, WriteError>) -> EngineError {
         match result {
-            Err(WriteError::Engine(error)) => error,
-            other => panic!("{other:?}"),
+            Err(error) => error.into_medium().unwrap(),
+            Ok(descriptor) => panic!("{descriptor:?}"),
         }
     }
 

@@ -17,7 +17,7 @@ use std::path::PathBuf;
 
 use thiserror::Error;
 
-use crate::{Digest, ManifestError};
+use crate::{Digest, Fault, ManifestError, MediumError};
 
 pub use replaced::Unremoved;
 pub use sink::LayoutSink;
@@ -74,4 +74,21 @@ pub enum LayoutError {
     /// The layout's own file is malformed or of another version.
     #[error("oci-layout does not say version 1.0.0 of the layout")]
     Version,
+}
+
+impl MediumError for LayoutError {
+    fn fault(&self) -> Fault {
+        match self {
+            Self::Index(_) => Fault::Damaged,
+            Self::BlobAbsent(_)
+            | Self::Config(_)
+            | Self::Io { .. }
+            | Self::Link(_)
+            | Self::NoImage { .. }
+            | Self::NotALayout(_)
+            | Self::Several { .. }
+            | Self::TooLarge(_)
+            | Self::Version => Fault::Failed,
+        }
+    }
 }

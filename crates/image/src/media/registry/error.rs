@@ -7,7 +7,7 @@ use std::time::Duration;
 use thiserror::Error;
 
 use super::Complaint;
-use crate::{Damage, Digest, ManifestError};
+use crate::{Damage, Digest, Fault, ManifestError, MediumError};
 
 /// Why an operation on registries failed.
 ///
@@ -159,6 +159,33 @@ pub enum RegistryError {
         /// Why.
         source: Box<dyn StdError + Send + Sync>,
     },
+}
+
+impl MediumError for RegistryError {
+    fn fault(&self) -> Fault {
+        match self {
+            Self::Damaged(_) | Self::Manifest(_) => Fault::Damaged,
+            Self::AnswerTooLong { .. }
+            | Self::Challenge { .. }
+            | Self::Denied { .. }
+            | Self::Host(_)
+            | Self::InsecureLogin { .. }
+            | Self::InsecureRealm { .. }
+            | Self::InsecureRedirect { .. }
+            | Self::NotFound { .. }
+            | Self::NotStored { .. }
+            | Self::OtherDigest { .. }
+            | Self::Protocol { .. }
+            | Self::Runtime(_)
+            | Self::Setup { .. }
+            | Self::RedirectAway { .. }
+            | Self::Status { .. }
+            | Self::TooLate { .. }
+            | Self::TooManyRedirects { .. }
+            | Self::TooSlow { .. }
+            | Self::Transport { .. } => Fault::Failed,
+        }
+    }
 }
 
 impl RegistryError {

@@ -4,8 +4,8 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 use thiserror::Error;
 
-use crate::model::documents::descriptor::null_is_empty;
 use crate::model::documents::document;
+use crate::model::documents::document::null_is_empty;
 use crate::{DiffId, MAX_LAYERS, Platform};
 
 /// The largest config that is read.

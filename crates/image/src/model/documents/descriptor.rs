@@ -6,6 +6,7 @@ use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 
+use crate::model::documents::document::null_is_empty;
 use crate::{Digest, MediaType, Platform};
 
 /// The entry of a manifest or index for one blob or child manifest.
@@ -71,15 +72,6 @@ fn length<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
         Ok(_) => Ok(length),
         Err(_) => Err(D::Error::custom("the size is out of bounds")),
     }
-}
-
-/// Reads a member that Go programs write as `null` when it is empty.
-pub(crate) fn null_is_empty<'de, D, T>(deserializer: D) -> Result<T, D::Error>
-where
-    D: Deserializer<'de>,
-    T: Default + Deserialize<'de>,
-{
-    Ok(Option::deserialize(deserializer)?.unwrap_or_default())
 }
 
 #[cfg(test)]

@@ -262,6 +262,15 @@ impl<'de> Visitor<'de> for Building {
     }
 }
 
+/// Reads a member that Go programs write as `null` when it is empty.
+pub(crate) fn null_is_empty<'de, D, T>(deserializer: D) -> Result<T, D::Error>
+where
+    D: Deserializer<'de>,
+    T: Default + Deserialize<'de>,
+{
+    Ok(Option::deserialize(deserializer)?.unwrap_or_default())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -6,24 +6,15 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use thiserror::Error;
 
-use crate::model::documents::descriptor::null_is_empty;
 use crate::model::documents::document;
-use crate::{Descriptor, Digest, MediaType};
+use crate::model::documents::document::null_is_empty;
+use crate::{Descriptor, Digest, Family, MediaType};
 
 /// The largest manifest or index that is read, as in most registries.
 pub const MAX_MANIFEST_BYTES: u64 = 4 << 20;
 
 /// The most layers that an image may have; engines stop at 127.
 pub const MAX_LAYERS: usize = 1000;
-
-/// The family of media types that a manifest and its blobs bear.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Family {
-    /// Docker's image manifest, version 2, schema 2.
-    Docker,
-    /// The OCI image specification.
-    Oci,
-}
 
 /// A manifest or an index as its bytes. Its digest is the digest of these bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,5 +1,6 @@
 //! Compression of layers, decompression, and the bound on what may come out.
 
-pub(crate) mod compress;
 pub(crate) mod compressor;
-pub(crate) mod expansion;
+mod decompress;
+pub(crate) mod expanded;
+pub(crate) mod level;

@@ -27,7 +27,7 @@ fn asking(challenge: &'static str) -> Server {
 }
 
 fn assert_withheld(server: &Server, reached: Result<(), ReadError>) {
-    let ReadError::Registry(error) = reached.unwrap_err() else { panic!() };
+    let error: RegistryError = reached.unwrap_err().into_medium().unwrap();
     let RegistryError::InsecureLogin { host, .. } = &error else { panic!("{error}") };
     assert_eq!(*host, server.host());
     assert!(!server.lines().is_empty());
@@ -96,7 +96,7 @@ fn refusal_of_nobody_is_no_matter_of_plain_http() {
     let server = asking("Basic realm=\"r\"");
     let reached = reach(&server, SchemePolicy::HttpsExceptLoopback, Credential::Anonymous);
     let error = reached.unwrap_err();
-    assert!(matches!(error, ReadError::Registry(RegistryError::Denied { .. })), "{error}");
+    assert!(matches!(error.medium(), Some(RegistryError::Denied { .. })), "{error}");
 }
 
 #[test]

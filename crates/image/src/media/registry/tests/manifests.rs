@@ -8,10 +8,7 @@ fn manifest() -> RawManifest {
 }
 
 fn source_error(error: ReadError) -> RegistryError {
-    match error {
-        ReadError::Registry(error) => error,
-        other => panic!("{other}"),
-    }
+    error.into_medium().unwrap()
 }
 
 #[test]

@@ -92,8 +92,5 @@ fn damage(error: &io::Error) -> &Damage {
 }
 
 fn registry_error(error: WriteError) -> RegistryError {
-    match error {
-        WriteError::Registry(error) => error,
-        other => panic!("{other}"),
-    }
+    error.into_medium().unwrap()
 }

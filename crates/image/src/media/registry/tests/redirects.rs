@@ -1,7 +1,7 @@
 //! Which requests follow a redirect to another host, and which do not.
 
 use super::*;
-use crate::{Outgoing, Quiet, ReadError};
+use crate::{Outgoing, Quiet};
 
 /// A server that takes any request, and gives a token to anybody.
 fn stranger() -> Server {
@@ -34,7 +34,7 @@ fn refresh_token_follows_no_redirect_to_another_host() {
             with_token_service(move |_| Reply::new(status).header("Location", elsewhere.clone()));
         let credential = Credential::IdentityToken(Zeroizing::new("refresh".into()));
         let source = connect(&server, credential).source(&reference(&server, "a"));
-        let ReadError::Registry(error) = source.root().unwrap_err() else { panic!() };
+        let error: RegistryError = source.root().unwrap_err().into_medium().unwrap();
         assert_redirected_away(&error, "POST http://");
         assert!(away.lines().is_empty(), "{:?}", away.lines());
     }

@@ -3,16 +3,12 @@
 use std::time::Instant;
 
 use super::*;
-use crate::ReadError;
 
 const INDEX: &str = r#"{"schemaVersion":2,"manifests":[]}"#;
 
 fn root(server: &Server) -> Result<(), RegistryError> {
-    match connect(server, me()).source(&reference(server, "a:1")).root() {
-        Ok(_) => Ok(()),
-        Err(ReadError::Registry(error)) => Err(error),
-        Err(other) => panic!("{other}"),
-    }
+    let root = connect(server, me()).source(&reference(server, "a:1")).root();
+    root.map(|_| ()).map_err(|error| error.into_medium().unwrap())
 }
 
 #[test]

@@ -4,8 +4,8 @@
 //! slower machine only makes them slower.
 
 use super::*;
+use crate::Quiet;
 use crate::registry::patience::LeastRate;
-use crate::{Quiet, ReadError};
 
 /// A moment, in which one more byte comes.
 const MOMENT: Duration = Duration::from_millis(10);
@@ -31,10 +31,8 @@ fn blob_error(server: &Server, pace: Pace, size: usize) -> RegistryError {
 }
 
 fn root_error(server: &Server, pace: Pace) -> RegistryError {
-    match registry(server, pace).source(&reference(server, "a:1")).root() {
-        Err(ReadError::Registry(error)) => error,
-        other => panic!("{other:?}"),
-    }
+    let error = registry(server, pace).source(&reference(server, "a:1")).root().unwrap_err();
+    error.into_medium().unwrap()
 }
 
 #[test]
