@@ -56,9 +56,9 @@ pub(crate) const CIRCLES: &[&[&str]] = &[
     &["crates/image/src/media/layout/folder.rs", "crates/image/src/media/layout/source.rs"],
     &[
         "crates/image/src/media/registry/client.rs",
-        "crates/image/src/media/registry/stream.rs",
-        "crates/image/src/media/registry/token.rs",
-        "crates/image/src/media/registry/transport.rs",
+        "crates/image/src/media/registry/upload/body.rs",
+        "crates/image/src/media/registry/auth/token.rs",
+        "crates/image/src/media/registry/http/transport.rs",
     ],
     &["crates/lock/src/config.rs", "crates/lock/src/user.rs"],
     &[
@@ -137,7 +137,6 @@ pub(crate) const LARGE_FOLDERS: &[(&str, usize)] = &[
     ("crates/cli/src/args", 17),
     ("crates/cli/src/commands", 19),
     ("crates/crypt/src/ocicrypt", 30),
-    ("crates/image/src/media/registry", 20),
     ("crates/lock/src", 27),
     ("crates/pack/src", 19),
     ("crates/stub/init/src", 17),

@@ -8,25 +8,16 @@
 //! thread may use it that does not itself drive an asynchronous runtime.
 
 mod access;
-mod ahead;
+mod auth;
 mod client;
 mod complaint;
-mod connection;
 mod download;
 mod error;
-mod mount;
-mod patience;
-mod redirect;
-mod retry;
+mod http;
 mod sink;
 mod source;
-mod stream;
 mod tag;
-mod token;
-mod transport;
 mod upload;
-
-pub mod challenge;
 
 #[cfg(test)]
 mod tests;
@@ -34,13 +25,14 @@ mod tests;
 use std::sync::Arc;
 
 pub use access::{Access, ClientCertificate, Credential, Proxies, SchemePolicy};
+pub use auth::challenge;
 pub use complaint::Complaint;
 pub use error::RegistryError;
-pub use patience::Patience;
-pub use redirect::is_loopback;
+pub use http::patience::Patience;
+pub use http::redirect::is_loopback;
 
 use client::Client;
-use retry::Pace;
+use http::retry::Pace;
 
 use crate::{Reference, Sink, Source};
 

@@ -10,12 +10,12 @@ use reqwest::Method;
 use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderValue};
 
 use super::RegistryError;
-use super::ahead::SentAhead;
 use super::client::{Client, Right};
-use super::mount::mount;
-use super::retry::Failure;
 use super::source::ACCEPTED;
-use super::upload::{Upload, has, is_there};
+use crate::registry::http::retry::Failure;
+use crate::registry::upload::monolithic::{Upload, has, is_there};
+use crate::registry::upload::mount::mount;
+use crate::registry::upload::streamed::SentAhead;
 use crate::{
     Ahead, Content, Damage, Descriptor, Digest, Family, Image, Layer, LayerForm,
     MAX_MANIFEST_BYTES, ManifestError, Outgoing, Progress, Quiet, RawManifest, Reference,

@@ -8,7 +8,7 @@ use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderValue};
 use super::RegistryError;
 use super::client::{Client, Right};
 use super::download::RemoteBlob;
-use super::retry::Failure;
+use crate::registry::http::retry::Failure;
 use crate::{
     Content, Damage, Descriptor, Digest, MAX_MANIFEST_BYTES, RawManifest, ReadError, Reference,
     Source,

@@ -21,8 +21,8 @@ use std::time::Duration;
 use server::{Reply, Seen, Server};
 use zeroize::Zeroizing;
 
-use super::retry::Pace;
 use super::{Access, Credential, Registry, RegistryError, SchemePolicy};
+use crate::registry::http::retry::Pace;
 use crate::{Damage, Descriptor, Digest, Image, Layer, MediaType, Reference, WriteError};
 
 /// Waits so short that a test does not notice them.

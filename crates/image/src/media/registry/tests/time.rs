@@ -5,7 +5,7 @@
 
 use super::*;
 use crate::Quiet;
-use crate::registry::patience::LeastRate;
+use crate::registry::http::patience::LeastRate;
 
 /// A moment, in which one more byte comes.
 const MOMENT: Duration = Duration::from_millis(10);

@@ -13,9 +13,9 @@ use reqwest::header::{CONTENT_TYPE, HeaderValue};
 use tokio::sync::mpsc::error::SendTimeoutError;
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 
-use super::client::{Call, Client};
-use super::retry::Failure;
-use super::transport::{Answer, Payload};
+use crate::registry::client::{Call, Client};
+use crate::registry::http::retry::Failure;
+use crate::registry::http::transport::{Answer, Payload};
 
 /// How many bytes are read at once.
 const CHUNK: usize = 128 << 10;
@@ -28,7 +28,7 @@ const LOOK: Duration = Duration::from_millis(100);
 
 /// How far a stream has come.
 #[derive(Debug, Default)]
-pub(super) struct Flow {
+pub(crate) struct Flow {
     offered: AtomicU64,
     taken: AtomicU64,
     /// How often the connection had to wait for bytes.
@@ -38,7 +38,7 @@ pub(super) struct Flow {
 
 /// How far a stream had come at some time.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) struct Mark {
+pub(crate) struct Mark {
     left: u64,
     taken: u64,
     waits: u64,
@@ -46,7 +46,7 @@ pub(super) struct Mark {
 }
 
 impl Flow {
-    pub(super) fn mark(&self) -> Mark {
+    pub(crate) fn mark(&self) -> Mark {
         let taken = self.taken.load(Ordering::Acquire);
         let is_whole = self.ended.load(Ordering::Acquire);
         let left = self.offered.load(Ordering::Acquire).saturating_sub(taken);
@@ -57,19 +57,19 @@ impl Flow {
 
 impl Mark {
     /// Tells whether the connection has taken all that there is.
-    pub(super) fn is_at_end(self) -> bool {
+    pub(crate) fn is_at_end(self) -> bool {
         self.is_whole && self.left == 0
     }
 
     /// Returns how many bytes the connection has taken since another mark, if it never had to wait for
     /// them and could have taken more.
-    pub(super) fn sent_since(self, before: Self) -> Option<u64> {
+    pub(crate) fn sent_since(self, before: Self) -> Option<u64> {
         let is_its_own_rate = self.waits == before.waits && !self.is_at_end() && !self.is_dry();
         is_its_own_rate.then_some(self.taken - before.taken)
     }
 
     /// Tells whether the connection waits for bytes that are not there yet.
-    pub(super) fn is_dry(self) -> bool {
+    pub(crate) fn is_dry(self) -> bool {
         !self.is_whole && self.left == 0
     }
 }
@@ -79,7 +79,7 @@ impl Mark {
 ///
 /// # Errors
 /// Errors of reading take precedence over errors of the exchange, since they cause those.
-pub(super) fn send(
+pub(crate) fn send(
     client: &Client,
     mut call: Call,
     reader: &mut dyn Read,
@@ -153,7 +153,7 @@ fn feed<T>(
 #[cfg(test)]
 impl Mark {
     /// Tells whether the connection has taken `bytes` bytes.
-    pub(super) fn has_taken(self, bytes: u64) -> bool {
+    pub(crate) fn has_taken(self, bytes: u64) -> bool {
         self.taken >= bytes
     }
 }
@@ -161,12 +161,12 @@ impl Mark {
 #[cfg(test)]
 impl Flow {
     /// A stream whose remaining bytes have all been offered.
-    pub(super) fn offered(bytes: u64) -> Self {
+    pub(crate) fn offered(bytes: u64) -> Self {
         Self { offered: AtomicU64::new(bytes), ..Self::default() }
     }
 
     /// Takes `bytes` of them.
-    pub(super) fn take(&self, bytes: u64) {
+    pub(crate) fn take(&self, bytes: u64) {
         self.taken.fetch_add(bytes, Ordering::Release);
     }
 }

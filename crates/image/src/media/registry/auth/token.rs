@@ -15,9 +15,11 @@ use tokio::sync::Mutex;
 use url::form_urlencoded;
 use zeroize::Zeroizing;
 
-use super::retry::Failure;
-use super::transport::{Answer, Payload, Request, Transport};
-use super::{Complaint, Credential, RegistryError, challenge, redirect};
+use super::challenge;
+use crate::registry::http::redirect;
+use crate::registry::http::retry::Failure;
+use crate::registry::http::transport::{Answer, Payload, Request, Transport};
+use crate::registry::{Complaint, Credential, RegistryError};
 
 /// The largest answer of a token service that is read.
 const MAX_TOKEN_ANSWER: u64 = 256 << 10;
@@ -35,7 +37,7 @@ const DEFAULT_LIFETIME: Duration = Duration::from_secs(60);
 const MARGIN: Duration = Duration::from_secs(10);
 
 /// The credential, and the tokens that it got.
-pub(super) struct Keyring {
+pub(crate) struct Keyring {
     host: String,
     credential: Credential,
     /// Whether there is a credential that must not be sent.
@@ -99,31 +101,31 @@ struct Token {
 
 /// The value of an `Authorization` header.
 #[derive(Clone)]
-pub(super) struct Authorization {
-    pub(super) value: HeaderValue,
+pub(crate) struct Authorization {
+    pub(crate) value: HeaderValue,
     generation: u64,
 }
 
 impl Keyring {
     /// Makes a keyring that answers `host` with `credential`.
-    pub(super) fn new(host: String, credential: Credential) -> Self {
+    pub(crate) fn new(host: String, credential: Credential) -> Self {
         Self { host, credential, withholds: false, state: Mutex::default() }
     }
 
     /// Makes a keyring that answers `host` anonymously, even if there is a `credential`.
-    pub(super) fn withholding(host: String, credential: &Credential) -> Self {
+    pub(crate) fn withholding(host: String, credential: &Credential) -> Self {
         let withholds = !matches!(credential, Credential::Anonymous);
         Self { withholds, ..Self::new(host, Credential::Anonymous) }
     }
 
     /// Tells whether there is a credential that must not be sent.
-    pub(super) fn withholds(&self) -> bool {
+    pub(crate) fn withholds(&self) -> bool {
         self.withholds
     }
 
     /// Returns the authorization that the registry has asked for in `scope`; `None` before the
     /// first challenge.
-    pub(super) async fn ready(
+    pub(crate) async fn ready(
         &self,
         transport: &Transport,
         scope: &str,
@@ -136,7 +138,7 @@ impl Keyring {
     }
 
     /// Answers the challenge in `refused`, which `used` did not satisfy.
-    pub(super) async fn renew(
+    pub(crate) async fn renew(
         &self,
         transport: &Transport,
         scope: &str,

@@ -5,40 +5,40 @@ use std::hash::{BuildHasher, Hasher};
 use std::time::{Duration, Instant, SystemTime};
 
 use super::patience::LeastRate;
-use super::{Patience, RegistryError};
+use crate::registry::{Patience, RegistryError};
 
 /// How patient the client is.
 #[derive(Clone, Debug)]
-pub(super) struct Pace {
+pub(crate) struct Pace {
     /// How often a request is sent at most.
-    pub(super) attempts: u32,
+    pub(crate) attempts: u32,
     /// How long to wait before the second attempt; before each further one twice as long.
-    pub(super) first_wait: Duration,
+    pub(crate) first_wait: Duration,
     /// The longest wait that the client chooses by itself.
-    pub(super) longest_wait: Duration,
+    pub(crate) longest_wait: Duration,
     /// The longest wait that it lets a server choose.
-    pub(super) longest_asked: Duration,
+    pub(crate) longest_asked: Duration,
     /// How long a connection may take to be there.
-    pub(super) connect: Duration,
+    pub(crate) connect: Duration,
     /// How long a connection may be silent.
-    pub(super) idle: Duration,
+    pub(crate) idle: Duration,
     /// How long a registry may think about an upload once it has it all.
-    pub(super) digestion: Duration,
+    pub(crate) digestion: Duration,
     /// The clock by which tokens end.
-    pub(super) now: fn() -> Instant,
+    pub(crate) now: fn() -> Instant,
     /// How long a document may take, with all attempts.
-    pub(super) document: Duration,
+    pub(crate) document: Duration,
     /// How fast a blob has to move.
-    pub(super) least_rate: LeastRate,
+    pub(crate) least_rate: LeastRate,
     /// How many bytes of a blob have to come before failed connections are forgotten.
-    pub(super) progress: u64,
+    pub(crate) progress: u64,
     /// When all attempts must have ended, if they are for one document.
-    pub(super) end: Option<Instant>,
+    pub(crate) end: Option<Instant>,
 }
 
 impl Pace {
     /// Takes the user's `patience`, and usual values for the rest.
-    pub(super) fn of(patience: Patience) -> Self {
+    pub(crate) fn of(patience: Patience) -> Self {
         Self {
             attempts: 5,
             first_wait: Duration::from_millis(500),
@@ -56,22 +56,22 @@ impl Pace {
     }
 
     /// Returns the same for one document, whose time begins now.
-    pub(super) fn for_document(&self) -> Self {
+    pub(crate) fn for_document(&self) -> Self {
         Self { end: Some(Instant::now() + self.document), ..self.clone() }
     }
 
     /// Returns when a document's body must have come, or the body of a refusal.
-    pub(super) fn end_of_document(&self) -> Instant {
+    pub(crate) fn end_of_document(&self) -> Instant {
         self.end.unwrap_or_else(|| Instant::now() + self.document)
     }
 
     /// Returns how long to wait for a step that may take `limit` by itself.
-    pub(super) fn within(&self, limit: Duration) -> Duration {
+    pub(crate) fn within(&self, limit: Duration) -> Duration {
         self.end.map_or(limit, |end| end.saturating_duration_since(Instant::now()).min(limit))
     }
 
     /// Tells whether the time is over.
-    pub(super) fn is_over(&self) -> bool {
+    pub(crate) fn is_over(&self) -> bool {
         self.end.is_some_and(|end| end <= Instant::now())
     }
 }
@@ -84,7 +84,7 @@ impl Default for Pace {
 
 /// A failed attempt, and whether another one may do better.
 #[derive(Debug)]
-pub(super) struct Failure {
+pub(crate) struct Failure {
     error: RegistryError,
     again: Again,
 }
@@ -99,22 +99,22 @@ enum Again {
 
 impl Failure {
     /// Another attempt may do better, after the wait that the server asked for or one of our own.
-    pub(super) fn passing(error: RegistryError, asked: Option<Duration>) -> Self {
+    pub(crate) fn passing(error: RegistryError, asked: Option<Duration>) -> Self {
         Self { error, again: Again::Later { asked } }
     }
 
     /// Another attempt may do better and need not wait.
-    pub(super) fn at_once(error: RegistryError) -> Self {
+    pub(crate) fn at_once(error: RegistryError) -> Self {
         Self { error, again: Again::AtOnce }
     }
 
     /// Returns the error, where no other attempt is made.
-    pub(super) fn into_error(self) -> RegistryError {
+    pub(crate) fn into_error(self) -> RegistryError {
         self.error
     }
 
     /// Returns the status that was the answer, if there was one.
-    pub(super) fn status(&self) -> Option<u16> {
+    pub(crate) fn status(&self) -> Option<u16> {
         match self.error {
             RegistryError::Status { status, .. } => Some(status),
             _ => None,
@@ -131,7 +131,7 @@ impl<E: Into<RegistryError>> From<E> for Failure {
 
 impl Pace {
     /// Makes attempts until one succeeds, one fails for good, or there were enough.
-    pub(super) async fn persist<T>(
+    pub(crate) async fn persist<T>(
         &self,
         mut attempt: impl AsyncFnMut() -> Result<T, Failure>,
     ) -> Result<T, RegistryError> {
@@ -148,7 +148,7 @@ impl Pace {
     ///
     /// # Errors
     /// The failure's own, if there may be no further attempt, or no time is left for one.
-    pub(super) async fn wait_after(
+    pub(crate) async fn wait_after(
         &self,
         failure: Failure,
         failed: &mut u32,
@@ -183,7 +183,7 @@ impl Pace {
 }
 
 /// Reads a `Retry-After` header: seconds, or a date to compare with `now`. RFC 9110, section 10.2.3.
-pub(super) fn parse_retry_after(value: &str, now: SystemTime) -> Option<Duration> {
+pub(crate) fn parse_retry_after(value: &str, now: SystemTime) -> Option<Duration> {
     let value = value.trim();
     if let Ok(seconds) = value.parse() {
         return Some(Duration::from_secs(seconds));

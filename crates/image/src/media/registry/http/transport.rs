@@ -16,13 +16,13 @@ use reqwest::{Body, Method, Response, StatusCode, Url};
 use super::connection::Connections;
 use super::redirect::{self, MAX_REDIRECTS};
 use super::retry::{Failure, Pace, parse_retry_after};
-use super::stream::{Flow, Mark};
-use super::{Access, Complaint, RegistryError, complaint};
+use crate::registry::upload::body::{Flow, Mark};
+use crate::registry::{Access, Complaint, RegistryError, complaint};
 use crate::{Damage, Digest};
 
 /// The connections to a registry, and to the hosts that it redirects to. Clones share them.
 #[derive(Clone)]
-pub(super) struct Transport {
+pub(crate) struct Transport {
     connections: Arc<Connections>,
     /// The registry's name, for errors.
     registry: Arc<str>,
@@ -30,19 +30,19 @@ pub(super) struct Transport {
 }
 
 /// A request that can be sent once.
-pub(super) struct Request<'a> {
-    pub(super) method: Method,
-    pub(super) url: Url,
-    pub(super) headers: HeaderMap,
+pub(crate) struct Request<'a> {
+    pub(crate) method: Method,
+    pub(crate) url: Url,
+    pub(crate) headers: HeaderMap,
     /// The value of `Authorization`, which goes to the origin of `home` only.
-    pub(super) authorization: Option<HeaderValue>,
+    pub(crate) authorization: Option<HeaderValue>,
     /// The URL of the registry, to which credentials belong.
-    pub(super) home: &'a Url,
-    pub(super) payload: Payload,
+    pub(crate) home: &'a Url,
+    pub(crate) payload: Payload,
 }
 
 /// The body of a request.
-pub(super) enum Payload {
+pub(crate) enum Payload {
     /// Bytes, few or none, which can follow a redirect.
     Bytes(Bytes),
     /// A stream, which can be sent once.
@@ -57,15 +57,15 @@ pub(super) enum Payload {
 }
 
 /// An answer whose body has not been read.
-pub(super) struct Answer {
-    pub(super) status: StatusCode,
-    pub(super) headers: HeaderMap,
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
     /// The URL that answered, after redirects.
-    pub(super) url: Url,
+    pub(crate) url: Url,
     /// Method and URL, to show to people.
-    pub(super) request: String,
+    pub(crate) request: String,
     /// Whether the host that the request was made to answered, not one that it redirected to.
-    pub(super) at_home: bool,
+    pub(crate) at_home: bool,
     registry: Arc<str>,
     response: Response,
     pace: Pace,
@@ -76,7 +76,7 @@ pub(super) struct Answer {
 impl Transport {
     /// Prepares connections to `registry`. Connections that may be `plain` work on a machine that trusts
     /// no authority, too.
-    pub(super) fn new(
+    pub(crate) fn new(
         registry: &str,
         access: &Access,
         plain: bool,
@@ -87,12 +87,12 @@ impl Transport {
     }
 
     /// Returns how patient the client is.
-    pub(super) fn pace(&self) -> &Pace {
+    pub(crate) fn pace(&self) -> &Pace {
         &self.pace
     }
 
     /// Returns the same transport for the requests of one document, whose time begins now.
-    pub(super) fn for_document(&self) -> Self {
+    pub(crate) fn for_document(&self) -> Self {
         Self { pace: self.pace.for_document(), ..self.clone() }
     }
 
@@ -101,7 +101,7 @@ impl Transport {
     /// # Errors
     /// Worth another attempt: the connection failed or was silent, or the status is a passing one. Any
     /// other status is left to the caller.
-    pub(super) async fn exchange(&self, mut request: Request<'_>) -> Result<Answer, Failure> {
+    pub(crate) async fn exchange(&self, mut request: Request<'_>) -> Result<Answer, Failure> {
         for _ in 0..=MAX_REDIRECTS {
             let mut answer = self.send(&mut request).await?;
             if let Some(failure) = answer.passing() {
@@ -295,27 +295,27 @@ impl Passing {
 
 impl Answer {
     /// Returns a header that is plain text.
-    pub(super) fn header(&self, name: &HeaderName) -> Option<&str> {
+    pub(crate) fn header(&self, name: &HeaderName) -> Option<&str> {
         self.headers.get(name)?.to_str().ok()
     }
 
     /// Returns the length that the head states of the body.
-    pub(super) fn length(&self) -> Option<u64> {
+    pub(crate) fn length(&self) -> Option<u64> {
         self.header(&CONTENT_LENGTH)?.trim().parse().ok()
     }
 
     /// Returns the error of an answer that does not follow the protocol.
-    pub(super) fn no_sense(&self, reason: &'static str) -> RegistryError {
+    pub(crate) fn no_sense(&self, reason: &'static str) -> RegistryError {
         RegistryError::Protocol { request: self.request.clone(), reason }
     }
 
     /// Returns the failure of an answer that comes too slowly.
-    pub(super) fn too_slow(&self) -> Failure {
+    pub(crate) fn too_slow(&self) -> Failure {
         broken(self.request.clone(), Broken::Slow, &self.pace)
     }
 
     /// Reads the next piece of the body, of any length.
-    pub(super) async fn chunk(&mut self) -> Result<Option<Bytes>, Failure> {
+    pub(crate) async fn chunk(&mut self) -> Result<Option<Bytes>, Failure> {
         let outcome = match tokio::time::timeout(self.pace.idle, self.response.chunk()).await {
             Ok(outcome) => outcome.map_err(Broken::Http),
             Err(_) => Err(Broken::Silent),
@@ -333,7 +333,7 @@ impl Answer {
     }
 
     /// Reads the body whole, if it is no longer than `limit`.
-    pub(super) async fn body(mut self, limit: u64) -> Result<Vec<u8>, Failure> {
+    pub(crate) async fn body(mut self, limit: u64) -> Result<Vec<u8>, Failure> {
         let mut body = Vec::new();
         while let Some(chunk) = self.part().await? {
             if (body.len() + chunk.len()) as u64 > limit {
@@ -345,12 +345,12 @@ impl Answer {
     }
 
     /// Reads the registry's words about a refusal.
-    pub(super) async fn complaint(mut self) -> Complaint {
+    pub(crate) async fn complaint(mut self) -> Complaint {
         Complaint::parse(&self.drain().await)
     }
 
     /// Reads a body that is small and of little interest, so that the connection can be used again.
-    pub(super) async fn drain(&mut self) -> Vec<u8> {
+    pub(crate) async fn drain(&mut self) -> Vec<u8> {
         let mut body = Vec::new();
         while let Ok(Some(chunk)) = self.part().await {
             if (body.len() + chunk.len()) as u64 > complaint::MAX_BODY {
@@ -365,7 +365,7 @@ impl Answer {
     ///
     /// # Errors
     /// It states another one.
-    pub(super) fn vouches_for(&self, digest: Digest) -> Result<bool, RegistryError> {
+    pub(crate) fn vouches_for(&self, digest: Digest) -> Result<bool, RegistryError> {
         let stated = self.header(&HeaderName::from_static("docker-content-digest"));
         match stated.and_then(|text| text.parse::<Digest>().ok()) {
             None => Ok(false),
@@ -375,7 +375,7 @@ impl Answer {
     }
 
     /// Returns the error of an answer that does not confirm the request.
-    pub(super) async fn not_yes(self) -> RegistryError {
+    pub(crate) async fn not_yes(self) -> RegistryError {
         match self.status.is_success() {
             true => self.no_sense("its status is not the one of a registry that did it"),
             false => self.refusal().await,
@@ -383,7 +383,7 @@ impl Answer {
     }
 
     /// Returns the error of an answer that refuses.
-    pub(super) async fn refusal(self) -> RegistryError {
+    pub(crate) async fn refusal(self) -> RegistryError {
         let (request, status, at_home) = (self.request.clone(), self.status.as_u16(), self.at_home);
         let host = self.registry.to_string();
         let said = self.complaint().await;
@@ -408,7 +408,7 @@ mod tests {
     use std::task::Poll;
 
     use super::*;
-    use crate::registry::patience::LeastRate;
+    use crate::registry::http::patience::LeastRate;
 
     /// Returns why an upload ends that moves one byte at each look, and that breaks in the end.
     fn upload(least: u64) -> Broken {

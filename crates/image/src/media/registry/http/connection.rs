@@ -7,19 +7,19 @@ use std::time::Duration;
 use reqwest::{Certificate, Client, Identity, NoProxy, Proxy, Url};
 use zeroize::Zeroizing;
 
-use super::{Access, RegistryError};
+use crate::registry::{Access, RegistryError};
 
 /// The connections to a registry, and to the hosts that it redirects to.
-pub(super) struct Connections {
+pub(crate) struct Connections {
     /// For the registry's own origin: shows the client's certificate.
-    pub(super) home: Client,
+    pub(crate) home: Client,
     /// For every other origin.
-    pub(super) away: Client,
+    pub(crate) away: Client,
 }
 
 impl Connections {
     /// Prepares connections. Each may take as long as `limit` to be made.
-    pub(super) fn new(
+    pub(crate) fn new(
         access: &Access,
         plain: bool,
         limit: Duration,

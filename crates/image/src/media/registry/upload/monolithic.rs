@@ -8,10 +8,12 @@ use std::io;
 use reqwest::header::LOCATION;
 use reqwest::{Method, Url};
 
-use super::client::{Client, Right};
-use super::retry::Failure;
-use super::transport::Answer;
-use super::{RegistryError, redirect, stream};
+use super::body;
+use crate::registry::RegistryError;
+use crate::registry::client::{Client, Right};
+use crate::registry::http::redirect;
+use crate::registry::http::retry::Failure;
+use crate::registry::http::transport::Answer;
 use crate::{Content, Digest, Meter, Repository, WriteError};
 
 /// Tells whether `repository` has a blob of `size` bytes. An answer that shows neither its digest nor its
@@ -19,7 +21,7 @@ use crate::{Content, Digest, Meter, Repository, WriteError};
 ///
 /// # Errors
 /// The registry has something else under that digest; it cannot be reached, or fails.
-pub(super) async fn is_there(
+pub(crate) async fn is_there(
     client: &Client,
     repository: &Repository,
     digest: Digest,
@@ -30,7 +32,7 @@ pub(super) async fn is_there(
 }
 
 /// Tells, as [`is_there`] does, whether the blob or manifest at `place` in a repository is there.
-pub(super) async fn has(
+pub(crate) async fn has(
     client: &Client,
     repository: &Repository,
     place: &str,
@@ -52,7 +54,7 @@ pub(super) async fn has(
 }
 
 /// Asks the registry for the URL to which the bytes of a blob go.
-pub(super) async fn begin(client: &Client, repository: &Repository) -> Result<Url, RegistryError> {
+pub(crate) async fn begin(client: &Client, repository: &Repository) -> Result<Url, RegistryError> {
     let call = client.call(Method::POST, repository, "blobs/uploads/", Right::Push).await?;
     call.way
         .pace()
@@ -69,13 +71,13 @@ pub(super) async fn begin(client: &Client, repository: &Repository) -> Result<Ur
 }
 
 /// A blob that goes up.
-pub(super) struct Upload<'a> {
-    pub(super) client: &'a Client,
-    pub(super) repository: &'a Repository,
-    pub(super) digest: Digest,
-    pub(super) size: u64,
+pub(crate) struct Upload<'a> {
+    pub(crate) client: &'a Client,
+    pub(crate) repository: &'a Repository,
+    pub(crate) digest: Digest,
+    pub(crate) size: u64,
     /// The bytes, which yield an error if their digest or size differs.
-    pub(super) content: &'a dyn Content,
+    pub(crate) content: &'a dyn Content,
 }
 
 impl Upload<'_> {
@@ -83,7 +85,7 @@ impl Upload<'_> {
     ///
     /// # Errors
     /// Errors of reading the bytes take precedence over those from the registry, since they cause these.
-    pub(super) fn run(&self, meter: &dyn Meter) -> Result<(), WriteError> {
+    pub(crate) fn run(&self, meter: &dyn Meter) -> Result<(), WriteError> {
         let mut failed = 0;
         let mut shown = 0;
         loop {
@@ -120,7 +122,7 @@ impl Upload<'_> {
         };
         call.url = location;
         call.url.query_pairs_mut().append_pair("digest", &self.digest.to_string());
-        let answer = stream::send(self.client, call, &mut *reader, Some(self.size), &mut advance)?;
+        let answer = body::send(self.client, call, &mut *reader, Some(self.size), &mut advance)?;
         Ok(self.client.wait(async {
             let answer = answer?;
             // The registry has forgotten the upload.
@@ -143,7 +145,7 @@ impl Upload<'_> {
 ///
 /// # Errors
 /// Any other answer than that it was stored; another digest.
-pub(super) async fn took(
+pub(crate) async fn took(
     client: &Client,
     repository: &Repository,
     answer: Answer,

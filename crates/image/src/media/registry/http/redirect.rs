@@ -3,16 +3,16 @@
 
 use reqwest::Url;
 
-use super::RegistryError;
+use crate::registry::RegistryError;
 
 /// How many redirects of one request are followed.
-pub(super) const MAX_REDIRECTS: usize = 10;
+pub(crate) const MAX_REDIRECTS: usize = 10;
 
 /// Resolves the `Location` in an answer to a request to `from`.
 ///
 /// It refuses a way from HTTPS to anything else. It drops credentials within the URL, since only
 /// the user gives credentials.
-pub(super) fn resolve(from: &Url, location: &str) -> Result<Url, RegistryError> {
+pub(crate) fn resolve(from: &Url, location: &str) -> Result<Url, RegistryError> {
     let no_sense = || RegistryError::Protocol {
         request: shown(from),
         reason: "its Location header is no URL",
@@ -32,13 +32,13 @@ pub(super) fn resolve(from: &Url, location: &str) -> Result<Url, RegistryError> 
 }
 
 /// Tells whether two URLs have the same scheme, host and port.
-pub(super) fn same_origin(one: &Url, other: &Url) -> bool {
+pub(crate) fn same_origin(one: &Url, other: &Url) -> bool {
     one.origin() == other.origin()
 }
 
 /// Returns a URL to show to people: without query and fragment, which may bear signatures, and
 /// without user name and password.
-pub(super) fn shown(url: &Url) -> String {
+pub(crate) fn shown(url: &Url) -> String {
     let host = url.host_str().unwrap_or_default();
     match url.port() {
         None => format!("{}://{host}{}", url.scheme(), url.path()),

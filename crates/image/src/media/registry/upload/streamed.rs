@@ -7,13 +7,15 @@
 use reqwest::header::LOCATION;
 use reqwest::{Method, Url};
 
-use super::client::{Call, Client, Right};
-use super::retry::Failure;
-use super::{RegistryError, redirect, stream, upload};
+use super::{body, monolithic};
+use crate::registry::RegistryError;
+use crate::registry::client::{Call, Client, Right};
+use crate::registry::http::redirect;
+use crate::registry::http::retry::Failure;
 use crate::{Ahead, Content, Layer, Meter, Repository, WriteError};
 
 /// A blob that the registry has received and that has no digest there yet.
-pub(super) struct SentAhead<'a> {
+pub(crate) struct SentAhead<'a> {
     client: &'a Client,
     repository: &'a Repository,
     location: Url,
@@ -24,13 +26,13 @@ impl<'a> SentAhead<'a> {
     ///
     /// # Errors
     /// Errors of the bytes, and of the registry.
-    pub(super) fn send(
+    pub(crate) fn send(
         client: &'a Client,
         repository: &'a Repository,
         bytes: &dyn Content,
         meter: &dyn Meter,
     ) -> Result<Self, WriteError> {
-        let location = client.wait(upload::begin(client, repository))?;
+        let location = client.wait(monolithic::begin(client, repository))?;
         let mut upload = Self { client, repository, location };
         let call = client.wait(upload.call(Method::PATCH))?;
         let mut before = 0;
@@ -40,7 +42,7 @@ impl<'a> SentAhead<'a> {
         };
         let sent = bytes
             .open()
-            .and_then(|mut reader| stream::send(client, call, &mut *reader, None, &mut advance));
+            .and_then(|mut reader| body::send(client, call, &mut *reader, None, &mut advance));
         let answer = match sent {
             Ok(answer) => answer,
             Err(error) => {
@@ -71,7 +73,7 @@ impl<'a> SentAhead<'a> {
         let mut call = self.call(Method::PUT).await?;
         call.url.query_pairs_mut().append_pair("digest", &digest.to_string());
         let answer = self.client.attempt(&call).await.map_err(Failure::into_error)?;
-        upload::took(self.client, self.repository, answer, digest, layer.size()).await
+        monolithic::took(self.client, self.repository, answer, digest, layer.size()).await
     }
 
     /// Cancels the upload. It passes over errors, since registries forget uploads in time.

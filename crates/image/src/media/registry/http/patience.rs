@@ -25,22 +25,22 @@ impl Default for Patience {
 
 /// The least rate at which a blob has to move.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct LeastRate {
+pub(crate) struct LeastRate {
     /// Bytes a second.
-    pub(super) bytes: u64,
+    pub(crate) bytes: u64,
     /// The time over which the average is taken.
-    pub(super) window: Duration,
+    pub(crate) window: Duration,
 }
 
 impl LeastRate {
     /// Tells whether `bytes` bytes are too few for the time `waited`.
-    pub(super) fn is_missed(self, bytes: u64, waited: Duration) -> bool {
+    pub(crate) fn is_missed(self, bytes: u64, waited: Duration) -> bool {
         u128::from(bytes) * 1000 < u128::from(self.bytes) * waited.as_millis()
     }
 }
 
 /// Measures how fast the bytes of one blob come, over all of its connections.
-pub(super) struct Gauge {
+pub(crate) struct Gauge {
     least: LeastRate,
     waited: Duration,
     bytes: u64,
@@ -48,14 +48,14 @@ pub(super) struct Gauge {
 
 impl Gauge {
     /// Begins with nothing.
-    pub(super) fn new(least: LeastRate) -> Self {
+    pub(crate) fn new(least: LeastRate) -> Self {
         Self { least, waited: Duration::ZERO, bytes: 0 }
     }
 
     /// Counts bytes that came after a wait for them. Tells whether the least rate is kept, which shows at
     /// the end of each window.
     #[must_use]
-    pub(super) fn count(&mut self, waited: Duration, bytes: u64) -> bool {
+    pub(crate) fn count(&mut self, waited: Duration, bytes: u64) -> bool {
         self.waited += waited;
         self.bytes += bytes;
         if self.waited < self.least.window {

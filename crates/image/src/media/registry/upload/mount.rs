@@ -5,9 +5,10 @@ use reqwest::Method;
 use reqwest::header::LOCATION;
 use tracing::debug;
 
-use super::client::{Client, Right};
-use super::upload::took;
-use super::{RegistryError, redirect};
+use super::monolithic::took;
+use crate::registry::RegistryError;
+use crate::registry::client::{Client, Right};
+use crate::registry::http::redirect;
 use crate::{Digest, Repository};
 
 /// Asks the registry to take the blob `digest` of `size` bytes of the repository `from` into `to`, and
@@ -15,7 +16,7 @@ use crate::{Digest, Repository};
 ///
 /// # Errors
 /// The registry cannot be reached, or fails.
-pub(super) async fn mount(
+pub(crate) async fn mount(
     client: &Client,
     to: &Repository,
     from: &Repository,
