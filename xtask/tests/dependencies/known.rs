@@ -53,13 +53,6 @@ pub(crate) const CIRCLES: &[&[&str]] = &[
         "crates/crypt/src/senetas/encrypt.rs",
     ],
     &["crates/crypt/src/select.rs", "crates/crypt/src/select/label.rs"],
-    &["crates/image/src/media/layout/folder.rs", "crates/image/src/media/layout/source.rs"],
-    &[
-        "crates/image/src/media/registry/client.rs",
-        "crates/image/src/media/registry/upload/body.rs",
-        "crates/image/src/media/registry/auth/token.rs",
-        "crates/image/src/media/registry/http/transport.rs",
-    ],
     &["crates/lock/src/config.rs", "crates/lock/src/user.rs"],
     &[
         "crates/lock/src/difference.rs",

@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, openat, statat};
 
-use super::source::Files;
+use super::files::Files;
 use super::{LayoutError, blob_name};
 use crate::transfer::verify::VerifyReader;
 use crate::{Content, Digest};

@@ -6,6 +6,7 @@
 
 mod contents;
 mod entry;
+mod files;
 mod folder;
 mod made;
 mod replaced;
@@ -25,7 +26,8 @@ pub use source::LayoutSource;
 
 pub(crate) use contents::{LAYER_FORM, check_index, image_manifest};
 pub(crate) use entry::{MARKER, blob_name, named, with_entry};
-pub(crate) use source::{Files, Layout};
+pub(crate) use files::Files;
+pub(crate) use source::Layout;
 
 /// Why an operation on OCI image layouts failed.
 #[derive(Debug, Error)]

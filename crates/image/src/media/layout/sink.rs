@@ -9,9 +9,9 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use rustix::fs::FlockOperation;
 
 use super::entry::{MAX_MARKER_BYTES, check_marker, parse_index};
+use super::files::read_whole;
 use super::folder::Folder;
 use super::made::Made;
-use super::source::read_whole;
 use super::{
     LAYER_FORM, LayoutError, MARKER, Unremoved, check_index, image_manifest, named, replaced,
     with_entry,

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use super::LayoutError;
 use super::entry::{MAX_MARKER_BYTES, blob_name, check_marker, chosen, parse_index};
+use super::files::{Files, read_whole};
 use super::folder::Folder;
 use crate::transfer::verify::VerifyReader;
 use crate::{
@@ -37,12 +38,6 @@ impl Source for LayoutSource {
     fn blob(&self, descriptor: &Descriptor) -> Arc<dyn Content> {
         self.0.blob(descriptor)
     }
-}
-
-/// The files of a layout.
-pub(crate) trait Files: Send + Sync {
-    /// Returns the file `name`. It looks for the file only when the file is opened.
-    fn file(&self, name: &str) -> Arc<dyn Content>;
 }
 
 /// One image, or index of images, of a layout.
@@ -81,27 +76,6 @@ impl<F: Files> Source for Layout<F> {
     fn blob(&self, descriptor: &Descriptor) -> Arc<dyn Content> {
         self.files.file(&blob_name(descriptor.digest))
     }
-}
-
-/// Reads a small file whole.
-///
-/// # Errors
-/// No such file; more than `max` bytes.
-pub(super) fn read_whole(
-    files: &dyn Files,
-    name: &'static str,
-    max: u64,
-) -> Result<Vec<u8>, LayoutError> {
-    let mut bytes = Vec::new();
-    files
-        .file(name)
-        .open()
-        .and_then(|file| file.take(max + 1).read_to_end(&mut bytes))
-        .map_err(|source| LayoutError::Io { path: name.into(), source })?;
-    if bytes.len() as u64 > max {
-        return Err(LayoutError::TooLarge(name));
-    }
-    Ok(bytes)
 }
 
 #[cfg(test)]

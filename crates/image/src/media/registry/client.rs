@@ -9,9 +9,10 @@ use tokio::sync::OnceCell;
 use super::{Access, Credential, RegistryError, SchemePolicy};
 use crate::Repository;
 use crate::registry::auth::token::{Authorization, Keyring};
+use crate::registry::http::answer::Answer;
 use crate::registry::http::redirect::is_loopback;
 use crate::registry::http::retry::{Failure, Pace};
-use crate::registry::http::transport::{Answer, Payload, Request, Transport};
+use crate::registry::http::transport::{Payload, Request, Transport};
 
 /// Docker's registry, and the host where it is reached, which differs from its name.
 const DOCKER_HUB: (&str, &str) = ("docker.io", "registry-1.docker.io");

@@ -12,9 +12,9 @@ use reqwest::header::{CONTENT_RANGE, HeaderValue, RANGE};
 
 use super::RegistryError;
 use super::client::{Client, Right};
+use crate::registry::http::answer::Answer;
 use crate::registry::http::patience::Gauge;
 use crate::registry::http::retry::Failure;
-use crate::registry::http::transport::Answer;
 use crate::{Content, Descriptor, Digest, Repository};
 
 /// A blob in a registry.

@@ -16,9 +16,10 @@ use url::form_urlencoded;
 use zeroize::Zeroizing;
 
 use super::challenge;
+use crate::registry::http::answer::Answer;
 use crate::registry::http::redirect;
 use crate::registry::http::retry::Failure;
-use crate::registry::http::transport::{Answer, Payload, Request, Transport};
+use crate::registry::http::transport::{Payload, Request, Transport};
 use crate::registry::{Complaint, Credential, RegistryError};
 
 /// The largest answer of a token service that is read.

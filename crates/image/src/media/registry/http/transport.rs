@@ -2,23 +2,20 @@
 //!
 //! Other modules decide whether to repeat an exchange, and with which credentials.
 
-use std::error::Error as StdError;
-use std::io;
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::Instant;
 
 use bytes::Bytes;
-use reqwest::header::{
-    AUTHORIZATION, CONTENT_LENGTH, HeaderMap, HeaderName, HeaderValue, LOCATION, RETRY_AFTER,
-};
-use reqwest::{Body, Method, Response, StatusCode, Url};
+use reqwest::header::{AUTHORIZATION, CONTENT_LENGTH, HeaderMap, HeaderValue, LOCATION};
+use reqwest::{Body, Method, Response, Url};
 
+use super::answer::Answer;
+use super::broken::{Broken, broken};
 use super::connection::Connections;
+use super::flow::{Flow, Mark};
 use super::redirect::{self, MAX_REDIRECTS};
-use super::retry::{Failure, Pace, parse_retry_after};
-use crate::registry::upload::body::{Flow, Mark};
-use crate::registry::{Access, Complaint, RegistryError, complaint};
-use crate::{Damage, Digest};
+use super::retry::{Failure, Pace};
+use crate::registry::{Access, RegistryError};
 
 /// The connections to a registry, and to the hosts that it redirects to. Clones share them.
 #[derive(Clone)]
@@ -54,23 +51,6 @@ pub(crate) enum Payload {
         /// How far they have come.
         flow: Arc<Flow>,
     },
-}
-
-/// An answer whose body has not been read.
-pub(crate) struct Answer {
-    pub(crate) status: StatusCode,
-    pub(crate) headers: HeaderMap,
-    /// The URL that answered, after redirects.
-    pub(crate) url: Url,
-    /// Method and URL, to show to people.
-    pub(crate) request: String,
-    /// Whether the host that the request was made to answered, not one that it redirected to.
-    pub(crate) at_home: bool,
-    registry: Arc<str>,
-    response: Response,
-    pace: Pace,
-    /// When the body has to be there, where it is a document.
-    end: Instant,
 }
 
 impl Transport {
@@ -229,183 +209,10 @@ fn name(method: &Method, url: &Url) -> String {
     format!("{method} {}", redirect::shown(url))
 }
 
-/// Why there is no answer.
-#[derive(Debug)]
-enum Broken {
-    Http(reqwest::Error),
-    /// The time of the document is over.
-    Late,
-    Silent,
-    /// A blob moves, but less than it has to.
-    Slow,
-}
-
-/// Tells whether another attempt may find a working connection.
-fn broken(request: String, broken: Broken, pace: &Pace) -> Failure {
-    let error = match broken {
-        Broken::Late => return RegistryError::TooLate { request, limit: pace.document }.into(),
-        Broken::Slow => {
-            let least = pace.least_rate.bytes;
-            return RegistryError::TooSlow { request, least }.into();
-        }
-        Broken::Silent => {
-            let source = io::Error::new(io::ErrorKind::TimedOut, "the connection is silent");
-            let error = RegistryError::Transport { request, source: Box::new(source) };
-            return Failure::passing(error, None);
-        }
-        // The name of the request is shown already, and the URL may bear a signature.
-        Broken::Http(error) => error.without_url(),
-    };
-    let lasting = error.is_builder() || is_tls_refusal(&error);
-    let error = RegistryError::Transport { request, source: Box::new(error) };
-    if lasting { error.into() } else { Failure::passing(error, None) }
-}
-
-/// Tells whether the peer does not speak TLS or has a certificate that is not trusted.
-fn is_tls_refusal(error: &reqwest::Error) -> bool {
-    let mut cause: Option<&(dyn StdError + 'static)> = Some(error);
-    while let Some(error) = cause {
-        let io = error.downcast_ref::<io::Error>();
-        if error_is_invalid_data(io) {
-            return true;
-        }
-        // An error within an I/O error is not among its causes.
-        cause = match io.and_then(io::Error::get_ref) {
-            Some(inner) => Some(inner),
-            None => error.source(),
-        };
-    }
-    false
-}
-
-fn error_is_invalid_data(error: Option<&io::Error>) -> bool {
-    error.is_some_and(|error| error.kind() == io::ErrorKind::InvalidData)
-}
-
-/// A passing status, which becomes a failure once the body has been read.
-struct Passing {
-    asked: Option<Duration>,
-}
-
-impl Passing {
-    async fn read(self, answer: Answer) -> Failure {
-        Failure::passing(answer.refusal().await, self.asked)
-    }
-}
-
-impl Answer {
-    /// Returns a header that is plain text.
-    pub(crate) fn header(&self, name: &HeaderName) -> Option<&str> {
-        self.headers.get(name)?.to_str().ok()
-    }
-
-    /// Returns the length that the head states of the body.
-    pub(crate) fn length(&self) -> Option<u64> {
-        self.header(&CONTENT_LENGTH)?.trim().parse().ok()
-    }
-
-    /// Returns the error of an answer that does not follow the protocol.
-    pub(crate) fn no_sense(&self, reason: &'static str) -> RegistryError {
-        RegistryError::Protocol { request: self.request.clone(), reason }
-    }
-
-    /// Returns the failure of an answer that comes too slowly.
-    pub(crate) fn too_slow(&self) -> Failure {
-        broken(self.request.clone(), Broken::Slow, &self.pace)
-    }
-
-    /// Reads the next piece of the body, of any length.
-    pub(crate) async fn chunk(&mut self) -> Result<Option<Bytes>, Failure> {
-        let outcome = match tokio::time::timeout(self.pace.idle, self.response.chunk()).await {
-            Ok(outcome) => outcome.map_err(Broken::Http),
-            Err(_) => Err(Broken::Silent),
-        };
-        outcome.map_err(|error| broken(self.request.clone(), error, &self.pace))
-    }
-
-    /// Reads the next piece of a document.
-    async fn part(&mut self) -> Result<Option<Bytes>, Failure> {
-        let end = tokio::time::Instant::from_std(self.end);
-        match tokio::time::timeout_at(end, self.chunk()).await {
-            Ok(outcome) => outcome,
-            Err(_) => Err(broken(self.request.clone(), Broken::Late, &self.pace)),
-        }
-    }
-
-    /// Reads the body whole, if it is no longer than `limit`.
-    pub(crate) async fn body(mut self, limit: u64) -> Result<Vec<u8>, Failure> {
-        let mut body = Vec::new();
-        while let Some(chunk) = self.part().await? {
-            if (body.len() + chunk.len()) as u64 > limit {
-                return Err(RegistryError::AnswerTooLong { request: self.request, limit }.into());
-            }
-            body.extend_from_slice(&chunk);
-        }
-        Ok(body)
-    }
-
-    /// Reads the registry's words about a refusal.
-    pub(crate) async fn complaint(mut self) -> Complaint {
-        Complaint::parse(&self.drain().await)
-    }
-
-    /// Reads a body that is small and of little interest, so that the connection can be used again.
-    pub(crate) async fn drain(&mut self) -> Vec<u8> {
-        let mut body = Vec::new();
-        while let Ok(Some(chunk)) = self.part().await {
-            if (body.len() + chunk.len()) as u64 > complaint::MAX_BODY {
-                break;
-            }
-            body.extend_from_slice(&chunk);
-        }
-        body
-    }
-
-    /// Checks the digest that the answer states, if any, against `digest`. Tells whether it states one.
-    ///
-    /// # Errors
-    /// It states another one.
-    pub(crate) fn vouches_for(&self, digest: Digest) -> Result<bool, RegistryError> {
-        let stated = self.header(&HeaderName::from_static("docker-content-digest"));
-        match stated.and_then(|text| text.parse::<Digest>().ok()) {
-            None => Ok(false),
-            Some(found) if found == digest => Ok(true),
-            Some(found) => Err(Damage::Digest { expected: digest, found }.into()),
-        }
-    }
-
-    /// Returns the error of an answer that does not confirm the request.
-    pub(crate) async fn not_yes(self) -> RegistryError {
-        match self.status.is_success() {
-            true => self.no_sense("its status is not the one of a registry that did it"),
-            false => self.refusal().await,
-        }
-    }
-
-    /// Returns the error of an answer that refuses.
-    pub(crate) async fn refusal(self) -> RegistryError {
-        let (request, status, at_home) = (self.request.clone(), self.status.as_u16(), self.at_home);
-        let host = self.registry.to_string();
-        let said = self.complaint().await;
-        match status {
-            401 | 403 if at_home => RegistryError::Denied { host, said },
-            _ => RegistryError::Status { request, status, said },
-        }
-    }
-
-    fn passing(&self) -> Option<Passing> {
-        if !matches!(self.status.as_u16(), 408 | 429 | 500 | 502 | 503 | 504) {
-            return None;
-        }
-        let now = SystemTime::now();
-        let asked = self.header(&RETRY_AFTER).and_then(|value| parse_retry_after(value, now));
-        Some(Passing { asked })
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::task::Poll;
+    use std::time::Duration;
 
     use super::*;
     use crate::registry::http::patience::LeastRate;

@@ -2,7 +2,6 @@
 
 use std::io::{self, Read};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::{self, ScopedJoinHandle};
 use std::time::Duration;
 
@@ -14,8 +13,10 @@ use tokio::sync::mpsc::error::SendTimeoutError;
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 
 use crate::registry::client::{Call, Client};
+use crate::registry::http::answer::Answer;
+use crate::registry::http::flow::Flow;
 use crate::registry::http::retry::Failure;
-use crate::registry::http::transport::{Answer, Payload};
+use crate::registry::http::transport::Payload;
 
 /// How many bytes are read at once.
 const CHUNK: usize = 128 << 10;
@@ -25,54 +26,6 @@ const WAITING: usize = 4;
 
 /// How often a thread that waits for the connection checks that it is still there.
 const LOOK: Duration = Duration::from_millis(100);
-
-/// How far a stream has come.
-#[derive(Debug, Default)]
-pub(crate) struct Flow {
-    offered: AtomicU64,
-    taken: AtomicU64,
-    /// How often the connection had to wait for bytes.
-    waits: AtomicU64,
-    ended: AtomicBool,
-}
-
-/// How far a stream had come at some time.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Mark {
-    left: u64,
-    taken: u64,
-    waits: u64,
-    is_whole: bool,
-}
-
-impl Flow {
-    pub(crate) fn mark(&self) -> Mark {
-        let taken = self.taken.load(Ordering::Acquire);
-        let is_whole = self.ended.load(Ordering::Acquire);
-        let left = self.offered.load(Ordering::Acquire).saturating_sub(taken);
-        let waits = self.waits.load(Ordering::Acquire);
-        Mark { left, taken, waits, is_whole }
-    }
-}
-
-impl Mark {
-    /// Tells whether the connection has taken all that there is.
-    pub(crate) fn is_at_end(self) -> bool {
-        self.is_whole && self.left == 0
-    }
-
-    /// Returns how many bytes the connection has taken since another mark, if it never had to wait for
-    /// them and could have taken more.
-    pub(crate) fn sent_since(self, before: Self) -> Option<u64> {
-        let is_its_own_rate = self.waits == before.waits && !self.is_at_end() && !self.is_dry();
-        is_its_own_rate.then_some(self.taken - before.taken)
-    }
-
-    /// Tells whether the connection waits for bytes that are not there yet.
-    pub(crate) fn is_dry(self) -> bool {
-        !self.is_whole && self.left == 0
-    }
-}
 
 /// Makes a request whose body are the bytes of `reader`: `len` bytes, where that is known. Tells
 /// `advance` how many have been read so far. A request whose bytes cannot be read breaks off.
@@ -102,14 +55,14 @@ fn body(receiver: Receiver<Bytes>, flow: Arc<Flow>) -> Body {
     Body::wrap_stream(stream::unfold(Some((receiver, flow)), async |rest| {
         let (mut receiver, flow) = rest?;
         if receiver.is_empty() {
-            flow.waits.fetch_add(1, Ordering::Release);
+            flow.wait();
         }
         match receiver.recv().await {
             Some(chunk) => {
-                flow.taken.fetch_add(chunk.len() as u64, Ordering::Release);
+                flow.take(chunk.len() as u64);
                 Some((Ok(chunk), Some((receiver, flow))))
             }
-            None if flow.ended.load(Ordering::Acquire) => None,
+            None if flow.has_ended() => None,
             // Without a length, the registry would take a part for the whole.
             None => Some((Err(io::Error::other("the bytes broke off")), None)),
         }
@@ -130,11 +83,11 @@ fn feed<T>(
         let mut chunk = Vec::with_capacity(CHUNK);
         (&mut reader).take(CHUNK as u64).read_to_end(&mut chunk)?;
         if chunk.is_empty() {
-            flow.ended.store(true, Ordering::Release);
+            flow.end();
             return Ok(());
         }
         position += chunk.len() as u64;
-        flow.offered.store(position, Ordering::Release);
+        flow.offer(position);
         let mut chunk = Bytes::from(chunk);
         loop {
             if sending.is_finished() {
@@ -147,42 +100,5 @@ fn feed<T>(
             }
         }
         advance(position);
-    }
-}
-
-#[cfg(test)]
-impl Mark {
-    /// Tells whether the connection has taken `bytes` bytes.
-    pub(crate) fn has_taken(self, bytes: u64) -> bool {
-        self.taken >= bytes
-    }
-}
-
-#[cfg(test)]
-impl Flow {
-    /// A stream whose remaining bytes have all been offered.
-    pub(crate) fn offered(bytes: u64) -> Self {
-        Self { offered: AtomicU64::new(bytes), ..Self::default() }
-    }
-
-    /// Takes `bytes` of them.
-    pub(crate) fn take(&self, bytes: u64) {
-        self.taken.fetch_add(bytes, Ordering::Release);
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn rate_of_a_connection_is_known_only_while_it_is_what_is_waited_for() {
-        let mark = |left, taken, waits, is_whole| Mark { left, taken, waits, is_whole };
-        let before = mark(5, 10, 1, false);
-        assert_eq!(mark(5, 12, 1, false).sent_since(before), Some(2));
-        assert_eq!(mark(5, 12, 1, true).sent_since(before), Some(2));
-        for now in [mark(5, 12, 2, false), mark(0, 12, 1, false), mark(0, 12, 1, true)] {
-            assert_eq!(now.sent_since(before), None);
-        }
     }
 }

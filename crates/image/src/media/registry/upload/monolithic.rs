@@ -11,9 +11,9 @@ use reqwest::{Method, Url};
 use super::body;
 use crate::registry::RegistryError;
 use crate::registry::client::{Client, Right};
+use crate::registry::http::answer::Answer;
 use crate::registry::http::redirect;
 use crate::registry::http::retry::Failure;
-use crate::registry::http::transport::Answer;
 use crate::{Content, Digest, Meter, Repository, WriteError};
 
 /// Tells whether `repository` has a blob of `size` bytes. An answer that shows neither its digest nor its
