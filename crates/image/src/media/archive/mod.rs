@@ -7,7 +7,6 @@
 
 mod bounds;
 mod docker;
-mod docker_sink;
 mod entries;
 #[cfg(test)]
 pub(crate) mod fixtures;
@@ -30,7 +29,7 @@ use crate::{Compression, ConfigError, Damage, Expansion, Fault, MediumError, Spo
 
 pub use bounds::{BoundedReader, HeaderBounds};
 pub use docker::DockerArchive;
-pub use docker_sink::DockerArchiveSink;
+pub use docker::sink::DockerArchiveSink;
 pub use oci::{OciArchiveSink, OciArchiveSource};
 pub use wanted::Wanted;
 pub use writer::DockerArchiveWriter;

@@ -4,8 +4,8 @@ use std::io::Write;
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use super::target::{Target, TargetWriter};
-use super::{ArchiveError, DockerArchiveWriter};
+use crate::archive::target::{Target, TargetWriter};
+use crate::archive::{ArchiveError, DockerArchiveWriter};
 use crate::{
     Descriptor, Image, Layer, LayerForm, Leftovers, MediaType, Outgoing, Progress, RawManifest,
     Reference, Sink, Stage, WriteError,
