@@ -17,8 +17,8 @@ pub use media::engine;
 #[cfg(feature = "registry")]
 pub use media::registry;
 pub use media::{archive, layout};
-pub use model::blob::Content;
 pub use model::compression::Compression;
+pub use model::content::Content;
 pub use model::damage::Damage;
 pub use model::digest::{ChainId, DiffId, Digest, DigestError, Hasher};
 pub use model::documents::config::{Config, ConfigError, HistoryEntry, MAX_CONFIG_BYTES};
@@ -42,7 +42,7 @@ pub use transfer::compression::level::{CompressionLevel, CompressionLevelError};
 pub use transfer::files::leftovers::{Cleared, Leftovers};
 pub use transfer::files::room::NoRoom;
 pub use transfer::files::spool::{FileSlice, Spool, Spooling};
-pub use transfer::files::unnamed::Unnamed;
+pub use transfer::files::temporary::TemporaryFile;
 pub use transfer::medium::{Fault, MediumError, MediumFailure};
 pub use transfer::pipeline::Transfer;
 pub use transfer::prefetch::Prefetch;

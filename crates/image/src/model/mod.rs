@@ -1,7 +1,7 @@
 //! What an image is: plain data, parsed once and bounded, and the values made of it.
 
-pub(crate) mod blob;
 pub(crate) mod compression;
+pub(crate) mod content;
 pub(crate) mod damage;
 pub(crate) mod digest;
 pub(crate) mod documents;

@@ -1,6 +1,6 @@
 //! The way of bytes: out of a source, past the checks, through files and compressors, into a sink.
 
-pub(crate) mod aside;
+pub(crate) mod background;
 pub(crate) mod compression;
 pub(crate) mod files;
 pub(crate) mod medium;

@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
-use crate::transfer::files::arrival::{Arrival, Arriving};
+use crate::transfer::files::incoming::{IncomingBlob, IncomingContent};
 use crate::{Digest, Layer, Progress, Spool, Stage};
 
 const BUFFER: usize = 128 << 10;
@@ -20,7 +20,7 @@ const BUFFER: usize = 128 << 10;
 #[derive(Default)]
 pub struct Prefetch {
     stop: Arc<AtomicBool>,
-    blobs: Vec<(Layer, Arc<Arrival>)>,
+    blobs: Vec<(Layer, Arc<IncomingBlob>)>,
 }
 
 impl Prefetch {
@@ -29,14 +29,14 @@ impl Prefetch {
     /// Returns the layers to read instead, each with the same digests as before.
     pub fn of(layers: &[Layer]) -> (Self, Vec<Layer>) {
         // A blob that occurs twice in an image comes once.
-        let mut arrivals: HashMap<Option<Digest>, Arc<Arrival>> = HashMap::new();
+        let mut incoming_by_digest: HashMap<Option<Digest>, Arc<IncomingBlob>> = HashMap::new();
         let mut blobs = Vec::new();
         let fetched = layers
             .iter()
             .map(|layer| {
-                let arrival = arrivals.entry(layer.digest()).or_default().clone();
-                blobs.push((layer.clone(), arrival.clone()));
-                layer.with_content(Arc::new(Arriving::new(arrival, layer.digest())))
+                let incoming = incoming_by_digest.entry(layer.digest()).or_default().clone();
+                blobs.push((layer.clone(), incoming.clone()));
+                layer.with_content(Arc::new(IncomingContent::new(incoming, layer.digest())))
             })
             .collect();
         let stop = Arc::new(AtomicBool::new(false));
@@ -52,10 +52,10 @@ impl Prefetch {
         progress: &Arc<dyn Progress>,
     ) {
         let mut queue: VecDeque<Task> = VecDeque::new();
-        for (i, (layer, arrival)) in self.blobs.drain(..).enumerate() {
+        for (i, (layer, incoming)) in self.blobs.drain(..).enumerate() {
             let wanted = !present.get(i).copied().unwrap_or(false);
-            if wanted && !queue.iter().any(|task| Arc::ptr_eq(&task.arrival, &arrival)) {
-                queue.push_back(Task { layer, arrival });
+            if wanted && !queue.iter().any(|task| Arc::ptr_eq(&task.incoming, &incoming)) {
+                queue.push_back(Task { layer, incoming });
             }
         }
         let workers = jobs.max(1).min(queue.len());
@@ -68,7 +68,7 @@ impl Prefetch {
                     let task = queue.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
                     let Some(task) = task else { return };
                     let outcome = task.fetch(&spool, &*progress, &stop);
-                    task.arrival.end(outcome);
+                    task.incoming.end(outcome);
                 }
             });
         }
@@ -85,7 +85,7 @@ impl Drop for Prefetch {
 /// One blob to fetch.
 struct Task {
     layer: Layer,
-    arrival: Arc<Arrival>,
+    incoming: Arc<IncomingBlob>,
 }
 
 impl Task {
@@ -97,7 +97,7 @@ impl Task {
         let meter = progress.begin(Stage::Download, &self.layer.name(), Some(self.layer.size()));
         spool.room().has(self.layer.size())?;
         let file = Arc::new(spool.file()?);
-        self.arrival.begin(file.clone());
+        self.incoming.begin(file.clone());
         let mut reader = self.layer.open_stored()?;
         let mut buffer = vec![0; BUFFER];
         let mut position = 0;
@@ -114,7 +114,7 @@ impl Task {
             file.write_all_at(&buffer[..count], position)?;
             position += count as u64;
             meter.advance(count as u64);
-            self.arrival.advance(position);
+            self.incoming.advance(position);
         }
     }
 }
@@ -122,7 +122,7 @@ impl Task {
 impl Drop for Task {
     fn drop(&mut self) {
         // A reader must not wait for ever for a blob whose worker is gone.
-        self.arrival.end(Err(io::Error::other("the blob was not fetched")));
+        self.incoming.end(Err(io::Error::other("the blob was not fetched")));
     }
 }
 

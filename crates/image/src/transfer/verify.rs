@@ -7,7 +7,7 @@ use std::io::{self, Read, Write};
 
 use flate2::write::MultiGzDecoder;
 
-use crate::transfer::aside::Aside;
+use crate::transfer::background::BackgroundWriter;
 use crate::transfer::compression::expanded::{Expanded, Packed};
 use crate::{Compression, Damage, DiffId, Digest, Expansion, ExpansionError, Hasher};
 
@@ -73,7 +73,7 @@ pub(crate) struct DiffIdReader<R> {
     expected: DiffId,
     /// It decompresses on a thread beside the transfer, and hashes on another one: each takes as
     /// long as all the rest.
-    unpacker: Option<Aside<Unpacker>>,
+    unpacker: Option<BackgroundWriter<Unpacker>>,
     packed: Packed,
 }
 
@@ -88,7 +88,7 @@ impl<R: Read> DiffIdReader<R> {
     ) -> io::Result<Self> {
         let packed = Packed::default();
         let unpacker = Unpacker::new(compression, expansion, packed.clone())?;
-        Ok(Self { inner, expected, unpacker: Some(Aside::new(unpacker)?), packed })
+        Ok(Self { inner, expected, unpacker: Some(BackgroundWriter::new(unpacker)?), packed })
     }
 
     fn damaged(&self, error: io::Error) -> io::Error {
@@ -132,12 +132,17 @@ enum Unpacker {
 }
 
 /// The digest of the unpacked bytes, as long as those are not too many.
-type Bounded = Expanded<Aside<Hasher>>;
+type Bounded = Expanded<BackgroundWriter<Hasher>>;
 
 impl Unpacker {
     fn new(compression: Compression, expansion: Expansion, packed: Packed) -> io::Result<Self> {
-        let bounded =
-            || Ok::<_, io::Error>(Expanded::new(Aside::new(Hasher::default())?, expansion, packed));
+        let bounded = || {
+            Ok::<_, io::Error>(Expanded::new(
+                BackgroundWriter::new(Hasher::default())?,
+                expansion,
+                packed,
+            ))
+        };
         Ok(match compression {
             Compression::None => Self::Plain(Hasher::default()),
             Compression::Gzip => Self::Gzip(Box::new(MultiGzDecoder::new(bounded()?))),

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::ArchiveError;
 use super::entries::Entries;
-use crate::model::documents::document::null_is_empty;
+use crate::model::documents::strict::null_is_empty;
 use crate::{DiffId, MAX_MANIFEST_BYTES, Reference};
 
 /// The list's name in the archive.

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::ArchiveError;
 use crate::transfer::files::room::{InRoom, Room};
-use crate::{Leftovers, Unnamed};
+use crate::{Leftovers, TemporaryFile};
 
 /// An archive may hold an image in clear that was private: it is for its owner alone, as with
 /// `docker save`.
@@ -18,7 +18,7 @@ pub(super) type TargetWriter = BufWriter<InRoom<File, Room>>;
 /// A file that is being written. Dropped, it leaves nothing behind.
 pub(super) struct Target {
     path: PathBuf,
-    file: Unnamed,
+    file: TemporaryFile,
 }
 
 impl Target {
@@ -40,7 +40,7 @@ impl Target {
             Some(folder) => folder,
             None => return Err(failed(io::ErrorKind::InvalidFilename.into())),
         };
-        let file = Unnamed::create_in(folder, MODE, leftovers).map_err(failed)?;
+        let file = TemporaryFile::create_in(folder, MODE, leftovers).map_err(failed)?;
         let writer =
             InRoom { file: file.file().try_clone().map_err(failed)?, room: Room::of(folder) };
         let writer = BufWriter::with_capacity(256 << 10, writer);

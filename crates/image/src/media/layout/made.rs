@@ -6,7 +6,7 @@ use std::path::Path;
 
 use super::LayoutError;
 use crate::transfer::files::leftovers::Leftover;
-use crate::{Leftovers, Unnamed};
+use crate::{Leftovers, TemporaryFile};
 
 /// Files and folders that were made. They are removed when this is dropped, or when the program
 /// ends, unless [they](Self::into_leftovers) are kept.
@@ -39,7 +39,7 @@ impl Made {
     }
 
     /// Gives `file` the name `path`. Tells whether it has it: a file that is there already stays.
-    pub(super) fn file(&mut self, file: Unnamed, path: &Path) -> Result<bool, LayoutError> {
+    pub(super) fn file(&mut self, file: TemporaryFile, path: &Path) -> Result<bool, LayoutError> {
         match file.name_for_now(path) {
             Ok(made) => self.made.push(made),
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Ok(false),
@@ -71,7 +71,7 @@ mod tests {
         let leftovers = Leftovers::default();
         let mut made = Made::new(&leftovers);
         made.folders(&folder.join("a/b")).unwrap();
-        let file = Unnamed::create_in(folder, 0o600, &leftovers).unwrap();
+        let file = TemporaryFile::create_in(folder, 0o600, &leftovers).unwrap();
         file.file().write_all(b"new").unwrap();
         made.file(file, &folder.join("a/b/file")).unwrap();
         made

@@ -20,7 +20,7 @@ use crate::transfer::files::room::{InRoom, Room};
 use crate::transfer::progress::MeteredReader;
 use crate::{
     Descriptor, Digest, Image, Index, Layer, LayerForm, Leftovers, MAX_MANIFEST_BYTES,
-    ManifestError, Outgoing, Progress, RawManifest, Sink, Stage, Unnamed, WriteError,
+    ManifestError, Outgoing, Progress, RawManifest, Sink, Stage, TemporaryFile, WriteError,
 };
 
 /// The process's umask decides which permissions others have on blobs.
@@ -46,7 +46,7 @@ pub struct LayoutSink {
 
 /// A blob that is complete and has no name yet.
 struct Waiting {
-    file: Unnamed,
+    file: TemporaryFile,
     len: u64,
 }
 
@@ -102,7 +102,7 @@ impl LayoutSink {
 
     /// Takes a blob, read to its end.
     fn take(&self, digest: Digest, mut reader: impl Read) -> Result<(), WriteError> {
-        let file = Unnamed::create_in(&self.existing, MODE, &self.leftovers)
+        let file = TemporaryFile::create_in(&self.existing, MODE, &self.leftovers)
             .map_err(|source| LayoutError::Io { path: self.existing.clone(), source })?;
         let writer = InRoom { file: file.file(), room: &self.room };
         let mut writer = BufWriter::with_capacity(256 << 10, writer);
@@ -180,7 +180,8 @@ impl LayoutSink {
         let marker = self.folder.0.join("oci-layout");
         if !marker.exists() {
             let failed = |source| LayoutError::Io { path: marker.clone(), source };
-            let file = Unnamed::create_in(&self.folder.0, MODE, &self.leftovers).map_err(failed)?;
+            let file =
+                TemporaryFile::create_in(&self.folder.0, MODE, &self.leftovers).map_err(failed)?;
             file.file().write_all(MARKER).map_err(failed)?;
             made.file(file, &marker)?;
         }
@@ -216,7 +217,8 @@ impl LayoutSink {
     fn replace_index(&self, index: &Index, folders: Made, made: Made) -> Result<(), LayoutError> {
         let path = self.folder.0.join("index.json");
         let failed = |source| LayoutError::Io { path: path.clone(), source };
-        let file = Unnamed::create_in(&self.folder.0, MODE, &self.leftovers).map_err(failed)?;
+        let file =
+            TemporaryFile::create_in(&self.folder.0, MODE, &self.leftovers).map_err(failed)?;
         file.file().write_all(index.to_raw().bytes()).map_err(failed)?;
         let mut kept = folders.into_leftovers();
         kept.extend(made.into_leftovers());

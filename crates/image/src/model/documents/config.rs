@@ -4,8 +4,8 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 use thiserror::Error;
 
-use crate::model::documents::document;
-use crate::model::documents::document::null_is_empty;
+use crate::model::documents::strict;
+use crate::model::documents::strict::null_is_empty;
 use crate::{DiffId, MAX_LAYERS, Platform};
 
 /// The largest config that is read.
@@ -61,7 +61,7 @@ impl Config {
         if bytes.len() as u64 > MAX_CONFIG_BYTES {
             return Err(ConfigError::TooLarge);
         }
-        let config: Self = document::parse(bytes, &document::CONFIG).map_err(ConfigError::Json)?;
+        let config: Self = strict::parse(bytes, &strict::CONFIG).map_err(ConfigError::Json)?;
         if config.rootfs.diff_ids.len() > MAX_LAYERS {
             return Err(ConfigError::TooManyLayers(config.rootfs.diff_ids.len()));
         }

@@ -6,7 +6,7 @@ use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 
-use crate::model::documents::document::null_is_empty;
+use crate::model::documents::strict::null_is_empty;
 use crate::{Digest, MediaType, Platform};
 
 /// The entry of a manifest or index for one blob or child manifest.

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use crate::model::documents::document;
+use crate::model::documents::strict;
 use crate::{Descriptor, Digest, ManifestError, MediaType, Platform, RawManifest, Remarks};
 
 /// The most children that an index may have.
@@ -46,7 +46,7 @@ impl Index {
             return Err(ManifestError::MediaType(raw.media_type().clone()));
         }
         let index: Self =
-            document::parse(raw.bytes(), &document::MANIFEST).map_err(ManifestError::Json)?;
+            strict::parse(raw.bytes(), &strict::MANIFEST).map_err(ManifestError::Json)?;
         if index.manifests.len() > MAX_CHILDREN {
             return Err(ManifestError::TooManyChildren(index.manifests.len()));
         }

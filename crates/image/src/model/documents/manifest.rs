@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use thiserror::Error;
 
-use crate::model::documents::document;
-use crate::model::documents::document::null_is_empty;
+use crate::model::documents::strict;
+use crate::model::documents::strict::null_is_empty;
 use crate::{Descriptor, Digest, Family, MediaType};
 
 /// The largest manifest or index that is read, as in most registries.
@@ -42,8 +42,7 @@ impl RawManifest {
         if bytes.len() as u64 > MAX_MANIFEST_BYTES {
             return Err(ManifestError::TooLarge);
         }
-        let shape: Shape =
-            document::parse(&bytes, &document::MANIFEST).map_err(ManifestError::Json)?;
+        let shape: Shape = strict::parse(&bytes, &strict::MANIFEST).map_err(ManifestError::Json)?;
         if shape.schema_version != 2 {
             return Err(ManifestError::SchemaVersion(shape.schema_version));
         }
@@ -167,7 +166,7 @@ impl Manifest {
             return Err(ManifestError::MediaType(raw.media_type().clone()));
         }
         let manifest: Self =
-            document::parse(raw.bytes(), &document::MANIFEST).map_err(ManifestError::Json)?;
+            strict::parse(raw.bytes(), &strict::MANIFEST).map_err(ManifestError::Json)?;
         if manifest.layers.len() > MAX_LAYERS {
             return Err(ManifestError::TooManyLayers(manifest.layers.len()));
         }

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::Printable;
-use crate::model::documents::document::null_is_empty;
+use crate::model::documents::strict::null_is_empty;
 
 /// An operating system and processor, written `os/architecture[/variant]`.
 ///

@@ -10,9 +10,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 
-use crate::transfer::files::arrival::{Arrival, Arriving};
+use crate::transfer::files::incoming::{IncomingBlob, IncomingContent};
 use crate::transfer::files::room::Room;
-use crate::{Content, Digest, Hasher, Leftovers, Unnamed};
+use crate::{Content, Digest, Hasher, Leftovers, TemporaryFile};
 
 /// The place where spools are made.
 #[derive(Clone, Debug)]
@@ -20,7 +20,7 @@ pub struct Spool {
     folder: PathBuf,
     leftovers: Leftovers,
     room: Room,
-    follower: Option<Sender<Arriving>>,
+    follower: Option<Sender<IncomingContent>>,
 }
 
 impl Spool {
@@ -44,7 +44,7 @@ impl Spool {
 
     /// Returns the same place, and a receiver that gets each spool that begins to be filled there. The
     /// receiver ends when the returned place is dropped.
-    pub(crate) fn followed(&self) -> (Self, Receiver<Arriving>) {
+    pub(crate) fn followed(&self) -> (Self, Receiver<IncomingContent>) {
         let (follower, begun) = channel();
         (Self { follower: Some(follower), ..self.clone() }, begun)
     }
@@ -54,8 +54,8 @@ impl Spool {
     /// # Errors
     /// The folder is not there or not writable.
     pub(crate) fn file(&self) -> io::Result<File> {
-        let made = Unnamed::create_in(&self.folder, 0o600, &self.leftovers);
-        made.map(Unnamed::into_file).map_err(|error| {
+        let made = TemporaryFile::create_in(&self.folder, 0o600, &self.leftovers);
+        made.map(TemporaryFile::into_file).map_err(|error| {
             io::Error::new(
                 error.kind(),
                 format!("cannot make a temporary file in {}: {error}", self.folder.display()),
@@ -91,9 +91,9 @@ impl Spool {
     ) -> Result<Spooled, E> {
         let mut spooling = Spooling::begin(self)?;
         if let Some(follower) = &self.follower {
-            let arriving = spooling.follow();
+            let content = spooling.follow();
             // The follower may be gone.
-            let _ = follower.send(arriving);
+            let _ = follower.send(content);
         }
         let spooled = spooling.add(fill)?;
         spooling.writer.get_mut().end();
@@ -114,17 +114,17 @@ impl Spooling {
     /// The file cannot be made.
     pub fn begin(spool: &Spool) -> io::Result<Self> {
         let (file, room) = (Arc::new(spool.file()?), spool.room.clone());
-        let followed = Followed { file, room, written: 0, arrival: None };
+        let followed = Followed { file, room, written: 0, incoming: None };
         Ok(Self { writer: BufWriter::with_capacity(256 << 10, followed), end: 0 })
     }
 
     /// Lets a follower read the bytes while they are written.
-    fn follow(&mut self) -> Arriving {
+    fn follow(&mut self) -> IncomingContent {
         let followed = self.writer.get_mut();
-        let arrival = Arc::new(Arrival::default());
-        arrival.begin(followed.file.clone());
-        followed.arrival = Some(arrival.clone());
-        Arriving::new(arrival, None)
+        let incoming = Arc::new(IncomingBlob::default());
+        incoming.begin(followed.file.clone());
+        followed.incoming = Some(incoming.clone());
+        IncomingContent::new(incoming, None)
     }
 
     /// Runs `fill` on a writer at the end of the file, and returns the bytes that it wrote.
@@ -152,13 +152,13 @@ struct Followed {
     file: Arc<File>,
     room: Room,
     written: u64,
-    arrival: Option<Arc<Arrival>>,
+    incoming: Option<Arc<IncomingBlob>>,
 }
 
 impl Followed {
     fn end(&mut self) {
-        if let Some(arrival) = self.arrival.take() {
-            arrival.end(Ok(()));
+        if let Some(incoming) = self.incoming.take() {
+            incoming.end(Ok(()));
         }
     }
 }
@@ -168,8 +168,8 @@ impl Write for Followed {
         self.room.take(bytes.len() as u64)?;
         let count = (&*self.file).write(bytes)?;
         self.written += count as u64;
-        if let Some(arrival) = &self.arrival {
-            arrival.advance(self.written);
+        if let Some(incoming) = &self.incoming {
+            incoming.advance(self.written);
         }
         Ok(count)
     }
@@ -181,8 +181,8 @@ impl Write for Followed {
 
 impl Drop for Followed {
     fn drop(&mut self) {
-        if let Some(arrival) = self.arrival.take() {
-            arrival.end(Err(io::Error::other("the spool was not filled")));
+        if let Some(incoming) = self.incoming.take() {
+            incoming.end(Err(io::Error::other("the spool was not filled")));
         }
     }
 }

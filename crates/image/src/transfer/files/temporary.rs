@@ -16,7 +16,7 @@ use crate::transfer::files::leftovers::Leftover;
 ///
 /// On a file system without such files it has a temporary name, which is on the list of
 /// [`Leftovers`]. Its owner alone can read it before it gets its own name. open(2), `O_TMPFILE`.
-pub struct Unnamed {
+pub struct TemporaryFile {
     inner: Inner,
     leftovers: Leftovers,
 }
@@ -33,7 +33,7 @@ enum Inner {
     Temporary(File, Leftover, u32),
 }
 
-impl Unnamed {
+impl TemporaryFile {
     /// Makes an empty file that can get a name anywhere on the file system of `folder`. It gets the
     /// permissions `mode`, less those that the process withholds. A temporary name is put on the list
     /// `leftovers`.
@@ -215,16 +215,16 @@ mod tests {
 
     use super::*;
 
-    fn both(folder: &Path) -> [Unnamed; 2] {
+    fn both(folder: &Path) -> [TemporaryFile; 2] {
         both_with(folder, 0o600, &Leftovers::default())
     }
 
-    fn both_with(folder: &Path, mode: u32, leftovers: &Leftovers) -> [Unnamed; 2] {
+    fn both_with(folder: &Path, mode: u32, leftovers: &Leftovers) -> [TemporaryFile; 2] {
         [
             Inner::Nameless(nameless(folder, mode).unwrap()),
             named_for_now(folder, mode, leftovers).unwrap(),
         ]
-        .map(|inner| Unnamed { inner, leftovers: leftovers.clone() })
+        .map(|inner| TemporaryFile { inner, leftovers: leftovers.clone() })
     }
 
     fn mode_of(path: &Path) -> u32 {
@@ -271,7 +271,7 @@ mod tests {
     #[test]
     fn file_that_never_gets_a_name_keeps_its_bytes() {
         let folder = tempfile::tempdir().unwrap();
-        let files = both(folder.path()).map(Unnamed::into_file);
+        let files = both(folder.path()).map(TemporaryFile::into_file);
         assert_eq!(names_in(folder.path()).len(), 0);
         for mut file in files {
             file.write_all(b"bytes").unwrap();
@@ -286,7 +286,7 @@ mod tests {
         drop(both(folder.path()));
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
         let nowhere = folder.path().join("nowhere");
-        assert!(Unnamed::create_in(&nowhere, 0o600, &Leftovers::default()).is_err());
+        assert!(TemporaryFile::create_in(&nowhere, 0o600, &Leftovers::default()).is_err());
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Work aside: a writer on a thread of its own, so that its caller goes on meanwhile.
+//! Work in the background: a writer on a thread of its own, so that its caller goes on meanwhile.
 //!
 //! A check that costs as much as its transfer runs beside the transfer in this way.
 
@@ -15,7 +15,7 @@ const WAITING: usize = 4;
 /// An error of that writer is the error of a later write, or of [`finish`](Self::finish). Dropped
 /// without `finish`, it gives the writer the bytes passed on so far, and tells nobody of the
 /// outcome.
-pub(crate) struct Aside<W> {
+pub(crate) struct BackgroundWriter<W> {
     part: Vec<u8>,
     sender: SyncSender<Vec<u8>>,
     /// Parts that have been written, to be filled again.
@@ -23,7 +23,7 @@ pub(crate) struct Aside<W> {
     thread: Option<thread::JoinHandle<io::Result<W>>>,
 }
 
-impl<W: Write + Send + 'static> Aside<W> {
+impl<W: Write + Send + 'static> BackgroundWriter<W> {
     /// Starts the thread that writes to `inner`.
     ///
     /// # Errors
@@ -32,7 +32,7 @@ impl<W: Write + Send + 'static> Aside<W> {
         let (sender, parts) = sync_channel::<Vec<u8>>(WAITING);
         // As many places as there can be parts: giving one back never waits.
         let (back, empty) = sync_channel(WAITING + 2);
-        let thread = thread::Builder::new().name("aside".into()).spawn(move || {
+        let thread = thread::Builder::new().name("background".into()).spawn(move || {
             for mut part in parts {
                 inner.write_all(&part)?;
                 part.clear();
@@ -79,7 +79,7 @@ fn outcome<W>(thread: Option<thread::JoinHandle<io::Result<W>>>) -> io::Result<W
     thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
 }
 
-impl<W: Write + Send + 'static> Write for Aside<W> {
+impl<W: Write + Send + 'static> Write for BackgroundWriter<W> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         if self.part.len() == PART {
             self.pass_on()?;
@@ -104,9 +104,9 @@ mod tests {
         for len in [0, 1, PART - 1, PART, PART + 1, (WAITING + 3) * PART + 7] {
             let bytes: Vec<u8> = (0..len).map(|i| (i / 251) as u8).collect();
             for step in [1000, 3 * PART] {
-                let mut aside = Aside::new(Vec::new()).unwrap();
-                bytes.chunks(step).for_each(|chunk| aside.write_all(chunk).unwrap());
-                assert!(aside.finish().unwrap() == bytes, "{len} in steps of {step}");
+                let mut background = BackgroundWriter::new(Vec::new()).unwrap();
+                bytes.chunks(step).for_each(|chunk| background.write_all(chunk).unwrap());
+                assert!(background.finish().unwrap() == bytes, "{len} in steps of {step}");
             }
         }
     }
@@ -131,17 +131,17 @@ mod tests {
 
     #[test]
     fn error_of_the_writer_is_told_at_the_end() {
-        let mut aside = Aside::new(Limited { left: 9 }).unwrap();
-        aside.write_all(&[0; 10]).unwrap();
-        assert_eq!(aside.finish().unwrap_err().to_string(), "full");
+        let mut background = BackgroundWriter::new(Limited { left: 9 }).unwrap();
+        background.write_all(&[0; 10]).unwrap();
+        assert_eq!(background.finish().unwrap_err().to_string(), "full");
     }
 
     #[test]
     fn error_of_the_writer_ends_the_writing() {
-        let mut aside = Aside::new(Limited { left: PART }).unwrap();
-        let failed = (0..2 * WAITING + 4).find_map(|_| aside.write_all(&[0; PART]).err());
+        let mut background = BackgroundWriter::new(Limited { left: PART }).unwrap();
+        let failed = (0..2 * WAITING + 4).find_map(|_| background.write_all(&[0; PART]).err());
         assert_eq!(failed.unwrap().to_string(), "full");
-        assert!(aside.write_all(&[0; 2 * PART]).is_err());
-        assert!(aside.finish().is_err());
+        assert!(background.write_all(&[0; 2 * PART]).is_err());
+        assert!(background.finish().is_err());
     }
 }

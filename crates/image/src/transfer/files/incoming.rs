@@ -1,4 +1,4 @@
-//! Arrivals: bytes on their way into an unnamed file, whose readers follow behind the writer.
+//! Incoming blobs: bytes on their way into an unnamed file, whose readers follow behind the writer.
 //!
 //! With it, sealcrate reads a download while it still comes, and uploads a layer while it still
 //! encrypts it. The writer tells how far the bytes have come and how they ended; this module knows
@@ -13,7 +13,7 @@ use crate::{Content, Digest};
 
 /// How far the bytes have come.
 #[derive(Debug, Default)]
-pub(crate) struct Arrival {
+pub(crate) struct IncomingBlob {
     state: Mutex<State>,
     changed: Condvar,
 }
@@ -25,7 +25,7 @@ struct State {
     end: Option<io::Result<()>>,
 }
 
-impl Arrival {
+impl IncomingBlob {
     /// Tells where the bytes arrive.
     pub(crate) fn begin(&self, file: Arc<File>) {
         self.change(|state| state.file = Some(file));
@@ -71,22 +71,22 @@ impl Arrival {
 }
 
 /// Bytes that arrive, as content. Reading waits for them, and fails where their writer did.
-pub(crate) struct Arriving {
-    arrival: Arc<Arrival>,
+pub(crate) struct IncomingContent {
+    incoming: Arc<IncomingBlob>,
     checked: Option<Digest>,
 }
 
-impl Arriving {
-    /// Takes bytes that their writer checks against the digest `checked`, if there is one. The arrival
+impl IncomingContent {
+    /// Takes bytes that their writer checks against the digest `checked`, if there is one. The blob
     /// ends well only if the bytes have that digest.
-    pub(crate) fn new(arrival: Arc<Arrival>, checked: Option<Digest>) -> Self {
-        Self { arrival, checked }
+    pub(crate) fn new(incoming: Arc<IncomingBlob>, checked: Option<Digest>) -> Self {
+        Self { incoming, checked }
     }
 }
 
-impl Content for Arriving {
+impl Content for IncomingContent {
     fn open(&self) -> io::Result<Box<dyn Read + Send>> {
-        Ok(Box::new(Follower { arrival: self.arrival.clone(), position: 0 }))
+        Ok(Box::new(Follower { incoming: self.incoming.clone(), position: 0 }))
     }
 
     fn is_settled(&self) -> bool {
@@ -99,13 +99,13 @@ impl Content for Arriving {
 }
 
 struct Follower {
-    arrival: Arc<Arrival>,
+    incoming: Arc<IncomingBlob>,
     position: u64,
 }
 
 impl Read for Follower {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let Some((file, arrived)) = self.arrival.wait(self.position)? else {
+        let Some((file, arrived)) = self.incoming.wait(self.position)? else {
             return Ok(0);
         };
         let there = usize::try_from(arrived - self.position).unwrap_or(usize::MAX);
