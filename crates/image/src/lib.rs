@@ -47,5 +47,5 @@ pub use transfer::medium::{Fault, MediumError, MediumFailure};
 pub use transfer::pipeline::Transfer;
 pub use transfer::prefetch::Prefetch;
 pub use transfer::progress::{Meter, MeteredReader, Progress, Quiet, Stage};
-pub use transfer::sink::{Ahead, LayerForm, Sink, WriteError};
+pub use transfer::sink::{LayerForm, Sink, StreamedUpload, WriteError};
 pub use transfer::source::{ReadError, Source};

@@ -6,12 +6,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
 use crate::{
-    Ahead, Compression, Compressor, Fault, Layer, LayerForm, Progress, Sink, Spool, Stage,
+    Compression, Compressor, Fault, Layer, LayerForm, Progress, Sink, Spool, Stage, StreamedUpload,
     WriteError,
 };
 
 /// How large a layer must be to be sent while it is still prepared.
-const AHEAD: u64 = 4 << 20;
+const STREAMED_FROM: u64 = 4 << 20;
 
 /// The means of every transfer.
 pub struct Transfer {
@@ -58,8 +58,8 @@ impl Transfer {
                 } else {
                     self.prepare(layer, sink, |spool| prepare(i, layer, spool))
                         .map_err(|error| (Cause::Itself, error))
-                        .and_then(|(layer, ahead)| {
-                            let put = self.put(layer, ahead, form, sink, &seen);
+                        .and_then(|(layer, upload)| {
+                            let put = self.put(layer, upload, form, sink, &seen);
                             put.map_err(|error| (Cause::of(&error), error.into()))
                         })
                 };
@@ -90,33 +90,34 @@ impl Transfer {
         Ok(results.into_iter().map(|layer| layer.expect("every layer was worked on")).collect())
     }
 
-    /// Prepares a layer. Sends its spooled bytes ahead, if the layer is large enough to be worth a thread.
+    /// Prepares a layer. Uploads its spooled bytes while they are made, if the layer is large enough to be
+    /// worth a thread.
     fn prepare<'s, E: Send>(
         &self,
         layer: &Layer,
         sink: &'s dyn Sink,
         prepare: impl FnOnce(&Spool) -> Result<Layer, E>,
-    ) -> Result<(Layer, Option<Box<dyn Ahead + 's>>), E> {
-        if layer.size() < AHEAD {
+    ) -> Result<(Layer, Option<Box<dyn StreamedUpload + 's>>), E> {
+        if layer.size() < STREAMED_FROM {
             return Ok((prepare(&self.spool)?, None));
         }
         let (spool, begun) = self.spool.followed();
         thread::scope(|scope| {
             let sending = scope.spawn(move || {
                 let bytes = begun.recv().ok()?;
-                sink.send_ahead(&layer.name(), &bytes, &*self.progress)
+                sink.upload_streaming(&layer.name(), &bytes, &*self.progress)
             });
             let prepared = prepare(&spool);
             drop(spool);
-            let ahead = sending.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
-            Ok((prepared?, ahead))
+            let upload = sending.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+            Ok((prepared?, upload))
         })
     }
 
     fn put(
         &self,
         layer: Layer,
-        ahead: Option<Box<dyn Ahead + '_>>,
+        upload: Option<Box<dyn StreamedUpload + '_>>,
         form: LayerForm,
         sink: &dyn Sink,
         seen: &Mutex<HashSet<String>>,
@@ -142,7 +143,7 @@ impl Transfer {
             None => format!("{:?}", layer.diff_id()),
         };
         let is_new = seen.lock().unwrap_or_else(PoisonError::into_inner).insert(key);
-        if is_new && !ahead.is_some_and(|ahead| ahead.settle(&layer)) {
+        if is_new && !upload.is_some_and(|upload| upload.settle(&layer)) {
             sink.put(&layer, &*self.progress)?;
         }
         Ok(layer)

@@ -54,12 +54,12 @@ pub trait Sink: Send + Sync {
     /// `name` is the name to show to people. Returns a handle that gives the bytes their digest. Returns
     /// `None` if the medium takes whole layers only or the sending failed: the layer has to be
     /// [`put`](Self::put) then.
-    fn send_ahead<'s>(
+    fn upload_streaming<'s>(
         &'s self,
         name: &str,
         bytes: &dyn Content,
         progress: &dyn Progress,
-    ) -> Option<Box<dyn Ahead + 's>> {
+    ) -> Option<Box<dyn StreamedUpload + 's>> {
         let _ = (name, bytes, progress);
         None
     }
@@ -85,7 +85,7 @@ pub trait Sink: Send + Sync {
 }
 
 /// Bytes that a medium has received without their digest.
-pub trait Ahead: Send {
+pub trait StreamedUpload: Send {
     /// States that they are the bytes of `layer`. Tells whether the medium has taken them: if not, the
     /// layer has to be [`put`](Sink::put).
     fn settle(self: Box<Self>, layer: &Layer) -> bool;

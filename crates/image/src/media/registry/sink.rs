@@ -15,11 +15,11 @@ use super::source::ACCEPTED;
 use crate::registry::http::retry::Failure;
 use crate::registry::upload::monolithic::{Upload, has, is_there};
 use crate::registry::upload::mount::mount;
-use crate::registry::upload::streamed::SentAhead;
+use crate::registry::upload::streamed::StreamedBlob;
 use crate::{
-    Ahead, Content, Damage, Descriptor, Digest, Family, Image, Layer, LayerForm,
-    MAX_MANIFEST_BYTES, ManifestError, Outgoing, Progress, Quiet, RawManifest, Reference,
-    Repository, Sink, Stage, WriteError,
+    Content, Damage, Descriptor, Digest, Family, Image, Layer, LayerForm, MAX_MANIFEST_BYTES,
+    ManifestError, Outgoing, Progress, Quiet, RawManifest, Reference, Repository, Sink, Stage,
+    StreamedUpload, WriteError,
 };
 
 /// How many blobs the sink asks for at once.
@@ -208,20 +208,20 @@ impl Sink for RegistrySink {
         Ok(())
     }
 
-    fn send_ahead<'s>(
+    fn upload_streaming<'s>(
         &'s self,
         name: &str,
         bytes: &dyn Content,
         progress: &dyn Progress,
-    ) -> Option<Box<dyn Ahead + 's>> {
+    ) -> Option<Box<dyn StreamedUpload + 's>> {
         let meter = progress.begin(Stage::Upload, name, None);
-        match SentAhead::send(&self.client, self.reference.repository(), bytes, &*meter) {
+        match StreamedBlob::send(&self.client, self.reference.repository(), bytes, &*meter) {
             Ok(sent) => {
                 meter.done();
                 Some(Box::new(sent))
             }
             Err(error) => {
-                tracing::debug!(%error, "nothing was sent ahead");
+                tracing::debug!(%error, "nothing was streamed");
                 None
             }
         }

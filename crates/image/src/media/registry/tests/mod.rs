@@ -1,6 +1,5 @@
 //! Tests of the registry against a scripted server.
 
-mod ahead;
 mod answers;
 mod authentication;
 mod clear;
@@ -10,6 +9,7 @@ mod privacy;
 mod redirects;
 mod retries;
 mod server;
+mod streamed;
 mod tags;
 mod time;
 mod uploads;

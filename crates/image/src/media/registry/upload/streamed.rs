@@ -1,4 +1,4 @@
-//! Blobs that are sent ahead: while they are still made, and before their digest is known.
+//! Streaming uploads: of blobs that are still being made, and whose digest is not known yet.
 //!
 //! Docker uploads all of its layers so: a `PATCH` that streams, and a `PUT` that states the digest.
 //! This module tries it once. After any error the blob is put again as a whole; that upload reports
@@ -12,16 +12,16 @@ use crate::registry::RegistryError;
 use crate::registry::client::{Call, Client, Right};
 use crate::registry::http::redirect;
 use crate::registry::http::retry::Failure;
-use crate::{Ahead, Content, Layer, Meter, Repository, WriteError};
+use crate::{Content, Layer, Meter, Repository, StreamedUpload, WriteError};
 
 /// A blob that the registry has received and that has no digest there yet.
-pub(crate) struct SentAhead<'a> {
+pub(crate) struct StreamedBlob<'a> {
     client: &'a Client,
     repository: &'a Repository,
     location: Url,
 }
 
-impl<'a> SentAhead<'a> {
+impl<'a> StreamedBlob<'a> {
     /// Sends `bytes` to their end. If they break off, it tells the registry to forget them.
     ///
     /// # Errors
@@ -84,10 +84,10 @@ impl<'a> SentAhead<'a> {
     }
 }
 
-impl Ahead for SentAhead<'_> {
+impl StreamedUpload for StreamedBlob<'_> {
     fn settle(self: Box<Self>, layer: &Layer) -> bool {
         self.client.wait(self.name(layer)).unwrap_or_else(|error| {
-            tracing::debug!(%error, "what was sent ahead is sent again");
+            tracing::debug!(%error, "what was streamed is sent again");
             false
         })
     }

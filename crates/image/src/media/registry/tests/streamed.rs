@@ -56,7 +56,7 @@ fn digest_is_told_when_all_bytes_are_there() {
     let server = Server::start(|seen, _| takes_streams(seen));
     let sink = sink(&server, pace());
     let layer = layer(&bytes(2 * HALF));
-    assert!(sink.send_ahead("it", &made(), &Quiet).unwrap().settle(&layer));
+    assert!(sink.upload_streaming("it", &made(), &Quiet).unwrap().settle(&layer));
     let digest = layer.digest().unwrap().to_string().replace(':', "%3A");
     let put = format!("PUT /up/2?state=t&digest={digest}");
     assert_eq!(server.lines(), ["POST /v2/a/b/blobs/uploads/", "PATCH /up/1?state=s", &put]);
@@ -80,7 +80,7 @@ fn stream_that_is_refused_or_cut_is_given_up_for_an_upload() {
             false => takes_all(seen),
         });
         let sink = sink(&server, pace());
-        assert!(sink.send_ahead("it", &made(), &Quiet).is_none(), "{:?}", server.lines());
+        assert!(sink.upload_streaming("it", &made(), &Quiet).is_none(), "{:?}", server.lines());
         sink.put(&layer(&bytes(2 * HALF)), &Quiet).unwrap();
         assert_eq!((server.count("PATCH"), server.count("PUT")), (1, 1));
     }
@@ -94,8 +94,8 @@ fn digest_that_is_refused_is_given_up_for_an_upload() {
             false => takes_streams(seen),
         });
         let sink = sink(&server, pace());
-        let ahead = sink.send_ahead("it", &made(), &Quiet).unwrap();
-        assert!(!ahead.settle(&layer(&bytes(2 * HALF))), "{status}");
+        let upload = sink.upload_streaming("it", &made(), &Quiet).unwrap();
+        assert!(!upload.settle(&layer(&bytes(2 * HALF))), "{status}");
     }
 }
 
@@ -119,7 +119,7 @@ fn bytes_that_are_never_made_get_no_digest() {
     }];
     for answer in answers {
         let server = Server::start(move |seen, _| answer(seen));
-        assert!(sink(&server, pace()).send_ahead("it", &Fails, &Quiet).is_none());
+        assert!(sink(&server, pace()).upload_streaming("it", &Fails, &Quiet).is_none());
         assert_eq!(server.count("PUT"), 0);
         assert_eq!(server.count("DELETE /up/1?state=s"), 1);
         // It may break off before its first byte has come.
@@ -133,11 +133,11 @@ fn stream_waits_longer_for_its_bytes_than_for_its_connection() {
     let pace = Pace { idle: Duration::from_secs(1), ..pace() };
     let server = Server::start(|seen, _| takes_streams(seen));
     let slow = Made { pause: 2 * pace.idle };
-    assert!(sink(&server, pace.clone()).send_ahead("it", &slow, &Quiet).is_some());
+    assert!(sink(&server, pace.clone()).upload_streaming("it", &slow, &Quiet).is_some());
     let server = Server::start(|seen, _| match seen.is("PATCH") {
         true => Reply::never(),
         false => takes_all(seen),
     });
     let pace = Pace { digestion: pace.idle, ..pace };
-    assert!(sink(&server, pace).send_ahead("it", &made(), &Quiet).is_none());
+    assert!(sink(&server, pace).upload_streaming("it", &made(), &Quiet).is_none());
 }
