@@ -12,7 +12,7 @@ use sealcrate_crypt::pushed::{Pushed, PushedLayer, Reader, Readers};
 use sealcrate_crypt::sealed::{ImageIdentity, LARGE_ANNOTATION_BYTES, Sealing};
 use sealcrate_crypt::select::{Selection, choose};
 use sealcrate_crypt::senetas::{self, FreshKey, KeyDataShape};
-use sealcrate_image::engine::{ExportForm, Spared};
+use sealcrate_image::engine::{ExportForm, Skipped};
 use sealcrate_image::{
     Compression, Config, DiffId, Image, Layer, Manifest, Outgoing, Packing, Platform, Spool,
     Transfer,
@@ -189,14 +189,14 @@ impl Encryption {
         }
     }
 
-    /// Returns the form in which an engine exports layers, without those that are `spared`.
+    /// Returns the form in which an engine exports layers, without those that are `skipped`.
     pub(crate) fn export_form<'t>(
         &self,
         transfer: &'t Transfer,
-        spared: &'t Spared,
+        skipped: &'t Skipped,
     ) -> ExportForm<'t> {
         let packing = Packing { compressor: &transfer.compressor, compression: self.compression() };
-        ExportForm::Packed { packing, spared }
+        ExportForm::Packed { packing, skipped }
     }
 
     /// Prepares to encrypt the layers of `image` that `selection` chooses.

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use anyhow::Result;
 use sealcrate_crypt::pushed::{Pushed, PushedLayer, Readers, Record, RecordError, Tagged};
 use sealcrate_crypt::senetas::{DecryptError, KeyDerivation, PushedImage};
-use sealcrate_image::engine::Spared;
+use sealcrate_image::engine::Skipped;
 use sealcrate_image::registry::RegistryError;
 use sealcrate_image::{
     Artifact, Compression, DiffId, Digest, Image, Layer, Platform, ReadError, Reference,
@@ -314,6 +314,6 @@ fn is_of_others(error: &DecryptError) -> bool {
 }
 
 /// Returns the parts that an engine need not export.
-pub(crate) fn spared(pushed: &Pushed) -> Spared {
-    Spared { configs: pushed.configs().clone(), layers: pushed.diff_ids().collect() }
+pub(crate) fn skipped(pushed: &Pushed) -> Skipped {
+    Skipped { configs: pushed.configs().clone(), layers: pushed.diff_ids().collect() }
 }

@@ -6,7 +6,7 @@ use anyhow::Result;
 use sealcrate_crypt::Passphrase;
 use sealcrate_crypt::sealed::{SealedRecord, Sealing};
 use sealcrate_crypt::select::Selection;
-use sealcrate_image::engine::Spared;
+use sealcrate_image::engine::Skipped;
 use sealcrate_image::{
     Artifact, Config, Descriptor, Image, Index, LayerForm, Location, NoKeys, Outgoing, Prefetch,
     RawManifest, Sink, Source,
@@ -40,8 +40,8 @@ pub(crate) fn run(args: &CopyArgs, session: &Session) -> Result<()> {
     let leaves_clear = encryption.is_some() && !keys.is_any();
     let source = match &encryption {
         Some(encryption) => {
-            let spared = Spared::default();
-            session.places.source(from, encryption.export_form(&session.transfer, &spared))?
+            let skipped = Skipped::default();
+            session.places.source(from, encryption.export_form(&session.transfer, &skipped))?
         }
         None => session.source(from, to)?,
     };

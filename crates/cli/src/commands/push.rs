@@ -10,7 +10,7 @@ use sealcrate_crypt::Passphrase;
 use sealcrate_crypt::pushed::Pushed;
 use sealcrate_crypt::sealed::Sealing;
 use sealcrate_crypt::select::choose;
-use sealcrate_image::engine::{ExportForm, Spared};
+use sealcrate_image::engine::{ExportForm, Skipped};
 use sealcrate_image::{
     ATTESTED, Artifact, Config, Descriptor, EngineName, Image, Index, Location, MediaType, NoKeys,
     Outgoing, Packing, Platform, Prefetch, Remarks, Sink, Source,
@@ -23,7 +23,7 @@ use crate::args::{CompressionKind, Protection, PushArgs};
 use crate::encryption::{Encryption, Encryptor, Wishes};
 use crate::failure::Usage;
 use crate::private::Private;
-use crate::pushed::{Earlier, Search, spared};
+use crate::pushed::{Earlier, Search, skipped};
 use crate::session::Session;
 use crate::{keys, left_behind, opening, talk};
 use index::Indexed;
@@ -65,12 +65,12 @@ pub(crate) fn run(args: &PushArgs, session: &Session) -> Result<()> {
             .iter()
             .try_for_each(|it| dry_run::say(args, session, wishes, it, selection.as_ref()));
     }
-    let open = |spared: &Spared| -> Result<_> {
+    let open = |skipped: &Skipped| -> Result<_> {
         let form = match &encryption {
-            Some(encryption) => encryption.export_form(&session.transfer, spared),
+            Some(encryption) => encryption.export_form(&session.transfer, skipped),
             None => {
                 let packing = Packing::gzip(&session.transfer.compressor);
-                ExportForm::Packed { packing, spared }
+                ExportForm::Packed { packing, skipped }
             }
         };
         let source = session.places.source(&from, form)?;
@@ -78,8 +78,8 @@ pub(crate) fn run(args: &PushArgs, session: &Session) -> Result<()> {
         Ok((source, artifact))
     };
     let platform = args.platform.as_ref();
-    let read = |spared: &Spared| -> Result<_> {
-        let (source, artifact) = open(spared)?;
+    let read = |skipped: &Skipped| -> Result<_> {
+        let (source, artifact) = open(skipped)?;
         let chosen = Chosen::of(artifact, &source, platform)?;
         Ok((source, chosen))
     };
@@ -94,7 +94,7 @@ pub(crate) fn run(args: &PushArgs, session: &Session) -> Result<()> {
     let (early, diff_ids) = match (&earlier, &from) {
         (Some(_), Location::DockerDaemon(_)) => (None, session.places.diff_ids(&from)?),
         _ => {
-            let (source, artifact) = open(&Spared::default())?;
+            let (source, artifact) = open(&Skipped::default())?;
             if let Some(index) = children::whole(&artifact, platform, &to) {
                 let (encryption, selection) = (encryption.as_ref(), selection.as_ref());
                 let push = Indexed { args, session, encryption, selection, earlier };
@@ -122,7 +122,7 @@ pub(crate) fn run(args: &PushArgs, session: &Session) -> Result<()> {
     };
     let (mut source, mut chosen) = match early {
         Some(early) => early,
-        None => read(&spared(&pushed))?,
+        None => read(&skipped(&pushed))?,
     };
     let encryptor = match (&selection, &encryption) {
         (Some(selection), Some(encryption)) => {
@@ -130,7 +130,7 @@ pub(crate) fn run(args: &PushArgs, session: &Session) -> Result<()> {
             let changed = encryptor.changed(&pushed, &chosen.image);
             if !changed.is_empty() {
                 pushed.forget(&changed);
-                (source, chosen) = read(&spared(&pushed))?;
+                (source, chosen) = read(&skipped(&pushed))?;
             }
             Some(encryptor.reuse(pushed))
         }

@@ -27,7 +27,7 @@ impl Layer {
     }
 
     /// Opens the bytes like [`open`](Self::open). If the digest is known, it checks that alone, and so
-    /// spares decompression.
+    /// skips decompression.
     ///
     /// # Errors
     /// As [`open`](Self::open).

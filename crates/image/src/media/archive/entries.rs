@@ -35,7 +35,7 @@ enum Entry {
     /// The name of another entry, from the archive's root.
     Link(String),
     /// A layer whose bytes were not wanted, and how many there were.
-    Spared(DiffId, u64),
+    Skipped(DiffId, u64),
     /// Something that holds no bytes of an image, such as a device.
     Other,
 }
@@ -44,7 +44,7 @@ enum Entry {
 pub(super) enum Kept {
     File(FileEntry),
     /// As no bytes at all: it is a layer that is not wanted.
-    Spared(DiffId),
+    Skipped(DiffId),
 }
 
 /// A file in an archive.
@@ -116,7 +116,7 @@ impl Entries {
             drop(target);
             match file(&name, entry)? {
                 Kept::File(file) => Entry::File(file),
-                Kept::Spared(diff_id) => Entry::Spared(diff_id, entry.size()),
+                Kept::Skipped(diff_id) => Entry::Skipped(diff_id, entry.size()),
             }
         } else if kind.is_symlink() {
             let folder = name.rsplit_once('/').map_or("", |(folder, _)| folder);
@@ -141,14 +141,14 @@ impl Entries {
     }
 
     /// Adds a layer whose `len` bytes are not wanted, under a name that is not there.
-    pub(super) fn spare(&mut self, name: String, diff_id: DiffId, len: u64) {
-        self.by_name.entry(name).or_insert(Entry::Spared(diff_id, len));
+    pub(super) fn skip(&mut self, name: String, diff_id: DiffId, len: u64) {
+        self.by_name.entry(name).or_insert(Entry::Skipped(diff_id, len));
     }
 
-    /// Returns the diff ID and the length of the layer `name`, if its bytes were spared.
-    pub(super) fn spared(&self, name: &str) -> Option<(DiffId, u64)> {
+    /// Returns the diff ID and the length of the layer `name`, if its bytes were skipped.
+    pub(super) fn skipped(&self, name: &str) -> Option<(DiffId, u64)> {
         match self.by_name.get(name) {
-            Some(Entry::Spared(diff_id, len)) => Some((*diff_id, *len)),
+            Some(Entry::Skipped(diff_id, len)) => Some((*diff_id, *len)),
             _ => None,
         }
     }
@@ -163,7 +163,7 @@ impl Entries {
             match self.by_name.get(at) {
                 Some(Entry::File(file)) => return Ok(file),
                 Some(Entry::Link(target)) => at = target,
-                Some(Entry::Other | Entry::Spared(..)) | None => break,
+                Some(Entry::Other | Entry::Skipped(..)) | None => break,
             }
         }
         Err(match self.by_name.get(name) {

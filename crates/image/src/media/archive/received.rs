@@ -14,7 +14,7 @@ use super::wanted::Wanted;
 use crate::transfer::files::spool::Spooling;
 use crate::{DiffId, Hasher, Packing, Spool};
 
-/// Reads the archive in `stream`, and all bytes behind it, to the end. Where `wanted` spares layers,
+/// Reads the archive in `stream`, and all bytes behind it, to the end. Where `wanted` skips layers,
 /// it stops as soon as all the others have come.
 ///
 /// # Errors
@@ -33,8 +33,8 @@ pub(super) fn entries(
         let mut entry = entry?;
         bounds.begin(&entry);
         entries.add(&mut entry, |name, entry| {
-            let (kept, read) = match wanted.and_then(|wanted| wanted.spared(name)) {
-                Some(diff_id) => (Kept::Spared(diff_id), io::copy(entry, &mut io::sink())?),
+            let (kept, read) = match wanted.and_then(|wanted| wanted.skipped(name)) {
+                Some(diff_id) => (Kept::Skipped(diff_id), io::copy(entry, &mut io::sink())?),
                 None => {
                     let (file, read) = keep(entry, packing, &mut spooling)?;
                     (Kept::File(file), read)
@@ -46,7 +46,7 @@ pub(super) fn entries(
             }
             Ok(kept)
         })?;
-        if wanted.is_some_and(|wanted| wanted.spares_any() && wanted.is_all_in(&entries)) {
+        if wanted.is_some_and(|wanted| wanted.skips_any() && wanted.is_all_in(&entries)) {
             return Ok(entries);
         }
     }
@@ -256,10 +256,10 @@ mod tests {
 
     fn receive_without(
         mut stream: &[u8],
-        spared: &[DiffId],
+        skipped: &[DiffId],
     ) -> (Result<DockerArchive, ArchiveError>, usize) {
         let (_, id, diff_ids) = of_engine();
-        let wanted = Wanted::new(id, &diff_ids, &spared.iter().copied().collect());
+        let wanted = Wanted::new(id, &diff_ids, &skipped.iter().copied().collect());
         let compressor = Compressor::new(2, CompressionLevel::default());
         let spool = Spool::in_folder(std::env::temp_dir());
         let received =
@@ -270,20 +270,20 @@ mod tests {
     #[test]
     fn what_is_not_wanted_is_not_kept_and_nothing_is_read_behind_the_rest() {
         let (bytes, _, [low, mid, _]) = of_engine();
-        for (spared, readable, is_cut) in [
+        for (skipped, readable, is_cut) in [
             (vec![], [true, true, true], false),
             (vec![low], [false, true, false], true),
             (vec![mid], [true, false, true], true),
             (vec![low, mid], [false, false, false], true),
         ] {
-            let (received, left) = receive_without(&bytes, &spared);
+            let (received, left) = receive_without(&bytes, &skipped);
             let source: Arc<dyn Source> = Arc::new(received.unwrap());
             let image = Image::read(&source, source.root().unwrap()).unwrap();
             let opened: Vec<bool> = image.layers.iter().map(|it| it.open().is_ok()).collect();
-            assert_eq!(opened, readable, "{spared:?}");
+            assert_eq!(opened, readable, "{skipped:?}");
             let diff_ids: Vec<_> = image.layers.iter().filter_map(crate::Layer::diff_id).collect();
             assert_eq!(diff_ids, [low, mid, low]);
-            assert_eq!(left > 0, is_cut, "{spared:?}");
+            assert_eq!(left > 0, is_cut, "{skipped:?}");
         }
     }
 
@@ -309,8 +309,8 @@ mod tests {
     #[test]
     fn layers_under_other_names_are_not_left_out_by_mistake() {
         let (bytes, _) = classic();
-        let spared = [DiffId(Digest::of(&layer(b"low")))];
-        let error = receive_without(&bytes, &spared).0.err().unwrap();
+        let skipped = [DiffId(Digest::of(&layer(b"low")))];
+        let error = receive_without(&bytes, &skipped).0.err().unwrap();
         assert!(matches!(error, ArchiveError::Unforeseen(_)), "{error:?}");
     }
 

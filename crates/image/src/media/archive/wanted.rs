@@ -23,16 +23,16 @@ pub struct Wanted {
 
 struct WantedLayer {
     diff_id: DiffId,
-    is_spared: bool,
+    is_skipped: bool,
 }
 
 impl Wanted {
     /// Wants the image whose config is `id` and whose layers are `diff_ids`, lowest first, without
-    /// the bytes of the `spared` layers.
-    pub fn new(id: Digest, diff_ids: &[DiffId], spared: &HashSet<DiffId>) -> Self {
+    /// the bytes of the `skipped` layers.
+    pub fn new(id: Digest, diff_ids: &[DiffId], skipped: &HashSet<DiffId>) -> Self {
         let layer = |diff_id: &DiffId| WantedLayer {
             diff_id: *diff_id,
-            is_spared: spared.contains(diff_id),
+            is_skipped: skipped.contains(diff_id),
         };
         let mut by_name = HashMap::new();
         for (place, diff_id) in diff_ids.iter().enumerate() {
@@ -45,18 +45,18 @@ impl Wanted {
     }
 
     /// Returns the diff ID of the layer in the entry `name`, if its bytes are not wanted.
-    pub(super) fn spared(&self, name: &str) -> Option<DiffId> {
+    pub(super) fn skipped(&self, name: &str) -> Option<DiffId> {
         let place = match self.by_name.get(name) {
             Some(place) => Some(*place),
             None if is_layer(name) => self.layers.len().checked_sub(1),
             None => None,
         };
-        self.layers.get(place?).filter(|layer| layer.is_spared).map(|layer| layer.diff_id)
+        self.layers.get(place?).filter(|layer| layer.is_skipped).map(|layer| layer.diff_id)
     }
 
     /// Tells whether any layer's bytes are not wanted.
-    pub(super) fn spares_any(&self) -> bool {
-        self.layers.iter().any(|layer| layer.is_spared)
+    pub(super) fn skips_any(&self) -> bool {
+        self.layers.iter().any(|layer| layer.is_skipped)
     }
 
     /// Tells whether `entries` has all that is wanted.
@@ -65,20 +65,20 @@ impl Wanted {
     }
 
     /// Returns the image as a list would have it, if `entries` has all that is wanted of it. Adds
-    /// the spared layers that have not come.
+    /// the skipped layers that have not come.
     pub(super) fn listed(&self, entries: &mut Entries) -> Option<Listed> {
         let (config, names) = self.names_in(entries)?;
         let layers = names.into_iter().zip(&self.layers).map(|(name, layer)| {
             name.unwrap_or_else(|| {
                 let name = blob_name(layer.diff_id.0);
-                entries.spare(name.clone(), layer.diff_id, 0);
+                entries.skip(name.clone(), layer.diff_id, 0);
                 name
             })
         });
         Some(Listed { config, repo_tags: Vec::new(), layers: layers.collect() })
     }
 
-    /// Returns the names of the config and of the layers. A spared layer may be without a name.
+    /// Returns the names of the config and of the layers. A skipped layer may be without a name.
     fn names_in(&self, entries: &Entries) -> Option<(String, Vec<Option<String>>)> {
         let config = self.config.iter().find(|name| entries.has(name))?.clone();
         let mut names: Vec<Option<String>> = vec![None; self.layers.len()];
@@ -93,7 +93,7 @@ impl Wanted {
             *top = entries.names().find(is_top).map(str::to_owned);
         }
         let mut both = names.iter().zip(&self.layers);
-        both.all(|(name, layer)| name.is_some() || layer.is_spared).then_some((config, names))
+        both.all(|(name, layer)| name.is_some() || layer.is_skipped).then_some((config, names))
     }
 }
 

@@ -31,20 +31,20 @@ pub enum ExportForm<'c> {
         /// The compressor, and its compression.
         packing: Packing<'c>,
         /// The configs and layers that need not be exported.
-        spared: &'c Spared,
+        skipped: &'c Skipped,
     },
 }
 
 /// The parts of images that an export may leave out, since its caller has them already.
 #[derive(Debug, Default)]
-pub struct Spared {
+pub struct Skipped {
     /// Configs, by their digests.
     pub configs: HashMap<Digest, Vec<u8>>,
     /// Layers. The export asks not even for their sizes.
     pub layers: HashSet<DiffId>,
 }
 
-impl Spared {
+impl Skipped {
     /// Returns the config of the image `id`, if no part of that image needs to be exported.
     fn whole(&self, id: Digest) -> Result<Option<&Vec<u8>>, ReadError> {
         let Some(config) = self.configs.get(&id) else { return Ok(None) };
@@ -54,7 +54,7 @@ impl Spared {
     }
 }
 
-/// Exports the image that `name` names, without its spared layers.
+/// Exports the image that `name` names, without its skipped layers.
 pub(super) fn export(
     client: &Client,
     name: &EngineName,
@@ -99,11 +99,11 @@ pub(super) fn export(
         meter.done();
         Ok(Arc::new(archive))
     };
-    let (ExportForm::Packed { spared, .. }, Some(id)) = (form, id) else { return receive(None) };
-    if let Some(config) = spared.whole(id)? {
+    let (ExportForm::Packed { skipped, .. }, Some(id)) = (form, id) else { return receive(None) };
+    if let Some(config) = skipped.whole(id)? {
         return Ok(Arc::new(Unexported::new(config.clone())?));
     }
-    match receive(Some(&Wanted::new(id, &image.diff_ids, &spared.layers))) {
+    match receive(Some(&Wanted::new(id, &image.diff_ids, &skipped.layers))) {
         // The engine names layers in none of the known ways: read them all, then.
         Err(error) if matches!(error.medium(), Some(ArchiveError::Unforeseen(_))) => receive(None),
         received => received,
@@ -198,7 +198,7 @@ mod tests {
                 let form = match is_packed {
                     true => ExportForm::Packed {
                         packing: Packing::gzip(&compressor),
-                        spared: &Spared::default(),
+                        skipped: &Skipped::default(),
                     },
                     false => ExportForm::AsTheyCome,
                 };
@@ -215,8 +215,8 @@ mod tests {
         let fake = Fake::start(move |request, mut caller| caller.classic(request, id, &[]));
         let compressor = Compressor::new(1, CompressionLevel::default());
         let configs = HashMap::from([(id, CONFIG.to_vec())]);
-        let spared = Spared { configs, layers: HashSet::new() };
-        let form = ExportForm::Packed { packing: Packing::gzip(&compressor), spared: &spared };
+        let skipped = Skipped { configs, layers: HashSet::new() };
+        let form = ExportForm::Packed { packing: Packing::gzip(&compressor), skipped: &skipped };
         let spool = Spool::in_folder(std::env::temp_dir());
         let source =
             fake.connect().source(&"app:1".parse().unwrap(), form, &spool, &Quiet).unwrap();
@@ -234,8 +234,8 @@ mod tests {
         });
         let compressor = Compressor::new(1, CompressionLevel::default());
         let configs = HashMap::from([(id, image.config)]);
-        let spared = Spared { configs, layers: HashSet::new() };
-        let form = ExportForm::Packed { packing: Packing::gzip(&compressor), spared: &spared };
+        let skipped = Skipped { configs, layers: HashSet::new() };
+        let form = ExportForm::Packed { packing: Packing::gzip(&compressor), skipped: &skipped };
         let spool = Spool::in_folder(std::env::temp_dir());
         let error = fake.connect().source(&"app:1".parse().unwrap(), form, &spool, &Quiet).err();
         let is_asked = matches!(
@@ -268,8 +268,8 @@ mod tests {
         });
         let compressor = Compressor::new(1, CompressionLevel::default());
         let layers = HashSet::from([diff_ids[1]]);
-        let spared = Spared { configs: HashMap::new(), layers };
-        let form = ExportForm::Packed { packing: Packing::gzip(&compressor), spared: &spared };
+        let skipped = Skipped { configs: HashMap::new(), layers };
+        let form = ExportForm::Packed { packing: Packing::gzip(&compressor), skipped: &skipped };
         let spool = Spool::in_folder(std::env::temp_dir());
         let source =
             fake.connect().source(&"app:1".parse().unwrap(), form, &spool, &Quiet).unwrap();
@@ -388,7 +388,7 @@ mod tests {
         });
         let compressor = Compressor::new(1, CompressionLevel::default());
         let packed =
-            ExportForm::Packed { packing: Packing::gzip(&compressor), spared: &Spared::default() };
+            ExportForm::Packed { packing: Packing::gzip(&compressor), skipped: &Skipped::default() };
         for form in [ExportForm::AsTheyCome, packed] {
             let counted = Counted(Arc::default());
             let spool = Spool::in_folder(std::env::temp_dir());

@@ -26,7 +26,7 @@ use sink::EngineSink;
 
 pub use endpoint::{Endpoint, EndpointError, TlsFiles};
 pub use error::EngineError;
-pub use export::{ExportForm, Spared};
+pub use export::{ExportForm, Skipped};
 
 /// A Docker engine, or another that speaks its language, such as Podman's service.
 #[derive(Clone)]
@@ -44,7 +44,7 @@ impl Engine {
     }
 
     /// Exports the image that `name` names into an unnamed file of `spool`, without the parts that
-    /// `form` spares. Returns the image, with its layers in that form. Spared layers cannot be
+    /// `form` skips. Returns the image, with its layers in that form. Skipped layers cannot be
     /// read.
     ///
     /// # Errors

@@ -60,8 +60,8 @@ impl DockerArchive {
         Self::named(&received::entries(stream, packing, spool, None)?, None)
     }
 
-    /// Reads the `wanted` parts of an archive, as [`receive`](Self::receive) does. If it spares any
-    /// layer, it stops as soon as it has all the others. A spared layer has no bytes; of its descriptor
+    /// Reads the `wanted` parts of an archive, as [`receive`](Self::receive) does. If it skips any
+    /// layer, it stops as soon as it has all the others. A skipped layer has no bytes; of its descriptor
     /// only the digest, which is its diff ID, means anything.
     ///
     /// # Errors
@@ -74,7 +74,7 @@ impl DockerArchive {
         spool: &Spool,
     ) -> Result<Self, ArchiveError> {
         let mut entries = received::entries(stream, packing, spool, Some(wanted))?;
-        match wanted.listed(&mut entries).filter(|_| wanted.spares_any()) {
+        match wanted.listed(&mut entries).filter(|_| wanted.skips_any()) {
             Some(image) => Self::of(&entries, &image),
             None => Self::named(&entries, None),
         }
@@ -151,8 +151,8 @@ impl DockerArchive {
         let mut descriptors = Vec::with_capacity(layers);
         for (name, diff_id) in image.layers.iter().zip(diff_ids) {
             let target = entries.target(name);
-            let descriptor = match entries.spared(target) {
-                Some((spared, len)) if spared == *diff_id => {
+            let descriptor = match entries.skipped(target) {
+                Some((skipped, len)) if skipped == *diff_id => {
                     Descriptor::new(MediaType::DOCKER_LAYER, diff_id.0, len)
                 }
                 Some(_) => return Err(ArchiveError::Unforeseen(name.clone())),
