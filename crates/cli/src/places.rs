@@ -22,7 +22,7 @@ use crate::credentials::Stores;
 use crate::docker_host::{self, Machine};
 use crate::failure::Usage;
 use crate::insecure::{Insecure, SYSTEM};
-use crate::registry_access::{self, CERTIFICATES, Ways};
+use crate::registry_access::{self, CERTIFICATES, RegistrySettings};
 use crate::talk;
 
 /// Opens places. It opens the engine and each repository once.
@@ -30,7 +30,7 @@ pub(crate) struct Places {
     spool: Spool,
     leftovers: Leftovers,
     progress: Arc<dyn Progress>,
-    ways: Ways,
+    settings: RegistrySettings,
     patience: Patience,
     stores: Stores,
     engine: OnceLock<Engine>,
@@ -50,7 +50,7 @@ impl Places {
         progress: Arc<dyn Progress>,
         leftovers: &Leftovers,
     ) -> Result<Self> {
-        let ways = Ways {
+        let settings = RegistrySettings {
             certificates: CERTIFICATES.into(),
             authorities: args.authorities(main)?,
             plain: args.plain_hosts(main)?,
@@ -61,7 +61,7 @@ impl Places {
             spool: Spool::in_folder(std::env::temp_dir()).listed(leftovers),
             leftovers: leftovers.clone(),
             progress,
-            ways,
+            settings,
             patience: args.patience(),
             stores: Stores::of(&variable),
             engine: OnceLock::new(),
@@ -179,7 +179,7 @@ impl Places {
             return Ok(registry.clone());
         }
         let credential = self.stores.credential(repository)?;
-        let access = self.ways.to(repository, credential)?;
+        let access = self.settings.to(repository, credential)?;
         let registry = Registry::connect(repository.registry(), access, self.patience)?;
         registries.insert(repository.clone(), registry.clone());
         Ok(registry)

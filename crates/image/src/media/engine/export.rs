@@ -387,8 +387,10 @@ mod tests {
             other => caller.classic(other, id, &[]),
         });
         let compressor = Compressor::new(1, CompressionLevel::default());
-        let packed =
-            ExportForm::Packed { packing: Packing::gzip(&compressor), skipped: &Skipped::default() };
+        let packed = ExportForm::Packed {
+            packing: Packing::gzip(&compressor),
+            skipped: &Skipped::default(),
+        };
         for form in [ExportForm::AsTheyCome, packed] {
             let counted = Counted(Arc::default());
             let spool = Spool::in_folder(std::env::temp_dir());

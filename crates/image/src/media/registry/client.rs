@@ -45,8 +45,8 @@ pub(super) struct Call {
     pub(super) headers: HeaderMap,
     pub(super) scope: String,
     pub(super) body: Bytes,
-    /// The transport for it, with the time limit of a document.
-    pub(super) way: Transport,
+    /// How it goes, with the time limit of a document.
+    pub(super) transport: Transport,
 }
 
 /// A right on a repository.
@@ -103,8 +103,9 @@ impl Client {
             Right::Pull => format!("repository:{path}:pull"),
             Right::Push => format!("repository:{path}:pull,push"),
         };
-        let (headers, body, way) = (HeaderMap::new(), Bytes::new(), self.transport.for_document());
-        Ok(Call { method, url, headers, scope, body, way })
+        let (headers, body, transport) =
+            (HeaderMap::new(), Bytes::new(), self.transport.for_document());
+        Ok(Call { method, url, headers, scope, body, transport })
     }
 
     /// Makes a request, with new credentials where the registry asks for some.
@@ -113,15 +114,15 @@ impl Client {
     /// Errors of the exchange, and refused credentials. Any other status is left to the caller.
     pub(super) async fn attempt(&self, call: &Call) -> Result<Answer, Failure> {
         let keyring = &self.home().await?.keyring;
-        let mut used = keyring.ready(&call.way, &call.scope).await?;
+        let mut used = keyring.ready(&call.transport, &call.scope).await?;
         for last in [false, true] {
             let payload = Payload::Bytes(call.body.clone());
             let value = used.as_ref().map(|used| used.value.clone());
-            let mut answer = self.exchange(&call.way, call, value, payload).await?;
+            let mut answer = self.exchange(&call.transport, call, value, payload).await?;
             if last || !asks(&answer) {
                 return self.unless_withheld(answer).await;
             }
-            used = Some(self.renew(&call.way, call, &answer, used.as_ref()).await?);
+            used = Some(self.renew(&call.transport, call, &answer, used.as_ref()).await?);
             answer.drain().await;
         }
         unreachable!("the last attempt returns")
@@ -135,13 +136,13 @@ impl Client {
         payload: Payload,
     ) -> Result<Answer, Failure> {
         let keyring = &self.home().await?.keyring;
-        let used = keyring.ready(&call.way, &call.scope).await?;
+        let used = keyring.ready(&call.transport, &call.scope).await?;
         let value = used.as_ref().map(|used| used.value.clone());
         // A stream may take longer than a document.
         let answer = self.exchange(&self.transport, call, value, payload).await?;
         if asks(&answer) {
-            let way = self.transport.for_document();
-            self.renew(&way, call, &answer, used.as_ref()).await?;
+            let transport = self.transport.for_document();
+            self.renew(&transport, call, &answer, used.as_ref()).await?;
             return Err(Failure::at_once(answer.refusal().await));
         }
         self.unless_withheld(answer).await
@@ -161,7 +162,7 @@ impl Client {
 
     async fn exchange(
         &self,
-        way: &Transport,
+        transport: &Transport,
         call: &Call,
         authorization: Option<HeaderValue>,
         payload: Payload,
@@ -174,18 +175,18 @@ impl Client {
             home: &self.home().await?.url,
             payload,
         };
-        way.exchange(request).await
+        transport.exchange(request).await
     }
 
     async fn renew(
         &self,
-        way: &Transport,
+        transport: &Transport,
         call: &Call,
         refused: &Answer,
         used: Option<&Authorization>,
     ) -> Result<Authorization, RegistryError> {
         let Home { url, keyring } = self.home().await?;
-        keyring.renew(way, &call.scope, url, refused, used).await
+        keyring.renew(transport, &call.scope, url, refused, used).await
     }
 
     /// Returns the registry's URL and its keyring. On loopback both depend on whether it speaks HTTPS
@@ -218,17 +219,17 @@ impl Client {
             _ if !is_loopback(&self.address) => at("https"),
             SchemePolicy::HttpsExceptLoopback | SchemePolicy::InsecureLoopback => {
                 let (https, http) = (at("https")?, at("http")?);
-                let way = self.transport.for_document();
-                way.pace().persist(async || choose(&way, &https, &http).await).await
+                let transport = self.transport.for_document();
+                transport.pace().persist(async || choose(&transport, &https, &http).await).await
             }
         }
     }
 }
 
 /// Chooses HTTPS where the server speaks it, and else plain HTTP.
-async fn choose(way: &Transport, https: &Url, http: &Url) -> Result<Url, Failure> {
-    let Err(failure) = ping(way, https).await else { return Ok(https.clone()) };
-    match ping(way, http).await {
+async fn choose(transport: &Transport, https: &Url, http: &Url) -> Result<Url, Failure> {
+    let Err(failure) = ping(transport, https).await else { return Ok(https.clone()) };
+    match ping(transport, http).await {
         // A server of HTTPS answers plain HTTP with 400; then the first failure tells more.
         Ok(status) if status != 400 => Ok(http.clone()),
         _ => Err(failure),
@@ -236,7 +237,7 @@ async fn choose(way: &Transport, https: &Url, http: &Url) -> Result<Url, Failure
 }
 
 /// Returns the status with which the root answers.
-async fn ping(way: &Transport, url: &Url) -> Result<u16, Failure> {
+async fn ping(transport: &Transport, url: &Url) -> Result<u16, Failure> {
     let request = Request {
         method: Method::GET,
         url: url.clone(),
@@ -245,7 +246,7 @@ async fn ping(way: &Transport, url: &Url) -> Result<u16, Failure> {
         home: url,
         payload: Payload::Bytes(Bytes::new()),
     };
-    match way.exchange(request).await {
+    match transport.exchange(request).await {
         Ok(answer) => Ok(answer.status.as_u16()),
         Err(failure) => failure.status().ok_or(failure),
     }

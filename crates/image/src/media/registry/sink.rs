@@ -85,7 +85,7 @@ impl RegistrySink {
                 .map_err(|_| ManifestError::MediaType(raw.media_type().clone()))?;
             call.headers.insert(CONTENT_TYPE, media_type);
             call.body = Bytes::copy_from_slice(raw.bytes());
-            call.way
+            call.transport
                 .pace()
                 .persist(async || {
                     let answer = client.attempt(&call).await?;
@@ -108,7 +108,7 @@ impl RegistrySink {
             let place = format!("manifests/{digest}");
             let mut call = client.call(Method::GET, repository, &place, Right::Push).await?;
             call.headers.insert(ACCEPT, HeaderValue::from_static(ACCEPTED));
-            call.way
+            call.transport
                 .pace()
                 .persist(async || {
                     let answer = client.attempt(&call).await?;

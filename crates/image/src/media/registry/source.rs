@@ -38,7 +38,7 @@ impl RegistrySource {
             let place = format!("manifests/{name}");
             let mut call = client.call(Method::GET, repository, &place, Right::Pull).await?;
             call.headers.insert(ACCEPT, HeaderValue::from_static(ACCEPTED));
-            call.way
+            call.transport
                 .pace()
                 .persist(async || {
                     let answer = client.attempt(&call).await?;

@@ -40,7 +40,7 @@ pub(crate) async fn has(
     size: u64,
 ) -> Result<bool, RegistryError> {
     let call = client.call(Method::HEAD, repository, place, Right::Push).await?;
-    call.way
+    call.transport
         .pace()
         .persist(async || {
             let answer = client.attempt(&call).await?;
@@ -56,7 +56,7 @@ pub(crate) async fn has(
 /// Asks the registry for the URL to which the bytes of a blob go.
 pub(crate) async fn begin(client: &Client, repository: &Repository) -> Result<Url, RegistryError> {
     let call = client.call(Method::POST, repository, "blobs/uploads/", Right::Push).await?;
-    call.way
+    call.transport
         .pace()
         .persist(async || {
             let answer = client.attempt(&call).await?;

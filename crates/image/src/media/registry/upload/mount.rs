@@ -32,7 +32,7 @@ pub(crate) async fn mount(
     // between them.
     call.scope = format!("{} repository:{}:pull", call.scope, from.path());
     let begun = call
-        .way
+        .transport
         .pace()
         .persist(async || {
             let answer = client.attempt(&call).await?;
