@@ -8,7 +8,7 @@ use reqwest::header::{CONTENT_LENGTH, HeaderMap, HeaderName, RETRY_AFTER};
 use reqwest::{Response, StatusCode, Url};
 
 use super::broken::{Broken, broken};
-use super::retry::{Failure, Pace, parse_retry_after};
+use super::retry::{Failure, Pace, is_passing, parse_retry_after};
 use crate::registry::{Complaint, RegistryError, complaint};
 use crate::{Damage, Digest};
 
@@ -143,7 +143,7 @@ impl Answer {
 
     /// Returns the failure that the status alone means, if another attempt may do better.
     pub(super) fn passing(&self) -> Option<Passing> {
-        if !matches!(self.status.as_u16(), 408 | 429 | 500 | 502 | 503 | 504) {
+        if !is_passing(self.status.as_u16()) {
             return None;
         }
         let now = SystemTime::now();

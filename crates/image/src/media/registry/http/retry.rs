@@ -182,6 +182,15 @@ impl Pace {
     }
 }
 
+/// Tells whether an answer of this status may be another one at the next attempt.
+///
+/// 499 and those from 520 on are of gateways. They say that the client or the registry behind them hung up,
+/// or that the registry could not be reached. Where the registry's certificate is wrong (525, 526), it will
+/// be wrong again.
+pub(super) fn is_passing(status: u16) -> bool {
+    matches!(status, 408 | 429 | 499 | 500 | 502..=504 | 520..=524)
+}
+
 /// Reads a `Retry-After` header: seconds, or a date to compare with `now`. RFC 9110, section 10.2.3.
 pub(crate) fn parse_retry_after(value: &str, now: SystemTime) -> Option<Duration> {
     let value = value.trim();

@@ -13,7 +13,7 @@ fn root(server: &Server) -> Result<(), RegistryError> {
 
 #[test]
 fn passing_statuses_and_broken_connections_are_tried_again() {
-    for status in [408, 429, 500, 502, 503, 504, 0] {
+    for status in [408, 429, 499, 500, 502, 503, 504, 520, 521, 522, 523, 524, 0] {
         let server = Server::start(move |_, n| match (n, status) {
             (0..2, 0) => Reply::none_after(0),
             (0..2, _) => Reply::new(status),
@@ -26,7 +26,7 @@ fn passing_statuses_and_broken_connections_are_tried_again() {
 
 #[test]
 fn other_statuses_are_not_tried_again() {
-    for status in [400, 404, 405, 410, 418, 501] {
+    for status in [400, 404, 405, 410, 418, 498, 501, 505, 525, 526] {
         let server = Server::start(move |_, _| Reply::new(status));
         root(&server).unwrap_err();
         assert_eq!(server.lines().len(), 1, "{status}");
