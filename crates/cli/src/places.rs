@@ -11,7 +11,7 @@ use sealcrate_image::archive::{
 };
 use sealcrate_image::engine::{Engine, ExportForm};
 use sealcrate_image::layout::{LayoutSink, LayoutSource};
-use sealcrate_image::registry::{Patience, Registry};
+use sealcrate_image::registry::{Network, Patience, Registry};
 use sealcrate_image::{
     Artifact, Config, DiffId, Digest, EngineName, Leftovers, Location, Progress, Reference,
     Repository, Sink, Source, Spool,
@@ -25,7 +25,7 @@ use crate::insecure::{Insecure, SYSTEM};
 use crate::registry_access::{self, CERTIFICATES, RegistrySettings};
 use crate::talk;
 
-/// Opens places. It opens the engine and each repository once.
+/// Opens places. It opens the engine, the network and each repository once.
 pub(crate) struct Places {
     spool: Spool,
     leftovers: Leftovers,
@@ -34,6 +34,7 @@ pub(crate) struct Places {
     patience: Patience,
     stores: Stores,
     engine: OnceLock<Engine>,
+    network: OnceLock<Network>,
     /// By repository, since credentials belong to repositories.
     registries: Mutex<HashMap<Repository, Registry>>,
 }
@@ -65,6 +66,7 @@ impl Places {
             patience: args.patience(),
             stores: Stores::of(&variable),
             engine: OnceLock::new(),
+            network: OnceLock::new(),
             registries: Mutex::default(),
         })
     }
@@ -172,6 +174,15 @@ impl Places {
         Ok(self.engine.get_or_init(|| engine).clone())
     }
 
+    /// Returns the one network of this program.
+    fn network(&self) -> Result<Network> {
+        if let Some(network) = self.network.get() {
+            return Ok(network.clone());
+        }
+        let network = Network::start()?;
+        Ok(self.network.get_or_init(|| network).clone())
+    }
+
     fn registry(&self, reference: &Reference) -> Result<Registry> {
         let repository = reference.repository();
         let mut registries = self.registries.lock().unwrap_or_else(PoisonError::into_inner);
@@ -180,7 +191,8 @@ impl Places {
         }
         let credential = self.stores.credential(repository)?;
         let access = self.settings.to(repository, credential)?;
-        let registry = Registry::connect(repository.registry(), access, self.patience)?;
+        let network = self.network()?;
+        let registry = Registry::connect(&network, repository.registry(), access, self.patience)?;
         registries.insert(repository.clone(), registry.clone());
         Ok(registry)
     }

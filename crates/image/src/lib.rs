@@ -1,10 +1,10 @@
 //! Container images, and the places where they live.
 //!
-//! The first half of the modules is plain data: [`Digest`], [`Descriptor`], [`Reference`],
-//! [`Platform`], [`Manifest`], [`Index`], [`Config`], and the values made of them, [`Layer`] and
-//! [`Image`]. The second half is one module a medium, which holds its [`Source`] and its [`Sink`]
-//! together: [`layout`], [`archive`], `engine`, `registry`. [`Transfer`] moves an image from one to
-//! the other.
+//! `model` is plain data: [`Digest`], [`Descriptor`], [`Reference`], [`Platform`], [`Manifest`],
+//! [`Index`], [`Config`], and the values made of them, [`Layer`] and [`Image`]. `transfer` is the way of
+//! bytes from any [`Source`] to any [`Sink`], on which [`Transfer`] moves an image. `media` has one folder
+//! a medium, with its source and its sink: [`layout`], [`archive`], `engine`, `registry`. Each of the three
+//! imports from those before it alone.
 //!
 //! Nothing here encrypts or decrypts, prints, prompts, or reads the environment.
 

@@ -1,4 +1,4 @@
-//! What an image is: plain data, parsed once and bounded, and the values made of it.
+//! Images as plain data, parsed once and bounded, and the values made of it.
 
 pub(crate) mod compression;
 pub(crate) mod content;

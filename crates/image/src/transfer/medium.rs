@@ -10,7 +10,7 @@ pub trait MediumError: Error + Send + Sync + Sized + 'static {
     fn fault(&self) -> Fault;
 }
 
-/// What an error of a medium means.
+/// The meaning of an error of a medium.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
     /// The image is another than it should be.

@@ -3,13 +3,13 @@
 use bytes::Bytes;
 use reqwest::header::{HeaderMap, HeaderValue};
 use reqwest::{Method, StatusCode, Url};
-use tokio::runtime::{Builder, Runtime};
 use tokio::sync::OnceCell;
 
 use super::{Access, Credential, RegistryError, SchemePolicy};
 use crate::Repository;
 use crate::registry::auth::token::{Authorization, Keyring};
 use crate::registry::http::answer::Answer;
+use crate::registry::http::network::Network;
 use crate::registry::http::redirect::is_loopback;
 use crate::registry::http::retry::{Failure, Pace};
 use crate::registry::http::transport::{Payload, Request, Transport};
@@ -27,8 +27,7 @@ pub(super) struct Client {
     transport: Transport,
     credential: Credential,
     home: OnceCell<Home>,
-    /// Always there until the client is dropped.
-    runtime: Option<Runtime>,
+    network: Network,
 }
 
 /// The registry, once its URL is known.
@@ -57,31 +56,29 @@ pub(super) enum Right {
 }
 
 impl Client {
-    pub(super) fn new(host: &str, access: Access, pace: Pace) -> Result<Self, RegistryError> {
+    pub(super) fn new(
+        network: &Network,
+        host: &str,
+        access: Access,
+        pace: Pace,
+    ) -> Result<Self, RegistryError> {
         let address = if host == DOCKER_HUB.0 { DOCKER_HUB.1 } else { host };
         let plain = access.scheme == SchemePolicy::PlainHttp || is_loopback(host);
-        let transport = Transport::new(host, &access, plain, pace)?;
-        // The threads of the runtime only move bytes; callers wait on threads of their own.
-        let runtime = Builder::new_multi_thread()
-            .worker_threads(2)
-            .thread_name("registry")
-            .enable_all()
-            .build()
-            .map_err(RegistryError::Runtime)?;
+        let connections = network.connections(host, &access, plain, pace.connect)?;
         Ok(Self {
             host: host.to_owned(),
             address: address.to_owned(),
             scheme: access.scheme,
-            transport,
+            transport: Transport::new(host, connections, pace),
             credential: access.credential,
             home: OnceCell::new(),
-            runtime: Some(runtime),
+            network: network.clone(),
         })
     }
 
     /// Waits until `doing` is done.
     pub(super) fn wait<T>(&self, doing: impl Future<Output = T>) -> T {
-        self.runtime.as_ref().expect("it is there until the drop").block_on(doing)
+        self.network.wait(doing)
     }
 
     pub(super) fn pace(&self) -> &Pace {
@@ -255,13 +252,4 @@ async fn ping(transport: &Transport, url: &Url) -> Result<u16, Failure> {
 /// Tells whether the registry itself asks for credentials, and not a host that it redirected to.
 fn asks(answer: &Answer) -> bool {
     answer.status == StatusCode::UNAUTHORIZED && answer.at_home
-}
-
-impl Drop for Client {
-    fn drop(&mut self) {
-        // Waiting for the runtime's end would be an error on a thread of another runtime.
-        if let Some(runtime) = self.runtime.take() {
-            runtime.shutdown_background();
-        }
-    }
 }

@@ -4,8 +4,8 @@
 //! authentication, repeated attempts, and the hosts that may get credentials. It knows nothing of
 //! where credentials and certificates come from; an [`Access`] brings them as values.
 //!
-//! The interface is synchronous, and each [`Registry`] has a small runtime of its own inside. Any
-//! thread may use it that does not itself drive an asynchronous runtime.
+//! The interface is synchronous. A [`Network`] has a small runtime inside, which all registries of a program
+//! share. Any thread may use them that does not itself drive an asynchronous runtime.
 
 mod access;
 mod auth;
@@ -20,6 +20,8 @@ mod tag;
 mod upload;
 
 #[cfg(test)]
+mod fake;
+#[cfg(test)]
 mod tests;
 
 use std::sync::Arc;
@@ -28,6 +30,7 @@ pub use access::{Access, ClientCertificate, Credential, Proxies, SchemePolicy};
 pub use auth::challenge;
 pub use complaint::Complaint;
 pub use error::RegistryError;
+pub use http::network::Network;
 pub use http::patience::Patience;
 pub use http::redirect::is_loopback;
 
@@ -46,17 +49,27 @@ pub struct Registry {
 
 impl Registry {
     /// Prepares to talk to the registry at `host`, as in
-    /// [`Repository::registry`](crate::Repository::registry), with this `patience`. It sends nothing
-    /// yet.
+    /// [`Repository::registry`](crate::Repository::registry), over `network` and with this `patience`.
+    /// It sends nothing yet.
     ///
     /// # Errors
     /// A certificate, key or proxy URL that cannot be used.
-    pub fn connect(host: &str, access: Access, patience: Patience) -> Result<Self, RegistryError> {
-        Self::paced(host, access, Pace::of(patience))
+    pub fn connect(
+        network: &Network,
+        host: &str,
+        access: Access,
+        patience: Patience,
+    ) -> Result<Self, RegistryError> {
+        Self::paced(network, host, access, Pace::of(patience))
     }
 
-    fn paced(host: &str, access: Access, pace: Pace) -> Result<Self, RegistryError> {
-        Ok(Self { client: Arc::new(Client::new(host, access, pace)?) })
+    fn paced(
+        network: &Network,
+        host: &str,
+        access: Access,
+        pace: Pace,
+    ) -> Result<Self, RegistryError> {
+        Ok(Self { client: Arc::new(Client::new(network, host, access, pace)?) })
     }
 
     /// Returns the source of the image that `reference`, a name in this registry, names.

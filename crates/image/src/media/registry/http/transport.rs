@@ -15,7 +15,7 @@ use super::connection::Connections;
 use super::flow::{Flow, Mark};
 use super::redirect::{self, MAX_REDIRECTS};
 use super::retry::{Failure, Pace};
-use crate::registry::{Access, RegistryError};
+use crate::registry::RegistryError;
 
 /// The connections to a registry, and to the hosts that it redirects to. Clones share them.
 #[derive(Clone)]
@@ -54,16 +54,9 @@ pub(crate) enum Payload {
 }
 
 impl Transport {
-    /// Prepares connections to `registry`. Connections that may be `plain` work on a machine that trusts
-    /// no authority, too.
-    pub(crate) fn new(
-        registry: &str,
-        access: &Access,
-        plain: bool,
-        pace: Pace,
-    ) -> Result<Self, RegistryError> {
-        let connections = Arc::new(Connections::new(access, plain, pace.connect)?);
-        Ok(Self { connections, registry: registry.into(), pace })
+    /// Takes the `connections` to `registry`.
+    pub(crate) fn new(registry: &str, connections: Arc<Connections>, pace: Pace) -> Self {
+        Self { connections, registry: registry.into(), pace }
     }
 
     /// Returns how patient the client is.
@@ -215,13 +208,15 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+    use crate::registry::Access;
     use crate::registry::http::patience::LeastRate;
 
     /// Returns why an upload ends that moves one byte at each look, and that breaks in the end.
     fn upload(least: u64) -> Broken {
         let least_rate = LeastRate { bytes: least, window: Duration::from_millis(5) };
         let pace = Pace { idle: Duration::from_millis(5), least_rate, ..Pace::default() };
-        let transport = Transport::new("r.io", &Access::default(), true, pace).unwrap();
+        let connections = Connections::new(&Access::default(), true, pace.connect).unwrap();
+        let transport = Transport::new("r.io", Arc::new(connections), pace);
         let flow = Arc::new(Flow::offered(1 << 40));
         let looks = flow.clone();
         let send = std::future::poll_fn(move |_| {

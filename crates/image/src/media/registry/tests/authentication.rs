@@ -68,7 +68,7 @@ fn token_is_renewed_before_it_ends() {
     }
     let server = with_tokens(r#","expires_in":300"#, usize::MAX);
     let (access, pace) = (plain(Credential::Anonymous), Pace { now, ..pace() });
-    let registry = Registry::paced(&server.host(), access, pace).unwrap();
+    let registry = Registry::paced(&network(), &server.host(), access, pace).unwrap();
     let source = registry.source(&reference(&server, "a"));
     source.root().unwrap();
     SECONDS.store(289, Ordering::Relaxed);

@@ -11,7 +11,7 @@ fn token() -> Credential {
 
 fn reach(server: &Server, scheme: SchemePolicy, credential: Credential) -> Result<(), ReadError> {
     let access = Access { scheme, credential, ..Access::default() };
-    let registry = Registry::paced(&server.host(), access, pace()).unwrap();
+    let registry = Registry::paced(&network(), &server.host(), access, pace()).unwrap();
     registry.source(&reference(server, "a")).root().map(|_| ())
 }
 

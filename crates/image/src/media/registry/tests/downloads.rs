@@ -5,7 +5,7 @@ use super::*;
 /// A layer in the registry that `server` plays.
 fn remote(server: &Server, pace: Pace, descriptor: &Descriptor) -> Layer {
     let access = plain(Credential::Anonymous);
-    let registry = Registry::paced(&server.host(), access, pace).unwrap();
+    let registry = Registry::paced(&network(), &server.host(), access, pace).unwrap();
     let blob = registry.source(&reference(server, "a/b")).blob(descriptor);
     Layer::stored(descriptor.clone(), None, blob)
 }

@@ -3,12 +3,13 @@
 mod answers;
 mod authentication;
 mod clear;
+mod connections;
 mod downloads;
 mod manifests;
 mod privacy;
 mod redirects;
 mod retries;
-mod server;
+
 mod streamed;
 mod tags;
 mod time;
@@ -18,10 +19,10 @@ use std::io::{self, Read};
 use std::sync::Arc;
 use std::time::Duration;
 
-use server::{Reply, Seen, Server};
+use super::fake::{Reply, Seen, Server};
 use zeroize::Zeroizing;
 
-use super::{Access, Credential, Registry, RegistryError, SchemePolicy};
+use super::{Access, Credential, Network, Registry, RegistryError, SchemePolicy};
 use crate::registry::http::retry::Pace;
 use crate::{Damage, Descriptor, Digest, Image, Layer, MediaType, Reference, WriteError};
 
@@ -33,6 +34,10 @@ fn pace() -> Pace {
         longest_asked: Duration::from_millis(200),
         ..Pace::default()
     }
+}
+
+fn network() -> Network {
+    Network::start().unwrap()
 }
 
 fn plain(credential: Credential) -> Access {
@@ -47,7 +52,7 @@ fn me() -> Credential {
 const ME: &str = "Basic bWU6aHVzaA==";
 
 fn connect(server: &Server, credential: Credential) -> Registry {
-    Registry::paced(&server.host(), plain(credential), pace()).unwrap()
+    Registry::paced(&network(), &server.host(), plain(credential), pace()).unwrap()
 }
 
 fn reference(server: &Server, rest: &str) -> Reference {

@@ -67,7 +67,8 @@ fn through(proxy: &Server, host: &str, scheme: SchemePolicy) -> String {
         proxies: Proxies { https: url.clone(), http: url, except: Vec::new() },
         ..Access::default()
     };
-    let registry = Registry::paced(host, access, Pace { attempts: 1, ..pace() }).unwrap();
+    let registry =
+        Registry::paced(&network(), host, access, Pace { attempts: 1, ..pace() }).unwrap();
     let error = registry.source(&format!("{host}/a:1").parse().unwrap()).root().unwrap_err();
     let mut text = error.to_string();
     let mut cause = std::error::Error::source(&error);
@@ -99,7 +100,9 @@ fn password_of_a_proxy_is_in_no_error() {
     for url in ["ftp://me:hush@proxy", "http://me:hush@[", "me:hush"] {
         let proxies = Proxies { https: Some(url.to_owned()), ..Proxies::default() };
         let access = Access { proxies, ..Access::default() };
-        let error = Registry::connect("r.io", access, Patience::default()).map(|_| ()).unwrap_err();
+        let error = Registry::connect(&network(), "r.io", access, Patience::default())
+            .map(|_| ())
+            .unwrap_err();
         assert!(matches!(error, RegistryError::Setup { .. }), "{url}");
         assert!(!format!("{error} {error:?}").contains("hush"), "{error:?}");
     }
@@ -122,13 +125,14 @@ fn loopback_is_never_proxied() {
 
 #[test]
 fn certificates_that_are_none_are_refused() {
-    let refused = |access: Access| match Registry::connect("r.io", access, Patience::default())
-        .map(|_| ())
-        .unwrap_err()
-    {
-        RegistryError::Setup { what, .. } => what,
-        other => panic!("{other}"),
-    };
+    let refused =
+        |access: Access| match Registry::connect(&network(), "r.io", access, Patience::default())
+            .map(|_| ())
+            .unwrap_err()
+        {
+            RegistryError::Setup { what, .. } => what,
+            other => panic!("{other}"),
+        };
     let broken = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
     for pem in ["", "nothing"] {
         let access = Access { certificate_authorities: vec![pem.into()], ..Access::default() };

@@ -70,7 +70,7 @@ fn redirects_end() {
 #[test]
 fn unreachable_registry_is_named_without_secrets() {
     let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let registry = Registry::paced(&closed.to_string(), plain(me()), pace()).unwrap();
+    let registry = Registry::paced(&network(), &closed.to_string(), plain(me()), pace()).unwrap();
     let name: Reference = format!("{closed}/a:1").parse().unwrap();
     let error = registry.source(&name).root().unwrap_err();
     assert_eq!(error.to_string(), format!("GET http://{closed}/v2/a/manifests/1 failed"));
@@ -83,7 +83,7 @@ fn plain_http_is_found_on_loopback_once() {
         "GET /v2/" => Reply::new(503),
         _ => Reply::ok(INDEX),
     });
-    let registry = Registry::paced(&server.host(), Access::default(), pace()).unwrap();
+    let registry = Registry::paced(&network(), &server.host(), Access::default(), pace()).unwrap();
     for tag in ["1", "2"] {
         registry.source(&reference(&server, &format!("a:{tag}"))).root().unwrap();
     }
@@ -95,7 +95,7 @@ fn server_of_https_is_not_spoken_to_in_plain() {
     // It breaks the handshake off. A client breaks it off in the same way when it does not trust
     // the certificate.
     let server = Server::start(|_, _| Reply::new(400));
-    let registry = Registry::paced(&server.host(), Access::default(), pace()).unwrap();
+    let registry = Registry::paced(&network(), &server.host(), Access::default(), pace()).unwrap();
     let error = registry.source(&reference(&server, "a:1")).root().unwrap_err();
     assert_eq!(error.to_string(), format!("GET https://{}/v2/ failed", server.host()));
     assert_eq!(server.count("GET /v2/a"), 0);

@@ -41,7 +41,9 @@ fn made() -> Made {
 }
 
 fn sink(server: &Server, pace: Pace) -> Arc<dyn Sink> {
-    Registry::paced(&server.host(), plain(me()), pace).unwrap().sink(&reference(server, "a/b:1"))
+    Registry::paced(&network(), &server.host(), plain(me()), pace)
+        .unwrap()
+        .sink(&reference(server, "a/b:1"))
 }
 
 fn takes_streams(seen: &Seen) -> Reply {

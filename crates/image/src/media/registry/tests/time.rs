@@ -20,7 +20,7 @@ fn hasty() -> Pace {
 }
 
 fn registry(server: &Server, pace: Pace) -> Registry {
-    Registry::paced(&server.host(), plain(me()), pace).unwrap()
+    Registry::paced(&network(), &server.host(), plain(me()), pace).unwrap()
 }
 
 fn blob_error(server: &Server, pace: Pace, size: usize) -> RegistryError {

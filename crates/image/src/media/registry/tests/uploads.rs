@@ -7,7 +7,9 @@ use crate::{Content, Meter, Progress, Quiet, Sink, Stage};
 
 fn sink(server: &Server, pace: Pace) -> Arc<dyn Sink> {
     let access = plain(Credential::Anonymous);
-    Registry::paced(&server.host(), access, pace).unwrap().sink(&reference(server, "a/b:1"))
+    Registry::paced(&network(), &server.host(), access, pace)
+        .unwrap()
+        .sink(&reference(server, "a/b:1"))
 }
 
 /// Notes each call.

@@ -32,6 +32,8 @@ pub(super) struct Seen {
     pub(super) body: Vec<u8>,
     /// Whether that is the whole body.
     pub(super) is_whole: bool,
+    /// The number of the connection that it came over.
+    pub(super) connection: usize,
 }
 
 impl Seen {
@@ -192,9 +194,9 @@ impl Server {
         let log = Arc::new(Log::default());
         let (script, shared) = (Arc::new(script), log.clone());
         thread::spawn(move || {
-            for stream in listener.incoming() {
+            for (connection, stream) in listener.incoming().enumerate() {
                 let (script, log) = (script.clone(), shared.clone());
-                thread::spawn(move || serve(stream.unwrap(), &*script, &log));
+                thread::spawn(move || serve(stream.unwrap(), connection, &*script, &log));
             }
         });
         Self { address, log }
@@ -222,11 +224,12 @@ impl Server {
     }
 }
 
-fn serve(stream: TcpStream, script: &dyn Fn(&Seen, usize) -> Reply, log: &Log) {
+fn serve(stream: TcpStream, connection: usize, script: &dyn Fn(&Seen, usize) -> Reply, log: &Log) {
     let mut reader = BufReader::new(stream.try_clone().unwrap());
     // A client that speaks TLS is at the wrong door.
     while reader.fill_buf().is_ok_and(|bytes| bytes.first().is_some_and(|byte| *byte != 0x16)) {
         let Some((mut seen, length)) = read_head(&mut reader) else { return };
+        seen.connection = connection;
         let place = {
             let mut log = log.seen.lock().unwrap();
             log.push(seen.clone());
@@ -280,7 +283,7 @@ fn read_head(reader: &mut impl BufRead) -> Option<(Seen, Option<usize>)> {
         let Some((name, value)) = header.trim_end().split_once(": ") else { break };
         headers.push((name.to_ascii_lowercase(), value.to_owned()));
     }
-    let seen = Seen { line, headers, body: Vec::new(), is_whole: false };
+    let seen = Seen { line, headers, body: Vec::new(), is_whole: false, connection: 0 };
     if seen.header("transfer-encoding") == Some("chunked") {
         assert!(seen.is("PATCH"), "a length must be said");
         return Some((seen, None));
