@@ -4,7 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
-use sealcrate_image::Unnamed;
+use sealcrate_image::TemporaryFile;
 use thiserror::Error;
 
 use crate::interrupt::Interrupt;
@@ -44,17 +44,17 @@ impl<'a> Destination<'a> {
 
     /// Makes the file, without a name, with the permissions `mode`, less those that the process
     /// withholds. If it has a temporary name, an `interrupt` removes that.
-    pub(crate) fn create(&self, mode: u32, interrupt: &Interrupt) -> Result<Unnamed> {
+    pub(crate) fn create(&self, mode: u32, interrupt: &Interrupt) -> Result<TemporaryFile> {
         let folder = self.path.parent().filter(|folder| !folder.as_os_str().is_empty());
         let folder = folder.unwrap_or_else(|| Path::new("."));
-        Unnamed::create_in(folder, mode, interrupt.leftovers())
+        TemporaryFile::create_in(folder, mode, interrupt.leftovers())
             .with_context(|| cannot_write(self.path))
     }
 
     /// Gives `file`, which is whole, exactly the permissions `mode`, and its name.
     pub(crate) fn name_with_mode(
         &self,
-        mut file: Unnamed,
+        mut file: TemporaryFile,
         mode: u32,
         interrupt: &Interrupt,
     ) -> Result<()> {
@@ -63,7 +63,7 @@ impl<'a> Destination<'a> {
     }
 
     /// Gives `file`, which is whole, its name.
-    pub(crate) fn name(&self, file: Unnamed, interrupt: &Interrupt) -> Result<()> {
+    pub(crate) fn name(&self, file: TemporaryFile, interrupt: &Interrupt) -> Result<()> {
         let named = file.file().sync_all().and_then(|()| {
             interrupt.hold(|| match self.existing {
                 Existing::Keep => file.name(self.path),

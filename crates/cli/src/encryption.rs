@@ -10,7 +10,7 @@ use sealcrate_crypt::formats::choose;
 use sealcrate_crypt::ocicrypt::{History, RECORD_ANNOTATION, ToRecipients};
 use sealcrate_crypt::sealed::{LARGE_ANNOTATION_BYTES, Sealing};
 use sealcrate_crypt::select::Selection;
-use sealcrate_image::engine::{ExportForm, Spared};
+use sealcrate_image::engine::{ExportForm, Skipped};
 use sealcrate_image::{Compression, Config, Image, Layer, Manifest, Outgoing, Packing, Transfer};
 
 use crate::args::{CompressionArgs, CompressionKind, EncryptionArgs, Format, ImageRecipientArgs};
@@ -105,15 +105,15 @@ impl Wishes<'_> {
     }
 }
 
-/// Returns the form in which an engine exports layers, without those that are `spared`.
+/// Returns the form in which an engine exports layers, without those that are `skipped`.
 pub(crate) fn export_form<'t>(
     encryption: &dyn Encryption,
     transfer: &'t Transfer,
-    spared: &'t Spared,
+    skipped: &'t Skipped,
 ) -> ExportForm<'t> {
     let compression = encryption.compression();
     let packing = Packing { compressor: &transfer.compressor, compression };
-    ExportForm::Packed { packing, spared }
+    ExportForm::Packed { packing, skipped }
 }
 
 /// Prepares to encrypt the layers of `image` that `selection` chooses.

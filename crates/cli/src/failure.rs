@@ -24,7 +24,8 @@ use sealcrate_crypt::select::SelectError;
 use sealcrate_image::engine::EngineError;
 use sealcrate_image::registry::RegistryError;
 use sealcrate_image::{
-    ConfigError, Damage, ExpansionError, ManifestError, NoRoom, ReferenceError, printable,
+    ConfigError, Damage, ExpansionError, Fault, ManifestError, NoRoom, ReadError, ReferenceError,
+    WriteError, printable,
 };
 use thiserror::Error;
 
@@ -148,7 +149,7 @@ fn kind_of(error: &(dyn Error + 'static)) -> Option<Kind> {
         || error.is::<KeyDataError>()
         || error.is::<ManifestError>()
         || error.is::<ConfigError>()
-        || matches!(error.downcast_ref(), Some(EngineError::OtherLayer { .. }));
+        || fault(error) == Some(Fault::Damaged);
     if is_damage {
         return Some(Kind::Damaged);
     }
@@ -167,6 +168,12 @@ fn kind_of(error: &(dyn Error + 'static)) -> Option<Kind> {
         .or_else(|| keyprovider::kind_of(error))
         .or_else(|| packed::kind_of(error))
         .or_else(|| locked::kind_of(error))
+}
+
+/// Tells what the error of a medium means, if there is one.
+fn fault(error: &(dyn Error + 'static)) -> Option<Fault> {
+    let read = error.downcast_ref::<ReadError>().and_then(ReadError::fault);
+    read.or_else(|| error.downcast_ref::<WriteError>().and_then(WriteError::fault))
 }
 
 fn hint(error: &(dyn Error + 'static)) -> Option<&'static str> {
@@ -304,7 +311,9 @@ mod tests {
         assert_eq!(kind_in(DecryptError::OtherBlobs), Kind::Damaged);
         assert_eq!(kind_in(SealedConfigError::Authentication), Kind::Damaged);
         assert_eq!(kind_in(DecryptError::Kdf(KdfError::TotalIterations)), Kind::Damaged);
-        assert_eq!(kind_in(EngineError::OtherLayer { said: "x".into() }), Kind::Damaged);
+        let other_layer = EngineError::OtherLayer { said: "x".into() };
+        assert_eq!(kind_in(WriteError::from(other_layer)), Kind::Damaged);
+        assert_eq!(kind_in(WriteError::from(EngineError::EndedEarly)), Kind::Failure);
     }
 
     #[test]

@@ -11,7 +11,7 @@ use sealcrate_image::archive::{
 };
 use sealcrate_image::engine::{Engine, ExportForm};
 use sealcrate_image::layout::{LayoutSink, LayoutSource};
-use sealcrate_image::registry::{Patience, Registry};
+use sealcrate_image::registry::{Network, Patience, Registry};
 use sealcrate_image::{
     Artifact, Config, DiffId, Digest, EngineName, Leftovers, Location, Progress, Reference,
     Repository, Sink, Source, Spool,
@@ -22,18 +22,19 @@ use crate::credentials::Stores;
 use crate::docker_host::{self, Machine};
 use crate::failure::Usage;
 use crate::insecure::{Insecure, SYSTEM};
-use crate::registry_access::{self, CERTIFICATES, Ways};
+use crate::registry_access::{self, CERTIFICATES, RegistrySettings};
 use crate::talk;
 
-/// Opens places. It opens the engine and each repository once.
+/// Opens places. It opens the engine, the network and each repository once.
 pub(crate) struct Places {
     spool: Spool,
     leftovers: Leftovers,
     progress: Arc<dyn Progress>,
-    ways: Ways,
+    settings: RegistrySettings,
     patience: Patience,
     stores: Stores,
     engine: OnceLock<Engine>,
+    network: OnceLock<Network>,
     /// By repository, since credentials belong to repositories.
     registries: Mutex<HashMap<Repository, Registry>>,
 }
@@ -50,7 +51,7 @@ impl Places {
         progress: Arc<dyn Progress>,
         leftovers: &Leftovers,
     ) -> Result<Self> {
-        let ways = Ways {
+        let settings = RegistrySettings {
             certificates: CERTIFICATES.into(),
             authorities: args.authorities(main)?,
             plain: args.plain_hosts(main)?,
@@ -61,10 +62,11 @@ impl Places {
             spool: Spool::in_folder(std::env::temp_dir()).listed(leftovers),
             leftovers: leftovers.clone(),
             progress,
-            ways,
+            settings,
             patience: args.patience(),
             stores: Stores::of(&variable),
             engine: OnceLock::new(),
+            network: OnceLock::new(),
             registries: Mutex::default(),
         })
     }
@@ -172,6 +174,15 @@ impl Places {
         Ok(self.engine.get_or_init(|| engine).clone())
     }
 
+    /// Returns the one network of this program.
+    fn network(&self) -> Result<Network> {
+        if let Some(network) = self.network.get() {
+            return Ok(network.clone());
+        }
+        let network = Network::start()?;
+        Ok(self.network.get_or_init(|| network).clone())
+    }
+
     fn registry(&self, reference: &Reference) -> Result<Registry> {
         let repository = reference.repository();
         let mut registries = self.registries.lock().unwrap_or_else(PoisonError::into_inner);
@@ -179,8 +190,9 @@ impl Places {
             return Ok(registry.clone());
         }
         let credential = self.stores.credential(repository)?;
-        let access = self.ways.to(repository, credential)?;
-        let registry = Registry::connect(repository.registry(), access, self.patience)?;
+        let access = self.settings.to(repository, credential)?;
+        let network = self.network()?;
+        let registry = Registry::connect(&network, repository.registry(), access, self.patience)?;
         registries.insert(repository.clone(), registry.clone());
         Ok(registry)
     }

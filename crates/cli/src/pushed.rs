@@ -12,7 +12,7 @@ use std::sync::Arc;
 use anyhow::Result;
 use sealcrate_crypt::format::{EarlierImage, EarlierPush, Encryption, Pending};
 use sealcrate_crypt::pushed::{Pushed, PushedLayer, Readers, Record, RecordError, Tagged};
-use sealcrate_image::engine::Spared;
+use sealcrate_image::engine::Skipped;
 use sealcrate_image::registry::RegistryError;
 use sealcrate_image::{
     Artifact, Compression, DiffId, Digest, Image, Layer, Platform, ReadError, Reference,
@@ -286,9 +286,7 @@ pub(crate) fn read(
     match read(&source) {
         Ok(image) => Ok(Some(image)),
         // Many registries answer alike for a missing image and for one that the user may not see.
-        Err(ReadError::Registry(
-            error @ (RegistryError::Transport { .. } | RegistryError::Setup { .. }),
-        )) => Err(error.into()),
+        Err(error) if is_out_of_reach(&error) => Err(error.into()),
         Err(error) => {
             debug!("{reference} is not used again: {error}");
             Ok(None)
@@ -296,7 +294,12 @@ pub(crate) fn read(
     }
 }
 
+/// Tells whether the registry could not even be asked.
+fn is_out_of_reach(error: &ReadError) -> bool {
+    matches!(error.medium(), Some(RegistryError::Transport { .. } | RegistryError::Setup { .. }))
+}
+
 /// Returns the parts that an engine need not export.
-pub(crate) fn spared(pushed: &Pushed) -> Spared {
-    Spared { configs: pushed.configs().clone(), layers: pushed.diff_ids().collect() }
+pub(crate) fn skipped(pushed: &Pushed) -> Skipped {
+    Skipped { configs: pushed.configs().clone(), layers: pushed.diff_ids().collect() }
 }

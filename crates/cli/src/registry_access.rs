@@ -22,7 +22,7 @@ pub(crate) const CERTIFICATES: &str = "/etc/docker/certs.d";
 
 /// The settings for every registry that a command talks to.
 #[derive(Clone, Debug)]
-pub(crate) struct Ways {
+pub(crate) struct RegistrySettings {
     /// The folder that holds a folder of certificates for each registry.
     pub(crate) certificates: PathBuf,
     /// Further authorities that the user named, each for one registry.
@@ -35,7 +35,7 @@ pub(crate) struct Ways {
     pub(crate) proxies: Proxies,
 }
 
-impl Ways {
+impl RegistrySettings {
     /// Gathers the settings for the registry of `repository`.
     ///
     /// # Errors
@@ -104,7 +104,7 @@ pub(crate) enum AccessError {
     Insecure(#[from] InsecureError),
     /// A client certificate without key, or the other way round.
     #[error("{} is there, but {} is not", there.display(), missing.display())]
-    Lonely { there: PathBuf, missing: PathBuf },
+    UnpairedFile { there: PathBuf, missing: PathBuf },
     /// The file or folder cannot be read.
     #[error("cannot read {}", file.display())]
     Read {
@@ -135,7 +135,7 @@ fn pair(file: &Path, extension: &str) -> Result<PathBuf, AccessError> {
     if other.exists() {
         return Ok(other);
     }
-    Err(AccessError::Lonely { there: file.to_owned(), missing: other })
+    Err(AccessError::UnpairedFile { there: file.to_owned(), missing: other })
 }
 
 fn read(file: &Path) -> Result<Vec<u8>, AccessError> {
@@ -181,8 +181,8 @@ fn direct_host(entry: &str) -> &str {
 mod tests {
     use super::*;
 
-    fn ways(certificates: &Path) -> Ways {
-        Ways {
+    fn settings(certificates: &Path) -> RegistrySettings {
+        RegistrySettings {
             certificates: certificates.to_owned(),
             authorities: Vec::new(),
             plain: Vec::new(),
@@ -195,8 +195,8 @@ mod tests {
         name.parse().unwrap()
     }
 
-    fn to(ways: &Ways, name: &str) -> Result<Access, AccessError> {
-        ways.to(&name.parse().unwrap(), Credential::Anonymous)
+    fn to(settings: &RegistrySettings, name: &str) -> Result<Access, AccessError> {
+        settings.to(&name.parse().unwrap(), Credential::Anonymous)
     }
 
     #[test]
@@ -210,20 +210,21 @@ mod tests {
         let named = folder.path().join("named.pem");
         fs::write(&named, "named").unwrap();
         let authorities = vec![(host("r.io:5000"), named)];
-        let ways = Ways { authorities, ..ways(folder.path()) };
-        let access = to(&ways, "r.io:5000/a").unwrap();
+        let settings = RegistrySettings { authorities, ..settings(folder.path()) };
+        let access = to(&settings, "r.io:5000/a").unwrap();
         assert_eq!(access.certificate_authorities, [&b"named"[..], b"a.crt", b"b.crt"]);
         let client = access.client_certificate.unwrap();
         assert_eq!((&client.certificate[..], &client.key[..]), (&b"c.cert"[..], &b"c.key"[..]));
         for other in ["r.io/a", "r.io:5001/a", "q.io:5000/a"] {
-            let other = to(&ways, other).unwrap();
+            let other = to(&settings, other).unwrap();
             assert!(other.certificate_authorities.is_empty() && other.client_certificate.is_none());
         }
     }
 
     #[test]
     fn plain_http_is_for_the_registry_that_it_names() {
-        let ways = Ways { plain: vec![host("r.io:5000")], ..ways(Path::new("/nowhere")) };
+        let settings =
+            RegistrySettings { plain: vec![host("r.io:5000")], ..settings(Path::new("/nowhere")) };
         for (name, scheme) in [
             ("r.io:5000/a", SchemePolicy::PlainHttp),
             ("R.io:5000/a", SchemePolicy::PlainHttp),
@@ -231,7 +232,7 @@ mod tests {
             ("q.io:5000/a", SchemePolicy::HttpsExceptLoopback),
             ("a", SchemePolicy::HttpsExceptLoopback),
         ] {
-            assert_eq!(to(&ways, name).unwrap().scheme, scheme, "{name}");
+            assert_eq!(to(&settings, name).unwrap().scheme, scheme, "{name}");
         }
     }
 
@@ -241,10 +242,10 @@ mod tests {
         fs::create_dir(folder.path().join("docker")).unwrap();
         let daemon = r#"{"insecure-registries":["127.0.0.1:5000","r.io"]}"#;
         fs::write(folder.path().join("docker/daemon.json"), daemon).unwrap();
-        let ways = ways(folder.path());
+        let settings = settings(folder.path());
         let scheme = |name: &str| {
             let credential = Credential::IdentityToken(Zeroizing::new("t".to_owned()));
-            ways.to(&name.parse().unwrap(), credential).unwrap().scheme
+            settings.to(&name.parse().unwrap(), credential).unwrap().scheme
         };
         assert_eq!(scheme("127.0.0.1:5000/a"), SchemePolicy::InsecureLoopback);
         for name in ["127.0.0.1:5001/a", "127.0.0.1/a", "localhost:5000/a", "r.io/a"] {
@@ -259,12 +260,13 @@ mod tests {
             let own = folder.path().join("r.io");
             fs::create_dir(&own).unwrap();
             fs::write(own.join(there), "x").unwrap();
-            let error = to(&ways(folder.path()), "r.io/a").unwrap_err();
+            let error = to(&settings(folder.path()), "r.io/a").unwrap_err();
             assert!(error.to_string().ends_with(&format!("{missing} is not")), "{error}");
         }
         let nowhere = Path::new("/nowhere/ca.pem");
         let authorities = vec![(host("r.io"), nowhere.to_owned())];
-        let error = to(&Ways { authorities, ..ways(nowhere) }, "r.io/a").unwrap_err();
+        let error =
+            to(&RegistrySettings { authorities, ..settings(nowhere) }, "r.io/a").unwrap_err();
         assert_eq!(error.to_string(), "cannot read /nowhere/ca.pem");
     }
 

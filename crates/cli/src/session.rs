@@ -6,7 +6,7 @@ use std::thread;
 use anyhow::Result;
 use sealcrate_crypt::format::ImageEncryptor;
 use sealcrate_crypt::select::Selection;
-use sealcrate_image::engine::{ExportForm, Spared};
+use sealcrate_image::engine::{ExportForm, Skipped};
 use sealcrate_image::{
     CompressionLevel, Compressor, Descriptor, Expansion, Image, Layer, LayerForm, Location,
     Outgoing, Packing, Prefetch, Progress, Sink, Source, Spool, Transfer, WriteError,
@@ -62,11 +62,11 @@ impl Session {
     /// Opens `from`, whose layers will go to `to`. If `to` wants compressed layers, an engine's layers are
     /// compressed on their way out of it.
     pub(crate) fn source(&self, from: &Location, to: &Location) -> Result<Arc<dyn Source>> {
-        let spared = &Spared::default();
+        let skipped = &Skipped::default();
         let form = match to {
             Location::DockerArchive { .. } | Location::DockerDaemon(_) => ExportForm::AsTheyCome,
             Location::OciArchive { .. } | Location::OciLayout { .. } | Location::Registry(_) => {
-                ExportForm::Packed { packing: Packing::gzip(&self.transfer.compressor), spared }
+                ExportForm::Packed { packing: Packing::gzip(&self.transfer.compressor), skipped }
             }
         };
         self.places.source(from, form)

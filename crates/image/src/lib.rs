@@ -1,77 +1,51 @@
 //! Container images, and the places where they live.
 //!
-//! The first half of the modules is plain data: [`Digest`], [`Descriptor`], [`Reference`],
-//! [`Platform`], [`Manifest`], [`Index`], [`Config`], and the values made of them, [`Layer`] and
-//! [`Image`]. The second half is one module a medium, which holds its [`Source`] and its [`Sink`]
-//! together: [`layout`], [`archive`], `engine`, `registry`. [`Transfer`] moves an image from one to
-//! the other.
+//! `model` is plain data: [`Digest`], [`Descriptor`], [`Reference`], [`Platform`], [`Manifest`],
+//! [`Index`], [`Config`], and the values made of them, [`Layer`] and [`Image`]. `transfer` is the way of
+//! bytes from any [`Source`] to any [`Sink`], on which [`Transfer`] moves an image. `media` has one folder
+//! a medium, with its source and its sink: [`layout`], [`archive`], `engine`, `registry`. Each of the three
+//! imports from those before it alone.
 //!
 //! Nothing here encrypts or decrypts, prints, prompts, or reads the environment.
 
-mod arrival;
-mod aside;
-mod blob;
-mod compress;
-mod compressor;
-mod config;
-mod descriptor;
-mod digest;
-mod document;
-mod expansion;
-mod image;
-mod index;
-mod layer;
-mod leftovers;
-mod location;
-mod manifest;
-mod media_type;
-mod outgoing;
-mod platform;
-mod prefetch;
-mod printable;
-mod progress;
-mod reference;
-mod room;
-mod sink;
-mod source;
-mod spool;
+mod media;
+mod model;
 mod transfer;
-mod unnamed;
-mod verify;
 
-pub mod archive;
 #[cfg(feature = "engine")]
-pub mod engine;
-pub mod layout;
+pub use media::engine;
 #[cfg(feature = "registry")]
-pub mod registry;
-
-pub use blob::Content;
-pub use compress::{Compression, CompressionLevel, CompressionLevelError};
-pub use compressor::{Compressor, Packing};
-pub use config::{Config, ConfigError, HistoryEntry, MAX_CONFIG_BYTES};
-pub use descriptor::Descriptor;
-pub use digest::{ChainId, DiffId, Digest, DigestError, Hasher};
-pub use expansion::{Expansion, ExpansionError};
-pub use image::{Artifact, Image};
-pub use index::{ATTESTATION, ATTESTED, Index, IndexError};
-pub use layer::Layer;
-pub use leftovers::{Cleared, Leftovers};
-pub use location::{EngineName, Location, LocationError};
-pub use manifest::{
-    Family, MAX_LAYERS, MAX_MANIFEST_BYTES, Manifest, ManifestError, RawManifest, Remarks,
+pub use media::registry;
+pub use media::{archive, layout};
+pub use model::compression::Compression;
+pub use model::content::Content;
+pub use model::damage::Damage;
+pub use model::digest::{ChainId, DiffId, Digest, DigestError, Hasher};
+pub use model::documents::config::{Config, ConfigError, HistoryEntry, MAX_CONFIG_BYTES};
+pub use model::documents::descriptor::Descriptor;
+pub use model::documents::family::Family;
+pub use model::documents::index::{ATTESTATION, ATTESTED, Index, IndexError};
+pub use model::documents::manifest::{
+    MAX_LAYERS, MAX_MANIFEST_BYTES, Manifest, ManifestError, RawManifest, Remarks,
 };
-pub use media_type::MediaType;
-pub use outgoing::{NoKeys, Outgoing};
-pub use platform::{Platform, PlatformError};
-pub use prefetch::Prefetch;
-pub use printable::{Printable, is_printable, printable};
-pub use progress::{Meter, MeteredReader, Progress, Quiet, Stage};
-pub use reference::{Reference, ReferenceError, Repository};
-pub use room::NoRoom;
-pub use sink::{Ahead, LayerForm, Sink, WriteError};
-pub use source::{ReadError, Source};
-pub use spool::{FileSlice, Spool, Spooling};
-pub use transfer::Transfer;
-pub use unnamed::Unnamed;
-pub use verify::Damage;
+pub use model::documents::media_type::MediaType;
+pub use model::documents::platform::{Platform, PlatformError};
+pub use model::expansion::{Expansion, ExpansionError};
+pub use model::image::{Artifact, Image};
+pub use model::layer::Layer;
+pub use model::location::{EngineName, Location, LocationError};
+pub use model::outgoing::{NoKeys, Outgoing};
+pub use model::printable::{Printable, is_printable, printable};
+pub use model::reference::{Reference, ReferenceError, Repository};
+pub use transfer::compression::compressor::{Compressor, Packing};
+pub use transfer::compression::level::{CompressionLevel, CompressionLevelError};
+pub use transfer::files::leftovers::{Cleared, Leftovers};
+pub use transfer::files::room::NoRoom;
+pub use transfer::files::spool::{FileSlice, Spool, Spooling};
+pub use transfer::files::temporary::TemporaryFile;
+pub use transfer::medium::{Fault, MediumError, MediumFailure};
+pub use transfer::pipeline::Transfer;
+pub use transfer::prefetch::Prefetch;
+pub use transfer::progress::{Meter, MeteredReader, Progress, Quiet, Stage};
+pub use transfer::sink::{LayerForm, Sink, StreamedUpload, WriteError};
+pub use transfer::source::{ReadError, Source};

@@ -8,7 +8,7 @@ use sealcrate_crypt::format::{EncryptedImage, Encryption, ImageEncryptor, Keys, 
 use sealcrate_crypt::formats::recognise;
 use sealcrate_crypt::sealed::{SealedRecord, Sealing};
 use sealcrate_crypt::select::Selection;
-use sealcrate_image::engine::Spared;
+use sealcrate_image::engine::Skipped;
 use sealcrate_image::{
     Artifact, Config, Descriptor, Image, Index, LayerForm, Location, NoKeys, Outgoing, Prefetch,
     RawManifest, Sink, Source,
@@ -41,8 +41,8 @@ pub(crate) fn run(args: &CopyArgs, session: &Session) -> Result<()> {
     let leaves_clear = encryption.is_some() && !keys.is_any();
     let source = match &encryption {
         Some(encryption) => {
-            let spared = Spared::default();
-            let form = encryption::export_form(&**encryption, &session.transfer, &spared);
+            let skipped = Skipped::default();
+            let form = encryption::export_form(&**encryption, &session.transfer, &skipped);
             session.places.source(from, form)?
         }
         None => session.source(from, to)?,

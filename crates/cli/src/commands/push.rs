@@ -11,7 +11,7 @@ use sealcrate_crypt::format::ImageEncryptor;
 use sealcrate_crypt::formats::choose;
 use sealcrate_crypt::pushed::Pushed;
 use sealcrate_crypt::sealed::Sealing;
-use sealcrate_image::engine::{ExportForm, Spared};
+use sealcrate_image::engine::{ExportForm, Skipped};
 use sealcrate_image::{
     ATTESTED, Artifact, Config, Descriptor, EngineName, Image, Index, Location, MediaType, NoKeys,
     Outgoing, Packing, Platform, Prefetch, Remarks, Sink, Source,
@@ -24,7 +24,7 @@ use crate::args::{CompressionKind, Protection, PushArgs};
 use crate::encryption::{self, Wishes};
 use crate::failure::Usage;
 use crate::private::Private;
-use crate::pushed::{Earlier, Search, spared};
+use crate::pushed::{Earlier, Search, skipped};
 use crate::session::Session;
 use crate::{keys, left_behind, opening, talk};
 use index::Indexed;
@@ -66,12 +66,12 @@ pub(crate) fn run(args: &PushArgs, session: &Session) -> Result<()> {
             .iter()
             .try_for_each(|it| dry_run::say(args, session, wishes, it, selection.as_ref()));
     }
-    let open = |spared: &Spared| -> Result<_> {
+    let open = |skipped: &Skipped| -> Result<_> {
         let form = match &encryption {
-            Some(encryption) => encryption::export_form(&**encryption, &session.transfer, spared),
+            Some(encryption) => encryption::export_form(&**encryption, &session.transfer, skipped),
             None => {
                 let packing = Packing::gzip(&session.transfer.compressor);
-                ExportForm::Packed { packing, spared }
+                ExportForm::Packed { packing, skipped }
             }
         };
         let source = session.places.source(&from, form)?;
@@ -79,8 +79,8 @@ pub(crate) fn run(args: &PushArgs, session: &Session) -> Result<()> {
         Ok((source, artifact))
     };
     let platform = args.platform.as_ref();
-    let read = |spared: &Spared| -> Result<_> {
-        let (source, artifact) = open(spared)?;
+    let read = |skipped: &Skipped| -> Result<_> {
+        let (source, artifact) = open(skipped)?;
         let chosen = Chosen::of(artifact, &source, platform)?;
         Ok((source, chosen))
     };
@@ -95,7 +95,7 @@ pub(crate) fn run(args: &PushArgs, session: &Session) -> Result<()> {
     let (early, diff_ids) = match (&earlier, &from) {
         (Some(_), Location::DockerDaemon(_)) => (None, session.places.diff_ids(&from)?),
         _ => {
-            let (source, artifact) = open(&Spared::default())?;
+            let (source, artifact) = open(&Skipped::default())?;
             if let Some(index) = children::whole(&artifact, platform, &to) {
                 let (encryption, selection) = (encryption.as_deref(), selection.as_ref());
                 let push = Indexed { args, session, encryption, selection, earlier };
@@ -123,7 +123,7 @@ pub(crate) fn run(args: &PushArgs, session: &Session) -> Result<()> {
     };
     let (mut source, mut chosen) = match early {
         Some(early) => early,
-        None => read(&spared(&pushed))?,
+        None => read(&skipped(&pushed))?,
     };
     let encryptor = match (&selection, &encryption) {
         (Some(selection), Some(encryption)) => {
@@ -131,7 +131,7 @@ pub(crate) fn run(args: &PushArgs, session: &Session) -> Result<()> {
             let changed = encryptor.changed(&pushed, &chosen.image);
             if !changed.is_empty() {
                 pushed.forget(&changed);
-                (source, chosen) = read(&spared(&pushed))?;
+                (source, chosen) = read(&skipped(&pushed))?;
             }
             encryptor.reuse(pushed);
             Some(encryptor)

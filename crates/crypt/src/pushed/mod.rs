@@ -8,6 +8,7 @@
 
 mod readers;
 mod record;
+mod recorded;
 
 use std::collections::{BTreeSet, HashMap};
 use std::io::{self, Read};
@@ -19,7 +20,8 @@ use sealcrate_image::{
 use zeroize::Zeroizing;
 
 pub use readers::{Reader, Readers};
-pub use record::{MAX_RECORD_BYTES, Record, RecordError, RecordKey, Remembered, Tagged};
+pub use record::{MAX_RECORD_BYTES, Record, RecordError, RecordKey, Remembered};
+pub use recorded::Tagged;
 
 /// The layers that can be pushed again as they are, by diff ID, and the configs of their images.
 #[derive(Default)]

@@ -18,7 +18,8 @@ use sealcrate_image::{DiffId, Digest, Reference, Repository};
 use thiserror::Error;
 use zeroize::Zeroizing;
 
-use self::json::Members;
+use self::json::{Contents, Members};
+use super::recorded::{Recorded, Tagged};
 use super::{PushedLayer, Readers};
 use crate::random::random;
 
@@ -81,24 +82,6 @@ pub struct Record {
     configs: Vec<Vec<u8>>,
 }
 
-#[derive(Clone)]
-struct Recorded {
-    layer: PushedLayer,
-    readers: Readers,
-    places: Vec<Repository>,
-    /// The tags, the newest first.
-    tags: Vec<Arc<Tagged>>,
-}
-
-/// A tag that this machine has given to a manifest, or to the index that the manifest is in.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Tagged {
-    /// The tag, with its repository.
-    pub name: Reference,
-    /// The digest of the manifest or index.
-    pub digest: Digest,
-}
-
 /// A layer that another push may use again, with its places.
 #[derive(Clone, Copy)]
 pub struct Remembered<'r> {
@@ -134,7 +117,8 @@ impl Record {
             .open_in_place(nonce, Aad::from(MAGIC), &mut buffer)
             .map_err(|_| RecordError::Damaged)?;
         let members: Members = serde_json::from_slice(json).map_err(|_| RecordError::Damaged)?;
-        members.record().ok_or(RecordError::Damaged)
+        let Contents { salt, layers, configs } = members.contents().ok_or(RecordError::Damaged)?;
+        Ok(Self { salt, layers, configs })
     }
 
     /// Seals the record under `key`, with a fresh nonce.
@@ -143,7 +127,7 @@ impl Record {
     /// The system gives no random bytes.
     pub fn seal(&self, key: &RecordKey) -> io::Result<Vec<u8>> {
         let nonce = random::<NONCE_LEN>()?;
-        let members = Members::of(self);
+        let members = Members::of(&self.salt, &self.layers, &self.configs);
         let mut len = Count(0);
         serde_json::to_writer(&mut len, &members)?;
         // A buffer that grew would leave copies of keys behind.
@@ -350,10 +334,13 @@ mod tests {
         let readers = Readers::new("oci", [Reader::key("age", b"a")].into());
         let (mut record, layer) = (Record::new().unwrap(), layer(b"layer"));
         record.add(slice::from_ref(&layer), b"", &readers, tagged("x.example/app:1", "one"));
-        let mut members = serde_json::to_value(Members::of(&record)).unwrap();
+        let members = Members::of(&record.salt, &record.layers, &record.configs);
+        let mut members = serde_json::to_value(members).unwrap();
         members.as_object_mut().unwrap().remove("tags");
         members["layers"][0].as_object_mut().unwrap().remove("tags");
-        let record = serde_json::from_value::<Members>(members).unwrap().record().unwrap();
+        let members = serde_json::from_value::<Members>(members).unwrap();
+        let Contents { salt, layers, configs } = members.contents().unwrap();
+        let record = Record { salt, layers, configs };
         let found = record.layers(layer.diff_id, &readers).next().unwrap();
         assert!(found.tags.is_empty() && found.places.len() == 1);
     }

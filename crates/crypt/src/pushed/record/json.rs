@@ -11,7 +11,7 @@ use serde::de::{self, Error as _, MapAccess, Unexpected, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
-use super::{Record, Recorded, Tagged};
+use crate::pushed::recorded::{Recorded, Tagged};
 use crate::pushed::{LayerKey, PushedLayer, Readers};
 
 /// The members of a record.
@@ -134,26 +134,35 @@ impl Secret {
 }
 
 impl Members {
-    pub(super) fn of(record: &Record) -> Self {
+    pub(super) fn of(salt: &[u8; 16], layers: &[Recorded], configs: &[Vec<u8>]) -> Self {
         let mut tags = Table::default();
         Self {
-            salt: record.salt,
-            layers: record.layers.iter().map(|layer| LayerMembers::of(layer, &mut tags)).collect(),
-            configs: record.configs.iter().map(|config| STANDARD.encode(config)).collect(),
+            salt: *salt,
+            layers: layers.iter().map(|layer| LayerMembers::of(layer, &mut tags)).collect(),
+            configs: configs.iter().map(|config| STANDARD.encode(config)).collect(),
             tags: tags.members,
         }
     }
 
-    pub(super) fn record(self) -> Option<Record> {
+    /// Returns the contents of the record; `None` if a member is malformed.
+    pub(super) fn contents(self) -> Option<Contents> {
         let configs = self.configs.iter().map(|text| STANDARD.decode(text).ok());
         let tags = self.tags.into_iter().map(TagMembers::tagged).collect::<Option<Vec<_>>>()?;
         let layers = self.layers.into_iter().map(|layer| layer.recorded(&tags));
-        Some(Record {
+        Some(Contents {
             salt: self.salt,
             layers: layers.collect::<Option<_>>()?,
             configs: configs.collect::<Option<_>>()?,
         })
     }
+}
+
+/// The contents of a record.
+pub(super) struct Contents {
+    pub(super) salt: [u8; 16],
+    /// The layers, the newest first.
+    pub(super) layers: Vec<Recorded>,
+    pub(super) configs: Vec<Vec<u8>>,
 }
 
 /// The tags of all layers, each once.
