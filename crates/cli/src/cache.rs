@@ -16,9 +16,11 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use rustix::fs::{FlockOperation, flock};
+use sealcrate_core::{ErrorSource, PushMemory};
 use sealcrate_crypt::pushed::{MAX_RECORD_BYTES, Record, RecordKey};
 
 use crate::destination::{Destination, Existing};
+use crate::failure::boxed;
 use crate::interrupt::Interrupt;
 use own::{OwnFile, OwnFolder};
 
@@ -27,6 +29,26 @@ const KEY: &str = "key";
 /// The files in the folder of the cache.
 const RECORD: &str = "pushed";
 const LOCK: &str = "lock";
+
+/// The memory of earlier pushes that this machine keeps.
+pub(crate) struct Remembered {
+    pub(crate) cache: Cache,
+    pub(crate) interrupt: Interrupt,
+}
+
+impl PushMemory for Remembered {
+    fn read(&self) -> Result<Option<Record>, ErrorSource> {
+        self.cache.read(&self.interrupt).map_err(boxed)
+    }
+
+    fn update(
+        &self,
+        record: Record,
+        change: &mut dyn FnMut(&mut Record),
+    ) -> Result<(), ErrorSource> {
+        self.cache.update(record, &self.interrupt, change).map_err(boxed)
+    }
+}
 
 /// The folders that the record and its key are in.
 pub(crate) struct Cache {

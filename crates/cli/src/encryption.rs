@@ -5,17 +5,13 @@ use std::collections::BTreeSet;
 use anyhow::Result;
 use sealcrate_crypt::Passphrase;
 use sealcrate_crypt::crypto_cli::{KeyDataShape, UnderPassphrase};
-use sealcrate_crypt::format::{Encryption, ImageEncryptor};
-use sealcrate_crypt::formats::choose;
-use sealcrate_crypt::ocicrypt::{History, RECORD_ANNOTATION, ToRecipients};
-use sealcrate_crypt::sealed::{LARGE_ANNOTATION_BYTES, Sealing};
-use sealcrate_crypt::select::Selection;
-use sealcrate_image::engine::{ExportForm, Skipped};
-use sealcrate_image::{Compression, Config, Image, Layer, Manifest, Outgoing, Packing, Transfer};
+use sealcrate_crypt::format::Encryption;
+use sealcrate_crypt::ocicrypt::{History, ToRecipients};
+use sealcrate_image::{Compression, Config, Image};
 
 use crate::args::{CompressionArgs, CompressionKind, EncryptionArgs, Format, ImageRecipientArgs};
 use crate::failure::Usage;
-use crate::{exposure, keys, report, talk};
+use crate::keys;
 
 /// The options of the command line about encryption.
 #[derive(Clone, Copy)]
@@ -102,63 +98,5 @@ impl Wishes<'_> {
             Format::CryptoCli => None,
             Format::Oci => Some(Config::parse(&self.history().applied(&image.config, places)?)?),
         })
-    }
-}
-
-/// Returns the form in which an engine exports layers, without those that are `skipped`.
-pub(crate) fn export_form<'t>(
-    encryption: &dyn Encryption,
-    transfer: &'t Transfer,
-    skipped: &'t Skipped,
-) -> ExportForm<'t> {
-    let compression = encryption.compression();
-    let packing = Packing { compressor: &transfer.compressor, compression };
-    ExportForm::Packed { packing, skipped }
-}
-
-/// Prepares to encrypt the layers of `image` that `selection` chooses.
-pub(crate) fn encryptor(
-    encryption: &dyn Encryption,
-    image: &Image,
-    selection: &Selection,
-) -> Result<Box<dyn ImageEncryptor>> {
-    if let Selection::Above(base) = selection {
-        let (clear, all) = (base.len(), image.layers.len());
-        talk::note(format!("layers of the base stay in clear: {clear} of {all}"));
-    }
-    // A wrong selection fails before the wait for the key.
-    Ok(encryption.encryptor(image, choose(image, selection)?)?)
-}
-
-/// Returns the encrypted image of `layers`, sealed with `sealing`. Warns of secrets that its config still
-/// shows.
-pub(crate) fn finish(
-    encryptor: &dyn ImageEncryptor,
-    layers: Vec<Layer>,
-    sealing: &Sealing,
-) -> Result<Outgoing> {
-    let encrypted = encryptor.finish(layers, sealing)?;
-    if !encryptor.encrypts_config() {
-        tell_large_record(&encrypted);
-        for exposed in exposure::of(&Config::parse(&encrypted.config)?) {
-            talk::warn(format!("anybody can read {exposed}: the config is in clear"));
-        }
-    }
-    Ok(encrypted)
-}
-
-/// Warns of a record that some engines would copy into every container.
-pub(crate) fn tell_large_record(image: &Image) {
-    let Some(raw) = &image.manifest else { return };
-    if raw.bytes().len() > LARGE_ANNOTATION_BYTES
-        && let Ok(manifest) = Manifest::parse(raw)
-        && let Some(record) = manifest.remarks.annotations.get(RECORD_ANNOTATION)
-        && record.len() > LARGE_ANNOTATION_BYTES
-    {
-        talk::warn(format!(
-            "the annotation with the image's sealed record is {} long, and some engines copy annotations into \
-             containers: fewer annotations, or fewer recipients, make it shorter",
-            report::bytes(record.len() as u64)
-        ));
     }
 }

@@ -3,6 +3,7 @@
 //! Libraries say what happened. This module decides what that means to the user: which of the documented
 //! exit codes it has, and how to go on.
 
+mod core;
 mod decoder;
 mod keyprovider;
 mod locked;
@@ -14,6 +15,7 @@ use std::error::Error;
 use std::io;
 use std::process::ExitCode;
 
+use sealcrate_core::ErrorSource;
 use sealcrate_crypt::PassphraseError;
 use sealcrate_crypt::crypto_cli::dare::DareError;
 use sealcrate_crypt::crypto_cli::{
@@ -32,9 +34,8 @@ use thiserror::Error;
 use crate::talk;
 
 pub(crate) use decoder::{NoLayerKey, NoPayload};
-pub(crate) use ocicrypt::{MissingImageIdentity, NoOpenPgpFile};
+pub(crate) use ocicrypt::NoOpenPgpFile;
 pub(crate) use packed::{MissingIdentity, Privileged};
-pub(crate) use sealed::{OtherPlatform, PlainImage, UnboundIndex};
 
 /// Longer errors are cut: a stranger may have written names and types in them.
 const MAX_LINE: usize = 2000;
@@ -44,6 +45,9 @@ const UNENCRYPTED: &str = "somebody may have put it in the place of an encrypted
 
 const NOT_BOUND: &str = "it may be whole all the same: most tools bind nothing, and without --require-binding such an \
                          image is read with a warning";
+
+const NO_PASSPHRASE: &str = "give it with --pass-file FILE or --pass-fd N; SEALCRATE_PASS and a prompt on a terminal \
+                             will do as well, for copy with --decrypt";
 
 const ONE_PLATFORM: &str = "--platform OS/ARCH chooses one image of an index, and opens no other";
 
@@ -83,10 +87,20 @@ pub(crate) fn report_to_program(error: &anyhow::Error) -> ExitCode {
     ExitCode::from(kind(error.as_ref()) as u8)
 }
 
+/// Returns an error as libraries take it, with its causes at hand.
+pub(crate) fn boxed(error: anyhow::Error) -> ErrorSource {
+    error.reallocate_into_boxed_dyn_error_without_backtrace()
+}
+
 /// Joins an error and its causes. It leaves out a cause that an outer error has shown already.
 pub(crate) fn one_line(error: &anyhow::Error) -> String {
+    one_line_of(error.as_ref())
+}
+
+/// Joins an error and its causes, as [`one_line`] does.
+pub(crate) fn one_line_of(error: &(dyn Error + 'static)) -> String {
     let mut line = String::new();
-    for cause in error.chain() {
+    for cause in std::iter::successors(Some(error), |&error| error.source()) {
         let text = cause.to_string();
         if line.contains(&text) {
             continue;
@@ -117,7 +131,7 @@ fn kind(error: &(dyn Error + 'static)) -> Kind {
 }
 
 fn kind_of(error: &(dyn Error + 'static)) -> Option<Kind> {
-    if let Some(kind) = sealed::kind_of(error) {
+    if let Some(kind) = core::kind_of(error).or_else(|| sealed::kind_of(error)) {
         return Some(kind);
     }
     if let Some(error) = error.downcast_ref::<DecryptError>() {
@@ -233,10 +247,7 @@ fn hint(error: &(dyn Error + 'static)) -> Option<&'static str> {
         return Some(ONE_PLATFORM);
     }
     if error.is::<MissingKey>() {
-        return Some(
-            "give it with --pass-file FILE or --pass-fd N; SEALCRATE_PASS and a prompt on a terminal \
-             will do as well, for copy with --decrypt",
-        );
+        return Some(NO_PASSPHRASE);
     }
     if matches!(error.downcast_ref(), Some(ChooseError::AlreadyEncrypted)) {
         return Some(
@@ -258,7 +269,8 @@ fn hint(error: &(dyn Error + 'static)) -> Option<&'static str> {
             _ => None,
         };
     }
-    ocicrypt::hint(error)
+    core::hint(error)
+        .or_else(|| ocicrypt::hint(error))
         .or_else(|| packed::hint(error))
         .or_else(|| locked::hint(error))
         .or_else(|| sealed::hint(error))

@@ -53,10 +53,20 @@ impl Interrupt {
 
     /// Runs `commit`, during which the first interruption is ignored.
     pub(crate) fn hold<T>(&self, commit: impl FnOnce() -> T) -> T {
-        self.committing.store(true, Ordering::SeqCst);
+        self.begin_to_hold();
         let result = commit();
-        self.committing.store(false, Ordering::SeqCst);
+        self.end_to_hold();
         result
+    }
+
+    /// Ignores the first interruption from now on.
+    pub(crate) fn begin_to_hold(&self) {
+        self.committing.store(true, Ordering::SeqCst);
+    }
+
+    /// Heeds interruptions again.
+    pub(crate) fn end_to_hold(&self) {
+        self.committing.store(false, Ordering::SeqCst);
     }
 }
 

@@ -18,7 +18,7 @@ use zeroize::Zeroizing;
 
 use crate::args::Typed;
 use crate::failure::Usage;
-use crate::{exposure, talk};
+use crate::talk;
 use command::ProviderCommand;
 use service::ProviderService;
 
@@ -67,7 +67,7 @@ fn looks_secret(parameter: &[u8]) -> bool {
         parameter[..at].rsplit(|c| !is_of_name(c)).next().filter(|_| has_value)
     });
     let mut names = names.filter(|name| !name.is_empty());
-    has("SECRET-KEY-") || has("PRIVATE KEY") || names.any(exposure::looks_secret)
+    has("SECRET-KEY-") || has("PRIVATE KEY") || names.any(sealcrate_core::looks_secret)
 }
 
 /// Returns all providers of the list.

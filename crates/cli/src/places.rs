@@ -5,7 +5,8 @@ use std::ffi::OsString;
 use std::path::Path;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-use anyhow::{Context, Result};
+use anyhow::Result;
+use sealcrate_core::Error;
 use sealcrate_image::archive::{
     self, DockerArchive, DockerArchiveSink, OciArchiveSink, OciArchiveSource,
 };
@@ -20,7 +21,7 @@ use sealcrate_image::{
 use crate::args::{MainRegistry, RegistryArgs};
 use crate::credentials::Stores;
 use crate::docker_host::{self, Machine};
-use crate::failure::Usage;
+use crate::failure::{Usage, boxed};
 use crate::insecure::{Insecure, SYSTEM};
 use crate::registry_access::{self, CERTIFICATES, RegistrySettings};
 use crate::talk;
@@ -76,20 +77,6 @@ impl Places {
         &self.spool
     }
 
-    /// Returns the listener of progress.
-    pub(crate) fn progress(&self) -> &Arc<dyn Progress> {
-        &self.progress
-    }
-
-    /// Opens a place to read from. An engine's layers are brought into `form` on their way out.
-    pub(crate) fn source(
-        &self,
-        location: &Location,
-        form: ExportForm<'_>,
-    ) -> Result<Arc<dyn Source>> {
-        self.open_source(location, form).with_context(|| format!("cannot read {location}"))
-    }
-
     fn open_source(&self, location: &Location, form: ExportForm<'_>) -> Result<Arc<dyn Source>> {
         Ok(match location {
             Location::DockerArchive { file, name } => Arc::new(DockerArchive::open(
@@ -108,32 +95,6 @@ impl Places {
             }
             Location::Registry(reference) => self.registry(reference)?.source(reference),
         })
-    }
-
-    /// Opens an image in a registry to read from.
-    pub(crate) fn registry_source(&self, reference: &Reference) -> Result<Arc<dyn Source>> {
-        Ok(self.registry(reference)?.source(reference))
-    }
-
-    /// Returns the digest that a name in a registry leads to; `None` if there is no such name.
-    pub(crate) fn tag(&self, reference: &Reference) -> Result<Option<Digest>> {
-        Ok(self.registry(reference)?.digest(reference)?)
-    }
-
-    /// Returns the diff IDs of the image at a location, lowest first. It reads as little as it can.
-    pub(crate) fn diff_ids(&self, location: &Location) -> Result<Vec<DiffId>> {
-        if let Location::DockerDaemon(name) = location {
-            let asked = self.engine()?.diff_ids(name);
-            return asked.with_context(|| format!("cannot read {location}"));
-        }
-        let source = self.source(location, ExportForm::AsTheyCome)?;
-        let image = Artifact::read(&source)?.into_image(&source, None)?;
-        Ok(Config::parse(&image.config)?.diff_ids().to_vec())
-    }
-
-    /// Opens a place to write to. Nothing can be seen there before the image is committed.
-    pub(crate) fn sink(&self, location: &Location) -> Result<Arc<dyn Sink>> {
-        self.open_sink(location).with_context(|| format!("cannot write {location}"))
     }
 
     fn open_sink(&self, location: &Location) -> Result<Arc<dyn Sink>> {
@@ -196,6 +157,40 @@ impl Places {
         registries.insert(repository.clone(), registry.clone());
         Ok(registry)
     }
+}
+
+impl sealcrate_core::Places for Places {
+    fn source(&self, location: &Location, form: ExportForm<'_>) -> Result<Arc<dyn Source>, Error> {
+        self.open_source(location, form).map_err(|error| cannot("read", location, error))
+    }
+
+    fn sink(&self, location: &Location) -> Result<Arc<dyn Sink>, Error> {
+        self.open_sink(location).map_err(|error| cannot("write", location, error))
+    }
+
+    fn registry_source(&self, reference: &Reference) -> Result<Arc<dyn Source>, Error> {
+        Ok(self.registry(reference).map_err(|error| Error::Caller(boxed(error)))?.source(reference))
+    }
+
+    fn tag(&self, reference: &Reference) -> Result<Option<Digest>, Error> {
+        let registry = self.registry(reference).map_err(|error| Error::Caller(boxed(error)))?;
+        registry.digest(reference).map_err(|error| Error::Caller(error.into()))
+    }
+
+    fn diff_ids(&self, location: &Location) -> Result<Vec<DiffId>, Error> {
+        if let Location::DockerDaemon(name) = location {
+            let asked = self.engine().and_then(|engine| Ok(engine.diff_ids(name)?));
+            return asked.map_err(|error| cannot("read", location, error));
+        }
+        let source = self.source(location, ExportForm::AsTheyCome)?;
+        let image = Artifact::read(&source)?.into_image(&source, None)?;
+        Ok(Config::parse(&image.config)?.diff_ids().to_vec())
+    }
+}
+
+/// Says which place cannot be opened.
+fn cannot(action: &'static str, location: &Location, error: anyhow::Error) -> Error {
+    Error::Place { action, location: location.to_string(), source: boxed(error) }
 }
 
 /// Reads a variable of the environment.

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
+use sealcrate_core::Exposure;
 use sealcrate_image::{Location, Platform, Reference};
 
 use super::common::{location, platform};
@@ -67,6 +68,11 @@ pub(crate) struct LockArgs {
 }
 
 impl LockArgs {
+    /// Returns the treatment of layers that were private before and would be in clear.
+    pub(crate) fn exposure(&self) -> Exposure {
+        if self.allow_exposing { Exposure::Allow } else { Exposure::Refuse }
+    }
+
     /// Returns the registry that the command is about.
     pub(crate) fn main_registry(&self) -> MainRegistry {
         let named =

@@ -38,7 +38,7 @@ pub(crate) use keygen::KeygenArgs;
 pub(crate) use keyprovider::{KeyproviderArgs, ServeAddress};
 pub(crate) use lock::{DeploymentForm, LockArgs, UnlockArgs};
 pub(crate) use pack::{OpenerArgs, PackArgs, StartArgs};
-pub(crate) use pull::{Attestations, PullArgs, ReadingArgs};
+pub(crate) use pull::{PullArgs, ReadingArgs};
 pub(crate) use push::{EncryptionArgs, Output, Protection, PushArgs};
 pub(crate) use recipient::{Format, ImageRecipientArgs};
 pub(crate) use registry::{MainRegistry, RegistryArgs, RegistryHost};

@@ -1,6 +1,7 @@
 //! The arguments of `pull`.
 
 use clap::Args;
+use sealcrate_core::{Attestations, Publication};
 use sealcrate_crypt::Unencrypted;
 use sealcrate_crypt::sealed::Home;
 use sealcrate_image::{Location, Platform, Reference};
@@ -31,15 +32,6 @@ pub(crate) struct PullArgs {
     pub(crate) passphrase: PassphraseArgs,
     #[command(flatten)]
     pub(crate) registry: RegistryArgs,
-}
-
-/// Whether attestations stay.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Attestations {
-    /// They stay. An attestation about a changed image names the new one.
-    Keep,
-    /// They are left out.
-    Drop,
 }
 
 impl PullArgs {
@@ -73,6 +65,11 @@ impl ReadingArgs {
     /// Returns whether attestations stay in an index that is opened.
     pub(crate) fn attestations(&self) -> Attestations {
         if self.keep_attestations { Attestations::Keep } else { Attestations::Drop }
+    }
+
+    /// Returns the treatment of decrypted images that would be published.
+    pub(crate) fn publication(&self) -> Publication {
+        if self.publish_decrypted { Publication::Allow } else { Publication::Refuse }
     }
 
     /// Returns whether to accept an unencrypted image although a key was given.

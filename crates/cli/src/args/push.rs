@@ -1,6 +1,7 @@
 //! The arguments of `push`.
 
 use clap::{Args, ValueEnum};
+use sealcrate_core::{Attestations, Doubts, Exposure};
 use sealcrate_crypt::crypto_cli::{DEFAULT_ITERATIONS, MAX_ITERATIONS, MIN_ITERATIONS};
 use sealcrate_image::{Location, Platform, Reference};
 
@@ -8,7 +9,6 @@ use super::common::{location, platform};
 use super::{
     CompressionArgs, ImageRecipientArgs, MainRegistry, PassphraseArgs, RegistryArgs, SelectionArgs,
 };
-use crate::pushed::Doubts;
 
 #[derive(Debug, Args)]
 pub(crate) struct PushArgs {
@@ -71,6 +71,11 @@ impl PushArgs {
         MainRegistry::of(self.name.repository())
     }
 
+    /// Returns the treatment of attestations.
+    pub(crate) fn attestations(&self) -> Attestations {
+        if self.keep_attestations { Attestations::Keep } else { Attestations::Drop }
+    }
+
     /// Returns whether to use layers again whose tags do not stand as this machine left them.
     pub(crate) fn doubts(&self) -> Doubts {
         if self.reuse_anyway { Doubts::Ignore } else { Doubts::Heed }
@@ -96,6 +101,13 @@ pub(crate) struct EncryptionArgs {
             .range(i64::from(MIN_ITERATIONS)..=i64::from(MAX_ITERATIONS))
     )]
     pub(crate) iterations: u32,
+}
+
+impl EncryptionArgs {
+    /// Returns the treatment of parts that were private before and would be in clear.
+    pub(crate) fn exposure(&self) -> Exposure {
+        if self.allow_exposing { Exposure::Allow } else { Exposure::Refuse }
+    }
 }
 
 /// The types of protection, by crypto-cli's names.

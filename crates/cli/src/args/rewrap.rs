@@ -1,6 +1,7 @@
 //! The arguments of `rewrap`.
 
 use clap::Args;
+use sealcrate_core::Attestations;
 use sealcrate_crypt::crypto_cli::{DEFAULT_ITERATIONS, MAX_ITERATIONS, MIN_ITERATIONS};
 use sealcrate_crypt::sealed::Home;
 
@@ -60,6 +61,11 @@ pub(crate) struct RewrapArgs {
 }
 
 impl RewrapArgs {
+    /// Returns the treatment of attestations.
+    pub(crate) fn attestations(&self) -> Attestations {
+        if self.keep_attestations { Attestations::Keep } else { Attestations::Drop }
+    }
+
     /// Returns the registry that the command is about.
     pub(crate) fn main_registry(&self) -> MainRegistry {
         MainRegistry::in_name(&self.image)

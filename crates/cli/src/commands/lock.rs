@@ -1,32 +1,24 @@
 //! `lock`: from an image to one that opens itself when it starts.
 
-mod cache;
 mod deployment;
 mod in_place;
 
-use std::collections::BTreeSet;
 use std::os::unix::ffi::OsStrExt;
-use std::sync::Arc;
 
 use anyhow::{Context, Result};
-use sealcrate_crypt::formats::choose;
-use sealcrate_image::{
-    Artifact, Config, Descriptor, Digest, EngineName, Image, Index, Location, Outgoing, Platform,
-    Prefetch, Reference, Source,
-};
+use sealcrate_core::{LockOptions, Written};
+use sealcrate_crypt::select::Selection;
+use sealcrate_image::{Digest, EngineName, Location, Reference};
 use sealcrate_lock::{Locked, Locker, Privileges, Rules, Start, TreePath, UnlockOn};
 use serde_json::json;
 
-use self::cache::Cache;
 use self::deployment::{Deployment, LockedFor};
-use super::children;
 use super::pack::{self, Asking};
 use super::{digested, name_beside, print, print_index, print_line};
-use crate::args::{Attestations, LockArgs, Output};
-use crate::failure::Usage;
-use crate::private::Private;
+use crate::args::LockArgs;
+use crate::failure::{Usage, boxed};
 use crate::session::Session;
-use crate::talk;
+use crate::{keys, talk};
 
 pub(crate) fn run(args: &LockArgs, session: &Session) -> Result<()> {
     let from = place(args.image.as_ref(), args.from.as_ref());
@@ -40,110 +32,77 @@ pub(crate) fn run(args: &LockArgs, session: &Session) -> Result<()> {
     let key_file = key_file.as_os_str().as_bytes();
     let deployment = args.print.map(|form| Deployment::new(form, key_file, &to)).transpose()?;
     let protection = pack::protection(&args.openers, Asking::LastOfAll, &session.keys)?;
-    let locker = Locker {
-        start: Start { variable, key_file, banner: &banner },
-        protection: &protection,
-        rules: rules(args)?,
-        dropped_volumes: paths(&args.paths.drop_volume)?,
-        unlock_on: if args.start.allow_disk { UnlockOn::AnyFileSystem } else { UnlockOn::Memory },
-        spool: session.places.spool(),
-        progress: &**session.places.progress(),
+    let chosen = session.selection(&args.selection, |base| name_beside(base, &from))?;
+    let earlier: Vec<_> = args.cache_from.iter().map(|name| name_beside(name, &to)).collect();
+    let identities = args.identity.as_deref().map(keys::key_in).transpose()?;
+    let options = LockOptions {
+        from: &from,
+        to: &to,
+        platform: args.platform.as_ref(),
+        selection: &chosen.unwrap_or(Selection::Label),
+        locker: Locker {
+            start: Start { variable, key_file, banner: &banner },
+            protection: &protection,
+            rules: rules(args)?,
+            dropped_volumes: paths(&args.paths.drop_volume)?,
+            unlock_on: match args.start.allow_disk {
+                true => UnlockOn::AnyFileSystem,
+                false => UnlockOn::Memory,
+            },
+            spool: session.core.spool(),
+            progress: &*session.core.transfer.progress,
+        },
+        earlier: &earlier,
+        identities: identities.as_ref(),
+        exposure: args.exposure(),
     };
-    let cache = Cache::new(args, &to, &protection, session)?;
-    let source = session.source(&from, &to)?;
-    let locking = Locking { args, session, locker, cache, from: &from, to: &to };
-    let artifact = Artifact::read(&source)?;
-    if let Some(index) = children::whole(&artifact, args.platform.as_ref(), &to) {
-        let (written, locked) = locking.index(&source, index, &to)?;
-        return match deployment {
-            Some(deployment) => print_line(&deployment.text(&to, written.digest, &locked)),
-            None => print_index(args.output, &to, &written),
-        };
+    let (mut unlocked_bytes, mut all) = (0, None);
+    let written = sealcrate_core::lock(&session.core, &options, &mut |locked| {
+        tell(locked);
+        unlocked_bytes = locked.unlocked_bytes;
+        let one = LockedFor::of(&locked.image, &locked.needs, args.headroom).map_err(boxed)?;
+        all = Some(all.take().map_or(one, |all: LockedFor| all.or(one)));
+        Ok(())
+    })?;
+    let all = all.context("the index has no image")?;
+    if let Some(deployment) = deployment {
+        return print_line(&deployment.text(&to, digest_at(&to, &written), &all));
     }
-    let image = artifact.into_image(&source, args.platform.as_ref())?;
-    let locked = locking.lock(&image)?;
-    let locked_for = LockedFor::of(&locked.image, &locked.needs, args.headroom)?;
-    let written = write(session, &locked.image, &to)?;
-    match deployment {
-        Some(deployment) => print_line(&deployment.text(&to, written.digest, &locked_for)),
-        None => print_started(args.output, &to, &written, locked.unlocked_bytes),
+    let Written::Image(descriptor, image) = &written else {
+        return print_index(args.output, &to, written.descriptor());
+    };
+    let start = match &to {
+        Location::Registry(reference) => digested(reference, descriptor),
+        _ => digest_at(&to, &written).to_string(),
+    };
+    let object = json!({
+        "reference": to.to_string(),
+        "start": start,
+        "config": image.id(),
+        "unlockedBytes": unlocked_bytes,
+    });
+    print(args.output, &start, &object)
+}
+
+/// Returns the digest that names what was written: in an engine the one of the config.
+fn digest_at(to: &Location, written: &Written) -> Digest {
+    match (to, written) {
+        (Location::DockerDaemon(_), Written::Image(_, image)) => image.id(),
+        _ => written.descriptor().digest,
     }
 }
 
-/// Locks images, as the command line says.
-struct Locking<'a> {
-    args: &'a LockArgs,
-    session: &'a Session,
-    locker: Locker<'a>,
-    cache: Cache<'a>,
-    from: &'a Location,
-    to: &'a Location,
-}
-
-impl Locking<'_> {
-    /// Locks an image, and tells what was left out.
-    fn lock(&self, image: &Image) -> Result<Locked> {
-        let image = &self.session.bounded(image.clone());
-        let selection =
-            self.session.selection(&self.args.selection, |base| name_beside(base, self.from))?;
-        let private = choose(image, &selection)?.places().clone();
-        self.refuse_to_expose(image, &private)?;
-        let reusable = self.cache.reusable(image, &private)?;
-        let locked = self
-            .locker
-            .lock(image, &private, &reusable)
-            .with_context(|| format!("cannot lock {}", self.from))?;
-        for problem in &locked.left_out {
-            talk::warn(format!("{problem}: it is left out"));
-        }
-        for path in &locked.unchecked {
-            talk::warn(format!("{path} is not checked at the start: that would take too long"));
-        }
-        in_place::warn(&locked.single_links);
-        if let Some(told) = crowded(&locked.crowded) {
-            talk::warn(told);
-        }
-        Ok(locked)
+/// Tells what a locked image lacks.
+fn tell(locked: &Locked) {
+    for problem in &locked.left_out {
+        talk::warn(format!("{problem}: it is left out"));
     }
-
-    /// Refuses to push a layer in clear that is known to be private; `private` are the places of the layers that
-    /// are encrypted.
-    fn refuse_to_expose(&self, image: &Image, private: &BTreeSet<usize>) -> Result<()> {
-        let encrypts = |place| private.contains(&place);
-        let Location::Registry(target) = self.to else { return Ok(()) };
-        if self.args.allow_exposing || (0..image.layers.len()).all(encrypts) {
-            return Ok(());
-        }
-        let platform = Config::parse(&image.config)?.platform();
-        let known = Private::known(self.session, Some(target), platform.as_ref(), None)?;
-        known.refuse_to_expose(image, encrypts)
+    for path in &locked.unchecked {
+        talk::warn(format!("{path} is not checked at the start: that would take too long"));
     }
-
-    /// Locks every image of an index into `to`.
-    fn index(
-        &self,
-        source: &Arc<dyn Source>,
-        index: &Index,
-        to: &Location,
-    ) -> Result<(Descriptor, LockedFor)> {
-        if self.args.selection.base.is_some() {
-            let text = "--base names the image of one platform: choose it with --platform";
-            return Err(Usage(text.to_owned()).into());
-        }
-        let session = self.session;
-        let sink = session.places.sink(to)?;
-        let mut all: Option<LockedFor> = None;
-        let lock = |image: Image| {
-            let platform = Config::parse(&image.config)?.platform();
-            let of_platform = || platform.as_ref().map_or_else(String::new, Platform::to_string);
-            let locked = self.lock(&image).with_context(of_platform)?;
-            let one = LockedFor::of(&locked.image, &locked.needs, self.args.headroom)?;
-            all = Some(all.map_or(one, |all| all.or(one)));
-            session.put_plain(&locked.image, Prefetch::default(), &*sink)
-        };
-        let index = children::put(session, source, index, &*sink, Attestations::Drop, lock)?;
-        let written = session.interrupt.hold(|| sink.commit_index(&index.to_raw()))?;
-        Ok((written, all.context("the index has no image")?))
+    in_place::warn(&locked.single_links);
+    if let Some(told) = crowded(&locked.crowded) {
+        talk::warn(told);
     }
 }
 
@@ -172,44 +131,6 @@ pub(super) fn place(name: Option<&Reference>, location: Option<&Location>) -> Lo
         (None, Some(name)) => Location::DockerDaemon(EngineName::Named(name.clone())),
         (None, None) => unreachable!("clap requires one of them"),
     }
-}
-
-/// What was written: how it is started, by which digest, and its config.
-pub(super) struct Written {
-    pub(super) name: String,
-    pub(super) digest: Digest,
-    pub(super) image: Outgoing,
-}
-
-/// Writes an image, and returns what names it by digest.
-pub(super) fn write(session: &Session, image: &Outgoing, to: &Location) -> Result<Written> {
-    let sink = session.places.sink(to)?;
-    let image = session.put_plain(image, Prefetch::default(), &*sink)?;
-    let descriptor = session.commit(&image, &*sink)?;
-    let digest = match to {
-        Location::DockerDaemon(_) => image.id(),
-        _ => descriptor.digest,
-    };
-    let name = match to {
-        Location::Registry(reference) => digested(reference, &descriptor),
-        _ => digest.to_string(),
-    };
-    Ok(Written { name, digest, image })
-}
-
-fn print_started(
-    output: Output,
-    to: &Location,
-    written: &Written,
-    unlocked_bytes: u64,
-) -> Result<()> {
-    let object = json!({
-        "reference": to.to_string(),
-        "start": written.name,
-        "config": written.image.id(),
-        "unlockedBytes": unlocked_bytes,
-    });
-    print(output, &written.name, &object)
 }
 
 fn rules(args: &LockArgs) -> Result<Rules> {

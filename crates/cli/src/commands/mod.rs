@@ -1,21 +1,17 @@
 //! One module a command.
 
 pub(crate) mod cache;
-mod children;
-mod chosen;
 pub(crate) mod copy;
 pub(crate) mod decoder;
 pub(crate) mod inspect;
 pub(crate) mod keygen;
 pub(crate) mod keyprovider;
 pub(crate) mod lock;
-mod opened_index;
 pub(crate) mod pack;
 pub(crate) mod pull;
 pub(crate) mod push;
 pub(crate) mod respond;
 pub(crate) mod rewrap;
-mod sealed_index;
 pub(crate) mod unlock;
 pub(crate) mod unpack;
 
@@ -24,8 +20,9 @@ use std::io::{ErrorKind, Write};
 use std::path::Path;
 
 use anyhow::{Context, Result};
+use sealcrate_core::Written;
 use sealcrate_image::{Descriptor, EngineName, Image, Location, Reference, is_printable};
-use sealcrate_pack::{Target, Written};
+use sealcrate_pack::Target;
 use serde_json::{Value, json};
 
 use crate::args::{ImageName, Output};
@@ -71,6 +68,14 @@ fn harmless(json: &str) -> String {
     out
 }
 
+/// Prints which image or index was written, and where.
+fn print_result(output: Output, location: &Location, written: &Written) -> Result<()> {
+    match written {
+        Written::Image(descriptor, image) => print_written(output, location, descriptor, image),
+        Written::Index(descriptor) => print_index(output, location, descriptor),
+    }
+}
+
 /// Prints which image was written, and where.
 fn print_written(
     output: Output,
@@ -102,7 +107,12 @@ fn print_index(output: Output, location: &Location, written: &Descriptor) -> Res
 }
 
 /// Prints which file was written, as sha256sum does.
-fn print_file(output: Output, path: &Path, written: &Written, target: Target) -> Result<()> {
+fn print_file(
+    output: Output,
+    path: &Path,
+    written: &sealcrate_pack::Written,
+    target: Target,
+) -> Result<()> {
     let name = path.display().to_string();
     let object = json!({
         "file": name,

@@ -86,8 +86,8 @@ fn search(
     platform: Option<&Platform>,
     session: &Session,
 ) -> Result<Starter> {
-    let source = session.places.source(location, ExportForm::AsTheyCome)?;
-    let image = session.bounded(Artifact::read(&source)?.into_image(&source, platform)?);
+    let source = session.core.places.source(location, ExportForm::AsTheyCome)?;
+    let image = session.core.bounded(Artifact::read(&source)?.into_image(&source, platform)?);
     let encrypted = recognise(&image)?;
     let header = question.header();
     // What is put into an image last is what is private most often.

@@ -1,16 +1,15 @@
 //! `unlock`: from a locked image back to the original.
 
-use anyhow::{Context, Result};
-use sealcrate_image::{Artifact, Image, Location, Outgoing, Prefetch};
+use anyhow::Result;
+use sealcrate_core::{Publication, UnlockOptions, Written};
 use sealcrate_lock::LockedImage;
 use sealcrate_pack::Key;
 use serde_json::json;
 
-use super::children;
-use super::lock::{place, write};
+use super::lock::place;
 use super::{print, print_index};
-use crate::args::{Attestations, UnlockArgs};
-use crate::failure::{MissingIdentity, Usage};
+use crate::args::UnlockArgs;
+use crate::failure::{MissingIdentity, Usage, boxed};
 use crate::keys;
 use crate::session::Session;
 
@@ -23,47 +22,22 @@ pub(crate) fn run(args: &UnlockArgs, session: &Session) -> Result<()> {
         }
         (tag, to, image) => place(tag.as_ref().or(image.as_ref()), to.as_ref()),
     };
-    if matches!(to, Location::Registry(_)) && !args.publish_decrypted {
-        let text = "an unlocked image is not written to a registry unless --publish-decrypted \
-                    says so";
-        return Err(Usage(text.to_owned()).into());
-    }
-    let source = session.source(&from, &to)?;
-    let artifact = Artifact::read(&source)?;
-    let mut unlocking = Unlocking { args, session, from: &from, key: None };
-    if let Some(index) = children::whole(&artifact, args.platform.as_ref(), &to) {
-        let sink = session.places.sink(&to)?;
-        let unlock =
-            |image| session.put_plain(&unlocking.unlock(image)?, Prefetch::default(), &*sink);
-        let index = children::put(session, &source, index, &*sink, Attestations::Keep, unlock)?;
-        let written = session.interrupt.hold(|| sink.commit_index(&index.to_raw()))?;
-        return print_index(args.output, &to, &written);
-    }
-    let image = artifact.into_image(&source, args.platform.as_ref())?;
-    let image = unlocking.unlock(image)?;
-    let written = write(session, &image, &to)?;
-    let object = json!({ "reference": to.to_string(), "config": written.image.id() });
-    print(args.output, &to.to_string(), &object)
-}
-
-/// Unlocks images, as the command line says.
-struct Unlocking<'a> {
-    args: &'a UnlockArgs,
-    session: &'a Session,
-    from: &'a Location,
-    /// The key that the user gave at the first image.
-    key: Option<Key>,
-}
-
-impl Unlocking<'_> {
-    fn unlock(&mut self, image: Image) -> Result<Outgoing> {
-        let cannot_unlock = || format!("cannot unlock {}", self.from);
-        let locked = LockedImage::read(self.session.bounded(image)).with_context(cannot_unlock)?;
-        let key = match &self.key {
-            Some(key) => key,
-            None => self.key.insert(key(self.args, &locked, self.session)?),
-        };
-        locked.unlock(key, self.session.places.spool()).with_context(cannot_unlock)
+    let options = UnlockOptions {
+        from: &from,
+        to: &to,
+        platform: args.platform.as_ref(),
+        publication: match args.publish_decrypted {
+            true => Publication::Allow,
+            false => Publication::Refuse,
+        },
+    };
+    let key = |locked: &LockedImage| key(args, locked, session).map_err(boxed);
+    match sealcrate_core::unlock(&session.core, &options, &key)? {
+        Written::Index(written) => print_index(args.output, &to, &written),
+        Written::Image(_, image) => {
+            let object = json!({ "reference": to.to_string(), "config": image.id() });
+            print(args.output, &to.to_string(), &object)
+        }
     }
 }
 

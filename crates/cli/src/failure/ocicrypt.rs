@@ -11,11 +11,6 @@ use thiserror::Error;
 
 use super::Kind;
 
-/// Tells that an identity is needed and there is none.
-#[derive(Debug, Error)]
-#[error("the image is encrypted to recipients, and no identity was given")]
-pub(crate) struct MissingImageIdentity;
-
 /// Tells that the user named an OpenPGP key that is in no file.
 #[derive(Debug, Error)]
 #[error("there is no file {0} with an OpenPGP key in it, and GnuPG's keyring is not looked into")]
@@ -47,9 +42,7 @@ pub(super) fn kind_of(error: &(dyn Error + 'static)) -> Option<Kind> {
     if is_usage {
         return Some(Kind::Usage);
     }
-    let is_key = error.is::<MissingImageIdentity>()
-        || error.is::<WrongKind>()
-        || error.is::<IdentityError>();
+    let is_key = error.is::<WrongKind>() || error.is::<IdentityError>();
     is_key.then_some(Kind::Key)
 }
 
@@ -69,9 +62,7 @@ pub(super) fn hint(error: &(dyn Error + 'static)) -> Option<&'static str> {
              several at once: --reencrypt makes new ones, for those alone whom --add names",
         );
     }
-    if error.is::<MissingImageIdentity>()
-        || matches!(error.downcast_ref(), Some(WrongKind::Passphrase))
-    {
+    if matches!(error.downcast_ref(), Some(WrongKind::Passphrase)) {
         return Some("give the private key with --identity KEY");
     }
     if matches!(error.downcast_ref(), Some(WrongKind::Identity)) {
@@ -132,7 +123,7 @@ mod tests {
         ] {
             assert_eq!(kind_of(&error), Some(kind), "{error}");
         }
-        assert_eq!(kind_of(&MissingImageIdentity), Some(Kind::Key));
+        assert_eq!(kind_of(&WrongKind::Passphrase), Some(Kind::Key));
         assert_eq!(kind_of(&IdentityError::WrongPassword), Some(Kind::Key));
     }
 }

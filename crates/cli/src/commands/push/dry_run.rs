@@ -1,47 +1,48 @@
 //! The dry run: which parts a push would encrypt, and which would stay visible.
 
-use std::collections::BTreeSet;
-
 use anyhow::Result;
-use sealcrate_crypt::formats::choose;
+use sealcrate_core::{Preview, exposed, preview};
 use sealcrate_crypt::select::Selection;
-use sealcrate_image::Config;
+use sealcrate_image::{Config, Location};
 use serde_json::json;
 
-use super::Chosen;
 use crate::args::PushArgs;
 use crate::commands::print;
 use crate::encryption::Wishes;
-use crate::exposure;
-use crate::private::Private;
 use crate::report::{self, Clear, printable};
 use crate::session::Session;
 use crate::visible::Visible;
 
-/// Says what the push would do with `chosen`, whose private layers are `selection`, if there are
-/// any.
-pub(super) fn say(
+/// Says what the push would do with every image of `from`, whose private layers are `selection`, if there
+/// are any.
+pub(super) fn run(
     args: &PushArgs,
     session: &Session,
     wishes: Wishes<'_>,
-    chosen: &Chosen,
+    from: &Location,
     selection: Option<&Selection>,
 ) -> Result<()> {
-    let encrypted = match selection {
-        Some(selection) => choose(&chosen.image, selection)?.places().clone(),
-        None => BTreeSet::new(),
-    };
-    if !args.encryption.allow_exposing {
-        // It does not ask the registry, since no other part of a dry run needs one.
-        let known = Private::known(session, None, None, None)?;
-        known.refuse_to_expose(&chosen.image, |place| encrypted.contains(&place))?;
-    }
+    let to = Location::Registry(args.name.clone());
+    let (platform, exposure) = (args.platform.as_ref(), args.encryption.exposure());
+    let previews = preview(&session.core, (from, &to), platform, selection, exposure)?;
+    previews.iter().try_for_each(|preview| say(args, wishes, preview, selection))
+}
+
+/// Says what the push would do with one image.
+fn say(
+    args: &PushArgs,
+    wishes: Wishes<'_>,
+    chosen: &Preview,
+    selection: Option<&Selection>,
+) -> Result<()> {
+    let encrypted = &chosen.encrypted;
     let config = Config::parse(&chosen.image.config)?;
     let clear_config = match selection {
-        Some(_) => wishes.clear_config(&chosen.image, &encrypted)?,
+        Some(_) => wishes.clear_config(&chosen.image, encrypted)?,
         None => Some(config.clone()),
     };
-    let platform = chosen.platform();
+    let listed = chosen.listed.as_ref();
+    let platform = listed.and_then(|listed| listed.child.platform.as_ref());
     let of = platform.map(|platform| printable(&format!(" ({platform})"))).unwrap_or_default();
     let mut lines = vec![format!("would push to {}{of}", args.name.familiar())];
     let mut layers = Vec::new();
@@ -63,8 +64,8 @@ pub(super) fn say(
         }
     };
     lines.extend(shown.lines().into_iter().map(|line| format!("visible: {line}")));
-    let exposed = clear_config.as_ref().map(exposure::of).unwrap_or_default();
-    lines.extend(exposed.iter().map(|what| format!("anybody could read {what}")));
+    let shown_secrets = clear_config.as_ref().map(exposed).unwrap_or_default();
+    lines.extend(shown_secrets.iter().map(|what| format!("anybody could read {what}")));
     for attestation in &chosen.attestations {
         let state = if args.keep_attestations { "visible" } else { "left out" };
         lines.push(format!("attestation {}: {state}", attestation.digest.short()));

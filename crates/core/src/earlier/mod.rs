@@ -9,7 +9,6 @@ mod standing;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use anyhow::Result;
 use sealcrate_crypt::format::{EarlierImage, EarlierPush, Encryption, Pending};
 use sealcrate_crypt::pushed::{Pushed, PushedLayer, Readers, Record, RecordError, Tagged};
 use sealcrate_image::engine::Skipped;
@@ -20,14 +19,33 @@ use sealcrate_image::{
 };
 use tracing::debug;
 
-use crate::cache::Cache;
-use crate::interrupt::Interrupt;
-use crate::places::variable;
+use crate::Result;
+use crate::error::ErrorSource;
+use crate::listener::Notice;
 use crate::session::Session;
-use crate::{report, talk};
 
-pub(crate) use standing::Doubts;
+pub use standing::Doubts;
 use standing::{Doubt, Standing};
+
+/// A memory of earlier pushes, which outlives the program.
+pub trait PushMemory: Send + Sync {
+    /// Reads the record; `None` if there is none yet.
+    ///
+    /// # Errors
+    /// The record is damaged, or cannot be read. If the error or a cause of it is a [`RecordError`], the next
+    /// record replaces the damaged one.
+    fn read(&self) -> Result<Option<Record>, ErrorSource>;
+
+    /// Changes the record that is there, or `record` if there is none, and writes it.
+    ///
+    /// # Errors
+    /// The record cannot be written.
+    fn update(
+        &self,
+        record: Record,
+        change: &mut dyn FnMut(&mut Record),
+    ) -> Result<(), ErrorSource>;
+}
 
 /// The knowledge of earlier pushes.
 pub(crate) struct Earlier<'a> {
@@ -36,46 +54,53 @@ pub(crate) struct Earlier<'a> {
     target: &'a Reference,
     /// `None` if the state of tags does not matter.
     standing: Option<Standing<'a>>,
-    memory: Option<Memory>,
+    memory: Option<Memory<'a>>,
 }
 
 /// The record of this machine, and the readers of the image that is being pushed.
-struct Memory {
-    cache: Cache,
+struct Memory<'a> {
+    memory: &'a dyn PushMemory,
     record: Record,
     readers: Pending<Readers>,
 }
 
-impl Memory {
-    /// Reads the cache, and begins to work out the readers; `None` without a cache, or if readers cannot be
+impl<'a> Memory<'a> {
+    /// Reads the memory, and begins to work out the readers; `None` without a memory, or if readers cannot be
     /// recognised later.
-    fn open(encryption: &dyn Encryption, interrupt: &Interrupt) -> Result<Option<Self>> {
-        let Some(cache) = Cache::of(&variable) else { return Ok(None) };
-        let record = match cache.read(interrupt) {
+    fn open(session: &'a Session, encryption: &dyn Encryption) -> Result<Option<Self>> {
+        let Some(memory) = session.memory.as_deref() else { return Ok(None) };
+        let record = match memory.read() {
             Ok(Some(record)) => record,
             Ok(None) => Record::new()?,
             Err(error) => {
-                talk::warn(format!("the cache is not used: {error:#}"));
-                // A damaged record is replaced. If the cache is not the user's alone, the user has to look
+                let is_damaged = is_damaged_record(&*error);
+                session.notice(Notice::MemoryUnusable(error));
+                // A damaged record is replaced. If the memory is not the user's alone, the user has to look
                 // at it.
-                if !error.is::<RecordError>() {
+                if !is_damaged {
                     return Ok(None);
                 }
                 Record::new()?
             }
         };
         let readers = encryption.readers(record.salt());
-        Ok(readers.map(|readers| Self { cache, record, readers }))
+        Ok(readers.map(|readers| Self { memory, record, readers }))
     }
+}
+
+/// Tells whether a record is damaged, and nothing else is wrong with it.
+fn is_damaged_record(error: &(dyn std::error::Error + 'static)) -> bool {
+    std::iter::successors(Some(error), |error| error.source())
+        .any(|cause| cause.is::<RecordError>())
 }
 
 /// Where to look for the layers of an image.
 pub(crate) struct Search<'a> {
     /// Images that may hold some of them.
-    pub(crate) images: Vec<&'a Reference>,
-    pub(crate) platform: Option<&'a Platform>,
+    pub images: Vec<&'a Reference>,
+    pub platform: Option<&'a Platform>,
     /// The diff IDs of the image.
-    pub(crate) diff_ids: &'a [DiffId],
+    pub diff_ids: &'a [DiffId],
 }
 
 impl<'a> Earlier<'a> {
@@ -90,7 +115,7 @@ impl<'a> Earlier<'a> {
             Doubts::Heed => Some(Standing::new(|name| session.places.tag(name))),
             Doubts::Ignore => None,
         };
-        let memory = Memory::open(encryption, &session.interrupt)?;
+        let memory = Memory::open(session, encryption)?;
         Ok(Self { session, encryption, target, standing, memory })
     }
 
@@ -119,7 +144,7 @@ impl<'a> Earlier<'a> {
             }
         }
         doubted.retain(|diff_id, _| found.wanted.contains(diff_id));
-        tell(&doubted);
+        self.tell(&doubted);
         Ok(found.pushed)
     }
 
@@ -127,7 +152,7 @@ impl<'a> Earlier<'a> {
     /// the others.
     fn remembered(
         &self,
-        memory: &Memory,
+        memory: &Memory<'_>,
         search: &Search<'_>,
     ) -> Result<(Vec<Candidate>, BTreeMap<DiffId, Doubt>)> {
         let readers = memory.readers.wait()?;
@@ -157,7 +182,12 @@ impl<'a> Earlier<'a> {
     }
 
     /// Returns why a remembered layer must not be used again, if it must not.
-    fn doubt(&self, memory: &Memory, layer: &PushedLayer, tags: &[Arc<Tagged>]) -> Option<Doubt> {
+    fn doubt(
+        &self,
+        memory: &Memory<'_>,
+        layer: &PushedLayer,
+        tags: &[Arc<Tagged>],
+    ) -> Option<Doubt> {
         let standing = self.standing.as_ref().filter(|_| layer.is_private())?;
         let has_put = |name: &Reference, digest| memory.record.has_put(name, digest);
         standing.check(has_put, self.target, tags).err()
@@ -182,7 +212,8 @@ impl<'a> Earlier<'a> {
             }
             Ok(EarlierPush::OfOthers(error)) => debug!("{reference} is not used again: {error}"),
             Err(error) => {
-                talk::warn(format!("{} is not used again: {error}", reference.familiar()));
+                let (name, reason) = (reference.familiar(), error.to_string());
+                self.session.notice(Notice::NotUsedAgain { name, reason });
             }
         }
         Ok(())
@@ -191,19 +222,28 @@ impl<'a> Earlier<'a> {
     /// Remembers that `layers` and `config` were pushed to the target, in the manifest or index `written`.
     /// `config` is as before encryption.
     pub(crate) fn remember(&self, layers: &[PushedLayer], config: &[u8], written: Digest) {
-        let Some(Memory { cache, record, readers }) = &self.memory else { return };
-        let written = readers.wait().map_err(anyhow::Error::from).and_then(|readers| {
+        let Some(Memory { memory, record, readers }) = &self.memory else { return };
+        let written = readers.wait().map_err(ErrorSource::from).and_then(|readers| {
             let salt = *record.salt();
             let tagged = Tagged { name: self.target.clone(), digest: written };
-            cache.update(record.clone(), &self.session.interrupt, |record| {
+            memory.update(record.clone(), &mut |record| {
                 // Another process may have begun a record meanwhile, whose salt is another one.
                 if *record.salt() == salt {
-                    record.add(layers, config, &readers, tagged);
+                    record.add(layers, config, &readers, tagged.clone());
                 }
             })
         });
         if let Err(error) = written {
-            talk::warn(format!("the cache cannot be written: {error:#}"));
+            self.session.notice(Notice::MemoryUnwritten(error));
+        }
+    }
+
+    /// Gives notice, once for each reason, of layers that are encrypted anew.
+    fn tell(&self, doubted: &BTreeMap<DiffId, Doubt>) {
+        let mut reasons: BTreeMap<&Doubt, usize> = BTreeMap::new();
+        doubted.values().for_each(|doubt| *reasons.entry(doubt).or_default() += 1);
+        for (reason, layers) in reasons {
+            self.session.notice(Notice::EncryptedAnew { layers, reason: reason.to_string() });
         }
     }
 }
@@ -246,32 +286,16 @@ impl Found<'_> {
     }
 }
 
-/// Says, in one line for each reason, why layers are encrypted anew.
-fn tell(doubted: &BTreeMap<DiffId, Doubt>) {
-    let mut reasons: BTreeMap<&Doubt, usize> = BTreeMap::new();
-    doubted.values().for_each(|doubt| *reasons.entry(doubt).or_default() += 1);
-    for (reason, count) in reasons {
-        let layers = match count {
-            1 => "1 layer is".to_owned(),
-            _ => format!("{count} layers are"),
-        };
-        let reason = report::printable(&reason.to_string());
-        talk::note(format!(
-            "{layers} encrypted anew: {reason} (--reuse-anyway uses earlier ones again)"
-        ));
-    }
-}
-
 /// Forgets the layers of `image`, whose data keys now go to other readers than the record says.
 pub(crate) fn forget(session: &Session, image: &Image) {
-    let Some(cache) = Cache::of(&variable) else { return };
+    let Some(memory) = &session.memory else { return };
     let blobs: Vec<Digest> = image.layers.iter().filter_map(Layer::digest).collect();
-    let forgotten = cache.read(&session.interrupt).and_then(|record| match record {
-        Some(record) => cache.update(record, &session.interrupt, |record| record.forget(&blobs)),
+    let forgotten = memory.read().and_then(|record| match record {
+        Some(record) => memory.update(record, &mut |record| record.forget(&blobs)),
         None => Ok(()),
     });
     if let Err(error) = forgotten {
-        talk::warn(format!("the cache cannot be written: {error:#}"));
+        session.notice(Notice::MemoryUnwritten(error));
     }
 }
 

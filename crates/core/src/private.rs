@@ -2,20 +2,27 @@
 
 use std::collections::BTreeSet;
 
-use anyhow::Result;
 use sealcrate_crypt::Passphrase;
 use sealcrate_crypt::formats::recognise;
 use sealcrate_image::{Config, DiffId, Image, Platform, Reference};
 
-use crate::cache::Cache;
-use crate::failure::Usage;
-use crate::places::variable;
-use crate::pushed;
+use crate::Result;
+use crate::earlier;
+use crate::error::Refusal;
 use crate::session::Session;
+
+/// The treatment of parts that were private before and would be in clear.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exposure {
+    /// They may be in clear.
+    Allow,
+    /// The operation refuses.
+    Refuse,
+}
 
 /// Diff IDs of layers that were encrypted before.
 #[derive(Default)]
-pub(crate) struct Private(BTreeSet<DiffId>);
+pub struct Private(BTreeSet<DiffId>);
 
 impl Private {
     /// Collects private layers: those that this machine pushed encrypted, and the encrypted layers of the image
@@ -23,21 +30,19 @@ impl Private {
     ///
     /// # Errors
     /// The registry cannot be reached.
-    pub(crate) fn known(
+    pub fn known(
         session: &Session,
         target: Option<&Reference>,
         platform: Option<&Platform>,
         passphrase: Option<&Passphrase>,
     ) -> Result<Self> {
         let mut known = Self::default();
-        // If the record cannot be used, the search has warned of that already, or the push reuses nothing.
-        if let Some(Ok(Some(record))) =
-            Cache::of(&variable).map(|cache| cache.read(&session.interrupt))
-        {
+        // If the record cannot be used, the search has told of that already, or the push reuses nothing.
+        if let Some(Ok(Some(record))) = session.memory.as_ref().map(|memory| memory.read()) {
             known.0.extend(record.private());
         }
         let image = match target {
-            Some(target) => pushed::read(session, target, platform)?,
+            Some(target) => earlier::read(session, target, platform)?,
             None => None,
         };
         if let Some(image) = image
@@ -49,7 +54,7 @@ impl Private {
     }
 
     /// Adds layers that are private in another image.
-    pub(crate) fn add(&mut self, diff_ids: impl IntoIterator<Item = DiffId>) {
+    pub fn add(&mut self, diff_ids: impl IntoIterator<Item = DiffId>) {
         self.0.extend(diff_ids);
     }
 
@@ -57,11 +62,7 @@ impl Private {
     ///
     /// # Errors
     /// The layers that would be exposed.
-    pub(crate) fn refuse_to_expose(
-        &self,
-        image: &Image,
-        encrypts: impl Fn(usize) -> bool,
-    ) -> Result<()> {
+    pub fn refuse_to_expose(&self, image: &Image, encrypts: impl Fn(usize) -> bool) -> Result<()> {
         let config = Config::parse(&image.config)?;
         let exposed: Vec<String> = config
             .diff_ids()
@@ -73,10 +74,6 @@ impl Private {
         if exposed.is_empty() {
             return Ok(());
         }
-        let text = format!(
-            "this would push in clear what was pushed encrypted before: {}; --allow-exposing allows it",
-            exposed.join(", ")
-        );
-        Err(Usage(text).into())
+        Err(Refusal::ExposesLayers(exposed).into())
     }
 }

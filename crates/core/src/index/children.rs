@@ -4,20 +4,20 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use anyhow::Result;
 use sealcrate_image::{
     ATTESTED, Artifact, Descriptor, Digest, Family, Image, Index, LayerForm, Location, Outgoing,
     Platform, Prefetch, RawManifest, Sink, Source,
 };
 
-use crate::args::Attestations;
-use crate::failure::Usage;
+use super::{Attestations, WhyDropped};
+use crate::Result;
+use crate::error::Refusal;
+use crate::listener::Notice;
 use crate::session::Session;
-use crate::talk;
 
 /// Returns the index, if the command changes it as a whole: the user chose no platform, and the destination
 /// can hold an index. An index with a single image counts as that image.
-pub(super) fn whole<'a>(
+pub(crate) fn whole<'a>(
     artifact: &'a Artifact,
     platform: Option<&Platform>,
     to: &Location,
@@ -33,7 +33,7 @@ pub(super) fn whole<'a>(
 }
 
 /// Tells whether an index can be written to a location.
-pub(super) fn holds_indexes(location: &Location) -> bool {
+pub(crate) fn holds_indexes(location: &Location) -> bool {
     matches!(
         location,
         Location::Registry(_) | Location::OciLayout { .. } | Location::OciArchive { .. }
@@ -42,7 +42,10 @@ pub(super) fn holds_indexes(location: &Location) -> bool {
 
 /// Puts every image of `index` into `sink` as `change` makes it, and returns an index of the results.
 /// `change` puts the layers. An image that it leaves as it was keeps its descriptor, and with it its digest.
-pub(super) fn put(
+///
+/// # Errors
+/// Errors of reading, of `change`, and of the sink; an index within the index.
+pub(crate) fn put(
     session: &Session,
     source: &Arc<dyn Source>,
     index: &Index,
@@ -53,8 +56,7 @@ pub(super) fn put(
     let mut became: HashMap<Digest, Descriptor> = HashMap::new();
     for child in index.images() {
         let Artifact::Image(image) = Artifact::child(source, child)? else {
-            let text = "an index within an index can only be copied as it is: choose a platform";
-            return Err(Usage(text.to_owned()).into());
+            return Err(Refusal::NestedIndex.into());
         };
         let raw = put_image(change(image)?, sink)?;
         let mut descriptor = child.clone();
@@ -85,10 +87,8 @@ pub(super) fn put(
         manifests.push(descriptor);
     }
     if !dropped.is_empty() {
-        talk::note(format!(
-            "attestations are left out, since they tell of the build in clear: {}",
-            dropped.join(", ")
-        ));
+        let why = WhyDropped::NeverKept;
+        session.notice(Notice::AttestationsDropped { digests: dropped, why });
     }
     let mut changed = Index::new(manifests);
     changed.remarks.clone_from(&index.remarks);
@@ -97,7 +97,10 @@ pub(super) fn put(
 
 /// Puts an image whose layers are in `sink`, and returns its manifest. An image without one gets a manifest
 /// of the kind that the sink takes.
-pub(super) fn put_image(image: Outgoing, sink: &dyn Sink) -> Result<RawManifest> {
+///
+/// # Errors
+/// Errors of the sink.
+pub(crate) fn put_image(image: Outgoing, sink: &dyn Sink) -> Result<RawManifest> {
     let family = match sink.layer_form() {
         LayerForm::Packed(family) => family,
         LayerForm::AsItComes => Family::Docker,
@@ -112,7 +115,10 @@ pub(super) fn put_image(image: Outgoing, sink: &dyn Sink) -> Result<RawManifest>
 
 /// Puts the attestation that `child` names, and returns its descriptor for an index. The descriptor takes
 /// only the platform and annotations of `child`, since nothing vouches for the rest.
-pub(super) fn put_attestation(
+///
+/// # Errors
+/// Errors of reading, and of the sink.
+pub(crate) fn put_attestation(
     session: &Session,
     source: &Arc<dyn Source>,
     child: &Descriptor,

@@ -4,7 +4,6 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use anyhow::Result;
 use sealcrate_crypt::Unencrypted;
 use sealcrate_crypt::format::{EncryptedImage, Opened, Terms};
 use sealcrate_crypt::formats::{OpenError, recognise};
@@ -15,22 +14,24 @@ use sealcrate_image::{
 };
 
 use super::children::{put_attestation, put_image};
-use super::chosen::{check_platform, in_clear, tell_unbound_index};
-use crate::args::Attestations;
-use crate::failure::Usage;
+use super::{Attestations, WhyDropped};
+use crate::Result;
+use crate::chosen::{check_platform, in_clear, tell_unbound_index};
+use crate::error::{Error, Refusal};
+use crate::listener::Notice;
+use crate::opening::tell_wrong_digests;
 use crate::session::Session;
-use crate::{opening, talk};
 
 /// An index whose children are open, in order.
-pub(super) struct OpenedIndex<T> {
-    pub(super) index: Index,
-    pub(super) children: Vec<Child<T>>,
+pub(crate) struct OpenedIndex<T> {
+    pub index: Index,
+    pub children: Vec<Child<T>>,
     /// The table that all encrypted children seal.
-    pub(super) table: Option<Table>,
+    pub table: Option<Table>,
 }
 
 /// One child of an index.
-pub(super) enum Child<T> {
+pub(crate) enum Child<T> {
     /// An attestation, which nobody opened.
     Attestation,
     /// An image in clear, which the table names or the user accepts.
@@ -40,7 +41,7 @@ pub(super) enum Child<T> {
 }
 
 /// The open part of an encrypted image.
-pub(super) trait HasRecord {
+pub(crate) trait HasRecord {
     /// Returns the sealed record, where there is one.
     fn record(&self) -> Option<&SealedRecord>;
 }
@@ -59,7 +60,8 @@ impl<T: HasRecord> OpenedIndex<T> {
     /// Errors of reading and opening; an index that differs from the sealed one; a child in clear that the
     /// table does not name, unless `terms` accept it, attestations included where they are kept; no encrypted
     /// child.
-    pub(super) fn open(
+    pub(crate) fn open(
+        session: &Session,
         source: &Arc<dyn Source>,
         index: &Index,
         terms: &Terms,
@@ -91,12 +93,13 @@ impl<T: HasRecord> OpenedIndex<T> {
             return Err(refused(nested, &children));
         }
         let opened = Self { index: index.clone(), children, table: None };
-        opened.held(terms, attestations, &identities)
+        opened.held(session, terms, attestations, &identities)
     }
 
     /// Checks the children against the table that they seal.
     fn held(
         mut self,
+        session: &Session,
         terms: &Terms,
         attestations: Attestations,
         identities: &HashMap<Digest, ImageIdentity>,
@@ -129,7 +132,7 @@ impl<T: HasRecord> OpenedIndex<T> {
             Some(table) => {
                 table.check(&self.index, |child| identities.get(&child.digest).copied())?;
             }
-            None if self.children.len() > 1 && any_encrypted => tell_unbound_index(terms)?,
+            None if self.children.len() > 1 && any_encrypted => tell_unbound_index(session, terms)?,
             None => {}
         }
         self.table = table;
@@ -138,7 +141,7 @@ impl<T: HasRecord> OpenedIndex<T> {
 }
 
 /// Says why the index `nested` is no child of an index whose images are open: no sealed index has one.
-fn refused<T: HasRecord>(nested: Digest, children: &[Child<T>]) -> anyhow::Error {
+fn refused<T: HasRecord>(nested: Digest, children: &[Child<T>]) -> Error {
     let is_sealed = |child: &Child<T>| match child {
         Child::Opened(opened) => opened.record().is_some_and(|record| record.index.is_some()),
         Child::Attestation | Child::Clear(_) => false,
@@ -146,14 +149,13 @@ fn refused<T: HasRecord>(nested: Digest, children: &[Child<T>]) -> anyhow::Error
     if children.iter().any(is_sealed) {
         return TableError::Child(nested.short()).into();
     }
-    let text = "an index within an index can only be copied as it is: choose a platform";
-    Usage(text.to_owned()).into()
+    Refusal::NestedIndex.into()
 }
 
 impl<T> OpenedIndex<T> {
     /// Returns the type of the index, its remarks and its children, from the table. Without a table it returns
     /// only the parts that no stranger can have set.
-    pub(super) fn described(&self) -> (MediaType, Remarks, Index) {
+    pub(crate) fn described(&self) -> (MediaType, Remarks, Index) {
         let children: Vec<_> = self.index.manifests.iter().cloned().map(Some).collect();
         match &self.table {
             Some(table) => {
@@ -174,14 +176,15 @@ impl OpenedIndex<Opened> {
     ///
     /// # Errors
     /// As [`open`](Self::open); another platform.
-    pub(super) fn read(
+    pub(crate) fn read(
+        session: &Session,
         source: &Arc<dyn Source>,
         index: &Index,
         terms: &Terms,
         attestations: Attestations,
         open: impl Fn(&Image) -> Result<Opened>,
     ) -> Result<Self> {
-        Self::open(source, index, terms, attestations, |image, _, child| {
+        Self::open(session, source, index, terms, attestations, |image, _, child| {
             let opened = open(image)?;
             check_platform(child, &opened.image)?;
             Ok(opened)
@@ -192,7 +195,7 @@ impl OpenedIndex<Opened> {
     ///
     /// # Errors
     /// Errors of the layers and the sink.
-    pub(super) fn put_decrypted(
+    pub(crate) fn put_decrypted(
         self,
         session: &Session,
         source: &Arc<dyn Source>,
@@ -204,7 +207,7 @@ impl OpenedIndex<Opened> {
             put.push(match child {
                 Child::Opened(opened) => {
                     let image = session.put_plain(&opened.image, Prefetch::default(), sink)?;
-                    opening::tell_wrong_digests(&opened);
+                    tell_wrong_digests(session, &opened);
                     Some(put_image(image, sink)?.descriptor())
                 }
                 Child::Clear(image) => {
@@ -221,7 +224,7 @@ impl OpenedIndex<Opened> {
                 }
             });
         }
-        tell_dropped(&dropped);
+        tell_dropped(session, dropped);
         match &self.table {
             Some(table) => {
                 let manifests = table.descriptors(&put);
@@ -235,7 +238,7 @@ impl OpenedIndex<Opened> {
 
 /// Makes an index of children that nothing binds to each other. It keeps only their platforms, and the
 /// annotations that say what an attestation is about.
-pub(super) fn unsealed_index(index: &Index, put: Vec<Option<Descriptor>>) -> Index {
+pub(crate) fn unsealed_index(index: &Index, put: Vec<Option<Descriptor>>) -> Index {
     let became = |digest: Digest| {
         let place = index.manifests.iter().position(|child| child.digest == digest)?;
         put.get(place)?.as_ref().map(|child| child.digest)
@@ -269,11 +272,9 @@ fn type_of(media_type: &MediaType, manifests: &[Descriptor]) -> MediaType {
 }
 
 /// Says which attestations were left out.
-pub(super) fn tell_dropped(dropped: &[String]) {
+pub(crate) fn tell_dropped(session: &Session, dropped: Vec<String>) {
     if !dropped.is_empty() {
-        talk::note(format!(
-            "attestations are left out: {} (--keep-attestations keeps them)",
-            dropped.join(", ")
-        ));
+        let why = WhyDropped::NotAsked;
+        session.notice(Notice::AttestationsDropped { digests: dropped, why });
     }
 }

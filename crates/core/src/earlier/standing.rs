@@ -9,14 +9,15 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use anyhow::Result;
 use sealcrate_crypt::pushed::Tagged;
 use sealcrate_image::{Digest, Reference};
 use thiserror::Error;
 
+use crate::Result;
+
 /// How to treat private layers when their tags do not stand as they did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Doubts {
+pub enum Doubts {
     /// They are encrypted anew.
     Heed,
     /// They are used again.
@@ -93,7 +94,7 @@ impl<'a> Standing<'a> {
             return answer.clone();
         }
         let answer = (self.ask)(name).map_err(|error| {
-            let (name, why) = (name.familiar(), format!("{error:#}"));
+            let (name, why) = (name.familiar(), with_causes(&error));
             Doubt::Unknown { name, why }
         });
         self.answers.borrow_mut().insert(name.clone(), answer.clone());
@@ -101,9 +102,22 @@ impl<'a> Standing<'a> {
     }
 }
 
+/// Joins an error and its causes. It leaves out a cause that an outer error has shown already.
+fn with_causes(error: &dyn std::error::Error) -> String {
+    let mut line = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let text = error.to_string();
+        if !line.contains(&text) {
+            line = format!("{line}: {text}");
+        }
+        cause = error.source();
+    }
+    line
+}
+
 #[cfg(test)]
 mod tests {
-    use anyhow::bail;
 
     use super::*;
 
@@ -133,7 +147,7 @@ mod tests {
             Standing::new(|reference| {
                 self.asked.borrow_mut().push(reference.to_string());
                 if reference.tag() == Some("broken") {
-                    bail!("it is broken");
+                    return Err(std::io::Error::other("it is broken").into());
                 }
                 Ok(self.now.get(reference).copied())
             })

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use anyhow::Result;
 use sealcrate_crypt::Unencrypted;
 use sealcrate_crypt::format::{Keys, Opened, Terms};
 use sealcrate_crypt::formats::{OpenError, recognise};
@@ -11,31 +10,34 @@ use sealcrate_image::{
     Artifact, Config, Descriptor, Image, Index, IndexError, Outgoing, Platform, ReadError, Source,
 };
 
-use crate::failure::{OtherPlatform, UnboundIndex};
-use crate::opening;
+use crate::Result;
+use crate::error::Error;
+use crate::listener::Notice;
+use crate::opening::open;
 use crate::session::Session;
-use crate::talk;
 
 /// How many indexes may lie within each other.
 const MAX_NESTING: usize = 5;
 
 /// One image, and the index that it was chosen from, if it was.
-pub(super) struct Chosen {
-    pub(super) image: Image,
-    pub(super) listed: Option<Listed>,
+pub(crate) struct Chosen {
+    pub image: Image,
+    pub listed: Option<Listed>,
 }
 
 /// The index that an image was chosen from, and its entry.
-pub(super) struct Listed {
-    pub(super) index: Index,
-    pub(super) child: Descriptor,
+pub struct Listed {
+    /// The index.
+    pub index: Index,
+    /// The entry.
+    pub child: Descriptor,
     /// The entries of the indexes around that one, outermost first.
     outer: Vec<Descriptor>,
 }
 
 impl Listed {
     /// Takes a child of an index that lies within no other.
-    pub(super) fn new(index: Index, child: Descriptor) -> Self {
+    pub fn new(index: Index, child: Descriptor) -> Self {
         Self { index, child, outer: Vec::new() }
     }
 }
@@ -45,7 +47,7 @@ impl Chosen {
     ///
     /// # Errors
     /// No image for the platform; indexes that lie within each other, too deep; a medium that cannot be read.
-    pub(super) fn of(
+    pub(crate) fn of(
         artifact: Artifact,
         source: &Arc<dyn Source>,
         platform: Option<&Platform>,
@@ -75,7 +77,7 @@ impl Chosen {
     /// # Errors
     /// As [`of`](Self::of). If there is a key, an index without any image counts as not encrypted, unless
     /// `terms` accept plain images.
-    pub(super) fn to_open(
+    pub(crate) fn to_open(
         artifact: Artifact,
         source: &Arc<dyn Source>,
         platform: Option<&Platform>,
@@ -83,26 +85,23 @@ impl Chosen {
         terms: &Terms,
     ) -> Result<Self> {
         let is_expected = keys.is_any() && terms.unencrypted == Unencrypted::Refuse;
-        Self::of(artifact, source, platform).map_err(|error| {
-            match is_expected && matches!(error.downcast_ref(), Some(IndexError::Empty)) {
-                true => OpenError::NotEncrypted.into(),
-                false => error,
-            }
+        Self::of(artifact, source, platform).map_err(|error| match error {
+            Error::Index(IndexError::Empty) if is_expected => OpenError::NotEncrypted.into(),
+            error => error,
         })
     }
 
     /// Opens the image, and checks the index that it was chosen from against it.
     ///
     /// # Errors
-    /// As [`opening::open`]; an index that differs from the sealed one.
-    pub(super) fn open(
+    /// As [`open`]; an index that differs from the sealed one.
+    pub(crate) fn open(
         &self,
         session: &Session,
         source: &Arc<dyn Source>,
         keys: &Keys,
         terms: &Terms,
     ) -> Result<Opened> {
-        let spool = session.places.spool();
         let encrypted = recognise(&self.image)?;
         let (Some(listed), Some(encrypted)) = (&self.listed, &encrypted) else {
             if let (None, Some(listed)) = (&encrypted, &self.listed)
@@ -110,9 +109,9 @@ impl Chosen {
             {
                 return Ok(Opened::unchanged(Outgoing::built(self.image.clone())));
             }
-            return opening::open(&self.image, keys, terms, spool);
+            return open(session, &self.image, keys, terms);
         };
-        let opened = opening::open(&self.image, keys, terms, spool)?;
+        let opened = open(session, &self.image, keys, terms)?;
         for stated in listed.outer.iter().chain([&listed.child]) {
             check_platform(stated, &opened.image)?;
         }
@@ -123,7 +122,7 @@ impl Chosen {
                 let identity = encrypted.identity(platform);
                 table.check_child(&listed.index, &listed.child, RowKind::Image(identity))?;
             }
-            None if listed.is_one_of_several() => tell_unbound_index(terms)?,
+            None if listed.is_one_of_several() => tell_unbound_index(session, terms)?,
             None => {}
         }
         Ok(opened)
@@ -151,7 +150,7 @@ impl Listed {
                 continue;
             }
             // Other keys may be for that one.
-            let Ok(opened) = opening::open(&image, keys, terms, session.places.spool()) else {
+            let Ok(opened) = open(session, &image, keys, terms) else {
                 continue;
             };
             let Some(table) = opened.record.and_then(|record| record.index) else { continue };
@@ -166,7 +165,7 @@ impl Listed {
 ///
 /// # Errors
 /// The config names another platform.
-pub(super) fn check_platform(child: &Descriptor, image: &Image) -> Result<()> {
+pub(crate) fn check_platform(child: &Descriptor, image: &Image) -> Result<()> {
     check_agreement(child, Config::parse(&image.config)?.platform().as_ref())
 }
 
@@ -174,30 +173,27 @@ pub(super) fn check_platform(child: &Descriptor, image: &Image) -> Result<()> {
 ///
 /// # Errors
 /// Another platform.
-pub(super) fn check_agreement(child: &Descriptor, own: Option<&Platform>) -> Result<()> {
+pub(crate) fn check_agreement(child: &Descriptor, own: Option<&Platform>) -> Result<()> {
     match (&child.platform, own) {
         (Some(stated), Some(own)) if !stated.agrees_with(own) => {
-            Err(OtherPlatform { stated: stated.to_string(), own: own.to_string() }.into())
+            Err(Error::OtherPlatform { stated: stated.to_string(), own: own.to_string() })
         }
         _ => Ok(()),
     }
 }
 
 /// Says that nothing binds the images of an index to each other, or refuses it.
-pub(super) fn tell_unbound_index(terms: &Terms) -> Result<()> {
+pub(crate) fn tell_unbound_index(session: &Session, terms: &Terms) -> Result<()> {
     if terms.unbound == Unbound::RefuseVersion1 {
-        return Err(UnboundIndex.into());
+        return Err(Error::UnboundIndex);
     }
-    talk::warn(
-        "nothing binds the images of this index to each other: somebody without a key may have changed \
-         which there are (`sealcrate rewrap` seals them together; --require-binding=2 refuses such indexes)",
-    );
+    session.notice(Notice::UnboundIndex);
     Ok(())
 }
 
 /// Refuses a child in clear among encrypted ones.
-pub(super) fn in_clear(child: &Descriptor) -> anyhow::Error {
+pub(crate) fn in_clear(child: &Descriptor) -> Error {
     let platform = child.platform.as_ref().map(Platform::to_string).unwrap_or_default();
-    anyhow::Error::new(OpenError::NotEncrypted)
-        .context(format!("child {} {platform}", child.digest.short()).trim_end().to_owned())
+    let child = format!("child {} {platform}", child.digest.short()).trim_end().to_owned();
+    Error::Child(child, Box::new(OpenError::NotEncrypted.into()))
 }

@@ -3,7 +3,6 @@
 
 use std::sync::Arc;
 
-use anyhow::Result;
 use sealcrate_crypt::format::ImageEncryptor;
 use sealcrate_crypt::sealed::{Home, Row, RowKind, Sealing, Table};
 use sealcrate_image::{
@@ -11,35 +10,36 @@ use sealcrate_image::{
     Remarks, Sink, Source,
 };
 
+use super::Attestations;
 use super::children::{put_attestation, put_image};
-use super::chosen::check_platform;
-use super::opened_index::tell_dropped;
-use crate::args::Attestations;
-use crate::encryption;
-use crate::failure::Usage;
+use super::opened::tell_dropped;
+use crate::Result;
+use crate::chosen::check_platform;
+use crate::encrypting::finish;
+use crate::error::Refusal;
+use crate::listener::Notice;
 use crate::session::Session;
-use crate::talk;
 
 /// How many indexes may lie within each other.
 const MAX_NESTING: usize = 4;
 
 /// An image whose encrypted layers are in the sink, and which is not sealed yet.
-pub(super) struct Unsealed {
-    pub(super) encryptor: Box<dyn ImageEncryptor>,
+pub(crate) struct Unsealed {
+    pub encryptor: Box<dyn ImageEncryptor>,
     /// As it was before encryption.
-    pub(super) image: Image,
-    pub(super) layers: Vec<Layer>,
+    pub image: Image,
+    pub layers: Vec<Layer>,
 }
 
 impl Unsealed {
     /// Seals the image, and returns it encrypted.
-    pub(super) fn seal(&self, sealing: &Sealing) -> Result<Outgoing> {
-        encryption::finish(&*self.encryptor, self.layers.clone(), sealing)
+    pub(crate) fn seal(&self, session: &Session, sealing: &Sealing) -> Result<Outgoing> {
+        finish(session, &*self.encryptor, self.layers.clone(), sealing)
     }
 }
 
 /// How one child of an index is written.
-pub(super) enum Part {
+pub(crate) enum Part {
     /// An attestation that stays in clear.
     Attestation,
     /// An image that stays in clear.
@@ -51,23 +51,27 @@ pub(super) enum Part {
 }
 
 /// An index that was encrypted, and its images, each before and after encryption.
-pub(super) struct SealedIndex {
-    pub(super) index: Index,
-    pub(super) images: Vec<(Unsealed, Image)>,
+pub(crate) struct SealedIndex {
+    pub index: Index,
+    pub images: Vec<(Unsealed, Image)>,
 }
 
 /// Returns `index` with the children of inner indexes in the place of these. A note tells the user so.
 ///
 /// # Errors
 /// Errors of reading; indexes that lie within each other, too deep.
-pub(super) fn flattened(source: &Arc<dyn Source>, index: &Index) -> Result<Index> {
+pub(crate) fn flattened(
+    session: &Session,
+    source: &Arc<dyn Source>,
+    index: &Index,
+) -> Result<Index> {
     let is_index = |child: &Descriptor| child.media_type.is_index();
     let mut flat = index.clone();
     for _ in 0..MAX_NESTING {
         if !flat.manifests.iter().any(is_index) {
             if flat.manifests.len() != index.manifests.len() || index.manifests.iter().any(is_index)
             {
-                talk::note("indexes within the index are written out: encrypted indexes are flat");
+                session.notice(Notice::FlatIndex);
             }
             return Ok(flat);
         }
@@ -80,15 +84,15 @@ pub(super) fn flattened(source: &Arc<dyn Source>, index: &Index) -> Result<Index
         }
         flat.manifests = manifests;
     }
-    Err(Usage("too many indexes lie within each other".to_owned()).into())
+    Err(Refusal::TooDeep.into())
 }
 
 /// The parts that every child of an index shares.
-pub(super) struct IndexSealing<'a> {
-    pub(super) session: &'a Session,
-    pub(super) source: &'a Arc<dyn Source>,
-    pub(super) sink: &'a dyn Sink,
-    pub(super) home: Option<Home>,
+pub(crate) struct IndexSealing<'a> {
+    pub session: &'a Session,
+    pub source: &'a Arc<dyn Source>,
+    pub sink: &'a dyn Sink,
+    pub home: Option<Home>,
 }
 
 impl IndexSealing<'_> {
@@ -96,7 +100,7 @@ impl IndexSealing<'_> {
     ///
     /// # Errors
     /// Errors of `part`; an image for another platform than the index states; errors of the sink.
-    pub(super) fn put(
+    pub(crate) fn put(
         &self,
         index: &Index,
         media_type: MediaType,
@@ -113,7 +117,7 @@ impl IndexSealing<'_> {
             }
             parts.push((child.clone(), part));
         }
-        tell_dropped(&dropped);
+        tell_dropped(self.session, dropped);
         parts.retain(|(_, part)| !matches!(part, Part::Dropped));
         let table = Table::draw(media_type, remarks, rows(&parts))?;
         let sealing = Sealing { table: Some(table), home: self.home.clone() };
@@ -133,7 +137,7 @@ impl IndexSealing<'_> {
                     described(&put_image(image, sink)?, &child)
                 }
                 Part::Unsealed(unsealed) => {
-                    let image = unsealed.seal(sealing)?;
+                    let image = unsealed.seal(self.session, sealing)?;
                     let descriptor = described(&put_image(image.clone(), self.sink)?, &child);
                     images.push((*unsealed, image.into_image()));
                     descriptor
@@ -164,7 +168,7 @@ fn rows(parts: &[(Descriptor, Part)]) -> Vec<Row> {
 }
 
 /// Describes a child in the index that everybody reads, by its platform alone.
-pub(super) fn described(raw: &RawManifest, child: &Descriptor) -> Descriptor {
+pub(crate) fn described(raw: &RawManifest, child: &Descriptor) -> Descriptor {
     let mut descriptor = raw.descriptor();
     descriptor.platform.clone_from(&child.platform);
     descriptor
@@ -172,7 +176,7 @@ pub(super) fn described(raw: &RawManifest, child: &Descriptor) -> Descriptor {
 
 /// Makes the index that everybody reads out of the children of `table` that were `put`. Attestations have to
 /// state their kind; all other annotations are sealed.
-pub(super) fn stored_index(table: &Table, put: &[Option<Descriptor>]) -> Index {
+pub(crate) fn stored_index(table: &Table, put: &[Option<Descriptor>]) -> Index {
     let manifests = table.descriptors(put).into_iter().map(|mut child| {
         if !Index::is_attestation(&child) {
             child.annotations.clear();
@@ -184,7 +188,7 @@ pub(super) fn stored_index(table: &Table, put: &[Option<Descriptor>]) -> Index {
 }
 
 /// Returns how to write an attestation.
-pub(super) fn attestation(wanted: Attestations) -> Part {
+pub(crate) fn attestation(wanted: Attestations) -> Part {
     match wanted {
         Attestations::Keep => Part::Attestation,
         Attestations::Drop => Part::Dropped,

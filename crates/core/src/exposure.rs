@@ -1,9 +1,10 @@
 //! Exposure: parts of a config in clear that look like secrets.
 
-use sealcrate_image::Config;
+use sealcrate_image::{Config, printable};
 use serde_json::Value;
 
-use crate::report::printable;
+/// Longer names are cut.
+const MAX_NAME: usize = 300;
 
 /// Words in the names of secrets, between underscores or dashes.
 const SECRET_WORDS: [&str; 14] = [
@@ -25,7 +26,7 @@ const SECRET_WORDS: [&str; 14] = [
 
 /// Returns the exposed names, in words and without the values: variables of the environment that are
 /// named like secrets, and the build arguments that a step of the history names.
-pub(crate) fn of(config: &Config) -> Vec<String> {
+pub fn exposed(config: &Config) -> Vec<String> {
     let mut found = Vec::new();
     let variables = match config.runtime.get("Env") {
         Some(Value::Array(variables)) => variables.as_slice(),
@@ -34,12 +35,12 @@ pub(crate) fn of(config: &Config) -> Vec<String> {
     for variable in variables.iter().filter_map(Value::as_str) {
         let (name, value) = variable.split_once('=').unwrap_or((variable, ""));
         if looks_secret(name) && !value.is_empty() {
-            found.push(format!("the environment variable {}", printable(name)));
+            found.push(format!("the environment variable {}", printable(name, MAX_NAME)));
         }
     }
     for step in &config.history {
         for name in build_arguments(&step.created_by) {
-            found.push(format!("the build argument {}", printable(name)));
+            found.push(format!("the build argument {}", printable(name, MAX_NAME)));
         }
     }
     found.sort();
@@ -48,7 +49,7 @@ pub(crate) fn of(config: &Config) -> Vec<String> {
 }
 
 /// Tells whether a value of this name may be a secret.
-pub(crate) fn looks_secret(name: &str) -> bool {
+pub fn looks_secret(name: &str) -> bool {
     let name = name.to_ascii_uppercase();
     name != "PWD" && name.split(['_', '-']).any(|word| SECRET_WORDS.contains(&word))
 }
@@ -82,7 +83,7 @@ mod tests {
                 { "created_by": "|x" }
             ]
         }"#;
-        let found = of(&Config::parse(json.as_bytes()).unwrap());
+        let found = exposed(&Config::parse(json.as_bytes()).unwrap());
         let expected = [
             "the build argument A",
             "the build argument B",

@@ -2,21 +2,20 @@
 
 use std::sync::Arc;
 
-use anyhow::Result;
 use sealcrate_crypt::format::EncryptedImage;
 use sealcrate_crypt::sealed::{Row, RowKind, Table};
 use sealcrate_image::{
     Descriptor, Digest, Image, Index, Outgoing, Platform, Prefetch, Sink, Source,
 };
 
-use super::{OpenImage, Rewrapping};
-use crate::args::Attestations;
-use crate::commands::children::{put_attestation, put_image};
-use crate::commands::chosen::check_agreement;
-use crate::commands::opened_index::{Child, HasRecord, OpenedIndex, tell_dropped, unsealed_index};
-use crate::commands::sealed_index::{self, IndexSealing, Part, described, stored_index};
-use crate::report::printable;
-use crate::talk;
+use super::{DataKeys, OpenImage, Rewrapping};
+use crate::Result;
+use crate::chosen::check_agreement;
+use crate::index::Attestations;
+use crate::index::children::{put_attestation, put_image};
+use crate::index::opened::{Child, HasRecord, OpenedIndex, tell_dropped, unsealed_index};
+use crate::index::sealed::{self, IndexSealing, Part, described, stored_index};
+use crate::listener::Notice;
 
 impl Rewrapping<'_> {
     /// Rewraps every encrypted image of an index, and seals them together.
@@ -27,17 +26,14 @@ impl Rewrapping<'_> {
         sink: &dyn Sink,
     ) -> Result<Index> {
         let terms = self.terms();
-        let attestations = match self.args.keep_attestations {
-            true => Attestations::Keep,
-            false => Attestations::Drop,
-        };
+        let (session, attestations) = (self.session, self.options.attestations);
         let open = |image: &Image, encrypted: &dyn EncryptedImage, child: &Descriptor| {
             let opened = self.open(image, encrypted)?;
             check_agreement(child, opened.platform().as_ref())?;
             Ok(opened)
         };
-        let opened = OpenedIndex::open(source, index, &terms, attestations, open)?;
-        if self.args.reencrypt {
+        let opened = OpenedIndex::open(session, source, index, &terms, attestations, open)?;
+        if self.options.data_keys == DataKeys::Renew {
             return self.index_anew(source, opened, sink, attestations);
         }
         let table = self.new_table(&opened, attestations)?;
@@ -61,14 +57,14 @@ impl Rewrapping<'_> {
                 }
             });
         }
-        tell_dropped(&dropped);
+        tell_dropped(self.session, dropped);
         Ok(match &table {
             Some(table) => {
                 put.retain(Option::is_some);
                 stored_index(table, &put)
             }
             None => {
-                talk::warn(NOT_SEALED_TOGETHER);
+                self.session.notice(Notice::NotSealedTogether);
                 unsealed_index(&opened_index, put)
             }
         })
@@ -104,8 +100,8 @@ impl Rewrapping<'_> {
                 Child::Opened(OpenImage::Layers(_)) => return Ok(None),
             };
             let platform = stated.platform.as_ref().map(Platform::to_string);
-            let platform = printable(&platform.unwrap_or_else(|| "no platform".to_owned()));
-            talk::note(format!("sealed together: {platform}, {}", stated.digest.short()));
+            let digest = stated.digest.short();
+            self.session.notice(Notice::SealedTogether { platform, digest });
             let place =
                 |digest| described.manifests.iter().position(|child| child.digest == digest);
             rows.push(Row::new(kind, stated, place));
@@ -127,7 +123,7 @@ impl Rewrapping<'_> {
         let mut children = opened.children.into_iter();
         let part = |_, _: &Descriptor| {
             Ok(match children.next().expect("there are as many as before") {
-                Child::Attestation => sealed_index::attestation(attestations),
+                Child::Attestation => sealed::attestation(attestations),
                 Child::Clear(image) => Part::Clear(image),
                 Child::Opened(OpenImage::Layers(of)) => {
                     Part::Unsealed(Box::new(self.put(*of, sink)?))
@@ -140,6 +136,3 @@ impl Rewrapping<'_> {
         Ok(sealed.index)
     }
 }
-
-const NOT_SEALED_TOGETHER: &str = "nothing binds the images of the index to each other: other tools or earlier \
-                                   versions made some of them (--reencrypt seals them together)";

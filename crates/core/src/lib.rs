@@ -1,0 +1,49 @@
+//! Pushes, pulls, copies and rewraps encrypted container images.
+//!
+//! A [`Session`] has the tools of every operation: the [`Places`] that images are read from and written
+//! to, a [`Listener`] that is told what happens, and the bounds on bytes from outside. The other crates
+//! know what an image is and how it is encrypted; this one knows the steps of an operation.
+//!
+//! Nothing here reads arguments or the environment, prompts, or prints.
+
+mod chosen;
+mod copy;
+mod earlier;
+mod encrypting;
+mod error;
+mod exposure;
+mod index;
+mod inspect;
+mod left_behind;
+mod listener;
+mod lock;
+mod opening;
+mod places;
+mod private;
+mod pull;
+mod push;
+mod rewrap;
+mod session;
+mod written;
+
+pub use chosen::Listed;
+pub use copy::{CopyEncryption, CopyOptions, Publication, copy};
+pub use earlier::{Doubts, PushMemory};
+pub use error::{Error, ErrorSource, Refusal};
+pub use exposure::{exposed, looks_secret};
+pub use index::{Attestations, WhyDropped};
+pub use inspect::{Inside, InspectOptions, Inspected, inspect};
+pub use left_behind::LeftBehind;
+pub use listener::{Listener, Notice};
+pub use lock::{LockOptions, UnlockOptions, lock, unlock};
+pub use opening::home_of;
+pub use places::Places;
+pub use private::{Exposure, Private};
+pub use pull::{PullOptions, pull};
+pub use push::{Encrypting, Preview, PushOptions, Reuse, preview, push};
+pub use rewrap::{DataKeys, RewrapOptions, rewrap};
+pub use session::{Names, Session};
+pub use written::Written;
+
+/// The result of a step.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
