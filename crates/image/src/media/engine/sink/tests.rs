@@ -293,7 +293,7 @@ fn index_is_refused() {
 #[test]
 fn load_that_was_given_up_followed_the_error_of_another_layer() {
     let other = WriteError::from(crate::archive::ArchiveError::NoDiffId("a layer".into()));
-    let told = failure::Failure::of(other).to_error();
+    let told = Failure::of(other).to_error();
     assert!(matches!(told.medium(), Some(EngineError::GivenUp { .. })), "{told:?}");
     assert_eq!(told.fault(), Some(crate::Fault::Followed));
 }
