@@ -166,3 +166,19 @@ impl Cause {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::archive::ArchiveError;
+
+    #[test]
+    fn error_that_came_first_is_told_and_not_the_one_that_followed() {
+        let itself = [
+            Cause::of(&WriteError::from(ArchiveError::Truncated("a".into()))),
+            Cause::of(&WriteError::NoIndex("a tape")),
+        ];
+        let followed = Cause::of(&WriteError::from(ArchiveError::Unfinished));
+        assert!(itself.iter().all(|cause| *cause < followed));
+    }
+}

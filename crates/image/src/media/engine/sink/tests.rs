@@ -289,3 +289,11 @@ fn index_is_refused() {
     let index = RawManifest::new(MediaType::OCI_INDEX, b"{}".to_vec());
     assert!(matches!(sink(&fake).commit_index(&index), Err(WriteError::NoIndex("the engine"))));
 }
+
+#[test]
+fn load_that_was_given_up_followed_the_error_of_another_layer() {
+    let other = WriteError::from(crate::archive::ArchiveError::NoDiffId("a layer".into()));
+    let told = Failure::of(other).to_error();
+    assert!(matches!(told.medium(), Some(EngineError::GivenUp { .. })), "{told:?}");
+    assert_eq!(told.fault(), Some(crate::Fault::Followed));
+}
