@@ -71,6 +71,15 @@ fn the_bytes_of_packed_programs_are_known_without_anything_else_of_ours() {
 }
 
 #[test]
+fn openpgp_is_known_without_anything_else_of_ours() {
+    let tree = tree("sealcrate-openpgp");
+    assert!(tree.contains("aws-lc-rs"));
+    assert_eq!(found(&tree, &NETWORK), [""; 0]);
+    let others = tree.iter().filter(|name| name.starts_with("sealcrate"));
+    assert_eq!(others.collect::<Vec<_>>(), ["sealcrate-openpgp"]);
+}
+
+#[test]
 fn the_program_is_built_of_all() {
     // The names above are those that cargo writes: here they are found.
     let tree = tree("sealcrate");

@@ -10,12 +10,12 @@ use zeroize::Zeroizing;
 const BEGIN: &str = "-----BEGIN PGP ";
 
 /// Tells whether a file holds OpenPGP's armor.
-pub(super) fn is_armor(file: &[u8]) -> bool {
+pub fn is_armor(file: &[u8]) -> bool {
     file.windows(BEGIN.len()).any(|window| window == BEGIN.as_bytes())
 }
 
 /// Returns the packets in the first armor of a file.
-pub(super) fn open(file: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
+pub fn decode(file: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
     let text = str::from_utf8(file).ok()?;
     let mut lines = text.lines().map(str::trim).skip_while(|line| !line.starts_with(BEGIN)).skip(1);
     // Headers end at an empty line.
@@ -44,11 +44,11 @@ mod tests {
         let armor = "key of A\n\n-----BEGIN PGP PUBLIC KEY BLOCK-----\r\nComment: a: b\r\n\r\nAAEC\r\n\
                      Aw==\r\n=ABCD\r\n-----END PGP PUBLIC KEY BLOCK-----\r\n";
         assert!(is_armor(armor.as_bytes()));
-        assert_eq!(**open(armor.as_bytes()).unwrap(), [0, 1, 2, 3]);
+        assert_eq!(**decode(armor.as_bytes()).unwrap(), [0, 1, 2, 3]);
         assert!(!is_armor(b"-----BEGIN PRIVATE KEY-----\n"));
         for cut in ["-----END", "AAEC", "\r\n\r\nAAEC"] {
             let cut = &armor[..armor.find(cut).unwrap()];
-            assert!(open(cut.as_bytes()).is_none(), "{cut}");
+            assert!(decode(cut.as_bytes()).is_none(), "{cut}");
         }
     }
 }

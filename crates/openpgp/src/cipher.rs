@@ -13,10 +13,10 @@ use aws_lc_rs::cipher::{
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 use aws_lc_rs::digest::{SHA1_FOR_LEGACY_USE_ONLY, digest};
 use aws_lc_rs::iv::FixedLength;
+use aws_lc_rs::rand;
 use zeroize::Zeroizing;
 
-use super::session_key::SessionKey;
-use crate::random::random;
+use crate::session_key::SessionKey;
 
 /// The length of the prefix: a block, and its last two bytes again.
 const PREFIX: usize = 18;
@@ -26,7 +26,7 @@ const CODE: usize = CODE_BEGINS.len() + 20;
 
 /// Decrypts the data of a message. Returns `None` if it was encrypted under another key, or is
 /// damaged.
-pub(super) fn open(sealed: &[u8], key: &SessionKey) -> Option<Zeroizing<Vec<u8>>> {
+pub(crate) fn open(sealed: &[u8], key: &SessionKey) -> Option<Zeroizing<Vec<u8>>> {
     let mut bytes = Zeroizing::new(sealed.to_vec());
     let context = DecryptionContext::Iv128(FixedLength::from([0; 16]));
     decrypt(&mut bytes, key, context)?;
@@ -38,7 +38,7 @@ pub(super) fn open(sealed: &[u8], key: &SessionKey) -> Option<Zeroizing<Vec<u8>>
 }
 
 /// Decrypts AES in CFB in place.
-pub(super) fn decrypt(
+pub(crate) fn decrypt(
     bytes: &mut [u8],
     key: &SessionKey,
     context: DecryptionContext,
@@ -52,9 +52,10 @@ pub(super) fn decrypt(
 ///
 /// # Errors
 /// The system gives no random bytes.
-pub(super) fn seal(packets: &[u8], key: &SessionKey) -> io::Result<Vec<u8>> {
+pub(crate) fn seal(packets: &[u8], key: &SessionKey) -> io::Result<Vec<u8>> {
     let failed = |_| io::Error::other("a key cannot be wrapped to an OpenPGP key");
-    let block: [u8; 16] = random()?;
+    let mut block = [0; 16];
+    rand::fill(&mut block).map_err(failed)?;
     let mut bytes = Vec::with_capacity(PREFIX + packets.len() + CODE);
     for part in [&block[..], &block[14..], packets, &CODE_BEGINS] {
         bytes.extend_from_slice(part);

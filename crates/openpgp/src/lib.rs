@@ -1,31 +1,51 @@
-//! OpenPGP: private options wrapped to keys of GnuPG and similar tools, as messages. RFC 4880, RFC
-//! 6637; RFC 9580 where it says the same more clearly.
+//! OpenPGP, as far as the wrapping of keys needs it: short messages to the keys that GnuPG makes.
 //!
-//! * `armor` turns text into bytes, and `packet` cuts bytes into parts.
-//! * `material` has the numbers of public keys.
-//! * `certificate` reads the public key to encrypt to, and `signature` verifies its signatures.
-//! * `secret` reads secret keys, and `s2k` derives a key from their password.
-//! * A [`message`](OpenPgp) has a `session_key` for each recipient. `cipher` encrypts the data
-//!   under it, and `content` finds the private options in the data. `key_wrap` wraps session keys
-//!   for curves.
+//! OCI image encryption wraps the key of a layer in an OpenPGP message, and this crate writes and
+//! reads such messages. It follows RFC 4880 and RFC 6637, and names RFC 9580 where that one says the
+//! same more clearly.
 //!
-//! Nothing here checks who vouches for a key: the user, who names the key's file, vouches for it.
+//! * [`Certificate`] is a public key file, with the key in it that messages are encrypted to today.
+//!   [`KeyIds`] are all keys of such a file, whether they are still valid or not.
+//! * [`encrypt`] makes a message to a certificate, and [`Message`] reads one that anybody made.
+//! * [`SecretKeys`] are a secret key file, in clear or under a password. They open a message.
+//! * [`armor`] turns the text form of a file into bytes. The readers of key files take both forms.
+//!
+//! ```
+//! use sealcrate_openpgp::{Certificate, Message, OpenError, SecretKeys, encrypt};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let read = |name: &str| std::fs::read(format!("../crypt/tests/data/ocicrypt/keys/{name}"));
+//! let alice = Certificate::parse(&read("pgp.cv25519.pub.asc")?)?;
+//! let message = encrypt(b"a key", &alice)?;
+//!
+//! let message = Message::parse(&message)?;
+//! let secret = SecretKeys::parse(&read("pgp.cv25519.sec.asc")?, None)?;
+//! assert_eq!(**message.open(&secret)?, *b"a key");
+//!
+//! let somebody = SecretKeys::parse(&read("pgp.rsa.sec.gpg")?, None)?;
+//! assert_eq!(message.open(&somebody), Err(OpenError::WrongKey));
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! What is left out has no place in the wrapping of keys: signed messages, messages without
+//! integrity, keys of versions other than 4, and keyrings. Nothing here checks who vouches for a key:
+//! the user, who names the key's file, vouches for it. Everything works in memory, within bounds, and
+//! touches neither files nor the network.
+//!
+//! The parts below depend on each other in one direction. `packet`, `algorithms` and `curve` know the
+//! bytes; `cipher` and `session_key` encrypt; `keys` reads key files; `message` puts them together.
 
-mod armor;
-mod certificate;
+mod algorithms;
+pub mod armor;
 mod cipher;
-mod content;
-mod key_wrap;
-mod material;
+mod curve;
+mod keys;
 mod message;
 mod packet;
-mod s2k;
-mod secret;
 mod session_key;
-mod signature;
 
-pub use certificate::OpenPgpKeyError;
-pub(super) use certificate::{Certificate, KeyIds, is_public};
-pub(super) use message::wrap;
-pub use message::{OpenPgp, OpenPgpError};
-pub(super) use secret::{SecretKey, SecretKeyError, is_secret, secret_keys};
+pub use keys::{
+    Certificate, CertificateError, KeyId, KeyIds, SecretKeyError, SecretKeys, is_public, is_secret,
+};
+pub use message::{Message, MessageError, OpenError, encrypt};

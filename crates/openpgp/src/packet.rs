@@ -7,31 +7,31 @@ use std::ops::Deref;
 
 use zeroize::Zeroizing;
 
-pub(super) const PUBLIC_KEY_SESSION_KEY: u8 = 1;
-pub(super) const SIGNATURE: u8 = 2;
-pub(super) const PASSWORD_SESSION_KEY: u8 = 3;
-pub(super) const SECRET_KEY: u8 = 5;
-pub(super) const PUBLIC_KEY: u8 = 6;
-pub(super) const SECRET_SUBKEY: u8 = 7;
-pub(super) const COMPRESSED: u8 = 8;
-pub(super) const ENCRYPTED_WITHOUT_INTEGRITY: u8 = 9;
-pub(super) const MARKER: u8 = 10;
-pub(super) const LITERAL: u8 = 11;
-pub(super) const USER_ID: u8 = 13;
-pub(super) const PUBLIC_SUBKEY: u8 = 14;
-pub(super) const USER_ATTRIBUTE: u8 = 17;
-pub(super) const ENCRYPTED: u8 = 18;
+pub(crate) const PUBLIC_KEY_SESSION_KEY: u8 = 1;
+pub(crate) const SIGNATURE: u8 = 2;
+pub(crate) const PASSWORD_SESSION_KEY: u8 = 3;
+pub(crate) const SECRET_KEY: u8 = 5;
+pub(crate) const PUBLIC_KEY: u8 = 6;
+pub(crate) const SECRET_SUBKEY: u8 = 7;
+pub(crate) const COMPRESSED: u8 = 8;
+pub(crate) const ENCRYPTED_WITHOUT_INTEGRITY: u8 = 9;
+pub(crate) const MARKER: u8 = 10;
+pub(crate) const LITERAL: u8 = 11;
+pub(crate) const USER_ID: u8 = 13;
+pub(crate) const PUBLIC_SUBKEY: u8 = 14;
+pub(crate) const USER_ATTRIBUTE: u8 = 17;
+pub(crate) const ENCRYPTED: u8 = 18;
 /// The tag of an earlier draft. GnuPG 2.3 and later write it to keys that ask for it.
-pub(super) const ENCRYPTED_BY_OCB: u8 = 20;
+pub(crate) const ENCRYPTED_BY_OCB: u8 = 20;
 
 /// A packet.
-pub(super) struct Packet<'d> {
-    pub(super) tag: u8,
-    pub(super) body: Body<'d>,
+pub(crate) struct Packet<'d> {
+    pub(crate) tag: u8,
+    pub(crate) body: Body<'d>,
 }
 
 /// The content of a packet, which may be secret.
-pub(super) enum Body<'d> {
+pub(crate) enum Body<'d> {
     /// The packet came in pieces, which were joined.
     Joined(Zeroizing<Vec<u8>>),
     /// The packet is whole, and lies where it was read.
@@ -50,7 +50,7 @@ impl Deref for Body<'_> {
 }
 
 /// Packets, one after the other.
-pub(super) struct Packets<'d>(&'d [u8]);
+pub(crate) struct Packets<'d>(&'d [u8]);
 
 /// The length of a packet, or of a piece of it.
 enum Length {
@@ -64,17 +64,17 @@ enum Length {
 
 impl<'d> Packets<'d> {
     /// Reads the packets of `bytes`.
-    pub(super) fn new(bytes: &'d [u8]) -> Self {
+    pub(crate) fn new(bytes: &'d [u8]) -> Self {
         Self(bytes)
     }
 
     /// Tells whether nothing is left.
-    pub(super) fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
     /// Takes the next packet. Returns `None` if there is no whole one.
-    pub(super) fn next(&mut self) -> Option<Packet<'d>> {
+    pub(crate) fn next(&mut self) -> Option<Packet<'d>> {
         let (&first, rest) = self.0.split_first().filter(|(first, _)| *first & 0x80 != 0)?;
         let mut fields = Fields::new(rest);
         let is_new = first & 0x40 != 0;
@@ -142,7 +142,7 @@ fn length_of(first: u8, fields: &mut Fields<'_>) -> Option<usize> {
 }
 
 /// Writes a packet.
-pub(super) fn write(tag: u8, body: &[u8], out: &mut Vec<u8>) {
+pub(crate) fn write(tag: u8, body: &[u8], out: &mut Vec<u8>) {
     out.push(0xc0 | tag);
     match body.len() {
         len @ 0..192 => out.push(len as u8),
@@ -160,46 +160,46 @@ pub(super) fn write(tag: u8, body: &[u8], out: &mut Vec<u8>) {
 
 /// Fields of a packet, one after the other.
 #[derive(Clone)]
-pub(super) struct Fields<'d>(&'d [u8]);
+pub(crate) struct Fields<'d>(&'d [u8]);
 
 impl<'d> Fields<'d> {
-    pub(super) fn new(bytes: &'d [u8]) -> Self {
+    pub(crate) fn new(bytes: &'d [u8]) -> Self {
         Self(bytes)
     }
 
     /// Takes `len` bytes.
-    pub(super) fn take(&mut self, len: usize) -> Option<&'d [u8]> {
+    pub(crate) fn take(&mut self, len: usize) -> Option<&'d [u8]> {
         let (taken, rest) = self.0.split_at_checked(len)?;
         self.0 = rest;
         Some(taken)
     }
 
     /// Takes as many bytes as the array has.
-    pub(super) fn array<const N: usize>(&mut self) -> Option<[u8; N]> {
+    pub(crate) fn array<const N: usize>(&mut self) -> Option<[u8; N]> {
         self.take(N)?.try_into().ok()
     }
 
-    pub(super) fn u8(&mut self) -> Option<u8> {
+    pub(crate) fn u8(&mut self) -> Option<u8> {
         self.array().map(|[byte]| byte)
     }
 
-    pub(super) fn u16(&mut self) -> Option<u16> {
+    pub(crate) fn u16(&mut self) -> Option<u16> {
         self.array().map(u16::from_be_bytes)
     }
 
-    pub(super) fn u32(&mut self) -> Option<u32> {
+    pub(crate) fn u32(&mut self) -> Option<u32> {
         self.array().map(u32::from_be_bytes)
     }
 
     /// Takes a number, whose length is in bits, and leaves out the zeros before it. Section 3.2.
-    pub(super) fn number(&mut self) -> Option<&'d [u8]> {
+    pub(crate) fn number(&mut self) -> Option<&'d [u8]> {
         let bits = usize::from(self.u16()?);
         let bytes = self.take(bits.div_ceil(8))?;
         Some(without_zeros(bytes))
     }
 
     /// Takes a subpacket, and returns its type and content. Section 5.2.3.1.
-    pub(super) fn subpacket(&mut self) -> Option<(u8, &'d [u8])> {
+    pub(crate) fn subpacket(&mut self) -> Option<(u8, &'d [u8])> {
         let first = self.u8()?;
         let len = length_of(first, self)?;
         let (&kind, content) = self.take(len)?.split_first()?;
@@ -207,24 +207,24 @@ impl<'d> Fields<'d> {
     }
 
     /// Takes the rest.
-    pub(super) fn rest(&mut self) -> &'d [u8] {
+    pub(crate) fn rest(&mut self) -> &'d [u8] {
         std::mem::take(&mut self.0)
     }
 
     /// Tells whether nothing is left.
-    pub(super) fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 }
 
 /// Returns a number without the zeros before it.
-pub(super) fn without_zeros(bytes: &[u8]) -> &[u8] {
+pub(crate) fn without_zeros(bytes: &[u8]) -> &[u8] {
     &bytes[bytes.iter().take_while(|&&byte| byte == 0).count()..]
 }
 
 /// Returns a number with zeros before it, `len` bytes in all. Returns `None` if the number is
 /// longer.
-pub(super) fn padded(number: &[u8], len: usize) -> Option<Zeroizing<Vec<u8>>> {
+pub(crate) fn padded(number: &[u8], len: usize) -> Option<Zeroizing<Vec<u8>>> {
     let zeros = len.checked_sub(number.len())?;
     let mut bytes = Zeroizing::new(vec![0; len]);
     bytes[zeros..].copy_from_slice(number);
@@ -232,7 +232,7 @@ pub(super) fn padded(number: &[u8], len: usize) -> Option<Zeroizing<Vec<u8>>> {
 }
 
 /// Writes a number. Section 3.2.
-pub(super) fn write_number(bytes: &[u8], out: &mut Vec<u8>) {
+pub(crate) fn write_number(bytes: &[u8], out: &mut Vec<u8>) {
     let bytes = without_zeros(bytes);
     let bits = bytes.first().map_or(0, |top| bytes.len() * 8 - top.leading_zeros() as usize);
     out.extend((bits as u16).to_be_bytes());

@@ -1,7 +1,9 @@
 //! Former recipients, whose wrapped keys are found again so that they can be removed.
 
+use sealcrate_openpgp::KeyIds;
+
+use super::OpenPgpKeyError;
 use super::Recipient;
-use super::openpgp::{KeyIds, OpenPgpKeyError};
 use super::recipient::openpgp_name;
 use super::wrapped::WrappedKey;
 

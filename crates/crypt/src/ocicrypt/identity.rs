@@ -10,11 +10,11 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use rustls_pki_types::PrivateKeyDer;
 use rustls_pki_types::pem::PemObject as _;
+use sealcrate_openpgp::{SecretKeyError, SecretKeys};
 use serde::Deserialize;
 use thiserror::Error;
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
-use super::openpgp::{self, SecretKey, SecretKeyError};
 use super::passphrase::PassphraseIdentity;
 use super::provider::Provider;
 use super::{der, old_pem, sealed_key};
@@ -37,7 +37,7 @@ pub(super) enum Key {
     /// A key on one of NIST's curves.
     Ec(Curve, PrivateKey),
     /// OpenPGP's secret keys in one file, as far as they can decrypt.
-    OpenPgp(Vec<SecretKey>),
+    OpenPgp(SecretKeys),
     /// A passphrase, which opens identities.
     Passphrase(PassphraseIdentity),
     /// Another program, which has the keys.
@@ -142,10 +142,10 @@ impl Identity {
         if sealed_key::of(bytes).is_some() {
             return Err(IdentityError::Password);
         }
-        if openpgp::is_secret(bytes) {
+        if sealcrate_openpgp::is_secret(bytes) {
             return Self::from_openpgp(bytes, None);
         }
-        if openpgp::is_public(bytes) {
+        if sealcrate_openpgp::is_public(bytes) {
             return Err(IdentityError::OpenPgpPublic);
         }
         if bytes.trim_ascii_start().first() == Some(&b'{') {
@@ -179,7 +179,7 @@ impl Identity {
             Some(sealed) if bytes.len() <= MAX_KEY_FILE_BYTES => {
                 Self::from_der(&sealed_key::open(&sealed, password)?)
             }
-            None if bytes.len() <= MAX_KEY_FILE_BYTES && openpgp::is_secret(bytes) => {
+            None if bytes.len() <= MAX_KEY_FILE_BYTES && sealcrate_openpgp::is_secret(bytes) => {
                 Self::from_openpgp(bytes, Some(password))
             }
             None if bytes.len() <= MAX_KEY_FILE_BYTES && old_pem::is_encrypted(bytes) => {
@@ -209,11 +209,13 @@ impl Identity {
     }
 
     fn from_openpgp(bytes: &[u8], password: Option<&Passphrase>) -> Result<Self, IdentityError> {
-        let keys = openpgp::secret_keys(bytes, password).map_err(|error| match error {
-            SecretKeyError::NoKey => IdentityError::NoOpenPgpKey,
+        let password = password.map(Passphrase::as_bytes);
+        let keys = SecretKeys::parse(bytes, password).map_err(|error| match error {
             SecretKeyError::Password => IdentityError::Password,
+            SecretKeyError::TooLong => IdentityError::TooLong,
             SecretKeyError::UnknownEncryption => IdentityError::OpenPgpEncryption,
             SecretKeyError::WrongPassword => IdentityError::WrongPassword,
+            _ => IdentityError::NoOpenPgpKey,
         })?;
         Ok(Self::of(Key::OpenPgp(keys)))
     }

@@ -36,7 +36,6 @@ mod jwe;
 mod keyring;
 mod layer_key;
 mod old_pem;
-mod openpgp;
 mod options;
 mod passphrase;
 mod payload;
@@ -68,7 +67,6 @@ pub use history::History;
 pub use identity::{Identity, IdentityError, MAX_KEY_FILE_BYTES};
 pub use jwe::{Jwe, JweError};
 pub use layer_key::LayerKey;
-pub use openpgp::{OpenPgp, OpenPgpError, OpenPgpKeyError};
 pub use options::OptionsError;
 pub use payload::{MAX_PAYLOAD_BYTES, Payload, PayloadError};
 pub use pkcs7::{Pkcs7, Pkcs7Error};
@@ -77,5 +75,8 @@ pub use readers::lists_all;
 pub use recipient::{AgeRecipientError, Recipient};
 pub use record::{RECORD_ANNOTATION, RecordError, SealError};
 pub use rewrap::{Change, RewrapError, Rewrapped, Rewrapping};
+pub use sealcrate_openpgp::{
+    CertificateError as OpenPgpKeyError, Message as OpenPgp, MessageError as OpenPgpError,
+};
 pub use stated::StatedDigests;
 pub use wrapped::WrappedKeyError;

@@ -8,10 +8,10 @@ use age::x25519;
 use sealcrate_image::Digest;
 use thiserror::Error;
 
+use super::OpenPgpKeyError;
 use super::age_item::PassphraseLock;
 use super::annotations::Scheme;
 use super::certificate::{Certificate, CertificateError};
-use super::openpgp::{self, OpenPgpKeyError};
 use super::provider::Provider;
 use super::public_key::{PublicKey, PublicKeyError};
 use super::wrapped::WrappedKey;
@@ -26,7 +26,8 @@ pub struct Recipient(Arc<Kind>);
 enum Kind {
     Age(x25519::Recipient),
     Jwe(PublicKey),
-    OpenPgp(openpgp::Certificate),
+    /// A certificate, and the digest of its file.
+    OpenPgp(sealcrate_openpgp::Certificate, Digest),
     Passphrase(PassphraseLock),
     Pkcs7(Certificate),
     Provider(Provider),
@@ -89,7 +90,7 @@ impl Recipient {
     /// # Errors
     /// The file holds no such key or several; the key is expired, revoked, or of an unknown kind.
     pub fn openpgp(file: &[u8]) -> Result<Self, OpenPgpKeyError> {
-        Ok(Self::of(Kind::OpenPgp(openpgp::Certificate::parse(file)?)))
+        Ok(Self::of(Kind::OpenPgp(sealcrate_openpgp::Certificate::parse(file)?, Digest::of(file))))
     }
 
     /// Wraps `content`, the private options of a layer with the key `key`.
@@ -103,7 +104,9 @@ impl Recipient {
             Kind::Age(recipient) => Ok((Scheme::Age, age_item::wrap(content, recipient, hint)?)),
             Kind::Passphrase(lock) => Ok((Scheme::Age, lock.wrap(content)?)),
             Kind::Jwe(public) => Ok((Scheme::Jwe, jwe::wrap(content, public, &hint)?)),
-            Kind::OpenPgp(key) => Ok((Scheme::OpenPgp, openpgp::wrap(content, key)?)),
+            Kind::OpenPgp(key, _) => {
+                Ok((Scheme::OpenPgp, sealcrate_openpgp::encrypt(content, key)?))
+            }
             Kind::Pkcs7(certificate) => Ok((Scheme::Pkcs7, pkcs7::wrap(content, certificate)?)),
             Kind::Provider(provider) => {
                 Ok((provider.scheme(), provider.wrap(content).map_err(io::Error::other)?))
@@ -120,7 +123,7 @@ impl Recipient {
             Kind::Pkcs7(certificate) => {
                 Reader::key("pkcs7", certificate.digest.to_string().as_bytes())
             }
-            Kind::OpenPgp(key) => Reader::key("pgp", key.digest.to_string().as_bytes()),
+            Kind::OpenPgp(_, digest) => Reader::key("pgp", digest.to_string().as_bytes()),
             // The name of a provider may lead to other keys later.
             Kind::Passphrase(_) | Kind::Provider(_) => return None,
         })
@@ -131,7 +134,7 @@ impl Recipient {
         match &*self.0 {
             Kind::Age(recipient) => recipient.to_string(),
             Kind::Jwe(public) => format!("jwe:{}", Digest::of(public.id())),
-            Kind::OpenPgp(key) => openpgp_name(&key.id()),
+            Kind::OpenPgp(key, _) => openpgp_name(&key.id()),
             Kind::Passphrase(_) => "passphrase".to_owned(),
             Kind::Pkcs7(certificate) => format!("pkcs7:{}", certificate.digest),
             Kind::Provider(provider) => provider.scheme().to_string(),
@@ -148,7 +151,9 @@ impl Recipient {
     /// nobody else.
     pub(super) fn is_only_one_of(&self, wrapped: &WrappedKey, key: &[u8; 32]) -> bool {
         match (&*self.0, wrapped) {
-            (Kind::OpenPgp(mine), WrappedKey::OpenPgp(message)) => message.is_only_for(&mine.ids()),
+            (Kind::OpenPgp(mine, _), WrappedKey::OpenPgp(message)) => {
+                message.is_only_for(&mine.ids())
+            }
             (Kind::Pkcs7(mine), WrappedKey::Pkcs7(message)) => message.is_only_for(mine),
             _ => {
                 wrapped.hint().is_some_and(|has| self.hint(key).is_some_and(|wanted| has == wanted))
@@ -164,7 +169,7 @@ impl Recipient {
             Kind::Jwe(public) => Some(hint::of(key, public.id())),
             // Messages of OpenPGP and PKCS#7 name their recipients. A provider makes its items as
             // it likes.
-            Kind::OpenPgp(_) | Kind::Passphrase(_) | Kind::Pkcs7(_) | Kind::Provider(_) => None,
+            Kind::OpenPgp(..) | Kind::Passphrase(_) | Kind::Pkcs7(_) | Kind::Provider(_) => None,
         }
     }
 }
@@ -174,7 +179,7 @@ impl fmt::Debug for Recipient {
         f.write_str(match *self.0 {
             Kind::Age(_) => "Recipient::Age(..)",
             Kind::Jwe(_) => "Recipient::Jwe(..)",
-            Kind::OpenPgp(_) => "Recipient::OpenPgp(..)",
+            Kind::OpenPgp(..) => "Recipient::OpenPgp(..)",
             Kind::Passphrase(_) => "Recipient::Passphrase(..)",
             Kind::Pkcs7(_) => "Recipient::Pkcs7(..)",
             Kind::Provider(_) => "Recipient::Provider(..)",

@@ -1,5 +1,6 @@
 //! Wrapped keys of every scheme that this crate reads, behind one type.
 
+use sealcrate_openpgp::{Message, MessageError, OpenError};
 use thiserror::Error;
 use zeroize::Zeroizing;
 
@@ -8,14 +9,13 @@ use super::age_item::{AgeItem, AgeItemError};
 use super::annotations::Scheme;
 use super::identity::Key;
 use super::jwe::{Jwe, JweError};
-use super::openpgp::{OpenPgp, OpenPgpError};
 use super::pkcs7::{Pkcs7, Pkcs7Error};
 
 /// A layer's private options, wrapped to somebody.
 pub(super) enum WrappedKey {
     Age(AgeItem),
     Jwe(Jwe),
-    OpenPgp(OpenPgp),
+    OpenPgp(Message),
     Pkcs7(Pkcs7),
 }
 
@@ -42,7 +42,7 @@ impl WrappedKey {
         match scheme {
             Scheme::Age => Ok(Some(Self::Age(AgeItem::parse(bytes)?))),
             Scheme::Jwe => Ok(Some(Self::Jwe(Jwe::parse(bytes)?))),
-            Scheme::OpenPgp => Ok(Some(Self::OpenPgp(OpenPgp::parse(bytes)?))),
+            Scheme::OpenPgp => Ok(Some(Self::OpenPgp(Message::parse(bytes)?))),
             Scheme::Pkcs7 => Ok(Some(Self::Pkcs7(Pkcs7::parse(bytes)?))),
             Scheme::Other(_) => Ok(None),
         }
@@ -63,7 +63,7 @@ impl WrappedKey {
             (Self::Age(item), Key::Passphrase(passphrase)) => item.cost_of(passphrase),
             (Self::Age(item), Key::Age(identities)) => item.stanzas() * identities.len(),
             (Self::Jwe(jwe), Key::Ec(..) | Key::Rsa(_)) => jwe.recipients(),
-            (Self::OpenPgp(message), Key::OpenPgp(keys)) => message.recipients() * keys.len(),
+            (Self::OpenPgp(message), Key::OpenPgp(keys)) => message.recipients() * keys.count(),
             (Self::Pkcs7(message), Key::Rsa(_)) => message.recipients(),
             _ => 0,
         }
@@ -74,7 +74,12 @@ impl WrappedKey {
         match (self, &*identity.0) {
             (Self::Age(item), Key::Age(identities)) => item.unwrap(identities),
             (Self::Age(item), Key::Passphrase(passphrase)) => item.unwrap_locked(passphrase),
-            (Self::OpenPgp(message), Key::OpenPgp(keys)) => message.unwrap(keys),
+            (Self::OpenPgp(message), Key::OpenPgp(keys)) => match message.open(keys) {
+                Ok(content) => Unwrapped::Content(content),
+                Err(OpenError::Content(error)) => Unwrapped::Refused(error.into()),
+                Err(OpenError::Damaged) => Unwrapped::Damaged,
+                Err(_) => Unwrapped::NotMine,
+            },
             (Self::Pkcs7(message), Key::Rsa(key)) => message.unwrap(key),
             (Self::Age(_) | Self::OpenPgp(_) | Self::Pkcs7(_), _) => Unwrapped::NotMine,
             (Self::Jwe(jwe), _) => jwe.unwrap(identity),
@@ -94,7 +99,7 @@ pub enum WrappedKeyError {
     Jwe(#[from] JweError),
     /// A message of OpenPGP.
     #[error("{0}")]
-    OpenPgp(#[from] OpenPgpError),
+    OpenPgp(#[from] MessageError),
     /// A message of PKCS#7.
     #[error("{0}")]
     Pkcs7(#[from] Pkcs7Error),

@@ -7,29 +7,43 @@
 //! foreign subkey into a file on its way. Signatures of others are not looked at, nor are
 //! signatures that revoke a user ID.
 
+use std::fmt;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use aws_lc_rs::rsa::{Pkcs1PublicEncryptingKey, PublicEncryptingKey, PublicKeyComponents};
 use thiserror::Error;
 
-use super::armor;
-use super::material::{KeyId, Material, PublicKey, key_id};
-use super::packet::{
-    Body, PUBLIC_KEY, PUBLIC_SUBKEY, Packets, SECRET_KEY, SECRET_SUBKEY, SIGNATURE, USER_ATTRIBUTE,
-    USER_ID,
-};
-use super::session_key::{EncryptionKey, EncryptionKind};
+use super::file::{MAX_FILE_BYTES, bytes_of};
+use super::material::{Ecdh, KeyId, Material, PublicKey, key_id};
 use super::signature::{
     CERTIFICATIONS, DIRECT, KEY_REVOCATION, SUBKEY_BINDING, SUBKEY_REVOCATION, Signature, holds,
 };
-use crate::ocicrypt::identity::MAX_KEY_FILE_BYTES;
-use sealcrate_image::Digest;
+use crate::packet::{
+    PUBLIC_KEY, PUBLIC_SUBKEY, Packets, SECRET_KEY, SECRET_SUBKEY, SIGNATURE, USER_ATTRIBUTE,
+    USER_ID,
+};
 
 /// A certificate, with its key to encrypt to.
-pub(in super::super) struct Certificate {
-    pub(super) key: EncryptionKey,
-    /// The digest of the file that held it.
-    pub(in super::super) digest: Digest,
+pub struct Certificate {
+    pub(crate) key: EncryptionKey,
+}
+
+/// A public key to which session keys are encrypted.
+pub(crate) struct EncryptionKey {
+    pub(crate) fingerprint: [u8; 20],
+    pub(crate) id: KeyId,
+    pub(crate) kind: EncryptionKind,
+}
+
+pub(crate) enum EncryptionKind {
+    Ecdh(Ecdh),
+    Rsa(Pkcs1PublicEncryptingKey),
+}
+
+impl fmt::Debug for Certificate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Certificate").field(&self.key.id).finish()
+    }
 }
 
 /// A key of a certificate, with the statements that its signatures make.
@@ -63,72 +77,71 @@ impl Certificate {
     /// # Errors
     /// The file is no certificate or holds several; no key in it is of a known kind and may
     /// encrypt.
-    pub(in super::super) fn parse(file: &[u8]) -> Result<Self, OpenPgpKeyError> {
+    pub fn parse(file: &[u8]) -> Result<Self, CertificateError> {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs());
         Self::at(file, now)
     }
 
     /// Returns the ID of the key to encrypt to.
-    pub(in super::super) fn id(&self) -> KeyId {
+    pub fn id(&self) -> KeyId {
         self.key.id
     }
 
     /// Returns the ID of the key to encrypt to, as the only one.
-    pub(in super::super) fn ids(&self) -> KeyIds {
+    pub fn ids(&self) -> KeyIds {
         KeyIds(vec![self.key.id])
     }
 
-    fn at(file: &[u8], now: u64) -> Result<Self, OpenPgpKeyError> {
+    fn at(file: &[u8], now: u64) -> Result<Self, CertificateError> {
         let (primary, subkeys) = components(file, now)?;
         if primary.is_revoked {
-            return Err(OpenPgpKeyError::Revoked);
+            return Err(CertificateError::Revoked);
         }
         // Without a valid signature of its own, nothing is known of the primary key.
-        let said = primary.said.as_ref().ok_or(OpenPgpKeyError::NoEncryptionKey)?;
+        let said = primary.said.as_ref().ok_or(CertificateError::NoEncryptionKey)?;
         if !holds(primary.key.created, said.expires, now) {
-            return Err(OpenPgpKeyError::Expired);
+            return Err(CertificateError::Expired);
         }
-        let mut refused = OpenPgpKeyError::NoEncryptionKey;
+        let mut refused = CertificateError::NoEncryptionKey;
         let mut newest: Option<(u32, EncryptionKey)> = None;
         for component in &subkeys {
             match component.usable(now) {
                 Ok(key) if newest.as_ref().is_none_or(|(at, _)| component.key.created >= *at) => {
                     newest = Some((component.key.created, key));
                 }
-                Ok(_) | Err(OpenPgpKeyError::NoEncryptionKey) => {}
+                Ok(_) | Err(CertificateError::NoEncryptionKey) => {}
                 Err(error) => refused = error,
             }
         }
-        let digest = Digest::of(file);
         match newest {
-            Some((_, key)) => Ok(Self { key, digest }),
-            None => Ok(Self { key: primary.usable(now).map_err(|_| refused)?, digest }),
+            Some((_, key)) => Ok(Self { key }),
+            None => Ok(Self { key: primary.usable(now).map_err(|_| refused)? }),
         }
     }
 }
 
 /// The IDs of all keys in a certificate, to which somebody may have encrypted today or before.
 #[derive(Debug)]
-pub(in super::super) struct KeyIds(Vec<KeyId>);
+pub struct KeyIds(Vec<KeyId>);
 
 impl KeyIds {
     /// Reads the IDs of a certificate's keys, and ignores its signatures.
     ///
     /// # Errors
     /// The file is no certificate, or holds several.
-    pub(in super::super) fn parse(file: &[u8]) -> Result<Self, OpenPgpKeyError> {
+    pub fn parse(file: &[u8]) -> Result<Self, CertificateError> {
         let (primary, subkeys) = components(file, 0)?;
         let all = std::iter::once(&primary).chain(&subkeys);
         Ok(Self(all.map(|component| key_id(&component.key.fingerprint())).collect()))
     }
 
     /// Returns the IDs.
-    pub(in super::super) fn all(&self) -> &[KeyId] {
+    pub fn all(&self) -> &[KeyId] {
         &self.0
     }
 
     /// Tells whether `id` is one of them.
-    pub(super) fn contain(&self, id: &KeyId) -> bool {
+    pub fn contain(&self, id: &KeyId) -> bool {
         self.0.contains(id)
     }
 }
@@ -150,13 +163,13 @@ impl Component {
     }
 
     /// Returns the key, if it may encrypt today.
-    fn usable(&self, now: u64) -> Result<EncryptionKey, OpenPgpKeyError> {
+    fn usable(&self, now: u64) -> Result<EncryptionKey, CertificateError> {
         let said = self.said.as_ref().filter(|said| said.encrypts);
         let (said, key) =
-            said.zip(self.encryption_key()).ok_or(OpenPgpKeyError::NoEncryptionKey)?;
+            said.zip(self.encryption_key()).ok_or(CertificateError::NoEncryptionKey)?;
         match (self.is_revoked, holds(self.key.created, said.expires, now)) {
-            (true, _) => Err(OpenPgpKeyError::Revoked),
-            (_, false) => Err(OpenPgpKeyError::Expired),
+            (true, _) => Err(CertificateError::Revoked),
+            (_, false) => Err(CertificateError::Expired),
             _ => Ok(key),
         }
     }
@@ -177,27 +190,27 @@ impl Component {
 }
 
 /// Reads the primary key and its subkeys, with the signed statements about them.
-fn components(file: &[u8], now: u64) -> Result<(Component, Vec<Component>), OpenPgpKeyError> {
-    if file.len() > MAX_KEY_FILE_BYTES {
-        return Err(OpenPgpKeyError::TooLong);
+fn components(file: &[u8], now: u64) -> Result<(Component, Vec<Component>), CertificateError> {
+    if file.len() > MAX_FILE_BYTES {
+        return Err(CertificateError::TooLong);
     }
-    let opened = bytes_of(file).ok_or(OpenPgpKeyError::NoKey)?;
+    let opened = bytes_of(file).ok_or(CertificateError::NoKey)?;
     let mut packets = Packets::new(&opened);
-    let first = packets.next().ok_or(OpenPgpKeyError::NoKey)?;
+    let first = packets.next().ok_or(CertificateError::NoKey)?;
     let primary = match first.tag {
         PUBLIC_KEY => PublicKey::parse(&first.body).map(|(key, _)| key),
-        SECRET_KEY | SECRET_SUBKEY => return Err(OpenPgpKeyError::PrivateKey),
+        SECRET_KEY | SECRET_SUBKEY => return Err(CertificateError::PrivateKey),
         _ => None,
     };
-    let mut primary = Component::new(primary.ok_or(OpenPgpKeyError::NoKey)?);
+    let mut primary = Component::new(primary.ok_or(CertificateError::NoKey)?);
     let mut subkeys: Vec<Component> = Vec::new();
     let mut subject = Subject::Primary;
     while !packets.is_empty() {
-        let packet = packets.next().ok_or(OpenPgpKeyError::NoKey)?;
+        let packet = packets.next().ok_or(CertificateError::NoKey)?;
         let body = &packet.body;
         match packet.tag {
-            PUBLIC_KEY => return Err(OpenPgpKeyError::Several),
-            SECRET_KEY | SECRET_SUBKEY => return Err(OpenPgpKeyError::PrivateKey),
+            PUBLIC_KEY => return Err(CertificateError::Several),
+            SECRET_KEY | SECRET_SUBKEY => return Err(CertificateError::PrivateKey),
             PUBLIC_SUBKEY => {
                 subject = match PublicKey::parse(body) {
                     Some((key, _)) => {
@@ -258,29 +271,10 @@ fn user(begin: u8, body: &[u8]) -> Subject {
     Subject::User([&[begin], &len[..], body].concat())
 }
 
-/// Tells whether a file begins as OpenPGP's public keys do.
-pub(in super::super) fn is_public(file: &[u8]) -> bool {
-    begins_with(file, PUBLIC_KEY)
-}
-
-/// Tells whether the first packet of a file has a tag.
-pub(super) fn begins_with(file: &[u8], tag: u8) -> bool {
-    let is_first = |bytes: &[u8]| Packets::new(bytes).next().is_some_and(|first| first.tag == tag);
-    bytes_of(file).is_some_and(|bytes| is_first(&bytes))
-}
-
-/// Returns the packets of a file, binary or in armor.
-pub(super) fn bytes_of(file: &[u8]) -> Option<Body<'_>> {
-    match armor::is_armor(file) {
-        true => armor::open(file).map(Body::Joined),
-        false => Some(Body::Whole(file)),
-    }
-}
-
 /// Why a file holds no usable key to encrypt to.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum OpenPgpKeyError {
+pub enum CertificateError {
     /// The key is expired: the primary key, or the last one that could encrypt.
     #[error("its OpenPGP key is expired")]
     Expired,

@@ -3,34 +3,17 @@
 //!
 //! This module reads keys of version 4 alone. Tools have made no others for twenty years.
 
-use aws_lc_rs::agreement::{self, X25519};
 use aws_lc_rs::cipher;
-use aws_lc_rs::digest::{self, Context, SHA1_FOR_LEGACY_USE_ONLY, SHA256, SHA384, SHA512};
+use aws_lc_rs::digest::{self, Context, SHA1_FOR_LEGACY_USE_ONLY};
 
-use super::super::identity::Curve;
-use super::packet::Fields;
-use super::session_key::cipher_of;
+use crate::algorithms::{
+    ECDH, ECDSA, EDDSA, RSA, RSA_ENCRYPT_ONLY, RSA_SIGN_ONLY, cipher_of, hash_of,
+};
+use crate::curve::{ED25519, EcdhCurve, NistCurve, native_point};
+use crate::packet::Fields;
 
-/// The numbers of algorithms in RFC 4880, sections 9.1 and 13.
-const RSA: u8 = 1;
-const RSA_ENCRYPT_ONLY: u8 = 2;
-const RSA_SIGN_ONLY: u8 = 3;
-pub(super) const ECDH: u8 = 18;
-const ECDSA: u8 = 19;
-const EDDSA: u8 = 22;
-
-const CURVE25519: &[u8] = &[0x2b, 0x06, 0x01, 0x04, 0x01, 0x97, 0x55, 0x01, 0x05, 0x01];
-const ED25519: &[u8] = &[0x2b, 0x06, 0x01, 0x04, 0x01, 0xda, 0x47, 0x0f, 0x01];
-const P256: &[u8] = &[0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07];
-const P384: &[u8] = &[0x2b, 0x81, 0x04, 0x00, 0x22];
-const P521: &[u8] = &[0x2b, 0x81, 0x04, 0x00, 0x23];
-
-/// The first byte of a point, on Bernstein's curves and on NIST's. RFC 9580, section 11.2.1.
-pub(super) const NATIVE: u8 = 0x40;
-pub(super) const UNCOMPRESSED: u8 = 4;
-
-/// The last 8 bytes of a fingerprint. RFC 4880, section 12.2.
-pub(super) type KeyId = [u8; 8];
+/// The ID of a key: the last 8 bytes of its fingerprint. RFC 4880, section 12.2.
+pub type KeyId = [u8; 8];
 
 /// A public key.
 #[derive(Clone)]
@@ -49,7 +32,7 @@ pub(super) enum Material {
     /// Agrees on keys.
     Ecdh(Ecdh),
     /// Signs.
-    Ecdsa(Curve, Vec<u8>),
+    Ecdsa(NistCurve, Vec<u8>),
     /// Signs; the point on Ed25519.
     EdDsa(Vec<u8>),
     /// A key of another algorithm or curve.
@@ -60,49 +43,15 @@ pub(super) enum Material {
 
 /// A point, and the way from a shared secret to a key. RFC 6637, section 9.
 #[derive(Clone)]
-pub(super) struct Ecdh {
-    pub(super) curve: EcdhCurve,
-    pub(super) point: Vec<u8>,
-    pub(super) hash: &'static digest::Algorithm,
-    pub(super) cipher: &'static cipher::Algorithm,
+pub(crate) struct Ecdh {
+    pub(crate) curve: EcdhCurve,
+    pub(crate) point: Vec<u8>,
+    pub(crate) hash: &'static digest::Algorithm,
+    pub(crate) cipher: &'static cipher::Algorithm,
     /// The length of the cipher's key, in bytes.
-    pub(super) key_len: usize,
+    pub(crate) key_len: usize,
     /// The hashed fields of the key: curve, algorithm, hash and cipher.
-    pub(super) fields: Vec<u8>,
-}
-
-/// The curves of ECDH.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum EcdhCurve {
-    Nist(Curve),
-    X25519,
-}
-
-impl EcdhCurve {
-    /// Returns the library's algorithm for the curve.
-    pub(super) fn agreement(self) -> &'static agreement::Algorithm {
-        match self {
-            Self::Nist(curve) => curve.agreement(),
-            Self::X25519 => &X25519,
-        }
-    }
-
-    /// Returns the length of a private key in bytes.
-    pub(super) fn scalar_len(self) -> usize {
-        match self {
-            Self::Nist(curve) => curve.coordinate_len(),
-            Self::X25519 => 32,
-        }
-    }
-
-    /// Returns a point in the form that the library takes. Returns `None` if it has another form
-    /// than OpenPGP's.
-    pub(super) fn point(self, number: &[u8]) -> Option<&[u8]> {
-        match self {
-            Self::Nist(curve) => nist_point(curve, number),
-            Self::X25519 => number.strip_prefix(&[NATIVE]).filter(|point| point.len() == 32),
-        }
-    }
+    pub(crate) fields: Vec<u8>,
 }
 
 impl PublicKey {
@@ -166,13 +115,9 @@ fn curve<'d>(fields: &mut Fields<'d>) -> Option<&'d [u8]> {
 
 fn signing(algorithm: u8, curve: &[u8], point: &[u8]) -> Material {
     let known = match (algorithm, curve) {
-        (EDDSA, ED25519) => point
-            .strip_prefix(&[NATIVE])
-            .filter(|point| point.len() == 32)
-            .map(|point| Material::EdDsa(point.to_vec())),
-        (ECDSA, curve) => nist(curve).and_then(|curve| {
-            nist_point(curve, point).map(|point| Material::Ecdsa(curve, point.to_vec()))
-        }),
+        (EDDSA, ED25519) => native_point(point).map(|point| Material::EdDsa(point.to_vec())),
+        (ECDSA, curve) => NistCurve::named(curve)
+            .and_then(|curve| Some(Material::Ecdsa(curve, curve.point(point)?.to_vec()))),
         _ => None,
     };
     known.unwrap_or(Material::Other)
@@ -184,10 +129,7 @@ fn ecdh(fields: &mut Fields<'_>) -> Option<Material> {
     let len = usize::from(fields.u8()?);
     let kdf = fields.take(len)?;
     let known = || {
-        let curve_of = match curve {
-            CURVE25519 => EcdhCurve::X25519,
-            curve => EcdhCurve::Nist(nist(curve)?),
-        };
+        let curve_of = EcdhCurve::named(curve)?;
         let &[1, hash, cipher] = kdf else { return None };
         let (cipher, key_len) = cipher_of(cipher)?;
         Some(Ecdh {
@@ -200,28 +142,4 @@ fn ecdh(fields: &mut Fields<'_>) -> Option<Material> {
         })
     };
     Some(known().map_or(Material::Other, Material::Ecdh))
-}
-
-fn nist(curve: &[u8]) -> Option<Curve> {
-    match curve {
-        P256 => Some(Curve::P256),
-        P384 => Some(Curve::P384),
-        P521 => Some(Curve::P521),
-        _ => None,
-    }
-}
-
-fn nist_point(curve: Curve, number: &[u8]) -> Option<&[u8]> {
-    let len = 1 + 2 * curve.coordinate_len();
-    (number.len() == len && number[0] == UNCOMPRESSED).then_some(number)
-}
-
-/// Finds a hash of the SHA-2 family. RFC 4880, section 9.4.
-pub(super) fn hash_of(number: u8) -> Option<&'static digest::Algorithm> {
-    match number {
-        8 => Some(&SHA256),
-        9 => Some(&SHA384),
-        10 => Some(&SHA512),
-        _ => None,
-    }
 }

@@ -5,8 +5,8 @@
 use aws_lc_rs::digest::{self, Context, SHA1_FOR_LEGACY_USE_ONLY};
 use zeroize::Zeroizing;
 
-use super::material::hash_of;
-use super::packet::Fields;
+use crate::algorithms::hash_of;
+use crate::packet::Fields;
 
 /// The way to derive a key from a password.
 pub(super) struct StringToKey {

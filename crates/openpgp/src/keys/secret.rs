@@ -4,22 +4,28 @@
 //! Nothing here checks whether a key is expired or revoked, or who owns it: messages to such a key
 //! can still be opened.
 
+use std::fmt;
+
 use aws_lc_rs::agreement::PrivateKey;
 use aws_lc_rs::cipher::DecryptionContext;
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 use aws_lc_rs::digest::{SHA1_FOR_LEGACY_USE_ONLY, digest};
 use aws_lc_rs::iv::FixedLength;
 use aws_lc_rs::rsa::{Pkcs1PrivateDecryptingKey, PrivateDecryptingKey};
+use pkcs1::der::asn1::{OctetStringRef, UintRef};
+use pkcs1::{ALGORITHM_ID, RsaPrivateKey};
+use pkcs8::{PrivateKeyInfoRef, SecretDocument};
+use thiserror::Error;
 use zeroize::Zeroizing;
 
-use super::certificate::{begins_with, bytes_of};
-use super::cipher;
-use super::material::{Ecdh, EcdhCurve, KeyId, Material, PublicKey, key_id};
-use super::packet::{Fields, Packets, SECRET_KEY, SECRET_SUBKEY, padded};
+use super::file::{MAX_FILE_BYTES, bytes_of};
+use super::material::{Ecdh, KeyId, Material, PublicKey, key_id};
 use super::s2k::StringToKey;
-use super::session_key::{SessionKey, cipher_of};
-use crate::Passphrase;
-use crate::ocicrypt::der;
+use crate::algorithms::cipher_of;
+use crate::cipher;
+use crate::curve::EcdhCurve;
+use crate::packet::{Fields, Packets, SECRET_KEY, SECRET_SUBKEY, padded};
+use crate::session_key::SessionKey;
 
 /// The most keys of a file that are looked at. Under a password, each costs a derivation.
 const MAX_KEYS: usize = 16;
@@ -38,44 +44,52 @@ const MAX_RSA_BYTES: usize = 1024;
 /// The length of an initialization vector, in bytes.
 const BLOCK: usize = 16;
 
-/// A key that opens session keys.
-pub(in super::super) struct SecretKey {
-    pub(super) fingerprint: [u8; 20],
-    pub(super) id: KeyId,
-    pub(super) secret: Secret,
+/// The secret keys of one file, as far as they can decrypt.
+pub struct SecretKeys(Vec<SecretKey>);
+
+/// A key that decrypts session keys.
+pub(crate) struct SecretKey {
+    pub(crate) fingerprint: [u8; 20],
+    pub(crate) id: KeyId,
+    pub(crate) secret: Secret,
 }
 
-pub(super) enum Secret {
+pub(crate) enum Secret {
     Ecdh(Ecdh, PrivateKey),
     Rsa(Pkcs1PrivateDecryptingKey),
 }
 
-/// Why a file gives no secret keys.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in super::super) enum SecretKeyError {
-    /// None is of a known kind.
-    NoKey,
-    /// They are under a password, and none was given.
-    Password,
-    /// They are encrypted in a way that is not known.
-    UnknownEncryption,
-    /// The password is wrong.
-    WrongPassword,
+impl SecretKeys {
+    /// Reads the keys of a file that can decrypt, binary or in armor, in clear or under `password`.
+    ///
+    /// # Errors
+    /// There is none, or the password is missing or wrong.
+    pub fn parse(file: &[u8], password: Option<&[u8]>) -> Result<Self, SecretKeyError> {
+        secret_keys(file, password).map(Self)
+    }
+
+    /// Returns the number of the keys. Opening a message costs at most this number of key
+    /// operations for each of its recipients.
+    pub fn count(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Returns the keys.
+    pub(crate) fn all(&self) -> &[SecretKey] {
+        &self.0
+    }
 }
 
-/// Tells whether a file begins as OpenPGP's secret keys do.
-pub(in super::super) fn is_secret(file: &[u8]) -> bool {
-    begins_with(file, SECRET_KEY)
+impl fmt::Debug for SecretKeys {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SecretKeys(..)")
+    }
 }
 
-/// Reads the keys of a file that can decrypt.
-///
-/// # Errors
-/// There is none, or a password is missing or wrong.
-pub(in super::super) fn secret_keys(
-    file: &[u8],
-    password: Option<&Passphrase>,
-) -> Result<Vec<SecretKey>, SecretKeyError> {
+fn secret_keys(file: &[u8], password: Option<&[u8]>) -> Result<Vec<SecretKey>, SecretKeyError> {
+    if file.len() > MAX_FILE_BYTES {
+        return Err(SecretKeyError::TooLong);
+    }
     let bytes = bytes_of(file).ok_or(SecretKeyError::NoKey)?;
     let mut packets = Packets::new(&bytes);
     let mut keys = Vec::new();
@@ -102,7 +116,7 @@ pub(in super::super) fn secret_keys(
     }
 }
 
-fn secret_key(body: &[u8], password: Option<&Passphrase>) -> Result<SecretKey, SecretKeyError> {
+fn secret_key(body: &[u8], password: Option<&[u8]>) -> Result<SecretKey, SecretKeyError> {
     let (public, mut fields) = PublicKey::parse(body).ok_or(SecretKeyError::NoKey)?;
     if !matches!(public.material, Material::Ecdh(_) | Material::Rsa { encrypts: true, .. }) {
         return Err(SecretKeyError::NoKey);
@@ -148,9 +162,9 @@ impl<'d> Sealed<'d> {
     }
 
     /// Decrypts the numbers. Returns `None` if the password is wrong.
-    fn open(&self, password: &Passphrase) -> Option<Zeroizing<Vec<u8>>> {
+    fn open(&self, password: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
         let (cipher, len) = cipher_of(self.cipher)?;
-        let key = SessionKey { cipher, bytes: self.s2k.key(password.as_bytes(), len) };
+        let key = SessionKey { cipher, bytes: self.s2k.key(password, len) };
         let mut bytes = Zeroizing::new(self.bytes.to_vec());
         let iv = DecryptionContext::Iv128(FixedLength::from(self.iv));
         cipher::decrypt(&mut bytes, &key, iv)?;
@@ -170,9 +184,7 @@ fn secret(public: &Material, mut numbers: Fields<'_>) -> Option<Secret> {
             // OpenPGP has the inverse of p modulo q. PKCS#1 has the inverse of its second prime
             // modulo its first, so p and q change places.
             let (dp, dq) = (remainder_but_one(d, q)?, remainder_but_one(d, p)?);
-            let pkcs1 = der::rsa_private_key([n, e, d, q, p, &dp, &dq, u]);
-            let key = PrivateDecryptingKey::from_pkcs8(&der::rsa_private_key_info(&pkcs1)).ok()?;
-            Some(Secret::Rsa(Pkcs1PrivateDecryptingKey::new(key).ok()?))
+            rsa([n, e, d, q, p, &dp, &dq, u]).map(Secret::Rsa)
         }
         Material::Ecdh(ecdh) => {
             let mut scalar = padded(numbers.number()?, ecdh.curve.scalar_len())?;
@@ -186,6 +198,28 @@ fn secret(public: &Material, mut numbers: Fields<'_>) -> Option<Secret> {
         }
         _ => None,
     }
+}
+
+/// Makes an RSA key of the numbers of PKCS#1: `n`, `e`, `d`, `p`, `q`, `dp`, `dq`, `qi`. RFC 8017,
+/// A.1.2; RFC 5208, section 5.
+fn rsa(numbers: [&[u8]; 8]) -> Option<Pkcs1PrivateDecryptingKey> {
+    let [n, e, d, p, q, dp, dq, qi] = numbers.map(|number| UintRef::new(number).ok());
+    let pkcs1 = SecretDocument::encode_msg(&RsaPrivateKey {
+        modulus: n?,
+        public_exponent: e?,
+        private_exponent: d?,
+        prime1: p?,
+        prime2: q?,
+        exponent1: dp?,
+        exponent2: dq?,
+        coefficient: qi?,
+        other_prime_infos: None,
+    });
+    let pkcs1 = pkcs1.ok()?;
+    let key = OctetStringRef::new(pkcs1.as_bytes()).ok()?;
+    let pkcs8 = SecretDocument::encode_msg(&PrivateKeyInfoRef::new(ALGORITHM_ID, key)).ok()?;
+    let key = PrivateDecryptingKey::from_pkcs8(pkcs8.as_bytes()).ok()?;
+    Pkcs1PrivateDecryptingKey::new(key).ok()
 }
 
 /// Returns the remainder of `number` by `odd` less one. PKCS#1 has that number, and OpenPGP does
@@ -222,6 +256,30 @@ fn remainder_but_one(number: &[u8], odd: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
         }
     }
     Some(rest)
+}
+
+/// Why a file gives no secret keys.
+#[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum SecretKeyError {
+    /// None is of a known kind.
+    #[error(
+        "there is no OpenPGP key in it that can decrypt: for RSA (2048 to 8192 bits), Curve25519, P-256, P-384 \
+         or P-521"
+    )]
+    NoKey,
+    /// They are under a password, and none was given.
+    #[error("its OpenPGP key is under a password")]
+    Password,
+    /// The file is too long for a key.
+    #[error("it is longer than 64 KiB")]
+    TooLong,
+    /// They are encrypted in a way that is not known.
+    #[error("its OpenPGP key is encrypted in a way that is not supported")]
+    UnknownEncryption,
+    /// The password is wrong.
+    #[error("wrong password for its OpenPGP key")]
+    WrongPassword,
 }
 
 #[cfg(test)]

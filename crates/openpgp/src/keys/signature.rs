@@ -12,9 +12,10 @@ use aws_lc_rs::signature::{
     RSA_PKCS1_2048_8192_SHA384, RSA_PKCS1_2048_8192_SHA512, UnparsedPublicKey,
 };
 
-use super::super::identity::Curve;
-use super::material::{Material, PublicKey, hash_of};
-use super::packet::{Fields, padded};
+use super::material::{Material, PublicKey};
+use crate::algorithms::hash_of;
+use crate::curve::NistCurve;
+use crate::packet::{Fields, padded};
 
 /// Certifications of a user ID: 0x10 to 0x13. Section 5.2.1.
 pub(super) const CERTIFICATIONS: std::ops::RangeInclusive<u8> = 0x10..=0x13;
@@ -141,11 +142,11 @@ impl<'d> Signature<'d> {
             }
             Material::Ecdsa(curve, point) => {
                 let algorithm = match (curve, self.hash) {
-                    (Curve::P256, hash) if *hash == SHA256 => &ECDSA_P256_SHA256_FIXED,
-                    (Curve::P384, hash) if *hash == SHA384 => &ECDSA_P384_SHA384_FIXED,
-                    (Curve::P521, hash) if *hash == SHA256 => &ECDSA_P521_SHA256_FIXED,
-                    (Curve::P521, hash) if *hash == SHA384 => &ECDSA_P521_SHA384_FIXED,
-                    (Curve::P521, hash) if *hash == SHA512 => &ECDSA_P521_SHA512_FIXED,
+                    (NistCurve::P256, hash) if *hash == SHA256 => &ECDSA_P256_SHA256_FIXED,
+                    (NistCurve::P384, hash) if *hash == SHA384 => &ECDSA_P384_SHA384_FIXED,
+                    (NistCurve::P521, hash) if *hash == SHA256 => &ECDSA_P521_SHA256_FIXED,
+                    (NistCurve::P521, hash) if *hash == SHA384 => &ECDSA_P521_SHA384_FIXED,
+                    (NistCurve::P521, hash) if *hash == SHA512 => &ECDSA_P521_SHA512_FIXED,
                     _ => return None,
                 };
                 let len = curve.coordinate_len();

@@ -6,10 +6,10 @@ use std::io::Read;
 use flate2::read::{DeflateDecoder, ZlibDecoder};
 use zeroize::Zeroizing;
 
-use super::message::OpenPgpError;
-use super::packet::{COMPRESSED, Fields, LITERAL, MARKER, Packet, Packets, write};
+use super::error::MessageError;
+use crate::packet::{COMPRESSED, Fields, LITERAL, MARKER, Packet, Packets, write};
 
-/// The longest content, in bytes, which is many times what private options need.
+/// The longest content, in bytes, which is many times what a key needs.
 const MAX_CONTENT: usize = 64 << 10;
 
 /// The numbers of compression algorithms. Section 9.3.
@@ -21,22 +21,22 @@ const ZLIB: u8 = 2;
 ///
 /// # Errors
 /// The content is no single literal, in clear or compressed once as ZIP or ZLIB; it is too long.
-pub(super) fn literal(packets: &[u8]) -> Result<Zeroizing<Vec<u8>>, OpenPgpError> {
+pub(super) fn literal(packets: &[u8]) -> Result<Zeroizing<Vec<u8>>, MessageError> {
     let packet = only(packets)?;
     if packet.tag != COMPRESSED {
         return content_of(&packet);
     }
     let (&algorithm, packed) =
-        packet.body.split_first().ok_or(OpenPgpError::Malformed("compressed data"))?;
+        packet.body.split_first().ok_or(MessageError::Malformed("compressed data"))?;
     let unpacked = match algorithm {
         UNCOMPRESSED => unpacked(packed)?,
         ZIP => unpacked(DeflateDecoder::new(packed))?,
         ZLIB => unpacked(ZlibDecoder::new(packed))?,
-        _ => return Err(OpenPgpError::Unsupported("compression")),
+        _ => return Err(MessageError::Unsupported("compression")),
     };
     let packet = only(&unpacked)?;
     if packet.tag == COMPRESSED {
-        return Err(OpenPgpError::Unsupported("content: it is compressed twice"));
+        return Err(MessageError::Unsupported("content: it is compressed twice"));
     }
     content_of(&packet)
 }
@@ -50,20 +50,20 @@ pub(super) fn literal_packet(content: &[u8]) -> Zeroizing<Vec<u8>> {
 }
 
 /// Reads the only packet. Markers, which say nothing (section 5.8), may stand before it.
-fn only(bytes: &[u8]) -> Result<Packet<'_>, OpenPgpError> {
+fn only(bytes: &[u8]) -> Result<Packet<'_>, MessageError> {
     let mut packets = Packets::new(bytes);
     loop {
-        let packet = packets.next().ok_or(OpenPgpError::Malformed("content"))?;
+        let packet = packets.next().ok_or(MessageError::Malformed("content"))?;
         match packet.tag {
             MARKER => {}
             LITERAL | COMPRESSED if packets.is_empty() => return Ok(packet),
-            LITERAL | COMPRESSED => return Err(OpenPgpError::Malformed("content")),
-            _ => return Err(OpenPgpError::Unsupported("content: it is no plain data")),
+            LITERAL | COMPRESSED => return Err(MessageError::Malformed("content")),
+            _ => return Err(MessageError::Unsupported("content: it is no plain data")),
         }
     }
 }
 
-fn content_of(literal: &Packet<'_>) -> Result<Zeroizing<Vec<u8>>, OpenPgpError> {
+fn content_of(literal: &Packet<'_>) -> Result<Zeroizing<Vec<u8>>, MessageError> {
     let content = || {
         let mut fields = Fields::new(&literal.body);
         fields.u8()?;
@@ -72,18 +72,18 @@ fn content_of(literal: &Packet<'_>) -> Result<Zeroizing<Vec<u8>>, OpenPgpError> 
         fields.u32()?;
         Some(Zeroizing::new(fields.rest().to_vec()))
     };
-    content().ok_or(OpenPgpError::Malformed("literal data"))
+    content().ok_or(MessageError::Malformed("literal data"))
 }
 
-fn unpacked(reader: impl Read) -> Result<Zeroizing<Vec<u8>>, OpenPgpError> {
+fn unpacked(reader: impl Read) -> Result<Zeroizing<Vec<u8>>, MessageError> {
     // The vector has room for the longest content: one that grows would leave pieces behind.
     let mut bytes = Zeroizing::new(Vec::with_capacity(MAX_CONTENT + 1));
     reader
         .take(MAX_CONTENT as u64 + 1)
         .read_to_end(&mut bytes)
-        .map_err(|_| OpenPgpError::Malformed("compressed data"))?;
+        .map_err(|_| MessageError::Malformed("compressed data"))?;
     if bytes.len() > MAX_CONTENT {
-        return Err(OpenPgpError::TooLong);
+        return Err(MessageError::TooLong);
     }
     Ok(bytes)
 }
@@ -126,7 +126,7 @@ mod tests {
         for algorithm in [UNCOMPRESSED, ZIP, ZLIB] {
             assert_eq!(**literal(&compressed(algorithm, &packet)).unwrap(), *b"options");
             let twice = compressed(algorithm, &compressed(ZLIB, &packet));
-            let refused = OpenPgpError::Unsupported("content: it is compressed twice");
+            let refused = MessageError::Unsupported("content: it is compressed twice");
             assert_eq!(literal(&twice), Err(refused));
         }
     }
@@ -152,11 +152,11 @@ mod tests {
         let packet = literal_packet(b"options");
         let bomb = compressed(ZLIB, &literal_packet(&vec![0; 32 << 20]));
         assert!(bomb.len() < 64 << 10);
-        assert_eq!(literal(&bomb), Err(OpenPgpError::TooLong));
-        let unknown = OpenPgpError::Unsupported("compression");
+        assert_eq!(literal(&bomb), Err(MessageError::TooLong));
+        let unknown = MessageError::Unsupported("compression");
         assert_eq!(literal(&compressed(3, &packet)), Err(unknown));
         let malformed = |bytes: &[u8], part| {
-            assert_eq!(literal(bytes), Err(OpenPgpError::Malformed(part)), "{bytes:?}");
+            assert_eq!(literal(bytes), Err(MessageError::Malformed(part)), "{bytes:?}");
         };
         malformed(&[], "content");
         malformed(&[&packet[..], &packet].concat(), "content");
@@ -164,7 +164,7 @@ mod tests {
         malformed(&[0xc0 | LITERAL, 2, b'b', 9], "literal data");
         malformed(&[0xc0 | COMPRESSED, 3, ZLIB, 1, 2], "compressed data");
         malformed(&[0xc0 | COMPRESSED, 0], "compressed data");
-        let other = OpenPgpError::Unsupported("content: it is no plain data");
+        let other = MessageError::Unsupported("content: it is no plain data");
         assert_eq!(literal(&[0xc0 | 13, 1, b'x']), Err(other));
     }
 }

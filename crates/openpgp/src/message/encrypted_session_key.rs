@@ -1,89 +1,24 @@
-//! Session keys, which encrypt messages, and are themselves encrypted to a recipient's key. RFC
-//! 4880, section 5.1; RFC 6637, sections 7 and 8.
+//! Session keys that are encrypted to a recipient's key. RFC 4880, section 5.1; RFC 6637, sections 7
+//! and 8.
 
 use std::io;
 
 use aws_lc_rs::agreement::{self, PrivateKey, UnparsedPublicKey};
-use aws_lc_rs::cipher::{AES_128, AES_192, AES_256, Algorithm};
 use aws_lc_rs::digest::Context;
-use aws_lc_rs::rand;
-use aws_lc_rs::rsa::Pkcs1PublicEncryptingKey;
 use zeroize::Zeroizing;
 
 use super::key_wrap;
-use super::material::{ECDH, Ecdh, EcdhCurve, KeyId, NATIVE};
-use super::packet::{Fields, padded, write_number};
-use super::secret::{Secret, SecretKey};
+use crate::algorithms::{ECDH, RSA, RSA_ENCRYPT_ONLY};
+use crate::curve::{EcdhCurve, NATIVE};
+use crate::keys::{Ecdh, EncryptionKey, EncryptionKind, KeyId, Secret, SecretKey};
+use crate::packet::{Fields, padded, write_number};
+use crate::session_key::SessionKey;
 
 const VERSION: u8 = 3;
-const RSA: u8 = 1;
-const RSA_ENCRYPT_ONLY: u8 = 2;
-
-/// The number of AES with 256 bits. RFC 4880, section 9.2.
-const AES_256_NUMBER: u8 = 9;
-
-/// The key of a message.
-pub(super) struct SessionKey {
-    pub(super) cipher: &'static Algorithm,
-    pub(super) bytes: Zeroizing<Vec<u8>>,
-}
-
-impl SessionKey {
-    /// Makes a session key for AES-256.
-    ///
-    /// # Errors
-    /// The system gives no random bytes.
-    pub(super) fn random() -> io::Result<Self> {
-        let mut bytes = Zeroizing::new(vec![0; 32]);
-        rand::fill(&mut bytes).map_err(|_| failed())?;
-        Ok(Self { cipher: &AES_256, bytes })
-    }
-
-    /// Reads the number of the cipher, the key, and the sum of the key's bytes.
-    fn parse(encoded: &[u8]) -> Option<Self> {
-        let (&number, rest) = encoded.split_first()?;
-        let (bytes, sum) = rest.split_last_chunk::<2>()?;
-        let (cipher, len) = cipher_of(number)?;
-        let is_right = bytes.len() == len && sum_of(bytes) == u16::from_be_bytes(*sum);
-        is_right.then(|| Self { cipher, bytes: Zeroizing::new(bytes.to_vec()) })
-    }
-
-    /// Writes a key for AES-256 in the form that [`parse`](Self::parse) reads.
-    fn encoded(&self) -> Zeroizing<Vec<u8>> {
-        let sum = sum_of(&self.bytes).to_be_bytes();
-        Zeroizing::new([&[AES_256_NUMBER], &self.bytes[..], &sum].concat())
-    }
-}
-
-/// Returns the AES with the cipher number `number`, and the length of its key in bytes.
-pub(super) fn cipher_of(number: u8) -> Option<(&'static Algorithm, usize)> {
-    match number {
-        7 => Some((&AES_128, 16)),
-        8 => Some((&AES_192, 24)),
-        AES_256_NUMBER => Some((&AES_256, 32)),
-        _ => None,
-    }
-}
-
-fn sum_of(bytes: &[u8]) -> u16 {
-    bytes.iter().fold(0, |sum: u16, &byte| sum.wrapping_add(u16::from(byte)))
-}
-
-/// A public key to which session keys are encrypted.
-pub(super) struct EncryptionKey {
-    pub(super) fingerprint: [u8; 20],
-    pub(super) id: KeyId,
-    pub(super) kind: EncryptionKind,
-}
-
-pub(super) enum EncryptionKind {
-    Ecdh(Ecdh),
-    Rsa(Pkcs1PublicEncryptingKey),
-}
 
 /// A session key in a message.
 #[derive(Debug)]
-pub(super) struct WrappedSessionKey {
+pub(super) struct EncryptedSessionKey {
     /// The ID of the recipient's key, or zeros if the message does not tell. Section 5.1.
     pub(super) id: KeyId,
     sealed: Sealed,
@@ -96,7 +31,7 @@ enum Sealed {
     Rsa(Vec<u8>),
 }
 
-impl WrappedSessionKey {
+impl EncryptedSessionKey {
     /// Reads the body of a packet. Returns `None` if it is of another version or algorithm.
     pub(super) fn parse(body: &[u8]) -> Option<Self> {
         let mut fields = Fields::new(body);
@@ -156,7 +91,7 @@ impl WrappedSessionKey {
 ///
 /// # Errors
 /// The system gives no random bytes.
-pub(super) fn wrap(session: &SessionKey, to: &EncryptionKey) -> io::Result<Vec<u8>> {
+pub(super) fn encrypt(session: &SessionKey, to: &EncryptionKey) -> io::Result<Vec<u8>> {
     let mut body = vec![VERSION];
     body.extend(to.id);
     match &to.kind {
@@ -221,22 +156,6 @@ fn failed() -> io::Error {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn session_keys_with_wrong_sums_lengths_and_ciphers_are_none() {
-        let key = SessionKey::random().unwrap();
-        let encoded = key.encoded();
-        assert_eq!(SessionKey::parse(&encoded).unwrap().bytes, key.bytes);
-        let changed = |at: usize, by: u8| {
-            let mut changed = encoded.to_vec();
-            changed[at] ^= by;
-            SessionKey::parse(&changed).is_some()
-        };
-        // Triple DES, another length of AES, a bit of the key, a bit of the sum.
-        assert!(![(0, 9 ^ 2), (0, 9 ^ 7), (5, 1), (34, 1)].iter().any(|&(at, by)| changed(at, by)));
-        assert!(SessionKey::parse(&encoded[..34]).is_none());
-        assert!(SessionKey::parse(&[]).is_none());
-    }
 
     #[test]
     fn padding_is_taken_away_only_if_it_is_one() {

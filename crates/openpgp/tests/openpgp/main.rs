@@ -1,0 +1,5 @@
+//! Messages and keys as GnuPG makes them, and changed ones.
+
+mod keys;
+mod messages;
+mod support;
