@@ -8,8 +8,8 @@ use base64::engine::general_purpose::STANDARD;
 use sealcrate_image::{Descriptor, Image, Layer, Manifest, MediaType};
 use thiserror::Error;
 
-use super::age_item::AgeItem;
 use super::options::{OptionsError, PublicOptions};
+use super::schemes::age::AgeItem;
 
 const PREFIX: &str = "org.opencontainers.image.enc.";
 const KEYS: &str = "org.opencontainers.image.enc.keys.";

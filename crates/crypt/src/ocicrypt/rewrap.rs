@@ -9,10 +9,10 @@ use sealcrate_image::{
 use thiserror::Error;
 
 use super::annotations::{Encryption, MAX_WRAPS, Scheme};
+use super::decrypt::unlock::{Held, Unlocked, UnlockedKey, data_keys, unlock};
 use super::readers;
 use super::record::{self, SealError};
-use super::unlock::{Held, Unlocked, UnlockedKey, data_keys, unlock};
-use super::wrapped::WrappedKey;
+use super::schemes::wrapped::WrappedKey;
 use super::{DecryptError, FormerRecipient, Identity, Recipient, RecordError};
 use crate::sealed::{Binding, ImageIdentity, SealedReader, SealedRecord, Sealing, Unbound};
 

@@ -8,7 +8,7 @@ use base64::engine::general_purpose::STANDARD;
 const LEN: usize = 16;
 
 /// Returns the hint, under the layer's key, at the recipient with the public name `id`.
-pub(super) fn of(key: &[u8; 32], id: &[u8]) -> String {
+pub(crate) fn of(key: &[u8; 32], id: &[u8]) -> String {
     let mut mac = hmac::Context::with_key(&hmac::Key::new(hmac::HMAC_SHA256, key));
     mac.update(b"sealcrate recipient\n");
     mac.update(id);

@@ -9,14 +9,15 @@ use pkcs8::Document;
 use serde::Deserialize;
 use thiserror::Error;
 
+use super::der;
 use super::identity::{Curve, MAX_KEY_FILE_BYTES};
-use super::{Identity, IdentityError, der};
+use super::identity::{Identity, IdentityError};
 
 /// The first byte of a point with both coordinates. SEC 1, section 2.3.3.
 const UNCOMPRESSED: u8 = 4;
 
 /// The public side of a private key.
-pub(super) enum PublicKey {
+pub(crate) enum PublicKey {
     /// A key on one of NIST's curves, in a form that the library reads.
     Ec(Curve, Vec<u8>),
     /// An RSA key of 2048 to 8192 bits, with its `SubjectPublicKeyInfo`.
@@ -31,7 +32,7 @@ pub(super) enum PublicKey {
 impl PublicKey {
     /// Returns the bytes that one key has in every file format: the point, or the DER of an RSA
     /// key.
-    pub(super) fn id(&self) -> &[u8] {
+    pub(crate) fn id(&self) -> &[u8] {
         match self {
             Self::Ec(curve, bytes) => &bytes[bytes.len() - 1 - 2 * curve.coordinate_len()..],
             Self::Rsa { id, .. } => id,
@@ -42,7 +43,7 @@ impl PublicKey {
     ///
     /// # Errors
     /// The file is too long, holds no public key of a known kind, or holds a private key.
-    pub(super) fn parse(bytes: &[u8]) -> Result<Self, PublicKeyError> {
+    pub(crate) fn parse(bytes: &[u8]) -> Result<Self, PublicKeyError> {
         if bytes.len() > MAX_KEY_FILE_BYTES {
             return Err(PublicKeyError::TooLong);
         }

@@ -14,8 +14,8 @@ use base64::engine::general_purpose::STANDARD;
 use md5::{Digest as _, Md5};
 use zeroize::Zeroizing;
 
-use super::IdentityError;
 use crate::Passphrase;
+use crate::ocicrypt::IdentityError;
 
 const ENCRYPTED: &str = "Proc-Type: 4,ENCRYPTED";
 const PARAMETERS: &str = "DEK-Info:";
@@ -24,7 +24,7 @@ const PARAMETERS: &str = "DEK-Info:";
 const SALT: usize = 8;
 
 /// Tells whether a file holds a key in this form.
-pub(super) fn is_encrypted(file: &[u8]) -> bool {
+pub(crate) fn is_encrypted(file: &[u8]) -> bool {
     file.windows(ENCRYPTED.len()).any(|window| window == ENCRYPTED.as_bytes())
 }
 
@@ -32,7 +32,7 @@ pub(super) fn is_encrypted(file: &[u8]) -> bool {
 ///
 /// # Errors
 /// The file is malformed; the password is wrong; the cipher is not AES in CBC.
-pub(super) fn open(
+pub(crate) fn open(
     file: &[u8],
     password: &Passphrase,
 ) -> Result<Zeroizing<Vec<u8>>, IdentityError> {

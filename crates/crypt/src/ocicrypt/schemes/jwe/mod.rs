@@ -17,11 +17,11 @@ use serde_json::{Map, Value, json};
 use thiserror::Error;
 use zeroize::Zeroizing;
 
-use super::Identity;
-use super::identity::{Curve, Key};
 use super::wrapped::Unwrapped;
+use crate::ocicrypt::Identity;
+use crate::ocicrypt::keys::identity::{Curve, Key};
 
-pub(super) use wrap::wrap;
+pub(crate) use wrap::wrap;
 
 /// The longest JWE, which is many times what private options need.
 const MAX_BYTES: usize = 64 << 10;
@@ -144,12 +144,12 @@ impl Jwe {
     }
 
     /// Returns the hint at the recipient, if there is one.
-    pub(super) fn hint(&self) -> Option<&str> {
+    pub(crate) fn hint(&self) -> Option<&str> {
         self.hint.as_deref()
     }
 
     /// Opens the content with `identity`.
-    pub(super) fn unwrap(&self, identity: &Identity) -> Unwrapped {
+    pub(crate) fn unwrap(&self, identity: &Identity) -> Unwrapped {
         let mut unwrapped = Unwrapped::NotMine;
         for key in self.recipients.iter().filter_map(|recipient| recipient.content_key(identity)) {
             match self.open(&key) {

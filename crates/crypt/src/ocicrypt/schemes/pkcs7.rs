@@ -17,10 +17,12 @@ use aws_lc_rs::rsa::{OAEP_SHA1_MGF1SHA1, OAEP_SHA256_MGF1SHA256, OaepAlgorithm};
 use thiserror::Error;
 use zeroize::Zeroizing;
 
-use super::certificate::Certificate;
-use super::der::{self, INTEGER, OBJECT_IDENTIFIER, OCTET_STRING, SEQUENCE, SET, element};
-use super::identity::RsaKey;
 use super::wrapped::Unwrapped;
+use crate::ocicrypt::keys::certificate::Certificate;
+use crate::ocicrypt::keys::der::{
+    self, INTEGER, OBJECT_IDENTIFIER, OCTET_STRING, SEQUENCE, SET, element,
+};
+use crate::ocicrypt::keys::identity::RsaKey;
 
 /// The longest message, which is many times what private options need.
 const MAX_BYTES: usize = 64 << 10;
@@ -106,13 +108,13 @@ impl Pkcs7 {
     }
 
     /// Tells whether the message is for the owner of a certificate, and for nobody else.
-    pub(super) fn is_only_for(&self, certificate: &Certificate) -> bool {
+    pub(crate) fn is_only_for(&self, certificate: &Certificate) -> bool {
         let name = [&certificate.issuer[..], &certificate.serial].concat();
         matches!(&self.recipients[..], [only] if self.count == 1 && only.certificate == name)
     }
 
     /// Opens the content with `key`.
-    pub(super) fn unwrap(&self, key: &RsaKey) -> Unwrapped {
+    pub(crate) fn unwrap(&self, key: &RsaKey) -> Unwrapped {
         for recipient in &self.recipients {
             let mut content_key = Zeroizing::new(vec![0; self.algorithm.key_len()]);
             if rand::fill(&mut content_key).is_err() {
@@ -144,7 +146,7 @@ impl Pkcs7 {
 ///
 /// # Errors
 /// The system gives no random bytes.
-pub(super) fn wrap(content: &[u8], to: &Certificate) -> io::Result<Vec<u8>> {
+pub(crate) fn wrap(content: &[u8], to: &Certificate) -> io::Result<Vec<u8>> {
     let failed = |_| io::Error::other("cannot wrap a key to a certificate");
     let (mut key, mut nonce) = (Zeroizing::new([0; 32]), [0; 12]);
     rand::fill(&mut *key).map_err(failed)?;

@@ -4,15 +4,15 @@ use sealcrate_openpgp::{Message, MessageError, OpenError};
 use thiserror::Error;
 use zeroize::Zeroizing;
 
-use super::Identity;
-use super::age_item::{AgeItem, AgeItemError};
-use super::annotations::Scheme;
-use super::identity::Key;
+use super::age::{AgeItem, AgeItemError};
 use super::jwe::{Jwe, JweError};
 use super::pkcs7::{Pkcs7, Pkcs7Error};
+use crate::ocicrypt::Identity;
+use crate::ocicrypt::annotations::Scheme;
+use crate::ocicrypt::keys::identity::Key;
 
 /// A layer's private options, wrapped to somebody.
-pub(super) enum WrappedKey {
+pub(crate) enum WrappedKey {
     Age(AgeItem),
     Jwe(Jwe),
     OpenPgp(Message),
@@ -20,7 +20,7 @@ pub(super) enum WrappedKey {
 }
 
 /// The outcome of trying an identity on a wrapped key.
-pub(super) enum Unwrapped {
+pub(crate) enum Unwrapped {
     /// The private options.
     Content(Zeroizing<Vec<u8>>),
     /// The identity opens the key, but the content does not authenticate.
@@ -38,7 +38,7 @@ impl WrappedKey {
     ///
     /// # Errors
     /// The bytes are malformed, or have a form that is not read.
-    pub(super) fn parse(scheme: &Scheme, bytes: &[u8]) -> Result<Option<Self>, WrappedKeyError> {
+    pub(crate) fn parse(scheme: &Scheme, bytes: &[u8]) -> Result<Option<Self>, WrappedKeyError> {
         match scheme {
             Scheme::Age => Ok(Some(Self::Age(AgeItem::parse(bytes)?))),
             Scheme::Jwe => Ok(Some(Self::Jwe(Jwe::parse(bytes)?))),
@@ -49,7 +49,7 @@ impl WrappedKey {
     }
 
     /// Returns the hint at the recipient, if there is one.
-    pub(super) fn hint(&self) -> Option<&str> {
+    pub(crate) fn hint(&self) -> Option<&str> {
         match self {
             Self::Age(item) => item.hint(),
             Self::Jwe(jwe) => jwe.hint(),
@@ -58,7 +58,7 @@ impl WrappedKey {
     }
 
     /// Returns how many key operations `identity` costs at most.
-    pub(super) fn cost(&self, identity: &Identity) -> usize {
+    pub(crate) fn cost(&self, identity: &Identity) -> usize {
         match (self, &*identity.0) {
             (Self::Age(item), Key::Passphrase(passphrase)) => item.cost_of(passphrase),
             (Self::Age(item), Key::Age(identities)) => item.stanzas() * identities.len(),
@@ -70,7 +70,7 @@ impl WrappedKey {
     }
 
     /// Opens the private options with `identity`.
-    pub(super) fn unwrap(&self, identity: &Identity) -> Unwrapped {
+    pub(crate) fn unwrap(&self, identity: &Identity) -> Unwrapped {
         match (self, &*identity.0) {
             (Self::Age(item), Key::Age(identities)) => item.unwrap(identities),
             (Self::Age(item), Key::Passphrase(passphrase)) => item.unwrap_locked(passphrase),

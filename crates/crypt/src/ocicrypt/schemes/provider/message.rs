@@ -3,7 +3,7 @@
 use thiserror::Error;
 use zeroize::Zeroizing;
 
-use super::super::protobuf;
+use crate::ocicrypt::protobuf;
 
 /// The number of the only field, in requests and in answers.
 const FIELD: u64 = 1;

@@ -1,22 +1,30 @@
 //! Decryption of an image. It opens all keys first, then holds the image to the record or bindings
 //! beside them, and decrypts the layers while the caller reads them.
 
+pub(crate) mod keyring;
+mod layer_key;
+mod stated;
+pub(crate) mod unlock;
+
 use std::sync::Arc;
 
 use sealcrate_image::{ConfigError, Descriptor, Image, Layer, ManifestError, Outgoing, Spool};
 use thiserror::Error;
 
-use super::Identity;
-use super::annotations::{Encryption, ProtectionError};
-use super::cipher::CipherContent;
-use super::options::{OptionsError, PrivateOptions};
-use super::provider::ProviderError;
-use super::record::RecordError;
-use super::stated::{StatedContent, StatedDigests};
-use super::unlock::{Held, Unlocked, UnlockedKey, unlock};
-use super::wrapped::WrappedKeyError;
+use self::stated::StatedContent;
+use self::unlock::{Held, Unlocked, UnlockedKey, unlock};
 use crate::Unencrypted;
+use crate::ocicrypt::Identity;
+use crate::ocicrypt::annotations::{Encryption, ProtectionError};
+use crate::ocicrypt::cipher::CipherContent;
+use crate::ocicrypt::options::{OptionsError, PrivateOptions};
+use crate::ocicrypt::record::RecordError;
+use crate::ocicrypt::schemes::provider::ProviderError;
+use crate::ocicrypt::schemes::wrapped::WrappedKeyError;
 use crate::sealed::{Binding, SealedRecord, Unbound};
+
+pub use layer_key::LayerKey;
+pub use stated::StatedDigests;
 
 /// The most key operations for one image.
 pub const MAX_ATTEMPTS: usize = 4096;

@@ -12,9 +12,9 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
-use super::super::identity::Curve;
-use super::super::public_key::PublicKey;
 use super::{HINT, concat_kdf};
+use crate::ocicrypt::keys::identity::Curve;
+use crate::ocicrypt::keys::public_key::PublicKey;
 use crate::random::random;
 
 /// AES key wrap adds a block of 8 bytes to a key of 32. RFC 3394.
@@ -24,7 +24,7 @@ const WRAPPED_KEY: usize = 40;
 ///
 /// # Errors
 /// The system gives no random bytes.
-pub(in super::super) fn wrap(content: &[u8], key: &PublicKey, hint: &str) -> io::Result<Vec<u8>> {
+pub(crate) fn wrap(content: &[u8], key: &PublicKey, hint: &str) -> io::Result<Vec<u8>> {
     let content_key = Zeroizing::new(random::<32>()?);
     let (mut header, encrypted_key) = match key {
         PublicKey::Rsa { key, .. } => {

@@ -5,13 +5,13 @@ use pkcs8::pkcs5::Error as CipherError;
 use pkcs8::{EncryptedPrivateKeyInfoRef, Error, SecretDocument};
 use zeroize::Zeroizing;
 
-use super::IdentityError;
 use crate::Passphrase;
+use crate::ocicrypt::IdentityError;
 
 const BEGIN: &[u8] = b"-----BEGIN ENCRYPTED PRIVATE KEY-----";
 
 /// Returns the DER of the encrypted key in a key file, or `None` if the file holds none.
-pub(super) fn of(file: &[u8]) -> Option<Vec<u8>> {
+pub(crate) fn of(file: &[u8]) -> Option<Vec<u8>> {
     if !file.windows(BEGIN.len()).any(|window| window == BEGIN) {
         return EncryptedPrivateKeyInfoRef::try_from(file).is_ok().then(|| file.to_vec());
     }
@@ -25,7 +25,7 @@ pub(super) fn of(file: &[u8]) -> Option<Vec<u8>> {
 ///
 /// # Errors
 /// The key is malformed; the password is wrong; the encryption is not PBES2 with AES.
-pub(super) fn open(der: &[u8], password: &Passphrase) -> Result<Zeroizing<Vec<u8>>, IdentityError> {
+pub(crate) fn open(der: &[u8], password: &Passphrase) -> Result<Zeroizing<Vec<u8>>, IdentityError> {
     let sealed =
         EncryptedPrivateKeyInfoRef::try_from(der).map_err(|_| IdentityError::UnknownEncryption)?;
     match sealed.decrypt(password.as_bytes()) {

@@ -5,6 +5,7 @@
 //! A passphrase opens one identity. The writer makes that identity for the image, and uses it in
 //! all layers. So a passphrase costs one run of scrypt an image.
 
+pub(crate) mod passphrase;
 mod wrap;
 
 use std::io::Read as _;
@@ -16,10 +17,10 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 use zeroize::Zeroizing;
 
-use super::passphrase::{LockError, PassphraseIdentity};
+use self::passphrase::{LockError, PassphraseIdentity};
 use super::wrapped::Unwrapped;
 
-pub(super) use wrap::{PassphraseLock, wrap, wrap_to_all};
+pub(crate) use wrap::{PassphraseLock, wrap, wrap_to_all};
 
 /// The longest item, in bytes.
 const MAX_BYTES: usize = 64 << 10;
@@ -71,22 +72,22 @@ impl AgeItem {
     }
 
     /// Returns the hint at the recipient, if there is one.
-    pub(super) fn hint(&self) -> Option<&str> {
+    pub(crate) fn hint(&self) -> Option<&str> {
         self.hint.as_deref()
     }
 
     /// Returns the cost of one identity in key operations: one for each line that may be a stanza.
-    pub(super) fn stanzas(&self) -> usize {
+    pub(crate) fn stanzas(&self) -> usize {
         self.wrap.windows(4).filter(|window| window == b"\n-> ").count().max(1)
     }
 
     /// Returns the cost of trying a passphrase, in key operations.
-    pub(super) fn cost_of(&self, passphrase: &PassphraseIdentity) -> usize {
+    pub(crate) fn cost_of(&self, passphrase: &PassphraseIdentity) -> usize {
         self.lock.as_deref().map_or(0, |lock| passphrase.cost_of(lock)) + self.stanzas()
     }
 
     /// Opens the private options with age's identities.
-    pub(super) fn unwrap(&self, identities: &[x25519::Identity]) -> Unwrapped {
+    pub(crate) fn unwrap(&self, identities: &[x25519::Identity]) -> Unwrapped {
         let identities = identities.iter().map(|identity| identity as &dyn age::Identity);
         let opened = Decryptor::new_buffered(&self.wrap[..])
             .and_then(|decryptor| decryptor.decrypt(identities));
@@ -105,7 +106,7 @@ impl AgeItem {
     }
 
     /// Opens the private options with a passphrase.
-    pub(super) fn unwrap_locked(&self, passphrase: &PassphraseIdentity) -> Unwrapped {
+    pub(crate) fn unwrap_locked(&self, passphrase: &PassphraseIdentity) -> Unwrapped {
         let Some(lock) = &self.lock else { return Unwrapped::NotMine };
         match passphrase.open(lock) {
             Ok(Some(identity)) => match self.unwrap(&[identity]) {

@@ -8,12 +8,12 @@ use std::sync::Arc;
 
 use sealcrate_image::{Content, Descriptor, Layer, MediaType, Spool};
 
-use super::annotations::{Encryption, Protection};
-use super::cipher::CipherContent;
-use super::decrypt::DecryptError;
-use super::identity::Identity;
+use super::DecryptError;
 use super::keyring::Keyring;
-use super::options::{Mark, PrivateOptions};
+use crate::ocicrypt::annotations::{Encryption, Protection};
+use crate::ocicrypt::cipher::CipherContent;
+use crate::ocicrypt::keys::identity::Identity;
+use crate::ocicrypt::options::{Mark, PrivateOptions};
 
 /// The key of one layer, with the options that were wrapped beside it.
 pub struct LayerKey {

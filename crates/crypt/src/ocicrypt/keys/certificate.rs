@@ -14,15 +14,15 @@ use super::identity::MAX_KEY_FILE_BYTES;
 const VERSION: u8 = 0xa0;
 
 /// A certificate of an RSA key.
-pub(super) struct Certificate {
+pub(crate) struct Certificate {
     /// The issuer's name, in DER.
-    pub(super) issuer: Vec<u8>,
+    pub(crate) issuer: Vec<u8>,
     /// The serial number, in DER.
-    pub(super) serial: Vec<u8>,
+    pub(crate) serial: Vec<u8>,
     /// The digest of the whole certificate.
-    pub(super) digest: Digest,
+    pub(crate) digest: Digest,
     /// The key.
-    pub(super) key: Pkcs1PublicEncryptingKey,
+    pub(crate) key: Pkcs1PublicEncryptingKey,
 }
 
 impl Certificate {
@@ -30,7 +30,7 @@ impl Certificate {
     ///
     /// # Errors
     /// The bytes are too long or no certificate, or the key is no RSA key.
-    pub(super) fn parse(bytes: &[u8]) -> Result<Self, CertificateError> {
+    pub(crate) fn parse(bytes: &[u8]) -> Result<Self, CertificateError> {
         if bytes.len() > MAX_KEY_FILE_BYTES {
             return Err(CertificateError::TooLong);
         }

@@ -2,10 +2,10 @@
 
 use sealcrate_openpgp::KeyIds;
 
-use super::OpenPgpKeyError;
-use super::Recipient;
 use super::recipient::openpgp_name;
 use super::wrapped::WrappedKey;
+use crate::ocicrypt::OpenPgpKeyError;
+use crate::ocicrypt::Recipient;
 
 /// Somebody who shall not open an image any more.
 #[derive(Debug)]
@@ -30,7 +30,7 @@ impl FormerRecipient {
     }
 
     /// Returns the names that this former recipient may have in a sealed record.
-    pub(super) fn names(&self) -> Vec<String> {
+    pub(crate) fn names(&self) -> Vec<String> {
         match &self.0 {
             Known::OpenPgp(ids) => ids.all().iter().map(|id| openpgp_name(id)).collect(),
             Known::Recipient(recipient) if recipient.has_name_of_its_own() => {
@@ -42,7 +42,7 @@ impl FormerRecipient {
 
     /// Tells whether `wrapped`, which holds the key `key` of a layer, is for this former recipient
     /// and for nobody else.
-    pub(super) fn is_only_one_of(&self, wrapped: &WrappedKey, key: &[u8; 32]) -> bool {
+    pub(crate) fn is_only_one_of(&self, wrapped: &WrappedKey, key: &[u8; 32]) -> bool {
         match (&self.0, wrapped) {
             (Known::OpenPgp(ids), WrappedKey::OpenPgp(message)) => message.is_only_for(ids),
             (Known::OpenPgp(_), _) => false,

@@ -5,28 +5,28 @@
 
 use zeroize::Zeroizing;
 
-pub(super) const INTEGER: u8 = 0x02;
+pub(crate) const INTEGER: u8 = 0x02;
 const BIT_STRING: u8 = 0x03;
-pub(super) const OCTET_STRING: u8 = 0x04;
-pub(super) const OBJECT_IDENTIFIER: u8 = 0x06;
-pub(super) const SEQUENCE: u8 = 0x30;
-pub(super) const SET: u8 = 0x31;
+pub(crate) const OCTET_STRING: u8 = 0x04;
+pub(crate) const OBJECT_IDENTIFIER: u8 = 0x06;
+pub(crate) const SEQUENCE: u8 = 0x30;
+pub(crate) const SET: u8 = 0x31;
 /// `AlgorithmIdentifier` of rsaEncryption, RFC 8017, A.1.
 const RSA: [u8; 15] =
     [0x30, 0x0d, 0x06, 0x09, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x01, 0x05, 0x00];
 
 /// Puts an `RSAPrivateKey` (PKCS#1) into a `PrivateKeyInfo` (PKCS#8, RFC 5208).
-pub(super) fn rsa_private_key_info(pkcs1: &[u8]) -> Zeroizing<Vec<u8>> {
+pub(crate) fn rsa_private_key_info(pkcs1: &[u8]) -> Zeroizing<Vec<u8>> {
     element(SEQUENCE, &[&[INTEGER, 1, 0], &RSA, &element(OCTET_STRING, &[pkcs1])])
 }
 
 /// Puts an `RSAPublicKey` (PKCS#1) into a `SubjectPublicKeyInfo` (RFC 5280).
-pub(super) fn rsa_public_key_info(pkcs1: &[u8]) -> Vec<u8> {
+pub(crate) fn rsa_public_key_info(pkcs1: &[u8]) -> Vec<u8> {
     element(SEQUENCE, &[&RSA, &element(BIT_STRING, &[&[0], pkcs1])]).to_vec()
 }
 
 /// Makes an `RSAPrivateKey` (RFC 8017, A.1.2) of `n`, `e`, `d`, `p`, `q`, `dp`, `dq`, `qi`.
-pub(super) fn rsa_private_key(numbers: [&[u8]; 8]) -> Zeroizing<Vec<u8>> {
+pub(crate) fn rsa_private_key(numbers: [&[u8]; 8]) -> Zeroizing<Vec<u8>> {
     let numbers = numbers.map(integer);
     let mut parts: Vec<&[u8]> = vec![&[INTEGER, 1, 0]];
     parts.extend(numbers.iter().map(|number| number.as_slice()));
@@ -43,7 +43,7 @@ fn integer(bytes: &[u8]) -> Zeroizing<Vec<u8>> {
 }
 
 /// Writes an element whose content is `parts`.
-pub(super) fn element(tag: u8, parts: &[&[u8]]) -> Zeroizing<Vec<u8>> {
+pub(crate) fn element(tag: u8, parts: &[&[u8]]) -> Zeroizing<Vec<u8>> {
     let len: usize = parts.iter().map(|part| part.len()).sum();
     let mut bytes = Zeroizing::new(Vec::with_capacity(len + 10));
     bytes.push(tag);
@@ -62,23 +62,23 @@ pub(super) fn element(tag: u8, parts: &[&[u8]]) -> Zeroizing<Vec<u8>> {
 }
 
 /// Elements, one after the other.
-pub(super) struct Reader<'d>(&'d [u8]);
+pub(crate) struct Reader<'d>(&'d [u8]);
 
 impl<'d> Reader<'d> {
     /// Reads the content of an element.
-    pub(super) fn new(content: &'d [u8]) -> Self {
+    pub(crate) fn new(content: &'d [u8]) -> Self {
         Self(content)
     }
 
     /// Reads the content of the only element of `bytes`, if it has this tag.
-    pub(super) fn of(bytes: &'d [u8], tag: u8) -> Option<Self> {
+    pub(crate) fn of(bytes: &'d [u8], tag: u8) -> Option<Self> {
         let mut outer = Self(bytes);
         let content = outer.next(tag)?;
         outer.is_empty().then_some(Self(content))
     }
 
     /// Takes the content of the next element, if it has this tag.
-    pub(super) fn next(&mut self, tag: u8) -> Option<&'d [u8]> {
+    pub(crate) fn next(&mut self, tag: u8) -> Option<&'d [u8]> {
         if self.0.first() != Some(&tag) {
             return None;
         }
@@ -86,7 +86,7 @@ impl<'d> Reader<'d> {
     }
 
     /// Takes the tag and the content of the next element.
-    pub(super) fn next_any(&mut self) -> Option<(u8, &'d [u8])> {
+    pub(crate) fn next_any(&mut self) -> Option<(u8, &'d [u8])> {
         let (&tag, rest) = self.0.split_first()?;
         let (&first, mut rest) = rest.split_first()?;
         let mut len = usize::from(first);
@@ -106,13 +106,13 @@ impl<'d> Reader<'d> {
     }
 
     /// Passes over the next element, if it has this tag.
-    pub(super) fn skip(mut self, tag: u8) -> Option<Self> {
+    pub(crate) fn skip(mut self, tag: u8) -> Option<Self> {
         self.next(tag)?;
         Some(self)
     }
 
     /// Tells whether nothing is left.
-    pub(super) fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 }

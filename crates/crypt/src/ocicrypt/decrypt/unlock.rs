@@ -4,29 +4,29 @@
 use sealcrate_image::{Config, Descriptor, DiffId, Digest, Image, Manifest};
 use zeroize::Zeroizing;
 
-use super::annotations::{Encryption, Protection};
 use super::keyring::Keyring;
-use super::options::{Mark, PrivateOptions, SealedBinding};
-use super::record::{self, DataKeys, RecordError};
-use super::{DecryptError, Identity};
+use crate::ocicrypt::annotations::{Encryption, Protection};
+use crate::ocicrypt::options::{Mark, PrivateOptions, SealedBinding};
+use crate::ocicrypt::record::{self, DataKeys, RecordError};
+use crate::ocicrypt::{DecryptError, Identity};
 use crate::sealed::{Binding, PlainLayer, SealedRecord, Unbound};
 
 /// An image whose keys are all open. As far as they show, nobody has tampered with it.
-pub(super) struct Unlocked {
+pub(crate) struct Unlocked {
     /// The manifest.
-    pub(super) manifest: Manifest,
+    pub(crate) manifest: Manifest,
     /// The encryption of each layer, as the manifest describes it.
-    pub(super) protection: Protection,
+    pub(crate) protection: Protection,
     /// Each encrypted layer's key, lowest first.
-    pub(super) keys: Vec<Option<UnlockedKey>>,
+    pub(crate) keys: Vec<Option<UnlockedKey>>,
     /// Each layer's diff ID.
-    pub(super) diff_ids: Vec<DiffId>,
+    pub(crate) diff_ids: Vec<DiffId>,
     /// How the image is bound.
-    pub(super) held: Held,
+    pub(crate) held: Held,
 }
 
 /// The binding of an image, with its content.
-pub(super) enum Held {
+pub(crate) enum Held {
     /// Nothing: another tool wrote the image.
     Nothing,
     /// The bindings of version 1, with each layer's digest before encryption.
@@ -37,7 +37,7 @@ pub(super) enum Held {
 
 impl Held {
     /// Returns the version of the binding.
-    pub(super) fn binding(&self) -> Binding {
+    pub(crate) fn binding(&self) -> Binding {
         match self {
             Self::Nothing => Binding::None,
             Self::Bindings(_) => Binding::Version1,
@@ -47,11 +47,11 @@ impl Held {
 }
 
 /// The private options of a layer, unwrapped.
-pub(super) struct UnlockedKey {
+pub(crate) struct UnlockedKey {
     /// Their bytes.
-    pub(super) content: Zeroizing<Vec<u8>>,
+    pub(crate) content: Zeroizing<Vec<u8>>,
     /// The parsed options.
-    pub(super) options: PrivateOptions,
+    pub(crate) options: PrivateOptions,
 }
 
 /// Opens the keys of `image` with `identities`. Returns `None` if nothing in the image is
@@ -59,7 +59,7 @@ pub(super) struct UnlockedKey {
 ///
 /// # Errors
 /// The errors of [`decrypt`](super::decrypt).
-pub(super) fn unlock(
+pub(crate) fn unlock(
     image: &Image,
     identities: &[Identity],
     unbound: Unbound,
@@ -122,7 +122,7 @@ fn held(
 }
 
 /// Returns the data keys by the digests of their stored layers.
-pub(super) fn data_keys(
+pub(crate) fn data_keys(
     manifest: &Manifest,
     keys: &[Option<UnlockedKey>],
 ) -> Result<DataKeys, RecordError> {

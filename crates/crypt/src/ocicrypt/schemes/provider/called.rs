@@ -78,12 +78,12 @@ impl Provider {
     }
 
     /// Returns the scheme of the keys that the provider wraps.
-    pub(in crate::ocicrypt) fn scheme(&self) -> Scheme {
+    pub(crate) fn scheme(&self) -> Scheme {
         Scheme::named(&format!("provider.{}", self.name))
     }
 
     /// Asks the provider to wrap private options, and returns the item.
-    pub(in crate::ocicrypt) fn wrap(&self, options: &[u8]) -> Result<Vec<u8>, ProviderError> {
+    pub(crate) fn wrap(&self, options: &[u8]) -> Result<Vec<u8>, ProviderError> {
         let parameter = self.parameter.as_deref().map_or(NO_PARAMETER, |bytes| bytes);
         let request = Text::default()
             .add(r#"{"op":"keywrap","keywrapparams":{"ec":{"Parameters":{""#)
@@ -101,10 +101,7 @@ impl Provider {
     }
 
     /// Asks the provider to unwrap an item that it wrapped, and returns the private options.
-    pub(in crate::ocicrypt) fn unwrap(
-        &self,
-        wrapped: &[u8],
-    ) -> Result<Zeroizing<Vec<u8>>, ProviderError> {
+    pub(crate) fn unwrap(&self, wrapped: &[u8]) -> Result<Zeroizing<Vec<u8>>, ProviderError> {
         let start = r#"{"op":"keyunwrap","keywrapparams":{"ec":null,"optsdata":null},"keyunwrapparams":{"dc":{"Parameters":"#;
         let request = Text::default().add(start);
         let request = match self.parameter.as_deref() {

@@ -8,15 +8,15 @@ use age::x25519;
 use sealcrate_image::Digest;
 use thiserror::Error;
 
-use super::OpenPgpKeyError;
-use super::age_item::PassphraseLock;
-use super::annotations::Scheme;
-use super::certificate::{Certificate, CertificateError};
+use super::age::PassphraseLock;
 use super::provider::Provider;
-use super::public_key::{PublicKey, PublicKeyError};
 use super::wrapped::WrappedKey;
-use super::{age_item, hint, jwe, pkcs7};
+use super::{age as age_item, hint, jwe, pkcs7};
 use crate::Passphrase;
+use crate::ocicrypt::OpenPgpKeyError;
+use crate::ocicrypt::annotations::Scheme;
+use crate::ocicrypt::keys::certificate::{Certificate, CertificateError};
+use crate::ocicrypt::keys::public_key::{PublicKey, PublicKeyError};
 use crate::pushed::Reader;
 
 /// Somebody who will be able to open an image. Copies are the same recipient.
@@ -77,7 +77,7 @@ impl Recipient {
     }
 
     /// Returns age's recipient, if it is one.
-    pub(super) fn as_age(&self) -> Option<&x25519::Recipient> {
+    pub(crate) fn as_age(&self) -> Option<&x25519::Recipient> {
         match &*self.0 {
             Kind::Age(recipient) => Some(recipient),
             _ => None,
@@ -98,7 +98,7 @@ impl Recipient {
     /// # Errors
     /// The system gives no random bytes. A [`ProviderError`](super::provider::ProviderError) is
     /// inside the error.
-    pub(super) fn wrap(&self, content: &[u8], key: &[u8; 32]) -> io::Result<(Scheme, Vec<u8>)> {
+    pub(crate) fn wrap(&self, content: &[u8], key: &[u8; 32]) -> io::Result<(Scheme, Vec<u8>)> {
         let hint = self.hint(key).unwrap_or_default();
         match &*self.0 {
             Kind::Age(recipient) => Ok((Scheme::Age, age_item::wrap(content, recipient, hint)?)),
@@ -143,13 +143,13 @@ impl Recipient {
 
     /// Tells whether the name distinguishes this recipient from all others. The names of
     /// passphrases and of providers do not.
-    pub(super) fn has_name_of_its_own(&self) -> bool {
+    pub(crate) fn has_name_of_its_own(&self) -> bool {
         !matches!(&*self.0, Kind::Passphrase(_) | Kind::Provider(_))
     }
 
     /// Tells whether `wrapped`, which holds the key `key` of a layer, is for this recipient and for
     /// nobody else.
-    pub(super) fn is_only_one_of(&self, wrapped: &WrappedKey, key: &[u8; 32]) -> bool {
+    pub(crate) fn is_only_one_of(&self, wrapped: &WrappedKey, key: &[u8; 32]) -> bool {
         match (&*self.0, wrapped) {
             (Kind::OpenPgp(mine, _), WrappedKey::OpenPgp(message)) => {
                 message.is_only_for(&mine.ids())
@@ -163,7 +163,7 @@ impl Recipient {
 
     /// Returns the hint that marks keys wrapped to this recipient. A passphrase has none, since
     /// nothing tells one passphrase from another.
-    pub(super) fn hint(&self, key: &[u8; 32]) -> Option<String> {
+    pub(crate) fn hint(&self, key: &[u8; 32]) -> Option<String> {
         match &*self.0 {
             Kind::Age(recipient) => Some(hint::of(key, recipient.to_string().as_bytes())),
             Kind::Jwe(public) => Some(hint::of(key, public.id())),
@@ -188,7 +188,7 @@ impl fmt::Debug for Recipient {
 }
 
 /// Returns the name of an OpenPGP key, which contains its ID.
-pub(super) fn openpgp_name(id: &[u8]) -> String {
+pub(crate) fn openpgp_name(id: &[u8]) -> String {
     format!("pgp:{}", hex::encode_upper(id))
 }
 

@@ -15,10 +15,10 @@ use serde::Deserialize;
 use thiserror::Error;
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
-use super::passphrase::PassphraseIdentity;
-use super::provider::Provider;
-use super::{der, old_pem, sealed_key};
+use super::{der, encrypted_key, legacy_pem};
 use crate::Passphrase;
+use crate::ocicrypt::schemes::age::passphrase::PassphraseIdentity;
+use crate::ocicrypt::schemes::provider::Provider;
 
 /// The longest key file.
 pub const MAX_KEY_FILE_BYTES: usize = 64 << 10;
@@ -28,10 +28,10 @@ const AGE: &str = "AGE-SECRET-KEY-1";
 
 /// The secret that opens keys wrapped to its recipient. Copies are the same identity.
 #[derive(Clone)]
-pub struct Identity(pub(super) Arc<Key>);
+pub struct Identity(pub(crate) Arc<Key>);
 
 /// The kinds of identities.
-pub(super) enum Key {
+pub(crate) enum Key {
     /// X25519 identities of age, one or several.
     Age(Vec<x25519::Identity>),
     /// A key on one of NIST's curves.
@@ -47,9 +47,9 @@ pub(super) enum Key {
 }
 
 /// An RSA key for both of its uses.
-pub(super) struct RsaKey {
-    pub(super) oaep: OaepPrivateDecryptingKey,
-    pub(super) pkcs1: Pkcs1PrivateDecryptingKey,
+pub(crate) struct RsaKey {
+    pub(crate) oaep: OaepPrivateDecryptingKey,
+    pub(crate) pkcs1: Pkcs1PrivateDecryptingKey,
 }
 
 impl RsaKey {
@@ -69,7 +69,7 @@ impl RsaKey {
 
 /// NIST's curves. RFC 7518, section 6.2.1.1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Curve {
+pub(crate) enum Curve {
     P256,
     P384,
     P521,
@@ -77,15 +77,15 @@ pub(super) enum Curve {
 
 impl Curve {
     /// All of them.
-    pub(super) const ALL: [Self; 3] = [Self::P256, Self::P384, Self::P521];
+    pub(crate) const ALL: [Self; 3] = [Self::P256, Self::P384, Self::P521];
 
     /// Finds the curve that JWK calls `name`.
-    pub(super) fn named(name: &str) -> Option<Self> {
+    pub(crate) fn named(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|curve| curve.name() == name)
     }
 
     /// Returns JWK's name.
-    pub(super) fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::P256 => "P-256",
             Self::P384 => "P-384",
@@ -94,7 +94,7 @@ impl Curve {
     }
 
     /// Returns the length of a coordinate in bytes.
-    pub(super) fn coordinate_len(self) -> usize {
+    pub(crate) fn coordinate_len(self) -> usize {
         match self {
             Self::P256 => 32,
             Self::P384 => 48,
@@ -103,7 +103,7 @@ impl Curve {
     }
 
     /// Returns what the library calls the curve.
-    pub(super) fn agreement(self) -> &'static agreement::Algorithm {
+    pub(crate) fn agreement(self) -> &'static agreement::Algorithm {
         match self {
             Self::P256 => &ECDH_P256,
             Self::P384 => &ECDH_P384,
@@ -139,7 +139,7 @@ impl Identity {
         if contains(bytes, AGE.as_bytes()) {
             return Self::from_age(bytes);
         }
-        if sealed_key::of(bytes).is_some() {
+        if encrypted_key::of(bytes).is_some() {
             return Err(IdentityError::Password);
         }
         if sealcrate_openpgp::is_secret(bytes) {
@@ -154,7 +154,7 @@ impl Identity {
         if !contains(bytes, b"-----BEGIN ") {
             return Self::from_der(bytes);
         }
-        if old_pem::is_encrypted(bytes) {
+        if legacy_pem::is_encrypted(bytes) {
             return Err(IdentityError::Password);
         }
         match PrivateKeyDer::from_pem_slice(bytes) {
@@ -175,16 +175,16 @@ impl Identity {
     /// # Errors
     /// The errors of [`parse`](Self::parse); a wrong password; another way of encryption.
     pub fn parse_with_password(bytes: &[u8], password: &Passphrase) -> Result<Self, IdentityError> {
-        match sealed_key::of(bytes) {
+        match encrypted_key::of(bytes) {
             Some(sealed) if bytes.len() <= MAX_KEY_FILE_BYTES => {
-                Self::from_der(&sealed_key::open(&sealed, password)?)
+                Self::from_der(&encrypted_key::open(&sealed, password)?)
             }
             None if bytes.len() <= MAX_KEY_FILE_BYTES && sealcrate_openpgp::is_secret(bytes) => {
                 Self::from_openpgp(bytes, Some(password))
             }
-            None if bytes.len() <= MAX_KEY_FILE_BYTES && old_pem::is_encrypted(bytes) => {
+            None if bytes.len() <= MAX_KEY_FILE_BYTES && legacy_pem::is_encrypted(bytes) => {
                 // A wrong password may by chance give a valid padding, but no key.
-                let key = old_pem::open(bytes, password)?;
+                let key = legacy_pem::open(bytes, password)?;
                 Self::from_der(&key).map_err(|_| IdentityError::WrongPassword)
             }
             _ => Self::parse(bytes),

@@ -26,7 +26,7 @@ const MAX_WORK: u64 = 32 << MAX_WORK_FACTOR;
 const MAX_SECRET: u64 = 1 << 10;
 
 /// A passphrase, and the locks that it has opened so far.
-pub(super) struct PassphraseIdentity {
+pub(crate) struct PassphraseIdentity {
     passphrase: SecretString,
     state: Mutex<State>,
 }
@@ -40,7 +40,7 @@ struct State {
 
 /// Why a lock is not opened.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum LockError {
+pub(crate) enum LockError {
     /// It is malformed, or would cost too much by itself.
     Malformed,
     /// It would cost too much after all others.
@@ -49,19 +49,19 @@ pub(super) enum LockError {
 
 impl PassphraseIdentity {
     /// Takes a passphrase. One that is no text has never locked anything.
-    pub(super) fn new(passphrase: &Passphrase) -> Self {
+    pub(crate) fn new(passphrase: &Passphrase) -> Self {
         Self::with_work(passphrase, MAX_WORK)
     }
 
     /// Takes a passphrase that may do `left` units of work.
-    pub(super) fn with_work(passphrase: &Passphrase, left: u64) -> Self {
+    pub(crate) fn with_work(passphrase: &Passphrase, left: u64) -> Self {
         let text = Zeroizing::new(String::from_utf8_lossy(passphrase.as_bytes()).into_owned());
         let state = Mutex::new(State { opened: HashMap::new(), left });
         Self { passphrase: SecretString::from(text.as_str()), state }
     }
 
     /// Returns the cost of trying `lock`, which is nothing if it was tried before.
-    pub(super) fn cost_of(&self, lock: &[u8]) -> usize {
+    pub(crate) fn cost_of(&self, lock: &[u8]) -> usize {
         let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         if state.opened.contains_key(&Digest::of(lock)) { 0 } else { LOCK_COST }
     }
@@ -70,7 +70,7 @@ impl PassphraseIdentity {
     ///
     /// # Errors
     /// The lock is malformed, or costs too much.
-    pub(super) fn open(&self, lock: &[u8]) -> Result<Option<x25519::Identity>, LockError> {
+    pub(crate) fn open(&self, lock: &[u8]) -> Result<Option<x25519::Identity>, LockError> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(identity) = state.opened.get(&Digest::of(lock)) {
             return Ok(identity.clone());

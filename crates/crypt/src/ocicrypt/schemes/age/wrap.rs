@@ -15,7 +15,7 @@ use crate::Passphrase;
 const WORK_FACTOR: u8 = 16;
 
 /// A fresh identity for one image, encrypted under a passphrase.
-pub(in super::super) struct PassphraseLock {
+pub(crate) struct PassphraseLock {
     recipient: x25519::Recipient,
     lock: Vec<u8>,
 }
@@ -25,7 +25,7 @@ impl PassphraseLock {
     ///
     /// # Errors
     /// The passphrase is no text, so other tools could not take it.
-    pub(in super::super) fn new(passphrase: &Passphrase) -> io::Result<Self> {
+    pub(crate) fn new(passphrase: &Passphrase) -> io::Result<Self> {
         let text = str::from_utf8(passphrase.as_bytes())
             .map_err(|_| io::Error::other("the passphrase is not UTF-8"))?;
         let mut to = scrypt::Recipient::new(SecretString::from(text));
@@ -36,7 +36,7 @@ impl PassphraseLock {
     }
 
     /// Wraps `content` to everybody who has the passphrase.
-    pub(in super::super) fn wrap(&self, content: &[u8]) -> io::Result<Vec<u8>> {
+    pub(crate) fn wrap(&self, content: &[u8]) -> io::Result<Vec<u8>> {
         let lock = Some(STANDARD.encode(&self.lock));
         item(content, &self.recipient, Members { lock, ..empty() })
     }
@@ -46,7 +46,7 @@ impl PassphraseLock {
 ///
 /// # Errors
 /// The library fails, which it never does in memory.
-pub(in super::super) fn wrap(
+pub(crate) fn wrap(
     content: &[u8],
     recipient: &x25519::Recipient,
     hint: String,
@@ -58,7 +58,7 @@ pub(in super::super) fn wrap(
 ///
 /// # Errors
 /// The library fails, which it never does in memory.
-pub(in super::super) fn wrap_to_all(
+pub(crate) fn wrap_to_all(
     content: &[u8],
     recipients: &[&x25519::Recipient],
 ) -> io::Result<Vec<u8>> {

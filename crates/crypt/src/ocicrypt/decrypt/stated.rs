@@ -27,7 +27,7 @@ impl StatedDigests {
 }
 
 /// A decrypted layer whose digest is compared with the stated one at the end of each reading.
-pub(super) struct StatedContent<C> {
+pub(crate) struct StatedContent<C> {
     content: C,
     stated: Digest,
     layer: String,
@@ -36,7 +36,7 @@ pub(super) struct StatedContent<C> {
 
 impl<C> StatedContent<C> {
     /// Takes the layer with the name `layer`, for which its writer stated the digest `stated`.
-    pub(super) fn new(content: C, stated: Digest, layer: String, record: StatedDigests) -> Self {
+    pub(crate) fn new(content: C, stated: Digest, layer: String, record: StatedDigests) -> Self {
         Self { content, stated, layer, record }
     }
 }

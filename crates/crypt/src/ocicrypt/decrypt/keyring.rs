@@ -2,25 +2,25 @@
 
 use zeroize::Zeroizing;
 
-use super::Identity;
-use super::annotations::{Encryption, Scheme};
-use super::decrypt::{DecryptError, MAX_ATTEMPTS};
-use super::identity::Key;
-use super::provider::ProviderError;
-use super::wrapped::{Unwrapped, WrappedKey};
+use super::{DecryptError, MAX_ATTEMPTS};
+use crate::ocicrypt::Identity;
+use crate::ocicrypt::annotations::{Encryption, Scheme};
+use crate::ocicrypt::keys::identity::Key;
+use crate::ocicrypt::schemes::provider::ProviderError;
+use crate::ocicrypt::schemes::wrapped::{Unwrapped, WrappedKey};
 
 /// The cost of one call of a provider, in key operations.
 const CALL_COST: usize = 16;
 
 /// Identities, and the number of key operations that are left to them.
-pub(super) struct Keyring<'i> {
+pub(crate) struct Keyring<'i> {
     identities: &'i [Identity],
     left: usize,
 }
 
 impl<'i> Keyring<'i> {
     /// Takes identities for one image.
-    pub(super) fn new(identities: &'i [Identity]) -> Self {
+    pub(crate) fn new(identities: &'i [Identity]) -> Self {
         Self { identities, left: MAX_ATTEMPTS }
     }
 
@@ -28,7 +28,7 @@ impl<'i> Keyring<'i> {
     ///
     /// # Errors
     /// No identity opens them; they are damaged; the image needs too many attempts.
-    pub(super) fn open(
+    pub(crate) fn open(
         &mut self,
         encryption: &Encryption,
         layer: &str,
@@ -134,7 +134,7 @@ mod tests {
 
     use super::*;
     use crate::Passphrase;
-    use crate::ocicrypt::passphrase::PassphraseIdentity;
+    use crate::ocicrypt::schemes::age::passphrase::PassphraseIdentity;
 
     /// A layer whose key has a lock of its own, which costs 16 units of work.
     fn locked() -> Encryption {

@@ -9,8 +9,9 @@ use zeroize::Zeroizing;
 use super::bytes;
 use super::request::{UnwrapRequest, WrapRequest};
 use crate::ocicrypt::options::{Mark, OptionsError, PrivateOptions};
-use crate::ocicrypt::wrapped::{self, WrappedKey};
-use crate::ocicrypt::{Identity, MAX_ATTEMPTS, Recipient, age_item, hint};
+use crate::ocicrypt::schemes::wrapped::{self, WrappedKey};
+use crate::ocicrypt::schemes::{age, hint};
+use crate::ocicrypt::{Identity, MAX_ATTEMPTS, Recipient};
 
 impl WrapRequest {
     /// Wraps to the recipients that the request names, or else to `own`, and returns the answer.
@@ -31,9 +32,9 @@ impl WrapRequest {
             [] => return Err(WrapError::NoRecipient),
             [one] => {
                 let hint = hint::of(&self.options.key, one.to_string().as_bytes());
-                age_item::wrap(&self.content, one, hint)
+                age::wrap(&self.content, one, hint)
             }
-            _ => age_item::wrap_to_all(&self.content, &recipients),
+            _ => age::wrap_to_all(&self.content, &recipients),
         };
         let item = item.map_err(WrapError::Library)?;
         Ok(bytes::object("keywrapresults", "annotation", &item))
