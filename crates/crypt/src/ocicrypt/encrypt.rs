@@ -12,12 +12,14 @@ use sealcrate_image::{
 use thiserror::Error;
 use zeroize::Zeroizing;
 
-use super::annotations::Encryption;
+use super::annotations::{Encryption, MAX_WRAPS};
 use super::cipher::CipherWriter;
+use super::history::History;
 use super::options::{Mark, PrivateOptions};
 use super::readers::Readers;
 use super::record::{self, DataKeys, SealError};
-use super::{History, MAX_WRAPS, Recipient};
+use super::schemes::Recipient;
+use super::sealed_layer::SealedLayer;
 use crate::hashing::HashingWriter;
 use crate::pushed::{LayerKey, Pushed, PushedLayer};
 use crate::random::random;
@@ -40,24 +42,6 @@ pub struct Encryptor {
     chosen: BTreeSet<usize>,
     pushed: Pushed,
     sealed: Mutex<BTreeMap<usize, SealedLayer>>,
-}
-
-/// The key and the digests of a layer once it is encrypted.
-#[derive(Clone)]
-pub(crate) struct SealedLayer {
-    pub(crate) key: Zeroizing<[u8; 32]>,
-    pub(crate) nonce: [u8; 16],
-    pub(crate) hmac: [u8; 32],
-    /// The digest of the compressed layer before encryption.
-    pub(crate) digest: Digest,
-    pub(crate) media_type: MediaType,
-}
-
-impl SealedLayer {
-    /// Returns the layer's media type and digest before encryption.
-    fn plain(&self) -> PlainLayer {
-        PlainLayer { media_type: self.media_type.clone(), digest: Some(self.digest) }
-    }
 }
 
 impl Encryptor {

@@ -6,8 +6,10 @@
 //!
 //! * `annotations` reads and writes the annotations of a descriptor.
 //! * `options` has the private options, which are wrapped, and the public options beside them.
-//! * `schemes` has the ways of wrapping, and the recipients to whom keys are wrapped.
+//! * `schemes` has the ways of wrapping behind one interface, and the recipients to whom keys are
+//!   wrapped.
 //! * `keys` reads key files: private keys, public keys and certificates.
+//! * `budget` bounds the key operations for one image.
 //! * `decrypt` opens the keys of an image with identities, and then its layers.
 //! * `record` seals the record and opens it, and `readers` lists the recipients in it.
 //! * `rewrap` replaces the recipients of an image.
@@ -19,6 +21,7 @@
 //! `docs/formats/ocicrypt.md` specifies the bytes.
 
 mod annotations;
+mod budget;
 mod cipher;
 mod decrypt;
 mod encrypt;
@@ -31,14 +34,13 @@ mod readers;
 mod record;
 mod rewrap;
 mod schemes;
+mod sealed_layer;
 
 pub(crate) use annotations::is_encrypted;
-pub use annotations::{
-    AnnotationError, Encryption, MAX_WRAPS, Protection, ProtectionError, Scheme,
-};
+pub use annotations::{AnnotationError, Encryption, MAX_WRAPS, Protection, ProtectionError};
+pub use budget::MAX_ATTEMPTS;
 pub use cipher::{CipherContent, CipherWriter, LayerAuthentication};
-pub use decrypt::{DecryptError, Decrypted, LayerKey, MAX_ATTEMPTS, StatedDigests, decrypt};
-pub(crate) use encrypt::SealedLayer;
+pub use decrypt::{DecryptError, Decrypted, LayerKey, StatedDigests, decrypt};
 pub use encrypt::{EncryptError, Encryptor};
 pub use history::History;
 pub use keys::{CertificateError, Identity, IdentityError, MAX_KEY_FILE_BYTES, PublicKeyError};
@@ -52,3 +54,4 @@ pub use schemes::{
     AgeItem, AgeItemError, AgeRecipientError, FormerRecipient, Jwe, JweError, OpenPgp,
     OpenPgpError, OpenPgpKeyError, Pkcs7, Pkcs7Error, Recipient, WrappedKeyError,
 };
+pub(crate) use sealed_layer::SealedLayer;

@@ -7,13 +7,15 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use sealcrate_crypt::ocicrypt::{
     Change, DecryptError, FormerRecipient, Identity, IdentityError, LayerKey, OpenPgpError,
-    PublicKeyError, Recipient, RewrapError, WrappedKeyError,
+    PublicKeyError, Recipient, RewrapError,
 };
 use sealcrate_crypt::sealed::Unbound;
 use sealcrate_crypt::{Passphrase, Unencrypted};
 use sealcrate_image::Descriptor;
 
-use crate::support::{JWE, Parts, fixture, identity, key_file, opened, read_all, rewrap};
+use crate::support::{
+    JWE, Parts, fixture, identity, key_file, of_scheme, opened, read_all, rewrap,
+};
 
 const PGP: &str = "org.opencontainers.image.enc.keys.pgp";
 
@@ -53,10 +55,7 @@ fn each_failure_of_a_message_is_told_as_one_of_the_layer() {
     let mut changed = message.clone();
     *changed.last_mut().unwrap() ^= 1;
     assert!(matches!(error(&changed, "pgp.rsa.sec.gpg"), DecryptError::DamagedKey(_)));
-    let refused = |message: &[u8]| match error(message, "pgp.rsa.sec.gpg") {
-        DecryptError::WrappedKey { source: WrappedKeyError::OpenPgp(error), .. } => error,
-        error => panic!("{error}"),
-    };
+    let refused = |message: &[u8]| of_scheme::<OpenPgpError>(&error(message, "pgp.rsa.sec.gpg"));
     assert_eq!(refused(&recorded("bzip2")), OpenPgpError::Unsupported("compression"));
     assert_eq!(refused(&message[..100]), OpenPgpError::Malformed("packets"));
 }

@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
-use sealcrate_crypt::ocicrypt::{AgeItem, Scheme};
 use sealcrate_crypt::{ocicrypt, senetas};
 use serde_json::{Value, json};
 
@@ -42,13 +41,5 @@ impl fmt::Display for KeyCost {
 
 /// Returns the ways in which the keys of an image's layers are wrapped, each once.
 pub(super) fn schemes(protection: &ocicrypt::Protection) -> Vec<String> {
-    let wraps = protection.layers.iter().flatten().flat_map(|encryption| &encryption.wraps);
-    let names = wraps.map(|(scheme, bytes)| match scheme {
-        Scheme::Age if AgeItem::parse(bytes).is_ok_and(|item| item.has_lock()) => {
-            "passphrase".to_owned()
-        }
-        Scheme::Age => "age".to_owned(),
-        other => printable(&other.to_string()),
-    });
-    names.collect::<BTreeSet<_>>().into_iter().collect()
+    protection.schemes().iter().map(|name| printable(name)).collect()
 }

@@ -8,11 +8,11 @@ use std::sync::Arc;
 
 use sealcrate_image::{Content, Descriptor, Layer, MediaType, Spool};
 
-use super::DecryptError;
+use super::error::DecryptError;
 use super::keyring::Keyring;
 use crate::ocicrypt::annotations::{Encryption, Protection};
 use crate::ocicrypt::cipher::CipherContent;
-use crate::ocicrypt::keys::identity::Identity;
+use crate::ocicrypt::keys::Identity;
 use crate::ocicrypt::options::{Mark, PrivateOptions};
 
 /// The key of one layer, with the options that were wrapped beside it.

@@ -1,33 +1,29 @@
 //! Decryption of an image. It opens all keys first, then holds the image to the record or bindings
 //! beside them, and decrypts the layers while the caller reads them.
 
-pub(crate) mod keyring;
+mod error;
+mod keyring;
 mod layer_key;
 mod stated;
 pub(crate) mod unlock;
 
 use std::sync::Arc;
 
-use sealcrate_image::{ConfigError, Descriptor, Image, Layer, ManifestError, Outgoing, Spool};
-use thiserror::Error;
+use sealcrate_image::{Descriptor, Image, Layer, Outgoing, Spool};
 
 use self::stated::StatedContent;
 use self::unlock::{Held, Unlocked, UnlockedKey, unlock};
 use crate::Unencrypted;
-use crate::ocicrypt::Identity;
-use crate::ocicrypt::annotations::{Encryption, ProtectionError};
+use crate::ocicrypt::annotations::Encryption;
 use crate::ocicrypt::cipher::CipherContent;
-use crate::ocicrypt::options::{OptionsError, PrivateOptions};
+use crate::ocicrypt::keys::Identity;
+use crate::ocicrypt::options::PrivateOptions;
 use crate::ocicrypt::record::RecordError;
-use crate::ocicrypt::schemes::provider::ProviderError;
-use crate::ocicrypt::schemes::wrapped::WrappedKeyError;
 use crate::sealed::{Binding, SealedRecord, Unbound};
 
+pub use error::DecryptError;
 pub use layer_key::LayerKey;
 pub use stated::StatedDigests;
-
-/// The most key operations for one image.
-pub const MAX_ATTEMPTS: usize = 4096;
 
 /// An image that was decrypted.
 pub struct Decrypted {
@@ -152,86 +148,4 @@ fn decrypted_layer(
             Layer::decrypted(media_type, size, diff_id, content)
         }
     }
-}
-
-/// Why an image cannot be decrypted.
-#[derive(Debug, Error)]
-#[non_exhaustive]
-pub enum DecryptError {
-    /// The annotations of a layer cannot be used.
-    #[error("{0}")]
-    Annotations(#[from] ProtectionError),
-    /// The config cannot be used.
-    #[error("{0}")]
-    Config(#[from] ConfigError),
-    /// An identity opens the wrapped key, but its content does not authenticate.
-    #[error("the wrapped key of layer {0} is damaged: it does not authenticate")]
-    DamagedKey(String),
-    /// The manifest has other layers than the config.
-    #[error("the config names {diff_ids} layers, the manifest {layers}")]
-    LayerCount {
-        /// How many the config names.
-        diff_ids: usize,
-        /// How many the manifest has.
-        layers: usize,
-    },
-    /// The caller asks for one layer alone, and the layer is not encrypted.
-    #[error("layer {0} is not encrypted")]
-    LayerNotEncrypted(String),
-    /// The manifest cannot be used.
-    #[error("{0}")]
-    Manifest(#[from] ManifestError),
-    /// Nothing binds the layers to the config and to each other.
-    #[error("nothing binds the image's layers to each other and to its config")]
-    NotBound,
-    /// Nothing in the image is encrypted.
-    #[error("the image is not encrypted")]
-    NotEncrypted,
-    /// The sealed record cannot be used.
-    #[error("{0}")]
-    Record(#[from] RecordError),
-    /// The private options of a layer cannot be used.
-    #[error("cannot decrypt layer {layer}")]
-    Options {
-        /// The layer.
-        layer: String,
-        /// The cause.
-        source: OptionsError,
-    },
-    /// A key provider did not unwrap a layer's key.
-    #[error("cannot decrypt layer {layer}")]
-    Provider {
-        /// The layer.
-        layer: String,
-        /// The error of the first provider that was asked.
-        source: ProviderError,
-    },
-    /// A layer's key is wrapped only in ways that this crate does not read.
-    #[error("the key of layer {layer} is wrapped in a way that is not supported: {scheme:?}")]
-    Scheme {
-        /// The layer.
-        layer: String,
-        /// One of the ways.
-        scheme: String,
-    },
-    /// The binding beside a layer's key does not agree with the image.
-    #[error("the image was tampered with: the key of layer {0} is that of another place or image")]
-    Tampered(String),
-    /// The images that the passphrase opens ask for more work together than one command may do.
-    #[error("the images under the passphrase ask for too much work together to derive their keys")]
-    TooCostly,
-    /// The image asks for more than [`MAX_ATTEMPTS`] key operations.
-    #[error("the image's keys are wrapped too often: more than {MAX_ATTEMPTS} attempts")]
-    TooManyAttempts,
-    /// No wrapped key of a layer can be read.
-    #[error("cannot decrypt layer {layer}")]
-    WrappedKey {
-        /// The layer.
-        layer: String,
-        /// The error of the first one.
-        source: WrappedKeyError,
-    },
-    /// No identity opens a layer's key.
-    #[error("wrong key: the image is encrypted to others")]
-    WrongKey,
 }

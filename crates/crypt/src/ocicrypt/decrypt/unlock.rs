@@ -4,11 +4,12 @@
 use sealcrate_image::{Config, Descriptor, DiffId, Digest, Image, Manifest};
 use zeroize::Zeroizing;
 
+use super::error::DecryptError;
 use super::keyring::Keyring;
 use crate::ocicrypt::annotations::{Encryption, Protection};
+use crate::ocicrypt::keys::Identity;
 use crate::ocicrypt::options::{Mark, PrivateOptions, SealedBinding};
 use crate::ocicrypt::record::{self, DataKeys, RecordError};
-use crate::ocicrypt::{DecryptError, Identity};
 use crate::sealed::{Binding, PlainLayer, SealedRecord, Unbound};
 
 /// An image whose keys are all open. As far as they show, nobody has tampered with it.

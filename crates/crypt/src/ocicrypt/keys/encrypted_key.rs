@@ -5,8 +5,8 @@ use pkcs8::pkcs5::Error as CipherError;
 use pkcs8::{EncryptedPrivateKeyInfoRef, Error, SecretDocument};
 use zeroize::Zeroizing;
 
+use super::identity::IdentityError;
 use crate::Passphrase;
-use crate::ocicrypt::IdentityError;
 
 const BEGIN: &[u8] = b"-----BEGIN ENCRYPTED PRIVATE KEY-----";
 

@@ -14,8 +14,8 @@ use base64::engine::general_purpose::STANDARD;
 use md5::{Digest as _, Md5};
 use zeroize::Zeroizing;
 
+use super::identity::IdentityError;
 use crate::Passphrase;
-use crate::ocicrypt::IdentityError;
 
 const ENCRYPTED: &str = "Proc-Type: 4,ENCRYPTED";
 const PARAMETERS: &str = "DEK-Info:";

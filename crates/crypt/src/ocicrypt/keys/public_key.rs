@@ -9,9 +9,9 @@ use pkcs8::Document;
 use serde::Deserialize;
 use thiserror::Error;
 
+use super::curve::Curve;
 use super::der;
-use super::identity::{Curve, MAX_KEY_FILE_BYTES};
-use super::identity::{Identity, IdentityError};
+use super::identity::{Identity, IdentityError, MAX_KEY_FILE_BYTES};
 
 /// The first byte of a point with both coordinates. SEC 1, section 2.3.3.
 const UNCOMPRESSED: u8 = 4;

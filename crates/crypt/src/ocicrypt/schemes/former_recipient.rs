@@ -1,58 +1,41 @@
 //! Former recipients, whose wrapped keys are found again so that they can be removed.
 
-use sealcrate_openpgp::KeyIds;
+use std::fmt;
+use std::sync::Arc;
 
-use super::recipient::openpgp_name;
-use super::wrapped::WrappedKey;
-use crate::ocicrypt::OpenPgpKeyError;
-use crate::ocicrypt::Recipient;
+use super::recipient::Recipient;
+use super::scheme::Removable;
 
-/// Somebody who shall not open an image any more.
-#[derive(Debug)]
-pub struct FormerRecipient(Known);
-
-/// The means of finding a former recipient's wrapped keys.
-#[derive(Debug)]
-enum Known {
-    /// An OpenPGP key, which need not be fit for encryption.
-    OpenPgp(KeyIds),
-    /// A recipient to whom the image was encrypted.
-    Recipient(Recipient),
-}
+/// Somebody who shall not open an image any more: a recipient to whom it was encrypted, or a key
+/// that need not be fit for encryption today.
+pub struct FormerRecipient(Arc<dyn Removable>);
 
 impl FormerRecipient {
-    /// Takes the file of a public OpenPGP key, which may have expired or been revoked since.
-    ///
-    /// # Errors
-    /// The file holds no such key, or several.
-    pub fn openpgp(file: &[u8]) -> Result<Self, OpenPgpKeyError> {
-        Ok(Self(Known::OpenPgp(KeyIds::parse(file)?)))
+    /// Takes somebody whose wrapped keys a scheme finds.
+    pub(super) fn of(removable: impl Removable + 'static) -> Self {
+        Self(Arc::new(removable))
     }
 
     /// Returns the names that this former recipient may have in a sealed record.
     pub(crate) fn names(&self) -> Vec<String> {
-        match &self.0 {
-            Known::OpenPgp(ids) => ids.all().iter().map(|id| openpgp_name(id)).collect(),
-            Known::Recipient(recipient) if recipient.has_name_of_its_own() => {
-                vec![recipient.name()]
-            }
-            Known::Recipient(_) => Vec::new(),
-        }
+        self.0.names()
     }
 
-    /// Tells whether `wrapped`, which holds the key `key` of a layer, is for this former recipient
-    /// and for nobody else.
-    pub(crate) fn is_only_one_of(&self, wrapped: &WrappedKey, key: &[u8; 32]) -> bool {
-        match (&self.0, wrapped) {
-            (Known::OpenPgp(ids), WrappedKey::OpenPgp(message)) => message.is_only_for(ids),
-            (Known::OpenPgp(_), _) => false,
-            (Known::Recipient(recipient), wrapped) => recipient.is_only_one_of(wrapped, key),
-        }
+    /// Tells whether `wrapped` is for this former recipient and for nobody else. It holds the key
+    /// `key` of a layer, and is wrapped by the scheme with the name `scheme`.
+    pub(crate) fn is_only_one_of(&self, scheme: &str, wrapped: &[u8], key: &[u8; 32]) -> bool {
+        self.0.is_only_one_of(scheme, wrapped, key)
     }
 }
 
 impl From<Recipient> for FormerRecipient {
     fn from(recipient: Recipient) -> Self {
-        Self(Known::Recipient(recipient))
+        Self(recipient.into_removable())
+    }
+}
+
+impl fmt::Debug for FormerRecipient {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("FormerRecipient(..)")
     }
 }

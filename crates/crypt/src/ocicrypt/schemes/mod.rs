@@ -1,20 +1,47 @@
-//! The ways of wrapping keys, and the recipients to whom keys are wrapped.
+//! The ways of wrapping keys. Each is one file or folder here, which implements `Scheme`, and each
+//! stands once in [`ALL`].
+//!
+//! A new scheme needs three things: its file here, with a constructor of
+//! [`Recipient`](Recipient) or [`Identity`]; its line in [`ALL`]; its section in
+//! `docs/formats/ocicrypt.md`. Nothing else knows the schemes one by one.
 
 pub(super) mod age;
-pub(super) mod former_recipient;
+mod former_recipient;
 pub(super) mod hint;
-pub(super) mod jwe;
-pub(super) mod pkcs7;
+mod jwe;
+mod openpgp;
+mod pkcs7;
 pub mod provider;
-pub(super) mod recipient;
-pub(super) mod wrapped;
+mod recipient;
+pub(super) mod scheme;
 
-pub use age::{AgeItem, AgeItemError};
+use self::provider::Provider;
+use crate::ocicrypt::keys::Identity;
+
+pub use age::{AgeItem, AgeItemError, AgeRecipientError};
 pub use former_recipient::FormerRecipient;
 pub use jwe::{Jwe, JweError};
 pub use pkcs7::{Pkcs7, Pkcs7Error};
-pub use recipient::{AgeRecipientError, Recipient};
+pub use recipient::Recipient;
+pub use scheme::WrappedKeyError;
+pub(super) use scheme::{Scheme, Unwrapped};
 pub use sealcrate_openpgp::{
     CertificateError as OpenPgpKeyError, Message as OpenPgp, MessageError as OpenPgpError,
 };
-pub use wrapped::WrappedKeyError;
+
+/// All schemes, in the order in which they are tried.
+pub(super) static ALL: [&dyn Scheme; 4] =
+    [&jwe::JweScheme, &openpgp::OpenPgpScheme, &pkcs7::Pkcs7Scheme, &age::AgeScheme];
+
+/// Finds the scheme with the name `name`. Returns `None` if there is none, although a key provider
+/// may have it.
+pub(super) fn named(name: &str) -> Option<&'static dyn Scheme> {
+    ALL.into_iter().find(|scheme| scheme.name() == name)
+}
+
+/// Returns all schemes, and those of the key providers among `identities`. Providers come last,
+/// since they take longest.
+pub(super) fn with_providers(identities: &[Identity]) -> Vec<&dyn Scheme> {
+    let providers = identities.iter().filter_map(Identity::secret::<Provider>);
+    ALL.into_iter().chain(providers.map(|provider| provider as &dyn Scheme)).collect()
+}

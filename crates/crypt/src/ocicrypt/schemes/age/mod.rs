@@ -6,6 +6,7 @@
 //! all layers. So a passphrase costs one run of scrypt an image.
 
 pub(crate) mod passphrase;
+mod scheme;
 mod wrap;
 
 use std::io::Read as _;
@@ -18,9 +19,11 @@ use thiserror::Error;
 use zeroize::Zeroizing;
 
 use self::passphrase::{LockError, PassphraseIdentity};
-use super::wrapped::Unwrapped;
+use super::scheme::Unwrapped;
 
-pub(crate) use wrap::{PassphraseLock, wrap, wrap_to_all};
+pub use scheme::AgeRecipientError;
+pub(super) use scheme::{AgeScheme, hint_at};
+pub(super) use wrap::{wrap, wrap_to_all};
 
 /// The longest item, in bytes.
 const MAX_BYTES: usize = 64 << 10;

@@ -3,6 +3,7 @@
 //! This module reads a closed set of algorithms, in all three forms. The set has no wrapping under
 //! passwords and no compression, so a JWE costs no more than one key operation for each recipient.
 
+mod scheme;
 mod wrap;
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
@@ -17,11 +18,10 @@ use serde_json::{Map, Value, json};
 use thiserror::Error;
 use zeroize::Zeroizing;
 
-use super::wrapped::Unwrapped;
-use crate::ocicrypt::Identity;
-use crate::ocicrypt::keys::identity::{Curve, Key};
+use super::scheme::Unwrapped;
+use crate::ocicrypt::keys::{Curve, EcKey, Identity, RsaKey};
 
-pub(crate) use wrap::wrap;
+pub(super) use scheme::JweScheme;
 
 /// The longest JWE, which is many times what private options need.
 const MAX_BYTES: usize = 64 << 10;
@@ -144,12 +144,12 @@ impl Jwe {
     }
 
     /// Returns the hint at the recipient, if there is one.
-    pub(crate) fn hint(&self) -> Option<&str> {
+    fn hint(&self) -> Option<&str> {
         self.hint.as_deref()
     }
 
     /// Opens the content with `identity`.
-    pub(crate) fn unwrap(&self, identity: &Identity) -> Unwrapped {
+    fn open_with(&self, identity: &Identity) -> Unwrapped {
         let mut unwrapped = Unwrapped::NotMine;
         for key in self.recipients.iter().filter_map(|recipient| recipient.content_key(identity)) {
             match self.open(&key) {
@@ -193,17 +193,17 @@ impl Recipient {
     }
 
     fn content_key(&self, identity: &Identity) -> Option<Zeroizing<Vec<u8>>> {
-        match (&self.algorithm, &*identity.0) {
-            (Algorithm::Oaep(algorithm), Key::Rsa(key)) => {
-                let key = &key.oaep;
+        match &self.algorithm {
+            Algorithm::Oaep(algorithm) => {
+                let key = &identity.secret::<RsaKey>()?.oaep;
                 let mut bytes = Zeroizing::new(vec![0; key.min_output_size()]);
                 let len = key.decrypt(algorithm, &self.encrypted_key, &mut bytes, None).ok()?.len();
                 bytes.truncate(len);
                 Some(bytes)
             }
-            (Algorithm::Ecdh { name, key_len, curve, point, parties }, Key::Ec(mine, key))
-                if curve == mine =>
-            {
+            Algorithm::Ecdh { name, key_len, curve, point, parties } => {
+                let EcKey { key, .. } =
+                    identity.secret::<EcKey>().filter(|key| key.curve == *curve)?;
                 let peer = UnparsedPublicKey::new(curve.agreement(), point);
                 let kek = agreement::agree(key, peer, (), |secret| {
                     Ok(concat_kdf(secret, name, parties, *key_len))
@@ -216,7 +216,6 @@ impl Recipient {
                 bytes.truncate(len);
                 Some(bytes)
             }
-            _ => None,
         }
     }
 }

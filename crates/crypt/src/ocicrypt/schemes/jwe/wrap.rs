@@ -13,8 +13,7 @@ use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
 use super::{HINT, concat_kdf};
-use crate::ocicrypt::keys::identity::Curve;
-use crate::ocicrypt::keys::public_key::PublicKey;
+use crate::ocicrypt::keys::{Curve, PublicKey};
 use crate::random::random;
 
 /// AES key wrap adds a block of 8 bytes to a key of 32. RFC 3394.

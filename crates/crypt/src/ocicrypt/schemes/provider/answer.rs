@@ -2,19 +2,21 @@
 
 use std::fmt;
 
+use ::age::x25519;
 use sealcrate_image::Digest;
 use thiserror::Error;
 use zeroize::Zeroizing;
 
 use super::bytes;
 use super::request::{UnwrapRequest, WrapRequest};
+use crate::ocicrypt::budget::{Budget, MAX_ATTEMPTS};
+use crate::ocicrypt::keys::Identity;
 use crate::ocicrypt::options::{Mark, OptionsError, PrivateOptions};
-use crate::ocicrypt::schemes::wrapped::{self, WrappedKey};
-use crate::ocicrypt::schemes::{age, hint};
-use crate::ocicrypt::{Identity, MAX_ATTEMPTS, Recipient};
+use crate::ocicrypt::schemes::age;
+use crate::ocicrypt::schemes::recipient::Recipient;
+use crate::ocicrypt::schemes::scheme::{self, WrappedKey};
 
 impl WrapRequest {
-    /// Wraps to the recipients that the request names, or else to `own`, and returns the answer.
     /// Wraps to the recipients that the request names, or else to `own`, and returns the answer.
     ///
     /// For one recipient, the answer is the same item as in an image that is pushed to that
@@ -23,7 +25,7 @@ impl WrapRequest {
     /// # Errors
     /// There is no recipient, or one of `own` is not age's.
     pub fn answer(&self, own: &[Recipient]) -> Result<Zeroizing<Vec<u8>>, WrapError> {
-        let own: Option<Vec<_>> = own.iter().map(Recipient::as_age).collect();
+        let own: Option<Vec<_>> = own.iter().map(Recipient::key::<x25519::Recipient>).collect();
         let recipients = match &self.recipients[..] {
             [] => own.ok_or(WrapError::Kind)?,
             named => named.iter().collect(),
@@ -31,7 +33,7 @@ impl WrapRequest {
         let item = match recipients[..] {
             [] => return Err(WrapError::NoRecipient),
             [one] => {
-                let hint = hint::of(&self.options.key, one.to_string().as_bytes());
+                let hint = age::hint_at(one, &self.options.key);
                 age::wrap(&self.content, one, hint)
             }
             _ => age::wrap_to_all(&self.content, &recipients),
@@ -90,23 +92,24 @@ impl UnwrapRequest {
     /// No identity opens the item, or its content is damaged or no private options.
     pub fn answer(self, own: &[Identity]) -> Result<Unwrapped, UnwrapError> {
         let count = self.identities.len() + own.len();
-        let item = WrappedKey::Age(self.item);
-        let mut left = MAX_ATTEMPTS;
+        let item: &dyn WrappedKey = &self.item;
+        let mut budget = Budget::new();
         let mut damaged = false;
         for identity in self.identities.iter().chain(own) {
-            left = left.checked_sub(item.cost(identity)).ok_or(UnwrapError::TooManyAttempts)?;
+            budget.pay(item.cost(identity)).map_err(|_| UnwrapError::TooManyAttempts)?;
             match item.unwrap(identity) {
-                wrapped::Unwrapped::Content(content) => {
+                scheme::Unwrapped::Content(content) => {
                     let options = PrivateOptions::parse(&content)?;
                     let answer = bytes::object("keyunwrapresults", "optsdata", &content);
                     return Ok(Unwrapped { answer, subject: Subject::of(&options) });
                 }
-                wrapped::Unwrapped::Damaged => damaged = true,
+                scheme::Unwrapped::Damaged => damaged = true,
                 // An identity either opens an item of age or does not, and there is no passphrase
                 // here.
-                wrapped::Unwrapped::NotMine
-                | wrapped::Unwrapped::Refused(_)
-                | wrapped::Unwrapped::TooCostly => {}
+                scheme::Unwrapped::Failed(_)
+                | scheme::Unwrapped::NotMine
+                | scheme::Unwrapped::Refused(_)
+                | scheme::Unwrapped::TooCostly => {}
             }
         }
         match (damaged, count) {

@@ -11,8 +11,7 @@ use thiserror::Error;
 use zeroize::Zeroizing;
 
 use super::bytes::Bytes;
-use super::request::{NO_PARAMETER, Operation};
-use crate::ocicrypt::Scheme;
+use super::operation::{NO_PARAMETER, Operation};
 
 /// The longest answer, in bytes.
 pub const MAX_ANSWER_BYTES: usize = 1 << 20;
@@ -63,6 +62,8 @@ pub struct ProviderNameError;
 #[derive(Clone)]
 pub struct Provider {
     name: ProviderName,
+    /// The end of the name of the annotation that holds its wrapped keys.
+    annotation: String,
     parameter: Option<Arc<Zeroizing<Vec<u8>>>>,
     way: Arc<dyn Call>,
 }
@@ -74,16 +75,17 @@ impl Provider {
         parameter: Option<Zeroizing<Vec<u8>>>,
         way: Arc<dyn Call>,
     ) -> Self {
-        Self { name, parameter: parameter.map(Arc::new), way }
+        let annotation = format!("provider.{name}");
+        Self { name, annotation, parameter: parameter.map(Arc::new), way }
     }
 
-    /// Returns the scheme of the keys that the provider wraps.
-    pub(crate) fn scheme(&self) -> Scheme {
-        Scheme::named(&format!("provider.{}", self.name))
+    /// Returns the end of the name of the annotation that holds its wrapped keys.
+    pub(super) fn annotation(&self) -> &str {
+        &self.annotation
     }
 
     /// Asks the provider to wrap private options, and returns the item.
-    pub(crate) fn wrap(&self, options: &[u8]) -> Result<Vec<u8>, ProviderError> {
+    pub(super) fn wrap_options(&self, options: &[u8]) -> Result<Vec<u8>, ProviderError> {
         let parameter = self.parameter.as_deref().map_or(NO_PARAMETER, |bytes| bytes);
         let request = Text::default()
             .add(r#"{"op":"keywrap","keywrapparams":{"ec":{"Parameters":{""#)
@@ -101,7 +103,7 @@ impl Provider {
     }
 
     /// Asks the provider to unwrap an item that it wrapped, and returns the private options.
-    pub(crate) fn unwrap(&self, wrapped: &[u8]) -> Result<Zeroizing<Vec<u8>>, ProviderError> {
+    pub(super) fn unwrap(&self, wrapped: &[u8]) -> Result<Zeroizing<Vec<u8>>, ProviderError> {
         let start = r#"{"op":"keyunwrap","keywrapparams":{"ec":null,"optsdata":null},"keyunwrapparams":{"dc":{"Parameters":"#;
         let request = Text::default().add(start);
         let request = match self.parameter.as_deref() {

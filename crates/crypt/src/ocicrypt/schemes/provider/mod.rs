@@ -11,7 +11,9 @@ mod bytes;
 mod called;
 mod config;
 mod message;
+mod operation;
 mod request;
+mod scheme;
 
 pub use answer::{Subject, UnwrapError, Unwrapped, WrapError};
 pub use called::{
@@ -19,6 +21,5 @@ pub use called::{
 };
 pub use config::{MAX_CONFIG_BYTES, ProviderAddress, ProviderConfig, ProviderConfigError};
 pub use message::{MessageError, message_of, only_field};
-pub use request::{
-    MAX_REQUEST_BYTES, Operation, Request, RequestError, UnwrapRequest, WrapRequest,
-};
+pub use operation::Operation;
+pub use request::{MAX_REQUEST_BYTES, Request, RequestError, UnwrapRequest, WrapRequest};

@@ -6,6 +6,7 @@ use thiserror::Error;
 use zeroize::Zeroizing;
 
 use super::bytes::{Bytes, OptionsBytes};
+use super::operation::{NO_PARAMETER, Operation};
 use crate::ocicrypt::options::{OptionsError, PrivateOptions};
 use crate::ocicrypt::{AgeItem, AgeItemError, Identity, IdentityError, MAX_WRAPS};
 
@@ -15,27 +16,6 @@ pub const MAX_REQUEST_BYTES: usize = 4 << 20;
 
 /// The most identities in a request.
 const MAX_IDENTITIES: usize = 64;
-
-/// The parameter that callers write for a provider which the user named without one.
-pub(super) const NO_PARAMETER: &[u8] = b"Enabled";
-
-/// The operation that a request asks for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Operation {
-    /// Unwraps a layer's private options.
-    Unwrap,
-    /// Wraps a layer's private options.
-    Wrap,
-}
-
-impl Operation {
-    const fn name(self) -> &'static str {
-        match self {
-            Self::Unwrap => "keyunwrap",
-            Self::Wrap => "keywrap",
-        }
-    }
-}
 
 /// A request that was parsed.
 #[derive(Debug)]

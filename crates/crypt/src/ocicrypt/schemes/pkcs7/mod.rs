@@ -7,6 +7,8 @@
 //! Every failure looks as if the key were for somebody else. PKCS#1 v1.5 tells by its padding
 //! whether a key opened, so a random key takes the place of one that did not.
 
+mod scheme;
+
 use std::io;
 
 use aws_lc_rs::aead::{
@@ -17,12 +19,14 @@ use aws_lc_rs::rsa::{OAEP_SHA1_MGF1SHA1, OAEP_SHA256_MGF1SHA256, OaepAlgorithm};
 use thiserror::Error;
 use zeroize::Zeroizing;
 
-use super::wrapped::Unwrapped;
-use crate::ocicrypt::keys::certificate::Certificate;
+use super::scheme::Unwrapped;
+use crate::ocicrypt::keys::Certificate;
+use crate::ocicrypt::keys::RsaKey;
 use crate::ocicrypt::keys::der::{
     self, INTEGER, OBJECT_IDENTIFIER, OCTET_STRING, SEQUENCE, SET, element,
 };
-use crate::ocicrypt::keys::identity::RsaKey;
+
+pub(super) use scheme::Pkcs7Scheme;
 
 /// The longest message, which is many times what private options need.
 const MAX_BYTES: usize = 64 << 10;
@@ -108,13 +112,13 @@ impl Pkcs7 {
     }
 
     /// Tells whether the message is for the owner of a certificate, and for nobody else.
-    pub(crate) fn is_only_for(&self, certificate: &Certificate) -> bool {
+    fn is_only_for(&self, certificate: &Certificate) -> bool {
         let name = [&certificate.issuer[..], &certificate.serial].concat();
         matches!(&self.recipients[..], [only] if self.count == 1 && only.certificate == name)
     }
 
     /// Opens the content with `key`.
-    pub(crate) fn unwrap(&self, key: &RsaKey) -> Unwrapped {
+    fn open_with(&self, key: &RsaKey) -> Unwrapped {
         for recipient in &self.recipients {
             let mut content_key = Zeroizing::new(vec![0; self.algorithm.key_len()]);
             if rand::fill(&mut content_key).is_err() {
@@ -146,7 +150,7 @@ impl Pkcs7 {
 ///
 /// # Errors
 /// The system gives no random bytes.
-pub(crate) fn wrap(content: &[u8], to: &Certificate) -> io::Result<Vec<u8>> {
+fn wrap(content: &[u8], to: &Certificate) -> io::Result<Vec<u8>> {
     let failed = |_| io::Error::other("cannot wrap a key to a certificate");
     let (mut key, mut nonce) = (Zeroizing::new([0; 32]), [0; 12]);
     rand::fill(&mut *key).map_err(failed)?;
