@@ -14,6 +14,8 @@
 //! * `record` seals the record and opens it, and `readers` lists the recipients in it.
 //! * `rewrap` replaces the recipients of an image.
 //! * `cipher` encrypts and decrypts the bytes of a layer.
+//! * `sealed_layer` has the facts about an encrypted layer that another push needs, and
+//!   `secret_buffer` takes bytes with a key.
 //! * `history` decides which text about private layers the config in clear keeps.
 //!
 //! [`provider`] answers the requests of other tools for keys, and asks other programs. [`LayerKey`]
@@ -35,6 +37,7 @@ mod record;
 mod rewrap;
 mod schemes;
 mod sealed_layer;
+mod secret_buffer;
 
 pub(crate) use annotations::is_encrypted;
 pub use annotations::{AnnotationError, Encryption, MAX_WRAPS, Protection, ProtectionError};

@@ -1,12 +1,16 @@
 //! Byte strings in JSON. Go writes them in base64, and reads numbers as well. Rust's readers take
 //! numbers alone, and Rust's writers send options as their plain text.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::de::{Deserialize, Deserializer, Error, SeqAccess, Visitor};
+use serde::{Serialize, Serializer};
 use zeroize::Zeroizing;
+
+use crate::ocicrypt::secret_buffer::SecretBuffer;
 
 /// Bytes that may be secret, in base64 or as numbers.
 pub(super) struct Bytes(pub(super) Zeroizing<Vec<u8>>);
@@ -47,29 +51,26 @@ impl<'de, F: Fn(&str) -> Option<Zeroizing<Vec<u8>>>> Visitor<'de> for Forms<F> {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut numbers: A) -> Result<Self::Value, A::Error> {
-        let mut bytes = Zeroizing::new(Vec::new());
+        let mut bytes = SecretBuffer::default();
         while let Some(byte) = numbers.next_element()? {
-            if bytes.len() == bytes.capacity() {
-                // A vector that grows by itself leaves a copy behind.
-                let mut larger = Zeroizing::new(Vec::with_capacity(2 * bytes.len() + 64));
-                larger.extend_from_slice(&bytes);
-                bytes = larger;
-            }
             bytes.push(byte);
         }
-        Ok(bytes)
+        Ok(bytes.into_bytes())
+    }
+}
+
+/// Bytes that are written in base64, as Go does it.
+pub(super) struct Base64<'b>(pub(super) &'b [u8]);
+
+impl Serialize for Base64<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&Zeroizing::new(STANDARD.encode(self.0)))
     }
 }
 
 /// Returns `{"outer":{"inner":bytes}}`, with the bytes as numbers, which every reader takes.
 pub(super) fn object(outer: &str, inner: &str, bytes: &[u8]) -> Zeroizing<Vec<u8>> {
-    // The vector has room for the longest text: one that grows would leave pieces of a key behind.
-    let most = 4 * bytes.len() + outer.len() + inner.len() + 16;
-    let mut json = Zeroizing::new(Vec::with_capacity(most));
-    json.extend_from_slice(format!(r#"{{"{outer}":{{"{inner}":"#).as_bytes());
-    serde_json::to_writer(&mut *json, bytes).expect("memory can be written");
-    json.extend_from_slice(b"}}");
-    json
+    SecretBuffer::json(&BTreeMap::from([(outer, BTreeMap::from([(inner, bytes)]))]))
 }
 
 #[cfg(test)]

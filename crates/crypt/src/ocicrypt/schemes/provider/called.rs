@@ -4,14 +4,13 @@ use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
 use thiserror::Error;
 use zeroize::Zeroizing;
 
 use super::bytes::Bytes;
-use super::operation::{NO_PARAMETER, Operation};
+use super::operation::Operation;
+use super::outgoing::{unwrap_request, wrap_request};
 
 /// The longest answer, in bytes.
 pub const MAX_ANSWER_BYTES: usize = 1 << 20;
@@ -86,15 +85,7 @@ impl Provider {
 
     /// Asks the provider to wrap private options, and returns the item.
     pub(super) fn wrap_options(&self, options: &[u8]) -> Result<Vec<u8>, ProviderError> {
-        let parameter = self.parameter.as_deref().map_or(NO_PARAMETER, |bytes| bytes);
-        let request = Text::default()
-            .add(r#"{"op":"keywrap","keywrapparams":{"ec":{"Parameters":{""#)
-            .add(&self.name.0)
-            .add(r#"":[""#)
-            .encoded(parameter)
-            .add(r#""]},"DecryptConfig":{"Parameters":null}},"optsdata":""#)
-            .encoded(options)
-            .add(r#""},"keyunwrapparams":{"dc":null,"annotation":null}}"#);
+        let request = wrap_request(&self.name.0, self.parameter(), options);
         let answer = self.call(Operation::Wrap, request)?;
         match answer.keywrapresults.and_then(|of| of.annotation) {
             Some(annotation) if !annotation.0.is_empty() => Ok(annotation.0.to_vec()),
@@ -104,18 +95,7 @@ impl Provider {
 
     /// Asks the provider to unwrap an item that it wrapped, and returns the private options.
     pub(super) fn unwrap(&self, wrapped: &[u8]) -> Result<Zeroizing<Vec<u8>>, ProviderError> {
-        let start = r#"{"op":"keyunwrap","keywrapparams":{"ec":null,"optsdata":null},"keyunwrapparams":{"dc":{"Parameters":"#;
-        let request = Text::default().add(start);
-        let request = match self.parameter.as_deref() {
-            Some(parameter) => request
-                .add(r#"{""#)
-                .add(&self.name.0)
-                .add(r#"":[""#)
-                .encoded(parameter)
-                .add(r#""]}"#),
-            None => request.add("null"),
-        };
-        let request = request.add(r#"},"annotation":""#).encoded(wrapped).add(r#""}}"#);
+        let request = unwrap_request(&self.name.0, self.parameter(), wrapped);
         let answer = self.call(Operation::Unwrap, request)?;
         match answer.keyunwrapresults.and_then(|of| of.optsdata) {
             Some(options) if !options.0.is_empty() => Ok(options.0),
@@ -123,8 +103,16 @@ impl Provider {
         }
     }
 
-    fn call(&self, operation: Operation, request: Text) -> Result<Answer, ProviderError> {
-        let answer = self.way.call(operation, &request.0).map_err(|error| self.failed(error))?;
+    fn parameter(&self) -> Option<&[u8]> {
+        self.parameter.as_deref().map(|parameter| &parameter[..])
+    }
+
+    fn call(
+        &self,
+        operation: Operation,
+        request: Zeroizing<Vec<u8>>,
+    ) -> Result<Answer, ProviderError> {
+        let answer = self.way.call(operation, &request).map_err(|error| self.failed(error))?;
         if answer.len() > MAX_ANSWER_BYTES {
             return Err(self.failed(CallError::TooLong));
         }
@@ -139,26 +127,6 @@ impl Provider {
 impl fmt::Debug for Provider {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Provider").field("name", &self.name).finish_non_exhaustive()
-    }
-}
-
-/// A request while it is built. It may hold a key, so it leaves no copy behind when it grows.
-#[derive(Default)]
-struct Text(Zeroizing<Vec<u8>>);
-
-impl Text {
-    fn add(mut self, text: &str) -> Self {
-        if self.0.len() + text.len() > self.0.capacity() {
-            let mut larger = Zeroizing::new(Vec::with_capacity(2 * (self.0.len() + text.len())));
-            larger.extend_from_slice(&self.0);
-            self.0 = larger;
-        }
-        self.0.extend_from_slice(text.as_bytes());
-        self
-    }
-
-    fn encoded(self, bytes: &[u8]) -> Self {
-        self.add(&Zeroizing::new(STANDARD.encode(bytes)))
     }
 }
 

@@ -12,6 +12,7 @@ mod called;
 mod config;
 mod message;
 mod operation;
+mod outgoing;
 mod request;
 mod scheme;
 
