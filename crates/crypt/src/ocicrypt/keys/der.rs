@@ -1,47 +1,15 @@
-//! The part of DER that this crate needs. It writes RSA keys in the forms that the library reads,
-//! and reads elements one after the other.
+//! Elements of DER, as PKCS#7 and certificates have them: a reader that takes what other tools write
+//! in a form of their own, too, and a writer of the same forms. Libraries write all other DER.
 //!
 //! Lengths are definite and shorter than 4 GiB, tags of one byte. ITU-T X.690.
 
 use zeroize::Zeroizing;
 
 pub(crate) const INTEGER: u8 = 0x02;
-const BIT_STRING: u8 = 0x03;
 pub(crate) const OCTET_STRING: u8 = 0x04;
 pub(crate) const OBJECT_IDENTIFIER: u8 = 0x06;
 pub(crate) const SEQUENCE: u8 = 0x30;
 pub(crate) const SET: u8 = 0x31;
-/// `AlgorithmIdentifier` of rsaEncryption, RFC 8017, A.1.
-const RSA: [u8; 15] =
-    [0x30, 0x0d, 0x06, 0x09, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x01, 0x05, 0x00];
-
-/// Puts an `RSAPrivateKey` (PKCS#1) into a `PrivateKeyInfo` (PKCS#8, RFC 5208).
-pub(crate) fn rsa_private_key_info(pkcs1: &[u8]) -> Zeroizing<Vec<u8>> {
-    element(SEQUENCE, &[&[INTEGER, 1, 0], &RSA, &element(OCTET_STRING, &[pkcs1])])
-}
-
-/// Puts an `RSAPublicKey` (PKCS#1) into a `SubjectPublicKeyInfo` (RFC 5280).
-pub(crate) fn rsa_public_key_info(pkcs1: &[u8]) -> Vec<u8> {
-    element(SEQUENCE, &[&RSA, &element(BIT_STRING, &[&[0], pkcs1])]).to_vec()
-}
-
-/// Makes an `RSAPrivateKey` (RFC 8017, A.1.2) of `n`, `e`, `d`, `p`, `q`, `dp`, `dq`, `qi`.
-pub(crate) fn rsa_private_key(numbers: [&[u8]; 8]) -> Zeroizing<Vec<u8>> {
-    let numbers = numbers.map(integer);
-    let mut parts: Vec<&[u8]> = vec![&[INTEGER, 1, 0]];
-    parts.extend(numbers.iter().map(|number| number.as_slice()));
-    element(SEQUENCE, &parts)
-}
-
-/// Makes an integer of an unsigned big-endian number.
-fn integer(bytes: &[u8]) -> Zeroizing<Vec<u8>> {
-    let zeros = bytes.iter().take_while(|&&byte| byte == 0).count();
-    element(
-        INTEGER,
-        &[if bytes.get(zeros).is_none_or(|&top| top > 0x7f) { &[0] } else { &[] }, &bytes[zeros..]],
-    )
-}
-
 /// Writes an element whose content is `parts`.
 pub(crate) fn element(tag: u8, parts: &[&[u8]]) -> Zeroizing<Vec<u8>> {
     let len: usize = parts.iter().map(|part| part.len()).sum();
@@ -137,10 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn lengths_and_signs_are_written_as_der_wants_them() {
-        assert_eq!(**integer(&[]), [2, 1, 0]);
-        assert_eq!(**integer(&[0, 0, 0x7f]), [2, 1, 0x7f]);
-        assert_eq!(**integer(&[0x80]), [2, 2, 0, 0x80]);
+    fn lengths_are_written_as_der_wants_them() {
         assert_eq!(element(4, &[&[9; 128]])[..3], [4, 0x81, 128]);
         assert_eq!(element(4, &[&[9; 256], &[8; 1]])[..4], [4, 0x82, 1, 1]);
     }

@@ -132,7 +132,8 @@ impl Identity {
                 for member in members {
                     numbers.push(number(member)?);
                 }
-                Self::from_der(&der::rsa_private_key(std::array::from_fn(|i| &numbers[i][..])))
+                let key = RsaKey::from_numbers(std::array::from_fn(|i| &numbers[i][..]));
+                key.map(Self::of).ok_or(IdentityError::NoKey)
             }
             _ => Err(IdentityError::NoKey),
         }

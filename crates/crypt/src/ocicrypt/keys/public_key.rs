@@ -5,12 +5,15 @@ use aws_lc_rs::encoding::{AsDer as _, PublicKeyX509Der};
 use aws_lc_rs::rsa::{OaepPublicEncryptingKey, PublicEncryptingKey, PublicKeyComponents};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use pkcs1::ALGORITHM_ID;
 use pkcs8::Document;
+use pkcs8::der::Encode as _;
+use pkcs8::der::asn1::BitStringRef;
+use pkcs8::spki::SubjectPublicKeyInfoRef;
 use serde::Deserialize;
 use thiserror::Error;
 
 use super::curve::Curve;
-use super::der;
 use super::identity::{Identity, IdentityError, MAX_KEY_FILE_BYTES};
 
 /// The first byte of a point with both coordinates. SEC 1, section 2.3.3.
@@ -66,8 +69,9 @@ impl PublicKey {
 
     fn from_der(bytes: &[u8]) -> Result<Self, PublicKeyError> {
         let rsa = PublicEncryptingKey::from_der(bytes)
-            .or_else(|_| PublicEncryptingKey::from_der(&der::rsa_public_key_info(bytes)));
-        if let Ok(key) = rsa {
+            .ok()
+            .or_else(|| PublicEncryptingKey::from_der(&subject_public_key_info(bytes)?).ok());
+        if let Some(key) = rsa {
             return Self::from_rsa(key);
         }
         Curve::ALL
@@ -109,6 +113,12 @@ impl PublicKey {
             _ => Err(PublicKeyError::NoKey),
         }
     }
+}
+
+/// Puts an `RSAPublicKey` (PKCS#1) into a `SubjectPublicKeyInfo` (RFC 5280).
+fn subject_public_key_info(pkcs1: &[u8]) -> Option<Vec<u8>> {
+    let subject_public_key = BitStringRef::from_bytes(pkcs1).ok()?;
+    SubjectPublicKeyInfoRef { algorithm: ALGORITHM_ID, subject_public_key }.to_der().ok()
 }
 
 /// Recognizes a private key, which the user may have taken for its public one.
