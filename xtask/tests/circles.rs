@@ -16,15 +16,28 @@ const MAX_FILES: usize = 14;
 /// A module's path from the crate's root, which is empty.
 type Module = Vec<String>;
 
-/// The files of a crate: what each imports, and what names lead on from it to others.
-struct Sources {
-    texts: BTreeMap<Module, String>,
-    names: BTreeMap<Module, BTreeMap<String, Module>>,
+/// The files of a crate.
+struct Sources(BTreeMap<Module, File>);
+
+/// What a file says of others.
+struct File {
+    imports: Vec<Import>,
+    /// The code without its imports.
+    code: String,
+}
+
+/// One name that a file imports.
+struct Import {
+    path: Vec<String>,
+    /// The name that it has afterwards.
+    name: String,
+    /// Whether the file passes it on with `pub use`: then it is the name's place, and no user of it.
+    is_passed_on: bool,
 }
 
 impl Sources {
     fn read(root: &Path) -> Self {
-        let mut texts = BTreeMap::new();
+        let mut found = BTreeMap::new();
         for file in files(root) {
             let place = file.strip_prefix(root).expect("it lies there").with_extension("");
             let mut module: Module =
@@ -32,26 +45,15 @@ impl Sources {
             if module.last().is_some_and(|last| last == "mod" || module == ["lib"]) {
                 module.pop();
             }
-            texts.insert(module, code_of(&fs::read_to_string(file).expect("a source is text")));
+            let text = fs::read_to_string(file).expect("a source is text");
+            found.insert(module, File::parse(&text));
         }
-        Self::of(texts)
-    }
-
-    fn of(texts: BTreeMap<Module, String>) -> Self {
-        let mut sources = Self { texts, names: BTreeMap::new() };
-        let names = sources.texts.iter().map(|(module, text)| {
-            let uses = uses_of(text)
-                .into_iter()
-                .filter_map(|(path, name)| Some((name, sources.absolute(module, &path)?)));
-            (module.clone(), uses.collect())
-        });
-        sources.names = names.collect();
-        sources
+        Self(found)
     }
 
     /// Returns a path that begins in `module` as one that begins at the root. Paths to other crates
     /// are none.
-    fn absolute(&self, module: &Module, path: &[String]) -> Option<Module> {
+    fn absolute(&self, module: &[String], path: &[String]) -> Option<Module> {
         let supers = path.iter().take_while(|part| *part == "super").count();
         match path[0].as_str() {
             "crate" => Some(path[1..].to_vec()),
@@ -62,7 +64,7 @@ impl Sources {
             }
             _ => {
                 let child = [&module[..], &path[..1]].concat();
-                self.texts.contains_key(&child).then(|| [&module[..], path].concat())
+                self.0.contains_key(&child).then(|| [&module[..], path].concat())
             }
         }
     }
@@ -72,26 +74,31 @@ impl Sources {
         let mut path = path.to_vec();
         // A name that leads to itself is no Rust, so a few steps are enough.
         for _ in 0..8 {
-            let len = (0..=path.len()).rev().find(|&len| self.texts.contains_key(&path[..len]));
+            let len = (0..=path.len()).rev().find(|&len| self.0.contains_key(&path[..len]));
             let (file, rest) = path.split_at(len.unwrap_or_default());
-            let next = rest.first().and_then(|name| self.names.get(file)?.get(name));
-            match next {
-                Some(next) => path = [next, &rest[1..]].concat(),
+            match rest.first().and_then(|name| self.imported(file, name)) {
+                Some(next) => path = [&next[..], &rest[1..]].concat(),
                 None => return file.to_vec(),
             }
         }
         path
     }
 
+    /// Returns the path of a name that a file imports.
+    fn imported(&self, file: &[String], name: &str) -> Option<Module> {
+        let import = self.0.get(file)?.imports.iter().find(|import| import.name == name)?;
+        self.absolute(file, &import.path)
+    }
+
     /// Returns the files that `module` names, in imports or in its code.
     fn named_by(&self, module: &Module) -> BTreeSet<Module> {
-        let text = &self.texts[module];
-        let imported = uses_of(text).into_iter().filter(|(_, name)| !is_passed_on(text, name));
+        let File { imports, code } = &self.0[module];
+        let used = imports.iter().filter(|import| !import.is_passed_on);
         let mut named: Vec<Module> =
-            imported.filter_map(|(path, _)| self.absolute(module, &path)).collect();
-        for path in paths_of(text) {
-            let names = &self.names[module];
-            let known = names.get(&path[0]).map(|first| [first, &path[1..]].concat());
+            used.filter_map(|import| self.absolute(module, &import.path)).collect();
+        for path in paths_of(code) {
+            let known =
+                self.imported(module, &path[0]).map(|first| [&first[..], &path[1..]].concat());
             named.extend(self.absolute(module, &path).or(known));
         }
         let files = named.iter().map(|path| self.file_of(path));
@@ -101,7 +108,7 @@ impl Sources {
     /// Returns the files below `top` that reach themselves.
     fn in_circles(&self, top: &[String]) -> Vec<String> {
         let named: BTreeMap<_, _> =
-            self.texts.keys().map(|module| (module, self.named_by(module))).collect();
+            self.0.keys().map(|module| (module, self.named_by(module))).collect();
         let reaches_itself = |module: &&Module| {
             let mut seen = BTreeSet::new();
             let mut next: Vec<&Module> = named[*module].iter().collect();
@@ -112,7 +119,7 @@ impl Sources {
             }
             seen.contains(*module)
         };
-        let held = self.texts.keys().filter(|module| module.starts_with(top));
+        let held = self.0.keys().filter(|module| module.starts_with(top));
         held.filter(reaches_itself).map(|module| module.join("::")).collect()
     }
 }
@@ -136,31 +143,40 @@ fn files(folder: &Path) -> Vec<PathBuf> {
     found
 }
 
-/// Returns the code of a file without its tests, comments and texts.
-fn code_of(text: &str) -> String {
-    let code = text.split("#[cfg(test)]\nmod tests").next().unwrap_or_default();
-    let lines = code.lines().map(|line| line.split("//").next().unwrap_or_default());
-    lines.flat_map(|line| [line, "\n"]).collect()
-}
-
-/// Tells whether a line begins an import.
-fn is_use(line: &str) -> bool {
-    let line = line.trim_start();
-    let behind_pub = line.strip_prefix("pub").and_then(|rest| rest.split_once(' '));
-    behind_pub.map_or(line, |(_, rest)| rest).starts_with("use ")
-}
-
-/// Returns the paths of all imports, with the name that each has afterwards.
-fn uses_of(text: &str) -> Vec<(Vec<String>, String)> {
-    let mut found = Vec::new();
-    for (at, _) in text.match_indices("use ") {
-        let line = &text[text[..at].rfind('\n').map_or(0, |end| end + 1)..at];
-        if line.trim().is_empty() || line.trim_start().starts_with("pub") {
-            let tree = text[at + 4..].split(';').next().unwrap_or_default();
-            spread(&[], tree, &mut found);
+impl File {
+    /// Reads a file without its tests and comments.
+    fn parse(text: &str) -> Self {
+        let code = text.split("#[cfg(test)]\nmod tests").next().unwrap_or_default();
+        let mut file = Self { imports: Vec::new(), code: String::new() };
+        let mut lines = code.lines().map(|line| line.split("//").next().unwrap_or_default());
+        while let Some(line) = lines.next() {
+            let Some((before, tree)) = import_in(line) else {
+                file.code.push_str(line);
+                file.code.push('\n');
+                continue;
+            };
+            let mut tree = tree.to_owned();
+            while !tree.contains(';') {
+                tree.push_str(lines.next().expect("an import has an end"));
+            }
+            let mut names = Vec::new();
+            spread(&[], tree.split(';').next().unwrap_or_default(), &mut names);
+            let is_passed_on = before.starts_with("pub");
+            let imports = names.into_iter().map(|(path, name)| Import { path, name, is_passed_on });
+            file.imports.extend(imports);
         }
+        file
     }
-    found
+}
+
+/// Returns the beginning of an import in a line, before and behind `use`.
+fn import_in(line: &str) -> Option<(&str, &str)> {
+    let line = line.trim_start();
+    let (before, tree) = match line.strip_prefix("use ") {
+        Some(tree) => ("", tree),
+        None => line.strip_prefix("pub").and(line.split_once(" use "))?,
+    };
+    Some((before, tree))
 }
 
 /// Spreads a tree of imports into its paths.
@@ -196,23 +212,11 @@ fn spread(before: &[String], tree: &str, found: &mut Vec<(Vec<String>, String)>)
     }
 }
 
-/// Tells whether a module passes the name on with `pub use`: then it is the name's place, and no
-/// user of it.
-fn is_passed_on(text: &str, name: &str) -> bool {
-    text.split(';').filter_map(|statement| statement.split_once("use ")).any(|(before, tree)| {
-        before.lines().last().is_some_and(|line| line.trim_start().starts_with("pub"))
-            && tree.split(|c: char| !c.is_alphanumeric() && c != '_').any(|word| word == name)
-    })
-}
-
-/// Returns the paths in a text, outside imports, that have several parts.
+/// Returns the paths in a text that have several parts.
 fn paths_of(text: &str) -> Vec<Vec<String>> {
     let is_word = |c: char| c.is_alphanumeric() || c == '_' || c == ':';
-    let is_import = |statement: &&str| statement.lines().any(|line| is_use(line));
-    let code = text.split(';').filter(|statement| !is_import(statement));
-    let words = code.flat_map(|code| code.split(|c: char| !is_word(c)));
+    let words = text.split(|c: char| !is_word(c)).filter(|word| word.contains("::"));
     words
-        .filter(|word| word.contains("::"))
         .map(|word| word.trim_matches(':').split("::").map(str::to_owned).collect::<Vec<_>>())
         .filter(|path| path.len() > 1 && path.iter().all(|part| !part.is_empty()))
         .collect()
@@ -223,7 +227,7 @@ fn files_import_each_other_in_one_direction() {
     for (root, top) in HELD {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).join(root);
         let sources = Sources::read(&root);
-        assert!(sources.texts.len() > 10, "{}", root.display());
+        assert!(sources.0.len() > 10, "{}", root.display());
         assert_eq!(sources.in_circles(&module(top)), [""; 0], "{}", root.display());
     }
 }
@@ -250,13 +254,16 @@ fn circles_are_found_through_names_that_lead_on() {
             ("b", b),
             ("c", "use crate::a;\n// use crate::c;\n"),
         ];
-        let texts = texts.map(|(name, text)| (module(name), code_of(text)));
-        Sources::of(texts.into()).in_circles(&[])
+        let files = texts.map(|(name, text)| (module(name), File::parse(text)));
+        Sources(files.into()).in_circles(&[])
     };
     assert_eq!(sources("struct C;\n"), [""; 0]);
-    for back in ["use crate::A;\n", "use super::{io, a};\n", "fn f() -> crate::a::A {}\n"] {
+    for back in ["use crate::A;\n", "use super::{\n    io, a,\n};\n", "fn f() -> crate::a::A {}\n"]
+    {
         assert_eq!(sources(back), ["a", "b"], "{back}");
     }
+    assert_eq!(sources("fn f() {}\npub(crate) use super::c as e;\n"), [""; 0]);
+    assert_eq!(sources("use super::c as e;\nfn f() { e::d(); }\n"), ["a", "b", "c"]);
     let in_tests = "struct C;\n#[cfg(test)]\nmod tests {\n    use crate::A;\n}\n";
     assert_eq!(sources(in_tests), [""; 0]);
 }

@@ -28,8 +28,8 @@
 //! # }
 //! ```
 //!
-//! What is left out has no place in the wrapping of keys: signed messages, messages without
-//! integrity, keys of versions other than 4, and keyrings. Nothing here checks who vouches for a key:
+//! The crate leaves out all that the wrapping of keys does not need: signed messages, messages
+//! without integrity, keys of versions other than 4, and keyrings. Nothing here checks who vouches for a key:
 //! the user, who names the key's file, vouches for it. Everything works in memory, within bounds, and
 //! touches neither files nor the network.
 //!

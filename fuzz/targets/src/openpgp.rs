@@ -2,7 +2,7 @@
 
 use sealcrate_openpgp::{Certificate, KeyIds, Message, SecretKeys, encrypt, is_secret};
 
-/// Parses bytes as a message, and checks that what is taken is for somebody.
+/// Parses bytes as a message, and checks that a message is for somebody.
 pub(crate) fn message(data: &[u8]) {
     if let Ok(message) = Message::parse(data) {
         assert!((1..=64).contains(&message.recipients()));

@@ -21,7 +21,7 @@ pub(crate) fn recorded(name: &str) -> Vec<u8> {
     std::fs::read(folder.join(name)).unwrap()
 }
 
-/// A key that GnuPG made. The keys are beside those of other kinds, which images are encrypted to.
+/// A key that GnuPG made. The tests of images use the same keys.
 pub(crate) fn key_file(name: &str) -> Vec<u8> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../crypt/tests/data/ocicrypt/keys");
     std::fs::read(folder.join(name)).unwrap()

@@ -214,7 +214,7 @@ mod tests {
         let open = |identities: &[Identity]| {
             Keyring::of_schemes(vec![&Toy], identities).open(&toy_layer(), "layer")
         };
-        // What is malformed does not hide the others.
+        // The malformed wrapped key does not hide the others.
         assert_eq!(**open(&[Identity::of("no mask"), Identity::of(Mask(9))]).unwrap(), *b"options");
         assert!(matches!(open(&[Identity::of(Mask(8))]), Err(DecryptError::WrongKey)));
         // Two attempts are as much as there may be.

@@ -49,7 +49,7 @@ impl LayerKey {
     ///
     /// # Errors
     /// Reading or spooling fails. [`Damage`](sealcrate_image::Damage) and
-    /// [`LayerAuthentication`](super::LayerAuthentication) are inside an error of kind
+    /// [`LayerAuthentication`](crate::ocicrypt::LayerAuthentication) are inside an error of kind
     /// `InvalidData`.
     pub fn decrypt(
         &self,

@@ -1,9 +1,10 @@
 //! The ways of wrapping keys. Each is one file or folder here, which implements `Scheme`, and each
-//! stands once in [`ALL`].
+//! stands once in `ALL`.
 //!
-//! A new scheme needs three things: its file here, with a constructor of
-//! [`Recipient`](Recipient) or [`Identity`]; its line in [`ALL`]; its section in
-//! `docs/formats/ocicrypt.md`. Nothing else knows the schemes one by one.
+//! A new scheme needs three things: a file here, with a constructor of [`Recipient`] and perhaps one
+//! of [`Identity`]; a line in `ALL`; a section in `docs/formats/ocicrypt.md`. No other file knows the
+//! schemes one by one. A scheme whose secret keys come in files of their own kind is recognized in
+//! `keys/key_file.rs`, too.
 
 pub(super) mod age;
 mod former_recipient;
@@ -39,8 +40,8 @@ pub(super) fn named(name: &str) -> Option<&'static dyn Scheme> {
     ALL.into_iter().find(|scheme| scheme.name() == name)
 }
 
-/// Returns all schemes, and those of the key providers among `identities`. Providers come last,
-/// since they take longest.
+/// Returns all schemes, and then the key providers among `identities`. Each provider is a scheme of
+/// its own, and comes last, since it takes longest.
 pub(super) fn with_providers(identities: &[Identity]) -> Vec<&dyn Scheme> {
     let providers = identities.iter().filter_map(Identity::secret::<Provider>);
     ALL.into_iter().chain(providers.map(|provider| provider as &dyn Scheme)).collect()
