@@ -63,8 +63,8 @@ impl Sources {
                 Some([&module[..up], &path[supers..]].concat())
             }
             _ => {
-                let child = [&module[..], &path[..1]].concat();
-                self.0.contains_key(&child).then(|| [&module[..], path].concat())
+                let child = [module, &path[..1]].concat();
+                self.0.contains_key(&child).then(|| [module, path].concat())
             }
         }
     }
@@ -174,7 +174,7 @@ fn import_in(line: &str) -> Option<(&str, &str)> {
     let line = line.trim_start();
     let (before, tree) = match line.strip_prefix("use ") {
         Some(tree) => ("", tree),
-        None => line.strip_prefix("pub").and(line.split_once(" use "))?,
+        None => line.strip_prefix("pub").and_then(|_| line.split_once(" use "))?,
     };
     Some((before, tree))
 }
