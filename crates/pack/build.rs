@@ -19,7 +19,16 @@ struct Machine {
     linker: &'static str,
     /// The largest size of a page that its kernels have.
     page: &'static str,
+    /// The code of SHA-256 that it gets.
+    sha2: &'static [&'static str],
 }
+
+/// Small code of SHA-256, and the instructions for it where a processor has them, which the processor
+/// itself tells.
+const SHA2_OF_X86: &[&str] = &["sha2_512_backend=\"soft\"", "sha2_backend_soft=\"compact\""];
+
+/// Small code of SHA-256 alone. Elsewhere a C library would have to tell what a processor can do.
+const SHA2: &[&str] = &["sha2_backend=\"soft\"", "sha2_backend_soft=\"compact\""];
 
 const MACHINES: [Machine; 4] = [
     Machine {
@@ -27,24 +36,28 @@ const MACHINES: [Machine; 4] = [
         triples: &["x86_64-unknown-linux-gnu", "x86_64-unknown-linux-musl"],
         linker: "x86_64-linux-gnu-ld",
         page: "0x1000",
+        sha2: SHA2_OF_X86,
     },
     Machine {
         target: "Arm64",
         triples: &["aarch64-unknown-linux-gnu", "aarch64-unknown-linux-musl"],
         linker: "aarch64-linux-gnu-ld",
         page: "0x10000",
+        sha2: SHA2,
     },
     Machine {
         target: "Armv7",
         triples: &["armv7-unknown-linux-gnueabihf", "armv7-unknown-linux-musleabihf"],
         linker: "arm-linux-gnueabihf-ld",
         page: "0x10000",
+        sha2: SHA2,
     },
     Machine {
         target: "I386",
         triples: &["i686-unknown-linux-gnu", "i686-unknown-linux-musl"],
         linker: "i686-linux-gnu-ld",
         page: "0x1000",
+        sha2: SHA2_OF_X86,
     },
 ];
 
@@ -245,10 +258,8 @@ impl Build<'_> {
             // Else the compiler adds the beginning of a C program.
             flags.extend(["-C".into(), "link-self-contained=no".into()]);
         }
-        // Little is hashed, so small code serves. What a machine can do is asked of a C library
-        // otherwise.
-        for option in ["sha2_backend=\"soft\"", "sha2_backend_soft=\"compact\""] {
-            flags.extend(["--cfg".into(), option.into()]);
+        for option in self.machine.sha2 {
+            flags.extend(["--cfg".into(), (*option).to_owned()]);
         }
         flags.push(format!("--sysroot={}", self.compiler.sysroot.display()));
         // A stub does not tell who built it, and is the same wherever that was.

@@ -6,6 +6,7 @@
 
 pub use crate::authority::Authority;
 pub use crate::containerd::{Containerd, as_root};
+pub use crate::crun::CrunPodman;
 pub use crate::done::Done;
 pub use crate::engine::{Builder, Engine, EngineImage, busybox};
 pub use crate::fault::{Fault, Gate, Rule};
@@ -16,7 +17,6 @@ pub use crate::memory_steps::{MemoryStep, assert_all_are_told, memory_steps, noi
 pub use crate::pod::{Pod, PodContainer};
 pub use crate::podman::PodmanService;
 pub use crate::registry::{PASSWORD, Registry, USERNAME};
-pub use crate::rootless::RootlessPodman;
 pub use crate::sandbox::{Sandbox, files_containing};
 pub use crate::secrets::{note_key, note_secret};
 pub use crate::token_issuer::{Anonymous, Caller, TokenIssuer, TokenLife, TokenRequest};
@@ -25,6 +25,7 @@ pub use crate::typist::Typist;
 
 mod authority;
 mod containerd;
+mod crun;
 mod done;
 mod engine;
 mod fault;
@@ -37,7 +38,6 @@ mod memory_steps;
 mod pod;
 mod podman;
 mod registry;
-mod rootless;
 mod sandbox;
 mod secrets;
 mod server;

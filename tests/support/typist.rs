@@ -3,11 +3,13 @@
 use std::fs::{File, OpenOptions};
 use std::io::{Read, Write};
 use std::os::fd::AsFd;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::process::{Pid, Signal, kill_process};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use rustix::termios::{LocalModes, tcgetattr};
 
@@ -16,6 +18,9 @@ use crate::transcript::record_printed;
 use crate::{Done, Sandbox};
 
 const PATIENCE: Duration = Duration::from_secs(30);
+
+/// After so long a program is killed that waits for more than was typed.
+const LONGEST: Duration = Duration::from_secs(120);
 
 /// A run of a program at a terminal of its own.
 #[derive(Debug)]
@@ -126,13 +131,13 @@ impl Typist {
         self.terminal.write_all(keys.as_bytes()).expect("the terminal takes what is typed");
     }
 
-    /// Waits for the end, and returns the result with all that was seen on the terminal.
+    /// Waits for the end, which comes within two minutes, and returns the result with all that was seen on the terminal.
     ///
     /// # Panics
     /// If the output is not UTF-8.
     pub fn end(self) -> (Done, String) {
         let Self { mut terminal, child, mut seen } = self;
-        let output = child.wait_with_output().expect("the program can be waited for");
+        let output = bounded(child);
         // After the last byte Linux reports an error: nobody holds the other side any more.
         let _ = terminal.read_to_end(&mut seen);
         record_printed(&[&seen, &output.stdout, &output.stderr]);
@@ -142,6 +147,21 @@ impl Typist {
     fn seen(&self) -> String {
         String::from_utf8_lossy(&self.seen).into_owned()
     }
+}
+
+/// Waits for the end of a program, and kills it if it does not end.
+fn bounded(child: Child) -> Output {
+    let (ended, watched) = channel::<()>();
+    let id = Pid::from_child(&child);
+    thread::spawn(move || {
+        if watched.recv_timeout(LONGEST) == Err(RecvTimeoutError::Timeout) {
+            // The test sees the signal in the status.
+            let _ = kill_process(id, Signal::KILL);
+        }
+    });
+    let output = child.wait_with_output().expect("the program can be waited for");
+    drop(ended);
+    output
 }
 
 /// Whether the terminal shows typing now.

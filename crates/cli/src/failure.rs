@@ -15,11 +15,12 @@ use std::io;
 use std::process::ExitCode;
 
 use sealcrate_crypt::PassphraseError;
-use sealcrate_crypt::dare::DareError;
-use sealcrate_crypt::select::{ChooseError, SelectError};
-use sealcrate_crypt::senetas::{
-    DecryptError, EncryptError, KdfError, KeyDataError, SealedConfigError,
+use sealcrate_crypt::crypto_cli::dare::DareError;
+use sealcrate_crypt::crypto_cli::{
+    DecryptError, EncryptError, KdfError, KeyDataError, RewrapError, SealedConfigError,
 };
+use sealcrate_crypt::formats::{ChooseError, OpenError};
+use sealcrate_crypt::select::SelectError;
 use sealcrate_image::engine::EngineError;
 use sealcrate_image::registry::RegistryError;
 use sealcrate_image::{
@@ -30,7 +31,7 @@ use thiserror::Error;
 use crate::talk;
 
 pub(crate) use decoder::{NoLayerKey, NoPayload};
-pub(crate) use ocicrypt::{MissingImageIdentity, NoOpenPgpFile, WrongKind};
+pub(crate) use ocicrypt::{MissingImageIdentity, NoOpenPgpFile};
 pub(crate) use packed::{MissingIdentity, Privileged};
 pub(crate) use sealed::{OtherPlatform, PlainImage, UnboundIndex};
 
@@ -39,6 +40,9 @@ const MAX_LINE: usize = 2000;
 
 const UNENCRYPTED: &str = "somebody may have put it in the place of an encrypted one; if it is what \
                            you want, say so with --allow-unencrypted";
+
+const NOT_BOUND: &str = "it may be whole all the same: most tools bind nothing, and without --require-binding such an \
+                         image is read with a warning";
 
 const ONE_PLATFORM: &str = "--platform OS/ARCH chooses one image of an index, and opens no other";
 
@@ -128,6 +132,13 @@ fn kind_of(error: &(dyn Error + 'static)) -> Option<Kind> {
             _ => None,
         };
     }
+    if let Some(error) = error.downcast_ref::<OpenError>() {
+        return match error {
+            OpenError::NotEncrypted => Some(Kind::Unencrypted),
+            OpenError::NotBound => Some(Kind::Damaged),
+            _ => None,
+        };
+    }
     if let Some(error) = error.downcast_ref::<DareError>() {
         return (!matches!(error, DareError::Empty)).then_some(Kind::Damaged);
     }
@@ -145,6 +156,7 @@ fn kind_of(error: &(dyn Error + 'static)) -> Option<Kind> {
         return Some(Kind::Key);
     }
     let is_usage = error.is::<Usage>()
+        || error.is::<RewrapError>()
         || error.is::<ReferenceError>()
         || matches!(error.downcast_ref(), Some(EncryptError::Iterations(_)));
     if is_usage {
@@ -167,6 +179,22 @@ fn hint(error: &(dyn Error + 'static)) -> Option<&'static str> {
             ),
             _ => None,
         };
+    }
+    match error.downcast_ref() {
+        Some(OpenError::NotEncrypted) => return Some(UNENCRYPTED),
+        Some(OpenError::NotBound) => return Some(NOT_BOUND),
+        _ => {}
+    }
+    match error.downcast_ref() {
+        Some(RewrapError::NotAuthenticated) => {
+            return Some(
+                "`copy` with --pass-file and --new-pass-file makes a new image of it, if you trust these members",
+            );
+        }
+        Some(RewrapError::OnePassphrase) => {
+            return Some("name the new passphrase with --new-pass-file or --new-pass-fd");
+        }
+        _ => {}
     }
     if let Some(error) = error.downcast_ref::<EngineError>() {
         return match error {

@@ -4,13 +4,11 @@ use std::collections::BTreeSet;
 
 use anyhow::Result;
 use sealcrate_crypt::Passphrase;
-use sealcrate_crypt::pushed::PushedLayer;
-use sealcrate_crypt::senetas::{KeyDerivation, PushedImage};
+use sealcrate_crypt::formats::recognise;
 use sealcrate_image::{Config, DiffId, Image, Platform, Reference};
 
 use crate::cache::Cache;
 use crate::failure::Usage;
-use crate::opening::Protection;
 use crate::places::variable;
 use crate::pushed;
 use crate::session::Session;
@@ -42,8 +40,10 @@ impl Private {
             Some(target) => pushed::read(session, target, platform)?,
             None => None,
         };
-        if let Some(image) = image {
-            known.add(private_layers(&image, passphrase)?);
+        if let Some(image) = image
+            && let Some(encrypted) = recognise(&image)?
+        {
+            known.add(encrypted.private_layers(passphrase)?);
         }
         Ok(known)
     }
@@ -78,26 +78,5 @@ impl Private {
             exposed.join(", ")
         );
         Err(Usage(text).into())
-    }
-}
-
-/// Returns the diff IDs of the layers that are encrypted in `image`.
-fn private_layers(image: &Image, passphrase: Option<&Passphrase>) -> Result<Vec<DiffId>> {
-    match (Protection::of(image)?, passphrase) {
-        (Some(Protection::Oci(protection)), _) => {
-            let config = Config::parse(&image.config)?;
-            let layers = protection.layers.iter().zip(config.diff_ids());
-            Ok(layers.filter(|(layer, _)| layer.is_some()).map(|(_, id)| *id).collect())
-        }
-        (Some(Protection::CryptoCli(_)), Some(passphrase)) => {
-            // An image of another passphrase, or a manipulated one, tells nothing.
-            let mut kdf = KeyDerivation::new(passphrase.clone());
-            let Ok(Some(pushed)) = PushedImage::open(image, &mut kdf) else {
-                return Ok(Vec::new());
-            };
-            let private = pushed.layers.iter().filter(|layer| layer.is_private());
-            Ok(private.map(PushedLayer::diff_id).collect())
-        }
-        _ => Ok(Vec::new()),
     }
 }

@@ -10,8 +10,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use anyhow::Result;
+use sealcrate_crypt::format::{EarlierImage, EarlierPush, Encryption, Pending};
 use sealcrate_crypt::pushed::{Pushed, PushedLayer, Readers, Record, RecordError, Tagged};
-use sealcrate_crypt::senetas::{DecryptError, KeyDerivation, PushedImage};
 use sealcrate_image::engine::Spared;
 use sealcrate_image::registry::RegistryError;
 use sealcrate_image::{
@@ -21,7 +21,6 @@ use sealcrate_image::{
 use tracing::debug;
 
 use crate::cache::Cache;
-use crate::encryption::{Encryption, Pending};
 use crate::interrupt::Interrupt;
 use crate::places::variable;
 use crate::session::Session;
@@ -33,7 +32,7 @@ use standing::{Doubt, Standing};
 /// The knowledge of earlier pushes.
 pub(crate) struct Earlier<'a> {
     session: &'a Session,
-    encryption: &'a Encryption,
+    encryption: &'a dyn Encryption,
     target: &'a Reference,
     /// `None` if the state of tags does not matter.
     standing: Option<Standing<'a>>,
@@ -50,7 +49,7 @@ struct Memory {
 impl Memory {
     /// Reads the cache, and begins to work out the readers; `None` without a cache, or if readers cannot be
     /// recognised later.
-    fn open(encryption: &Encryption, interrupt: &Interrupt) -> Result<Option<Self>> {
+    fn open(encryption: &dyn Encryption, interrupt: &Interrupt) -> Result<Option<Self>> {
         let Some(cache) = Cache::of(&variable) else { return Ok(None) };
         let record = match cache.read(interrupt) {
             Ok(Some(record)) => record,
@@ -83,7 +82,7 @@ impl<'a> Earlier<'a> {
     /// Reads the cache, for a push to `target`.
     pub(crate) fn read(
         session: &'a Session,
-        encryption: &'a Encryption,
+        encryption: &'a dyn Encryption,
         target: &'a Reference,
         doubts: Doubts,
     ) -> Result<Self> {
@@ -111,13 +110,12 @@ impl<'a> Earlier<'a> {
             found.take(remembered)?;
             memory.record.configs().for_each(|config| found.pushed.add_config(config.to_vec()));
         }
-        if let Some(passphrase) = self.encryption.reusing() {
-            let mut kdf = KeyDerivation::new(passphrase.clone());
+        if self.encryption.finds_earlier_layers() {
             for reference in &search.images {
                 if found.wanted.is_empty() {
                     break;
                 }
-                self.take_image(reference, search.platform, &mut kdf, &mut found)?;
+                self.take_image(reference, search.platform, &mut found)?;
             }
         }
         doubted.retain(|diff_id, _| found.wanted.contains(diff_id));
@@ -134,7 +132,7 @@ impl<'a> Earlier<'a> {
     ) -> Result<(Vec<Candidate>, BTreeMap<DiffId, Doubt>)> {
         let readers = memory.readers.wait()?;
         let as_wanted = |layer: &PushedLayer| match self.encryption.compression() {
-            Compression::Zstd => layer.compression() == Compression::Zstd,
+            Compression::Zstd => layer.compression == Compression::Zstd,
             _ => true,
         };
         let (mut candidates, mut doubted) = (Vec::new(), BTreeMap::new());
@@ -169,21 +167,20 @@ impl<'a> Earlier<'a> {
         &self,
         reference: &Reference,
         platform: Option<&Platform>,
-        kdf: &mut KeyDerivation,
         found: &mut Found<'_>,
     ) -> Result<()> {
         let Some(image) = read(self.session, reference, platform)? else { return Ok(()) };
-        match PushedImage::open(&image, kdf) {
-            Ok(None) => {}
-            Ok(Some(PushedImage { layers, config })) => {
+        match self.encryption.earlier(&image) {
+            Ok(EarlierPush::Unbound) => {}
+            Ok(EarlierPush::Image(EarlierImage { layers, config })) => {
                 let places = vec![reference.repository().clone()];
                 let candidate = |layer| Candidate { layer, places: places.clone() };
                 let private = layers.iter().filter(|layer| layer.is_private());
-                found.pushed.add_private(private.map(PushedLayer::diff_id));
+                found.pushed.add_private(private.map(|layer| layer.diff_id));
                 found.take(layers.into_iter().map(candidate).collect())?;
                 found.pushed.add_config(config);
             }
-            Err(error) if is_of_others(&error) => debug!("{reference} is not used again: {error}"),
+            Ok(EarlierPush::OfOthers(error)) => debug!("{reference} is not used again: {error}"),
             Err(error) => {
                 talk::warn(format!("{} is not used again: {error}", reference.familiar()));
             }
@@ -195,7 +192,7 @@ impl<'a> Earlier<'a> {
     /// `config` is as before encryption.
     pub(crate) fn remember(&self, layers: &[PushedLayer], config: &[u8], written: Digest) {
         let Some(Memory { cache, record, readers }) = &self.memory else { return };
-        let written = readers.wait().and_then(|readers| {
+        let written = readers.wait().map_err(anyhow::Error::from).and_then(|readers| {
             let salt = *record.salt();
             let tagged = Tagged { name: self.target.clone(), digest: written };
             cache.update(record.clone(), &self.session.interrupt, |record| {
@@ -227,7 +224,7 @@ struct Found<'a> {
 impl Found<'_> {
     /// Takes the wanted layers among `candidates` that the sink has or can take over.
     fn take(&mut self, mut candidates: Vec<Candidate>) -> Result<()> {
-        candidates.retain(|candidate| self.wanted.contains(&candidate.layer.diff_id()));
+        candidates.retain(|candidate| self.wanted.contains(&candidate.layer.diff_id));
         if candidates.is_empty() {
             return Ok(());
         }
@@ -241,7 +238,7 @@ impl Found<'_> {
                 is_there = self.sink.mount(&layer.blob(), place)?;
             }
             if is_there {
-                self.wanted.remove(&layer.diff_id());
+                self.wanted.remove(&layer.diff_id);
                 self.pushed.add(layer);
             }
         }
@@ -297,17 +294,6 @@ pub(crate) fn read(
             Ok(None)
         }
     }
-}
-
-/// Tells whether an image belongs to another user, or to another passphrase.
-fn is_of_others(error: &DecryptError) -> bool {
-    matches!(
-        error,
-        DecryptError::WrongPassphrase
-            | DecryptError::NotEncrypted
-            | DecryptError::ConfigNotEncrypted
-            | DecryptError::Kdf(_)
-    )
 }
 
 /// Returns the parts that an engine need not export.

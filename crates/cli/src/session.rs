@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::thread;
 
 use anyhow::Result;
+use sealcrate_crypt::format::ImageEncryptor;
 use sealcrate_crypt::select::Selection;
 use sealcrate_image::engine::{ExportForm, Spared};
 use sealcrate_image::{
@@ -12,7 +13,6 @@ use sealcrate_image::{
 };
 
 use crate::args::{ImageName, RegistryArgs, SelectionArgs};
-use crate::encryption::Encryptor;
 use crate::failure::Usage;
 use crate::interrupt::Interrupt;
 use crate::keys::Ambient;
@@ -94,7 +94,7 @@ impl Session {
     pub(crate) fn put_encrypted(
         &self,
         image: &Image,
-        encryptor: &Encryptor,
+        encryptor: &dyn ImageEncryptor,
         sink: &dyn Sink,
     ) -> Result<Vec<Layer>> {
         if sink.layer_form() == LayerForm::AsItComes {
@@ -112,7 +112,11 @@ impl Session {
         }
         let form = LayerForm::AsItComes;
         let encrypt = |place, layer: &Layer, spool: &Spool| {
-            encryptor.layer(place, layer, spool, &self.transfer)
+            // Nobody can have the bytes of a layer that is being encrypted. A layer in clear may be at its
+            // destination already, which the caller asks first.
+            let Transfer { compressor, progress, .. } = &self.transfer;
+            let spool = if encryptor.encrypts(place) { spool } else { &self.transfer.spool };
+            Ok::<_, anyhow::Error>(encryptor.layer(place, layer, compressor, spool, &**progress)?)
         };
         self.transfer.put_layers(&layers, &present, form, sink, encrypt)
     }

@@ -9,7 +9,7 @@ use std::io::{self, Write};
 use std::sync::Arc;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use sealcrate_crypt::dare::{DareReader, DareWriter};
+use sealcrate_crypt::crypto_cli::dare::{DareReader, DareWriter};
 use sealcrate_crypt::ocicrypt::{CipherContent, CipherWriter};
 use sealcrate_image::{Content as _, Descriptor, Layer, MediaType, Spool};
 use zeroize::Zeroizing;

@@ -9,10 +9,7 @@ use sealcrate_image::{Config, DiffId, HistoryEntry};
 use serde_json::{Map, Value};
 use thiserror::Error;
 
-mod choose;
 mod label;
-
-pub use choose::{ChooseError, choose};
 
 /// The Dockerfile label that switches encryption on and off for the layers after it.
 pub const LABEL: &str = "com.senetas.crypto.enabled";
@@ -28,6 +25,27 @@ pub enum Selection {
     Indices(Vec<i64>),
     /// The layers after which the label's state is `true`.
     Label,
+}
+
+/// The places of the layers that were chosen in one image, which is not encrypted yet.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Chosen(BTreeSet<usize>);
+
+impl Chosen {
+    /// Takes places. The caller has checked that no part of the image is encrypted.
+    pub(crate) fn new(places: BTreeSet<usize>) -> Self {
+        Self(places)
+    }
+
+    /// Returns the places, lowest first from 0.
+    pub fn places(&self) -> &BTreeSet<usize> {
+        &self.0
+    }
+
+    /// Takes the places out.
+    pub(crate) fn into_places(self) -> BTreeSet<usize> {
+        self.0
+    }
 }
 
 impl Selection {

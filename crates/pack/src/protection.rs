@@ -315,6 +315,8 @@ mod tests {
         let (only_a, only_b) = (key(&[&a.secret]), key(&[&b.secret]));
         assert_eq!(covers(&to(&[&a]), &to(&[&a]), Some(&only_a)), Ok(()));
         assert_eq!(covers(&to(&[&b, &a]), &to(&[&a]), Some(&only_a)), Ok(()));
+        let with_blanks = key(&[&format!("  {}\t\r", *a.secret)]);
+        assert_eq!(covers(&to(&[&a]), &to(&[&a]), Some(&with_blanks)), Ok(()));
         assert_eq!(covers(&to(&[&a, &b]), &to(&[&a, &b]), Some(&both)), Ok(()));
         // Whom the other stanza is for, is not known.
         assert_eq!(covers(&to(&[&a, &b]), &to(&[&a, &b]), Some(&only_a)), Err(CoverError::Others));

@@ -137,6 +137,7 @@ mod tests {
         ] {
             assert_eq!(KeyOddity::of_passphrase(text.as_bytes()), Some(oddity), "{text}");
         }
+        assert_eq!(KeyOddity::of_passphrase(b"\xff\xfea\0"), Some(KeyOddity::Utf16));
         for text in ["", "\"", "a secret", "\"a\" secret", "it's"] {
             assert_eq!(KeyOddity::of_passphrase(text.as_bytes()), None, "{text}");
         }

@@ -10,10 +10,9 @@ use sealcrate_packfile::{
     FOLDER_PREFIX, FolderEntries, FolderEntry, FolderHead, FolderKind, folder_head_len,
 };
 use sealcrate_stub_start::system::{self, Errno, File, Folder, Text};
-use sealcrate_stub_start::{self as start, Pages, Start};
+use sealcrate_stub_start::{self as start, Mounts, Pages, Start};
 
 use crate::failure::{Advice, Failure};
-use crate::own_mount;
 
 /// The longest target of a link, in bytes.
 const MAX_TARGET: usize = 4096;
@@ -242,8 +241,15 @@ fn checked(head: &FolderHead<'static>, needed: u64) -> Result<Folder, Failure> {
     let path = head.path();
     let advice = Advice { path, mib: needed.div_ceil(1 << 20) + 1 };
     let failed = |error| Failure::Folder { path, error };
-    own_mount::check(advice)?;
-    let folder = Folder::open(path).map_err(failed)?;
+    let not_own = Failure::NotOwnMemory { advice };
+    let folder = match Folder::open(path) {
+        Err(Errno::NO_ENTRY) => return Err(not_own),
+        found => found.map_err(failed)?,
+    };
+    // The files of another mount may be the host's, and stay when the container ends.
+    if !Mounts::read()?.at(path, &folder).is_some_and(|mount| mount.is_whole_memory()) {
+        return Err(not_own);
+    }
     let found = folder.file_system().map_err(failed)?;
     if !found.executes {
         return Err(Failure::NoExecute { advice });

@@ -10,7 +10,6 @@
 mod content;
 mod failure;
 mod folder;
-mod own_mount;
 mod placeholder;
 mod privileges;
 mod program;

@@ -2,7 +2,7 @@
 
 use std::io::Read;
 
-use sealcrate_crypt::dare::{DareReader, plaintext_len};
+use sealcrate_crypt::crypto_cli::dare::{DareReader, plaintext_len};
 
 use crate::gcm;
 

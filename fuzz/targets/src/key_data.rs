@@ -1,6 +1,6 @@
 //! Key data in descriptors, in both shapes.
 
-use sealcrate_crypt::senetas::{KeyData, KeyDataShape};
+use sealcrate_crypt::crypto_cli::{KeyData, KeyDataShape};
 use sealcrate_image::{Descriptor, MediaType};
 use serde_json::Value;
 

@@ -1,6 +1,6 @@
 //! Manifests and indexes, as a registry or layout serves them.
 
-use sealcrate_crypt::senetas::Protection;
+use sealcrate_crypt::crypto_cli::Protection;
 use sealcrate_image::{Digest, Index, MAX_LAYERS, Manifest, MediaType, Platform, RawManifest};
 
 use crate::key_data;

@@ -37,8 +37,8 @@ fn provider(name: &str, answer: &[u8]) -> Provider {
 /// in it.
 pub(crate) fn run(data: &[u8]) {
     let opens = [Identity::provider(provider("opens", opening().to_string().as_bytes()))];
-    let add = vec![Recipient::provider(provider("says", data))];
-    let change = Change { add, remove: Vec::new() };
+    let add = [Recipient::provider(provider("says", data))];
+    let change = Change { add: &add, remove: &[] };
     let rewrapping = Rewrapping::open(&IMAGE, &opens, Unbound::Accept);
     let rewrapped = rewrapping.and_then(|open| open.finish(&change, &Sealing::default()));
     if let Ok(rewrapped) = rewrapped {

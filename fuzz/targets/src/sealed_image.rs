@@ -8,10 +8,9 @@ use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE};
 use sealcrate_crypt::Passphrase;
 use sealcrate_crypt::Unencrypted;
+use sealcrate_crypt::crypto_cli::{DecryptError, KeyData, KeyDataShape, KeyDerivation, decrypt};
+use sealcrate_crypt::format::Opened;
 use sealcrate_crypt::sealed::{Binding, Unbound};
-use sealcrate_crypt::senetas::{
-    DecryptError, Decrypted, KeyData, KeyDataShape, KeyDerivation, decrypt,
-};
 use sealcrate_image::{Config, Descriptor, Family, Image, Layer, Manifest, MediaType};
 use serde_json::{Map, Value};
 use zeroize::Zeroizing;
@@ -118,7 +117,7 @@ fn object(bytes: &[u8]) -> Option<Map<String, Value>> {
 }
 
 /// Checks that a decrypted image is made of nothing but what was put in.
-fn check(decrypted: &Decrypted, clear: &[u8], secret: &[u8], layers: &[Part<'_>]) {
+fn check(decrypted: &Opened, clear: &[u8], secret: &[u8], layers: &[Part<'_>]) {
     let secret = object(secret).expect("what is encrypted is an object");
     let mut clear = object(clear).expect("what is in clear is an object");
     clear.remove("enc");

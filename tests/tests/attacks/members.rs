@@ -296,7 +296,7 @@ fn new_keys_seal_nothing_that_a_stranger_may_have_set() {
         let (name, before) = (shop.name(tag), shop.registry.tag_digest("app", tag));
         let rewrap = ["rewrap", &name, "--pass-file=key", "--new-pass-file=other-key", FAST, &home];
         let anew = [&rewrap[..], &["--reencrypt"]].concat();
-        shop.machine.fail(2, &anew).says("--reencrypt would seal");
+        shop.machine.fail(2, &anew).says("a new record would seal");
         assert_eq!(shop.registry.tag_digest("app", tag), before);
     }
     // An image that we wrote gets new keys.

@@ -43,7 +43,7 @@ fn nothing_is_left_where_a_signal_ends_a_start() {
     let image = waiting(&workshop, &locked);
     let script = "/.sealcrate/init & for try in $(seq 300); do
             [ ! -s /dev/sealcrate/app/a ] || break; sleep 0.1
-        done; ls /dev/sealcrate/app; kill -TERM $!; wait $!; echo $?; ls -A /dev/sealcrate";
+        done; ls /dev/sealcrate/app; kill -TERM $!; wait $!; echo $?; pidof init; ls -A /dev/sealcrate";
     let run = |options: &[&str]| -> Done {
         let key = key();
         let options = [&["-e", &*key, "--entrypoint", "/bin/sh"], options].concat();
@@ -51,6 +51,8 @@ fn nothing_is_left_where_a_signal_ends_a_start() {
     };
     let done = run(&[]).prints("a\n143\n");
     assert!(done.stderr.contains("/dev/sealcrate: No such file"), "{}", done.said());
+    // The signal itself ends every process but the first one of a container.
+    assert!(!done.stderr.contains("ended by"), "{}", done.said());
     run(&["--tmpfs=/dev/sealcrate:exec,size=5m"]).prints("a\n143\n");
 }
 

@@ -66,10 +66,56 @@ fn exchanged_shell_and_link_are_refused() {
         let image = laid_over(&workshop, &locked, lines, &[]);
         assert_refused(&workshop, &image, path);
     }
+    let gone = laid_over(&workshop, &locked, "RUN rm /bin/sh\n", &[]);
+    let done = workshop.unlock(gone.name(), &[], &[]).with_status(5);
+    done.says("/bin/sh is not the one that was locked: it is missing");
     // What the command does not need may change, and what a start has never found may come.
     let lines = "RUN mkdir /more && cp /bin/busybox /more/sh && ln -sf cat /bin/tac\n";
     let other = laid_over(&workshop, &locked, lines, &[]);
     workshop.unlock(other.name(), &[], &[]).with_status(0).prints("it runs\n");
+}
+
+#[test]
+fn link_that_is_as_long_as_the_file_in_its_place_is_refused() {
+    let workshop = Workshop::new();
+    let text = "#!/bin/sh\n/app/run\n";
+    let copy = format!("/bin/{}", "x".repeat(text.len() - "/bin/".len()));
+    let lines = format!(
+        "COPY tool /bin/tool\nRUN chmod 777 /bin/tool\n{PRIVATE}COPY run /app/run\nCMD [\"tool\"]\n"
+    );
+    let files = [("tool", text.as_bytes()), ("run", b"#!/bin/sh\necho it runs\n")];
+    let original = workshop.build(&lines, &files);
+    let locked = workshop.lock(&original, &[]);
+    workshop.assert_same(&original, &locked, &[], &[]).prints("it runs\n");
+    // It has the file's mode as well, and leads to the same content.
+    let line = format!("RUN mv /bin/tool {copy} && ln -s {copy} /bin/tool\n");
+    assert_refused(&workshop, &laid_over(&workshop, &locked, &line, &[]), "/bin/tool");
+}
+
+#[test]
+fn files_that_the_user_may_not_read_are_checked_as_far_as_the_user_can_see() {
+    let workshop = Workshop::new();
+    let lines = format!(
+        "RUN cp /bin/busybox /bin/tool && chmod 715 /bin/tool && cp /bin/busybox /bin/hidden && \
+         chmod 711 /bin/hidden && mkdir -m 700 /closed && cp /bin/busybox /closed/tool\n\
+         {PRIVATE}COPY run /app/run\nENV PATH=/app:/bin\nUSER app\n\
+         CMD [\"run\", \"tool\", \"hidden\", \"/closed/tool\"]\n"
+    );
+    let original = workshop.build(&lines, &[("run", b"#!/bin/sh\necho it runs\n")]);
+    let locked = workshop.lock(&original, &[]);
+    let memory = ["--tmpfs=/dev/sealcrate:exec,size=9m,mode=1777"];
+    workshop.assert_same(&original, &locked, &memory, &[]).prints("it runs\n");
+
+    let mut other = file(&workshop, locked.name(), "/bin/tool");
+    *other.last_mut().unwrap() ^= 1;
+    let copy = "USER 0\nCOPY other /bin/tool\nRUN chmod 715 /bin/tool";
+    // The group may execute it and not read it, and the user is in the group now.
+    for more in ["", " && chgrp 1000 /bin/tool"] {
+        let lines = format!("{copy}{more}\nUSER app\n");
+        let image = laid_over(&workshop, &locked, &lines, &[("other", &other)]);
+        let done = workshop.unlock(image.name(), &memory, &[]).with_status(5).prints("");
+        done.says("sealcrate: /bin/tool is not the one that was locked: its content is another");
+    }
 }
 
 #[test]

@@ -99,6 +99,13 @@ impl Workshop {
         locked
     }
 
+    /// Saves an image for another engine, and returns the archive.
+    pub(crate) fn saved(&self, image: &EngineImage<'_>) -> PathBuf {
+        let archive = self.path("archive");
+        self.engine.run(&["save", "-o", archive.to_str().unwrap(), image.name()]);
+        archive
+    }
+
     /// Runs a container of an image.
     pub(crate) fn run(&self, image: &str, options: &[&str], arguments: &[&str]) -> Done {
         let all =

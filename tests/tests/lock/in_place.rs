@@ -12,11 +12,12 @@ const SCRIPT: &str = "sed -i s/private/edited/ /app/conf; cat /app/conf /app/in/
 /// An image whose folder `/app` has clear and private files.
 fn mixed(workshop: &Workshop) -> EngineImage<'_> {
     let lines = format!(
-        "COPY clear /app/in/clear\nRUN ln /app/in/clear /app/other && chmod 750 /app/in\n{PRIVATE}\
-         COPY conf /app/conf\n{CLEAR}CMD {}\n",
+        "COPY clear /app/in/clear\nRUN ln /app/in/clear /app/other && chmod 750 /app/in && chmod 751 /app\n{PRIVATE}\
+         COPY conf /app/conf\nCOPY large /app/large\n{CLEAR}CMD {}\n",
         serde_json::json!(["sh", "-c", SCRIPT])
     );
-    workshop.build(&lines, &[("clear", b"clear\n"), ("conf", b"private\n")])
+    let files = [("clear", &b"clear\n"[..]), ("conf", b"private\n"), ("large", &[7; 1 << 20])];
+    workshop.build(&lines, &files)
 }
 
 /// Lists what a container has on the disk beside the image.
@@ -35,7 +36,7 @@ fn private_files_that_an_edit_would_put_on_the_disk_are_named() {
     let done = workshop.sealcrate(&["lock", original.name(), "-t", &name, "-r", recipient]);
     let done = done.with_status(0);
     let expected = "an edit in place of private files in /app puts cleartext on a disk, since each \
-                    is a single link in a clear folder: conf; --whole /app unlocks the whole folder, \
+                    is a single link in a clear folder: conf, large; --whole /app unlocks the whole folder, \
                     with 1 MiB of clear files\n";
     assert!(done.stderr.contains(expected), "{}", done.said());
     // It is so.
@@ -59,8 +60,9 @@ fn edits_stay_in_memory_where_the_folder_is_unlocked_whole() {
     container.wait_for("edited\nclear\ndone\n");
     assert_eq!(changed(&workshop, &container), "");
     // Of clear files, too, everything is as it was: permissions, and that one has two names.
-    let shown = container.run("stat -c '%a %h' /app/in /app/in/clear /app/other; ls -A /app");
-    assert_eq!(shown, "750 2\n755 2\n755 2\nconf\nin\nother");
+    let shown =
+        container.run("stat -c '%a %h' /app/. /app/in /app/in/clear /app/other; ls -A /app");
+    assert_eq!(shown, "751 3\n750 2\n755 2\n755 2\nconf\nin\nlarge\nother");
     // The way back does not see that some of it was unlocked with it.
     let back = format!("{}-back", original.name());
     let back = workshop.engine.remove_on_drop(&back);

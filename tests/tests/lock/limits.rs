@@ -1,6 +1,6 @@
 //! Starts at every limit of memory: they go well, or say that it is not enough.
 
-use sealcrate_tests::{Done, Engine, assert_all_are_told, memory_steps};
+use sealcrate_tests::{CrunPodman, Done, Engine, assert_all_are_told, memory_steps};
 
 use crate::fixture::{PRIVATE, Workshop, key};
 
@@ -15,7 +15,28 @@ fn many_small_files_are_unlocked_or_refused_with_words_at_every_limit() {
     let locked = workshop.lock(&original, &[]);
     let options = ["-e", &key()];
     let program = ["/.sealcrate/init", "/bin/true"];
-    let steps = memory_steps(&workshop.engine, locked.name(), &options, (1, 40), &program);
+    let steps = memory_steps(docker(&workshop), locked.name(), &options, (1, 40), &program);
+
+    assert_all_are_told(&steps);
+}
+
+/// Returns the client of the workshop's engine.
+fn docker(workshop: &Workshop) -> impl Fn(&[&str]) -> Done {
+    |arguments| Done::of(&mut workshop.engine.docker(arguments))
+}
+
+/// The kernel's records of files take memory as well, also of files without content.
+#[test]
+fn many_empty_files_are_unlocked_or_refused_with_words_at_every_limit() {
+    let workshop = Workshop::new();
+    let lines = format!(
+        "{PRIVATE}RUN mkdir /app && i=0 && while [ $i -lt 24000 ]; do : > /app/$i; i=$((i+1)); done\n"
+    );
+    let original = workshop.build(&lines, &[]);
+    let locked = workshop.lock(&original, &[]);
+    let options = ["-e", &key()];
+    let program = ["/.sealcrate/init", "/bin/true"];
+    let steps = memory_steps(docker(&workshop), locked.name(), &options, (22, 50), &program);
 
     assert_all_are_told(&steps);
 }
@@ -29,9 +50,61 @@ fn large_files_are_unlocked_or_refused_with_words_at_every_limit() {
     let locked = workshop.lock(&original, &[]);
     let options = ["-e", &key()];
     let program = ["/.sealcrate/init", "/bin/true"];
-    let steps = memory_steps(&workshop.engine, locked.name(), &options, (1, 36), &program);
+    let steps = memory_steps(docker(&workshop), locked.name(), &options, (1, 36), &program);
 
     assert_all_are_told(&steps);
+}
+
+#[test]
+fn podman_and_crun_unlock_or_refuse_with_words_at_every_limit() {
+    let workshop = Workshop::new();
+    let lines = format!("{PRIVATE}COPY a /app/a\nCMD [\"true\"]\n");
+    let original = workshop.build(&lines, &[("a", &sealcrate_tests::noise(12 << 20))]);
+    let locked = workshop.lock(&original, &[]);
+    let podman = CrunPodman::of_root();
+    podman.load(&workshop.saved(&locked));
+    let image = format!("localhost/{}", locked.name());
+    let key = key();
+    // Podman allows no programs below a container's /dev. The mount is the one that the init asks for.
+    let memory = ["--tmpfs", "/dev/sealcrate:exec,size=14m"];
+    let options = [podman.options(), &memory, &["-e", &key]].concat();
+    let call = |arguments: &[&str]| podman.call(arguments);
+    let program = ["/.sealcrate/init", "/bin/true"];
+    assert_all_are_told(&memory_steps(call, &image, &options, (1, 32), &program));
+
+    // A limit of the container's own.
+    let limited = |limit: &str| podman.run(&[&options[..], &["--memory", limit]].concat(), &image);
+    let done = limited("12m").with_status(1);
+    done.says("sealcrate: not enough memory: the limit is 12 MiB");
+    limited("64m").with_status(0);
+}
+
+/// Returns the first limit at which a program starts, where another group below the same limit has
+/// filled a file.
+fn enough_beside(workshop: &Workshop, image: &str, file: &str) -> u64 {
+    let fill = format!(
+        "top=/sys/fs/cgroup; [ ! -d $top/memory ] || top=$top/memory
+         group=$top$(sed -n 's/^[0-9]*:memory:\\|^0:://p' /proc/self/cgroup | head -n 1)
+         mkdir $group/../beside && echo $$ > $group/../beside/cgroup.procs
+         rm -f {file}; dd if=/dev/zero of={file} bs=1M count=10 conv=fsync 2>/dev/null
+         echo $$ > $group/cgroup.procs && rmdir $group/../beside
+         exec /.sealcrate/init /bin/true"
+    );
+    let program = ["sh", "-c", &fill];
+    let steps = memory_steps(docker(workshop), image, &["-e", &key()], (13, 32), &program);
+    assert_all_are_told(&steps);
+    steps.iter().find(|step| step.status == 0).unwrap().mib
+}
+
+#[test]
+fn memory_that_is_in_use_counts_and_what_the_kernel_lets_go_of_does_not() {
+    let workshop = Workshop::new();
+    let data = sealcrate_tests::noise(8 << 20);
+    let original = workshop.build(&format!("{PRIVATE}COPY a /app/a\n"), &[("a", &data)]);
+    let locked = workshop.lock(&original, &[]);
+    let in_memory = enough_beside(&workshop, locked.name(), "/dev/shm/used");
+    let on_disk = enough_beside(&workshop, locked.name(), "/used");
+    assert!(on_disk + 5 < in_memory, "{on_disk} and {in_memory} MiB");
 }
 
 /// A control group of the machine's with a limit; dropped, it is removed.
@@ -77,9 +150,13 @@ fn limit_above_the_container_is_told() {
     let lines = format!("{PRIVATE}COPY a /app/a\nCMD [\"wc\", \"-c\", \"/app/a\"]\n");
     let original = workshop.build(&lines, &[("a", &sealcrate_tests::noise(40 << 20))]);
     let locked = workshop.lock(&original, &[]);
-    let group = Group::new(&workshop.engine, original.name(), 32);
-    let parent = format!("/{}", group.name);
-    let options = ["--cgroupns", "host", "--cgroup-parent", &parent];
-    let done: Done = workshop.unlock(locked.name(), &options, &[]).with_status(1).prints("");
-    done.says("sealcrate: not enough memory: the limit is 32 MiB");
+    // The limit above is the smaller one, and then the larger, and both are seen.
+    let seen = ["--memory=32m", "-v", "/sys/fs/cgroup:/sys/fs/cgroup:ro"];
+    for (above, own) in [(32, &[][..]), (600, &seen)] {
+        let group = Group::new(&workshop.engine, original.name(), above);
+        let parent = format!("/{}", group.name);
+        let options = [&["--cgroupns", "host", "--cgroup-parent", &parent][..], own].concat();
+        let done: Done = workshop.unlock(locked.name(), &options, &[]).with_status(1).prints("");
+        done.says("sealcrate: not enough memory: the limit is 32 MiB");
+    }
 }

@@ -4,7 +4,7 @@
 use std::fs;
 use std::process::Command;
 
-use sealcrate_tests::{Done, MemoryFolder, RootlessPodman, as_root};
+use sealcrate_tests::{CrunPodman, Done, MemoryFolder, as_root};
 
 use crate::fixture::{PRIVATE, Workshop};
 
@@ -19,10 +19,8 @@ fn user_without_privileges_starts_and_restarts_a_locked_image() {
     );
     let original = workshop.build(&lines, &[("a", b"private\n")]);
     let locked = workshop.lock(&original, &[]);
-    let archive = workshop.path("archive");
-    workshop.engine.run(&["save", "-o", archive.to_str().unwrap(), locked.name()]);
-    let podman = RootlessPodman::new();
-    podman.load(&archive);
+    let podman = CrunPodman::rootless();
+    podman.load(&workshop.saved(&locked));
     let image = format!("localhost/{}", locked.name());
     // The key is the user's own.
     let key = podman.path().join("key");

@@ -5,7 +5,7 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use sealcrate_tests::Done;
+use sealcrate_tests::{Done, as_root};
 
 use crate::programs::{Kind, MARK, build_go, folder, source_folder};
 use crate::workshop::{Workshop, assert_refused, key_pair, start_with_key};
@@ -113,15 +113,19 @@ fn launcher_of_java_finds_its_libraries() {
 #[test]
 fn folder_that_is_no_memory_of_its_own_gets_nothing() {
     let workshop = Workshop::new();
-    let folder = place(&workshop, "folder");
+    let folder = place(&workshop, "in/folder");
     let packed = pack_into(&workshop, &folder, Kind::MuslStatic.path(), &[]);
     let advice = format!("start it with --tmpfs {}:exec,size=2m,mode=1777", folder.display());
     let bind = "mkdir /tmp/other; mount -t tmpfs tmpfs /tmp/other; mkdir /tmp/other/part; \
                 mount --bind /tmp/other/part \"$folder\"";
+    let hidden = "mount -t tmpfs -o mode=1777 tmpfs \"$folder\"; mkdir -p /tmp/other/folder; \
+                  mount --bind /tmp/other \"$(dirname \"$folder\")\"";
     for (mount, told) in [
         (":", "is not memory of its own"),
         // A part of something that others see as well, like the host's /dev.
         (bind, "is not memory of its own"),
+        // A disk that hides the memory, and has a folder of that name.
+        (hidden, "is not memory of its own"),
         ("mount -t tmpfs -o mode=1777,noexec tmpfs \"$folder\"", "is noexec"),
         ("mount -t tmpfs -o size=8k tmpfs \"$folder\"", "has 0 MiB free"),
     ] {
@@ -132,6 +136,27 @@ fn folder_that_is_no_memory_of_its_own_gets_nothing() {
     }
     let open = "mount -t tmpfs -o mode=0777 tmpfs \"$folder\"";
     assert_refused(Done::of(&mut start_at(&folder, open, &packed)), 1, "others may change");
+    assert_eq!(fs::read_dir(workshop.path("other/folder")).unwrap().count(), 0);
+    fs::remove_dir(&folder).unwrap();
+    let done = Done::of(&mut start_at(&folder, ":", &packed)).says(&advice);
+    assert_refused(done, 1, "is not memory of its own");
+}
+
+/// The file's owner is another than its user, who could exchange the program in the folder.
+#[test]
+fn set_id_file_puts_no_program_into_a_folder() {
+    const SCRIPT: &str =
+        "mount -t tmpfs tmpfs /mnt && mount -t tmpfs tmpfs \"$0\" && cp \"$1\" /mnt/packed && \
+                          chown 0:0 /mnt/packed && chmod 4755 /mnt/packed || exit 9
+        setpriv --reuid=1000 --regid=1000 --clear-groups /mnt/packed; echo \"$? $(ls -A \"$0\")\"";
+    let workshop = Workshop::new();
+    let folder = place(&workshop, "folder");
+    let packed = pack_into(&workshop, &folder, Kind::MuslStatic.path(), &[]);
+    let mut command = as_root("timeout");
+    command.args(["--kill-after=5", "60", "unshare", "--mount", "env"]);
+    command.arg(format!("BP={}", key_pair().identity)).args(["sh", "-c", SCRIPT]);
+    let done = Done::of(command.arg(&folder).arg(&packed)).prints("1 \n");
+    done.says("sealcrate: a set-ID program cannot be put into a folder");
 }
 
 #[test]

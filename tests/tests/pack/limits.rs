@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use sealcrate_tests::{Builder, Engine, assert_all_are_told, busybox, memory_steps, noise};
+use sealcrate_tests::{Builder, Done, Engine, assert_all_are_told, busybox, memory_steps, noise};
 
 use crate::workshop::{Workshop, install, key_pair};
 
@@ -22,8 +22,9 @@ fn program_is_started_or_refused_with_words_at_every_limit() {
         let files = files.each_ref().map(|(name, bytes)| (*name, bytes.as_slice()));
         let image = engine.build(Builder::Classic, dockerfile, &files);
         let key = format!("BP={}", key_pair().identity);
+        let docker = |arguments: &[&str]| Done::of(&mut engine.docker(arguments));
         let steps =
-            memory_steps(&engine, image.name(), &["-e", &key], (1, 44), &["/bin/packed/true"]);
+            memory_steps(docker, image.name(), &["-e", &key], (1, 44), &["/bin/packed/true"]);
         eprintln!("{compression}: {steps:?}");
         assert_all_are_told(&steps);
     }

@@ -132,6 +132,16 @@ fn challenges_and_responses_are_new_each_time() {
 }
 
 #[test]
+fn identity_with_blanks_around_it_answers() {
+    let workshop = Workshop::new();
+    let packed = workshop.pack(smallest());
+    let waiting = Waiting::start(&workshop, &packed);
+    workshop.write("blanks", format!("  {}\t\r\n", key_pair().identity));
+    let done = respond(&workshop, "blanks", &packed, &waiting.challenge).with_status(0);
+    waiting.answer(response(&done)).0.with_status(9).prints("ran\n");
+}
+
+#[test]
 fn nothing_but_a_response_is_taken() {
     let workshop = Workshop::new();
     let packed = workshop.pack(smallest());

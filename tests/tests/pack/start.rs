@@ -197,3 +197,27 @@ fn variable_with_no_sign_of_equality_is_no_trouble() {
         assert_refused(Done::of(start(&packed).env(name, &key_pair().identity)), 3, "BP");
     }
 }
+
+#[test]
+fn keys_in_another_form_are_named_where_nothing_is_started() {
+    let workshop = Workshop::new();
+    let packed = [workshop.pack(program()), workshop.pack_under_passphrase(program())];
+    let quoted = |name: &str, text: &str| {
+        workshop.write(name, format!("\"{text}\"\n"));
+    };
+    quoted("quoted identity", &key_pair().identity);
+    quoted("quoted passphrase", PASSPHRASE);
+    for (packed, option, file, told) in [
+        (
+            &packed[0],
+            "-i",
+            "quoted identity",
+            "only an age identity opens it, and this one is in quotes",
+        ),
+        (&packed[1], "--pass-file", "quoted passphrase", "wrong key: this one is in quotes"),
+    ] {
+        let unpack = ["unpack", packed.to_str().unwrap(), option, file, "-o", "never"];
+        Done::of(&mut workshop.sealcrate(&unpack)).failed(3).says(told);
+        assert!(!workshop.path("never").exists());
+    }
+}

@@ -1,7 +1,7 @@
 //! The arguments of `push`.
 
 use clap::{Args, ValueEnum};
-use sealcrate_crypt::senetas::{DEFAULT_ITERATIONS, MAX_ITERATIONS, MIN_ITERATIONS};
+use sealcrate_crypt::crypto_cli::{DEFAULT_ITERATIONS, MAX_ITERATIONS, MIN_ITERATIONS};
 use sealcrate_image::{Location, Platform, Reference};
 
 use super::common::{location, platform};

@@ -1,8 +1,8 @@
 //! The arguments of `rewrap`.
 
 use clap::Args;
+use sealcrate_crypt::crypto_cli::{DEFAULT_ITERATIONS, MAX_ITERATIONS, MIN_ITERATIONS};
 use sealcrate_crypt::sealed::Home;
-use sealcrate_crypt::senetas::{DEFAULT_ITERATIONS, MAX_ITERATIONS, MIN_ITERATIONS};
 
 use super::common::Typed;
 use super::push::Output;

@@ -4,14 +4,15 @@ use std::sync::Arc;
 
 use anyhow::Result;
 use sealcrate_crypt::Unencrypted;
-use sealcrate_crypt::ocicrypt::DecryptError;
+use sealcrate_crypt::format::{Keys, Opened, Terms};
+use sealcrate_crypt::formats::{OpenError, recognise};
 use sealcrate_crypt::sealed::{RowKind, Unbound};
 use sealcrate_image::{
-    Artifact, Config, Descriptor, Image, Index, IndexError, Platform, ReadError, Source,
+    Artifact, Config, Descriptor, Image, Index, IndexError, Outgoing, Platform, ReadError, Source,
 };
 
 use crate::failure::{OtherPlatform, UnboundIndex};
-use crate::opening::{self, Keys, Opened, Protection, Terms};
+use crate::opening;
 use crate::session::Session;
 use crate::talk;
 
@@ -84,7 +85,7 @@ impl Chosen {
         let is_expected = keys.is_any() && terms.unencrypted == Unencrypted::Refuse;
         Self::of(artifact, source, platform).map_err(|error| {
             match is_expected && matches!(error.downcast_ref(), Some(IndexError::Empty)) {
-                true => DecryptError::NotEncrypted.into(),
+                true => OpenError::NotEncrypted.into(),
                 false => error,
             }
         })
@@ -102,12 +103,12 @@ impl Chosen {
         terms: &Terms,
     ) -> Result<Opened> {
         let spool = session.places.spool();
-        let protection = Protection::of(&self.image)?;
-        let (Some(listed), Some(protection)) = (&self.listed, &protection) else {
-            if let (None, Some(listed)) = (&protection, &self.listed)
+        let encrypted = recognise(&self.image)?;
+        let (Some(listed), Some(encrypted)) = (&self.listed, &encrypted) else {
+            if let (None, Some(listed)) = (&encrypted, &self.listed)
                 && listed.is_named_by_another(session, source, keys, terms)?
             {
-                return Ok(Opened::vouched(self.image.clone()));
+                return Ok(Opened::unchanged(Outgoing::built(self.image.clone())));
             }
             return opening::open(&self.image, keys, terms, spool);
         };
@@ -119,7 +120,7 @@ impl Chosen {
         match table {
             Some(table) => {
                 let platform = listed.child.platform.as_ref();
-                let identity = protection.identity(&self.image, platform);
+                let identity = encrypted.identity(platform);
                 table.check_child(&listed.index, &listed.child, RowKind::Image(identity))?;
             }
             None if listed.is_one_of_several() => tell_unbound_index(terms)?,
@@ -146,7 +147,7 @@ impl Listed {
     ) -> Result<bool> {
         for child in self.index.images().filter(|child| child.digest != self.child.digest) {
             let Artifact::Image(image) = Artifact::child(source, child)? else { continue };
-            if Protection::of(&image)?.is_none() {
+            if recognise(&image)?.is_none() {
                 continue;
             }
             // Other keys may be for that one.
@@ -197,6 +198,6 @@ pub(super) fn tell_unbound_index(terms: &Terms) -> Result<()> {
 /// Refuses a child in clear among encrypted ones.
 pub(super) fn in_clear(child: &Descriptor) -> anyhow::Error {
     let platform = child.platform.as_ref().map(Platform::to_string).unwrap_or_default();
-    anyhow::Error::new(DecryptError::NotEncrypted)
+    anyhow::Error::new(OpenError::NotEncrypted)
         .context(format!("child {} {platform}", child.digest.short()).trim_end().to_owned())
 }

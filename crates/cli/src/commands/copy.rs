@@ -4,6 +4,8 @@ use std::sync::Arc;
 
 use anyhow::Result;
 use sealcrate_crypt::Passphrase;
+use sealcrate_crypt::format::{EncryptedImage, Encryption, ImageEncryptor, Keys, Opened, Terms};
+use sealcrate_crypt::formats::recognise;
 use sealcrate_crypt::sealed::{SealedRecord, Sealing};
 use sealcrate_crypt::select::Selection;
 use sealcrate_image::engine::Spared;
@@ -17,12 +19,11 @@ use super::opened_index::{Child, HasRecord, OpenedIndex};
 use super::sealed_index::{self, IndexSealing, Part, Unsealed};
 use super::{children, name_beside, print_index, print_written};
 use crate::args::{Attestations, CompressionKind, CopyArgs, ReadingArgs};
-use crate::encryption::{Encryption, Encryptor, Wishes};
+use crate::encryption::{self, Wishes};
 use crate::failure::{MissingImageIdentity, MissingKey, Usage};
-use crate::opening::{self, Keys, Opened, Protection, Terms};
 use crate::private::Private;
 use crate::session::Session;
-use crate::{keys, left_behind, talk};
+use crate::{keys, left_behind, opening, talk};
 
 pub(crate) fn run(args: &CopyArgs, session: &Session) -> Result<()> {
     let new_passphrase = keys::new_passphrase(&args.new_passphrase)?;
@@ -30,10 +31,10 @@ pub(crate) fn run(args: &CopyArgs, session: &Session) -> Result<()> {
         None if args.decrypt => Some(session.keys.to_decrypt(&args.passphrase)?),
         named => named,
     };
-    let keys = Keys::new(passphrase, &args.keys)?;
-    keys.refuse_unmet(&args.keys)?;
+    let keys = opening::keys(passphrase, &args.keys)?;
+    opening::refuse_unmet(&keys, &args.keys)?;
     let (from, to) = (&args.source, &args.destination);
-    let encryption = encryption(args, new_passphrase)?;
+    let encryption = wanted_encryption(args, new_passphrase)?;
     if keys.is_any() && encryption.is_none() {
         refuse_to_publish(to, &args.reading)?;
     }
@@ -41,12 +42,15 @@ pub(crate) fn run(args: &CopyArgs, session: &Session) -> Result<()> {
     let source = match &encryption {
         Some(encryption) => {
             let spared = Spared::default();
-            session.places.source(from, encryption.export_form(&session.transfer, &spared))?
+            let form = encryption::export_form(&**encryption, &session.transfer, &spared);
+            session.places.source(from, form)?
         }
         None => session.source(from, to)?,
     };
-    let terms = Terms::new(args.reading.unencrypted(), &args.keys, from);
-    let terms = terms.at_home(args.reading.home.as_ref());
+    let terms = Terms {
+        expected: args.reading.home.clone(),
+        ..opening::terms(args.reading.unencrypted(), &args.keys, from)
+    };
     let artifact = Artifact::read(&source)?;
     if encryption.is_none() && !keys.is_any() && is_encrypted(&source, &artifact)? {
         tell_another_home(from, to);
@@ -67,7 +71,7 @@ pub(crate) fn run(args: &CopyArgs, session: &Session) -> Result<()> {
                 args.reading.attestations(),
             )?,
             (Some(encryption), _) => {
-                let encrypting = Encrypting { args, keys: &keys, terms, encryption: &encryption };
+                let encrypting = Encrypting { args, keys: &keys, terms, encryption: &*encryption };
                 encrypting.index(session, &source, index)?
             }
         };
@@ -80,7 +84,7 @@ pub(crate) fn run(args: &CopyArgs, session: &Session) -> Result<()> {
     let chosen = Chosen::to_open(artifact, &source, platform, &keys, &terms)?;
     let (written, image) = match encryption {
         Some(encryption) => {
-            let encrypting = Encrypting { args, keys: &keys, terms, encryption: &encryption };
+            let encrypting = Encrypting { args, keys: &keys, terms, encryption: &*encryption };
             let sink = session.places.sink(to)?;
             let unsealed = encrypting.chosen(session, &source, &chosen, &*sink)?;
             let sealing = Sealing { table: None, home: opening::home_of(to) };
@@ -101,11 +105,11 @@ pub(crate) fn run(args: &CopyArgs, session: &Session) -> Result<()> {
 /// Tells whether an image, or the first image of an index, is encrypted.
 fn is_encrypted(source: &Arc<dyn Source>, artifact: &Artifact) -> Result<bool> {
     let first = match artifact {
-        Artifact::Image(image) => return Ok(Protection::of(image)?.is_some()),
+        Artifact::Image(image) => return Ok(recognise(image)?.is_some()),
         Artifact::Index { index, .. } => index.images().next(),
     };
     match first.map(|child| Artifact::child(source, child)).transpose()? {
-        Some(Artifact::Image(image)) => Ok(Protection::of(&image)?.is_some()),
+        Some(Artifact::Image(image)) => Ok(recognise(&image)?.is_some()),
         _ => Ok(false),
     }
 }
@@ -123,14 +127,17 @@ fn tell_another_home(from: &Location, to: &Location) {
 }
 
 /// Returns how to encrypt the destination, if the user wants that.
-fn encryption(args: &CopyArgs, passphrase: Option<Passphrase>) -> Result<Option<Encryption>> {
+fn wanted_encryption(
+    args: &CopyArgs,
+    passphrase: Option<Passphrase>,
+) -> Result<Option<Box<dyn Encryption>>> {
     let wishes = Wishes {
         recipients: &args.recipients,
         encryption: &args.encryption,
         compression: &args.compression,
     };
     if passphrase.is_some() || !args.recipients.recipient.is_empty() {
-        return Encryption::begin(wishes, passphrase, || Err(MissingKey.into())).map(Some);
+        return wishes.encryption(passphrase, || Err(MissingKey.into())).map(Some);
     }
     let text = if !args.selection.is_none() {
         "layers are chosen for encryption, but no --recipient says to whom, and no --new-pass-file or \
@@ -175,14 +182,14 @@ pub(super) fn read_into(
     let (downloads, image) = session.ahead(reading.from, chosen.image);
     let chosen = Chosen { image, ..chosen };
     let opened = match keys.absent() {
-        Some(no_keys) => Opened::as_read(chosen.image, no_keys),
+        Some(no_keys) => Opened::unchanged(Outgoing::as_read(chosen.image, no_keys)),
         None => chosen.open(session, source, keys, reading.terms)?,
     };
     let sink = session.places.sink(reading.to)?;
     if !keys.is_any() && sink.layer_form() == LayerForm::AsItComes {
         // An engine or its archive would take ciphertext for a broken layer.
-        match Protection::of(&opened.image)? {
-            Some(protection) if protection.takes_passphrase() => {
+        match recognise(&opened.image)? {
+            Some(encrypted) if encrypted.takes_passphrase() => {
                 return Err(anyhow::Error::new(MissingKey).context("the image is encrypted"));
             }
             Some(_) => return Err(MissingImageIdentity.into()),
@@ -190,7 +197,7 @@ pub(super) fn read_into(
         }
     }
     let image = session.put_plain(&opened.image, downloads, &*sink)?;
-    opened.tell_wrong_digests();
+    opening::tell_wrong_digests(&opened);
     let written = session.commit(&image, &*sink)?;
     Ok((written, image))
 }
@@ -200,7 +207,7 @@ struct Encrypting<'a> {
     args: &'a CopyArgs,
     keys: &'a Keys,
     terms: Terms,
-    encryption: &'a Encryption,
+    encryption: &'a dyn Encryption,
 }
 
 impl Encrypting<'_> {
@@ -213,7 +220,8 @@ impl Encrypting<'_> {
         sink: &dyn Sink,
     ) -> Result<Unsealed> {
         if let Some(no_keys) = self.keys.absent() {
-            return self.put(session, Opened::as_read(chosen.image.clone(), no_keys), None, sink);
+            let read = Outgoing::as_read(chosen.image.clone(), no_keys);
+            return self.put(session, Opened::unchanged(read), None, sink);
         }
         let earlier = Was::of(&chosen.image)?;
         let opened = chosen.open(session, source, self.keys, &self.terms)?;
@@ -235,20 +243,20 @@ impl Encrypting<'_> {
         if let (true, Some(earlier)) = (args.selection.is_none(), &earlier) {
             selection = earlier.selection.clone();
         }
-        let encryptor = self.encryption.encryptor(&opened.image, &selection)?;
+        let encryptor = encryption::encryptor(self.encryption, &opened.image, &selection)?;
         if let (Some(earlier), false) = (&earlier, args.encryption.allow_exposing) {
-            earlier.refuse_to_expose(&encryptor)?;
+            earlier.refuse_to_expose(&*encryptor)?;
         }
         if let (Location::Registry(target), false) =
             (&args.destination, args.encryption.allow_exposing)
         {
             let platform = Config::parse(&opened.image.config)?.platform();
-            let passphrase = self.encryption.reusing();
+            let passphrase = self.encryption.passphrase();
             let known = Private::known(session, Some(target), platform.as_ref(), passphrase)?;
             known.refuse_to_expose(&opened.image, |place| encryptor.encrypts(place))?;
         }
-        let layers = session.put_encrypted(&opened.image, &encryptor, sink)?;
-        opened.tell_wrong_digests();
+        let layers = session.put_encrypted(&opened.image, &*encryptor, sink)?;
+        opening::tell_wrong_digests(&opened);
         Ok(Unsealed { encryptor, image: opened.image.into_image(), layers })
     }
 
@@ -273,11 +281,12 @@ impl Encrypting<'_> {
                     return Ok(sealed_index::attestation(attestations));
                 }
                 let image = Artifact::child(source, child)?.into_image(source, None)?;
-                let unsealed = self.put(session, Opened::as_read(image, no_keys), None, &*sink)?;
+                let read = Opened::unchanged(Outgoing::as_read(image, no_keys));
+                let unsealed = self.put(session, read, None, &*sink)?;
                 Ok(Part::Unsealed(Box::new(unsealed)))
             })?
         } else {
-            let open = |image: &Image, _, child: &Descriptor| {
+            let open = |image: &Image, _: &dyn EncryptedImage, child: &Descriptor| {
                 let spool = session.places.spool();
                 let opened = opening::open(image, self.keys, &self.terms, spool)?;
                 check_platform(child, &opened.image)?;
@@ -291,7 +300,7 @@ impl Encrypting<'_> {
                     Child::Attestation => Ok(sealed_index::attestation(attestations)),
                     Child::Clear(image) if self.args.selection.is_none() => Ok(Part::Clear(image)),
                     Child::Clear(image) => {
-                        let opened = Opened::vouched(*image);
+                        let opened = Opened::unchanged(Outgoing::built(*image));
                         let unsealed = self.put(session, opened, None, &*sink)?;
                         Ok(Part::Unsealed(Box::new(unsealed)))
                     }
@@ -328,17 +337,17 @@ struct Was {
 impl Was {
     /// Reads them off the encrypted image; `None` if it is not encrypted.
     fn of(image: &Image) -> Result<Option<Self>> {
-        let Some(protection) = Protection::of(image)? else { return Ok(None) };
-        let layers = (0..image.layers.len()).filter(|&place| protection.has_layer(place));
+        let Some(encrypted) = recognise(image)? else { return Ok(None) };
+        let layers = (0..image.layers.len()).filter(|&place| encrypted.has_layer(place));
         Ok(Some(Self {
-            selection: protection.selection(image)?,
+            selection: encrypted.selection(image.layers.len()),
             layers: layers.collect(),
-            config: protection.has_config(),
+            config: encrypted.has_config(),
         }))
     }
 
     /// Refuses to leave a private part in clear.
-    fn refuse_to_expose(&self, encryptor: &Encryptor) -> Result<()> {
+    fn refuse_to_expose(&self, encryptor: &dyn ImageEncryptor) -> Result<()> {
         let mut exposed: Vec<String> = Vec::new();
         if self.config && !encryptor.encrypts_config() {
             exposed.push("the config".to_owned());

@@ -1,23 +1,20 @@
 //! `inspect`: which parts of an image are encrypted, how, and which parts a stranger can read.
 
-mod keys;
-
 use std::sync::Arc;
 
 use anyhow::Result;
 use sealcrate_crypt::Unencrypted;
-use sealcrate_crypt::ocicrypt::{self, DecryptError};
+use sealcrate_crypt::format::{EncryptedImage, KeyFacts, Keys, Terms};
+use sealcrate_crypt::formats::{OpenError, recognise};
 use sealcrate_crypt::sealed::{Binding, SealedRecord, Unbound};
-use sealcrate_crypt::senetas::KeyDataShape;
 use sealcrate_image::engine::ExportForm;
 use sealcrate_image::{Artifact, Config, Layer, Location, Source};
 use serde_json::{Value, json};
 
-use self::keys::{KeyCost, schemes};
 use super::chosen::Chosen;
 use super::print;
 use crate::args::{ImageName, InspectArgs};
-use crate::opening::{Keys, Protection, Terms};
+use crate::opening;
 use crate::report::{self, Clear, printable};
 use crate::session::Session;
 use crate::visible::Visible;
@@ -30,42 +27,39 @@ pub(crate) fn run(args: &InspectArgs, session: &Session) -> Result<()> {
     let source = session.places.source(&location, ExportForm::AsTheyCome)?;
     let artifact = Artifact::read(&source)?;
     let chosen = Chosen::of(artifact, &source, args.platform.as_ref())?;
-    let keys = Keys::new(session.keys.given(&args.passphrase)?, &args.keys)?;
-    let terms = Terms::anywhere(Unencrypted::Accept, &args.keys);
-    let protection = Protection::of(&chosen.image)?;
-    let inside = look_inside(&chosen, protection.as_ref(), &keys, &terms, session, &source)?;
-    let facts = Facts { location: &location, chosen: &chosen, protection, inside };
+    let keys = opening::keys(session.keys.given(&args.passphrase)?, &args.keys)?;
+    let terms = opening::terms_anywhere(Unencrypted::Accept, &args.keys);
+    let encrypted = recognise(&chosen.image)?;
+    let inside = look_inside(&chosen, encrypted.as_deref(), &keys, &terms, session, &source)?;
+    let facts = Facts { location: &location, chosen: &chosen, encrypted, inside };
     print(args.output, &facts.text()?, &facts.json()?)
 }
 
 /// Opens the parts that the keys open; `None` if there are no keys for the image.
 fn look_inside(
     chosen: &Chosen,
-    protection: Option<&Protection>,
+    encrypted: Option<&dyn EncryptedImage>,
     keys: &Keys,
     terms: &Terms,
     session: &Session,
     source: &Arc<dyn Source>,
 ) -> Result<Option<Inside>> {
-    let is_for_keys = match protection {
-        Some(Protection::CryptoCli(_)) => keys.has_passphrase(),
-        // A passphrase in the environment need not be for this image.
-        Some(Protection::Oci(of)) => of.takes_passphrase() && keys.is_any() || keys.has_identity(),
-        None if terms.unbound != Unbound::Accept => return Err(DecryptError::NotEncrypted.into()),
-        None => false,
+    let Some(encrypted) = encrypted else {
+        return match terms.unbound {
+            Unbound::Accept => Ok(None),
+            Unbound::Refuse | Unbound::RefuseVersion1 => Err(OpenError::NotEncrypted.into()),
+        };
     };
-    if !is_for_keys {
+    if !encrypted.is_for(keys) {
         return Ok(None);
     }
     let opened = chosen.open(session, source, keys, terms)?;
-    let config = match protection {
-        Some(Protection::CryptoCli(_)) => Some(Config::parse(&opened.image.config)?),
-        _ => None,
+    let config = match encrypted.has_config() {
+        true => Some(Config::parse(&opened.image.config)?),
+        false => None,
     };
-    let lists_all_readers = match (protection, &opened.record) {
-        (Some(Protection::Oci(of)), Some(record)) => ocicrypt::lists_all(record, of),
-        _ => true,
-    };
+    let lists_all_readers =
+        opened.record.as_ref().is_none_or(|record| encrypted.lists_all_readers(record));
     Ok(Some(Inside { binding: opened.binding, config, record: opened.record, lists_all_readers }))
 }
 
@@ -130,7 +124,7 @@ impl Inside {
 struct Facts<'a> {
     location: &'a Location,
     chosen: &'a Chosen,
-    protection: Option<Protection>,
+    encrypted: Option<Box<dyn EncryptedImage>>,
     inside: Option<Inside>,
 }
 
@@ -143,13 +137,7 @@ impl Facts<'_> {
         }
         lines.push(format!("config    {}, {}", self.chosen.image.id(), self.config_state()));
         lines.push(format!("format    {}", self.format()));
-        match &self.protection {
-            Some(Protection::CryptoCli(of)) => lines.push(format!("KDF       {}", KeyCost::of(of))),
-            Some(Protection::Oci(of)) => {
-                lines.push(format!("keys      wrapped by {}", schemes(of).join(", ")));
-            }
-            None => {}
-        }
+        lines.extend(self.key_facts().as_ref().map(key_line));
         lines.push("layers".to_owned());
         for (place, layer) in self.chosen.image.layers.iter().enumerate() {
             let state = if self.is_encrypted(place) { "encrypted" } else { "plain" };
@@ -163,7 +151,7 @@ impl Facts<'_> {
         }
         lines.extend(self.visible(&stored).lines().into_iter().map(|line| format!("  {line}")));
         lines.extend(self.inside.iter().flat_map(Inside::lines));
-        if self.protection.is_some() {
+        if self.encrypted.is_some() {
             lines.push(NOT_TOLD.to_owned());
         }
         Ok(lines.join("\n"))
@@ -186,8 +174,13 @@ impl Facts<'_> {
             "config": self.chosen.image.id(),
             "configEncrypted": self.clear() == Clear::BesideEncryption,
             "format": self.format(),
-            "kdf": self.key_cost().map(|cost| cost.json()),
-            "wrappedBy": self.schemes(),
+            "kdf": self.key_facts().as_ref().and_then(derivation_json),
+            "wrappedBy": self.key_facts().and_then(|facts| match facts {
+                KeyFacts::Wrapped(schemes) => {
+                    Some(schemes.iter().map(|scheme| printable(scheme)).collect::<Vec<_>>())
+                }
+                KeyFacts::Derived { .. } => None,
+            }),
             "layers": layers,
             "readableByAnyone": without_ciphertext(stored),
         });
@@ -222,13 +215,13 @@ impl Facts<'_> {
     }
 
     fn is_encrypted(&self, place: usize) -> bool {
-        self.protection.as_ref().is_some_and(|protection| protection.has_layer(place))
+        self.encrypted.as_ref().is_some_and(|encrypted| encrypted.has_layer(place))
     }
 
     fn clear(&self) -> Clear {
-        match &self.protection {
-            Some(Protection::CryptoCli(of)) if of.config.is_some() => Clear::BesideEncryption,
-            _ => Clear::Everything,
+        match self.encrypted.as_ref().is_some_and(|encrypted| encrypted.has_config()) {
+            true => Clear::BesideEncryption,
+            false => Clear::Everything,
         }
     }
 
@@ -240,28 +233,11 @@ impl Facts<'_> {
     }
 
     fn format(&self) -> &'static str {
-        match &self.protection {
-            Some(Protection::CryptoCli(of)) => match of.shape {
-                Some(KeyDataShape::Url) => "crypto-cli, key data in the member \"urls\" (compat)",
-                _ => "crypto-cli, key data in the member \"crypto\"",
-            },
-            Some(Protection::Oci(_)) => "OCI image encryption",
-            None => "not encrypted",
-        }
+        self.encrypted.as_ref().map_or("not encrypted", |encrypted| encrypted.description())
     }
 
-    fn key_cost(&self) -> Option<KeyCost> {
-        match &self.protection {
-            Some(Protection::CryptoCli(of)) => Some(KeyCost::of(of)),
-            _ => None,
-        }
-    }
-
-    fn schemes(&self) -> Option<Vec<String>> {
-        match &self.protection {
-            Some(Protection::Oci(of)) => Some(schemes(of)),
-            _ => None,
-        }
+    fn key_facts(&self) -> Option<KeyFacts> {
+        self.encrypted.as_ref().map(|encrypted| encrypted.key_facts())
     }
 
     fn readable(&self, stored: &Config) -> String {
@@ -276,6 +252,31 @@ impl Facts<'_> {
         };
         let config = report::visible(stored, self.clear());
         format!("{layers}; the number of layers and their sizes; of the config {config}")
+    }
+}
+
+/// Says how the keys of an image are derived or wrapped.
+fn key_line(facts: &KeyFacts) -> String {
+    match facts {
+        KeyFacts::Derived { function, derivations, iterations } => format!(
+            "KDF       {function}, {iterations} iterations in all, for {derivations} salt(s)"
+        ),
+        KeyFacts::Wrapped(schemes) => {
+            let schemes: Vec<String> = schemes.iter().map(|scheme| printable(scheme)).collect();
+            format!("keys      wrapped by {}", schemes.join(", "))
+        }
+    }
+}
+
+/// Returns the derivation of keys for programs, if keys are derived.
+fn derivation_json(facts: &KeyFacts) -> Option<Value> {
+    match facts {
+        KeyFacts::Derived { function, derivations, iterations } => Some(json!({
+            "algorithm": function,
+            "salts": derivations,
+            "iterations": iterations,
+        })),
+        KeyFacts::Wrapped(_) => None,
     }
 }
 

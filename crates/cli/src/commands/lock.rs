@@ -9,7 +9,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
-use sealcrate_crypt::select::choose;
+use sealcrate_crypt::formats::choose;
 use sealcrate_image::{
     Artifact, Config, Descriptor, Digest, EngineName, Image, Index, Location, Outgoing, Platform,
     Prefetch, Reference, Source,
@@ -86,7 +86,7 @@ impl Locking<'_> {
         let image = &self.session.bounded(image.clone());
         let selection =
             self.session.selection(&self.args.selection, |base| name_beside(base, self.from))?;
-        let private = choose(image, &selection)?;
+        let private = choose(image, &selection)?.places().clone();
         self.refuse_to_expose(image, &private)?;
         let reusable = self.cache.reusable(image, &private)?;
         let locked = self

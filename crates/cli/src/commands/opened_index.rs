@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use anyhow::Result;
 use sealcrate_crypt::Unencrypted;
-use sealcrate_crypt::ocicrypt::DecryptError;
+use sealcrate_crypt::format::{EncryptedImage, Opened, Terms};
+use sealcrate_crypt::formats::{OpenError, recognise};
 use sealcrate_crypt::sealed::{ImageIdentity, SealedRecord, Table, TableError};
 use sealcrate_image::{
     ATTESTATION, ATTESTED, Artifact, Descriptor, Digest, Image, Index, MediaType, Outgoing,
@@ -17,9 +18,8 @@ use super::children::{put_attestation, put_image};
 use super::chosen::{check_platform, in_clear, tell_unbound_index};
 use crate::args::Attestations;
 use crate::failure::Usage;
-use crate::opening::{Opened, Protection, Terms};
 use crate::session::Session;
-use crate::talk;
+use crate::{opening, talk};
 
 /// An index whose children are open, in order.
 pub(super) struct OpenedIndex<T> {
@@ -64,7 +64,7 @@ impl<T: HasRecord> OpenedIndex<T> {
         index: &Index,
         terms: &Terms,
         attestations: Attestations,
-        mut open: impl FnMut(&Image, Protection, &Descriptor) -> Result<T>,
+        mut open: impl FnMut(&Image, &dyn EncryptedImage, &Descriptor) -> Result<T>,
     ) -> Result<Self> {
         let mut children = Vec::with_capacity(index.manifests.len());
         let mut identities: HashMap<Digest, ImageIdentity> = HashMap::new();
@@ -78,11 +78,11 @@ impl<T: HasRecord> OpenedIndex<T> {
                 nested = Some(child.digest);
                 continue;
             };
-            children.push(match Protection::of(&image)? {
-                Some(protection) => {
-                    let identity = protection.identity(&image, child.platform.as_ref());
+            children.push(match recognise(&image)? {
+                Some(encrypted) => {
+                    let identity = encrypted.identity(child.platform.as_ref());
                     identities.insert(child.digest, identity);
-                    Child::Opened(open(&image, protection, child)?)
+                    Child::Opened(open(&image, &*encrypted, child)?)
                 }
                 None => Child::Clear(Box::new(image)),
             });
@@ -111,7 +111,7 @@ impl<T: HasRecord> OpenedIndex<T> {
         let table = Table::common(tables)?.cloned();
         let accepts = terms.unencrypted == Unencrypted::Accept;
         if !any_encrypted && !accepts {
-            return Err(DecryptError::NotEncrypted.into());
+            return Err(OpenError::NotEncrypted.into());
         }
         for (child, descriptor) in self.children.iter().zip(&self.index.manifests) {
             let is_named = || table.as_ref().is_some_and(|table| table.names(descriptor.digest));
@@ -204,7 +204,7 @@ impl OpenedIndex<Opened> {
             put.push(match child {
                 Child::Opened(opened) => {
                     let image = session.put_plain(&opened.image, Prefetch::default(), sink)?;
-                    opened.tell_wrong_digests();
+                    opening::tell_wrong_digests(&opened);
                     Some(put_image(image, sink)?.descriptor())
                 }
                 Child::Clear(image) => {

@@ -2,6 +2,8 @@
 
 use anyhow::Result;
 use sealcrate_crypt::Unencrypted;
+use sealcrate_crypt::format::{Keys, Terms};
+use sealcrate_crypt::formats::recognise;
 use sealcrate_image::{Artifact, Config, EngineName, Image, Location, Reference};
 
 use super::chosen::Chosen;
@@ -9,22 +11,23 @@ use super::copy::{self, Reading};
 use super::{children, print_index, print_written};
 use crate::args::{PullArgs, ReadingArgs};
 use crate::failure::{MissingImageIdentity, PlainImage};
-use crate::opening::{Keys, Protection, Terms};
 use crate::session::Session;
-use crate::talk;
+use crate::{opening, talk};
 
 pub(crate) fn run(args: &PullArgs, session: &Session) -> Result<()> {
     let from = Location::Registry(args.name.clone());
     let to = args.to.clone().unwrap_or_else(|| engine_name(args));
-    let mut keys = Keys::new(session.keys.given(&args.passphrase)?, &args.keys)?;
+    let mut keys = opening::keys(session.keys.given(&args.passphrase)?, &args.keys)?;
     if keys.is_any() {
         copy::refuse_to_publish(&to, &args.reading)?;
     }
     let source = session.source(&from, &to)?;
     let artifact = Artifact::read(&source)?;
     let platform = args.reading.platform.as_ref();
-    let terms = Terms::new(args.reading.unencrypted(), &args.keys, &from);
-    let terms = terms.at_home(args.reading.home.as_ref());
+    let terms = Terms {
+        expected: args.reading.home.clone(),
+        ..opening::terms(args.reading.unencrypted(), &args.keys, &from)
+    };
     let reading = Reading { from: &from, to: &to, terms: &terms };
     if let (Some(index), Artifact::Index { raw, .. }) =
         (children::whole(&artifact, platform, &to), &artifact)
@@ -36,7 +39,7 @@ pub(crate) fn run(args: &PullArgs, session: &Session) -> Result<()> {
             let image = Artifact::child(&source, child)?.into_image(&source, None)?;
             find_keys(args, session, &image, &to, &mut keys)?;
         }
-        keys.refuse_unmet(&args.keys)?;
+        opening::refuse_unmet(&keys, &args.keys)?;
         let written = match keys.absent() {
             None => {
                 let attestations = args.reading.attestations();
@@ -56,7 +59,7 @@ pub(crate) fn run(args: &PullArgs, session: &Session) -> Result<()> {
     find_keys(args, session, &chosen.image, &to, &mut keys)?;
     if !keys.is_any() {
         refuse_plain(&chosen.image, &args.reading)?;
-        keys.refuse_unmet(&args.keys)?;
+        opening::refuse_unmet(&keys, &args.keys)?;
     }
     let is_decrypted = keys.is_any();
     let (written, image) = copy::read_into(session, &source, &reading, chosen, &keys)?;
@@ -80,8 +83,8 @@ fn find_keys(
     if keys.is_any() {
         return Ok(());
     }
-    match Protection::of(image)? {
-        Some(protection) if protection.takes_passphrase() => {
+    match recognise(image)? {
+        Some(encrypted) if encrypted.takes_passphrase() => {
             copy::refuse_to_publish(to, &args.reading)?;
             keys.take(session.keys.to_decrypt(&args.passphrase)?);
             Ok(())

@@ -7,9 +7,10 @@ use std::sync::Arc;
 
 use anyhow::Result;
 use sealcrate_crypt::Passphrase;
+use sealcrate_crypt::format::ImageEncryptor;
+use sealcrate_crypt::formats::choose;
 use sealcrate_crypt::pushed::Pushed;
 use sealcrate_crypt::sealed::Sealing;
-use sealcrate_crypt::select::choose;
 use sealcrate_image::engine::{ExportForm, Spared};
 use sealcrate_image::{
     ATTESTED, Artifact, Config, Descriptor, EngineName, Image, Index, Location, MediaType, NoKeys,
@@ -20,7 +21,7 @@ use super::chosen::{self, Listed};
 use super::sealed_index::{IndexSealing, Part, Unsealed};
 use super::{children, name_beside, print_index, print_written};
 use crate::args::{CompressionKind, Protection, PushArgs};
-use crate::encryption::{Encryption, Encryptor, Wishes};
+use crate::encryption::{self, Wishes};
 use crate::failure::Usage;
 use crate::private::Private;
 use crate::pushed::{Earlier, Search, spared};
@@ -48,7 +49,7 @@ pub(crate) fn run(args: &PushArgs, session: &Session) -> Result<()> {
         }
         Protection::Passphrase => {
             let ask = || session.keys.to_encrypt(&args.passphrase);
-            Some(Encryption::begin(wishes, keys::named(&args.passphrase)?, ask)?)
+            Some(wishes.encryption(keys::named(&args.passphrase)?, ask)?)
         }
         Protection::None => None,
     };
@@ -67,7 +68,7 @@ pub(crate) fn run(args: &PushArgs, session: &Session) -> Result<()> {
     }
     let open = |spared: &Spared| -> Result<_> {
         let form = match &encryption {
-            Some(encryption) => encryption.export_form(&session.transfer, spared),
+            Some(encryption) => encryption::export_form(&**encryption, &session.transfer, spared),
             None => {
                 let packing = Packing::gzip(&session.transfer.compressor);
                 ExportForm::Packed { packing, spared }
@@ -85,7 +86,7 @@ pub(crate) fn run(args: &PushArgs, session: &Session) -> Result<()> {
     };
     let earlier = match &encryption {
         Some(encryption) if !args.no_cache => {
-            Some(Earlier::read(session, encryption, &args.name, args.doubts())?)
+            Some(Earlier::read(session, &**encryption, &args.name, args.doubts())?)
         }
         _ => None,
     };
@@ -96,7 +97,7 @@ pub(crate) fn run(args: &PushArgs, session: &Session) -> Result<()> {
         _ => {
             let (source, artifact) = open(&Spared::default())?;
             if let Some(index) = children::whole(&artifact, platform, &to) {
-                let (encryption, selection) = (encryption.as_ref(), selection.as_ref());
+                let (encryption, selection) = (encryption.as_deref(), selection.as_ref());
                 let push = Indexed { args, session, encryption, selection, earlier };
                 let written = push.run(&source, index, &to)?;
                 if encryption.is_some() {
@@ -126,20 +127,21 @@ pub(crate) fn run(args: &PushArgs, session: &Session) -> Result<()> {
     };
     let encryptor = match (&selection, &encryption) {
         (Some(selection), Some(encryption)) => {
-            let encryptor = encryption.encryptor(&chosen.image, selection)?;
+            let mut encryptor = encryption::encryptor(&**encryption, &chosen.image, selection)?;
             let changed = encryptor.changed(&pushed, &chosen.image);
             if !changed.is_empty() {
                 pushed.forget(&changed);
                 (source, chosen) = read(&spared(&pushed))?;
             }
-            Some(encryptor.reuse(pushed))
+            encryptor.reuse(pushed);
+            Some(encryptor)
         }
         _ => None,
     };
     chosen.tell_what_is_dropped(args);
     let home = opening::home_of(&to);
-    let passphrase = encryption.as_ref().and_then(Encryption::reusing);
-    refuse_to_expose(args, session, &chosen.image, platform, encryptor.as_ref(), passphrase)?;
+    let passphrase = encryption.as_ref().and_then(|encryption| encryption.passphrase());
+    refuse_to_expose(args, session, &chosen.image, platform, encryptor.as_deref(), passphrase)?;
     let Some(encryptor) = encryptor else {
         let image = Outgoing::as_read(chosen.image.clone(), NoKeys::given());
         let image = session.put_plain(&image, Prefetch::default(), &*sink)?;
@@ -151,7 +153,7 @@ pub(crate) fn run(args: &PushArgs, session: &Session) -> Result<()> {
         };
         return print_written(args.output, &to, &written, &image);
     };
-    let layers = session.put_encrypted(&chosen.image, &encryptor, &*sink)?;
+    let layers = session.put_encrypted(&chosen.image, &*encryptor, &*sink)?;
     let unsealed = Unsealed { encryptor, image: chosen.image.clone(), layers };
     let (written, unsealed, image) = if args.keep_attestations && !chosen.attestations.is_empty() {
         let sealing = IndexSealing { session, source: &source, sink: &*sink, home };
@@ -171,7 +173,7 @@ pub(crate) fn run(args: &PushArgs, session: &Session) -> Result<()> {
     };
     left_behind::tell(&from, &to);
     if let Some(earlier) = earlier {
-        let layers = unsealed.encryptor.pushed(&unsealed.image, &image);
+        let layers = unsealed.encryptor.pushed(&image);
         earlier.remember(&layers, &unsealed.image.config, written.digest);
     }
     print_written(args.output, &to, &written, &image)
@@ -183,7 +185,7 @@ fn refuse_to_expose(
     session: &Session,
     image: &Image,
     platform: Option<&Platform>,
-    encryptor: Option<&Encryptor>,
+    encryptor: Option<&dyn ImageEncryptor>,
     passphrase: Option<&Passphrase>,
 ) -> Result<()> {
     let encrypts = |place| encryptor.is_some_and(|encryptor| encryptor.encrypts(place));
@@ -194,7 +196,7 @@ fn refuse_to_expose(
         // Only the passphrase shows which layers of such an image are private: the search has opened it.
         Some(encryptor) if encryptor.encrypts_config() && !args.no_cache => {
             let mut private = Private::known(session, None, platform, None)?;
-            private.add(encryptor.known_private());
+            private.add(encryptor.reusable().private());
             private
         }
         _ => Private::known(session, Some(&args.name), platform, passphrase)?,

@@ -3,6 +3,7 @@
 use std::io::{self, Read};
 
 use anyhow::{Context, Result};
+use sealcrate_crypt::formats::recognise;
 use sealcrate_image::engine::ExportForm;
 use sealcrate_image::{Artifact, Config, Location, Platform};
 use sealcrate_lock::is_locked;
@@ -11,7 +12,6 @@ use sealcrate_pack::{AnswerError, Finding, Packed, Question, find_program};
 use super::{open, print_line};
 use crate::args::{RespondArgs, Subject};
 use crate::keys;
-use crate::opening::Protection;
 use crate::session::Session;
 use crate::talk;
 
@@ -88,11 +88,11 @@ fn search(
 ) -> Result<Starter> {
     let source = session.places.source(location, ExportForm::AsTheyCome)?;
     let image = session.bounded(Artifact::read(&source)?.into_image(&source, platform)?);
-    let protection = Protection::of(&image)?;
+    let encrypted = recognise(&image)?;
     let header = question.header();
     // What is put into an image last is what is private most often.
     for (place, layer) in image.layers.iter().enumerate().rev() {
-        if protection.as_ref().is_some_and(|protection| protection.has_layer(place)) {
+        if encrypted.as_ref().is_some_and(|encrypted| encrypted.has_layer(place)) {
             talk::note(format!("layer {} is encrypted, and not searched", layer.name()));
             continue;
         }

@@ -3,11 +3,14 @@
 mod index;
 
 use anyhow::Result;
-use sealcrate_crypt::ocicrypt::{self, Change, DecryptError, Recipient, Rewrapped};
-use sealcrate_crypt::sealed::{Binding, Home, SealedRecord, Sealing, Table};
+use sealcrate_crypt::Unencrypted;
+use sealcrate_crypt::format::{
+    EncryptedImage, Encryption, Keys, NewReaders, OpenKeys, Opened, Rewrapped, Terms,
+};
+use sealcrate_crypt::formats::{OpenError, recognise};
+use sealcrate_crypt::ocicrypt::Recipient;
+use sealcrate_crypt::sealed::{Home, SealedRecord, Sealing, Table};
 use sealcrate_crypt::select::Selection;
-use sealcrate_crypt::senetas::{self, FreshKey, KeyDataShape};
-use sealcrate_crypt::{Passphrase, Unencrypted};
 use sealcrate_image::engine::ExportForm;
 use sealcrate_image::{Artifact, Config, Image, Location, Outgoing, Platform, Sink};
 
@@ -15,12 +18,11 @@ use super::opened_index::HasRecord;
 use super::sealed_index::Unsealed;
 use super::{print_index, print_written};
 use crate::args::{ImageName, RewrapArgs};
-use crate::encryption::{Encryption, tell_large_record};
+use crate::encryption::{encryptor, tell_large_record};
 use crate::failure::{MissingImageIdentity, Usage};
-use crate::opening::{self, Keys, Opened, Protection, Terms};
 use crate::report::printable;
 use crate::session::Session;
-use crate::{keys, pushed, talk};
+use crate::{keys, opening, pushed, talk};
 
 pub(crate) fn run(args: &RewrapArgs, session: &Session) -> Result<()> {
     let from = match &args.image {
@@ -29,28 +31,22 @@ pub(crate) fn run(args: &RewrapArgs, session: &Session) -> Result<()> {
     };
     let to = destination(&from, args.to.as_deref())?;
     let new_passphrase = keys::new_passphrase(&args.new_passphrase)?;
-    let change = Change {
-        add: keys::recipients(&args.add)?,
-        remove: keys::former_recipients(&args.remove)?,
-    };
-    if change.add.is_empty()
-        && new_passphrase.is_none()
-        && (args.remove.is_empty() || args.reencrypt)
-    {
+    let (add, remove) = (keys::recipients(&args.add)?, keys::former_recipients(&args.remove)?);
+    let new = NewReaders::new(add, remove, new_passphrase, args.iterations);
+    if new.adds_nobody() && (args.remove.is_empty() || args.reencrypt) {
         let text = "nothing says who is to open the image: --add RECIPIENT, --remove RECIPIENT, \
                     --new-pass-file FILE";
         return Err(Usage(text.to_owned()).into());
     }
-    let keys = Keys::new(session.keys.given(&args.passphrase)?, &args.keys)?;
+    let keys = opening::keys(session.keys.given(&args.passphrase)?, &args.keys)?;
     let source = session.places.source(&from, ExportForm::AsTheyCome)?;
     let sink = session.places.sink(&to)?;
     let place = opening::home_of(&to);
-    let mut rewrapping =
-        Rewrapping { args, session, keys, change, new_passphrase, place, locked: None };
+    let mut rewrapping = Rewrapping { args, session, keys, new, place, replaces_passphrase: false };
     match Artifact::read(&source)? {
         Artifact::Image(image) => {
-            let protection = Protection::of(&image)?.ok_or(DecryptError::NotEncrypted)?;
-            let opened = rewrapping.open(&image, protection)?;
+            let encrypted = recognise(&image)?.ok_or(OpenError::NotEncrypted)?;
+            let opened = rewrapping.open(&image, &*encrypted)?;
             let image = rewrapping.finish(opened, None, &*sink)?;
             rewrapping.tell_what_stays();
             let written = session.commit(&image, &*sink)?;
@@ -70,20 +66,17 @@ struct Rewrapping<'a> {
     args: &'a RewrapArgs,
     session: &'a Session,
     keys: Keys,
-    change: Change,
-    new_passphrase: Option<Passphrase>,
+    new: NewReaders,
     /// The repository where the images lie, if it is one of a registry.
     place: Option<Home>,
-    /// The new passphrase as a recipient, once an image takes it in that form.
-    locked: Option<Recipient>,
+    /// Whether an image has one passphrase alone, which the new one replaces.
+    replaces_passphrase: bool,
 }
 
-/// An image whose keys are open.
-enum OpenKeys {
-    /// In crypto-cli's format; the key is derived from the new passphrase.
-    CryptoCli(Box<senetas::Rewrapping>, FreshKey),
-    /// In the format of OCI image encryption.
-    Oci(Box<ocicrypt::Rewrapping>),
+/// An image that was opened to change its readers.
+enum OpenImage {
+    /// Its keys are open.
+    Keys(Box<dyn OpenKeys>),
     /// The command encrypts its layers anew.
     Layers(Box<OpenLayers>),
 }
@@ -91,67 +84,47 @@ enum OpenKeys {
 /// An image whose layers the command encrypts anew.
 struct OpenLayers {
     opened: Opened,
-    encryption: Encryption,
+    encryption: Box<dyn Encryption>,
     /// Which layers.
     places: Selection,
 }
 
-impl HasRecord for OpenKeys {
+impl HasRecord for OpenImage {
     fn record(&self) -> Option<&SealedRecord> {
         match self {
-            Self::CryptoCli(of, _) => of.record(),
-            Self::Oci(of) => of.record(),
+            Self::Keys(of) => of.record(),
             Self::Layers(of) => of.opened.record(),
         }
     }
 }
 
-impl OpenKeys {
+impl OpenImage {
     /// Returns the platform of the image before encryption, where it names one.
     fn platform(&self) -> Option<Platform> {
         match self {
+            Self::Keys(of) => of.platform(),
             Self::Layers(of) => Config::parse(&of.opened.image.config).ok()?.platform(),
-            Self::CryptoCli(of, _) => of.platform(),
-            Self::Oci(of) => of.platform(),
         }
     }
 }
 
 impl Rewrapping<'_> {
     /// Opens the keys of `image`, and refuses if its home is another one.
-    fn open(&mut self, image: &Image, protection: Protection) -> Result<OpenKeys> {
+    fn open(&mut self, image: &Image, encrypted: &dyn EncryptedImage) -> Result<OpenImage> {
         if !self.keys.is_any() {
-            if !protection.takes_passphrase() {
+            if !encrypted.takes_passphrase() {
                 return Err(MissingImageIdentity.into());
             }
             self.keys.take(self.session.keys.to_decrypt(&self.args.passphrase)?);
         }
-        let terms = self.terms();
-        let opened = match &protection {
-            _ if self.args.reencrypt => {
-                let encryption = self.new_encryption(&protection)?;
-                let places = protection.selection(image)?;
-                let spool = self.session.places.spool();
-                let opened = opening::open(image, &self.keys, &terms, spool)?;
-                if opened.binding == Binding::None && matches!(protection, Protection::CryptoCli(_))
-                {
-                    return Err(Usage(NOT_AUTHENTICATED.to_owned()).into());
-                }
-                OpenKeys::Layers(Box::new(OpenLayers { opened, encryption, places }))
-            }
-            Protection::CryptoCli(_) => {
-                let fresh = FreshKey::derive(self.one_passphrase()?, self.args.iterations)?;
-                let mut kdf = self.keys.derivation()?;
-                let opened = senetas::Rewrapping::open(image, &mut kdf, terms.unbound)?;
+        self.replaces_passphrase |= !encrypted.has_recipients();
+        let opened = match self.args.reencrypt {
+            true => OpenImage::Layers(Box::new(self.open_layers(image, encrypted)?)),
+            false => {
+                let terms = self.terms();
+                let opened = encrypted.open_keys(&self.keys, &self.new, terms.unbound)?;
                 opening::tell_what_is_not_bound(image, opened.binding(), true);
-                OpenKeys::CryptoCli(Box::new(opened), fresh)
-            }
-            Protection::Oci(of) => {
-                self.lock()?;
-                let identities = self.keys.identities(of)?;
-                let opened = ocicrypt::Rewrapping::open(image, &identities, terms.unbound)?;
-                opening::tell_what_is_not_bound(image, opened.binding(), true);
-                OpenKeys::Oci(Box::new(opened))
+                OpenImage::Keys(opened)
             }
         };
         self.check_home(opened.record().and_then(|record| record.home.as_ref()))?;
@@ -159,6 +132,15 @@ impl Rewrapping<'_> {
             pushed::forget(self.session, image);
         }
         Ok(opened)
+    }
+
+    /// Opens an image whose layers will be encrypted anew.
+    fn open_layers(&self, image: &Image, encrypted: &dyn EncryptedImage) -> Result<OpenLayers> {
+        let encryption = encrypted.encryption(&self.new)?;
+        let places = encrypted.selection(image.layers.len());
+        let opened = opening::open(image, &self.keys, &self.terms(), self.session.places.spool())?;
+        encrypted.refuse_to_seal(opened.binding)?;
+        Ok(OpenLayers { opened, encryption, places })
     }
 
     /// Checks the image against its home. A stranger who may write here, but not read there, could have
@@ -176,7 +158,7 @@ impl Rewrapping<'_> {
                 );
                 Err(Usage(text).into())
             }
-            (None, None) if !self.change.add.is_empty() || self.new_passphrase.is_some() => {
+            (None, None) if !self.new.adds_nobody() => {
                 let text = format!(
                     "the image does not say where it was pushed to, so it may be another one than you \
                      mean: if it belongs here, say --home {place}"
@@ -187,52 +169,24 @@ impl Rewrapping<'_> {
         }
     }
 
-    /// Returns the new passphrase of an image in crypto-cli's format, which has no recipients.
-    fn one_passphrase(&self) -> Result<&Passphrase> {
-        match &self.new_passphrase {
-            Some(new) if self.change.add.is_empty() && self.change.remove.is_empty() => Ok(new),
-            _ => Err(Usage(ONE_PASSPHRASE.to_owned()).into()),
-        }
-    }
-
-    /// Makes the new passphrase a recipient, once for all images.
-    fn lock(&mut self) -> Result<()> {
-        if let (Some(passphrase), None) = (&self.new_passphrase, &self.locked) {
-            let locked = Recipient::passphrase(passphrase)?;
-            self.change.add.push(locked.clone());
-            self.locked = Some(locked);
-        }
-        Ok(())
-    }
-
-    /// Returns the recipients or the passphrase to which layers are encrypted anew.
-    fn new_encryption(&mut self, protection: &Protection) -> Result<Encryption> {
-        Ok(match protection {
-            Protection::CryptoCli(of) => {
-                let shape = of.shape.unwrap_or(KeyDataShape::Member);
-                Encryption::under(self.one_passphrase()?.clone(), self.args.iterations, shape)
-            }
-            Protection::Oci(_) => {
-                self.lock()?;
-                Encryption::again(self.change.add.clone())
-            }
-        })
-    }
-
     /// Returns the image for its new readers, with its layers in `sink`. It is not committed yet.
-    fn finish(&self, opened: OpenKeys, table: Option<&Table>, sink: &dyn Sink) -> Result<Outgoing> {
+    fn finish(
+        &self,
+        opened: OpenImage,
+        table: Option<&Table>,
+        sink: &dyn Sink,
+    ) -> Result<Outgoing> {
         let sealing = Sealing { table: table.cloned(), home: self.place.clone() };
         match opened {
-            OpenKeys::CryptoCli(opened, key) => Ok(opened.finish(&key, &sealing)?),
-            OpenKeys::Oci(opened) => {
-                let rewrapped = opened.finish(&self.change, &sealing)?;
+            OpenImage::Keys(opened) => {
+                let rewrapped = opened.finish(&self.new, &sealing)?;
                 tell_large_record(&rewrapped.image);
                 tell_readers(&rewrapped);
                 Ok(rewrapped.image)
             }
-            OpenKeys::Layers(of) => {
+            OpenImage::Layers(of) => {
                 let image = self.put(*of, sink)?.seal(&sealing)?;
-                self.tell_new_readers();
+                self.tell_new_readers()?;
                 Ok(image)
             }
         }
@@ -241,29 +195,29 @@ impl Rewrapping<'_> {
     /// Encrypts the layers of an image anew into `sink`.
     fn put(&self, of: OpenLayers, sink: &dyn Sink) -> Result<Unsealed> {
         let OpenLayers { opened, encryption, places } = of;
-        let encryptor = encryption.encryptor(&opened.image, &places)?;
-        let layers = self.session.put_encrypted(&opened.image, &encryptor, sink)?;
-        opened.tell_wrong_digests();
+        let encryptor = encryptor(&*encryption, &opened.image, &places)?;
+        let layers = self.session.put_encrypted(&opened.image, &*encryptor, sink)?;
+        opening::tell_wrong_digests(&opened);
         Ok(Unsealed { encryptor, image: opened.image.into_image(), layers })
     }
 
     /// Says which readers can open layers that were encrypted anew; a passphrase alone has no name.
-    fn tell_new_readers(&self) {
-        let readers = self.change.add.iter().map(Recipient::name).collect::<Vec<_>>();
-        if !readers.is_empty() {
+    fn tell_new_readers(&self) -> Result<()> {
+        if !self.replaces_passphrase {
+            let readers = self.new.recipients()?;
+            let readers: Vec<String> = readers.iter().map(Recipient::name).collect();
             talk::note(format!("readers of the image: {}", readers.join(", ")));
         }
+        Ok(())
     }
 
     fn terms(&self) -> Terms {
-        Terms::anywhere(Unencrypted::Refuse, &self.args.keys)
+        opening::terms_anywhere(Unencrypted::Refuse, &self.args.keys)
     }
 
-    /// Says which keys former readers keep after a removal. A new passphrase removes readers only in
-    /// crypto-cli's format.
+    /// Says which keys former readers keep after a removal.
     fn tell_what_stays(&self) {
-        let replaced = self.new_passphrase.is_some() && self.locked.is_none();
-        if !self.args.reencrypt && (replaced || !self.change.remove.is_empty()) {
+        if !self.args.reencrypt && (self.replaces_passphrase || !self.new.remove.is_empty()) {
             talk::note(DATA_KEYS_STAY);
         }
     }
@@ -276,16 +230,11 @@ fn tell_readers(rewrapped: &Rewrapped) {
     if rewrapped.unnamed > 0 {
         readers.push(format!("{} whose names nobody sealed", rewrapped.unnamed));
     }
-    talk::note(format!("readers of the image: {}", readers.join(", ")));
+    // An image under one passphrase names nobody.
+    if !readers.is_empty() {
+        talk::note(format!("readers of the image: {}", readers.join(", ")));
+    }
 }
-
-const ONE_PASSPHRASE: &str = "the image is in the format of crypto-cli, which has one passphrase and no \
-                              recipients: name the new one with --new-pass-file or --new-pass-fd";
-
-const NOT_AUTHENTICATED: &str = "nothing authenticates the platform, author and creation time of this image, which \
-                                 crypto-cli or sealcrate 0.1 wrote: --reencrypt would seal what a stranger may have \
-                                 set; `copy` with --pass-file and --new-pass-file makes a new image of it, if you \
-                                 trust these";
 
 const DATA_KEYS_STAY: &str = "the data keys stay: whoever could open the image can still read its layers, \
                               here and in every copy (--reencrypt makes new keys for what is here)";

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use anyhow::Result;
+use sealcrate_crypt::format::ImageEncryptor;
 use sealcrate_crypt::sealed::{Home, Row, RowKind, Sealing, Table};
 use sealcrate_image::{
     Artifact, Descriptor, Digest, Image, Index, Layer, MediaType, Outgoing, Prefetch, RawManifest,
@@ -14,7 +15,7 @@ use super::children::{put_attestation, put_image};
 use super::chosen::check_platform;
 use super::opened_index::tell_dropped;
 use crate::args::Attestations;
-use crate::encryption::Encryptor;
+use crate::encryption;
 use crate::failure::Usage;
 use crate::session::Session;
 use crate::talk;
@@ -24,7 +25,7 @@ const MAX_NESTING: usize = 4;
 
 /// An image whose encrypted layers are in the sink, and which is not sealed yet.
 pub(super) struct Unsealed {
-    pub(super) encryptor: Encryptor,
+    pub(super) encryptor: Box<dyn ImageEncryptor>,
     /// As it was before encryption.
     pub(super) image: Image,
     pub(super) layers: Vec<Layer>,
@@ -33,7 +34,7 @@ pub(super) struct Unsealed {
 impl Unsealed {
     /// Seals the image, and returns it encrypted.
     pub(super) fn seal(&self, sealing: &Sealing) -> Result<Outgoing> {
-        self.encryptor.finish(&self.image, self.layers.clone(), sealing)
+        encryption::finish(&*self.encryptor, self.layers.clone(), sealing)
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::error::Error;
 
+use sealcrate_crypt::format::WrongKind;
 use sealcrate_crypt::ocicrypt::{
     AgeRecipientError, DecryptError, EncryptError, IdentityError, LayerAuthentication,
     OpenPgpKeyError, ProtectionError, PublicKeyError, RewrapError,
@@ -19,17 +20,6 @@ pub(crate) struct MissingImageIdentity;
 #[derive(Debug, Error)]
 #[error("there is no file {0} with an OpenPGP key in it, and GnuPG's keyring is not looked into")]
 pub(crate) struct NoOpenPgpFile(pub(crate) String);
-
-/// Tells that the user's keys are of a kind that cannot open the image.
-#[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
-pub(crate) enum WrongKind {
-    #[error(
-        "wrong key: the image is encrypted under a passphrase, and an identity does not open it"
-    )]
-    Identity,
-    #[error("wrong key: the image is encrypted to recipients, and a passphrase does not open it")]
-    Passphrase,
-}
 
 pub(super) fn kind_of(error: &(dyn Error + 'static)) -> Option<Kind> {
     if let Some(error) = error.downcast_ref::<DecryptError>() {
@@ -66,10 +56,7 @@ pub(super) fn kind_of(error: &(dyn Error + 'static)) -> Option<Kind> {
 pub(super) fn hint(error: &(dyn Error + 'static)) -> Option<&'static str> {
     if let Some(error) = error.downcast_ref::<DecryptError>() {
         return match error {
-            DecryptError::NotBound => Some(
-                "it may be whole all the same: most tools bind nothing, and without \
-                 --require-binding such an image is read with a warning",
-            ),
+            DecryptError::NotBound => Some(super::NOT_BOUND),
             DecryptError::NotEncrypted => Some(super::UNENCRYPTED),
             DecryptError::TooCostly => Some(super::ONE_PLATFORM),
             DecryptError::WrongKey => Some("no layer was read, and nothing was written"),

@@ -2,9 +2,9 @@
 
 use std::error::Error;
 
+use sealcrate_crypt::crypto_cli::{DecryptError, EncryptError, SealedConfigError};
 use sealcrate_crypt::ocicrypt::{self, RecordError};
 use sealcrate_crypt::sealed::{HomeError, TableError};
-use sealcrate_crypt::senetas::{DecryptError, EncryptError, SealedConfigError};
 use thiserror::Error;
 
 use super::Kind;

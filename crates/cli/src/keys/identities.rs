@@ -87,3 +87,29 @@ fn password(source: &PasswordSource) -> Result<Passphrase> {
     };
     given.ok_or_else(|| MissingKey.into())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn identities_that_are_written_otherwise_are_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("key");
+        for (text, told) in [
+            ("age-secret-key-1qqqq", "of age identities, this one is in lower case"),
+            ("\"AGE-SECRET-KEY-1QQQQ\"", "of age identities, this one is in quotes"),
+            ("age1qqqq", "of age identities, this one is a recipient"),
+        ] {
+            std::fs::write(&path, text).unwrap();
+            let error = identity(&KeyFile { path: path.clone(), password: None }).unwrap_err();
+            assert_eq!(error.to_string(), told);
+        }
+    }
+
+    #[test]
+    fn line_end_of_a_password_on_the_command_line_does_not_count() {
+        let typed = PasswordSource::Typed("secret\n".parse().unwrap());
+        assert_eq!(password(&typed).unwrap().as_bytes(), b"secret");
+    }
+}

@@ -19,14 +19,14 @@ use super::options::{Mark, PrivateOptions};
 use super::readers::Readers;
 use super::record::{self, DataKeys, SealError};
 use super::schemes::Recipient;
-use super::sealed_layer::SealedLayer;
+use crate::format::{FormatError, ImageEncryptor};
 use crate::hashing::HashingWriter;
 use crate::pushed::{LayerKey, Pushed, PushedLayer};
 use crate::random::random;
 use crate::sealed::{
     self, ImageIdentity, Kept, PlainLayer, SealedBlob, SealedRecord, Sealing, SourceRemarks,
 };
-use crate::select::{ChooseError, Selection, choose};
+use crate::select::Chosen;
 
 /// Encrypts the chosen layers of one image to recipients.
 ///
@@ -44,16 +44,59 @@ pub struct Encryptor {
     sealed: Mutex<BTreeMap<usize, SealedLayer>>,
 }
 
+/// The key and the digests of a layer once it is encrypted.
+#[derive(Clone)]
+pub(crate) struct SealedLayer {
+    pub(crate) key: Zeroizing<[u8; 32]>,
+    pub(crate) nonce: [u8; 16],
+    pub(crate) hmac: [u8; 32],
+    /// The digest of the compressed layer before encryption.
+    pub(crate) digest: Digest,
+    pub(crate) media_type: MediaType,
+}
+
+/// The name of the encryption of layers, in [`LayerKey`].
+const AES_CTR: &str = "ocicrypt";
+
+impl SealedLayer {
+    /// Returns the layer's media type and digest before encryption.
+    fn plain(&self) -> PlainLayer {
+        PlainLayer { media_type: self.media_type.clone(), digest: Some(self.digest) }
+    }
+
+    /// Returns the key for another push to use again.
+    fn to_pushed(&self) -> LayerKey {
+        LayerKey {
+            encryption: AES_CTR.to_owned(),
+            key: self.key.clone(),
+            digest: Some(self.digest),
+            nonce: Some(self.nonce),
+            hmac: Some(self.hmac),
+        }
+    }
+
+    /// Takes a layer that was pushed before; `None` if another format encrypted the layer.
+    fn of_pushed(pushed: &PushedLayer) -> Option<Self> {
+        let LayerKey { encryption, key, digest, nonce, hmac } = pushed.key.as_ref()?;
+        let media_type = MediaType::layer(Family::Oci, pushed.compression);
+        match (&**encryption, *digest, *nonce, *hmac) {
+            (AES_CTR, Some(digest), Some(nonce), Some(hmac)) => {
+                Some(Self { key: key.clone(), nonce, hmac, digest, media_type })
+            }
+            _ => None,
+        }
+    }
+}
+
 impl Encryptor {
-    /// Chooses the layers of `image`. Layers without compression get `compression`. `history`
-    /// decides which text about private layers the config keeps.
+    /// Prepares to encrypt the chosen layers of `image`. Layers without compression get `compression`.
+    /// `history` decides which text about private layers the config keeps.
     ///
     /// # Errors
-    /// The image is encrypted already; the selection does not fit it; there is no recipient, or too
-    /// many.
+    /// The config cannot be used; there is no recipient, or too many.
     pub fn new(
         image: &Image,
-        selection: &Selection,
+        chosen: Chosen,
         recipients: impl Into<Arc<[Recipient]>>,
         compression: Compression,
         history: History,
@@ -62,7 +105,7 @@ impl Encryptor {
         if recipients.is_empty() || recipients.len() > MAX_WRAPS {
             return Err(EncryptError::Recipients(recipients.len()));
         }
-        let chosen = choose(image, selection)?;
+        let chosen = chosen.into_places();
         let config = history.applied(&image.config, &chosen)?;
         let parsed = Config::parse(&config)?;
         let (diff_ids, platform) = (parsed.diff_ids().to_vec(), parsed.platform());
@@ -71,47 +114,8 @@ impl Encryptor {
         Ok(Self { recipients, compression, config, diff_ids, source, chosen, pushed, sealed })
     }
 
-    /// Tells whether the encryptor chose the layer at `place`.
-    pub fn encrypts(&self, place: usize) -> bool {
-        self.chosen.contains(&place)
-    }
-
-    /// Takes the layers that were `pushed` before, to push them again as they are.
-    pub fn reuse(self, pushed: Pushed) -> Self {
-        Self { pushed, ..self }
-    }
-
-    /// Returns the diff IDs of layers that are private in images that were pushed before.
-    pub fn known_private(&self) -> impl Iterator<Item = DiffId> {
-        self.pushed.private()
-    }
-
-    /// Returns the diff IDs of the layers of `image` that were `pushed` in clear and are chosen
-    /// now, or the other way round.
-    pub fn changed(&self, pushed: &Pushed, image: &Image) -> Vec<DiffId> {
-        pushed.changed(image, &self.chosen)
-    }
-
-    /// Returns `layer`, which is at `place`, as it was pushed before. Returns `None` if it was not,
-    /// or if it was pushed in clear and is chosen now, or the other way round.
-    pub fn reused(&self, place: usize, layer: &Layer) -> Option<Layer> {
-        let pushed = self.pushed.layer(layer.diff_id()?)?;
-        match (&pushed.key, self.chosen.contains(&place)) {
-            (LayerKey::OciCrypt(sealed), true) => self.keep(place, sealed.clone()),
-            (LayerKey::Clear, false) => {}
-            _ => return None,
-        }
-        Some(pushed.elsewhere(pushed.descriptor(Family::Oci)))
-    }
-
-    /// Returns the layer at `place` as a registry stores it: compressed, and encrypted if it was
-    /// chosen.
-    ///
-    /// The encryptor keeps no bytes outside `spool`, which holds the ciphertext of a chosen layer.
-    ///
-    /// # Errors
-    /// Reading the layer fails, or the layer is damaged; the spool fails.
-    pub fn layer(
+    /// Returns the layer at `place` in its stored form, whose ciphertext is in `spool`.
+    fn stored_layer(
         &self,
         place: usize,
         layer: &Layer,
@@ -160,20 +164,9 @@ impl Encryptor {
         self.sealed.lock().unwrap_or_else(PoisonError::into_inner).insert(place, sealed);
     }
 
-    /// Returns the identity that the image gets in an index which names `platform` for it. `layers`
-    /// come from [`layer`](Self::layer).
-    pub fn identity(&self, platform: Option<&Platform>, layers: &[Layer]) -> ImageIdentity {
-        let config = Digest::of(&self.config);
-        ImageIdentity::of(platform, Some(config), layers.iter().filter_map(Layer::digest))
-    }
-
-    /// Returns the encrypted image of `layers`: all that [`layer`](Self::layer) made, lowest first.
-    /// Their keys are wrapped to every recipient, and the record is sealed under these keys.
-    ///
-    /// # Errors
-    /// The system gives no random bytes; a key provider fails; the manifest or the record becomes
-    /// too large.
-    pub fn finish(&self, layers: Vec<Layer>, sealing: &Sealing) -> Result<Outgoing, EncryptError> {
+    /// Returns the image of stored layers. Their keys are wrapped to every recipient, and the record is
+    /// sealed under these keys.
+    fn wrapped(&self, layers: Vec<Layer>, sealing: &Sealing) -> Result<Outgoing, EncryptError> {
         let sealed = self.sealed.lock().unwrap_or_else(PoisonError::into_inner);
         let config = Descriptor::of(MediaType::OCI_CONFIG, &self.config);
         let mut stored = Vec::with_capacity(layers.len());
@@ -254,10 +247,60 @@ impl Encryptor {
         };
         self.source.kept(place, digest)
     }
+}
 
-    /// Returns the layers of `encrypted`, which [`finish`](Self::finish) made, for another push to
-    /// use again.
-    pub fn pushed(&self, encrypted: &Image) -> Vec<PushedLayer> {
+impl ImageEncryptor for Encryptor {
+    fn places(&self) -> &BTreeSet<usize> {
+        &self.chosen
+    }
+
+    fn encrypts_config(&self) -> bool {
+        false
+    }
+
+    fn reuse(&mut self, pushed: Pushed) {
+        self.pushed = pushed;
+    }
+
+    fn reusable(&self) -> &Pushed {
+        &self.pushed
+    }
+
+    fn reused(&self, place: usize, layer: &Layer) -> Result<Option<Layer>, FormatError> {
+        let found = layer.diff_id().and_then(|diff_id| self.pushed.layer(diff_id));
+        let Some(pushed) = found else { return Ok(None) };
+        match (&pushed.key, self.chosen.contains(&place)) {
+            (Some(_), true) => match SealedLayer::of_pushed(pushed) {
+                Some(sealed) => self.keep(place, sealed),
+                None => return Ok(None),
+            },
+            (None, false) => {}
+            _ => return Ok(None),
+        }
+        Ok(Some(pushed.elsewhere(pushed.descriptor(Family::Oci))))
+    }
+
+    fn layer(
+        &self,
+        place: usize,
+        layer: &Layer,
+        compressor: &Compressor,
+        spool: &Spool,
+        progress: &dyn Progress,
+    ) -> Result<Layer, FormatError> {
+        Ok(self.stored_layer(place, layer, compressor, spool, progress)?)
+    }
+
+    fn identity(&self, platform: Option<&Platform>, layers: &[Layer]) -> ImageIdentity {
+        let config = Digest::of(&self.config);
+        ImageIdentity::of(platform, Some(config), layers.iter().filter_map(Layer::digest))
+    }
+
+    fn finish(&self, layers: Vec<Layer>, sealing: &Sealing) -> Result<Outgoing, FormatError> {
+        Ok(self.wrapped(layers, sealing)?)
+    }
+
+    fn pushed(&self, encrypted: &Image) -> Vec<PushedLayer> {
         let sealed = self.sealed.lock().unwrap_or_else(PoisonError::into_inner);
         let both = self.diff_ids.iter().zip(&encrypted.layers).enumerate();
         both.filter_map(|(place, (diff_id, stored))| {
@@ -271,7 +314,7 @@ impl Encryptor {
                 digest: stored.digest()?,
                 size: stored.size(),
                 compression: media_type.compression()?,
-                key: sealed.cloned().map_or(LayerKey::Clear, LayerKey::OciCrypt),
+                key: sealed.map(SealedLayer::to_pushed),
             })
         })
         .collect()
@@ -318,9 +361,6 @@ fn write_packed(
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum EncryptError {
-    /// The layers cannot be chosen.
-    #[error("{0}")]
-    Choose(#[from] ChooseError),
     /// The config cannot be used.
     #[error("{0}")]
     Config(#[from] ConfigError),

@@ -1,7 +1,8 @@
 //! OCI image encryption: the descriptors of encrypted layers carry the layers' keys in annotations,
 //! wrapped to public keys.
 //!
-//! [`Encryptor`] encrypts an image. [`decrypt()`] decrypts it, and holds it to its sealed record. The
+//! [`OciCrypt`] is the format as callers see it. [`Encryptor`] encrypts an image. [`decrypt()`]
+//! decrypts it, and holds it to its sealed record. The
 //! modules below them have these tasks:
 //!
 //! * `annotations` reads and writes the annotations of a descriptor.
@@ -14,8 +15,7 @@
 //! * `record` seals the record and opens it, and `readers` lists the recipients in it.
 //! * `rewrap` replaces the recipients of an image.
 //! * `cipher` encrypts and decrypts the bytes of a layer.
-//! * `sealed_layer` has the facts about an encrypted layer that another push needs, and
-//!   `secret_buffer` takes bytes with a key.
+//! * `secret_buffer` takes bytes with a key.
 //! * `history` decides which text about private layers the config in clear keeps.
 //!
 //! [`provider`] answers the requests of other tools for keys, and asks other programs. [`LayerKey`]
@@ -27,6 +27,7 @@ mod budget;
 mod cipher;
 mod decrypt;
 mod encrypt;
+mod format;
 mod history;
 mod keys;
 mod options;
@@ -36,25 +37,23 @@ mod readers;
 mod record;
 mod rewrap;
 mod schemes;
-mod sealed_layer;
 mod secret_buffer;
 
-pub(crate) use annotations::is_encrypted;
 pub use annotations::{AnnotationError, Encryption, MAX_WRAPS, Protection, ProtectionError};
 pub use budget::MAX_ATTEMPTS;
 pub use cipher::{CipherContent, CipherWriter, LayerAuthentication};
-pub use decrypt::{DecryptError, Decrypted, LayerKey, StatedDigests, decrypt};
+pub use decrypt::{DecryptError, LayerKey, decrypt};
 pub use encrypt::{EncryptError, Encryptor};
+pub use format::{OciCrypt, ToRecipients};
 pub use history::History;
 pub use keys::{CertificateError, Identity, IdentityError, MAX_KEY_FILE_BYTES, PublicKeyError};
 pub use options::OptionsError;
 pub use payload::{MAX_PAYLOAD_BYTES, Payload, PayloadError};
 pub use readers::lists_all;
 pub use record::{RECORD_ANNOTATION, RecordError, SealError};
-pub use rewrap::{Change, RewrapError, Rewrapped, Rewrapping};
+pub use rewrap::{Change, RewrapError, Rewrapping};
 pub use schemes::provider;
 pub use schemes::{
     AgeItem, AgeItemError, AgeRecipientError, FormerRecipient, Jwe, JweError, OpenPgp,
     OpenPgpError, OpenPgpKeyError, Pkcs7, Pkcs7Error, Recipient, WrappedKeyError,
 };
-pub(crate) use sealed_layer::SealedLayer;

@@ -15,15 +15,16 @@ use super::keys::Identity;
 use super::readers;
 use super::record::{self, RecordError, SealError};
 use super::schemes::{FormerRecipient, Recipient};
+use crate::format::Rewrapped;
 use crate::sealed::{Binding, ImageIdentity, SealedReader, SealedRecord, Sealing, Unbound};
 
 /// The recipients that an image gets, and those that it loses.
-#[derive(Debug, Default)]
-pub struct Change {
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Change<'c> {
     /// New recipients.
-    pub add: Vec<Recipient>,
+    pub add: &'c [Recipient],
     /// Recipients to remove.
-    pub remove: Vec<FormerRecipient>,
+    pub remove: &'c [FormerRecipient],
 }
 
 /// An image whose keys are open, and can be wrapped to others.
@@ -33,16 +34,6 @@ pub struct Change {
 pub struct Rewrapping {
     unlocked: Unlocked,
     image: Image,
-}
-
-/// An image for other readers.
-pub struct Rewrapped {
-    /// The image.
-    pub image: Outgoing,
-    /// The names of the readers, as far as they are known.
-    pub readers: Vec<String>,
-    /// The number of wrapped keys of a layer whose readers have no name.
-    pub unnamed: usize,
 }
 
 impl Rewrapping {
@@ -99,7 +90,7 @@ impl Rewrapping {
     /// # Errors
     /// No wrapped key is known to be for a recipient to remove, and for nobody else: another tool
     /// may have written it. Nobody would be left. The manifest or the record becomes too large.
-    pub fn finish(self, change: &Change, sealing: &Sealing) -> Result<Rewrapped, RewrapError> {
+    pub fn finish(self, change: &Change<'_>, sealing: &Sealing) -> Result<Rewrapped, RewrapError> {
         let Unlocked { manifest, protection, keys, held, .. } = self.unlocked;
         let mut readers = match &held {
             Held::Record(record) => {
@@ -171,7 +162,11 @@ struct Listed {
 }
 
 impl Listed {
-    fn new(listed: Vec<SealedReader>, change: &Change, layer: String) -> Result<Self, RewrapError> {
+    fn new(
+        listed: Vec<SealedReader>,
+        change: &Change<'_>,
+        layer: String,
+    ) -> Result<Self, RewrapError> {
         let mut list = listed;
         let layers = list.first().map_or(0, |reader| reader.items.len());
         for (recipient, former) in change.remove.iter().enumerate() {
@@ -194,7 +189,7 @@ impl Listed {
         &mut self,
         encryption: &mut Encryption,
         key: &UnlockedKey,
-        change: &Change,
+        change: &Change<'_>,
     ) -> Result<(), RewrapError> {
         let kept = &self.kept[self.done];
         encryption.wraps.retain(|(_, item)| kept.contains(&Digest::of(item)));
@@ -214,7 +209,7 @@ impl Listed {
 fn change_by_hints(
     encryption: &mut Encryption,
     key: &UnlockedKey,
-    change: &Change,
+    change: &Change<'_>,
     layer: Digest,
 ) -> Result<(), RewrapError> {
     let UnlockedKey { content, options } = key;
@@ -226,7 +221,7 @@ fn change_by_hints(
             return Err(RewrapError::NotARecipient { recipient, layer: layer.short() });
         }
     }
-    for recipient in &change.add {
+    for recipient in change.add {
         encryption.wraps.push(recipient.wrap(content, &options.key)?);
     }
     Ok(())

@@ -2,8 +2,8 @@
 //! wrapped again. Then the push does not compress, encrypt or send the layer.
 //!
 //! Somebody has to vouch that a blob, a data key and a diff ID belong together. The maker of a
-//! [`PushedLayer`] decides whom to believe: [`senetas`](crate::senetas) believes an image that a
-//! passphrase authenticates, [`Record`] this machine's own pushes. Nothing here asks a registry
+//! [`PushedLayer`] decides whom to believe: a format believes an image that a passphrase
+//! authenticates, [`Record`] this machine's own pushes. Nothing here asks a registry
 //! whether a blob is there. `docs/formats/crypto-cli.md`, "Pushing again".
 
 mod readers;
@@ -16,9 +16,7 @@ use std::sync::Arc;
 use sealcrate_image::{
     Compression, Content, Descriptor, DiffId, Digest, Family, Image, Layer, MediaType,
 };
-
-use crate::ocicrypt::SealedLayer;
-use crate::senetas::DareKey;
+use zeroize::Zeroizing;
 
 pub use readers::{Reader, Readers};
 pub use record::{MAX_RECORD_BYTES, Record, RecordError, RecordKey, Remembered, Tagged};
@@ -34,55 +32,53 @@ pub struct Pushed {
 /// A layer as it was pushed: its blob, and its data key, if it is encrypted.
 #[derive(Clone)]
 pub struct PushedLayer {
-    pub(crate) diff_id: DiffId,
-    pub(crate) digest: Digest,
-    pub(crate) size: u64,
+    /// The diff ID of the layer.
+    pub diff_id: DiffId,
+    /// The digest of the blob.
+    pub digest: Digest,
+    /// The length of the blob in bytes.
+    pub size: u64,
     /// The compression before encryption.
-    pub(crate) compression: Compression,
-    pub(crate) key: LayerKey,
+    pub compression: Compression,
+    /// The data key; `None` for a layer in clear.
+    pub key: Option<LayerKey>,
 }
 
-/// The encryption of a blob.
+/// The data key of a layer, and the values that its encryption needs beside the key.
 #[derive(Clone)]
-pub(crate) enum LayerKey {
-    /// No encryption.
-    Clear,
-    /// crypto-cli's format.
-    Dare(DareKey),
-    /// OCI image encryption.
-    OciCrypt(SealedLayer),
+pub struct LayerKey {
+    /// The name of the encryption. A format takes keys of its own encryption alone.
+    pub encryption: String,
+    /// The data key.
+    pub key: Zeroizing<[u8; 32]>,
+    /// The digest of the compressed layer before encryption, if it is known.
+    pub digest: Option<Digest>,
+    /// The nonce, if the blob does not hold it.
+    pub nonce: Option<[u8; 16]>,
+    /// The code that authenticates the ciphertext, if the blob does not hold it.
+    pub hmac: Option<[u8; 32]>,
 }
 
 impl PushedLayer {
-    /// Returns the diff ID of the layer.
-    pub fn diff_id(&self) -> DiffId {
-        self.diff_id
-    }
-
-    /// Returns the layer's compression before encryption.
-    pub fn compression(&self) -> Compression {
-        self.compression
-    }
-
     /// Returns the blob as a layer that nobody can read: a caller can only ask where the blob is.
     pub fn blob(&self) -> Layer {
         self.elsewhere(self.descriptor(Family::Docker))
     }
 
     /// Returns the descriptor of the blob, without key data.
-    pub(crate) fn descriptor(&self, family: Family) -> Descriptor {
+    pub fn descriptor(&self, family: Family) -> Descriptor {
         Descriptor::new(MediaType::layer(family, self.compression), self.digest, self.size)
     }
 
     /// Returns the layer that `descriptor` describes, whose bytes need not be sent again.
-    pub(crate) fn elsewhere(&self, descriptor: Descriptor) -> Layer {
+    pub fn elsewhere(&self, descriptor: Descriptor) -> Layer {
         let content = Arc::new(Elsewhere(self.digest));
         Layer::stored(descriptor, Some(self.diff_id), content)
     }
 
     /// Tells whether the layer was encrypted.
     pub fn is_private(&self) -> bool {
-        !matches!(self.key, LayerKey::Clear)
+        self.key.is_some()
     }
 }
 
@@ -126,13 +122,14 @@ impl Pushed {
         &self.configs
     }
 
-    pub(crate) fn layer(&self, diff_id: DiffId) -> Option<&PushedLayer> {
+    /// Returns the layer with a diff ID, as it was pushed.
+    pub fn layer(&self, diff_id: DiffId) -> Option<&PushedLayer> {
         self.layers.get(&diff_id)
     }
 
     /// Returns the diff IDs of the layers of `image` that were pushed in clear and are `chosen` for
     /// encryption now, or the other way round.
-    pub(crate) fn changed(&self, image: &Image, chosen: &BTreeSet<usize>) -> Vec<DiffId> {
+    pub fn changed(&self, image: &Image, chosen: &BTreeSet<usize>) -> Vec<DiffId> {
         let is_changed = |(place, layer): (usize, &Layer)| {
             let diff_id = layer.diff_id()?;
             let pushed = self.layer(diff_id)?;

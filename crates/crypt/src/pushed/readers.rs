@@ -1,18 +1,18 @@
 //! Readers, who can open a pushed image. They are compared, so that another push under the same
 //! data key lets no further person read.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroU32;
 
 use aws_lc_rs::{digest, pbkdf2};
 use serde::{Deserialize, Serialize};
 
 use crate::Passphrase;
-use crate::senetas::DEFAULT_ITERATIONS;
+use crate::crypto_cli::DEFAULT_ITERATIONS;
 
 /// The bytes that distinguish one reader from another. For a public key they are its hash, for a
 /// passphrase a key derived from it with the salt of one [`Record`](super::Record).
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Reader([u8; 32]);
 
@@ -39,39 +39,69 @@ impl Reader {
     }
 }
 
-/// The readers of an image, by the format of its encryption.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Readers {
-    /// The reader with the passphrase, in crypto-cli's format.
-    CryptoCli(Reader),
-    /// Every recipient, in OCI image encryption.
-    Oci(BTreeSet<Reader>),
+/// The readers of an image, who hold keys of one format.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "ReadersMembers", into = "ReadersMembers")]
+pub struct Readers {
+    format: String,
+    readers: BTreeSet<Reader>,
 }
 
 impl Readers {
+    /// Takes the readers of an image in a format.
+    pub fn new(format: &str, readers: BTreeSet<Reader>) -> Self {
+        Self { format: format.to_owned(), readers }
+    }
+
     /// Returns the number of readers.
     pub(super) fn count(&self) -> usize {
-        match self {
-            Self::CryptoCli(_) => 1,
-            Self::Oci(readers) => readers.len(),
-        }
+        self.readers.len()
     }
 
     /// Adds earlier readers of the same data key.
     pub(super) fn add(&mut self, earlier: Self) {
-        if let (Self::Oci(now), Self::Oci(then)) = (self, earlier) {
-            now.extend(then);
+        if self.format == earlier.format {
+            self.readers.extend(earlier.readers);
         }
     }
 
     /// Tells whether every one of the `earlier` readers is among these. Then nobody who was removed
     /// goes on reading.
     pub(super) fn include(&self, earlier: &Self) -> bool {
-        match (self, earlier) {
-            (Self::CryptoCli(now), Self::CryptoCli(then)) => now == then,
-            (Self::Oci(now), Self::Oci(then)) => now.is_superset(then),
-            _ => false,
+        self.format == earlier.format && self.readers.is_superset(&earlier.readers)
+    }
+}
+
+/// Readers as JSON: an object of one member, which the format names.
+#[derive(Serialize, Deserialize)]
+#[serde(transparent)]
+struct ReadersMembers(BTreeMap<String, OneOrMore>);
+
+/// The readers of one format. Earlier versions wrote a single reader for crypto-cli's.
+#[derive(Serialize, Deserialize)]
+#[serde(untagged)]
+enum OneOrMore {
+    More(BTreeSet<Reader>),
+    One(Reader),
+}
+
+impl From<Readers> for ReadersMembers {
+    fn from(Readers { format, readers }: Readers) -> Self {
+        Self([(format, OneOrMore::More(readers))].into())
+    }
+}
+
+impl TryFrom<ReadersMembers> for Readers {
+    type Error = &'static str;
+
+    fn try_from(ReadersMembers(members): ReadersMembers) -> Result<Self, Self::Error> {
+        let mut members = members.into_iter();
+        match (members.next(), members.next()) {
+            (Some((format, OneOrMore::More(readers))), None) => Ok(Self { format, readers }),
+            (Some((format, OneOrMore::One(reader))), None) => {
+                Ok(Self { format, readers: [reader].into() })
+            }
+            _ => Err("readers are of one format"),
         }
     }
 }
@@ -83,7 +113,7 @@ mod tests {
     use super::*;
 
     fn oci(names: &[&str]) -> Readers {
-        Readers::Oci(names.iter().map(|name| Reader::key("age", name.as_bytes())).collect())
+        Readers::new("oci", names.iter().map(|name| Reader::key("age", name.as_bytes())).collect())
     }
 
     #[test]
@@ -98,9 +128,21 @@ mod tests {
     fn formats_and_kinds_of_keys_are_told_apart() {
         let one = Reader::key("age", b"a");
         assert!(one != Reader::key("jwe", b"a"));
-        let alone = Readers::Oci([one.clone()].into());
-        assert!(!Readers::CryptoCli(one.clone()).include(&alone));
-        assert!(!alone.include(&Readers::CryptoCli(one)));
+        let alone = Readers::new("oci", [one.clone()].into());
+        let of_another_format = Readers::new("crypto-cli", [one].into());
+        assert!(!of_another_format.include(&alone));
+        assert!(!alone.include(&of_another_format));
+    }
+
+    #[test]
+    fn single_readers_of_earlier_records_are_read() {
+        let one = Reader::key("age", b"a");
+        let earlier = serde_json::json!({ "crypto-cli": one });
+        let read: Readers = serde_json::from_value(earlier).unwrap();
+        assert_eq!(read, Readers::new("crypto-cli", [one].into()));
+        let written = serde_json::to_value(oci(&["a", "b"])).unwrap();
+        assert_eq!(serde_json::from_value::<Readers>(written).unwrap(), oci(&["a", "b"]));
+        assert!(serde_json::from_str::<Readers>("{}").is_err());
     }
 
     #[test]

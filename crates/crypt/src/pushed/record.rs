@@ -7,22 +7,20 @@
 //! not notice when somebody else gives a layer's data key to further readers. So it notes the tags
 //! of the layers.
 
-use std::collections::{HashMap, HashSet};
+mod json;
+
+use std::collections::HashSet;
 use std::io::{self, Write};
 use std::sync::Arc;
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
-use sealcrate_image::{Compression, DiffId, Digest, Family, MediaType, Reference, Repository};
-use serde::{Deserialize, Serialize};
+use sealcrate_image::{DiffId, Digest, Reference, Repository};
 use thiserror::Error;
-use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
+use zeroize::Zeroizing;
 
-use super::{LayerKey, PushedLayer, Readers};
-use crate::ocicrypt::SealedLayer;
+use self::json::Members;
+use super::{PushedLayer, Readers};
 use crate::random::random;
-use crate::senetas::DareKey;
 
 /// The largest record that is read, in bytes. Written records stay far below.
 pub const MAX_RECORD_BYTES: u64 = 64 << 20;
@@ -263,156 +261,6 @@ impl Write for Count {
     }
 }
 
-/// A record as JSON.
-#[derive(Serialize, Deserialize)]
-struct Members {
-    salt: [u8; 16],
-    layers: Vec<LayerMembers>,
-    configs: Vec<String>,
-    /// The tags, which layers name by their places in this list.
-    #[serde(default)]
-    tags: Vec<TagMembers>,
-}
-
-#[derive(Serialize, Deserialize)]
-struct TagMembers {
-    name: String,
-    digest: Digest,
-}
-
-#[derive(Serialize, Deserialize)]
-struct LayerMembers {
-    diff_id: Digest,
-    digest: Digest,
-    size: u64,
-    media_type: MediaType,
-    key: KeyMembers,
-    readers: Readers,
-    places: Vec<String>,
-    #[serde(default)]
-    tags: Vec<usize>,
-}
-
-#[derive(Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-enum KeyMembers {
-    Clear,
-    Dare { key: Secret, digest: Option<Digest> },
-    Ocicrypt { key: Secret, nonce: [u8; 16], hmac: [u8; 32], digest: Digest },
-}
-
-/// A data key, which is wiped after it has been written or read.
-#[derive(Serialize, Deserialize, Zeroize, ZeroizeOnDrop)]
-#[serde(transparent)]
-struct Secret([u8; 32]);
-
-impl Secret {
-    fn key(&self) -> Zeroizing<[u8; 32]> {
-        Zeroizing::new(self.0)
-    }
-}
-
-impl Members {
-    fn of(record: &Record) -> Self {
-        let mut tags = Table::default();
-        Self {
-            salt: record.salt,
-            layers: record.layers.iter().map(|layer| LayerMembers::of(layer, &mut tags)).collect(),
-            configs: record.configs.iter().map(|config| STANDARD.encode(config)).collect(),
-            tags: tags.members,
-        }
-    }
-
-    fn record(self) -> Option<Record> {
-        let configs = self.configs.iter().map(|text| STANDARD.decode(text).ok());
-        let tags = self.tags.into_iter().map(TagMembers::tagged).collect::<Option<Vec<_>>>()?;
-        let layers = self.layers.into_iter().map(|layer| layer.recorded(&tags));
-        Some(Record {
-            salt: self.salt,
-            layers: layers.collect::<Option<_>>()?,
-            configs: configs.collect::<Option<_>>()?,
-        })
-    }
-}
-
-/// The tags of all layers, each once.
-#[derive(Default)]
-struct Table<'r> {
-    members: Vec<TagMembers>,
-    places: HashMap<&'r Tagged, usize>,
-}
-
-impl<'r> Table<'r> {
-    fn place(&mut self, tagged: &'r Tagged) -> usize {
-        *self.places.entry(tagged).or_insert_with(|| {
-            let Tagged { name, digest } = tagged;
-            self.members.push(TagMembers { name: name.to_string(), digest: *digest });
-            self.members.len() - 1
-        })
-    }
-}
-
-impl TagMembers {
-    fn tagged(self) -> Option<Arc<Tagged>> {
-        Some(Arc::new(Tagged { name: self.name.parse().ok()?, digest: self.digest }))
-    }
-}
-
-impl LayerMembers {
-    fn of<'r>(recorded: &'r Recorded, table: &mut Table<'r>) -> Self {
-        let Recorded { layer, readers, places, tags } = recorded;
-        Self {
-            diff_id: layer.diff_id.0,
-            digest: layer.digest,
-            size: layer.size,
-            media_type: layer.descriptor(Family::Oci).media_type,
-            key: match &layer.key {
-                LayerKey::Clear => KeyMembers::Clear,
-                LayerKey::Dare(DareKey { key, digest }) => {
-                    KeyMembers::Dare { key: Secret(**key), digest: *digest }
-                }
-                LayerKey::OciCrypt(sealed) => KeyMembers::Ocicrypt {
-                    key: Secret(*sealed.key),
-                    nonce: sealed.nonce,
-                    hmac: sealed.hmac,
-                    digest: sealed.digest,
-                },
-            },
-            readers: readers.clone(),
-            places: places.iter().map(Repository::to_string).collect(),
-            tags: tags.iter().map(|tagged| table.place(tagged)).collect(),
-        }
-    }
-
-    fn recorded(self, table: &[Arc<Tagged>]) -> Option<Recorded> {
-        let compression: Compression = self.media_type.compression()?;
-        let key = match &self.key {
-            KeyMembers::Clear => LayerKey::Clear,
-            KeyMembers::Dare { key, digest } => {
-                LayerKey::Dare(DareKey { key: key.key(), digest: *digest })
-            }
-            KeyMembers::Ocicrypt { key, nonce, hmac, digest } => LayerKey::OciCrypt(SealedLayer {
-                key: key.key(),
-                nonce: *nonce,
-                hmac: *hmac,
-                digest: *digest,
-                media_type: self.media_type,
-            }),
-        };
-        let layer = PushedLayer {
-            diff_id: DiffId(self.diff_id),
-            digest: self.digest,
-            size: self.size,
-            compression,
-            key,
-        };
-        let places = self.places.iter().map(|place| place.parse().ok()).collect::<Option<_>>()?;
-        let tags =
-            self.tags.iter().map(|place| table.get(*place).cloned()).collect::<Option<_>>()?;
-        Some(Recorded { layer, readers: self.readers, places, tags })
-    }
-}
-
 /// Why bytes are no usable record.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 #[non_exhaustive]
@@ -429,8 +277,10 @@ pub enum RecordError {
 mod tests {
     use std::slice;
 
+    use sealcrate_image::Compression;
+
     use super::*;
-    use crate::pushed::Reader;
+    use crate::pushed::{LayerKey, Reader};
 
     fn layer(name: &[u8]) -> PushedLayer {
         PushedLayer {
@@ -438,7 +288,13 @@ mod tests {
             digest: Digest::of(name),
             size: 1,
             compression: Compression::Gzip,
-            key: LayerKey::Dare(DareKey { key: Zeroizing::new([7; 32]), digest: None }),
+            key: Some(LayerKey {
+                encryption: "test".to_owned(),
+                key: Zeroizing::new([7; 32]),
+                digest: None,
+                nonce: None,
+                hmac: None,
+            }),
         }
     }
 
@@ -457,7 +313,7 @@ mod tests {
     fn record_stays_readable_however_many_readers_there_are() {
         let many = |from: u32| {
             let names = (from..from + 40_000).map(|i| Reader::key("age", &i.to_be_bytes()));
-            Readers::Oci(names.collect())
+            Readers::new("oci", names.collect())
         };
         let (mut record, tag) = (Record::new().unwrap(), tagged("x.example/app:1", "one"));
         let (old, new) = (layer(b"old"), layer(b"new"));
@@ -470,7 +326,7 @@ mod tests {
 
     #[test]
     fn newest_tags_of_a_layer_are_noted_each_with_what_it_named_last() {
-        let readers = Readers::Oci([Reader::key("age", b"a")].into());
+        let readers = Readers::new("oci", [Reader::key("age", b"a")].into());
         let (mut record, layer) = (Record::new().unwrap(), layer(b"layer"));
         let mut add = |tag| record.add(slice::from_ref(&layer), b"", &readers, tag);
         for number in 0..20 {
@@ -491,7 +347,7 @@ mod tests {
 
     #[test]
     fn record_of_an_earlier_version_has_no_tags() {
-        let readers = Readers::Oci([Reader::key("age", b"a")].into());
+        let readers = Readers::new("oci", [Reader::key("age", b"a")].into());
         let (mut record, layer) = (Record::new().unwrap(), layer(b"layer"));
         record.add(slice::from_ref(&layer), b"", &readers, tagged("x.example/app:1", "one"));
         let mut members = serde_json::to_value(Members::of(&record)).unwrap();

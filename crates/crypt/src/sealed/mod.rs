@@ -5,7 +5,7 @@
 //! builds the image anew from the record, and nothing that a stranger changed comes along.
 //! [`Table`] binds the images of an index to each other, and [`Home`] binds an image to the
 //! repository that it was pushed to. Each format decides where it keeps the record:
-//! [`ocicrypt`](crate::ocicrypt) in an annotation, [`senetas`](crate::senetas) in the encrypted
+//! [`ocicrypt`](crate::ocicrypt) in an annotation, [`crypto_cli`](crate::crypto_cli) in the encrypted
 //! config. `docs/formats/sealed.md` specifies the bytes.
 
 mod binding;

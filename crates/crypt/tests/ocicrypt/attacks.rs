@@ -6,7 +6,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use sealcrate_crypt::Unencrypted;
 use sealcrate_crypt::ocicrypt::{DecryptError, LayerAuthentication};
 use sealcrate_crypt::sealed::{Binding, Unbound};
 use sealcrate_image::{Content, Descriptor, Digest, MediaType};
@@ -15,7 +14,7 @@ use serde_json::json;
 use crate::support::{JWE, PUBLIC_OPTIONS, Parts, identity, opened, read_all};
 
 fn error(parts: &Parts) -> DecryptError {
-    opened(&parts.image(), &[identity("rsa.pem")], Unencrypted::Refuse, Unbound::Accept)
+    opened(&parts.image(), &[identity("rsa.pem")], Unbound::Accept)
         .err()
         .expect("it was tampered with")
 }
@@ -28,7 +27,7 @@ fn swap_diff_ids(parts: &mut Parts) {
 fn bound_image_is_opened_and_held_to_its_digests() {
     let parts = Parts::bound("run");
     let keys = [identity("ec.pem"), identity("rsa.pem")];
-    let opened = opened(&parts.image(), &keys, Unencrypted::Refuse, Unbound::Refuse).unwrap();
+    let opened = opened(&parts.image(), &keys, Unbound::Refuse).unwrap();
     assert_eq!(opened.binding, Binding::Version1);
     for (i, layer) in opened.image.layers.iter().enumerate() {
         let tar = vec![u8::try_from(i).unwrap(); 1024 * (1 + i)];
@@ -106,7 +105,7 @@ fn changed_ciphertext_is_refused_before_a_byte_is_decrypted() {
     *blob.last_mut().unwrap() ^= 1;
     descriptor.digest = Digest::of(blob);
     let keys = [identity("rsa.pem")];
-    let opened = opened(&parts.image(), &keys, Unencrypted::Refuse, Unbound::Refuse).unwrap();
+    let opened = opened(&parts.image(), &keys, Unbound::Refuse).unwrap();
     let error = opened.image.layers[2].open().err().unwrap();
     assert!(error.get_ref().unwrap().is::<LayerAuthentication>(), "{error}");
 }
@@ -129,7 +128,7 @@ fn what_is_decrypted_is_what_was_authenticated_whoever_changes_it_meanwhile() {
     let content = Arc::new(Fickle(parts.layers[1].1.clone(), AtomicBool::new(false)));
     image.layers[1] = image.layers[1].with_content(content);
     let keys = [identity("rsa.pem")];
-    let opened = opened(&image, &keys, Unencrypted::Refuse, Unbound::Refuse).unwrap();
+    let opened = opened(&image, &keys, Unbound::Refuse).unwrap();
     assert_eq!(read_all(&opened.image.layers[1]).unwrap(), vec![1; 2048]);
 }
 

@@ -4,7 +4,6 @@ use std::sync::{Arc, Mutex};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use sealcrate_crypt::Unencrypted;
 use sealcrate_crypt::ocicrypt::provider::{Call, CallError, MAX_ANSWER_BYTES, Operation, Provider};
 use sealcrate_crypt::ocicrypt::{
     Change, DecryptError, Identity, OptionsError, Recipient, RewrapError,
@@ -74,15 +73,15 @@ fn rewrapped(
     parameter: Option<&str>,
     way: &Arc<Scripted>,
 ) -> Result<Image, RewrapError> {
-    let add = vec![Recipient::provider(provider(name, parameter, way))];
-    let change = Change { add, remove: Vec::new() };
-    rewrap(&Parts::bound("run").image(), &[identity("rsa.pem")], Unbound::Refuse, &change)
+    let add = [Recipient::provider(provider(name, parameter, way))];
+    let change = Change { add: &add, remove: &[] };
+    rewrap(&Parts::bound("run").image(), &[identity("rsa.pem")], Unbound::Refuse, change)
 }
 
 /// Decrypts with a provider of the name `test` alone.
 fn decrypted(image: &Image, way: &Arc<Scripted>) -> Result<(), DecryptError> {
     let identities = [Identity::provider(provider("test", None, way))];
-    opened(image, &identities, Unencrypted::Refuse, Unbound::Refuse).map(|_| ())
+    opened(image, &identities, Unbound::Refuse).map(|_| ())
 }
 
 #[test]
@@ -94,10 +93,10 @@ fn what_a_provider_wrapped_is_opened_by_one_of_its_name() {
     assert!(manifest.layers[1].annotations.contains_key(annotation));
     decrypted(&image, &way).unwrap();
     let other = [Identity::provider(provider("other", None, &way))];
-    let error = opened(&image, &other, Unencrypted::Refuse, Unbound::Refuse).err().unwrap();
+    let error = opened(&image, &other, Unbound::Refuse).err().unwrap();
     assert!(matches!(error, DecryptError::WrongKey), "{error}");
     let jwe = [identity("rsa.pem")];
-    opened(&image, &jwe, Unencrypted::Refuse, Unbound::Refuse).unwrap();
+    opened(&image, &jwe, Unbound::Refuse).unwrap();
 }
 
 #[test]
@@ -108,8 +107,8 @@ fn requests_have_the_form_that_other_callers_give_them() {
         Identity::provider(provider("test", Some("p"), &way)),
         Identity::provider(provider("test", None, &way)),
     ];
-    opened(&image, &identities[..1], Unencrypted::Refuse, Unbound::Refuse).unwrap();
-    opened(&image, &identities[1..], Unencrypted::Refuse, Unbound::Refuse).unwrap();
+    opened(&image, &identities[..1], Unbound::Refuse).unwrap();
+    opened(&image, &identities[1..], Unbound::Refuse).unwrap();
     rewrapped("test", None, &way).unwrap();
     let mut requests = way.requests.lock().unwrap().clone();
     for request in &mut requests {
@@ -158,7 +157,7 @@ fn refusals_are_told_unless_another_identity_opens_the_image() {
     let why = std::error::Error::source(&source).unwrap();
     assert_eq!(why.to_string(), "not today");
     let both = [Identity::provider(provider("test", None, &no)), identity("rsa.pem")];
-    opened(&image, &both, Unencrypted::Refuse, Unbound::Refuse).unwrap();
+    opened(&image, &both, Unbound::Refuse).unwrap();
     let Some(RewrapError::Io(error)) = rewrapped("test", None, &no).err() else { panic!() };
     assert_eq!(error.to_string(), "the key provider test fails");
 }
@@ -214,6 +213,6 @@ fn an_image_does_not_make_providers_be_asked_without_end() {
     assert!(matches!(error, DecryptError::Provider { .. }), "{error}");
     assert_eq!(no.requests.lock().unwrap().len(), 256);
     let twice = [(); 2].map(|()| Identity::provider(provider("test", None, &no)));
-    let error = opened(&parts.image(), &twice, Unencrypted::Refuse, Unbound::Refuse).err();
+    let error = opened(&parts.image(), &twice, Unbound::Refuse).err();
     assert!(matches!(error, Some(DecryptError::TooManyAttempts)));
 }

@@ -9,7 +9,6 @@ use aws_lc_rs::encoding::{AsDer, EcPrivateKeyRfc5915Der};
 use aws_lc_rs::key_wrap::{AES_128, AES_256, AesKek, KeyWrap as _};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use sealcrate_crypt::Unencrypted;
 use sealcrate_crypt::ocicrypt::{DecryptError, Identity};
 use sealcrate_crypt::sealed::{Binding, Unbound};
 use serde_json::json;
@@ -69,7 +68,7 @@ fn every_curve_and_key_wrap_is_opened_by_its_key_alone() {
         for bits in [128, 256] {
             let wrap = |content: &[u8]| wrapped(content, curves[i], public.as_ref(), bits);
             let image = Parts::wrapped("run", &wrap).image();
-            let open = |key| opened(&image, &[identity(key)], Unencrypted::Refuse, Unbound::Refuse);
+            let open = |key| opened(&image, &[identity(key)], Unbound::Refuse);
             assert_eq!(open(key).unwrap().binding, Binding::Version1);
             let others = [&keys[(i + 1) % 3], &PrivateKey::generate(curves[i]).unwrap()];
             for other in others {

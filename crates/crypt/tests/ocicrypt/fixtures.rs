@@ -1,6 +1,5 @@
 //! Images by skopeo are decrypted, with the keys in every form.
 
-use sealcrate_crypt::Unencrypted;
 use sealcrate_crypt::ocicrypt::DecryptError;
 use sealcrate_crypt::sealed::{Binding, Unbound};
 
@@ -15,7 +14,7 @@ fn what_skopeo_wrote_is_decrypted_with_the_key_in_every_form() {
     ] {
         for key in keys {
             let image = fixture(image);
-            let opened = opened(&image, &[identity(key)], Unencrypted::Refuse, Unbound::Accept);
+            let opened = opened(&image, &[identity(key)], Unbound::Accept);
             let opened = opened.unwrap();
             assert_eq!(opened.binding, Binding::None);
             assert_eq!(opened.image.config, image.config);
@@ -35,7 +34,7 @@ fn what_skopeo_wrote_is_decrypted_with_the_key_in_every_form() {
 #[test]
 fn other_keys_other_schemes_and_missing_bindings_are_told_apart() {
     let error = |image: &str, key: &str, unbound| {
-        opened(&fixture(image), &[identity(key)], Unencrypted::Refuse, unbound).err().unwrap()
+        opened(&fixture(image), &[identity(key)], unbound).err().unwrap()
     };
     for (image, key) in [("jwe-ec", "rsa.pem"), ("jwe-rsa-layers12", "ec.pem")] {
         assert!(matches!(error(image, key, Unbound::Accept), DecryptError::WrongKey));
@@ -47,7 +46,7 @@ fn other_keys_other_schemes_and_missing_bindings_are_told_apart() {
         }
     }
     let keys = [identity("rsa.pem")];
-    let unknown = opened(&unknown.image(), &keys, Unencrypted::Refuse, Unbound::Accept);
+    let unknown = opened(&unknown.image(), &keys, Unbound::Accept);
     let unknown = unknown.err().unwrap();
     assert!(matches!(unknown, DecryptError::Scheme { scheme, .. } if scheme == "other"));
     assert!(matches!(error("jwe-ec", "ec.pem", Unbound::Refuse), DecryptError::NotBound));

@@ -5,12 +5,12 @@ use std::path::Path;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use sealcrate_crypt::Passphrase;
 use sealcrate_crypt::ocicrypt::{
     Change, DecryptError, FormerRecipient, Identity, IdentityError, LayerKey, OpenPgpError,
     PublicKeyError, Recipient, RewrapError,
 };
 use sealcrate_crypt::sealed::Unbound;
-use sealcrate_crypt::{Passphrase, Unencrypted};
 use sealcrate_image::Descriptor;
 
 use crate::support::{
@@ -36,7 +36,7 @@ fn layer(message: &[u8]) -> Descriptor {
 #[test]
 fn what_skopeo_wrote_to_an_openpgp_key_is_opened_by_it() {
     let image = fixture("pgp");
-    let open = |key| opened(&image, &[identity(key)], Unencrypted::Refuse, Unbound::Accept);
+    let open = |key| opened(&image, &[identity(key)], Unbound::Accept);
     for layer in &open("pgp.sec.gpg").unwrap().image.layers {
         assert_eq!(read_all(layer).unwrap().len() as u64, layer.size());
     }
@@ -62,11 +62,11 @@ fn each_failure_of_a_message_is_told_as_one_of_the_layer() {
 
 #[test]
 fn what_is_wrapped_to_a_key_is_opened_by_it() {
-    let add = vec![Recipient::openpgp(&key_file("pgp.cv25519.pub.asc")).unwrap()];
+    let add = [Recipient::openpgp(&key_file("pgp.cv25519.pub.asc")).unwrap()];
     let (image, keys) = (Parts::bound("sh").image(), [identity("rsa.pem")]);
-    let change = Change { add, remove: Vec::new() };
-    let image = rewrap(&image, &keys, Unbound::Refuse, &change).unwrap();
-    let open = |key| opened(&image, &[identity(key)], Unencrypted::Refuse, Unbound::Refuse);
+    let change = Change { add: &add, remove: &[] };
+    let image = rewrap(&image, &keys, Unbound::Refuse, change).unwrap();
+    let open = |key| opened(&image, &[identity(key)], Unbound::Refuse);
     assert!(open("pgp.cv25519.sec.gpg").is_ok());
     assert!(matches!(open("pgp.rsa.sec.gpg").err().unwrap(), DecryptError::WrongKey));
 }
@@ -105,7 +105,7 @@ fn message_to_several_is_not_removed_with_one_of_them() {
     }
     let former = |name: &str| FormerRecipient::openpgp(&key_file(name)).unwrap();
     let keys = [identity("rsa.pem")];
-    let change = Change { add: Vec::new(), remove: vec![former("pgp.rsa.pub.gpg")] };
-    let error = rewrap(&image.image(), &keys, Unbound::Refuse, &change).err().unwrap();
+    let change = Change { add: &[], remove: &[former("pgp.rsa.pub.gpg")] };
+    let error = rewrap(&image.image(), &keys, Unbound::Refuse, change).err().unwrap();
     assert!(matches!(error, RewrapError::NotARecipient { recipient: 0, .. }), "{error}");
 }

@@ -9,7 +9,6 @@ use aws_lc_rs::rsa::{
 };
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use sealcrate_crypt::Unencrypted;
 use sealcrate_crypt::ocicrypt::{
     CertificateError, DecryptError, Identity, IdentityError, LayerKey, Pkcs7Error, PublicKeyError,
     Recipient,
@@ -124,7 +123,7 @@ fn unwrapped(descriptor: &Descriptor) -> Result<LayerKey, DecryptError> {
 #[test]
 fn what_skopeo_wrote_to_a_certificate_is_opened_by_its_key() {
     let image = fixture("pkcs7-all");
-    let open = |key| opened(&image, &[identity(key)], Unencrypted::Refuse, Unbound::Accept);
+    let open = |key| opened(&image, &[identity(key)], Unbound::Accept);
     for layer in &open("x509.key.pem").unwrap().image.layers {
         assert_eq!(read_all(layer).unwrap().len() as u64, layer.size());
     }

@@ -1,7 +1,7 @@
 //! Layers that were pushed to recipients are pushed again as they are, from this machine's own
 //! record alone.
 
-use sealcrate_crypt::Unencrypted;
+use sealcrate_crypt::format::ImageEncryptor;
 use sealcrate_crypt::ocicrypt::{Encryptor, Recipient};
 use sealcrate_crypt::pushed::{
     Pushed, PushedLayer, Readers, Record, RecordError, RecordKey, Tagged,
@@ -17,7 +17,7 @@ fn recipient(file: &str) -> Recipient {
 }
 
 fn readers(files: &[&str]) -> Readers {
-    Readers::Oci(files.iter().filter_map(|file| recipient(file).reader()).collect())
+    Readers::new("oci", files.iter().filter_map(|file| recipient(file).reader()).collect())
 }
 
 fn tagged(name: &str) -> Tagged {
@@ -32,9 +32,14 @@ fn diff_ids(image: &Image) -> Vec<DiffId> {
 fn push(pushed: Pushed) -> (Encryptor, Image, Vec<bool>) {
     let plain = plain();
     let encryptor = encryptor(&plain, &[1, 2], vec![recipient("rsa.pub.pem")], Compression::Gzip);
-    let encryptor = encryptor.unwrap().reuse(pushed);
-    let reused: Vec<Option<Layer>> =
-        plain.layers.iter().enumerate().map(|(i, layer)| encryptor.reused(i, layer)).collect();
+    let mut encryptor = encryptor.unwrap();
+    encryptor.reuse(pushed);
+    let reused: Vec<Option<Layer>> = plain
+        .layers
+        .iter()
+        .enumerate()
+        .map(|(i, layer)| encryptor.reused(i, layer).unwrap())
+        .collect();
     let layers = reused.iter().enumerate().map(|(i, reused)| match reused {
         Some(layer) => layer.clone(),
         None => put(&encryptor, i, &plain.layers[i]),
@@ -76,7 +81,7 @@ fn layers_stay_and_the_image_opens() {
     let layers = both.map(|(layer, stored)| layer.with_content(stored.content().clone()));
     let second = Image { layers: layers.collect(), ..second };
     let identities = [identity("rsa.pem")];
-    let decrypted = opened(&second, &identities, Unencrypted::Refuse, Unbound::Refuse).unwrap();
+    let decrypted = opened(&second, &identities, Unbound::Refuse).unwrap();
     decrypted.image.layers.iter().for_each(|layer| drop(read_all(layer).unwrap()));
 }
 
@@ -123,11 +128,11 @@ fn layers_that_become_private_or_clear_are_told() {
     let (record, _) = pushed_once();
     let plain = plain();
     let to = vec![recipient("rsa.pub.pem")];
-    let again = encryptor(&plain, &[0, 2], to, Compression::Gzip).unwrap();
+    let mut again = encryptor(&plain, &[0, 2], to, Compression::Gzip).unwrap();
     let pushed = all(&record);
     assert_eq!(again.changed(&pushed, &plain), diff_ids(&plain)[..2]);
-    let again = again.reuse(pushed);
-    let is_reused = |place: usize| again.reused(place, &plain.layers[place]).is_some();
+    again.reuse(pushed);
+    let is_reused = |place: usize| again.reused(place, &plain.layers[place]).unwrap().is_some();
     assert_eq!([0, 1, 2].map(is_reused), [false, false, true]);
 }
 

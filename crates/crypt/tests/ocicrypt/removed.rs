@@ -2,7 +2,6 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use sealcrate_crypt::Unencrypted;
 use sealcrate_crypt::ocicrypt::{
     Change, DecryptError, FormerRecipient, Identity, Recipient, RewrapError,
 };
@@ -17,11 +16,11 @@ fn changed(
     add: Vec<Recipient>,
     remove: Vec<FormerRecipient>,
 ) -> Result<Image, RewrapError> {
-    rewrap(image, std::slice::from_ref(key), Unbound::Accept, &Change { add, remove })
+    rewrap(image, std::slice::from_ref(key), Unbound::Accept, Change { add: &add, remove: &remove })
 }
 
 fn opens(image: &Image, key: &str) -> bool {
-    match opened(image, &[identity(key)], Unencrypted::Refuse, Unbound::Accept) {
+    match opened(image, &[identity(key)], Unbound::Accept) {
         Ok(_) => true,
         Err(DecryptError::WrongKey) => false,
         Err(error) => panic!("{error}"),

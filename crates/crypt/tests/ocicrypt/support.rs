@@ -12,10 +12,8 @@ use aws_lc_rs::iv::FixedLength;
 use aws_lc_rs::rsa::{OAEP_SHA256_MGF1SHA256, OaepPublicEncryptingKey, PublicEncryptingKey};
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
-use sealcrate_crypt::Unencrypted;
-use sealcrate_crypt::ocicrypt::{
-    Change, DecryptError, Decrypted, Identity, RewrapError, Rewrapping, decrypt,
-};
+use sealcrate_crypt::format::Opened;
+use sealcrate_crypt::ocicrypt::{Change, DecryptError, Identity, RewrapError, Rewrapping, decrypt};
 use sealcrate_crypt::sealed::{Sealing, Unbound};
 use sealcrate_image::layout::LayoutSource;
 use sealcrate_image::{
@@ -44,11 +42,10 @@ pub(crate) fn fixture(name: &str) -> Image {
 pub(crate) fn opened(
     image: &Image,
     identities: &[Identity],
-    unencrypted: Unencrypted,
     unbound: Unbound,
-) -> Result<Decrypted, DecryptError> {
+) -> Result<Opened, DecryptError> {
     let spool = Spool::in_folder(std::env::temp_dir());
-    decrypt(image, identities, unencrypted, unbound, &spool)
+    decrypt(image, identities, unbound, &spool)
 }
 
 /// Returns the error of a scheme for which no wrapped key of a layer can be used.
@@ -62,10 +59,10 @@ pub(crate) fn rewrap(
     image: &Image,
     identities: &[Identity],
     unbound: Unbound,
-    change: &Change,
+    change: Change<'_>,
 ) -> Result<Image, RewrapError> {
     let rewrapping = Rewrapping::open(image, identities, unbound)?;
-    Ok(rewrapping.finish(change, &Sealing::default())?.image.into_image())
+    Ok(rewrapping.finish(&change, &Sealing::default())?.image.into_image())
 }
 
 pub(crate) fn read_all(layer: &Layer) -> io::Result<Vec<u8>> {

@@ -7,13 +7,15 @@ use std::sync::Arc;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use flate2::write::GzEncoder;
+use sealcrate_crypt::Passphrase;
+use sealcrate_crypt::format::ImageEncryptor;
+use sealcrate_crypt::formats::{ChooseError, choose};
 use sealcrate_crypt::ocicrypt::{
     DecryptError, EncryptError, Encryptor, History, Identity, LayerAuthentication, Protection,
     PublicKeyError, Recipient,
 };
 use sealcrate_crypt::sealed::{Binding, Sealing, Unbound};
-use sealcrate_crypt::select::{ChooseError, Selection};
-use sealcrate_crypt::{Passphrase, Unencrypted};
+use sealcrate_crypt::select::Selection;
 use sealcrate_image::{
     Compression, CompressionLevel, Compressor, Descriptor, DiffId, Digest, Image, Layer, Manifest,
     MediaType, Quiet, Spool,
@@ -75,8 +77,8 @@ pub(crate) fn encryptor(
     recipients: Vec<Recipient>,
     compression: Compression,
 ) -> Result<Encryptor, EncryptError> {
-    let selection = Selection::Indices(places.to_vec());
-    Encryptor::new(image, &selection, recipients, compression, History::Scrub)
+    let chosen = choose(image, &Selection::Indices(places.to_vec())).unwrap();
+    Encryptor::new(image, chosen, recipients, compression, History::Scrub)
 }
 
 fn encrypted(
@@ -104,7 +106,7 @@ fn every_recipient_opens_a_bound_image_and_nobody_else() {
         let image = encrypted(&plain(), &[0, 2], recipients, compression);
         for key in ["rsa.pem", "ec.pem"] {
             let keys = [identity(key)];
-            let opened = opened(&image, &keys, Unencrypted::Refuse, Unbound::Refuse).unwrap();
+            let opened = opened(&image, &keys, Unbound::Refuse).unwrap();
             assert_eq!(opened.binding, Binding::Version2);
             for (place, layer) in opened.image.layers.iter().enumerate() {
                 let bytes = read_all(layer).unwrap();
@@ -116,7 +118,7 @@ fn every_recipient_opens_a_bound_image_and_nobody_else() {
             assert_eq!(first.annotations.len(), 1);
             assert_eq!(first.annotations["kept"], "yes");
         }
-        let other = opened(&image, &[], Unencrypted::Refuse, Unbound::Accept).err().unwrap();
+        let other = opened(&image, &[], Unbound::Accept).err().unwrap();
         assert!(matches!(other, DecryptError::WrongKey));
     }
 }
@@ -161,7 +163,7 @@ fn any_changed_byte_of_the_ciphertext_is_noticed_before_decryption() {
         let mut bytes = blob.clone();
         bytes[at] ^= 1;
         let image = exchanged(&image, place, bytes);
-        let opened = opened(&image, &keys, Unencrypted::Refuse, Unbound::Accept).unwrap();
+        let opened = opened(&image, &keys, Unbound::Accept).unwrap();
         let error = opened.image.layers[place].open().err().expect("it was changed");
         assert!(error.get_ref().unwrap().is::<LayerAuthentication>(), "{error}");
     }
@@ -172,7 +174,7 @@ fn another_blob_in_the_place_of_a_sealed_one_is_refused_before_it_is_read() {
     let image = encrypted(&plain(), &[1], vec![recipient("ec.pub.pem")], Compression::None);
     for place in 0..3 {
         let image = exchanged(&image, place, b"other".to_vec());
-        let error = opened(&image, &[identity("ec.pem")], Unencrypted::Refuse, Unbound::Refuse);
+        let error = opened(&image, &[identity("ec.pem")], Unbound::Refuse);
         assert!(matches!(error.err().unwrap(), DecryptError::Record(_)));
     }
 }
@@ -190,13 +192,13 @@ fn public_keys_are_read_in_every_form() {
         let key = if file.starts_with("rsa") { "rsa.pem" } else { "ec.pem" };
         let image = encrypted(&plain(), &[1], vec![recipient(file)], Compression::Gzip);
         let keys = [identity(key)];
-        opened(&image, &keys, Unencrypted::Refuse, Unbound::Refuse).unwrap();
+        opened(&image, &keys, Unbound::Refuse).unwrap();
     }
     for curve in ["p384", "p521"] {
         let recipients = vec![recipient(&format!("{curve}.pub.pem"))];
         let image = encrypted(&plain(), &[1], recipients, Compression::Gzip);
         let keys = [identity(&format!("{curve}.pem"))];
-        opened(&image, &keys, Unencrypted::Refuse, Unbound::Refuse).unwrap();
+        opened(&image, &keys, Unbound::Refuse).unwrap();
     }
 }
 
@@ -223,8 +225,8 @@ fn encrypted_images_and_absurd_recipients_are_refused() {
     }
     let encrypted = encrypted(&plain(), &[2], recipients(1), Compression::Gzip);
     for image in [&encrypted, &Parts::bound("run").image()] {
-        let error = error(image, 1);
-        assert!(matches!(error, EncryptError::Choose(ChooseError::AlreadyEncrypted)), "{error}");
+        let error = choose(image, &Selection::Indices(vec![1])).err().unwrap();
+        assert!(matches!(error, ChooseError::AlreadyEncrypted), "{error}");
     }
 }
 
@@ -244,14 +246,14 @@ fn age_identities_and_passphrases_open_our_items_and_others_do_not() {
         Identity::passphrase(&passphrase("correct horse")),
     ];
     for identity in identities {
-        let opened = opened(&image, &[identity], Unencrypted::Refuse, Unbound::Refuse).unwrap();
+        let opened = opened(&image, &[identity], Unbound::Refuse).unwrap();
         assert_eq!(opened.binding, Binding::Version2);
         for layer in &opened.image.layers {
             read_all(layer).unwrap();
         }
     }
     for other in [identity("rsa.pem"), Identity::passphrase(&passphrase("another"))] {
-        let error = opened(&image, &[other], Unencrypted::Refuse, Unbound::Refuse).err().unwrap();
+        let error = opened(&image, &[other], Unbound::Refuse).err().unwrap();
         assert!(matches!(error, DecryptError::WrongKey), "{error}");
     }
     let protection = Protection::of(&Manifest::parse(image.manifest.as_ref().unwrap()).unwrap());
@@ -280,6 +282,6 @@ fn locks_of_an_image_are_the_same_in_every_layer_and_few_are_tried() {
     manifest.layers[0].annotations.insert(ITEM.to_owned(), items.join(","));
     let image = Image { manifest: Some(manifest.to_raw()), ..image };
     let mine = [Identity::passphrase(&passphrase)];
-    let error = opened(&image, &mine, Unencrypted::Refuse, Unbound::Accept).err().unwrap();
+    let error = opened(&image, &mine, Unbound::Accept).err().unwrap();
     assert!(matches!(error, DecryptError::TooManyAttempts), "{error}");
 }

@@ -9,20 +9,23 @@ use std::sync::OnceLock;
 
 use proptest::prelude::*;
 use proptest::sample::Index as Pick;
-use sealcrate_crypt::dare::DareError;
+use sealcrate_crypt::crypto_cli::dare::DareError;
+use sealcrate_crypt::crypto_cli::{
+    self, KdfError, KeyDataError, KeyDataShape, SealedConfigError, UnderPassphrase,
+};
+use sealcrate_crypt::format::{Encryption, ImageEncryptor, Keys, Terms};
+use sealcrate_crypt::formats::{self, OpenError, choose, recognise};
 use sealcrate_crypt::ocicrypt::{
     self, History, Identity, LayerAuthentication, ProtectionError, Recipient, RecordError,
+    ToRecipients,
 };
 use sealcrate_crypt::sealed::{ImageIdentity, Row, RowKind, Sealing, Table, TableError, Unbound};
 use sealcrate_crypt::select::Selection;
-use sealcrate_crypt::senetas::{
-    self, FreshKey, KdfError, KeyDataError, KeyDataShape, KeyDerivation, SealedConfigError,
-};
 use sealcrate_crypt::{Passphrase, Unencrypted};
 use sealcrate_image::{
     ATTESTED, Artifact, Compression, CompressionLevel, Compressor, Config, ConfigError, Damage,
-    Descriptor, Digest, Family, Image, Index, Layer, Manifest, ManifestError, MediaType, Platform,
-    Quiet, RawManifest, ReadError, Remarks, Spool,
+    Descriptor, Digest, Family, Image, Index, Layer, ManifestError, MediaType, Platform, Quiet,
+    RawManifest, ReadError, Remarks, Spool,
 };
 use serde_json::{Value, json};
 
@@ -83,58 +86,44 @@ fn plain(word: &str, architecture: &str, layers: usize) -> Image {
 }
 
 /// The encryptor of an image, with its encrypted layers.
-enum Encrypting {
-    CryptoCli(senetas::Encryptor, Vec<Layer>),
-    Oci(ocicrypt::Encryptor, Vec<Layer>),
+struct Encrypting {
+    encryptor: Box<dyn ImageEncryptor>,
+    layers: Vec<Layer>,
 }
 
 impl Encrypting {
     fn of(image: &Image, private: &[i64], format: Format) -> Self {
-        let selection = Selection::Indices(private.to_vec());
-        let compressor = Compressor::new(1, CompressionLevel::default());
-        let spool = Spool::in_folder(std::env::temp_dir());
-        let layers = image.layers.iter().enumerate();
-        match format {
+        let chosen = choose(image, &Selection::Indices(private.to_vec())).unwrap();
+        let encryption: Box<dyn Encryption> = match format {
             Format::CryptoCli => {
-                let key = FreshKey::derive(&passphrase(), 100_000).unwrap();
-                let shape = KeyDataShape::Member;
-                let of = senetas::Encryptor::new(image, &selection, key, shape).unwrap();
-                let put = |(i, it)| of.layer(i, it, &compressor, &spool, &Quiet).unwrap();
-                let layers = layers.map(put).collect();
-                Self::CryptoCli(of, layers)
+                Box::new(UnderPassphrase::new(passphrase(), 100_000, KeyDataShape::Member))
             }
             Format::Oci => {
                 let recipients = vec![Recipient::jwe(&key_file("ec.pub.pem")).unwrap()];
                 let (compression, history) = (Compression::Gzip, History::Keep);
-                let of =
-                    ocicrypt::Encryptor::new(image, &selection, recipients, compression, history);
-                let of = of.unwrap();
-                let put = |(i, it)| of.layer(i, it, &compressor, &spool, &Quiet).unwrap();
-                let layers = layers.map(put).collect();
-                Self::Oci(of, layers)
+                Box::new(ToRecipients::new(recipients, None, compression, history))
             }
-        }
+        };
+        let encryptor = encryption.encryptor(image, chosen).unwrap();
+        let compressor = Compressor::new(1, CompressionLevel::default());
+        let spool = Spool::in_folder(std::env::temp_dir());
+        let put = |(i, it)| encryptor.layer(i, it, &compressor, &spool, &Quiet).unwrap();
+        let layers = image.layers.iter().enumerate().map(put).collect();
+        Self { encryptor, layers }
     }
 
     fn identity(&self, platform: Option<&Platform>) -> ImageIdentity {
-        match self {
-            Self::CryptoCli(of, layers) => of.identity(platform, layers),
-            Self::Oci(of, layers) => of.identity(platform, layers),
-        }
+        self.encryptor.identity(platform, &self.layers)
     }
 
-    fn finish(&self, image: &Image, sealing: &Sealing) -> Image {
-        let finished = match self {
-            Self::CryptoCli(of, layers) => of.finish(image, layers.clone(), sealing).unwrap(),
-            Self::Oci(of, layers) => of.finish(layers.clone(), sealing).unwrap(),
-        };
-        finished.into_image()
+    fn finish(&self, sealing: &Sealing) -> Image {
+        self.encryptor.finish(self.layers.clone(), sealing).unwrap().into_image()
     }
 }
 
-/// The content of an opened image.
+/// The contents of an opened image.
 #[derive(Clone, Debug, PartialEq)]
-struct Opened {
+struct Contents {
     config: Vec<u8>,
     layers: Vec<(Descriptor, Vec<u8>)>,
     remarks: Remarks,
@@ -143,19 +132,14 @@ struct Opened {
 }
 
 /// Opens an image as the commands do, and reads every layer to its end.
-fn open(image: &Image) -> Outcome<Opened> {
-    let manifest = Manifest::parse(image.manifest.as_ref().unwrap())?;
+fn open(image: &Image) -> Outcome<Contents> {
     let spool = Spool::in_folder(std::env::temp_dir());
-    let (refuse, unbound) = (Unencrypted::Refuse, Unbound::Accept);
-    let (image, record) = if ocicrypt::Protection::of(&manifest)?.is_any() {
-        let keys = [Identity::parse(&key_file("ec.pem")).unwrap()];
-        let opened = ocicrypt::decrypt(image, &keys, refuse, unbound, &spool)?;
-        (opened.image, opened.record)
-    } else {
-        let opened =
-            senetas::decrypt(image, &mut KeyDerivation::new(passphrase()), refuse, unbound)?;
-        (opened.image, opened.record)
-    };
+    let identity = Identity::parse(&key_file("ec.pem")).unwrap();
+    let keys = Keys::new(vec![identity], Some(passphrase()));
+    let terms = Terms::anywhere(Unencrypted::Refuse, Unbound::Accept);
+    let encrypted = recognise(image)?;
+    let opened = formats::open(image, encrypted.as_deref(), &keys, &terms, &spool)?;
+    let (image, record) = (opened.image, opened.record);
     let mut layers = Vec::new();
     for layer in &image.layers {
         let mut bytes = Vec::new();
@@ -164,7 +148,7 @@ fn open(image: &Image) -> Outcome<Opened> {
     }
     let table = record.and_then(|record| record.index);
     let Image { config, manifest, remarks, .. } = image.into_image();
-    Ok(Opened { config, layers, remarks, manifest, table })
+    Ok(Contents { config, layers, remarks, manifest, table })
 }
 
 /// Opens the image or index in a registry as the commands do, and holds every image of an index to
@@ -184,12 +168,8 @@ fn open_all(memory: &Memory) -> Outcome<Whole> {
         let Artifact::Image(image) = Artifact::child(&source, child)? else {
             return Err(ManifestError::MediaType(child.media_type.clone()).into());
         };
-        let manifest = Manifest::parse(image.manifest.as_ref().unwrap())?;
-        let is_oci = ocicrypt::Protection::of(&manifest)?.is_any();
-        let config = is_oci.then(|| image.id());
-        let digests = image.layers.iter().filter_map(Layer::digest);
-        let identity = ImageIdentity::of(child.platform.as_ref(), config, digests);
-        identities.push((child.digest, identity));
+        let encrypted = recognise(&image)?.ok_or(OpenError::NotEncrypted)?;
+        identities.push((child.digest, encrypted.identity(child.platform.as_ref())));
         let opened = open(&image)?;
         let own = Config::parse(&opened.config)?.platform();
         if let (Some(stated), Some(own)) = (&child.platform, &own)
@@ -226,9 +206,10 @@ fn open_all(memory: &Memory) -> Outcome<Whole> {
 fn is_refusal(error: &(dyn Error + 'static)) -> bool {
     causes(error).any(|cause| {
         cause.is::<ocicrypt::DecryptError>()
+            || matches!(cause.downcast_ref(), Some(OpenError::NotEncrypted))
             || matches!(
-                cause.downcast_ref::<senetas::DecryptError>(),
-                Some(it) if !matches!(it, senetas::DecryptError::Dare(_))
+                cause.downcast_ref::<crypto_cli::DecryptError>(),
+                Some(it) if !matches!(it, crypto_cli::DecryptError::Dare(_))
             )
             || matches!(cause.downcast_ref::<DareError>(), Some(it) if *it != DareError::Empty)
             || cause.is::<ManifestError>()
@@ -254,7 +235,7 @@ struct Scene {
 }
 
 /// All images, with their descriptors in the index.
-type Whole = (Vec<Opened>, Vec<Descriptor>);
+type Whole = (Vec<Contents>, Vec<Descriptor>);
 
 impl Scene {
     fn of(make: impl Fn(&str) -> Memory) -> Self {
@@ -270,7 +251,7 @@ impl Scene {
             let image = plain(word, "amd64", layers);
             let encrypting = Encrypting::of(&image, private, format);
             let mut memory = Memory::default();
-            memory.root = memory.put_image(&encrypting.finish(&image, &Sealing::default()));
+            memory.root = memory.put_image(&encrypting.finish(&Sealing::default()));
             memory
         });
         let (all, _) = &scene.original;
@@ -324,8 +305,8 @@ impl Scene {
             let table = Table::draw(MediaType::OCI_INDEX, remarks, rows).unwrap();
             let sealing = Sealing { table: Some(table.clone()), home: None };
             let mut put = Vec::new();
-            for (image, of) in images.iter().zip(&all) {
-                let manifest = memory.put_image(&of.finish(image, &sealing));
+            for of in &all {
+                let manifest = memory.put_image(&of.finish(&sealing));
                 let raw = RawManifest::recognise(None, manifest).unwrap();
                 put.push(Some(raw.descriptor()));
             }

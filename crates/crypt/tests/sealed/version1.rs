@@ -8,9 +8,10 @@ use aes_gcm::aead::{Aead, KeyInit, Payload};
 use aes_gcm::{Aes256Gcm, Key, Nonce};
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE};
+use sealcrate_crypt::crypto_cli::{self, KeyDerivation, SealedConfigError};
+use sealcrate_crypt::format::Opened;
 use sealcrate_crypt::ocicrypt::{self, Identity};
 use sealcrate_crypt::sealed::{Binding, Unbound};
-use sealcrate_crypt::senetas::{self, KeyDerivation, SealedConfigError};
 use sealcrate_crypt::{Passphrase, Unencrypted};
 use sealcrate_image::layout::LayoutSource;
 use sealcrate_image::{Artifact, Config, Digest, Image, Manifest, RawManifest, Source, Spool};
@@ -33,22 +34,16 @@ fn config() -> Vec<u8> {
     std::fs::read(data().join("version-1/config.json")).unwrap()
 }
 
-fn open_oci(
-    image: &Image,
-    unbound: Unbound,
-) -> Result<ocicrypt::Decrypted, ocicrypt::DecryptError> {
+fn open_oci(image: &Image, unbound: Unbound) -> Result<Opened, ocicrypt::DecryptError> {
     let key = std::fs::read(data().join("ocicrypt/keys/rsa.pem")).unwrap();
     let keys = [Identity::parse(&key).unwrap()];
     let spool = Spool::in_folder(std::env::temp_dir());
-    ocicrypt::decrypt(image, &keys, Unencrypted::Refuse, unbound, &spool)
+    ocicrypt::decrypt(image, &keys, unbound, &spool)
 }
 
-fn open_crypto_cli(
-    image: &Image,
-    unbound: Unbound,
-) -> Result<senetas::Decrypted, senetas::DecryptError> {
+fn open_crypto_cli(image: &Image, unbound: Unbound) -> Result<Opened, crypto_cli::DecryptError> {
     let passphrase = Passphrase::new(b"fixture".to_vec().into()).unwrap();
-    senetas::decrypt(image, &mut KeyDerivation::new(passphrase), Unencrypted::Refuse, unbound)
+    crypto_cli::decrypt(image, &mut KeyDerivation::new(passphrase), Unencrypted::Refuse, unbound)
 }
 
 /// Checks that the layers are the ones from before encryption.
@@ -84,7 +79,7 @@ fn reader_who_wants_version_2_alone_gets_neither() {
     let error = open_oci(&fixture("ocicrypt"), Unbound::RefuseVersion1).err().unwrap();
     assert!(matches!(error, ocicrypt::DecryptError::NotBound), "{error}");
     let error = open_crypto_cli(&fixture("crypto-cli"), Unbound::RefuseVersion1).err().unwrap();
-    assert!(matches!(error, senetas::DecryptError::NotBound), "{error}");
+    assert!(matches!(error, crypto_cli::DecryptError::NotBound), "{error}");
 }
 
 /// Changes an image's manifest.
@@ -140,7 +135,7 @@ fn parts_that_a_binding_names_cannot_be_changed() {
     layers.swap(1, 2);
     let swapped = with_manifest(&image, |json| json["layers"].as_array_mut().unwrap().swap(1, 2));
     let error = open_crypto_cli(&Image { layers, ..swapped }, Unbound::Accept).err().unwrap();
-    assert!(matches!(error, senetas::DecryptError::OtherBlobs), "{error}");
+    assert!(matches!(error, crypto_cli::DecryptError::OtherBlobs), "{error}");
 }
 
 #[test]
@@ -154,14 +149,14 @@ fn changed_byte_of_a_config_with_its_binding_is_damage() {
         config["enc"] = URL_SAFE.encode(sealed).into();
         let changed = Image { config: config.to_string().into_bytes(), ..image.clone() };
         let error = open_crypto_cli(&changed, Unbound::Accept).err().unwrap();
-        let senetas::DecryptError::SealedConfig(error) = error else { panic!("{at}: {error}") };
+        let crypto_cli::DecryptError::SealedConfig(error) = error else { panic!("{at}: {error}") };
         assert_eq!(error, SealedConfigError::Authentication);
     }
     let mut clear = config;
     clear["os"] = "windows".into();
     let changed = Image { config: clear.to_string().into_bytes(), ..image };
     let error = open_crypto_cli(&changed, Unbound::Accept).err().unwrap();
-    assert!(matches!(error, senetas::DecryptError::SealedConfig(_)), "{error}");
+    assert!(matches!(error, crypto_cli::DecryptError::SealedConfig(_)), "{error}");
 }
 
 /// Returns the fixture in crypto-cli's format in the form of the first images, which sealed their
@@ -199,7 +194,7 @@ fn first_images_which_sealed_no_blobs_are_bound_by_nothing() {
     assert_eq!(opened.image.config, config());
     for unbound in [Unbound::Refuse, Unbound::RefuseVersion1] {
         let error = open_crypto_cli(&image, unbound).err().unwrap();
-        assert!(matches!(error, senetas::DecryptError::NotBound), "{error}");
+        assert!(matches!(error, crypto_cli::DecryptError::NotBound), "{error}");
     }
 }
 
@@ -208,9 +203,9 @@ fn change_of_passphrase_seals_no_layers_that_nobody_sealed() {
     let rewrap = |image: &Image| {
         let passphrase = Passphrase::new(b"fixture".to_vec().into()).unwrap();
         let mut kdf = KeyDerivation::new(passphrase);
-        senetas::Rewrapping::open(image, &mut kdf, Unbound::Accept)
+        crypto_cli::Rewrapping::open(image, &mut kdf, Unbound::Accept)
     };
     assert_eq!(rewrap(&fixture("crypto-cli")).unwrap().binding(), Binding::Version1);
     let error = rewrap(&without_blobs()).err().unwrap();
-    assert!(matches!(error, senetas::DecryptError::NotBound), "{error}");
+    assert!(matches!(error, crypto_cli::DecryptError::NotBound), "{error}");
 }

@@ -2,12 +2,14 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{Read, Write};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use age::secrecy::ExposeSecret as _;
 use age::x25519;
+use rustix::process::{Pid, Signal, kill_process};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use rustix::termios::{LocalModes, Termios, tcgetattr};
 use sealcrate_packfile::Secret;
@@ -70,7 +72,7 @@ impl Typist {
 
     /// Waits for the end, and returns status, output, standard error, and what was seen.
     fn end(mut self) -> (Option<i32>, String, String, String) {
-        let output = self.child.wait_with_output().unwrap();
+        let output = bounded(self.child);
         let after = tcgetattr(&self.terminal).unwrap();
         assert_eq!(after.local_modes, self.before.local_modes, "the terminal is set back");
         assert_eq!(after.input_modes, self.before.input_modes, "the terminal is set back");
@@ -80,6 +82,21 @@ impl Typist {
         let text = |bytes| String::from_utf8(bytes).unwrap();
         (output.status.code(), text(output.stdout), text(output.stderr), text(self.seen))
     }
+}
+
+/// Waits for the end of a program, and kills it if it waits for more than was typed.
+fn bounded(child: Child) -> Output {
+    let (ended, watched) = channel::<()>();
+    let id = Pid::from_child(&child);
+    thread::spawn(move || {
+        if watched.recv_timeout(PATIENCE) == Err(RecvTimeoutError::Timeout) {
+            // The test sees the signal in the status.
+            let _ = kill_process(id, Signal::KILL);
+        }
+    });
+    let output = child.wait_with_output().unwrap();
+    drop(ended);
+    output
 }
 
 fn echo() -> Vec<u8> {

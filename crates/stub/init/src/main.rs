@@ -14,7 +14,6 @@ mod holes;
 mod last_folder;
 mod layer_writer;
 mod leftovers;
-mod mounts;
 mod owners;
 mod payload;
 mod run;

@@ -2,12 +2,11 @@
 //! nothing may be mounted in it.
 
 use sealcrate_packfile::index::{Index, Needs, UnlockOn};
-use sealcrate_stub_start as start;
 use sealcrate_stub_start::system::{self, Errno, Folder, read_link};
+use sealcrate_stub_start::{self as start, Mounts};
 
 use crate::failure::{Advice, Failure};
 use crate::leftovers;
-use crate::mounts::Mounts;
 
 /// Where it is.
 pub(crate) const UNLOCK_FOLDER: &str = "/dev/sealcrate";

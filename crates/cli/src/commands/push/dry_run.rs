@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 
 use anyhow::Result;
-use sealcrate_crypt::select::{Selection, choose};
+use sealcrate_crypt::formats::choose;
+use sealcrate_crypt::select::Selection;
 use sealcrate_image::Config;
 use serde_json::json;
 
@@ -27,7 +28,7 @@ pub(super) fn say(
     selection: Option<&Selection>,
 ) -> Result<()> {
     let encrypted = match selection {
-        Some(selection) => choose(&chosen.image, selection)?,
+        Some(selection) => choose(&chosen.image, selection)?.places().clone(),
         None => BTreeSet::new(),
     };
     if !args.encryption.allow_exposing {

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use anyhow::Result;
+use sealcrate_crypt::format::Encryption;
 use sealcrate_crypt::pushed::Pushed;
 use sealcrate_crypt::select::Selection;
 use sealcrate_image::{
@@ -14,7 +15,7 @@ use super::refuse_to_expose;
 use crate::args::{Attestations, PushArgs};
 use crate::commands::children;
 use crate::commands::sealed_index::{self, IndexSealing, Part, Unsealed};
-use crate::encryption::Encryption;
+use crate::encryption;
 use crate::failure::Usage;
 use crate::opening;
 use crate::pushed::{Earlier, Search};
@@ -25,7 +26,7 @@ pub(super) struct Indexed<'a> {
     pub(super) args: &'a PushArgs,
     pub(super) session: &'a Session,
     /// None for images that stay in clear.
-    pub(super) encryption: Option<&'a Encryption>,
+    pub(super) encryption: Option<&'a dyn Encryption>,
     pub(super) selection: Option<&'a Selection>,
     pub(super) earlier: Option<Earlier<'a>>,
 }
@@ -73,7 +74,7 @@ impl Indexed<'_> {
         let written = session.interrupt.hold(|| sink.commit_index(&sealed.index.to_raw()))?;
         if let Some(earlier) = &self.earlier {
             for (Unsealed { encryptor, image, .. }, stored) in &sealed.images {
-                let layers = encryptor.pushed(image, stored);
+                let layers = encryptor.pushed(stored);
                 earlier.remember(&layers, &image.config, written.digest);
             }
         }
@@ -84,11 +85,11 @@ impl Indexed<'_> {
     fn put(
         &self,
         image: Image,
-        encryption: &Encryption,
+        encryption: &dyn Encryption,
         selection: &Selection,
         sink: &dyn Sink,
     ) -> Result<Unsealed> {
-        let encryptor = encryption.encryptor(&image, selection)?;
+        let mut encryptor = encryption::encryptor(encryption, &image, selection)?;
         let mut pushed = Pushed::default();
         if let Some(earlier) = &self.earlier {
             let config = Config::parse(&image.config)?;
@@ -98,13 +99,13 @@ impl Indexed<'_> {
             pushed = earlier.find(&Search { images, platform, diff_ids }, sink)?;
         }
         pushed.forget(&encryptor.changed(&pushed, &image));
-        let encryptor = encryptor.reuse(pushed);
+        encryptor.reuse(pushed);
         let platform = Config::parse(&image.config)?.platform();
         let platform = platform.as_ref();
-        let passphrase = encryption.reusing();
+        let passphrase = encryption.passphrase();
         let (args, session) = (self.args, self.session);
-        refuse_to_expose(args, session, &image, platform, Some(&encryptor), passphrase)?;
-        let layers = self.session.put_encrypted(&image, &encryptor, sink)?;
+        refuse_to_expose(args, session, &image, platform, Some(&*encryptor), passphrase)?;
+        let layers = self.session.put_encrypted(&image, &*encryptor, sink)?;
         Ok(Unsealed { encryptor, image, layers })
     }
 }

@@ -3,12 +3,13 @@
 use std::sync::Arc;
 
 use anyhow::Result;
+use sealcrate_crypt::format::EncryptedImage;
 use sealcrate_crypt::sealed::{Row, RowKind, Table};
 use sealcrate_image::{
     Descriptor, Digest, Image, Index, Outgoing, Platform, Prefetch, Sink, Source,
 };
 
-use super::{OpenKeys, Rewrapping};
+use super::{OpenImage, Rewrapping};
 use crate::args::Attestations;
 use crate::commands::children::{put_attestation, put_image};
 use crate::commands::chosen::check_agreement;
@@ -30,8 +31,8 @@ impl Rewrapping<'_> {
             true => Attestations::Keep,
             false => Attestations::Drop,
         };
-        let open = |image: &Image, protection, child: &Descriptor| {
-            let opened = self.open(image, protection)?;
+        let open = |image: &Image, encrypted: &dyn EncryptedImage, child: &Descriptor| {
+            let opened = self.open(image, encrypted)?;
             check_agreement(child, opened.platform().as_ref())?;
             Ok(opened)
         };
@@ -77,7 +78,7 @@ impl Rewrapping<'_> {
     /// itself, it is a new one of the index's own statements, which the user sees.
     fn new_table(
         &self,
-        opened: &OpenedIndex<OpenKeys>,
+        opened: &OpenedIndex<OpenImage>,
         attestations: Attestations,
     ) -> Result<Option<Table>> {
         let is_left_out = |digest: Digest| {
@@ -97,13 +98,10 @@ impl Rewrapping<'_> {
             let kind = match child {
                 Child::Attestation | Child::Clear(_) => RowKind::Manifest(stated.digest),
                 Child::Opened(keys) if keys.record().is_none() => return Ok(None),
-                Child::Opened(OpenKeys::CryptoCli(of, _)) => {
+                Child::Opened(OpenImage::Keys(of)) => {
                     RowKind::Image(of.identity(stated.platform.as_ref()))
                 }
-                Child::Opened(OpenKeys::Oci(of)) => {
-                    RowKind::Image(of.identity(stated.platform.as_ref()))
-                }
-                Child::Opened(OpenKeys::Layers(_)) => return Ok(None),
+                Child::Opened(OpenImage::Layers(_)) => return Ok(None),
             };
             let platform = stated.platform.as_ref().map(Platform::to_string);
             let platform = printable(&platform.unwrap_or_else(|| "no platform".to_owned()));
@@ -119,7 +117,7 @@ impl Rewrapping<'_> {
     fn index_anew(
         &self,
         source: &Arc<dyn Source>,
-        opened: OpenedIndex<OpenKeys>,
+        opened: OpenedIndex<OpenImage>,
         sink: &dyn Sink,
         attestations: Attestations,
     ) -> Result<Index> {
@@ -131,14 +129,14 @@ impl Rewrapping<'_> {
             Ok(match children.next().expect("there are as many as before") {
                 Child::Attestation => sealed_index::attestation(attestations),
                 Child::Clear(image) => Part::Clear(image),
-                Child::Opened(OpenKeys::Layers(of)) => {
+                Child::Opened(OpenImage::Layers(of)) => {
                     Part::Unsealed(Box::new(self.put(*of, sink)?))
                 }
                 Child::Opened(_) => unreachable!("--reencrypt opens layers"),
             })
         };
         let sealed = sealing.put(&index, media_type, remarks, part)?;
-        self.tell_new_readers();
+        self.tell_new_readers()?;
         Ok(sealed.index)
     }
 }

@@ -4,72 +4,42 @@
 mod error;
 mod keyring;
 mod layer_key;
-mod stated;
 pub(crate) mod unlock;
 
 use std::sync::Arc;
 
 use sealcrate_image::{Descriptor, Image, Layer, Outgoing, Spool};
 
-use self::stated::StatedContent;
 use self::unlock::{Held, Unlocked, UnlockedKey, unlock};
-use crate::Unencrypted;
+use crate::format::{Opened, StatedContent, StatedDigests};
 use crate::ocicrypt::annotations::Encryption;
 use crate::ocicrypt::cipher::CipherContent;
 use crate::ocicrypt::keys::Identity;
 use crate::ocicrypt::options::PrivateOptions;
 use crate::ocicrypt::record::RecordError;
-use crate::sealed::{Binding, SealedRecord, Unbound};
+use crate::sealed::Unbound;
 
 pub use error::DecryptError;
 pub use layer_key::LayerKey;
-pub use stated::StatedDigests;
-
-/// An image that was decrypted.
-pub struct Decrypted {
-    /// The image. Its layers are decrypted while the caller reads them, and held to their diff IDs.
-    /// The layers of a bound image are held to their sealed digests, too. Where nothing unpacks the
-    /// layers, the sealed digests stand in for the diff IDs.
-    ///
-    /// The manifest is the one from before encryption, if the record has it. If nothing of the
-    /// image was encrypted, it is the image's own. The remarks come from the record.
-    pub image: Outgoing,
-    /// How it is bound.
-    pub binding: Binding,
-    /// The sealed record, if there is one.
-    pub record: Option<Box<SealedRecord>>,
-    /// The digests that the writer stated for the layers before encryption, where nothing binds
-    /// them.
-    pub stated: StatedDigests,
-}
 
 /// Decrypts `image`, which came from a registry or layout, with `identities`. Ciphertext waits in
 /// `spool` until it is authenticated, unless it lies where nobody can change it.
 ///
+/// The layers of a bound image are held to their sealed digests, too. Where nothing unpacks the layers,
+/// the sealed digests stand in for the diff IDs. The manifest is the one from before encryption, if the
+/// record has it, and the remarks come from the record.
+///
 /// # Errors
-/// [`DecryptError::WrongKey`] before any layer is read; the image is not encrypted or not bound,
-/// and the caller does not accept that; annotations or keys are malformed; the binding does not
-/// hold.
+/// [`DecryptError::WrongKey`] before any layer is read; the image is not encrypted, or not bound though
+/// the caller demands that; annotations or keys are malformed; the binding does not hold.
 pub fn decrypt(
     image: &Image,
     identities: &[Identity],
-    unencrypted: Unencrypted,
     unbound: Unbound,
     spool: &Spool,
-) -> Result<Decrypted, DecryptError> {
+) -> Result<Opened, DecryptError> {
     let stated = StatedDigests::default();
-    let Some(mut unlocked) = unlock(image, identities, unbound)? else {
-        return match (unencrypted, unbound) {
-            (Unencrypted::Refuse, _) => Err(DecryptError::NotEncrypted),
-            (Unencrypted::Accept, Unbound::Refuse | Unbound::RefuseVersion1) => {
-                Err(DecryptError::NotBound)
-            }
-            (Unencrypted::Accept, Unbound::Accept) => {
-                let (image, binding) = (Outgoing::built(image.clone()), Binding::None);
-                Ok(Decrypted { image, binding, record: None, stated })
-            }
-        };
-    };
+    let mut unlocked = unlock(image, identities, unbound)?.ok_or(DecryptError::NotEncrypted)?;
     let binding = unlocked.held.binding();
     let mut layers = Vec::with_capacity(image.layers.len());
     let keys = std::mem::take(&mut unlocked.keys);
@@ -92,7 +62,7 @@ pub fn decrypt(
         opened.manifest = manifest.map_err(|_| RecordError::Contradiction("manifest"))?;
         opened.remarks = record.remarks.clone();
     }
-    Ok(Decrypted { image: Outgoing::built(opened), binding, record, stated })
+    Ok(Opened { image: Outgoing::built(opened), binding, record, stated })
 }
 
 /// Returns the layer in clear at `place`, with the annotations that the record has for it. Other

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use sealcrate_image::{Descriptor, Image, Layer, Manifest, MediaType, Outgoing, Platform};
 
 use super::config::{self, Seal, UnsealedConfig};
-use super::decrypt::{LayerKey, Opened};
+use super::decrypt::{LayerKey, Unlocked};
 use super::{DecryptError, EncryptError, FreshKey, KeyDataShape, KeyDerivation, Protection};
 use crate::Unencrypted;
 use crate::random::random;
@@ -18,7 +18,7 @@ use crate::sealed::{
 ///
 /// Layers stay the same, and so do their data keys: former readers who kept a key can still use it.
 pub struct Rewrapping {
-    opened: Opened,
+    opened: Unlocked,
     manifest: Manifest,
     layers: Vec<Layer>,
     shape: KeyDataShape,
@@ -37,7 +37,7 @@ impl Rewrapping {
     ) -> Result<Self, DecryptError> {
         let raw = image.manifest.as_ref().ok_or(DecryptError::NotEncrypted)?;
         let manifest = Manifest::parse(raw)?;
-        let opened = Opened::of(image, kdf, Unencrypted::Refuse, unbound)?;
+        let opened = Unlocked::of(image, kdf, Unencrypted::Refuse, unbound)?;
         if matches!(opened.seal, Seal::Version1(None)) {
             // Nobody has sealed these layers, so a new record would vouch for layers that anybody
             // may have put there.
@@ -77,7 +77,7 @@ impl Rewrapping {
     pub fn finish(self, key: &FreshKey, sealing: &Sealing) -> Result<Outgoing, EncryptError> {
         let Self { opened, manifest, layers: stored, shape } = self;
         let platform = opened.platform();
-        let Opened { config, layers: keys, seal, .. } = opened;
+        let Unlocked { config, layers: keys, seal, .. } = opened;
         let sealed = match seal {
             Seal::Unsealed(unsealed) => NewSeal::Unsealed(unsealed),
             Seal::Record(mut record) => {

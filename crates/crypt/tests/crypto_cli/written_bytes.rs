@@ -8,8 +8,9 @@ use aes_gcm::aead::{Aead, KeyInit, Payload};
 use aes_gcm::{Aes256Gcm, Key, Nonce};
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE};
+use sealcrate_crypt::crypto_cli::{Encryptor, FreshKey, KeyDataShape};
+use sealcrate_crypt::formats::choose;
 use sealcrate_crypt::select::Selection;
-use sealcrate_crypt::senetas::{Encryptor, FreshKey, KeyDataShape};
 use sealcrate_image::{Digest, Image};
 use serde_json::Value;
 
@@ -101,7 +102,8 @@ fn encrypted(shape: KeyDataShape) -> (Image, Image) {
     let plain = plain_image();
     let key = passphrase(PASSPHRASE);
     let key = FreshKey::derive(&key, ITERATIONS).unwrap();
-    let encryptor = Encryptor::new(&plain, &Selection::Label, key, shape).unwrap();
+    let encryptor =
+        Encryptor::new(&plain, choose(&plain, &Selection::Label).unwrap(), key, shape).unwrap();
     let image = encrypt(&plain, &encryptor);
     (plain, image)
 }

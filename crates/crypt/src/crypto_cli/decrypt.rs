@@ -14,8 +14,9 @@ use super::config::{self, Seal, SealedConfigError, SealedLayer};
 use super::kdf::DataKey;
 use super::{KdfError, KeyData, KeyDataError, KeyDataShape, KeyDerivation};
 use crate::Unencrypted;
-use crate::dare::{self, DareError, DareReader};
-use crate::sealed::{Binding, SealedRecord, Unbound};
+use crate::crypto_cli::dare::{self, DareError, DareReader};
+use crate::format::{Opened, StatedDigests};
+use crate::sealed::{SealedRecord, Unbound};
 
 /// The encryption of an image as its descriptors describe it, which nothing authenticates.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -52,22 +53,11 @@ impl Protection {
     }
 }
 
-/// An image that was decrypted.
-pub struct Decrypted {
-    /// The image. Its config is the one from before encryption. Its layers are decrypted while the
-    /// caller reads them, and held to their diff IDs, and to their digests where these are sealed,
-    /// too.
-    ///
-    /// The manifest is the one from before encryption, if the record has it. If nothing of the
-    /// image was encrypted, it is the image's own. The remarks come from the record.
-    pub image: Outgoing,
-    /// The binding that holds the image together, and authenticates the config's members in clear.
-    pub binding: Binding,
-    /// The sealed record, if there is one.
-    pub record: Option<Box<SealedRecord>>,
-}
-
 /// Decrypts `image`, which came from a registry or layout, with the keys that `kdf` derives.
+///
+/// Layers are held to their diff IDs, and to their digests where these are sealed, too. The manifest is
+/// the one from before encryption, if the record has it, and the remarks come from the record. If
+/// nothing of the image was encrypted, the manifest stays.
 ///
 /// # Errors
 /// [`DecryptError::WrongPassphrase`] before any other key is unwrapped. The image or config is not
@@ -78,14 +68,14 @@ pub fn decrypt(
     kdf: &mut KeyDerivation,
     unencrypted: Unencrypted,
     unbound: Unbound,
-) -> Result<Decrypted, DecryptError> {
-    let mut opened = Opened::of(image, kdf, unencrypted, unbound)?;
+) -> Result<Opened, DecryptError> {
+    let mut opened = Unlocked::of(image, kdf, unencrypted, unbound)?;
     if !opened.is_encrypted {
         let layers = image.layers.iter().zip(&opened.layers);
         let layers = layers.map(|(layer, of)| layer.with_diff_id(of.diff_id)).collect();
         // An image whose bytes did not change keeps its manifest.
         let image = Outgoing::built(Image { layers, ..image.clone() });
-        return Ok(Decrypted { image, binding: Binding::None, record: None });
+        return Ok(Opened::unchanged(image));
     }
     let mut layers = Vec::with_capacity(image.layers.len());
     let keys = std::mem::take(&mut opened.layers);
@@ -103,11 +93,11 @@ pub fn decrypt(
         image.manifest = manifest.map_err(|_| DecryptError::Contradiction("manifest"))?;
         image.remarks = record.remarks.clone();
     }
-    Ok(Decrypted { image: Outgoing::built(image), binding, record })
+    Ok(Opened { image: Outgoing::built(image), binding, record, stated: StatedDigests::default() })
 }
 
 /// An image whose config was decrypted, and whose data keys were unwrapped.
-pub(super) struct Opened {
+pub(super) struct Unlocked {
     /// The config from before encryption.
     pub(super) config: Vec<u8>,
     pub(super) layers: Vec<LayerKey>,
@@ -125,7 +115,7 @@ pub(super) struct LayerKey {
     pub(super) key: Option<DataKey>,
 }
 
-impl Opened {
+impl Unlocked {
     pub(super) fn of(
         image: &Image,
         kdf: &mut KeyDerivation,

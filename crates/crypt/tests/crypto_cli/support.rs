@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use sealcrate_crypt::Passphrase;
+use sealcrate_crypt::format::ImageEncryptor as _;
 use sealcrate_crypt::sealed::Sealing;
 use sealcrate_image::{
     CompressionLevel, Compressor, Content, Descriptor, DiffId, Digest, Image, Layer, MediaType,
@@ -98,7 +99,7 @@ pub(crate) fn plain_image() -> Image {
 }
 
 /// Encrypts `image` layer by layer.
-pub(crate) fn encrypt(image: &Image, encryptor: &sealcrate_crypt::senetas::Encryptor) -> Image {
+pub(crate) fn encrypt(image: &Image, encryptor: &sealcrate_crypt::crypto_cli::Encryptor) -> Image {
     let folder = tempfile::tempdir().unwrap();
     let (compressor, spool) =
         (Compressor::new(2, CompressionLevel::default()), Spool::in_folder(folder.path()));
@@ -108,7 +109,7 @@ pub(crate) fn encrypt(image: &Image, encryptor: &sealcrate_crypt::senetas::Encry
         .enumerate()
         .map(|(i, layer)| encryptor.layer(i, layer, &compressor, &spool, &Quiet).unwrap())
         .collect();
-    encryptor.finish(image, layers, &Sealing::default()).unwrap().into_image()
+    encryptor.finish(layers, &Sealing::default()).unwrap().into_image()
 }
 
 pub(crate) fn passphrase(text: &str) -> Passphrase {

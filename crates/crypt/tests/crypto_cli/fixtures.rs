@@ -2,8 +2,8 @@
 
 use crate::support::{Folder, passphrase, read};
 use sealcrate_crypt::Unencrypted;
+use sealcrate_crypt::crypto_cli::{DecryptError, KeyDataShape, KeyDerivation, Protection, decrypt};
 use sealcrate_crypt::sealed::{Binding, Unbound};
-use sealcrate_crypt::senetas::{DecryptError, KeyDataShape, KeyDerivation, Protection, decrypt};
 use sealcrate_image::Manifest;
 use serde_json::Value;
 

@@ -4,13 +4,13 @@ use std::sync::Arc;
 
 use crate::support::{Folder, encrypt, passphrase, plain_image, read};
 use sealcrate_crypt::Unencrypted;
-use sealcrate_crypt::sealed::Unbound;
-use sealcrate_crypt::select::ChooseError;
-use sealcrate_crypt::select::Selection;
-use sealcrate_crypt::senetas::{
+use sealcrate_crypt::crypto_cli::{
     DecryptError, EncryptError, Encryptor, FreshKey, KeyDataShape, KeyDerivation,
     SealedConfigError, decrypt,
 };
+use sealcrate_crypt::formats::{ChooseError, choose};
+use sealcrate_crypt::sealed::Unbound;
+use sealcrate_crypt::select::Selection;
 use sealcrate_image::{Descriptor, Digest, Family, Image, Layer, Manifest, RawManifest};
 use serde_json::{Value, json};
 
@@ -19,7 +19,8 @@ fn encrypted() -> Image {
     let key = passphrase("abc");
     let shape = KeyDataShape::Member;
     let key = FreshKey::derive(&key, 100_000).unwrap();
-    let encryptor = Encryptor::new(&plain, &Selection::Label, key, shape).unwrap();
+    let encryptor =
+        Encryptor::new(&plain, choose(&plain, &Selection::Label).unwrap(), key, shape).unwrap();
     encrypt(&plain, &encryptor)
 }
 
@@ -207,9 +208,8 @@ fn costly_or_too_many_derivations_are_refused_before_they_run() {
 #[test]
 fn encrypting_twice_or_with_too_few_rounds_is_refused() {
     let (image, passphrase) = (encrypted(), passphrase("abc"));
-    let key = FreshKey::derive(&passphrase, 100_000).unwrap();
-    let error = Encryptor::new(&image, &Selection::All, key, KeyDataShape::Member).err().unwrap();
-    assert!(matches!(error, EncryptError::Choose(ChooseError::AlreadyEncrypted)));
+    let error = choose(&image, &Selection::All).err().unwrap();
+    assert!(matches!(error, ChooseError::AlreadyEncrypted));
     for rounds in [0, 99_999, 10_000_001] {
         let error = FreshKey::derive(&passphrase, rounds).err().unwrap();
         assert!(matches!(error, EncryptError::Iterations(_)), "{error}");

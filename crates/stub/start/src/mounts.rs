@@ -1,10 +1,9 @@
 //! The list of mounts that this process sees, and where in it a folder is. proc(5),
 //! `/proc/PID/mountinfo`.
 
-use sealcrate_stub_start::system::{File, Folder};
-use sealcrate_stub_start::{self as start, Pages};
-
 use crate::failure::Failure;
+use crate::pages::Pages;
+use crate::system::{File, Folder};
 
 /// The longest list that is read, in bytes.
 const MAX: usize = 4 << 20;
@@ -14,14 +13,14 @@ const MAX: usize = 4 << 20;
 const PATIENCE: i64 = 10;
 
 /// The list.
-pub(crate) struct Mounts(&'static [u8]);
+pub struct Mounts(&'static [u8]);
 
 impl Mounts {
     /// Reads the list; it is empty where it cannot be read.
     #[cold]
     #[inline(never)]
-    pub(crate) fn read() -> Result<Self, Failure> {
-        let mut text = Pages::new(MAX).map_err(|_| start::Failure::Memory("the list of mounts"))?;
+    pub fn read() -> Result<Self, Failure> {
+        let mut text = Pages::new(MAX).map_err(|_| Failure::Memory("the list of mounts"))?;
         let mut len = 0;
         if let Ok(file) = File::open(b"/proc/self/mountinfo") {
             while let Ok(count @ 1..) = file.descriptor().read(&mut text[len..]) {
@@ -33,7 +32,7 @@ impl Mounts {
     }
 
     /// Returns the mounts.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = Mount<'_>> {
+    pub fn iter(&self) -> impl Iterator<Item = Mount<'_>> {
         self.0.split(|byte| *byte == b'\n').filter_map(Mount::parse)
     }
 
@@ -41,19 +40,19 @@ impl Mounts {
     /// mount over it.
     #[cold]
     #[inline(never)]
-    pub(crate) fn at(&self, path: &[u8], folder: &Folder) -> Option<Mount<'_>> {
+    pub fn at(&self, path: &[u8], folder: &Folder) -> Option<Mount<'_>> {
         let device = folder.descriptor().device().ok()?;
         self.iter().filter(|mount| mount.point == path && mount.device == device).last()
     }
 }
 
 /// One mount.
-pub(crate) struct Mount<'m> {
+pub struct Mount<'m> {
     device: (u32, u32),
     /// Which folder of its file system is seen.
     root: &'m [u8],
     /// Where it is seen. Other than plain characters are there in octal.
-    pub(crate) point: &'m [u8],
+    pub point: &'m [u8],
     /// The name of its kind of file system.
     kind: &'m [u8],
 }
@@ -73,43 +72,48 @@ impl<'m> Mount<'m> {
     /// Returns the path where it is seen, for messages.
     #[cold]
     #[inline(never)]
-    pub(crate) fn path(&self) -> Result<&'static [u8], Failure> {
+    pub fn path(&self) -> Result<&'static [u8], Failure> {
         let room = Pages::new(self.point.len().max(1));
-        let mut path = room.map_err(|_| start::Failure::Memory("the list of mounts"))?;
+        let mut path = room.map_err(|_| Failure::Memory("the list of mounts"))?;
         let bytes = Unescaped(self.point).zip(path.iter_mut());
         let len = bytes.map(|(byte, place)| *place = byte).count();
         Ok(&path.leak()[..len])
     }
 
+    /// Tells whether it is a whole memory, and not a part of one that others may see as well.
+    pub fn is_whole_memory(&self) -> bool {
+        self.is_memory() && self.root == b"/"
+    }
+
     /// Tells whether it is memory that ends with its last mount.
-    pub(crate) fn is_memory(&self) -> bool {
+    pub fn is_memory(&self) -> bool {
         matches!(self.kind, b"tmpfs" | b"ramfs")
     }
 
     /// Tells whether it is the host's devices.
-    pub(crate) fn is_of_devices(&self) -> bool {
+    pub fn is_of_devices(&self) -> bool {
         self.kind == b"devtmpfs"
     }
 
-    /// Tells whether it is the container's own memory: no part of another file system, and no older
-    /// than the container, whose `/proc` an engine mounts beside it.
+    /// Tells whether it is the container's own memory: a whole one, and no older than the container,
+    /// whose `/proc` an engine mounts beside it.
     ///
     /// A container's `/dev` that is given to a container within it looks the same otherwise. Where a
     /// kernel does not know when memory was made, nothing tells them apart.
     #[cold]
     #[inline(never)]
-    pub(crate) fn is_own(&self, folder: &Folder) -> bool {
+    pub fn is_own(&self, folder: &Folder) -> bool {
         let born = folder.descriptor().born().ok().flatten();
         let container = Folder::open(b"/proc").and_then(|proc| proc.descriptor().changed());
         let is_older = match (born, container) {
             (Some(born), Ok(container)) => born < container.saturating_sub(PATIENCE),
             _ => false,
         };
-        self.is_memory() && self.root == b"/" && !is_older
+        self.is_whole_memory() && !is_older
     }
 
     /// Tells whether something written here is expected to last longer than the container.
-    pub(crate) fn lasts(&self) -> bool {
+    pub fn lasts(&self) -> bool {
         let is_of_kernel = [&b"/dev"[..], b"/proc", b"/sys"].iter().any(|folder| {
             self.point.strip_prefix(*folder).is_some_and(|rest| matches!(rest, [] | [b'/', ..]))
         });
@@ -117,7 +121,7 @@ impl<'m> Mount<'m> {
     }
 
     /// Tells whether a path of the image, without a `/` before it, lies in the mount.
-    pub(crate) fn has(&self, path: &[u8]) -> bool {
+    pub fn has(&self, path: &[u8]) -> bool {
         let mut path = path.iter().copied();
         let point = self.point.strip_prefix(b"/").unwrap_or_default();
         Unescaped(point).all(|byte| path.next() == Some(byte)) && path.next() == Some(b'/')

@@ -5,13 +5,15 @@ use std::collections::BTreeSet;
 use std::io::Read as _;
 
 use sealcrate_crypt::Unencrypted;
+use sealcrate_crypt::crypto_cli::{
+    DecryptError, Encryptor, FreshKey, KeyData, KeyDataShape, KeyDerivation, Rewrapping, decrypt,
+    open_pushed,
+};
+use sealcrate_crypt::format::ImageEncryptor;
+use sealcrate_crypt::formats::choose;
 use sealcrate_crypt::pushed::Pushed;
 use sealcrate_crypt::sealed::{Sealing, Unbound};
 use sealcrate_crypt::select::Selection;
-use sealcrate_crypt::senetas::{
-    DecryptError, Encryptor, FreshKey, KeyData, KeyDataShape, KeyDerivation, PushedImage,
-    Rewrapping, decrypt,
-};
 use sealcrate_image::{Digest, Image, Layer, Manifest, RawManifest};
 use serde_json::Value;
 
@@ -22,7 +24,8 @@ const PRIVATE: [usize; 2] = [1, 2];
 
 fn encryptor(image: &Image, selection: &Selection) -> Encryptor {
     let key = FreshKey::derive(&passphrase("abc"), 100_000).unwrap();
-    Encryptor::new(image, selection, key, KeyDataShape::Member).unwrap()
+    let chosen = choose(image, selection).unwrap();
+    Encryptor::new(image, chosen, key, KeyDataShape::Member).unwrap()
 }
 
 fn first_push() -> Image {
@@ -32,7 +35,7 @@ fn first_push() -> Image {
 
 fn pushed(image: &Image, there: &[bool], text: &str) -> Result<Pushed, DecryptError> {
     let mut pushed = Pushed::default();
-    if let Some(opened) = PushedImage::open(image, &mut KeyDerivation::new(passphrase(text)))? {
+    if let Some(opened) = open_pushed(image, &mut KeyDerivation::new(passphrase(text)))? {
         let both = opened.layers.into_iter().zip(there);
         both.filter(|(_, there)| **there).for_each(|(layer, _)| pushed.add(layer));
         pushed.add_config(opened.config);
@@ -43,7 +46,8 @@ fn pushed(image: &Image, there: &[bool], text: &str) -> Result<Pushed, DecryptEr
 /// Pushes the image again. Layers that it uses again keep the bytes of `first`.
 fn second_push(first: &Image, there: &[bool]) -> (Image, Vec<bool>) {
     let plain = plain_image();
-    let again = encryptor(&plain, &Selection::Label).reuse(pushed(first, there, "abc").unwrap());
+    let mut again = encryptor(&plain, &Selection::Label);
+    again.reuse(pushed(first, there, "abc").unwrap());
     let reused: Vec<Option<Layer>> = (0..plain.layers.len())
         .map(|place| again.reused(place, &plain.layers[place]).unwrap())
         .collect();
@@ -52,7 +56,7 @@ fn second_push(first: &Image, there: &[bool]) -> (Image, Vec<bool>) {
         Some(layer) => layer.with_content(first.layers[place].content().clone()),
         None => fresh.layers[place].clone(),
     });
-    let image = again.finish(&plain, layers.collect(), &Sealing::default()).unwrap();
+    let image = again.finish(layers.collect(), &Sealing::default()).unwrap();
     (image.into_image(), reused.iter().map(Option::is_some).collect())
 }
 
@@ -131,10 +135,10 @@ fn layers_that_become_private_or_clear_are_told() {
     let first = first_push();
     let plain = plain_image();
     let pushed = pushed(&first, &[true; 4], "abc").unwrap();
-    let again = encryptor(&plain, &Selection::Indices(vec![2, 3]));
+    let mut again = encryptor(&plain, &Selection::Indices(vec![2, 3]));
     let changed = again.changed(&pushed, &plain);
     assert_eq!(changed, [plain.layers[1].diff_id().unwrap(), plain.layers[3].diff_id().unwrap()]);
-    let again = again.reuse(pushed);
+    again.reuse(pushed);
     let is_reused = |place: usize| again.reused(place, &plain.layers[place]).unwrap().is_some();
     assert_eq!([0, 1, 2, 3].map(is_reused), [true, false, true, false]);
 }

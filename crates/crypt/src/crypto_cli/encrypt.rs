@@ -16,14 +16,15 @@ use super::config::{self, SealedConfigError, Under};
 use super::kdf::{DataKey, KeyEncryptionKey};
 use super::{KeyData, KeyDataError, KeyDataShape, MAX_ITERATIONS, MIN_ITERATIONS};
 use crate::Passphrase;
-use crate::dare::DareWriter;
+use crate::crypto_cli::dare::DareWriter;
+use crate::format::{FormatError, ImageEncryptor};
 use crate::hashing::HashingWriter;
 use crate::pushed::{LayerKey, Pushed, PushedLayer};
 use crate::random::random;
 use crate::sealed::{
     ImageIdentity, PlainLayer, SealedBlob, SealedLayer, SealedRecord, Sealing, SourceRemarks,
 };
-use crate::select::{ChooseError, Selection, choose};
+use crate::select::Chosen;
 
 /// A key-encryption key under a fresh salt, for one image or for all images of one index.
 pub struct FreshKey {
@@ -91,6 +92,9 @@ pub struct Encryptor {
     shape: KeyDataShape,
     source: SourceRemarks,
     chosen: BTreeSet<usize>,
+    /// The config before encryption.
+    config: Vec<u8>,
+    diff_ids: Vec<Option<DiffId>>,
     pushed: Pushed,
     /// The data keys of layers, by place.
     keys: Mutex<BTreeMap<usize, DareKey>>,
@@ -104,87 +108,61 @@ pub(crate) struct DareKey {
     pub(crate) digest: Option<Digest>,
 }
 
+/// The name of the encryption of layers, in [`LayerKey`].
+const DARE: &str = "dare";
+
+impl DareKey {
+    /// Returns the key for another push to use again.
+    pub(super) fn to_pushed(&self) -> LayerKey {
+        LayerKey {
+            encryption: DARE.to_owned(),
+            key: self.key.clone(),
+            digest: self.digest,
+            nonce: None,
+            hmac: None,
+        }
+    }
+
+    /// Takes the key of a layer that was pushed before; `None` if another format encrypted the layer.
+    fn of_pushed(pushed: &LayerKey) -> Option<Self> {
+        let LayerKey { encryption, key, digest, .. } = pushed;
+        (encryption == DARE).then(|| Self { key: key.clone(), digest: *digest })
+    }
+}
+
 impl Encryptor {
-    /// Chooses the layers of `image` to encrypt under `key`.
+    /// Prepares to encrypt the chosen layers of `image` under `key`.
     ///
     /// # Errors
-    /// The image is encrypted already, or the selection does not fit it.
+    /// The config cannot be used.
     pub fn new(
         image: &Image,
-        selection: &Selection,
+        chosen: Chosen,
         key: impl Into<Arc<FreshKey>>,
         shape: KeyDataShape,
     ) -> Result<Self, EncryptError> {
-        let chosen = choose(image, selection)?;
-        let source = SourceRemarks::of(image, Config::parse(&image.config)?.platform());
-        let (pushed, keys) = (Pushed::default(), Mutex::default());
-        Ok(Self { key: key.into(), shape, source, chosen, pushed, keys })
+        Ok(Self {
+            key: key.into(),
+            shape,
+            source: SourceRemarks::of(image, Config::parse(&image.config)?.platform()),
+            chosen: chosen.into_places(),
+            config: image.config.clone(),
+            diff_ids: image.layers.iter().map(Layer::diff_id).collect(),
+            pushed: Pushed::default(),
+            keys: Mutex::default(),
+        })
     }
 
-    /// Tells whether the encryptor chose the layer at `place`.
-    pub fn encrypts(&self, place: usize) -> bool {
-        self.chosen.contains(&place)
-    }
-
-    /// Takes the layers that were `pushed` before, to push them again as they are.
-    pub fn reuse(self, pushed: Pushed) -> Self {
-        Self { pushed, ..self }
-    }
-
-    /// Returns the diff IDs of layers that are private in images that were pushed before.
-    pub fn known_private(&self) -> impl Iterator<Item = DiffId> {
-        self.pushed.private()
-    }
-
-    /// Returns the diff IDs of the layers of `image` that were `pushed` in clear and are chosen
-    /// now, or the other way round.
-    pub fn changed(&self, pushed: &Pushed, image: &Image) -> Vec<DiffId> {
-        pushed.changed(image, &self.chosen)
-    }
-
-    /// Returns `layer`, which is at `place`, as it was pushed before, with its data key wrapped
-    /// anew. Returns `None` if it was not pushed as gzip, or if it was pushed in clear and is
-    /// chosen now, or the other way round.
-    ///
-    /// # Errors
-    /// The system gives no random bytes.
-    pub fn reused(&self, place: usize, layer: &Layer) -> io::Result<Option<Layer>> {
-        let Some(diff_id) = layer.diff_id() else { return Ok(None) };
-        let Some(pushed) = self.pushed.layer(diff_id) else { return Ok(None) };
-        if pushed.compression != Compression::Gzip {
-            return Ok(None);
-        }
-        let mut descriptor = pushed.descriptor(Family::Docker);
-        match (&pushed.key, self.chosen.contains(&place)) {
-            (LayerKey::Dare(of), true) => {
-                self.key.key_data(&of.key, random()?).put(&mut descriptor, self.shape);
-                self.keep(place, of.clone());
-            }
-            (LayerKey::Clear, false) => {}
-            _ => return Ok(None),
-        }
-        Ok(Some(pushed.elsewhere(descriptor)))
-    }
-
-    /// Returns the layer at `place` as a registry stores it: gzipped, and encrypted if it was
-    /// chosen.
-    ///
-    /// The encryptor keeps no bytes outside `spool`, which holds the ciphertext of a chosen layer.
-    ///
-    /// # Errors
-    /// Reading the layer fails, or the layer is damaged; the spool fails.
-    pub fn layer(
+    /// Returns an encrypted layer, whose ciphertext is in `spool`.
+    fn encrypted_layer(
         &self,
         place: usize,
         layer: &Layer,
+        compression: Compression,
         compressor: &Compressor,
         spool: &Spool,
         progress: &dyn Progress,
     ) -> Result<Layer, EncryptError> {
-        let compression = layer.compression()?;
-        if !self.chosen.contains(&place) {
-            return self.clear_layer(layer, compression, compressor, spool, progress);
-        }
         let meter = progress.begin(Stage::Encrypt, &layer.name(), Some(layer.size()));
         let (key, nonce) = (DataKey::new(random()?), random()?);
         let mut digest = layer.digest().filter(|_| compression == Compression::Gzip);
@@ -233,24 +211,67 @@ impl Encryptor {
         let descriptor = Descriptor::new(MediaType::DOCKER_LAYER_GZIP, spooled.digest, spooled.len);
         Ok(Layer::stored(descriptor, layer.diff_id(), Arc::new(spooled.content)))
     }
+}
 
-    /// Returns the identity that the image gets in an index which names `platform` for it. `layers`
-    /// come from [`layer`](Self::layer).
-    pub fn identity(&self, platform: Option<&Platform>, layers: &[Layer]) -> ImageIdentity {
+impl ImageEncryptor for Encryptor {
+    fn places(&self) -> &BTreeSet<usize> {
+        &self.chosen
+    }
+
+    fn encrypts_config(&self) -> bool {
+        true
+    }
+
+    fn reuse(&mut self, pushed: Pushed) {
+        self.pushed = pushed;
+    }
+
+    fn reusable(&self) -> &Pushed {
+        &self.pushed
+    }
+
+    fn reused(&self, place: usize, layer: &Layer) -> Result<Option<Layer>, FormatError> {
+        let Some(diff_id) = layer.diff_id() else { return Ok(None) };
+        let Some(pushed) = self.pushed.layer(diff_id) else { return Ok(None) };
+        // The format has gzip only.
+        if pushed.compression != Compression::Gzip {
+            return Ok(None);
+        }
+        let mut descriptor = pushed.descriptor(Family::Docker);
+        match (&pushed.key, self.chosen.contains(&place)) {
+            (Some(key), true) => {
+                let Some(of) = DareKey::of_pushed(key) else { return Ok(None) };
+                let nonce = random().map_err(FormatError::new)?;
+                self.key.key_data(&of.key, nonce).put(&mut descriptor, self.shape);
+                self.keep(place, of);
+            }
+            (None, false) => {}
+            _ => return Ok(None),
+        }
+        Ok(Some(pushed.elsewhere(descriptor)))
+    }
+
+    fn layer(
+        &self,
+        place: usize,
+        layer: &Layer,
+        compressor: &Compressor,
+        spool: &Spool,
+        progress: &dyn Progress,
+    ) -> Result<Layer, FormatError> {
+        let compression = layer.compression().map_err(EncryptError::from)?;
+        Ok(match self.chosen.contains(&place) {
+            true => self.encrypted_layer(place, layer, compression, compressor, spool, progress)?,
+            false => self.clear_layer(layer, compression, compressor, spool, progress)?,
+        })
+    }
+
+    fn identity(&self, platform: Option<&Platform>, layers: &[Layer]) -> ImageIdentity {
         ImageIdentity::of(platform, None, layers.iter().filter_map(Layer::digest))
     }
 
-    /// Returns the encrypted image of `layers`, which [`layer`](Self::layer) made, lowest first.
-    /// The config of `image` is encrypted, with the record sealed in it.
-    ///
-    /// # Errors
-    /// The config or the record becomes too large; the system gives no random bytes.
-    pub fn finish(
-        &self,
-        image: &Image,
-        layers: Vec<Layer>,
-        sealing: &Sealing,
-    ) -> Result<Outgoing, EncryptError> {
+    // The config is encrypted, with the record sealed in it.
+    fn finish(&self, layers: Vec<Layer>, sealing: &Sealing) -> Result<Outgoing, FormatError> {
         let keys = self.keys.lock().unwrap_or_else(PoisonError::into_inner);
         let sealed_layer = |(place, layer): (usize, &Layer)| {
             let stored = layer.descriptor().expect("it is stored");
@@ -262,28 +283,27 @@ impl Encryptor {
             SealedLayer {
                 stored: SealedBlob::of(stored),
                 plain,
-                diff_id: image.layers.get(place).and_then(Layer::diff_id),
+                diff_id: self.diff_ids.get(place).copied().flatten(),
                 annotations: self.source.annotations(place, self.source.kept(place, digest)),
             }
         };
         let sealed = layers.iter().enumerate().map(sealed_layer).collect();
-        let config = SealedBlob::of(&Descriptor::of(MediaType::DOCKER_CONFIG, &image.config));
+        let config = SealedBlob::of(&Descriptor::of(MediaType::DOCKER_CONFIG, &self.config));
         let record = SealedRecord::new(config, sealed, &self.source, sealing);
-        self.key.image(layers, self.shape, |under| config::seal(&image.config, &record, under))
+        let seal = |under: &Under<'_>| config::seal(&self.config, &record, under);
+        Ok(self.key.image(layers, self.shape, seal)?)
     }
 
-    /// Returns the layers of `encrypted`, which [`finish`](Self::finish) made from `image`, for
-    /// another push to use again.
-    pub fn pushed(&self, image: &Image, encrypted: &Image) -> Vec<PushedLayer> {
+    fn pushed(&self, encrypted: &Image) -> Vec<PushedLayer> {
         let keys = self.keys.lock().unwrap_or_else(PoisonError::into_inner);
-        let both = image.layers.iter().zip(&encrypted.layers).enumerate();
-        both.filter_map(|(place, (layer, stored))| {
+        let both = self.diff_ids.iter().zip(&encrypted.layers).enumerate();
+        both.filter_map(|(place, (diff_id, stored))| {
             Some(PushedLayer {
-                diff_id: layer.diff_id()?,
+                diff_id: (*diff_id)?,
                 digest: stored.digest()?,
                 size: stored.size(),
                 compression: Compression::Gzip,
-                key: keys.get(&place).cloned().map_or(LayerKey::Clear, LayerKey::Dare),
+                key: keys.get(&place).map(DareKey::to_pushed),
             })
         })
         .collect()
@@ -294,7 +314,7 @@ impl Encryptor {
 ///
 /// # Errors
 /// Some key data is malformed.
-pub(crate) fn is_encrypted(image: &Image) -> Result<bool, KeyDataError> {
+pub(super) fn is_encrypted(image: &Image) -> Result<bool, KeyDataError> {
     for descriptor in image.layers.iter().filter_map(Layer::descriptor) {
         if KeyData::of(descriptor)?.is_some() {
             return Ok(true);
@@ -323,9 +343,6 @@ fn gzipped(
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum EncryptError {
-    /// The layers cannot be chosen.
-    #[error("{0}")]
-    Choose(#[from] ChooseError),
     /// The config cannot be used.
     #[error("{0}")]
     Config(#[from] ConfigError),
