@@ -2,8 +2,7 @@
 //! wrapped to public keys.
 //!
 //! [`OciCrypt`] is the format as callers see it. [`Encryptor`] encrypts an image. [`decrypt()`]
-//! decrypts it, and holds it to its sealed record. The
-//! modules below them have these tasks:
+//! decrypts it, and holds it to its sealed record. The modules below them have these tasks:
 //!
 //! * `annotations` reads and writes the annotations of a descriptor.
 //! * `options` has the private options, which are wrapped, and the public options beside them.
