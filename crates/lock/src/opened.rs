@@ -6,8 +6,8 @@ use std::iter;
 use std::sync::Arc;
 
 use age::{Decryptor, x25519};
+use sealcrate_agefile::Header;
 use sealcrate_image::{Content, FileSlice, Layer, Spool, Spooling};
-use sealcrate_packfile::age::Header;
 use sealcrate_packfile::index::{Parts, header_digest};
 use zeroize::Zeroizing;
 

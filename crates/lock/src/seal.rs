@@ -11,8 +11,8 @@ use std::{iter, panic};
 
 use age::secrecy::ExposeSecret as _;
 use age::{Encryptor, x25519};
+use sealcrate_agefile::Header;
 use sealcrate_image::{Layer, Spool, Spooling};
-use sealcrate_packfile::age::Header;
 use sealcrate_packfile::index::{IndexLayer, Part, Parts, header_digest};
 use zeroize::Zeroizing;
 

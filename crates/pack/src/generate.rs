@@ -90,7 +90,7 @@ mod tests {
     #[test]
     fn identities_are_read_by_the_stub_and_belong_to_their_recipients() {
         let made = NewIdentity::generate();
-        let parsed = sealcrate_packfile::age::Identity::parse(&made.secret).unwrap();
+        let parsed = sealcrate_agefile::Identity::parse(&made.secret).unwrap();
         let age: x25519::Identity = made.secret.parse().unwrap();
         assert_eq!(age.to_public().to_string(), made.recipient.to_string());
         assert_ne!(parsed.public(), [0; 32]);

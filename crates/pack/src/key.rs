@@ -2,8 +2,8 @@
 
 use std::fmt;
 
-use sealcrate_packfile::age::{FileKey, Header, Identity, UnwrapError};
-use sealcrate_packfile::{KeyOddity, KeyText, KeyTextError, scrypt};
+use sealcrate_agefile::{FileKey, Header, Identity, UnwrapError, scrypt};
+use sealcrate_packfile::{KeyOddity, KeyText, KeyTextError};
 use thiserror::Error;
 use zeroize::Zeroizing;
 

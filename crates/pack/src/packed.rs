@@ -7,7 +7,7 @@ use std::ops::Range;
 use std::os::unix::fs::FileExt;
 
 use object::read::ReadCache;
-use sealcrate_packfile::age::{AgeFile, CHUNK, Chunks, HeaderError};
+use sealcrate_agefile::{AgeFile, CHUNK, Chunks, HeaderError};
 use sealcrate_packfile::{MAGIC, Segment as Payload, SegmentError};
 use thiserror::Error;
 

@@ -6,7 +6,7 @@ use std::str::FromStr;
 
 use age::secrecy::SecretString;
 use age::{Encryptor, scrypt, x25519};
-use sealcrate_packfile::age::{FileKey, Header};
+use sealcrate_agefile::{FileKey, Header};
 use sealcrate_packfile::{KeyText, KeyTextError};
 use thiserror::Error;
 use zeroize::Zeroizing;

@@ -10,10 +10,10 @@ use base64ct::{Base64UrlUnpadded, Encoding as _};
 use thiserror::Error;
 use zeroize::Zeroizing;
 
-use crate::age::FileKey;
-use crate::age::keys::{derive, open_file_key, seal_file_key};
-use crate::agreement::Secret;
 use crate::challenge::{self, Challenge};
+use sealcrate_agefile::FileKey;
+use sealcrate_agefile::Secret;
+use sealcrate_agefile::keys::{derive, open_file_key, seal_file_key};
 
 /// The beginning of every response.
 pub const PREFIX: &str = "sealcrate-response-1.";
@@ -97,7 +97,7 @@ impl Response {
 
     /// Opens the file key with the secret key and the line of the challenge.
     ///
-    /// Nobody has [checked][crate::age::Header::check] the file key against the header yet.
+    /// Nobody has [checked][sealcrate_agefile::Header::check] the file key against the header yet.
     ///
     /// # Errors
     /// The response does not answer this challenge, or its public key is a point of low order.

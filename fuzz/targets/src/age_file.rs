@@ -3,7 +3,7 @@
 use std::io::Read;
 use std::iter;
 
-use sealcrate_packfile::age::{AgeFile, CHUNK, Header, Identity};
+use sealcrate_agefile::{AgeFile, CHUNK, Header, Identity};
 
 /// The identity that the files of the corpus are for.
 const IDENTITY: &str = "AGE-SECRET-KEY-1EGTZVFFV20835NWYV6270LXYVK2VKNX2MMDKWYKLMGR48UAWX40Q2P2LM0";

@@ -2,7 +2,7 @@
 
 use ruzstd::decoding::FrameDecoder;
 use sealcrate_packfile::Content;
-use sealcrate_packfile::age::Chunks;
+use sealcrate_agefile::Chunks;
 
 use crate::failure::Failure;
 use crate::source::Source;

@@ -1,7 +1,7 @@
 //! From a key to the file key.
 
-use sealcrate_packfile::age::{FileKey, Header, Passphrase, UnwrapError};
-use sealcrate_packfile::scrypt::{self, Block};
+use sealcrate_agefile::{FileKey, Header, Passphrase, UnwrapError};
+use sealcrate_agefile::scrypt::{self, Block};
 use sealcrate_packfile::{KeyOddity, KeyText, Parameters};
 
 use crate::cgroup::Limit;

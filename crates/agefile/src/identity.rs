@@ -5,10 +5,10 @@ use bech32::primitives::decode::CheckedHrpstring;
 use thiserror::Error;
 use zeroize::Zeroizing;
 
-use crate::age::keys::{Label, derive, open_file_key};
-use crate::age::stanza::{Stanza, Wrapped, X25519};
-use crate::age::{FileKey, Header, UnwrapError};
 use crate::agreement::Secret;
+use crate::keys::{Label, derive, open_file_key};
+use crate::stanza::{Stanza, Wrapped, X25519};
+use crate::{FileKey, Header, UnwrapError};
 
 /// The text before the separator, in lower case. Upper case is allowed as well.
 const PREFIX: &str = "age-secret-key-";

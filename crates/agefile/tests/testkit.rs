@@ -9,8 +9,8 @@ use std::io::Read;
 use std::path::Path;
 
 use flate2::read::ZlibDecoder;
-use sealcrate_packfile::age::{AgeFile, CHUNK, FileKey, Header, Identity, UnwrapError};
-use sealcrate_packfile::scrypt::{self, Block};
+use sealcrate_agefile::scrypt::{self, Block};
+use sealcrate_agefile::{AgeFile, CHUNK, FileKey, Header, Identity, UnwrapError};
 use sha2::{Digest, Sha256};
 
 /// How many vectors there are of each outcome.

@@ -2,15 +2,23 @@
 //! X25519 and scrypt recipients, and binary files that are in memory as a whole.
 //!
 //! This module reads and does not write. If the specification lets a reader refuse a file, this one
-//! does.
+//! does. It allocates nothing, and buffers come from the caller.
 
+#![no_std]
+
+#[cfg(test)]
+extern crate std;
+
+mod agreement;
 mod file;
 mod header;
 mod identity;
-pub(crate) mod keys;
+pub mod keys;
+pub mod scrypt;
 mod stanza;
 mod stream;
 
+pub use agreement::Secret;
 pub use file::AgeFile;
 pub use header::{Header, HeaderError};
 pub use identity::{Identity, IdentityError};

@@ -1,6 +1,6 @@
 //! An age file: the header, a nonce, and the chunks of its content.
 
-use crate::age::{Chunks, FileKey, Header, HeaderError};
+use crate::{Chunks, FileKey, Header, HeaderError};
 
 /// A parsed age file. Nothing of it is authenticated yet.
 #[derive(Clone, Copy, Debug)]

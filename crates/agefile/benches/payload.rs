@@ -11,7 +11,7 @@ use std::iter;
 use age::secrecy::ExposeSecret as _;
 use age::x25519;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use sealcrate_packfile::age::{AgeFile, CHUNK, Identity};
+use sealcrate_agefile::{AgeFile, CHUNK, Identity};
 
 /// Of a payload, in bytes: larger than the caches of a core, smaller than those of a processor.
 const PAYLOAD: usize = 4 << 20;

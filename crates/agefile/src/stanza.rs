@@ -2,16 +2,13 @@
 
 use base64ct::{Base64Unpadded, Encoding as _};
 
-use crate::age::HeaderError;
-use crate::age::keys::{Label, open_file_key};
-use crate::age::{FileKey, UnwrapError};
+use crate::HeaderError;
+use crate::keys::{Label, WRAPPED, open_file_key};
 use crate::scrypt::{self, Block};
+use crate::{FileKey, UnwrapError};
 
 /// The length of a full line of a stanza's body, in bytes.
 const FULL_LINE: usize = 64;
-
-/// The length of a wrapped file key in bytes: 16 bytes and a tag.
-pub(crate) const WRAPPED: usize = 32;
 
 /// The largest work factor that is read.
 const MAX_LOG_N: u8 = 20;
@@ -139,7 +136,7 @@ impl Passphrase {
     /// Derives a key from a passphrase in `memory`, and unwraps the file key. [`scrypt::blocks`]
     /// returns how much memory is needed.
     ///
-    /// Nobody has [checked][crate::age::Header::check] the file key against the header yet.
+    /// Nobody has [checked][crate::Header::check] the file key against the header yet.
     ///
     /// # Errors
     /// [`UnwrapError::NoMatch`]: the passphrase is another one.

@@ -19,7 +19,7 @@ impl Secret {
 
     /// Returns the secret that this key shares with a public one. Returns `None` for a public point
     /// of low order, with which every key shares zero.
-    pub(crate) fn shared_with(&self, public: &[u8; 32]) -> Option<Zeroizing<[u8; 32]>> {
+    pub fn shared_with(&self, public: &[u8; 32]) -> Option<Zeroizing<[u8; 32]>> {
         let shared = Zeroizing::new(x25519(self.0, *public));
         // The comparison tells nothing about the key: the result depends on the point alone.
         (*shared != [0; 32]).then_some(shared)

@@ -8,7 +8,8 @@ use sha2::Sha256;
 use thiserror::Error;
 use zeroize::{Zeroize, Zeroizing};
 
-use crate::age::stanza::WRAPPED;
+/// The length of a wrapped file key in bytes: 16 bytes and a tag.
+pub const WRAPPED: usize = 32;
 
 /// The labels that separate the uses of keys.
 pub(crate) struct Label;
@@ -66,7 +67,7 @@ impl core::fmt::Debug for FileKey {
 }
 
 /// Derives 32 bytes with HKDF-SHA-256.
-pub(crate) fn derive(secret: &[u8], salt: &[u8], info: &[u8]) -> Zeroizing<[u8; 32]> {
+pub fn derive(secret: &[u8], salt: &[u8], info: &[u8]) -> Zeroizing<[u8; 32]> {
     let mut key = Zeroizing::new([0; 32]);
     let expanded = Hkdf::<Sha256>::new(Some(salt), secret).expand(info, &mut *key);
     expanded.expect("32 bytes are not too many");
@@ -74,7 +75,7 @@ pub(crate) fn derive(secret: &[u8], salt: &[u8], info: &[u8]) -> Zeroizing<[u8; 
 }
 
 /// Opens a file key that was sealed under `key`, which has no other use.
-pub(crate) fn open_file_key(key: &[u8; 32], wrapped: &[u8; WRAPPED]) -> Option<FileKey> {
+pub fn open_file_key(key: &[u8; 32], wrapped: &[u8; WRAPPED]) -> Option<FileKey> {
     let (sealed, tag) = wrapped.split_at(16);
     let mut file_key = FileKey([0; 16]);
     let buffer = InOutBuf::new(sealed, &mut file_key.0).ok()?;
@@ -86,7 +87,7 @@ pub(crate) fn open_file_key(key: &[u8; 32], wrapped: &[u8; WRAPPED]) -> Option<F
 }
 
 /// Seals a file key under `key`, which has no other use.
-pub(crate) fn seal_file_key(key: &[u8; 32], file_key: &FileKey) -> [u8; WRAPPED] {
+pub fn seal_file_key(key: &[u8; 32], file_key: &FileKey) -> [u8; WRAPPED] {
     let mut wrapped = [0; WRAPPED];
     let (sealed, tag_at) = wrapped.split_at_mut(16);
     let buffer = InOutBuf::new(&file_key.0, sealed).expect("of the same length");

@@ -3,8 +3,8 @@
 use base64ct::{Base64Unpadded, Encoding as _};
 use thiserror::Error;
 
-use crate::age::stanza::{Lines, Passphrase, Stanza, Wrapped};
-use crate::age::{FileKey, UnwrapError};
+use crate::stanza::{Lines, Passphrase, Stanza, Wrapped};
+use crate::{FileKey, UnwrapError};
 
 /// The beginning of every header.
 const VERSION: &[u8] = b"age-encryption.org/v1\n";
