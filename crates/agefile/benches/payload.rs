@@ -1,31 +1,27 @@
-//! How fast the payload of a packed program is decrypted, as the stub does it.
+//! How fast the content of age files is decrypted and encrypted: as the stub decrypts it, as the
+//! program does both, and as the crate `age` does both.
 //!
 //! `cargo xtask bench ciphers` runs this beside `openssl speed`, and says how the two compare.
 
 // The macros of criterion make items without comments.
 #![allow(missing_docs, clippy::unwrap_used)]
 
-use std::io::Write as _;
+use std::io::{Read as _, Write as _};
 use std::iter;
 
-use age::secrecy::ExposeSecret as _;
-use age::x25519;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use sealcrate_agefile::{AgeFile, CHUNK, Identity};
+use sealcrate_agefile::x25519::Identity;
+use sealcrate_agefile::{AgeFile, CHUNK, Decryptor, Encryptor, Identity as _};
 
 /// Of a payload, in bytes: larger than the caches of a core, smaller than those of a processor.
 const PAYLOAD: usize = 4 << 20;
 
 fn payload(criterion: &mut Criterion) {
-    let key = x25519::Identity::generate();
-    let recipient = key.to_public();
-    let recipients = iter::once(&recipient as &dyn age::Recipient);
-    let mut writer =
-        age::Encryptor::with_recipients(recipients).unwrap().wrap_output(Vec::new()).unwrap();
-    writer.write_all(&vec![7; PAYLOAD]).unwrap();
-    let sealed = writer.finish().unwrap();
+    let identity = Identity::generate().unwrap();
+    let recipient = identity.recipient();
+    let content = vec![7; PAYLOAD];
+    let sealed = sealcrate_agefile::encrypt([&recipient as _], &content).unwrap();
     let file = AgeFile::parse(&sealed).unwrap();
-    let identity = Identity::parse(key.to_string().expose_secret()).unwrap();
     let file_key = identity.unwrap(file.header()).unwrap();
     let mut buffer = Box::new([0; CHUNK]);
     let mut group = criterion.benchmark_group("payload");
@@ -34,6 +30,40 @@ fn payload(criterion: &mut Criterion) {
         bencher.iter(|| {
             let mut chunks = file.chunks(&file_key);
             while chunks.next(&mut buffer).unwrap().is_some() {}
+        });
+    });
+    group.bench_function("stream decrypt", |bencher| {
+        bencher.iter(|| {
+            let decryptor = Decryptor::new(&sealed[..]).unwrap();
+            let mut reader = decryptor.decrypt([&identity as _]).unwrap();
+            while reader.read(&mut buffer[..]).unwrap() > 0 {}
+        });
+    });
+    group.bench_function("stream encrypt", |bencher| {
+        bencher.iter(|| {
+            let encryptor = Encryptor::new([&recipient as _]).unwrap();
+            let mut writer = encryptor.write_to(Vec::with_capacity(2 * PAYLOAD)).unwrap();
+            writer.write_all(&content).unwrap();
+            writer.finish().unwrap()
+        });
+    });
+    let identity: age::x25519::Identity = identity.to_text().parse().unwrap();
+    let recipient = identity.to_public();
+    group.bench_function("age decrypt", |bencher| {
+        bencher.iter(|| {
+            let decryptor = age::Decryptor::new_buffered(&sealed[..]).unwrap();
+            let identities = iter::once(&identity as &dyn age::Identity);
+            let mut reader = decryptor.decrypt(identities).unwrap();
+            while reader.read(&mut buffer[..]).unwrap() > 0 {}
+        });
+    });
+    group.bench_function("age encrypt", |bencher| {
+        bencher.iter(|| {
+            let recipients = iter::once(&recipient as &dyn age::Recipient);
+            let encryptor = age::Encryptor::with_recipients(recipients).unwrap();
+            let mut writer = encryptor.wrap_output(Vec::with_capacity(2 * PAYLOAD)).unwrap();
+            writer.write_all(&content).unwrap();
+            writer.finish().unwrap()
         });
     });
     group.finish();

@@ -4,6 +4,7 @@ use x25519_dalek::{X25519_BASEPOINT_BYTES, x25519};
 use zeroize::{Zeroize, Zeroizing};
 
 /// A secret X25519 key, wiped when it is dropped.
+#[derive(Clone)]
 pub struct Secret([u8; 32]);
 
 impl Secret {
@@ -15,6 +16,12 @@ impl Secret {
     /// Returns the public key.
     pub fn public(&self) -> [u8; 32] {
         x25519(self.0, X25519_BASEPOINT_BYTES)
+    }
+
+    /// Returns the key itself.
+    #[cfg(feature = "host")]
+    pub(crate) fn bytes(&self) -> &[u8; 32] {
+        &self.0
     }
 
     /// Returns the secret that this key shares with a public one. Returns `None` for a public point

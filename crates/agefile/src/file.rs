@@ -1,5 +1,8 @@
 //! An age file: the header, a nonce, and the chunks of its content.
 
+#[cfg(feature = "host")]
+use zeroize::Zeroizing;
+
 use crate::{Chunks, FileKey, Header, HeaderError};
 
 /// A parsed age file. Nothing of it is authenticated yet.
@@ -25,6 +28,12 @@ impl<'a> AgeFile<'a> {
     /// Returns the header.
     pub fn header(&self) -> &Header<'a> {
         &self.header
+    }
+
+    /// Derives the key of the content.
+    #[cfg(feature = "host")]
+    pub(crate) fn payload_key(&self, file_key: &FileKey) -> Zeroizing<[u8; 32]> {
+        file_key.payload_key(self.nonce)
     }
 
     /// Returns the chunks of the content, which are opened one after the other.

@@ -3,17 +3,19 @@
 use base64ct::{Base64Unpadded, Encoding as _};
 use thiserror::Error;
 
-use crate::stanza::{Lines, Passphrase, Stanza, Wrapped};
+use crate::kinds::Known;
+use crate::kinds::passphrase::Passphrase;
+use crate::stanza::{Lines, Stanza};
 use crate::{FileKey, UnwrapError};
 
 /// The beginning of every header.
-const VERSION: &[u8] = b"age-encryption.org/v1\n";
+pub(crate) const VERSION: &[u8] = b"age-encryption.org/v1\n";
 
 /// The beginning of the MAC's line. The header is authenticated up to the end of these bytes.
-const MAC_MARK: &[u8] = b"---";
+pub(crate) const MAC_MARK: &[u8] = b"---";
 
 /// The longest header that is read, in bytes. It has room for some five hundred recipients.
-const MAX_HEADER: usize = 64 << 10;
+pub(crate) const MAX_HEADER: usize = 64 << 10;
 
 /// A parsed header. It is authentic only if a file key [fits][Header::check] it.
 #[derive(Clone, Copy, Debug)]
@@ -67,7 +69,7 @@ impl<'a> Header<'a> {
         let mut lines = Lines::new(stanzas);
         let (mut count, mut passphrase) = (0, None);
         while !lines.rest().starts_with(MAC_MARK) {
-            if let Wrapped::Passphrase(found) = Stanza::take(&mut lines)?.wrapped()? {
+            if let Known::Passphrase(found) = Known::of(&Stanza::take(&mut lines)?)? {
                 passphrase = Some(found);
             }
             count += 1;

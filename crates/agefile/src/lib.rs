@@ -1,27 +1,43 @@
-//! The part of the age format, version 1 (<https://c2sp.org/age>), that packed programs use. It has
-//! X25519 and scrypt recipients, and binary files that are in memory as a whole.
+//! Age files, version 1 (<https://c2sp.org/age>): a reader that needs no operating system, and a
+//! writer.
 //!
-//! This module reads and does not write. If the specification lets a reader refuse a file, this one
-//! does. It allocates nothing, and buffers come from the caller.
+//! Packed programs and locked images start from age files, so the reader has to run in their stubs:
+//! it has no `std`, allocates nothing, and takes buffers and random bytes from the caller. The
+//! feature `host` adds all that only the program needs: it writes files, reads them as streams,
+//! makes keys, and allocates.
+//!
+//! A file has one stanza for each recipient. A kind of stanzas is one file in the module `kinds`: its
+//! [`Identity`] unwraps a file key from a stanza, and its [`Recipient`] wraps one into a stanza. The
+//! kinds are X25519 and passphrases. Stanzas of other kinds are passed over. Files are binary; armor
+//! is not read.
+//!
+//! If the specification lets a reader refuse a file, this one does.
 
 #![no_std]
 
-#[cfg(test)]
+#[cfg(any(feature = "host", test))]
 extern crate std;
 
 mod agreement;
 mod file;
+mod file_key;
 mod header;
-mod identity;
-pub mod keys;
+#[cfg(feature = "host")]
+mod host;
+mod kinds;
 pub mod scrypt;
 mod stanza;
 mod stream;
 
 pub use agreement::Secret;
 pub use file::AgeFile;
+pub use file_key::{FileKey, UnwrapError, WRAPPED, derive};
 pub use header::{Header, HeaderError};
-pub use identity::{Identity, IdentityError};
-pub use keys::{FileKey, UnwrapError};
-pub use stanza::{Passphrase, Stanza};
+#[cfg(feature = "host")]
+pub use host::{
+    DecryptError, Decryptor, EncryptError, Encryptor, NewStanza, NoRandomness, Reader, Recipient,
+    Writer, decrypt, encrypt,
+};
+pub use kinds::{Identity, passphrase, x25519};
+pub use stanza::Stanza;
 pub use stream::{CHUNK, Chunks, StreamError};

@@ -3,15 +3,9 @@
 use base64ct::{Base64Unpadded, Encoding as _};
 
 use crate::HeaderError;
-use crate::keys::{Label, WRAPPED, open_file_key};
-use crate::scrypt::{self, Block};
-use crate::{FileKey, UnwrapError};
 
 /// The length of a full line of a stanza's body, in bytes.
-const FULL_LINE: usize = 64;
-
-/// The largest work factor that is read.
-const MAX_LOG_N: u8 = 20;
+pub(crate) const FULL_LINE: usize = 64;
 
 /// Lines that end with LF, taken one after the other.
 #[derive(Clone, Copy, Debug)]
@@ -45,23 +39,6 @@ pub struct Stanza<'a> {
     body: &'a [u8],
 }
 
-/// The meaning of a stanza.
-pub(crate) enum Wrapped {
-    /// A stanza of an unknown kind, which readers pass over.
-    Other,
-    /// The file key is wrapped with a passphrase.
-    Passphrase(Passphrase),
-    /// The file key is wrapped to an X25519 key.
-    X25519(X25519),
-}
-
-/// The stanza of an X25519 recipient.
-pub(crate) struct X25519 {
-    /// The ephemeral public key.
-    pub(crate) share: [u8; 32],
-    pub(crate) wrapped: [u8; WRAPPED],
-}
-
 impl<'a> Stanza<'a> {
     /// Takes a stanza off the lines, and checks its form, but not its meaning.
     pub(crate) fn take(lines: &mut Lines<'a>) -> Result<Self, HeaderError> {
@@ -91,62 +68,30 @@ impl<'a> Stanza<'a> {
         split(self.arguments)
     }
 
-    /// Returns the meaning of the stanza.
-    pub(crate) fn wrapped(&self) -> Result<Wrapped, HeaderError> {
+    /// Returns the kind: the first argument.
+    pub fn kind(&self) -> &'a [u8] {
+        self.arguments().next().unwrap_or_default()
+    }
+
+    /// Returns the arguments behind the kind, if this is the kind and there are `N` arguments.
+    pub(crate) fn arguments_of<const N: usize>(&self, kind: &[u8]) -> Option<[&'a [u8]; N]> {
         let mut arguments = self.arguments();
-        let kind = arguments.next();
-        let arguments = [arguments.next(), arguments.next(), arguments.next()];
-        match (kind, arguments) {
-            (Some(b"X25519"), [Some(share), None, None]) => {
-                let share = decode(share).ok_or(HeaderError::Recipient)?;
-                Ok(Wrapped::X25519(X25519 { share, wrapped: self.wrapped_key()? }))
-            }
-            (Some(b"scrypt"), [Some(salt), Some(log_n), None]) => {
-                let salt = decode(salt).ok_or(HeaderError::Recipient)?;
-                let log_n = work_factor(log_n)?;
-                let wrapped = self.wrapped_key()?;
-                Ok(Wrapped::Passphrase(Passphrase { salt, log_n, wrapped }))
-            }
-            (Some(b"X25519" | b"scrypt"), _) => Err(HeaderError::Recipient),
-            _ => Ok(Wrapped::Other),
+        arguments.next().filter(|first| *first == kind)?;
+        let mut taken = [&[][..]; N];
+        for place in &mut taken {
+            *place = arguments.next()?;
         }
+        arguments.next().is_none().then_some(taken)
     }
 
-    /// Decodes the body, which must be a wrapped file key.
-    fn wrapped_key(&self) -> Result<[u8; WRAPPED], HeaderError> {
-        let line = self.body.strip_suffix(b"\n").ok_or(HeaderError::Recipient)?;
-        decode(line).ok_or(HeaderError::Recipient)
-    }
-}
-
-/// The stanza of a passphrase.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Passphrase {
-    salt: [u8; 16],
-    log_n: u8,
-    wrapped: [u8; WRAPPED],
-}
-
-impl Passphrase {
-    /// Returns the work factor: the logarithm of scrypt's N to the base 2. It is at most 20.
-    pub fn log_n(&self) -> u8 {
-        self.log_n
+    /// Decodes the body into a buffer, if it is one line.
+    pub fn body<'b>(&self, buffer: &'b mut [u8; 48]) -> Option<&'b [u8]> {
+        decode_line(self.body.strip_suffix(b"\n")?, buffer)
     }
 
-    /// Derives a key from a passphrase in `memory`, and unwraps the file key. [`scrypt::blocks`]
-    /// returns how much memory is needed.
-    ///
-    /// Nobody has [checked][crate::Header::check] the file key against the header yet.
-    ///
-    /// # Errors
-    /// [`UnwrapError::NoMatch`]: the passphrase is another one.
-    pub fn unwrap(&self, passphrase: &[u8], memory: &mut [Block]) -> Result<FileKey, UnwrapError> {
-        let mut salt = [0; Label::SCRYPT.len() + 16];
-        let (label, rest) = salt.split_at_mut(Label::SCRYPT.len());
-        label.copy_from_slice(Label::SCRYPT);
-        rest.copy_from_slice(&self.salt);
-        let key = scrypt::derive(passphrase, &salt, self.log_n, memory);
-        open_file_key(&key, &self.wrapped).ok_or(UnwrapError::NoMatch)
+    /// Decodes a body of `N` bytes, which is one line.
+    pub(crate) fn decoded_body<const N: usize>(&self) -> Option<[u8; N]> {
+        decode(self.body.strip_suffix(b"\n")?)
     }
 }
 
@@ -154,18 +99,8 @@ fn split(arguments: &[u8]) -> impl Iterator<Item = &[u8]> {
     arguments.split(|b| *b == b' ')
 }
 
-/// Parses the decimal work factor, which must have its shortest form.
-fn work_factor(text: &[u8]) -> Result<u8, HeaderError> {
-    let is_shortest = text.first().is_some_and(|b| (b'1'..=b'9').contains(b));
-    if !is_shortest || !text.iter().all(u8::is_ascii_digit) {
-        return Err(HeaderError::Recipient);
-    }
-    let number = core::str::from_utf8(text).ok().and_then(|text| text.parse::<u8>().ok());
-    number.filter(|log_n| *log_n <= MAX_LOG_N).ok_or(HeaderError::WorkFactor)
-}
-
 /// Decodes base64 of exactly `N` bytes.
-fn decode<const N: usize>(text: &[u8]) -> Option<[u8; N]> {
+pub(crate) fn decode<const N: usize>(text: &[u8]) -> Option<[u8; N]> {
     let mut bytes = [0; N];
     let len = Base64Unpadded::decode(text, &mut bytes).ok()?.len();
     (len == N).then_some(bytes)

@@ -7,24 +7,51 @@ use thiserror::Error;
 /// The length of a chunk's content in bytes. Only the last chunk's may differ.
 pub const CHUNK: usize = 64 << 10;
 
-const TAG: usize = 16;
+pub(crate) const TAG: usize = 16;
 
 /// Says that a chunk was changed, or that a part is missing or was added.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 #[error("the payload is damaged")]
 pub struct StreamError;
 
+/// The nonces of a file's chunks, in their order: eleven bytes for the number, and one that marks the
+/// last chunk.
+#[derive(Debug, Default)]
+pub(crate) struct Nonces {
+    number: u64,
+}
+
+impl Nonces {
+    /// Tells whether no nonce has been taken yet.
+    pub(crate) fn is_first(&self) -> bool {
+        self.number == 0
+    }
+
+    /// Takes the nonce of the next chunk.
+    pub(crate) fn take(&mut self, is_last: bool) -> [u8; 12] {
+        let mut nonce = [0; 12];
+        nonce[3..11].copy_from_slice(&self.number.to_be_bytes());
+        nonce[11] = u8::from(is_last);
+        self.number += 1;
+        nonce
+    }
+}
+
 /// The chunks of one file, opened in their order.
 pub struct Chunks<'a> {
     cipher: ChaCha20Poly1305,
     /// The chunks that are not open yet, or `None` after the last chunk.
     sealed: Option<&'a [u8]>,
-    number: u64,
+    nonces: Nonces,
 }
 
 impl<'a> Chunks<'a> {
     pub(crate) fn new(key: &[u8; 32], sealed: &'a [u8]) -> Self {
-        Self { cipher: ChaCha20Poly1305::new(key.into()), sealed: Some(sealed), number: 0 }
+        Self {
+            cipher: ChaCha20Poly1305::new(key.into()),
+            sealed: Some(sealed),
+            nonces: Nonces::default(),
+        }
     }
 
     /// Opens the next chunk into a buffer, and returns its content. Returns `None` after the last
@@ -33,32 +60,31 @@ impl<'a> Chunks<'a> {
     /// Only then do you know that the chunks before were the whole content.
     ///
     /// # Errors
-    /// The chunk is not authentic, or cannot stand in this place. No chunk comes after an error.
+    /// The chunk is not authentic, or cannot stand in this place. After an error there are errors
+    /// alone.
     // Not inlined, so that the compiler optimises it with this crate's settings.
     #[inline(never)]
     pub fn next<'b>(
         &mut self,
         buffer: &'b mut [u8; CHUNK],
     ) -> Result<Option<&'b [u8]>, StreamError> {
-        let Some(sealed) = self.sealed.take() else { return Ok(None) };
+        let Some(sealed) = self.sealed else { return Ok(None) };
+        // Nothing is no chunk. So an error is not taken for the end when somebody asks again.
+        self.sealed = Some(&[]);
         let is_last = sealed.len() <= CHUNK + TAG;
         let (chunk, rest) = sealed.split_at(sealed.len().min(CHUNK + TAG));
         let (chunk, tag) = chunk.split_at(chunk.len().checked_sub(TAG).ok_or(StreamError)?);
         // Only an empty file has an empty chunk.
-        if chunk.is_empty() && self.number > 0 {
+        if chunk.is_empty() && !self.nonces.is_first() {
             return Err(StreamError);
         }
         let content = &mut buffer[..chunk.len()];
-        // Eleven bytes for the number, and one that marks the last chunk.
-        let mut nonce = [0; 12];
-        nonce[3..11].copy_from_slice(&self.number.to_be_bytes());
-        nonce[11] = u8::from(is_last);
+        let nonce = self.nonces.take(is_last);
         let tag = Tag::try_from(tag).map_err(|_| StreamError)?;
         let places = InOutBuf::new(chunk, content).map_err(|_| StreamError)?;
         self.cipher
             .decrypt_inout_detached(&Nonce::from(nonce), &[], places, &tag)
             .map_err(|_| StreamError)?;
-        self.number += 1;
         self.sealed = (!is_last).then_some(rest);
         Ok(Some(&buffer[..chunk.len()]))
     }
@@ -66,6 +92,57 @@ impl<'a> Chunks<'a> {
 
 impl core::fmt::Debug for Chunks<'_> {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        f.debug_struct("Chunks").field("number", &self.number).finish_non_exhaustive()
+        f.debug_struct("Chunks").field("nonces", &self.nonces).finish_non_exhaustive()
+    }
+}
+
+/// Opens the chunks of one file in their places, one after the other.
+#[cfg(feature = "host")]
+pub(crate) struct Opener {
+    cipher: ChaCha20Poly1305,
+    nonces: Nonces,
+}
+
+#[cfg(feature = "host")]
+impl Opener {
+    pub(crate) fn new(key: &[u8; 32]) -> Self {
+        Self { cipher: ChaCha20Poly1305::new(key.into()), nonces: Nonces::default() }
+    }
+
+    /// Opens the next chunk, and returns the length of its content.
+    pub(crate) fn open(&mut self, chunk: &mut [u8], is_last: bool) -> Result<usize, StreamError> {
+        let len = chunk.len().checked_sub(TAG).ok_or(StreamError)?;
+        // Only an empty file has an empty chunk.
+        if len == 0 && !self.nonces.is_first() {
+            return Err(StreamError);
+        }
+        let (content, tag) = chunk.split_at_mut(len);
+        let tag = Tag::try_from(&*tag).map_err(|_| StreamError)?;
+        let nonce = self.nonces.take(is_last);
+        self.cipher
+            .decrypt_inout_detached(&Nonce::from(nonce), &[], content.into(), &tag)
+            .map_err(|_| StreamError)?;
+        Ok(len)
+    }
+}
+
+/// Seals the chunks of one file in their places, one after the other.
+#[cfg(feature = "host")]
+pub(crate) struct Sealer {
+    cipher: ChaCha20Poly1305,
+    nonces: Nonces,
+}
+
+#[cfg(feature = "host")]
+impl Sealer {
+    pub(crate) fn new(key: &[u8; 32]) -> Self {
+        Self { cipher: ChaCha20Poly1305::new(key.into()), nonces: Nonces::default() }
+    }
+
+    /// Seals the next chunk, and returns its tag.
+    pub(crate) fn seal(&mut self, chunk: &mut [u8], is_last: bool) -> [u8; TAG] {
+        let nonce = self.nonces.take(is_last);
+        let tag = self.cipher.encrypt_inout_detached(&Nonce::from(nonce), &[], chunk.into());
+        tag.expect("64 KiB are not too many").into()
     }
 }

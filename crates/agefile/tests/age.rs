@@ -2,14 +2,15 @@
 
 #![allow(clippy::unwrap_used)]
 
-use std::io::Write;
+use std::io::{Read, Write};
 use std::iter;
 
 use age::secrecy::{ExposeSecret as _, SecretString};
 use age::x25519;
 use proptest::prelude::*;
 use sealcrate_agefile::scrypt::Block;
-use sealcrate_agefile::{AgeFile, CHUNK, Identity};
+use sealcrate_agefile::x25519::Identity;
+use sealcrate_agefile::{AgeFile, CHUNK, Decryptor, Identity as _, StreamError};
 
 /// Encrypts content for some recipients.
 fn sealed(content: &[u8], recipients: &[x25519::Recipient]) -> Vec<u8> {
@@ -31,6 +32,36 @@ fn opened(file: &[u8], identity: &Identity) -> Option<Vec<u8>> {
     Some(content)
 }
 
+/// Opens a file that comes in pieces of a length, and reads its content in such pieces.
+fn streamed(file: &[u8], identity: &Identity, piece: usize) -> Option<Vec<u8>> {
+    let input = Pieces { left: file, piece };
+    let mut reader = Decryptor::new(input).ok()?.decrypt([identity as _]).ok()?;
+    let (mut content, mut buffer) = (Vec::new(), vec![0; piece]);
+    loop {
+        match reader.read(&mut buffer) {
+            Ok(0) => return Some(content),
+            Ok(len) => content.extend(&buffer[..len]),
+            Err(_) => {
+                reader.read(&mut buffer).expect_err("an error is not the end");
+                return None;
+            }
+        }
+    }
+}
+
+/// Bytes that come a few at a time.
+struct Pieces<'a> {
+    left: &'a [u8],
+    piece: usize,
+}
+
+impl Read for Pieces<'_> {
+    fn read(&mut self, to: &mut [u8]) -> std::io::Result<usize> {
+        let len = to.len().min(self.piece);
+        self.left.read(&mut to[..len])
+    }
+}
+
 fn identity(of: &x25519::Identity) -> Identity {
     Identity::parse(of.to_string().expose_secret()).unwrap()
 }
@@ -46,6 +77,26 @@ fn content_of_every_length_around_chunks_comes_back() {
     for len in [0, 1, CHUNK - 1, CHUNK, CHUNK + 1, 2 * CHUNK, 3 * CHUNK + 5] {
         let file = sealed(&content(len), &[key.to_public()]);
         assert_eq!(opened(&file, &identity(&key)), Some(content(len)), "{len}");
+        for piece in [1, 1000, CHUNK, 1 << 20] {
+            let streamed = streamed(&file, &identity(&key), piece);
+            assert!(streamed == Some(content(len)), "{len} in pieces of {piece}");
+        }
+    }
+}
+
+#[test]
+fn an_error_is_followed_by_errors_alone() {
+    let key = x25519::Identity::generate();
+    let mut file = sealed(&content(3 * CHUNK), &[key.to_public()]);
+    let second = file.len() - 2 * CHUNK;
+    file[second] ^= 1;
+    assert_eq!(streamed(&file, &identity(&key), CHUNK), None);
+    let file = AgeFile::parse(&file).unwrap();
+    let mut chunks = file.chunks(&identity(&key).unwrap(file.header()).unwrap());
+    let mut buffer = Box::new([0; CHUNK]);
+    assert!(chunks.next(&mut buffer).unwrap().is_some());
+    for _ in 0..3 {
+        assert_eq!(chunks.next(&mut buffer), Err(StreamError));
     }
 }
 
@@ -90,6 +141,7 @@ proptest! {
         let place = place.index(file.len());
         file[place] ^= 1 << bit;
         prop_assert_eq!(opened(&file, &identity(&key)), None);
+        prop_assert_eq!(streamed(&file, &identity(&key), 1 << 20), None);
     }
 
     #[test]
@@ -98,5 +150,6 @@ proptest! {
         let file = sealed(&content(CHUNK + 100), &[key.to_public()]);
         let part = &file[..place.index(file.len())];
         prop_assert_eq!(opened(part, &identity(&key)), None);
+        prop_assert_eq!(streamed(part, &identity(&key), 1 << 20), None);
     }
 }

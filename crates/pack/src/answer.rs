@@ -111,7 +111,7 @@ mod tests {
     }
 
     fn started() -> Started {
-        let identity = NewIdentity::generate();
+        let identity = NewIdentity::generate().unwrap();
         let protection = Protection::recipients(vec![identity.recipient.clone()]).unwrap();
         let packed = Packed::read(&packed(&protection, Compression::Lz4)).unwrap();
         let secret = Secret::new([7; 32]);

@@ -9,7 +9,8 @@ use std::iter;
 use age::secrecy::ExposeSecret as _;
 use age::x25519;
 use proptest::prelude::*;
-use sealcrate_agefile::{AgeFile, Identity, Secret};
+use sealcrate_agefile::x25519::Identity;
+use sealcrate_agefile::{AgeFile, Identity as _, Secret};
 use sealcrate_packfile::{KeyText, challenge, response};
 
 /// Encrypts content for some recipients.

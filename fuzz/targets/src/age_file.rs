@@ -3,7 +3,8 @@
 use std::io::Read;
 use std::iter;
 
-use sealcrate_agefile::{AgeFile, CHUNK, Header, Identity};
+use sealcrate_agefile::x25519::Identity;
+use sealcrate_agefile::{AgeFile, CHUNK, Header, Identity as _};
 
 /// The identity that the files of the corpus are for.
 const IDENTITY: &str = "AGE-SECRET-KEY-1EGTZVFFV20835NWYV6270LXYVK2VKNX2MMDKWYKLMGR48UAWX40Q2P2LM0";

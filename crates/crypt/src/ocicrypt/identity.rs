@@ -3,13 +3,13 @@
 use std::fmt;
 use std::sync::Arc;
 
-use age::x25519;
 use aws_lc_rs::agreement::{self, ECDH_P256, ECDH_P384, ECDH_P521, PrivateKey};
 use aws_lc_rs::rsa::{OaepPrivateDecryptingKey, Pkcs1PrivateDecryptingKey, PrivateDecryptingKey};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use rustls_pki_types::PrivateKeyDer;
 use rustls_pki_types::pem::PemObject as _;
+use sealcrate_agefile::x25519;
 use serde::Deserialize;
 use thiserror::Error;
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
@@ -223,8 +223,10 @@ impl Identity {
         let text = str::from_utf8(bytes).map_err(|_| IdentityError::Age)?;
         let lines = text.lines().map(str::trim);
         let lines = lines.filter(|line| !line.is_empty() && !line.starts_with('#'));
-        let identities: Vec<_> =
-            lines.map(str::parse).collect::<Result<_, _>>().map_err(|_| IdentityError::Age)?;
+        let identities: Vec<_> = lines
+            .map(x25519::Identity::parse)
+            .collect::<Result<_, _>>()
+            .map_err(|_| IdentityError::Age)?;
         if identities.is_empty() {
             return Err(IdentityError::NoKey);
         }

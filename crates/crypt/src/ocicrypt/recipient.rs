@@ -4,7 +4,7 @@ use std::fmt;
 use std::io;
 use std::sync::Arc;
 
-use age::x25519;
+use sealcrate_agefile::x25519;
 use sealcrate_image::Digest;
 use thiserror::Error;
 

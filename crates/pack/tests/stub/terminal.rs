@@ -10,8 +10,8 @@ use age::secrecy::ExposeSecret as _;
 use age::x25519;
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use rustix::termios::{LocalModes, Termios, tcgetattr};
-use sealcrate_agefile::Identity;
-use sealcrate_agefile::Secret;
+use sealcrate_agefile::x25519::Identity;
+use sealcrate_agefile::{Identity as _, Secret};
 use sealcrate_packfile::challenge::{Challenge, buffer_len};
 use sealcrate_packfile::response::Response;
 

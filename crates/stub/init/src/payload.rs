@@ -1,6 +1,7 @@
 //! The files of the payload: the index, and the parts of private layers.
 
-use sealcrate_agefile::{AgeFile, CHUNK, Chunks, Identity};
+use sealcrate_agefile::x25519::Identity;
+use sealcrate_agefile::{AgeFile, CHUNK, Chunks, Identity as _};
 use sealcrate_packfile::index::{INDEX_HEAD, Index, IndexError, header_digest, payload_name};
 use sealcrate_stub_start::system::{Errno, Mapped};
 use sealcrate_stub_start::{self as start, Pages, Sink};

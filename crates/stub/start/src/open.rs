@@ -1,7 +1,8 @@
 //! From a key to the file key.
 
-use sealcrate_agefile::{FileKey, Header, Passphrase, UnwrapError};
+use sealcrate_agefile::passphrase::Passphrase;
 use sealcrate_agefile::scrypt::{self, Block};
+use sealcrate_agefile::{FileKey, Header, Identity as _, UnwrapError};
 use sealcrate_packfile::{KeyOddity, KeyText, Parameters};
 
 use crate::cgroup::Limit;
