@@ -13,7 +13,8 @@ use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use sealcrate_agefile::x25519::Identity;
 use sealcrate_agefile::{AgeFile, CHUNK, Decryptor, Encryptor, Identity as _};
 
-/// Of a payload, in bytes: larger than the caches of a core, smaller than those of a processor.
+/// The length of a payload in bytes. It fits into the caches of a processor, but not into those of one
+/// core.
 const PAYLOAD: usize = 4 << 20;
 
 fn payload(criterion: &mut Criterion) {

@@ -1,4 +1,4 @@
-//! What the crate `age` writes is opened here, whatever its length, and nothing that was changed is.
+//! This crate opens the files of the crate `age`, of every length, and no file that was changed.
 
 #![allow(clippy::unwrap_used)]
 

@@ -96,7 +96,7 @@ const SHORTER: [&str; 7] = [
     "stream_two_final_chunks_second",
 ];
 
-/// A vector: what is written before the empty line, and the file after it.
+/// A vector: the fields before the empty line, and the file after it.
 struct Vector {
     fields: Vec<(String, String)>,
     file: Vec<u8>,

@@ -1,4 +1,4 @@
-//! What is written here is opened by the crate `age`, and by this crate in both of its ways.
+//! The crate `age` opens the files of this crate, and this crate opens them in both of its ways.
 
 #![allow(clippy::unwrap_used)]
 

@@ -14,7 +14,7 @@ use crate::kinds::{grease, passphrase};
 use crate::stream::{CHUNK, TAG};
 use crate::{FileKey, Header, HeaderError};
 
-/// One file that is to be written, under a file key of its own.
+/// A new file with a file key of its own. It has a header, and no content yet.
 pub struct Encryptor {
     header: Vec<u8>,
     nonce: [u8; 16],

@@ -1,4 +1,5 @@
-//! What only the program needs: files are written and read as streams, with random bytes and a heap.
+//! The part for the program alone. It writes files and reads them as streams, with random bytes and a
+//! heap.
 
 mod decrypt;
 mod encrypt;

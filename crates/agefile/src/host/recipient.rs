@@ -18,7 +18,7 @@ pub trait Recipient {
     fn wrap(&self, file_key: &FileKey) -> Result<Vec<NewStanza>, EncryptError>;
 }
 
-/// A stanza that is to be written.
+/// A new stanza.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NewStanza {
     /// The kind: one printable ASCII character or more, and no blank.

@@ -11,7 +11,7 @@ use crate::stream::{CHUNK, Sealer, TAG};
 /// nobody opens the file.
 pub struct Writer<W> {
     output: W,
-    /// `None` after an error: what is in the output by then is unknown.
+    /// `None` after an error: nobody knows then how much of a chunk is in the output.
     sealer: Option<Sealer>,
     /// The beginning of a chunk, or a whole one. It has room for the tag behind it.
     chunk: Zeroizing<Vec<u8>>,
