@@ -11,7 +11,7 @@ use std::iter;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use sealcrate_agefile::x25519::Identity;
-use sealcrate_agefile::{AgeFile, CHUNK, Decryptor, Encryptor, Identity as _};
+use sealcrate_agefile::{AgeFile, CHUNK, Decryptor, Encryptor};
 
 /// The length of a payload in bytes. It fits into the caches of a processor, but not into those of one
 /// core.
@@ -23,7 +23,7 @@ fn payload(criterion: &mut Criterion) {
     let content = vec![7; PAYLOAD];
     let sealed = sealcrate_agefile::encrypt([&recipient as _], &content).unwrap();
     let file = AgeFile::parse(&sealed).unwrap();
-    let file_key = identity.unwrap(file.header()).unwrap();
+    let file_key = file.header().unwrap(&identity).unwrap();
     let mut buffer = Box::new([0; CHUNK]);
     let mut group = criterion.benchmark_group("payload");
     group.throughput(Throughput::Bytes(PAYLOAD as u64));

@@ -3,7 +3,10 @@
 #[cfg(feature = "host")]
 use zeroize::Zeroizing;
 
-use crate::{Chunks, FileKey, Header, HeaderError};
+use crate::file_key::FileKey;
+use crate::header::Header;
+use crate::stanza::HeaderError;
+use crate::stream::Chunks;
 
 /// A parsed age file. Nothing of it is authenticated yet.
 #[derive(Clone, Copy, Debug)]

@@ -1,12 +1,12 @@
 //! The header of an age file: the version, stanzas, and a MAC over both.
 
 use base64ct::{Base64Unpadded, Encoding as _};
-use thiserror::Error;
 
+use crate::file_key::{FileKey, UnwrapError};
+use crate::identity::Identity;
 use crate::kinds::Known;
 use crate::kinds::passphrase::Passphrase;
-use crate::stanza::{Lines, Stanza};
-use crate::{FileKey, UnwrapError};
+use crate::stanza::{HeaderError, Lines, Stanza};
 
 /// The beginning of every header.
 pub(crate) const VERSION: &[u8] = b"age-encryption.org/v1\n";
@@ -26,36 +26,6 @@ pub struct Header<'a> {
     authenticated: &'a [u8],
     mac: [u8; 32],
     passphrase: Option<Passphrase>,
-}
-
-/// Why some bytes do not begin with the header of an age file.
-#[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum HeaderError {
-    /// The line of the MAC is malformed.
-    #[error("the age header's last line is malformed")]
-    Mac,
-    /// A passphrase is not the only recipient.
-    #[error("the age header has a passphrase beside other recipients")]
-    Mixed,
-    /// The content has no nonce.
-    #[error("the age file ends after its header")]
-    Nonce,
-    /// A recipient of a known kind is malformed.
-    #[error("the age header has a malformed recipient")]
-    Recipient,
-    /// A line that must begin a stanza does not.
-    #[error("the age header is malformed")]
-    Stanza,
-    /// The header has no end within 64 KiB.
-    #[error("the age header has no end within 64 KiB")]
-    Unfinished,
-    /// It is not version 1 of the format.
-    #[error("there is no age file of version 1")]
-    Version,
-    /// A passphrase has a work factor of more than 20.
-    #[error("the age header's work factor is more than 20")]
-    WorkFactor,
 }
 
 impl<'a> Header<'a> {
@@ -111,6 +81,20 @@ impl<'a> Header<'a> {
         let between = &self.authenticated[VERSION.len()..self.authenticated.len() - MAC_MARK.len()];
         let mut lines = Lines::new(between);
         core::iter::from_fn(move || Stanza::take(&mut lines).ok())
+    }
+
+    /// Unwraps the file key with an identity, and checks the header with it.
+    ///
+    /// # Errors
+    /// No stanza is for this identity, or the header was changed.
+    pub fn unwrap<I: Identity + ?Sized>(&self, identity: &I) -> Result<FileKey, UnwrapError> {
+        for stanza in self.stanzas() {
+            if let Some(file_key) = identity.unwrap_stanza(&stanza)? {
+                self.check(&file_key)?;
+                return Ok(file_key);
+            }
+        }
+        Err(UnwrapError::NoMatch)
     }
 
     /// Checks that a writer with `file_key` wrote this header.

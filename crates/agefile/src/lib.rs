@@ -24,7 +24,12 @@ mod file_key;
 mod header;
 #[cfg(feature = "host")]
 mod host;
+mod identity;
 mod kinds;
+#[cfg(feature = "host")]
+mod random;
+#[cfg(feature = "host")]
+mod recipient;
 pub mod scrypt;
 mod stanza;
 mod stream;
@@ -32,12 +37,14 @@ mod stream;
 pub use agreement::Secret;
 pub use file::AgeFile;
 pub use file_key::{FileKey, UnwrapError, WRAPPED, derive};
-pub use header::{Header, HeaderError};
+pub use header::Header;
 #[cfg(feature = "host")]
-pub use host::{
-    DecryptError, Decryptor, EncryptError, Encryptor, NewStanza, NoRandomness, Reader, Recipient,
-    Writer, decrypt, encrypt,
-};
-pub use kinds::{Identity, passphrase, x25519};
-pub use stanza::Stanza;
+pub use host::{DecryptError, Decryptor, Encryptor, Reader, Writer, decrypt, encrypt};
+pub use identity::Identity;
+pub use kinds::{passphrase, x25519};
+#[cfg(feature = "host")]
+pub use random::NoRandomness;
+#[cfg(feature = "host")]
+pub use recipient::{EncryptError, NewStanza, Recipient};
+pub use stanza::{HeaderError, Stanza};
 pub use stream::{CHUNK, Chunks, StreamError};

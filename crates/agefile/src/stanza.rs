@@ -1,11 +1,40 @@
 //! Stanzas: the parts of a header for one recipient each.
 
 use base64ct::{Base64Unpadded, Encoding as _};
-
-use crate::HeaderError;
+use thiserror::Error;
 
 /// The length of a full line of a stanza's body, in bytes.
 pub(crate) const FULL_LINE: usize = 64;
+
+/// Why some bytes do not begin with the header of an age file.
+#[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum HeaderError {
+    /// The line of the MAC is malformed.
+    #[error("the age header's last line is malformed")]
+    Mac,
+    /// A passphrase is not the only recipient.
+    #[error("the age header has a passphrase beside other recipients")]
+    Mixed,
+    /// The content has no nonce.
+    #[error("the age file ends after its header")]
+    Nonce,
+    /// A recipient of a known kind is malformed.
+    #[error("the age header has a malformed recipient")]
+    Recipient,
+    /// A line that must begin a stanza does not.
+    #[error("the age header is malformed")]
+    Stanza,
+    /// The header has no end within 64 KiB.
+    #[error("the age header has no end within 64 KiB")]
+    Unfinished,
+    /// It is not version 1 of the format.
+    #[error("there is no age file of version 1")]
+    Version,
+    /// A passphrase has a work factor of more than 20.
+    #[error("the age header's work factor is more than 20")]
+    WorkFactor,
+}
 
 /// Lines that end with LF, taken one after the other.
 #[derive(Clone, Copy, Debug)]

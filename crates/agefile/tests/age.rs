@@ -10,7 +10,7 @@ use age::x25519;
 use proptest::prelude::*;
 use sealcrate_agefile::scrypt::Block;
 use sealcrate_agefile::x25519::Identity;
-use sealcrate_agefile::{AgeFile, CHUNK, Decryptor, Identity as _, StreamError};
+use sealcrate_agefile::{AgeFile, CHUNK, Decryptor, StreamError};
 
 /// Encrypts content for some recipients.
 fn sealed(content: &[u8], recipients: &[x25519::Recipient]) -> Vec<u8> {
@@ -24,7 +24,7 @@ fn sealed(content: &[u8], recipients: &[x25519::Recipient]) -> Vec<u8> {
 /// Opens a file as packed programs do; nothing if anything at all is wrong.
 fn opened(file: &[u8], identity: &Identity) -> Option<Vec<u8>> {
     let file = AgeFile::parse(file).ok()?;
-    let mut chunks = file.chunks(&identity.unwrap(file.header()).ok()?);
+    let mut chunks = file.chunks(&file.header().unwrap(identity).ok()?);
     let (mut content, mut buffer) = (Vec::new(), Box::new([0; CHUNK]));
     while let Some(chunk) = chunks.next(&mut buffer).ok()? {
         content.extend(chunk);
@@ -92,7 +92,7 @@ fn an_error_is_followed_by_errors_alone() {
     file[second] ^= 1;
     assert_eq!(streamed(&file, &identity(&key), CHUNK), None);
     let file = AgeFile::parse(&file).unwrap();
-    let mut chunks = file.chunks(&identity(&key).unwrap(file.header()).unwrap());
+    let mut chunks = file.chunks(&file.header().unwrap(&identity(&key)).unwrap());
     let mut buffer = Box::new([0; CHUNK]);
     assert!(chunks.next(&mut buffer).unwrap().is_some());
     for _ in 0..3 {

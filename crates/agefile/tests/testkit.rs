@@ -162,7 +162,7 @@ impl Vector {
 
     fn unwrap(&self, header: &Header<'_>) -> Result<FileKey, UnwrapError> {
         let identities = self.identities();
-        let mut outcomes = identities.iter().map(|identity| identity.unwrap(header));
+        let mut outcomes = identities.iter().map(|identity| header.unwrap(&**identity));
         let mine = outcomes.find(|outcome| !matches!(outcome, Err(UnwrapError::NoMatch)));
         mine.unwrap_or(Err(UnwrapError::NoMatch))
     }

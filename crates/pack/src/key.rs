@@ -4,7 +4,7 @@ use std::fmt;
 
 use sealcrate_agefile::passphrase;
 use sealcrate_agefile::x25519::Identity;
-use sealcrate_agefile::{FileKey, Header, Identity as _, UnwrapError};
+use sealcrate_agefile::{FileKey, Header, UnwrapError};
 use sealcrate_packfile::{KeyOddity, KeyText, KeyTextError};
 use thiserror::Error;
 use zeroize::Zeroizing;
@@ -44,7 +44,7 @@ impl Key {
         };
         match (self.text(), header.passphrase()) {
             (KeyText::Identities(identities), None) => {
-                let results = identities.iter().map(|identity| identity.unwrap(header));
+                let results = identities.iter().map(|identity| header.unwrap(&identity));
                 let mine =
                     results.into_iter().find(|result| !matches!(result, Err(UnwrapError::NoMatch)));
                 mine.unwrap_or(Err(UnwrapError::NoMatch)).map_err(failed)
@@ -59,7 +59,8 @@ impl Key {
                     (UnwrapError::NoMatch, Some(oddity)) => KeyError::Odd(oddity),
                     (error, _) => failed(error),
                 };
-                passphrase::Identity::new(text, MAX_LOG_MEMORY).unwrap(header).map_err(wrong)
+                let identity = passphrase::Identity::new(text, MAX_LOG_MEMORY);
+                header.unwrap(&identity).map_err(wrong)
             }
         }
     }

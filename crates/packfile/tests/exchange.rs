@@ -10,7 +10,7 @@ use age::secrecy::ExposeSecret as _;
 use age::x25519;
 use proptest::prelude::*;
 use sealcrate_agefile::x25519::Identity;
-use sealcrate_agefile::{AgeFile, Identity as _, Secret};
+use sealcrate_agefile::{AgeFile, Secret};
 use sealcrate_packfile::{KeyText, challenge, response};
 
 /// Encrypts content for some recipients.
@@ -57,7 +57,7 @@ proptest! {
         let parsed = challenge::Challenge::parse(line, &mut buffer).unwrap();
         prop_assert_eq!(parsed.header().bytes(), file.header().bytes());
         prop_assert_eq!(parsed.fingerprint(), challenge::Fingerprint::of(line));
-        let file_key = identity(&keys[0]).unwrap(parsed.header()).unwrap();
+        let file_key = parsed.header().unwrap(&identity(&keys[0])).unwrap();
         let sealed = response::Response::seal(&parsed, &file_key, Secret::new(ephemeral)).unwrap();
 
         let answer = sealed.to_string();

@@ -15,8 +15,8 @@ mod placeholder;
 mod privileges;
 mod program;
 
-use sealcrate_packfile::Segment;
 use sealcrate_agefile::AgeFile;
+use sealcrate_packfile::Segment;
 use sealcrate_stub_start::{self as start, FilePrivilege, Start, system};
 
 use crate::content::Content;

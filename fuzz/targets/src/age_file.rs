@@ -5,7 +5,7 @@ use std::io::Read;
 use std::iter;
 
 use sealcrate_agefile::x25519::Identity;
-use sealcrate_agefile::{AgeFile, CHUNK, Decryptor, Header, Identity as _};
+use sealcrate_agefile::{AgeFile, CHUNK, Decryptor, Header};
 
 /// The identity that the files of the corpus are for.
 const IDENTITY: &str = "AGE-SECRET-KEY-1EGTZVFFV20835NWYV6270LXYVK2VKNX2MMDKWYKLMGR48UAWX40Q2P2LM0";
@@ -46,7 +46,7 @@ fn well_formed(data: &[u8], header: &Header<'_>) {
 
 fn opened(data: &[u8], identity: &Identity) -> Option<Vec<u8>> {
     let file = AgeFile::parse(data).ok()?;
-    let mut chunks = file.chunks(&identity.unwrap(file.header()).ok()?);
+    let mut chunks = file.chunks(&file.header().unwrap(identity).ok()?);
     let (mut content, mut buffer) = (Vec::new(), Box::new([0; CHUNK]));
     while let Some(chunk) = chunks.next(&mut buffer).ok()? {
         content.extend(chunk);

@@ -7,9 +7,13 @@ use std::vec::Vec;
 use thiserror::Error;
 use zeroize::Zeroizing;
 
-use super::Reader;
-use crate::header::MAX_HEADER;
-use crate::{AgeFile, CHUNK, FileKey, Header, HeaderError, Identity, StreamError, UnwrapError};
+use super::reader::Reader;
+use crate::file::AgeFile;
+use crate::file_key::{FileKey, UnwrapError};
+use crate::header::{Header, MAX_HEADER};
+use crate::identity::Identity;
+use crate::stanza::HeaderError;
+use crate::stream::{CHUNK, StreamError};
 
 /// How much is read at once while the end of the header is not known, in bytes. Most headers are
 /// shorter.
@@ -81,7 +85,7 @@ fn unwrap<'i>(
     header: &Header<'_>,
     identities: impl IntoIterator<Item = &'i dyn Identity>,
 ) -> Result<FileKey, UnwrapError> {
-    let mut unwrapped = identities.into_iter().map(|identity| identity.unwrap(header));
+    let mut unwrapped = identities.into_iter().map(|identity| header.unwrap(identity));
     let mine = unwrapped.find(|result| !matches!(result, Err(UnwrapError::NoMatch)));
     mine.unwrap_or(Err(UnwrapError::NoMatch))
 }

@@ -4,15 +4,16 @@ use std::io::{self, Write};
 use std::vec::Vec;
 
 use base64ct::{Base64Unpadded, Encoding as _};
-use thiserror::Error;
 use zeroize::Zeroizing;
 
-use super::random::{NoRandomness, fill};
-use super::{NewStanza, Recipient, Writer};
-use crate::header::{MAC_MARK, VERSION};
+use super::writer::Writer;
+use crate::file_key::FileKey;
+use crate::header::{Header, MAC_MARK, VERSION};
 use crate::kinds::{grease, passphrase};
+use crate::random::fill;
+use crate::recipient::{EncryptError, NewStanza, Recipient};
+use crate::stanza::HeaderError;
 use crate::stream::{CHUNK, TAG};
-use crate::{FileKey, Header, HeaderError};
 
 /// A new file with a file key of its own. It has a header, and no content yet.
 pub struct Encryptor {
@@ -95,25 +96,4 @@ pub fn encrypt<'r>(
     let mut writer = encryptor.write_to(Vec::with_capacity(len)).map_err(EncryptError::Write)?;
     writer.write_all(content).map_err(EncryptError::Write)?;
     writer.finish().map_err(EncryptError::Write)
-}
-
-/// Why a file cannot be encrypted.
-#[derive(Debug, Error)]
-#[non_exhaustive]
-pub enum EncryptError {
-    /// The recipients make no header that may be read.
-    #[error("{0}")]
-    Header(#[from] HeaderError),
-    /// The system gives no random bytes.
-    #[error("{0}")]
-    NoRandomness(#[from] NoRandomness),
-    /// There is nobody who could open it.
-    #[error("there is no recipient")]
-    NoRecipient,
-    /// A recipient's key is a point of low order.
-    #[error("the key of a recipient would give the content away")]
-    Share,
-    /// The file cannot be written.
-    #[error("the age file cannot be written")]
-    Write(#[source] io::Error),
 }

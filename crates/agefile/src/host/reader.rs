@@ -6,7 +6,8 @@ use std::vec::Vec;
 
 use zeroize::Zeroizing;
 
-use crate::stream::{CHUNK, Opener, StreamError, TAG};
+use super::cipher::Opener;
+use crate::stream::{CHUNK, StreamError, TAG};
 
 /// The length of a sealed chunk in bytes.
 const SEALED: usize = CHUNK + TAG;

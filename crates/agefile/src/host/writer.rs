@@ -5,7 +5,8 @@ use std::vec::Vec;
 
 use zeroize::Zeroizing;
 
-use crate::stream::{CHUNK, Sealer, TAG};
+use super::cipher::Sealer;
+use crate::stream::{CHUNK, TAG};
 
 /// Encrypts all that is written to it. [`finish`](Self::finish) writes the end, without which
 /// nobody opens the file.

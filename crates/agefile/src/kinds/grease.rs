@@ -2,7 +2,8 @@
 
 use std::vec::Vec;
 
-use crate::host::{self, NewStanza, NoRandomness};
+use crate::random::{self, NoRandomness};
+use crate::recipient::NewStanza;
 
 /// How the kinds of such stanzas end.
 const SUFFIX: &str = "-grease";
@@ -19,14 +20,14 @@ pub(crate) fn stanza() -> Result<NewStanza, NoRandomness> {
     kind.extend_from_slice(SUFFIX.as_bytes());
     let arguments = (0..up_to(MAX_ARGUMENTS)?).map(|_| argument()).collect::<Result<_, _>>()?;
     let mut body = std::vec![0; usize::from(up_to(MAX_BODY)?)];
-    host::fill(&mut body)?;
+    random::fill(&mut body)?;
     Ok(NewStanza { kind, arguments, body })
 }
 
 /// Makes a text of one character or more. All characters are allowed in arguments.
 fn argument() -> Result<Vec<u8>, NoRandomness> {
     let mut text = std::vec![0; usize::from(1 + up_to(MAX_ARGUMENT - 1)?)];
-    host::fill(&mut text)?;
+    random::fill(&mut text)?;
     text.iter_mut().for_each(|byte| *byte = b'!' + *byte % (b'~' - b'!' + 1));
     Ok(text)
 }
@@ -34,6 +35,6 @@ fn argument() -> Result<Vec<u8>, NoRandomness> {
 /// Draws a number from 0 to `max`. The lower ones are a little more likely, which does no harm.
 fn up_to(max: u8) -> Result<u8, NoRandomness> {
     let mut byte = [0];
-    host::fill(&mut byte)?;
+    random::fill(&mut byte)?;
     Ok(byte[0] % (max + 1))
 }

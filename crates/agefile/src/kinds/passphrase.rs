@@ -3,10 +3,9 @@
 #[cfg(feature = "host")]
 mod host;
 
-use crate::HeaderError;
 use crate::file_key::{FileKey, UnwrapError, WRAPPED};
 use crate::scrypt::{self, Block};
-use crate::stanza::{Stanza, decode};
+use crate::stanza::{HeaderError, Stanza, decode};
 
 #[cfg(feature = "host")]
 pub use host::{Identity, Recipient};

@@ -10,10 +10,10 @@ use core::str::FromStr;
 use thiserror::Error;
 use zeroize::Zeroizing;
 
-use crate::HeaderError;
 use crate::agreement::Secret;
 use crate::file_key::{FileKey, UnwrapError, WRAPPED, derive};
-use crate::stanza::{Stanza, decode};
+use crate::identity;
+use crate::stanza::{HeaderError, Stanza, decode};
 
 pub(crate) const KIND: &[u8] = b"X25519";
 
@@ -76,7 +76,7 @@ impl Identity {
     }
 }
 
-impl crate::Identity for Identity {
+impl identity::Identity for Identity {
     fn unwrap_stanza(&self, stanza: &Stanza<'_>) -> Result<Option<FileKey>, UnwrapError> {
         let Ok(Wrapped { share, wrapped }) = Wrapped::parse(stanza) else { return Ok(None) };
         let shared = self.0.shared_with(&share).ok_or(UnwrapError::Share)?;

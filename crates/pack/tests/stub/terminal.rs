@@ -10,8 +10,8 @@ use age::secrecy::ExposeSecret as _;
 use age::x25519;
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use rustix::termios::{LocalModes, Termios, tcgetattr};
+use sealcrate_agefile::Secret;
 use sealcrate_agefile::x25519::Identity;
-use sealcrate_agefile::{Identity as _, Secret};
 use sealcrate_packfile::challenge::{Challenge, buffer_len};
 use sealcrate_packfile::response::Response;
 
@@ -148,7 +148,7 @@ fn answer(typist: &mut Typist, key: &str, file: Option<&str>) -> String {
     let challenge = Challenge::parse(line, &mut buffer).unwrap();
     assert!(seen.contains(&challenge.fingerprint().to_string()), "{seen}");
     let key = Identity::parse(key).unwrap();
-    let file_key = key.unwrap(challenge.header()).unwrap();
+    let file_key = challenge.header().unwrap(&key).unwrap();
     let response = Response::seal(&challenge, &file_key, Secret::new([9; 32])).unwrap();
     file.map_or_else(|| response.to_string(), ToOwned::to_owned)
 }

@@ -8,10 +8,11 @@ use base64ct::{Base64Unpadded, Encoding as _};
 use zeroize::Zeroizing;
 
 use super::{KIND, MAX_WORK_FACTOR, Passphrase, SALT, salted};
-use crate::host::{self, EncryptError, NewStanza};
+use crate::file_key::{FileKey, UnwrapError};
+use crate::recipient::{self, EncryptError, NewStanza};
 use crate::scrypt::{self, Block};
 use crate::stanza::Stanza;
-use crate::{FileKey, UnwrapError};
+use crate::{identity, random};
 
 /// A passphrase that opens files.
 pub struct Identity<'a> {
@@ -27,7 +28,7 @@ impl<'a> Identity<'a> {
     }
 }
 
-impl crate::Identity for Identity<'_> {
+impl identity::Identity for Identity<'_> {
     fn unwrap_stanza(&self, stanza: &Stanza<'_>) -> Result<Option<FileKey>, UnwrapError> {
         let Some(stanza) = Passphrase::parse(stanza).ok() else { return Ok(None) };
         match stanza.unwrap(self.passphrase, &mut memory(stanza.log_n(), self.max_log_memory)) {
@@ -62,10 +63,10 @@ impl Recipient {
     }
 }
 
-impl crate::Recipient for Recipient {
+impl recipient::Recipient for Recipient {
     fn wrap(&self, file_key: &FileKey) -> Result<Vec<NewStanza>, EncryptError> {
         let mut salt = [0; SALT];
-        host::fill(&mut salt)?;
+        random::fill(&mut salt)?;
         let mut memory = memory(self.work_factor, self.work_factor);
         let key = scrypt::derive(&self.passphrase, &salted(&salt), self.work_factor, &mut memory);
         let stanza = NewStanza {

@@ -9,9 +9,10 @@ use base64ct::{Base64Unpadded, Encoding as _};
 use zeroize::Zeroizing;
 
 use super::{Identity, KIND, Recipient, text, wrapping_key};
-use crate::FileKey;
 use crate::agreement::Secret;
-use crate::host::{self, EncryptError, NewStanza, NoRandomness};
+use crate::file_key::FileKey;
+use crate::random::{self, NoRandomness};
+use crate::recipient::{self, EncryptError, NewStanza};
 
 /// The length of an identity's text.
 const TEXT: usize = 74;
@@ -38,7 +39,7 @@ impl Identity {
     }
 }
 
-impl crate::Recipient for Recipient {
+impl recipient::Recipient for Recipient {
     fn wrap(&self, file_key: &FileKey) -> Result<Vec<NewStanza>, EncryptError> {
         let ephemeral = secret()?;
         let share = ephemeral.public();
@@ -55,6 +56,6 @@ impl crate::Recipient for Recipient {
 
 fn secret() -> Result<Secret, NoRandomness> {
     let mut bytes = Zeroizing::new([0; 32]);
-    host::fill(&mut *bytes)?;
+    random::fill(&mut *bytes)?;
     Ok(Secret::new(*bytes))
 }

@@ -1,13 +1,15 @@
-//! The seam between the header and the kinds of recipients.
+//! The seam between headers and the kinds of recipients.
 
+use std::io;
 use std::string::String;
 use std::vec::Vec;
 
 use base64ct::{Base64Unpadded, Encoding as _};
+use thiserror::Error;
 
-use super::EncryptError;
-use crate::FileKey;
-use crate::stanza::FULL_LINE;
+use crate::file_key::FileKey;
+use crate::random::NoRandomness;
+use crate::stanza::{FULL_LINE, HeaderError};
 
 /// A public key or a passphrase, to which file keys are wrapped.
 pub trait Recipient {
@@ -31,7 +33,7 @@ pub struct NewStanza {
 
 impl NewStanza {
     /// Writes the lines of the stanza.
-    pub(super) fn write(&self, header: &mut Vec<u8>) {
+    pub(crate) fn write(&self, header: &mut Vec<u8>) {
         header.extend_from_slice(b"->");
         for argument in [&self.kind].into_iter().chain(&self.arguments) {
             header.push(b' ');
@@ -48,4 +50,25 @@ impl NewStanza {
         header.extend_from_slice(lines.remainder());
         header.push(b'\n');
     }
+}
+
+/// Why a file cannot be encrypted.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum EncryptError {
+    /// The recipients make no header that may be read.
+    #[error("{0}")]
+    Header(#[from] HeaderError),
+    /// The system gives no random bytes.
+    #[error("{0}")]
+    NoRandomness(#[from] NoRandomness),
+    /// There is nobody who could open it.
+    #[error("there is no recipient")]
+    NoRecipient,
+    /// A recipient's key is a point of low order.
+    #[error("the key of a recipient would give the content away")]
+    Share,
+    /// The file cannot be written.
+    #[error("the age file cannot be written")]
+    Write(#[source] io::Error),
 }
