@@ -13,8 +13,8 @@ use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use sealcrate_agefile::x25519::Identity;
 use sealcrate_agefile::{AgeFile, CHUNK, Decryptor, Encryptor};
 
-/// The length of a payload in bytes. It fits into the caches of a processor, but not into those of one
-/// core.
+/// The length of a payload in bytes. It fits into the caches of a processor. The caches of one core are
+/// smaller.
 const PAYLOAD: usize = 4 << 20;
 
 fn payload(criterion: &mut Criterion) {

@@ -1,5 +1,5 @@
-//! age files as packed programs hold them: what is opened is what the crate `age` opens, and as a
-//! stream it is the same.
+//! age files as packed programs hold them. The crate `age` opens the same files to the same content, and
+//! so does the reader of streams.
 
 use std::io::Read;
 use std::iter;
