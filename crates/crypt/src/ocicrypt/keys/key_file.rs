@@ -1,10 +1,10 @@
 //! Key files of other tools: the private key in one becomes an identity.
 
-use age::x25519;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use rustls_pki_types::PrivateKeyDer;
 use rustls_pki_types::pem::PemObject as _;
+use sealcrate_agefile::x25519;
 use sealcrate_openpgp::{SecretKeyError, SecretKeys};
 use serde::Deserialize;
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
@@ -111,8 +111,10 @@ impl Identity {
         let text = str::from_utf8(bytes).map_err(|_| IdentityError::Age)?;
         let lines = text.lines().map(str::trim);
         let lines = lines.filter(|line| !line.is_empty() && !line.starts_with('#'));
-        let identities: Vec<x25519::Identity> =
-            lines.map(str::parse).collect::<Result<_, _>>().map_err(|_| IdentityError::Age)?;
+        let identities: Vec<x25519::Identity> = lines
+            .map(x25519::Identity::parse)
+            .collect::<Result<_, _>>()
+            .map_err(|_| IdentityError::Age)?;
         if identities.is_empty() {
             return Err(IdentityError::NoKey);
         }

@@ -9,14 +9,11 @@ pub(crate) mod passphrase;
 mod scheme;
 mod wrap;
 
-use std::io::Read as _;
-
-use age::{Decryptor, x25519};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use sealcrate_agefile::{self as agefile, DecryptError, UnwrapError, x25519};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
-use zeroize::Zeroizing;
 
 use self::passphrase::{LockError, PassphraseIdentity};
 use super::scheme::Unwrapped;
@@ -91,19 +88,10 @@ impl AgeItem {
 
     /// Opens the private options with age's identities.
     pub(crate) fn unwrap(&self, identities: &[x25519::Identity]) -> Unwrapped {
-        let identities = identities.iter().map(|identity| identity as &dyn age::Identity);
-        let opened = Decryptor::new_buffered(&self.wrap[..])
-            .and_then(|decryptor| decryptor.decrypt(identities));
-        let mut reader = match opened {
-            Ok(reader) => reader,
-            Err(age::DecryptError::NoMatchingKeys) => return Unwrapped::NotMine,
-            Err(_) => return Unwrapped::Damaged,
-        };
-        // The vector has room for the longest content: one that grows would leave pieces of a key
-        // behind.
-        let mut content = Zeroizing::new(Vec::with_capacity(MAX_BYTES));
-        match reader.read_to_end(&mut content) {
-            Ok(_) => Unwrapped::Content(content),
+        let identities = identities.iter().map(|identity| identity as &dyn agefile::Identity);
+        match agefile::decrypt(identities, &self.wrap) {
+            Ok(content) => Unwrapped::Content(content),
+            Err(DecryptError::Unwrap(UnwrapError::NoMatch)) => Unwrapped::NotMine,
             Err(_) => Unwrapped::Damaged,
         }
     }

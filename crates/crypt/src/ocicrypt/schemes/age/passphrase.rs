@@ -2,32 +2,28 @@
 //! many images the locks are in, together they may not cost more than a bound.
 
 use std::collections::HashMap;
-use std::io::Read as _;
-use std::iter;
 use std::sync::{Mutex, PoisonError};
 
-use age::secrecy::SecretString;
-use age::{DecryptError, Decryptor, scrypt, x25519};
+use sealcrate_agefile::passphrase::MAX_WORK_FACTOR;
+use sealcrate_agefile::{self as agefile, AgeFile, DecryptError, UnwrapError, x25519};
 use sealcrate_image::Digest;
 use zeroize::Zeroizing;
 
 use crate::Passphrase;
 
-/// The largest work factor of scrypt: N is 2 to this power, which takes 1 GiB.
-const MAX_WORK_FACTOR: u8 = 20;
 /// The cost of a lock that has not been tried, in key operations. An image can have a few such
 /// locks.
 const LOCK_COST: usize = 1000;
-/// The work that all locks together may ask for, in the units of [`work_of`]. It is enough for 32
+/// The work that all locks together may ask for: the sum of scrypt's N. It is enough for 32
 /// of the costliest locks, which take two minutes, or for 512 locks of the kind that sealcrate
 /// writes.
 const MAX_WORK: u64 = 32 << MAX_WORK_FACTOR;
 /// The longest content of a lock, in bytes.
-const MAX_SECRET: u64 = 1 << 10;
+const MAX_SECRET: usize = 1 << 10;
 
 /// A passphrase, and the locks that it has opened so far.
 pub(crate) struct PassphraseIdentity {
-    passphrase: SecretString,
+    passphrase: Zeroizing<Vec<u8>>,
     state: Mutex<State>,
 }
 
@@ -48,16 +44,15 @@ pub(crate) enum LockError {
 }
 
 impl PassphraseIdentity {
-    /// Takes a passphrase. One that is no text has never locked anything.
+    /// Takes a passphrase.
     pub(crate) fn new(passphrase: &Passphrase) -> Self {
         Self::with_work(passphrase, MAX_WORK)
     }
 
     /// Takes a passphrase that may do `left` units of work.
     pub(crate) fn with_work(passphrase: &Passphrase, left: u64) -> Self {
-        let text = Zeroizing::new(String::from_utf8_lossy(passphrase.as_bytes()).into_owned());
-        let state = Mutex::new(State { opened: HashMap::new(), left });
-        Self { passphrase: SecretString::from(text.as_str()), state }
+        let passphrase = Zeroizing::new(passphrase.as_bytes().to_vec());
+        Self { passphrase, state: Mutex::new(State { opened: HashMap::new(), left }) }
     }
 
     /// Returns the cost of trying `lock`, which is nothing if it was tried before.
@@ -75,7 +70,10 @@ impl PassphraseIdentity {
         if let Some(identity) = state.opened.get(&Digest::of(lock)) {
             return Ok(identity.clone());
         }
-        let work = work_of(lock).ok_or(LockError::Malformed)?;
+        let file = AgeFile::parse(lock).map_err(|_| LockError::Malformed)?;
+        let stanza = file.header().passphrase().ok_or(LockError::Malformed)?;
+        // The parser refuses work factors over the bound.
+        let work = 1 << stanza.log_n();
         state.left = state.left.checked_sub(work).ok_or(LockError::TooMuch)?;
         let identity = self.try_open(lock)?;
         state.opened.insert(Digest::of(lock), identity.clone());
@@ -83,39 +81,22 @@ impl PassphraseIdentity {
     }
 
     fn try_open(&self, lock: &[u8]) -> Result<Option<x25519::Identity>, LockError> {
-        let mut identity = scrypt::Identity::new(self.passphrase.clone());
-        identity.set_max_work_factor(MAX_WORK_FACTOR);
-        let decryptor = Decryptor::new_buffered(lock).map_err(|_| LockError::Malformed)?;
-        if !decryptor.is_scrypt() {
-            return Err(LockError::Malformed);
-        }
-        let reader = match decryptor.decrypt(iter::once(&identity as &dyn age::Identity)) {
-            Ok(reader) => reader,
-            Err(DecryptError::NoMatchingKeys | DecryptError::KeyDecryptionFailed) => {
-                return Ok(None);
-            }
-            Err(DecryptError::DecryptionFailed) => return Ok(None),
-            Err(_) => return Err(LockError::Malformed),
+        let identity = agefile::passphrase::Identity::new(&self.passphrase, MAX_WORK_FACTOR);
+        let content = match agefile::decrypt([&identity as _], lock) {
+            Ok(content) if content.len() <= MAX_SECRET => content,
+            Err(DecryptError::Unwrap(UnwrapError::NoMatch)) => return Ok(None),
+            _ => return Err(LockError::Malformed),
         };
-        let mut text = Zeroizing::new(String::with_capacity(MAX_SECRET as usize));
-        reader.take(MAX_SECRET).read_to_string(&mut text).map_err(|_| LockError::Malformed)?;
-        text.trim().parse().map(Some).map_err(|_| LockError::Malformed)
+        let text = str::from_utf8(&content).map_err(|_| LockError::Malformed)?;
+        x25519::Identity::parse(text.trim()).map(Some).map_err(|_| LockError::Malformed)
     }
-}
-
-/// Returns the work that the lock asks for: scrypt's N. Returns `None` if N is malformed or over
-/// the bound.
-///
-/// <https://c2sp.org/age#scrypt-recipient-stanza>: "-> scrypt", the salt, and the logarithm of N.
-fn work_of(lock: &[u8]) -> Option<u64> {
-    let header = lock.split(|&byte| byte == b'\n').nth(1)?;
-    let factor = str::from_utf8(header).ok()?.strip_prefix("-> scrypt ")?.split(' ').nth(1)?;
-    let factor: u8 = factor.parse().ok()?;
-    (factor <= MAX_WORK_FACTOR).then(|| 1 << factor)
 }
 
 #[cfg(test)]
 mod tests {
+    use age::secrecy::{ExposeSecret as _, SecretString};
+    use age::{scrypt, x25519};
+
     use super::*;
 
     fn passphrase(text: &str) -> Passphrase {
@@ -130,7 +111,6 @@ mod tests {
 
     #[test]
     fn lock_opens_with_its_passphrase_and_is_tried_once() {
-        use age::secrecy::ExposeSecret as _;
         let identity = x25519::Identity::generate();
         let lock = lock(4, identity.to_string().expose_secret().as_bytes());
         for (text, opens) in [("secret", true), ("another", false)] {
@@ -156,7 +136,6 @@ mod tests {
 
     #[test]
     fn all_locks_together_cost_no_more_than_may_be() {
-        use age::secrecy::ExposeSecret as _;
         let identity = x25519::Identity::generate();
         let locks: Vec<_> =
             (0..4).map(|_| lock(4, identity.to_string().expose_secret().as_bytes())).collect();

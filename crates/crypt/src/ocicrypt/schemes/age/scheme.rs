@@ -2,7 +2,7 @@
 
 use std::io;
 
-use age::x25519;
+use sealcrate_agefile::x25519;
 use thiserror::Error;
 
 use super::AgeItem;

@@ -1,11 +1,10 @@
 //! Writes items.
 
-use std::io::{self, Write as _};
+use std::io;
 
-use age::secrecy::{ExposeSecret as _, SecretString};
-use age::{scrypt, x25519};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use sealcrate_agefile::{self as agefile, passphrase, x25519};
 use zeroize::Zeroizing;
 
 use super::{Members, VERSION};
@@ -28,11 +27,13 @@ impl PassphraseLock {
     pub(crate) fn new(passphrase: &Passphrase) -> io::Result<Self> {
         let text = str::from_utf8(passphrase.as_bytes())
             .map_err(|_| io::Error::other("the passphrase is not UTF-8"))?;
-        let mut to = scrypt::Recipient::new(SecretString::from(text));
-        to.set_work_factor(WORK_FACTOR);
-        let identity = x25519::Identity::generate();
-        let secret = Zeroizing::new(format!("{}\n", identity.to_string().expose_secret()));
-        Ok(Self { recipient: identity.to_public(), lock: encrypted(&to, secret.as_bytes())? })
+        let to = passphrase::Recipient::new(text.as_bytes(), WORK_FACTOR);
+        let identity = x25519::Identity::generate().map_err(io::Error::other)?;
+        let secret = Zeroizing::new(format!("{}\n", *identity.to_text()));
+        Ok(Self {
+            recipient: identity.recipient(),
+            lock: encrypted([&to as _], secret.as_bytes())?,
+        })
     }
 
     /// Wraps `content` to everybody who has the passphrase.
@@ -45,7 +46,7 @@ impl PassphraseLock {
 /// Wraps `content` to an age recipient, with a hint at the recipient.
 ///
 /// # Errors
-/// The library fails, which it never does in memory.
+/// The system gives no random bytes, or a recipient would give the content away.
 pub(crate) fn wrap(
     content: &[u8],
     recipient: &x25519::Recipient,
@@ -57,17 +58,12 @@ pub(crate) fn wrap(
 /// Wraps `content` to several age recipients in one item, which does not say who they are.
 ///
 /// # Errors
-/// The library fails, which it never does in memory.
+/// The system gives no random bytes, or a recipient would give the content away.
 pub(crate) fn wrap_to_all(
     content: &[u8],
     recipients: &[&x25519::Recipient],
 ) -> io::Result<Vec<u8>> {
-    let all = recipients.iter().map(|&recipient| recipient as &dyn age::Recipient);
-    let encryptor = age::Encryptor::with_recipients(all).map_err(io::Error::other)?;
-    let mut wrap = Vec::new();
-    let mut writer = encryptor.wrap_output(&mut wrap)?;
-    writer.write_all(content)?;
-    writer.finish()?;
+    let wrap = encrypted(recipients.iter().map(|&recipient| recipient as _), content)?;
     Ok(serde_json::to_vec(&Members { wrap: STANDARD.encode(wrap), ..empty() })?)
 }
 
@@ -77,10 +73,13 @@ fn empty() -> Members {
 
 /// Encrypts `content`, and returns the item with it and the other members.
 fn item(content: &[u8], recipient: &x25519::Recipient, members: Members) -> io::Result<Vec<u8>> {
-    let wrap = STANDARD.encode(encrypted(recipient, content)?);
+    let wrap = STANDARD.encode(encrypted([recipient as _], content)?);
     Ok(serde_json::to_vec(&Members { wrap, ..members })?)
 }
 
-fn encrypted(to: &impl age::Recipient, content: &[u8]) -> io::Result<Vec<u8>> {
-    age::encrypt(to, content).map_err(io::Error::other)
+fn encrypted<'r>(
+    to: impl IntoIterator<Item = &'r dyn agefile::Recipient>,
+    content: &[u8],
+) -> io::Result<Vec<u8>> {
+    agefile::encrypt(to, content).map_err(io::Error::other)
 }

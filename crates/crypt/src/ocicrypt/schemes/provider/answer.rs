@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use ::age::x25519;
+use sealcrate_agefile::x25519;
 use sealcrate_image::Digest;
 use thiserror::Error;
 use zeroize::Zeroizing;

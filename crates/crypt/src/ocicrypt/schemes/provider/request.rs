@@ -1,6 +1,6 @@
 //! Requests to a provider, from any program that can reach it.
 
-use age::x25519;
+use sealcrate_agefile::x25519;
 use serde::Deserialize;
 use thiserror::Error;
 use zeroize::Zeroizing;
