@@ -72,8 +72,10 @@ const UNPACKED: &str = "../../target/foreign-core";
 const EMPTY_LIBRARIES: [&str; 4] = ["c", "m", "pthread", "rt"];
 
 /// What a stub is built of, seen from this folder.
-const SOURCES: [&str; 10] = [
+const SOURCES: [&str; 12] = [
     "../../Cargo.toml",
+    "../agefile/Cargo.toml",
+    "../agefile/src",
     "../packfile/Cargo.toml",
     "../packfile/src",
     "../stub/Cargo.lock",

@@ -179,7 +179,7 @@ impl Locker<'_> {
     /// Compresses and encrypts the index.
     fn encrypted(&self, index: &[u8]) -> Result<Vec<u8>, LockError> {
         let encryptor = self.protection.encryptor().map_err(io::Error::other)?;
-        let mut writer = payload::compressor(encryptor.wrap_output(Vec::new())?)?;
+        let mut writer = payload::compressor(encryptor.write_to(Vec::new())?)?;
         writer.write_all(index)?;
         Ok(writer.finish()?.finish()?)
     }

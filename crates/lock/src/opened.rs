@@ -2,12 +2,10 @@
 
 use std::collections::HashMap;
 use std::io::{self, Read};
-use std::iter;
 use std::sync::Arc;
 
-use age::{Decryptor, x25519};
+use sealcrate_agefile::{Decryptor, Header, x25519};
 use sealcrate_image::{Content, FileSlice, Layer, Spool, Spooling};
-use sealcrate_packfile::age::Header;
 use sealcrate_packfile::index::{Parts, header_digest};
 use zeroize::Zeroizing;
 
@@ -66,7 +64,7 @@ impl Opened {
 
 impl Content for Opened {
     fn open(&self) -> io::Result<Box<dyn Read + Send>> {
-        let identity: x25519::Identity = self.identity.parse().map_err(io::Error::other)?;
+        let identity = x25519::Identity::parse(&self.identity).map_err(io::Error::other)?;
         let pieces = self.files.iter().map(|file| {
             let (age, identity) = (file.content.clone(), identity.clone());
             Arc::new(Piece { age, identity }) as Arc<dyn Content>
@@ -83,16 +81,14 @@ struct Piece {
 
 impl Content for Piece {
     fn open(&self) -> io::Result<Box<dyn Read + Send>> {
-        let identity = &self.identity as &dyn age::Identity;
         let decryptor = Decryptor::new(self.age.open()?).map_err(io::Error::other)?;
-        let reader = decryptor.decrypt(iter::once(identity)).map_err(io::Error::other)?;
+        let reader = decryptor.decrypt([&self.identity as _]).map_err(io::Error::other)?;
         Ok(Box::new(decompressor(reader)?))
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use age::secrecy::ExposeSecret as _;
     use sealcrate_image::{DiffId, Digest, MediaType};
     use sealcrate_packfile::index::Part;
 
@@ -117,13 +113,14 @@ mod tests {
     /// Somebody who knows the key of a layer could write another file for it.
     #[test]
     fn another_file_of_the_same_key_is_damage() {
-        let identity = x25519::Identity::generate();
-        let encrypt = || age::encrypt(&identity.to_public(), b"a layer").unwrap();
+        let identity = x25519::Identity::generate().unwrap();
+        let encrypt =
+            || sealcrate_agefile::encrypt([&identity.recipient() as _], b"a layer").unwrap();
         let (file, other) = (encrypt(), encrypt());
         let header = |file: &[u8]| header_digest(&Header::parse(file).unwrap());
         let [one, two] = [&file, &other].map(|file| header(file));
         let spool = Spool::in_folder(std::env::temp_dir());
-        let key = identity.to_string().expose_secret().to_owned();
+        let key = identity.to_text();
         let find = |files: &[(&str, &[u8])], headers: &[[u8; 32]]| {
             let parts = parts(headers);
             Opened::find(&layer(files), Parts::parse(&parts).unwrap(), &key, &spool)

@@ -246,7 +246,7 @@ mod tests {
 
     #[test]
     fn other_passphrases_and_recipients_are_no_source() {
-        let identity = NewIdentity::generate();
+        let identity = NewIdentity::generate().unwrap();
         let to = Protection::recipients(vec![identity.recipient.clone()]).unwrap();
         let identities = key(&identity.secret);
         let image = honest(&["base", "a"]);
@@ -260,7 +260,7 @@ mod tests {
         assert!(matches!(wrong, ReuseError::Cover(CoverError::Key(KeyError::Wrong))), "{wrong}");
         let other = refused(&to, &earlier, FoundBy::Digest);
         assert!(matches!(other, ReuseError::Cover(CoverError::OtherKind)), "{other}");
-        let removed = NewIdentity::generate();
+        let removed = NewIdentity::generate().unwrap();
         let both = vec![identity.recipient, removed.recipient];
         let both = Protection::recipients(both).unwrap();
         let earlier = lock(&image, &both, &Reusable::default());
@@ -270,7 +270,7 @@ mod tests {
 
     #[test]
     fn index_that_anybody_can_have_written_is_no_source() {
-        let identity = NewIdentity::generate();
+        let identity = NewIdentity::generate().unwrap();
         let to = Protection::recipients(vec![identity.recipient.clone()]).unwrap();
         let identities = key(&identity.secret);
         let opener = Opener { protection: &to, identities: Some(&identities) };

@@ -5,14 +5,12 @@
 
 use std::collections::VecDeque;
 use std::io::{self, Read, Write};
+use std::panic;
 use std::sync::Arc;
 use std::thread::{self, ScopedJoinHandle};
-use std::{iter, panic};
 
-use age::secrecy::ExposeSecret as _;
-use age::{Encryptor, x25519};
+use sealcrate_agefile::{Encryptor, Header, x25519};
 use sealcrate_image::{Layer, Spool, Spooling};
-use sealcrate_packfile::age::Header;
 use sealcrate_packfile::index::{IndexLayer, Part, Parts, header_digest};
 use zeroize::Zeroizing;
 
@@ -39,8 +37,8 @@ pub(crate) struct Sealed {
 impl Sealed {
     /// Encrypts a plain tar file, under a key that nothing else has.
     pub(crate) fn of(tar: &mut dyn Read, spool: &Spool) -> io::Result<Self> {
-        let identity = x25519::Identity::generate();
-        let recipient = identity.to_public();
+        let identity = x25519::Identity::generate().map_err(io::Error::other)?;
+        let recipient = identity.recipient();
         let mut spooling = Spooling::begin(spool)?;
         let mut files = Vec::new();
         for_each_sealed(tar, &recipient, |SealedPart { part, age }| {
@@ -48,8 +46,7 @@ impl Sealed {
             files.push(AgeFile { part, content: Arc::new(content), len: age.len() as u64 });
             io::Result::Ok(())
         })?;
-        let identity = Zeroizing::new(identity.to_string().expose_secret().to_owned());
-        Self::from_files(files, identity)
+        Self::from_files(files, identity.to_text())
     }
 
     /// Puts age files into a layer.
@@ -104,9 +101,8 @@ fn for_each_sealed(
 }
 
 fn seal(piece: &[u8], recipient: &x25519::Recipient) -> io::Result<SealedPart> {
-    let recipient = recipient as &dyn age::Recipient;
-    let encryptor = Encryptor::with_recipients(iter::once(recipient)).map_err(io::Error::other)?;
-    let mut writer = compressor(encryptor.wrap_output(Vec::new())?)?;
+    let encryptor = Encryptor::new([recipient as _]).map_err(io::Error::other)?;
+    let mut writer = compressor(encryptor.write_to(Vec::new())?)?;
     writer.write_all(piece)?;
     let age = writer.finish()?.finish()?;
     let header = Header::parse(&age).map_err(io::Error::other)?;

@@ -4,9 +4,9 @@ use std::fmt;
 use std::io::{self, Read};
 use std::sync::Arc;
 
+use sealcrate_agefile::{AgeFile, CHUNK, FileKey, HeaderError};
 use sealcrate_image::{Config, DiffId, Digest, Image, Layer, MediaType, Outgoing, Spool};
 use sealcrate_pack::{Key, KeyError};
-use sealcrate_packfile::age::{AgeFile, CHUNK, FileKey, HeaderError};
 use sealcrate_packfile::index::{Index, IndexError, IndexLayer, MAX_INDEX};
 use sealcrate_packfile::{Segment, SegmentError};
 use serde_json::json;

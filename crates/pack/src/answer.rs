@@ -6,7 +6,7 @@
 use std::fmt;
 
 use aws_lc_rs::rand;
-use sealcrate_packfile::Secret;
+use sealcrate_agefile::Secret;
 use sealcrate_packfile::challenge::{Challenge, ChallengeError, buffer_len};
 use sealcrate_packfile::response::{Response, ResponseError};
 use thiserror::Error;
@@ -95,7 +95,7 @@ pub enum AnswerError {
 
 #[cfg(test)]
 mod tests {
-    use sealcrate_packfile::age::Header;
+    use sealcrate_agefile::Header;
     use sealcrate_packfile::challenge;
 
     use super::*;
@@ -111,7 +111,7 @@ mod tests {
     }
 
     fn started() -> Started {
-        let identity = NewIdentity::generate();
+        let identity = NewIdentity::generate().unwrap();
         let protection = Protection::recipients(vec![identity.recipient.clone()]).unwrap();
         let packed = Packed::read(&packed(&protection, Compression::Lz4)).unwrap();
         let secret = Secret::new([7; 32]);

@@ -2,13 +2,13 @@
 
 use std::fmt;
 
-use age::secrecy::ExposeSecret;
-use age::x25519;
 use aws_lc_rs::rand;
-use thiserror::Error;
+use sealcrate_agefile::x25519;
 use zeroize::{Zeroize, Zeroizing};
 
 use crate::Recipient;
+
+pub use sealcrate_agefile::NoRandomness;
 
 /// A new identity, as text, and its recipient.
 pub struct NewIdentity {
@@ -20,10 +20,12 @@ pub struct NewIdentity {
 
 impl NewIdentity {
     /// Makes an identity.
-    pub fn generate() -> Self {
-        let identity = x25519::Identity::generate();
-        let secret = Zeroizing::new(identity.to_string().expose_secret().to_owned());
-        Self { secret, recipient: Recipient::of(identity.to_public()) }
+    ///
+    /// # Errors
+    /// The system has no randomness to give.
+    pub fn generate() -> Result<Self, NoRandomness> {
+        let identity = x25519::Identity::generate()?;
+        Ok(Self { secret: identity.to_text(), recipient: Recipient::of(identity.recipient()) })
     }
 }
 
@@ -59,11 +61,6 @@ pub fn generate_passphrase() -> Result<Zeroizing<String>, NoRandomness> {
     Ok(passphrase)
 }
 
-/// Tells that the system has no randomness to give.
-#[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
-#[error("the system has no random bytes to give")]
-pub struct NoRandomness;
-
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
@@ -89,11 +86,11 @@ mod tests {
 
     #[test]
     fn identities_are_read_by_the_stub_and_belong_to_their_recipients() {
-        let made = NewIdentity::generate();
-        let parsed = sealcrate_packfile::age::Identity::parse(&made.secret).unwrap();
-        let age: x25519::Identity = made.secret.parse().unwrap();
+        let made = NewIdentity::generate().unwrap();
+        let parsed = x25519::Identity::parse(&made.secret).unwrap();
+        let age: age::x25519::Identity = made.secret.parse().unwrap();
         assert_eq!(age.to_public().to_string(), made.recipient.to_string());
-        assert_ne!(parsed.public(), [0; 32]);
+        assert_eq!(parsed.recipient().to_string(), made.recipient.to_string());
         assert!(!format!("{made:?}").contains("SECRET"));
     }
 }

@@ -2,8 +2,10 @@
 
 use std::fmt;
 
-use sealcrate_packfile::age::{FileKey, Header, Identity, UnwrapError};
-use sealcrate_packfile::{KeyOddity, KeyText, KeyTextError, scrypt};
+use sealcrate_agefile::passphrase;
+use sealcrate_agefile::x25519::Identity;
+use sealcrate_agefile::{FileKey, Header, UnwrapError};
+use sealcrate_packfile::{KeyOddity, KeyText, KeyTextError};
 use thiserror::Error;
 use zeroize::Zeroizing;
 
@@ -42,7 +44,7 @@ impl Key {
         };
         match (self.text(), header.passphrase()) {
             (KeyText::Identities(identities), None) => {
-                let results = identities.iter().map(|identity| identity.unwrap(header));
+                let results = identities.iter().map(|identity| header.unwrap(&identity));
                 let mine =
                     results.into_iter().find(|result| !matches!(result, Err(UnwrapError::NoMatch)));
                 mine.unwrap_or(Err(UnwrapError::NoMatch)).map_err(failed)
@@ -52,17 +54,13 @@ impl Key {
                 Some(oddity) => KeyError::Written(oddity),
                 None => KeyError::NeedsIdentity,
             }),
-            (KeyText::Passphrase(passphrase), Some(stanza)) => {
-                let log_n = stanza.log_n();
-                let blocks = scrypt::blocks(log_n, log_n.saturating_sub(MAX_LOG_MEMORY));
-                let mut memory = vec![scrypt::Block::ZERO; blocks];
-                let wrong = |error| match (error, KeyOddity::of_passphrase(passphrase)) {
+            (KeyText::Passphrase(text), Some(_)) => {
+                let wrong = |error| match (error, KeyOddity::of_passphrase(text)) {
                     (UnwrapError::NoMatch, Some(oddity)) => KeyError::Odd(oddity),
                     (error, _) => failed(error),
                 };
-                let file_key = stanza.unwrap(passphrase, &mut memory).map_err(wrong)?;
-                header.check(&file_key).map_err(failed)?;
-                Ok(file_key)
+                let identity = passphrase::Identity::new(text, MAX_LOG_MEMORY);
+                header.unwrap(&identity).map_err(wrong)
             }
         }
     }
@@ -74,8 +72,9 @@ impl Key {
         }
         let lines = str::from_utf8(&self.0).unwrap_or_default().lines().map(str::trim);
         let parsed = lines.filter_map(|line| {
-            let recipient = line.parse::<age::x25519::Identity>().ok()?.to_public();
-            Some((Identity::parse(line).ok()?, Recipient::of(recipient)))
+            let identity = Identity::parse(line).ok()?;
+            let recipient = Recipient::of(identity.recipient());
+            Some((identity, recipient))
         });
         parsed.collect()
     }

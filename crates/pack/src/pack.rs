@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::io::{self, BufWriter, Read, Seek, SeekFrom, Write};
 
+use sealcrate_agefile::EncryptError;
 use sealcrate_image::{Digest, Hasher};
 use sealcrate_packfile::{Parameters, write_head};
 use thiserror::Error;
@@ -90,8 +91,7 @@ impl Packer<'_> {
         let payload_at = writer.stream_position().map_err(PackError::Write)?;
         writer.write_all(&head).map_err(PackError::Write)?;
         let age_at = payload_at + head.len() as u64;
-        let encrypted =
-            self.protection.encryptor()?.wrap_output(writer).map_err(PackError::Write)?;
+        let encrypted = self.protection.encryptor()?.write_to(writer).map_err(PackError::Write)?;
         let encrypted =
             compress(input, len, self.compression, encrypted).map_err(PackError::Copy)?;
         let mut writer = encrypted.finish().map_err(PackError::Write)?;
@@ -126,7 +126,7 @@ pub enum PackError {
     Copy(io::Error),
     /// It could not be encrypted.
     #[error("the program cannot be encrypted: {0}")]
-    Encrypt(#[from] age::EncryptError),
+    Encrypt(#[from] EncryptError),
     /// It does not fit around its payload.
     #[error("{0}")]
     Frame(#[from] FrameError),

@@ -7,7 +7,7 @@ use std::ops::Range;
 use std::os::unix::fs::FileExt;
 
 use object::read::ReadCache;
-use sealcrate_packfile::age::{AgeFile, CHUNK, Chunks, HeaderError};
+use sealcrate_agefile::{AgeFile, CHUNK, Chunks, HeaderError};
 use sealcrate_packfile::{MAGIC, Segment as Payload, SegmentError};
 use thiserror::Error;
 
@@ -227,7 +227,7 @@ mod tests {
 
     #[test]
     fn every_recipient_and_nobody_else_opens_a_program() {
-        let [one, two, other] = [(); 3].map(|()| NewIdentity::generate());
+        let [one, two, other] = [(); 3].map(|()| NewIdentity::generate().unwrap());
         let recipients = vec![one.recipient.clone(), two.recipient.clone()];
         let protection = Protection::recipients(recipients).unwrap();
         let packed = Packed::read(&packed(&protection, Compression::Lz4)).unwrap();
@@ -248,13 +248,14 @@ mod tests {
         let packed = Packed::read(&packed_under_passphrase(Compression::Lz4)).unwrap();
         let wrong = opened(&packed, b"another").unwrap_err();
         assert!(matches!(wrong, OpenError::Key(KeyError::Wrong)), "{wrong}");
-        let identity = opened(&packed, NewIdentity::generate().secret.as_bytes()).unwrap_err();
+        let identity =
+            opened(&packed, NewIdentity::generate().unwrap().secret.as_bytes()).unwrap_err();
         assert!(matches!(identity, OpenError::Key(KeyError::NeedsPassphrase)), "{identity}");
     }
 
     #[test]
     fn the_age_library_opens_what_is_cut_out() {
-        let identity = NewIdentity::generate();
+        let identity = NewIdentity::generate().unwrap();
         let protection = Protection::recipients(vec![identity.recipient.clone()]).unwrap();
         let packed = Packed::read(&packed(&protection, Compression::None)).unwrap();
         let identity: age::x25519::Identity = identity.secret.parse().unwrap();
@@ -263,7 +264,7 @@ mod tests {
 
     #[test]
     fn a_changed_byte_of_the_age_file_is_damage() {
-        let identity = NewIdentity::generate();
+        let identity = NewIdentity::generate().unwrap();
         let protection = Protection::recipients(vec![identity.recipient.clone()]).unwrap();
         let bytes = content(&packed(&protection, Compression::Lz4));
         let packed = Packed::read(&file_of(&bytes)).unwrap();

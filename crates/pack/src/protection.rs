@@ -1,12 +1,11 @@
 //! What opens a packed program: a passphrase, or the identities of recipients.
 
 use std::fmt;
-use std::iter;
 use std::str::FromStr;
 
-use age::secrecy::SecretString;
-use age::{Encryptor, scrypt, x25519};
-use sealcrate_packfile::age::{FileKey, Header};
+use sealcrate_agefile::{
+    EncryptError, Encryptor, FileKey, Header, Identity as _, passphrase, x25519,
+};
 use sealcrate_packfile::{KeyText, KeyTextError};
 use thiserror::Error;
 use zeroize::Zeroizing;
@@ -27,7 +26,7 @@ const MAX_RECIPIENTS: usize = 256;
 pub struct Protection(Inner);
 
 enum Inner {
-    Passphrase { recipient: scrypt::Recipient, key: Key },
+    Passphrase { recipient: passphrase::Recipient, key: Key },
     Recipients(Vec<Recipient>),
 }
 
@@ -50,8 +49,7 @@ impl Protection {
         }
         // Other tools that open the payload take text alone.
         let text = str::from_utf8(bytes).map_err(|_| ProtectionError::NotText)?;
-        let mut recipient = scrypt::Recipient::new(SecretString::from(text));
-        recipient.set_work_factor(work_factor);
+        let recipient = passphrase::Recipient::new(text.as_bytes(), work_factor);
         let key = Key::parse(Zeroizing::new(bytes.to_vec())).map_err(ProtectionError::Text)?;
         Ok(Self(Inner::Passphrase { recipient, key }))
     }
@@ -71,15 +69,13 @@ impl Protection {
     /// Prepares to encrypt one file, under a fresh file key.
     ///
     /// # Errors
-    /// The library's.
-    pub fn encryptor(&self) -> Result<Encryptor, age::EncryptError> {
+    /// A recipient's key would give the content away; the system has no randomness to give.
+    pub fn encryptor(&self) -> Result<Encryptor, EncryptError> {
         match &self.0 {
-            Inner::Passphrase { recipient, .. } => {
-                Encryptor::with_recipients(iter::once(recipient as &dyn age::Recipient))
+            Inner::Passphrase { recipient, .. } => Encryptor::new([recipient as _]),
+            Inner::Recipients(recipients) => {
+                Encryptor::new(recipients.iter().map(|recipient| &recipient.0 as _))
             }
-            Inner::Recipients(recipients) => Encryptor::with_recipients(
-                recipients.iter().map(|recipient| &recipient.0 as &dyn age::Recipient),
-            ),
         }
     }
 
@@ -244,7 +240,7 @@ mod tests {
 
     #[test]
     fn passphrases_that_mean_something_else_at_the_start_are_refused() {
-        let identity = NewIdentity::generate();
+        let identity = NewIdentity::generate().unwrap();
         assert_eq!(refused(identity.secret.as_bytes()), ProtectionError::Identity);
         assert_eq!(refused(b"AGE-SECRET-KEY-1"), ProtectionError::Identity);
         assert_eq!(refused(b"# mine\nAGE-SECRET-KEY-1"), ProtectionError::Identity);
@@ -255,14 +251,14 @@ mod tests {
 
     #[test]
     fn recipients_are_read_as_they_are_written() {
-        let recipient = NewIdentity::generate().recipient;
+        let recipient = NewIdentity::generate().unwrap().recipient;
         assert_eq!(recipient.to_string().parse(), Ok(recipient));
     }
 
     #[test]
     fn what_is_no_recipient_is_told_without_repeating_it() {
         let parse = |text: &str| text.parse::<Recipient>().unwrap_err();
-        let identity = NewIdentity::generate();
+        let identity = NewIdentity::generate().unwrap();
         assert_eq!(parse(&identity.secret), RecipientError::Identity);
         let mut mistyped = identity.recipient.to_string();
         mistyped.pop();
@@ -276,7 +272,7 @@ mod tests {
 
     #[test]
     fn no_recipient_and_too_many_are_refused() {
-        let recipient = NewIdentity::generate().recipient;
+        let recipient = NewIdentity::generate().unwrap().recipient;
         let of = |count| Protection::recipients(vec![recipient.clone(); count]).map(|_| ());
         assert_eq!(of(0), Err(ProtectionError::NoRecipient));
         assert_eq!(of(MAX_RECIPIENTS), Ok(()));
@@ -290,7 +286,7 @@ mod tests {
     /// Writes the header of something that is protected so.
     fn header(protection: &Protection) -> Vec<u8> {
         let mut file = Vec::new();
-        protection.encryptor().unwrap().wrap_output(&mut file).unwrap().finish().unwrap();
+        protection.encryptor().unwrap().write_to(&mut file).unwrap().finish().unwrap();
         file
     }
 
@@ -306,7 +302,7 @@ mod tests {
 
     #[test]
     fn recipients_are_covered_when_each_of_them_is_known_and_named_again() {
-        let [a, b] = [NewIdentity::generate(), NewIdentity::generate()];
+        let [a, b] = [NewIdentity::generate().unwrap(), NewIdentity::generate().unwrap()];
         let to = |whom: &[&NewIdentity]| {
             let recipients = whom.iter().map(|identity| identity.recipient.clone());
             Protection::recipients(recipients.collect()).unwrap()
@@ -330,7 +326,7 @@ mod tests {
 
     #[test]
     fn stanza_of_a_kind_that_is_not_known_is_somebody_else() {
-        let a = NewIdentity::generate();
+        let a = NewIdentity::generate().unwrap();
         let protection = Protection::recipients(vec![a.recipient.clone()]).unwrap();
         let file = header(&protection);
         let text = String::from_utf8_lossy(&file);
@@ -353,7 +349,7 @@ mod tests {
     #[test]
     fn passphrase_covers_itself_alone() {
         let under = |text: &str| Protection::passphrase(text.as_bytes(), MIN_WORK_FACTOR).unwrap();
-        let a = NewIdentity::generate();
+        let a = NewIdentity::generate().unwrap();
         let recipient = Protection::recipients(vec![a.recipient.clone()]).unwrap();
         assert_eq!(covers(&under("one"), &under("one"), None), Ok(()));
         let wrong = Err(CoverError::Key(KeyError::Wrong));

@@ -5,7 +5,7 @@
 
 use std::io::{self, Read};
 
-use sealcrate_packfile::age::Header;
+use sealcrate_agefile::Header;
 use sealcrate_packfile::{HEAD_LEN, MAGIC};
 
 use crate::elf::Elf;

@@ -10,7 +10,7 @@ use base64ct::{Base64UrlUnpadded, Encoding as _};
 use sha2::{Digest as _, Sha256};
 use thiserror::Error;
 
-use crate::age::{Header, HeaderError};
+use sealcrate_agefile::{Header, HeaderError};
 
 /// The beginning of every challenge.
 pub const PREFIX: &str = "sealcrate-challenge-1.";

@@ -2,7 +2,7 @@
 
 use thiserror::Error;
 
-use crate::age::Identity;
+use sealcrate_agefile::x25519::Identity;
 
 /// The longest text that is read as a key, in bytes.
 pub const MAX_KEY_TEXT: usize = 64 << 10;

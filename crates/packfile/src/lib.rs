@@ -2,9 +2,9 @@
 //!
 //! A packed program is a stub with one more segment, the payload: parameters in clear and an age
 //! file (<https://c2sp.org/age>) whose content is the program. This crate reads and writes that
-//! segment, opens the age file, reads key text, and holds both sides of challenge and response. It
-//! knows nothing of ELF files, systems, prompts and compression. It allocates nothing and draws no
-//! random bytes: buffers and randomness come from the caller. A locked image has an [`index`] in
+//! segment, reads key text, and holds both sides of challenge and response. The age file is opened by
+//! [`sealcrate_agefile`]. It knows nothing of ELF files, systems, prompts and compression. It
+//! allocates nothing and draws no random bytes: buffers and randomness come from the caller. A locked image has an [`index`] in
 //! the place of a program.
 
 #![no_std]
@@ -12,8 +12,6 @@
 #[cfg(test)]
 extern crate std;
 
-pub mod age;
-mod agreement;
 pub mod challenge;
 mod content;
 mod decoder;
@@ -23,10 +21,8 @@ mod key_oddity;
 mod key_text;
 mod parameters;
 pub mod response;
-pub mod scrypt;
 mod segment;
 
-pub use agreement::Secret;
 pub use content::Content;
 pub use decoder::zstd_memory;
 pub use folder::{

@@ -10,10 +10,8 @@ use base64ct::{Base64UrlUnpadded, Encoding as _};
 use thiserror::Error;
 use zeroize::Zeroizing;
 
-use crate::age::FileKey;
-use crate::age::keys::{derive, open_file_key, seal_file_key};
-use crate::agreement::Secret;
 use crate::challenge::{self, Challenge};
+use sealcrate_agefile::{FileKey, Secret, derive};
 
 /// The beginning of every response.
 pub const PREFIX: &str = "sealcrate-response-1.";
@@ -75,7 +73,7 @@ impl Response {
         let public = ephemeral.public();
         let shared = ephemeral.shared_with(challenge.stub_key()).ok_or(ResponseError::Share)?;
         let key = key(&shared, &public, challenge.stub_key(), challenge.digest());
-        Ok(Self { ephemeral: public, sealed: seal_file_key(&key, file_key) })
+        Ok(Self { ephemeral: public, sealed: file_key.seal(&key) })
     }
 
     /// Parses a line without its end.
@@ -97,7 +95,7 @@ impl Response {
 
     /// Opens the file key with the secret key and the line of the challenge.
     ///
-    /// Nobody has [checked][crate::age::Header::check] the file key against the header yet.
+    /// Nobody has [checked][sealcrate_agefile::Header::check] the file key against the header yet.
     ///
     /// # Errors
     /// The response does not answer this challenge, or its public key is a point of low order.
@@ -105,7 +103,7 @@ impl Response {
         let shared = secret.shared_with(&self.ephemeral).ok_or(ResponseError::Share)?;
         let digest = challenge::digest(challenge);
         let key = key(&shared, &self.ephemeral, &secret.public(), &digest);
-        open_file_key(&key, &self.sealed).ok_or(ResponseError::NoMatch)
+        FileKey::open(&key, &self.sealed).ok_or(ResponseError::NoMatch)
     }
 }
 

@@ -7,8 +7,7 @@
 #![allow(clippy::unwrap_used)]
 
 use base64ct::{Base64UrlUnpadded, Encoding as _};
-use sealcrate_packfile::Secret;
-use sealcrate_packfile::age::{Header, HeaderError};
+use sealcrate_agefile::{Header, HeaderError, Secret};
 use sealcrate_packfile::challenge::{self, Challenge, ChallengeError, Fingerprint};
 use sealcrate_packfile::response::{self, Response, ResponseError};
 

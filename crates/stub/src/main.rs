@@ -14,8 +14,8 @@ mod placeholder;
 mod privileges;
 mod program;
 
+use sealcrate_agefile::AgeFile;
 use sealcrate_packfile::Segment;
-use sealcrate_packfile::age::AgeFile;
 use sealcrate_stub_start::{self as start, FilePrivilege, Start, system};
 
 use crate::content::Content;

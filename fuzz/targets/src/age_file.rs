@@ -1,9 +1,11 @@
-//! age files as packed programs hold them: what is opened is what the crate `age` opens.
+//! age files as packed programs hold them. The crate `age` opens the same files to the same content, and
+//! so does the reader of streams.
 
 use std::io::Read;
 use std::iter;
 
-use sealcrate_packfile::age::{AgeFile, CHUNK, Header, Identity};
+use sealcrate_agefile::x25519::Identity;
+use sealcrate_agefile::{AgeFile, CHUNK, Decryptor, Header};
 
 /// The identity that the files of the corpus are for.
 const IDENTITY: &str = "AGE-SECRET-KEY-1EGTZVFFV20835NWYV6270LXYVK2VKNX2MMDKWYKLMGR48UAWX40Q2P2LM0";
@@ -14,7 +16,9 @@ pub(crate) fn run(data: &[u8]) {
         well_formed(data, &header);
     }
     let identity = Identity::parse(IDENTITY).expect("an identity");
-    assert!(opened(data, &identity) == opened_by_age(data), "another content than age opens");
+    let content = opened(data, &identity);
+    assert!(content == opened_by_age(data), "another content than age opens");
+    assert!(content == streamed(data, &identity), "another content as a stream");
 }
 
 fn well_formed(data: &[u8], header: &Header<'_>) {
@@ -42,12 +46,19 @@ fn well_formed(data: &[u8], header: &Header<'_>) {
 
 fn opened(data: &[u8], identity: &Identity) -> Option<Vec<u8>> {
     let file = AgeFile::parse(data).ok()?;
-    let mut chunks = file.chunks(&identity.unwrap(file.header()).ok()?);
+    let mut chunks = file.chunks(&file.header().unwrap(identity).ok()?);
     let (mut content, mut buffer) = (Vec::new(), Box::new([0; CHUNK]));
     while let Some(chunk) = chunks.next(&mut buffer).ok()? {
         content.extend(chunk);
     }
     assert_eq!(chunks.next(&mut buffer), Ok(None), "something after the end");
+    Some(content)
+}
+
+fn streamed(data: &[u8], identity: &Identity) -> Option<Vec<u8>> {
+    let mut reader = Decryptor::new(data).ok()?.decrypt([identity as _]).ok()?;
+    let mut content = Vec::new();
+    reader.read_to_end(&mut content).ok()?;
     Some(content)
 }
 

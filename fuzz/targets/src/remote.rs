@@ -1,6 +1,6 @@
 //! The lines between a program without a key and who has the key.
 
-use sealcrate_packfile::Secret;
+use sealcrate_agefile::Secret;
 use sealcrate_packfile::challenge::{self, Challenge, Fingerprint};
 use sealcrate_packfile::response::{LINE_LEN, Response};
 

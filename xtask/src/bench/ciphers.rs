@@ -77,7 +77,7 @@ pub(super) fn measure(
     tell("measuring ciphers");
     let status = cargo()
         .args(["bench", "--package=sealcrate-crypt", "--bench=layers"])
-        .args(["--package=sealcrate-packfile", "--bench=payload", "--", "--noplot", "--quiet"])
+        .args(["--package=sealcrate-agefile", "--bench=payload", "--", "--noplot", "--quiet"])
         .args(["--warm-up-time", &patience.warm_up.to_string()])
         .args(["--measurement-time", &patience.bench.to_string()])
         .status()

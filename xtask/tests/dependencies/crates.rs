@@ -22,16 +22,11 @@ fn found<'n>(tree: &BTreeSet<String>, names: &[&'n str]) -> Vec<&'n str> {
     names.iter().copied().filter(|name| tree.contains(*name)).collect()
 }
 
-/// The age library has combinators of futures in its tree, and nothing that runs them on I/O.
-fn network_but_for_age() -> Vec<&'static str> {
-    NETWORK.into_iter().filter(|&name| name != "futures-util").collect()
-}
-
 #[test]
 fn cryptography_is_built_without_network() {
     let tree = tree("sealcrate-crypt");
     assert!(tree.contains("sealcrate-image"));
-    assert_eq!(found(&tree, &network_but_for_age()), [""; 0]);
+    assert_eq!(found(&tree, &NETWORK), [""; 0]);
     assert_eq!(found(&tree, &["sealcrate"]), [""; 0]);
 }
 
@@ -47,7 +42,8 @@ fn images_are_built_without_network_and_cryptography() {
 fn packed_programs_are_written_without_network_and_layer_formats() {
     let tree = tree("sealcrate-pack");
     assert!(tree.contains("sealcrate-image") && tree.contains("sealcrate-packfile"));
-    assert_eq!(found(&tree, &network_but_for_age()), [""; 0]);
+    assert!(tree.contains("sealcrate-agefile"));
+    assert_eq!(found(&tree, &NETWORK), [""; 0]);
     assert_eq!(found(&tree, &["sealcrate", "sealcrate-crypt"]), [""; 0]);
 }
 
@@ -55,19 +51,50 @@ fn packed_programs_are_written_without_network_and_layer_formats() {
 fn images_are_locked_without_network() {
     let tree = tree("sealcrate-lock");
     assert!(tree.contains("sealcrate-image"));
-    let network: Vec<&str> = NETWORK.into_iter().filter(|&name| name != "futures-util").collect();
-    assert_eq!(found(&tree, &network), [""; 0]);
+    assert_eq!(found(&tree, &NETWORK), [""; 0]);
     assert_eq!(found(&tree, &["sealcrate", "sealcrate-crypt"]), [""; 0]);
 }
 
 #[test]
-fn the_bytes_of_packed_programs_are_known_without_anything_else_of_ours() {
+fn the_bytes_of_packed_programs_are_known_without_anything_of_ours_but_age_files() {
     let tree = tree("sealcrate-packfile");
-    assert!(tree.contains("chacha20poly1305"));
+    assert!(tree.contains("sealcrate-agefile"));
     assert_eq!(found(&tree, &NETWORK), [""; 0]);
     let ours = ["sealcrate", "sealcrate-crypt", "sealcrate-image", "sealcrate-pack"];
     assert_eq!(found(&tree, &ours), [""; 0]);
     assert_eq!(found(&tree, &["age", "libc", "rustix"]), [""; 0]);
+}
+
+/// A stub is built without the feature `host`, which brings what needs an operating system.
+#[test]
+fn age_files_are_read_without_anything_else_of_ours() {
+    let tree = tree("sealcrate-agefile");
+    assert!(tree.contains("chacha20poly1305"));
+    assert_eq!(found(&tree, &NETWORK), [""; 0]);
+    assert_eq!(
+        found(&tree, &["age", "aws-lc-rs", "libc", "rustix", "sealcrate-packfile"]),
+        [""; 0]
+    );
+    let ours = tree.iter().filter(|name| name.starts_with("sealcrate"));
+    assert_eq!(ours.count(), 1);
+}
+
+/// The crate `age` and tables of Unicode's names of hosts are large, and the program needs neither.
+#[test]
+fn the_program_has_no_second_age_and_no_tables_of_unicode() {
+    let tree = tree("sealcrate");
+    assert!(tree.contains("sealcrate-agefile") && tree.contains("idna_adapter"));
+    let large = ["age", "age-core", "i18n-embed", "icu_normalizer", "icu_properties"];
+    assert_eq!(found(&tree, &large), [""; 0]);
+}
+
+#[test]
+fn openpgp_is_known_without_anything_else_of_ours() {
+    let tree = tree("sealcrate-openpgp");
+    assert!(tree.contains("aws-lc-rs"));
+    assert_eq!(found(&tree, &NETWORK), [""; 0]);
+    let others = tree.iter().filter(|name| name.starts_with("sealcrate"));
+    assert_eq!(others.collect::<Vec<_>>(), ["sealcrate-openpgp"]);
 }
 
 #[test]

@@ -23,7 +23,7 @@ pub(crate) fn run(args: &KeygenArgs, local: &Local) -> Result<()> {
     let text = if args.passphrase {
         generate_passphrase()?
     } else {
-        let made = NewIdentity::generate();
+        let made = NewIdentity::generate()?;
         let text = format!("# public key: {}\n{}", made.recipient, *made.secret);
         recipient = Some(made.recipient);
         Zeroizing::new(text)

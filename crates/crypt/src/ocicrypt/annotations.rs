@@ -1,20 +1,19 @@
 //! Annotations, in which the descriptor of an encrypted layer describes its key. They are neither
 //! authenticated nor secret.
 
-use std::fmt;
+use std::collections::BTreeSet;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use sealcrate_image::{Descriptor, Image, Layer, Manifest, MediaType};
 use thiserror::Error;
 
-use super::age_item::AgeItem;
 use super::options::{OptionsError, PublicOptions};
+use super::schemes;
 
 const PREFIX: &str = "org.opencontainers.image.enc.";
 const KEYS: &str = "org.opencontainers.image.enc.keys.";
 const PUBLIC_OPTIONS: &str = "org.opencontainers.image.enc.pubopts";
-const AGE: &str = "provider.sealcrate";
 const SUFFIX: &str = "+encrypted";
 
 /// The most wrapped keys of one layer that a reader looks at.
@@ -53,11 +52,24 @@ impl Protection {
 
     /// Tells whether a passphrase may open any of the wrapped keys.
     pub fn takes_passphrase(&self) -> bool {
-        self.layers.iter().flatten().flat_map(|encryption| &encryption.wraps).any(
-            |(scheme, bytes)| {
-                *scheme == Scheme::Age && AgeItem::parse(bytes).is_ok_and(|item| item.has_lock())
-            },
-        )
+        let mut known =
+            self.wraps().filter_map(|(name, bytes)| Some((schemes::named(name)?, bytes)));
+        known.any(|(scheme, bytes)| scheme.takes_passphrase(bytes))
+    }
+
+    /// Returns the ways in which the layers' keys are wrapped, each once, in words that people know.
+    /// The name of a scheme that is not read may be anybody's text.
+    pub fn schemes(&self) -> BTreeSet<String> {
+        let describe = |(name, bytes): &(String, Vec<u8>)| match schemes::named(name) {
+            Some(scheme) => scheme.describe(bytes),
+            None => name.clone(),
+        };
+        self.wraps().map(describe).collect()
+    }
+
+    /// Returns the wrapped keys of all layers.
+    fn wraps(&self) -> impl Iterator<Item = &(String, Vec<u8>)> {
+        self.layers.iter().flatten().flat_map(|encryption| &encryption.wraps)
     }
 }
 
@@ -68,50 +80,8 @@ pub struct Encryption {
     pub media_type: MediaType,
     /// The HMAC-SHA256 of the encrypted bytes.
     pub hmac: [u8; 32],
-    /// The layer's wrapped keys, each with its scheme.
-    pub wraps: Vec<(Scheme, Vec<u8>)>,
-}
-
-/// The way in which a key is wrapped.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Scheme {
-    /// Sealcrate's own item, which holds an age file.
-    Age,
-    /// A JWE.
-    Jwe,
-    /// A message of OpenPGP.
-    OpenPgp,
-    /// A message of PKCS#7, which is CMS.
-    Pkcs7,
-    /// Another scheme, by the name in its annotation. A key provider may open it, this crate does
-    /// not.
-    Other(String),
-}
-
-impl Scheme {
-    /// Finds the scheme whose annotations end with `name`.
-    pub(super) fn named(name: &str) -> Self {
-        match name {
-            AGE => Self::Age,
-            "jwe" => Self::Jwe,
-            "pgp" => Self::OpenPgp,
-            "pkcs7" => Self::Pkcs7,
-            other => Self::Other(other.to_owned()),
-        }
-    }
-}
-
-impl fmt::Display for Scheme {
-    /// Writes the name in the annotation, which may be anybody's text.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Age => AGE,
-            Self::Jwe => "jwe",
-            Self::OpenPgp => "pgp",
-            Self::Pkcs7 => "pkcs7",
-            Self::Other(name) => name,
-        })
-    }
+    /// The layer's wrapped keys, each with the name of its scheme.
+    pub wraps: Vec<(String, Vec<u8>)>,
 }
 
 impl Encryption {
@@ -147,7 +117,7 @@ impl Encryption {
                 }
                 let bytes =
                     STANDARD.decode(item).map_err(|_| AnnotationError::Base64(key.clone()))?;
-                wraps.push((Scheme::named(name), bytes));
+                wraps.push((name.to_owned(), bytes));
             }
         }
         if wraps.is_empty() {
@@ -248,9 +218,8 @@ mod tests {
         let found = found.unwrap().unwrap();
         assert_eq!(found.media_type, MediaType::OCI_LAYER_GZIP);
         assert_eq!(found.hmac, [7; 32]);
-        let other = Scheme::Other("other".to_owned());
-        let expected = [(Scheme::Jwe, b"a"), (Scheme::Jwe, b"b"), (other, b"c")];
-        assert_eq!(found.wraps, expected.map(|(scheme, bytes)| (scheme, bytes.to_vec())));
+        let expected = [("jwe", b"a"), ("jwe", b"b"), ("other", b"c")];
+        assert_eq!(found.wraps, expected.map(|(name, bytes)| (name.to_owned(), bytes.to_vec())));
     }
 
     #[test]

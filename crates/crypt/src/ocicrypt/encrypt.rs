@@ -12,12 +12,13 @@ use sealcrate_image::{
 use thiserror::Error;
 use zeroize::Zeroizing;
 
-use super::annotations::Encryption;
+use super::annotations::{Encryption, MAX_WRAPS};
 use super::cipher::CipherWriter;
+use super::history::History;
 use super::options::{Mark, PrivateOptions};
 use super::readers::Readers;
 use super::record::{self, DataKeys, SealError};
-use super::{History, MAX_WRAPS, Recipient};
+use super::schemes::Recipient;
 use crate::format::{FormatError, ImageEncryptor};
 use crate::hashing::HashingWriter;
 use crate::pushed::{LayerKey, Pushed, PushedLayer};

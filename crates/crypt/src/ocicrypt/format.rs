@@ -5,11 +5,14 @@ use std::sync::Arc;
 
 use sealcrate_image::{Compression, Config, DiffId, Image, Layer, Manifest, Platform, Spool};
 
-use super::annotations::{ProtectionError, is_encrypted};
-use super::{
-    AgeItem, Change, DecryptError, EncryptError, Encryptor, History, Identity, Protection,
-    Recipient, RewrapError, Rewrapping, Scheme, decrypt, lists_all,
-};
+use super::annotations::{Protection, ProtectionError, is_encrypted};
+use super::decrypt::{DecryptError, decrypt};
+use super::encrypt::{EncryptError, Encryptor};
+use super::history::History;
+use super::keys::Identity;
+use super::readers::lists_all;
+use super::rewrap::{Change, RewrapError, Rewrapping};
+use super::schemes::Recipient;
 use crate::Passphrase;
 use crate::format::{
     EncryptedImage, Encryption, Format, FormatError, ImageEncryptor, KeyFacts, Keys, NewReaders,
@@ -88,15 +91,7 @@ impl EncryptedImage for Encrypted {
     }
 
     fn key_facts(&self) -> KeyFacts {
-        let wraps = self.protection.layers.iter().flatten().flat_map(|layer| &layer.wraps);
-        let names = wraps.map(|(scheme, bytes)| match scheme {
-            Scheme::Age if AgeItem::parse(bytes).is_ok_and(|item| item.has_lock()) => {
-                "passphrase".to_owned()
-            }
-            Scheme::Age => "age".to_owned(),
-            other => other.to_string(),
-        });
-        KeyFacts::Wrapped(names.collect::<BTreeSet<_>>().into_iter().collect())
+        KeyFacts::Wrapped(self.protection.schemes().into_iter().collect())
     }
 
     fn lists_all_readers(&self, record: &SealedRecord) -> bool {

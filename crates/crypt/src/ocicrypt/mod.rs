@@ -1,78 +1,58 @@
 //! OCI image encryption: the descriptors of encrypted layers carry the layers' keys in annotations,
 //! wrapped to public keys.
 //!
-//! [`OciCrypt`] is the format as callers see it. [`Encryptor`] encrypts an image. [`decrypt`] decrypts it, and holds it to its sealed record. The
-//! modules below them have these tasks:
+//! [`OciCrypt`] is the format as callers see it. [`Encryptor`] encrypts an image. [`decrypt()`]
+//! decrypts it, and holds it to its sealed record. The modules below them have these tasks:
 //!
 //! * `annotations` reads and writes the annotations of a descriptor.
 //! * `options` has the private options, which are wrapped, and the public options beside them.
-//! * `wrapped` knows the ways of wrapping: `jwe`, `pkcs7`, `openpgp` and `age_item`. `passphrase`
-//!   opens the locks of age items.
-//! * `identity` reads key files. `keyring` and `unlock` try identities on wrapped keys.
-//! * `recipient`, `public_key` and `certificate` are the public sides, to which keys are wrapped.
+//! * `schemes` has the ways of wrapping behind one interface, and the recipients to whom keys are
+//!   wrapped.
+//! * `keys` reads key files: private keys, public keys and certificates.
+//! * `budget` bounds the key operations for one image.
+//! * `decrypt` opens the keys of an image with identities, and then its layers.
 //! * `record` seals the record and opens it, and `readers` lists the recipients in it.
-//! * `rewrap` replaces the recipients of an image, and `former_recipient` finds the wrapped keys to
-//!   remove.
+//! * `rewrap` replaces the recipients of an image.
 //! * `cipher` encrypts and decrypts the bytes of a layer.
+//! * `secret_buffer` takes bytes with a key.
 //! * `history` decides which text about private layers the config in clear keeps.
 //!
 //! [`provider`] answers the requests of other tools for keys, and asks other programs. [`LayerKey`]
 //! is for readers that see one layer alone: containerd starts such a reader with a [`Payload`].
 //! `docs/formats/ocicrypt.md` specifies the bytes.
 
-mod age_item;
 mod annotations;
-mod certificate;
+mod budget;
 mod cipher;
 mod decrypt;
-mod der;
 mod encrypt;
 mod format;
-mod former_recipient;
-mod hint;
 mod history;
-mod identity;
-mod jwe;
-mod keyring;
-mod layer_key;
-mod old_pem;
-mod openpgp;
+mod keys;
 mod options;
-mod passphrase;
 mod payload;
-mod pkcs7;
 mod protobuf;
-pub mod provider;
-mod public_key;
 mod readers;
-mod recipient;
 mod record;
 mod rewrap;
-mod sealed_key;
-mod unlock;
-mod wrapped;
+mod schemes;
+mod secret_buffer;
 
-pub use age_item::{AgeItem, AgeItemError};
-pub use annotations::{
-    AnnotationError, Encryption, MAX_WRAPS, Protection, ProtectionError, Scheme,
-};
-pub use certificate::CertificateError;
+pub use annotations::{AnnotationError, Encryption, MAX_WRAPS, Protection, ProtectionError};
+pub use budget::MAX_ATTEMPTS;
 pub use cipher::{CipherContent, CipherWriter, LayerAuthentication};
-pub use decrypt::{DecryptError, MAX_ATTEMPTS, decrypt};
+pub use decrypt::{DecryptError, LayerKey, decrypt};
 pub use encrypt::{EncryptError, Encryptor};
 pub use format::{OciCrypt, ToRecipients};
-pub use former_recipient::FormerRecipient;
 pub use history::History;
-pub use identity::{Identity, IdentityError, MAX_KEY_FILE_BYTES};
-pub use jwe::{Jwe, JweError};
-pub use layer_key::LayerKey;
-pub use openpgp::{OpenPgp, OpenPgpError, OpenPgpKeyError};
+pub use keys::{CertificateError, Identity, IdentityError, MAX_KEY_FILE_BYTES, PublicKeyError};
 pub use options::OptionsError;
 pub use payload::{MAX_PAYLOAD_BYTES, Payload, PayloadError};
-pub use pkcs7::{Pkcs7, Pkcs7Error};
-pub use public_key::PublicKeyError;
 pub use readers::lists_all;
-pub use recipient::{AgeRecipientError, Recipient};
 pub use record::{RECORD_ANNOTATION, RecordError, SealError};
 pub use rewrap::{Change, RewrapError, Rewrapping};
-pub use wrapped::WrappedKeyError;
+pub use schemes::provider;
+pub use schemes::{
+    AgeItem, AgeItemError, AgeRecipientError, FormerRecipient, Jwe, JweError, OpenPgp,
+    OpenPgpError, OpenPgpKeyError, Pkcs7, Pkcs7Error, Recipient, WrappedKeyError,
+};

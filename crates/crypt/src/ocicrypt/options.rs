@@ -11,6 +11,7 @@ use serde_json::{Map, Value, json};
 use thiserror::Error;
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
+use super::secret_buffer::SecretBuffer;
 use crate::sealed;
 
 const CIPHER: &str = "AES_256_CTR_HMAC_SHA256";
@@ -179,11 +180,7 @@ impl PrivateOptions {
                 Mark::Record => Some(Member::Version(sealed::VERSION)),
             },
         };
-        // The vector has room for the longest options: one that grows would leave pieces of the key
-        // behind.
-        let mut bytes = Zeroizing::new(Vec::with_capacity(1024));
-        serde_json::to_writer(&mut *bytes, &members).expect("memory can be written");
-        bytes
+        SecretBuffer::json(&members)
     }
 }
 

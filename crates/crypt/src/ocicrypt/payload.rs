@@ -12,7 +12,7 @@ use serde::Deserialize;
 use thiserror::Error;
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
-use super::identity::{Identity, IdentityError};
+use super::keys::{Identity, IdentityError};
 use super::protobuf;
 
 /// The longest payload, in bytes: as long as the largest manifest, with room for keys.

@@ -7,8 +7,8 @@ use std::collections::BTreeSet;
 
 use sealcrate_image::Digest;
 
-use super::Recipient;
-use super::annotations::{Encryption, Protection, Scheme};
+use super::annotations::{Encryption, Protection};
+use super::schemes::Recipient;
 use crate::sealed::{SealedReader, SealedRecord};
 
 /// The readers of an image, while the keys of its layers are wrapped one after the other.
@@ -22,7 +22,7 @@ impl Readers {
     }
 
     /// Adds the wrapped keys of the next encrypted layer, one for each recipient.
-    pub(super) fn add(&mut self, wraps: &[(Scheme, Vec<u8>)]) {
+    pub(super) fn add(&mut self, wraps: &[(String, Vec<u8>)]) {
         for (reader, (_, item)) in self.0.iter_mut().zip(wraps) {
             reader.items.push(Digest::of(item));
         }
@@ -58,7 +58,7 @@ mod tests {
     use super::*;
 
     fn layer(items: &[&str]) -> Encryption {
-        let wraps = items.iter().map(|item| (Scheme::Jwe, item.as_bytes().to_vec())).collect();
+        let wraps = items.iter().map(|item| ("jwe".to_owned(), item.as_bytes().to_vec())).collect();
         Encryption { media_type: MediaType::OCI_LAYER_GZIP, hmac: [0; 32], wraps }
     }
 

@@ -8,12 +8,13 @@ use sealcrate_image::{
 };
 use thiserror::Error;
 
-use super::annotations::{Encryption, MAX_WRAPS, Scheme};
+use super::annotations::{Encryption, MAX_WRAPS};
+use super::decrypt::DecryptError;
+use super::decrypt::unlock::{Held, Unlocked, UnlockedKey, data_keys, unlock};
+use super::keys::Identity;
 use super::readers;
-use super::record::{self, SealError};
-use super::unlock::{Held, Unlocked, UnlockedKey, data_keys, unlock};
-use super::wrapped::WrappedKey;
-use super::{DecryptError, FormerRecipient, Identity, Recipient, RecordError};
+use super::record::{self, RecordError, SealError};
+use super::schemes::{FormerRecipient, Recipient};
 use crate::format::Rewrapped;
 use crate::sealed::{Binding, ImageIdentity, SealedReader, SealedRecord, Sealing, Unbound};
 
@@ -214,7 +215,8 @@ fn change_by_hints(
     let UnlockedKey { content, options } = key;
     for (recipient, former) in change.remove.iter().enumerate() {
         let before = encryption.wraps.len();
-        encryption.wraps.retain(|wrapped| !is_for(former, wrapped, &options.key));
+        let is_for = |name: &str, item: &[u8]| former.is_only_one_of(name, item, &options.key);
+        encryption.wraps.retain(|(name, item)| !is_for(name, item));
         if encryption.wraps.len() == before {
             return Err(RewrapError::NotARecipient { recipient, layer: layer.short() });
         }
@@ -223,11 +225,6 @@ fn change_by_hints(
         encryption.wraps.push(recipient.wrap(content, &options.key)?);
     }
     Ok(())
-}
-
-fn is_for(former: &FormerRecipient, (scheme, bytes): &(Scheme, Vec<u8>), key: &[u8; 32]) -> bool {
-    let wrapped = WrappedKey::parse(scheme, bytes).ok().flatten();
-    wrapped.is_some_and(|wrapped| former.is_only_one_of(&wrapped, key))
 }
 
 /// Why an image's keys cannot be wrapped to others.

@@ -1,5 +1,6 @@
 //! Images for tests: skopeo's in layouts, and bound ones made in memory.
 
+use std::error::Error;
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -45,6 +46,12 @@ pub(crate) fn opened(
 ) -> Result<Opened, DecryptError> {
     let spool = Spool::in_folder(std::env::temp_dir());
     decrypt(image, identities, unbound, &spool)
+}
+
+/// Returns the error of a scheme for which no wrapped key of a layer can be used.
+pub(crate) fn of_scheme<E: Error + Copy + 'static>(error: &DecryptError) -> E {
+    let DecryptError::WrappedKey { source, .. } = error else { panic!("{error}") };
+    *source.source().and_then(|cause| cause.downcast_ref()).expect("the scheme's own error")
 }
 
 /// Wraps the keys of `image` to others.

@@ -2,9 +2,9 @@
 
 use sha2::{Digest as _, Sha256};
 
-use crate::age::Header;
 use crate::index::reader::{Reader, write_short};
 use crate::index::{IndexError, Parts};
+use sealcrate_agefile::Header;
 
 /// A layer of the original image.
 #[derive(Clone, Copy, PartialEq, Eq)]

@@ -1,6 +1,7 @@
 //! The files of the payload: the index, and the parts of private layers.
 
-use sealcrate_packfile::age::{AgeFile, CHUNK, Chunks, Identity};
+use sealcrate_agefile::x25519::Identity;
+use sealcrate_agefile::{AgeFile, CHUNK, Chunks};
 use sealcrate_packfile::index::{INDEX_HEAD, Index, IndexError, header_digest, payload_name};
 use sealcrate_stub_start::system::{Errno, Mapped};
 use sealcrate_stub_start::{self as start, Pages, Sink};
@@ -41,7 +42,7 @@ pub(crate) fn chunks<'m>(
         return Err(start::Failure::HeaderChanged.into());
     }
     let identity = Identity::parse(identity).map_err(|_| IndexError::UNKNOWN_IDENTITY)?;
-    let file_key = identity.unwrap(file.header()).map_err(|_| start::Failure::HeaderChanged)?;
+    let file_key = file.header().unwrap(&identity).map_err(|_| start::Failure::HeaderChanged)?;
     Ok(file.chunks(&file_key))
 }
 

@@ -2,8 +2,8 @@
 
 use core::convert::Infallible;
 
+use sealcrate_agefile::AgeFile;
 use sealcrate_packfile::Segment;
-use sealcrate_packfile::age::AgeFile;
 use sealcrate_packfile::index::{Command, Entry, EntryKind, Index};
 use sealcrate_stub_start::system::{self, Errno, Folder};
 use sealcrate_stub_start::{self as start, Decoder, Start};

@@ -1,8 +1,8 @@
 //! From the chunks of an age file to what was compressed in it.
 
 use ruzstd::decoding::FrameDecoder;
+use sealcrate_agefile::Chunks;
 use sealcrate_packfile::Content;
-use sealcrate_packfile::age::Chunks;
 
 use crate::failure::Failure;
 use crate::source::Source;

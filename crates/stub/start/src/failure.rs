@@ -2,7 +2,7 @@
 
 use core::fmt::{self, Write as _};
 
-use sealcrate_packfile::age::HeaderError;
+use sealcrate_agefile::HeaderError;
 use sealcrate_packfile::response::ResponseError;
 use sealcrate_packfile::{KeyOddity, KeyTextError, SegmentError};
 use thiserror::Error;

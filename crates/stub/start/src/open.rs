@@ -1,7 +1,8 @@
 //! From a key to the file key.
 
-use sealcrate_packfile::age::{FileKey, Header, Passphrase, UnwrapError};
-use sealcrate_packfile::scrypt::{self, Block};
+use sealcrate_agefile::passphrase::Passphrase;
+use sealcrate_agefile::scrypt::{self, Block};
+use sealcrate_agefile::{FileKey, Header, UnwrapError};
 use sealcrate_packfile::{KeyOddity, KeyText, Parameters};
 
 use crate::cgroup::Limit;
@@ -58,7 +59,7 @@ fn unwrap(found: &Found, header: &Header<'_>, limit: Limit) -> Result<FileKey, F
     };
     match (found.parse()?, header.passphrase()) {
         (KeyText::Identities(identities), None) => {
-            let mut results = identities.iter().map(|identity| identity.unwrap(header));
+            let mut results = identities.iter().map(|identity| header.unwrap(&identity));
             let mine = results.find(|result| !matches!(result, Err(UnwrapError::NoMatch)));
             mine.unwrap_or(Err(UnwrapError::NoMatch)).map_err(failure)
         }

@@ -4,7 +4,7 @@ use core::ffi::c_char;
 use core::ops::{Deref, DerefMut};
 use core::{ptr, slice};
 
-use sealcrate_packfile::scrypt::Block;
+use sealcrate_agefile::scrypt::Block;
 
 use crate::system::{self, Errno};
 

@@ -2,8 +2,7 @@
 
 use core::fmt::Write as _;
 
-use sealcrate_packfile::Secret;
-use sealcrate_packfile::age::{FileKey, Header};
+use sealcrate_agefile::{FileKey, Header, Secret};
 use sealcrate_packfile::challenge::{self, Fingerprint};
 use sealcrate_packfile::response::{self, Response};
 use zeroize::Zeroizing;

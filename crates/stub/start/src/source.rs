@@ -2,7 +2,7 @@
 
 use core::ops::Range;
 
-use sealcrate_packfile::age::{CHUNK, Chunks};
+use sealcrate_agefile::{CHUNK, Chunks};
 
 use crate::failure::Failure;
 use crate::pages::Pages;
