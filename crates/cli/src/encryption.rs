@@ -10,8 +10,8 @@ use sealcrate_crypt::ocicrypt::{History, ToRecipients};
 use sealcrate_image::{Compression, Config, Image};
 
 use crate::args::{CompressionArgs, CompressionKind, EncryptionArgs, Format, ImageRecipientArgs};
-use crate::failure::Usage;
 use crate::keys;
+use crate::output::failure::Usage;
 
 /// The options of the command line about encryption.
 #[derive(Clone, Copy)]

@@ -5,29 +5,14 @@
 //! how it is encrypted.
 
 mod args;
-mod cache;
 mod commands;
-mod credentials;
-mod destination;
-mod docker_host;
 mod encryption;
-mod failure;
+mod environment;
 mod grpc;
-mod insecure;
-mod interrupt;
-mod key_folder;
-mod key_providers;
 mod keys;
-mod notices;
 mod opening;
-mod places;
-mod programs;
-mod progress;
-mod registry_access;
-mod report;
+mod output;
 mod session;
-mod talk;
-mod visible;
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -38,9 +23,11 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use sealcrate_image::CompressionLevel;
 
 use crate::args::{Cli, Command, CompressionArgs, MainRegistry, RegistryArgs, TalkArgs};
-use crate::interrupt::Interrupt;
+use crate::environment::interrupt::Interrupt;
+use crate::environment::places::Places;
+use crate::environment::programs;
 use crate::keys::{Ambient, VARIABLE};
-use crate::places::Places;
+use crate::output::{failure, progress, talk};
 use crate::session::{Local, Session};
 
 fn main() -> ExitCode {
@@ -49,7 +36,7 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) if cli.command.is_for_programs() => {
             if matches!(cli.command, Command::Decoder(_)) {
-                commands::decoder::outlive();
+                commands::node::decoder::outlive();
             }
             failure::report_to_program(&error)
         }
@@ -96,17 +83,17 @@ fn run(cli: &Cli) -> Result<()> {
         }
         Command::Cache { task } => commands::cache::run(*task),
         Command::Decoder(args) => {
-            let payload = commands::decoder::open_payload();
+            let payload = commands::node::decoder::open_payload();
             let _local = begin(&cli.talk)?;
-            commands::decoder::run(args, payload)
+            commands::node::decoder::run(args, payload)
         }
         Command::Keyprovider(args) => {
             // It handles signals itself: a service ends in order.
             harden(&cli.talk)?;
-            commands::keyprovider::run(args)
+            commands::node::keyprovider::run(args)
         }
         Command::Linger => {
-            commands::decoder::linger();
+            commands::node::decoder::linger();
             Ok(())
         }
         Command::Completions { shell } => {

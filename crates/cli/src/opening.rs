@@ -8,8 +8,8 @@ use sealcrate_crypt::sealed::Unbound;
 use sealcrate_image::Location;
 
 use crate::args::{IdentityArgs, PassphraseArgs, ReadingArgs};
-use crate::failure::boxed;
 use crate::keys;
+use crate::output::failure::boxed;
 use crate::session::Session;
 
 /// Takes a passphrase, and reads the identities that the command line names.

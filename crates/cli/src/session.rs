@@ -8,12 +8,12 @@ use sealcrate_crypt::select::Selection;
 use sealcrate_image::{CompressionLevel, Compressor, Location, Progress, Transfer};
 
 use crate::args::{ImageName, RegistryArgs, SelectionArgs};
-use crate::cache::{Cache, Remembered};
-use crate::failure::Usage;
-use crate::interrupt::Interrupt;
+use crate::environment::cache::{Cache, Remembered};
+use crate::environment::interrupt::Interrupt;
+use crate::environment::places::{Places, variable};
 use crate::keys::Ambient;
-use crate::notices::Teller;
-use crate::places::{Places, variable};
+use crate::output::failure::Usage;
+use crate::output::notices::Teller;
 
 /// The tools of commands that work on files alone.
 pub(crate) struct Local {

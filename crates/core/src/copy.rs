@@ -83,6 +83,43 @@ impl Publication {
 ///
 /// # Errors
 /// The image cannot be read, opened, encrypted or written; the copy would publish or expose private parts.
+///
+/// # Example
+/// ```
+/// use sealcrate_core::{Attestations, CopyEncryption, CopyOptions, Direct, Exposure, Publication, Session, copy};
+/// use sealcrate_crypt::Unencrypted;
+/// use sealcrate_crypt::format::{Keys, Terms};
+/// use sealcrate_crypt::ocicrypt::{History, Recipient, ToRecipients};
+/// use sealcrate_crypt::sealed::Unbound;
+/// use sealcrate_crypt::select::Selection;
+/// use sealcrate_image::registry::Access;
+/// use sealcrate_image::{Compression, Spool};
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let folder = tempfile::tempdir()?;
+/// # let place = |name: &str| format!("oci:{}:{name}", folder.path().display()).parse();
+/// let spool = Spool::in_folder(std::env::temp_dir());
+/// let session = Session::new(Direct::new(spool.clone(), |_| Access::default()), spool);
+/// let recipient = "age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p";
+/// let recipients = vec![Recipient::age(recipient)?];
+/// let encryption = ToRecipients::new(recipients, None, Compression::Gzip, History::Scrub);
+/// let written = copy(&session, &CopyOptions {
+///     from: &"oci:tests/data/plain:1".parse()?,
+///     to: &place("private")?,
+///     keys: &Keys::default(),
+///     terms: &Terms::anywhere(Unencrypted::Refuse, Unbound::Accept),
+///     platform: None,
+///     attestations: Attestations::Drop,
+///     encrypting: Some(CopyEncryption {
+///         encryption: &encryption,
+///         selection: Some(&Selection::All),
+///         exposure: Exposure::Refuse,
+///     }),
+///     publication: Publication::Refuse,
+/// })?;
+/// println!("{}", written.descriptor().digest);
+/// # Ok(())
+/// # }
+/// ```
 pub fn copy(session: &Session, options: &CopyOptions<'_>) -> Result<Written> {
     let CopyOptions { from, to, keys, terms, encrypting, .. } = *options;
     refuse_unmet(keys, terms)?;

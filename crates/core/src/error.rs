@@ -111,6 +111,9 @@ pub enum Refusal {
     /// Layers would be stored in clear that were pushed encrypted before.
     #[error("this would push in clear what was pushed encrypted before: {}", .0.join(", "))]
     ExposesLayers(Vec<String>),
+    /// The caller's places have no engine.
+    #[error("there is no engine here")]
+    NoEngine,
     /// Nothing says where the image was pushed to, so it may be another one than the caller means.
     #[error(
         "the image does not say where it was pushed to, so it may be another one than you mean; it lies at {0}"

@@ -49,6 +49,28 @@ pub struct Inside {
 ///
 /// # Errors
 /// The image cannot be read or opened.
+///
+/// # Example
+/// ```
+/// use sealcrate_core::{Direct, InspectOptions, Session, inspect};
+/// use sealcrate_crypt::format::Keys;
+/// use sealcrate_crypt::sealed::Unbound;
+/// use sealcrate_image::Spool;
+/// use sealcrate_image::registry::Access;
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let spool = Spool::in_folder(std::env::temp_dir());
+/// let session = Session::new(Direct::new(spool.clone(), |_| Access::default()), spool);
+/// let options = InspectOptions {
+///     location: &"oci:tests/data/plain:1".parse()?,
+///     platform: None,
+///     unbound: Unbound::Accept,
+/// };
+/// let inspected = inspect(&session, &options, &Keys::default())?;
+/// assert!(inspected.encrypted.is_none());
+/// assert_eq!(inspected.image.layers.len(), 2);
+/// # Ok(())
+/// # }
+/// ```
 pub fn inspect(session: &Session, options: &InspectOptions<'_>, keys: &Keys) -> Result<Inspected> {
     let source = session.places.source(options.location, ExportForm::AsTheyCome)?;
     let chosen = Chosen::of(Artifact::read(&source)?, &source, options.platform)?;

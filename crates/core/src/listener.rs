@@ -16,6 +16,14 @@ pub trait Listener: Send + Sync {
     fn names_end(&self) {}
 }
 
+/// A listener that does not listen.
+#[derive(Clone, Copy, Debug)]
+pub struct Silent;
+
+impl Listener for Silent {
+    fn notice(&self, _notice: &Notice) {}
+}
+
 /// A fact that the caller of an operation ought to know, and that does not end the operation.
 #[derive(Debug)]
 pub enum Notice {

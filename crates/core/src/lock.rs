@@ -43,6 +43,42 @@ pub struct LockOptions<'a> {
 ///
 /// # Errors
 /// The image cannot be read, locked or written; errors of `each`.
+///
+/// # Example
+/// ```
+/// use sealcrate_core::{Direct, Exposure, LockOptions, Session, lock};
+/// use sealcrate_crypt::select::Selection;
+/// use sealcrate_image::registry::Access;
+/// use sealcrate_image::{Quiet, Spool};
+/// use sealcrate_lock::{Locker, Rules, Start, UnlockOn};
+/// use sealcrate_pack::{DEFAULT_WORK_FACTOR, Protection};
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let folder = tempfile::tempdir()?;
+/// # let place = |name: &str| format!("oci:{}:{name}", folder.path().display()).parse();
+/// let spool = Spool::in_folder(std::env::temp_dir());
+/// let session = Session::new(Direct::new(spool.clone(), |_| Access::default()), spool);
+/// let protection = Protection::passphrase(b"a long passphrase", DEFAULT_WORK_FACTOR)?;
+/// lock(&session, &LockOptions {
+///     from: &"oci:tests/data/plain:1".parse()?,
+///     to: &place("locked")?,
+///     platform: None,
+///     selection: &Selection::Indices(vec![1]),
+///     locker: Locker {
+///         start: Start { variable: "KEY", key_file: b"/run/secrets/key", banner: b"" },
+///         protection: &protection,
+///         rules: Rules::default(),
+///         dropped_volumes: Vec::new(),
+///         unlock_on: UnlockOn::Memory,
+///         spool: session.spool(),
+///         progress: &Quiet,
+///     },
+///     earlier: &[],
+///     identities: None,
+///     exposure: Exposure::Refuse,
+/// }, &mut |_locked| Ok(()))?;
+/// # Ok(())
+/// # }
+/// ```
 pub fn lock(
     session: &Session,
     options: &LockOptions<'_>,
@@ -171,6 +207,51 @@ pub struct UnlockOptions<'a> {
 ///
 /// # Errors
 /// The image cannot be read, unlocked or written; errors of `key`.
+///
+/// # Example
+/// ```
+/// use sealcrate_core::{Direct, Publication, Session, UnlockOptions, unlock};
+/// use sealcrate_image::Spool;
+/// use sealcrate_image::registry::Access;
+/// use sealcrate_pack::Key;
+/// # use sealcrate_core::{Exposure, LockOptions, lock};
+/// # use sealcrate_crypt::select::Selection;
+/// # use sealcrate_image::Quiet;
+/// # use sealcrate_lock::{Locker, Rules, Start, UnlockOn};
+/// # use sealcrate_pack::{DEFAULT_WORK_FACTOR, Protection};
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let folder = tempfile::tempdir()?;
+/// # let place = |name: &str| format!("oci:{}:{name}", folder.path().display()).parse();
+/// let spool = Spool::in_folder(std::env::temp_dir());
+/// let session = Session::new(Direct::new(spool.clone(), |_| Access::default()), spool);
+/// # let protection = Protection::passphrase(b"a long passphrase", DEFAULT_WORK_FACTOR)?;
+/// # lock(&session, &LockOptions {
+/// #     from: &"oci:tests/data/plain:1".parse()?,
+/// #     to: &place("locked")?,
+/// #     platform: None,
+/// #     selection: &Selection::Indices(vec![1]),
+/// #     locker: Locker {
+/// #         start: Start { variable: "KEY", key_file: b"/run/secrets/key", banner: b"" },
+/// #         protection: &protection,
+/// #         rules: Rules::default(),
+/// #         dropped_volumes: Vec::new(),
+/// #         unlock_on: UnlockOn::Memory,
+/// #         spool: session.spool(),
+/// #         progress: &Quiet,
+/// #     },
+/// #     earlier: &[],
+/// #     identities: None,
+/// #     exposure: Exposure::Refuse,
+/// # }, &mut |_locked| Ok(()))?;
+/// unlock(&session, &UnlockOptions {
+///     from: &place("locked")?,
+///     to: &place("original")?,
+///     platform: None,
+///     publication: Publication::Refuse,
+/// }, &|_locked| Ok(Key::parse(b"a long passphrase".to_vec().into())?))?;
+/// # Ok(())
+/// # }
+/// ```
 pub fn unlock(
     session: &Session,
     options: &UnlockOptions<'_>,

@@ -1,17 +1,18 @@
 //! A session: the tools of every operation, and the steps that several operations share.
 
 use std::sync::Arc;
+use std::thread;
 
 use sealcrate_crypt::format::ImageEncryptor;
 use sealcrate_image::{
-    Descriptor, Expansion, Image, Index, Layer, LayerForm, Location, Outgoing, Prefetch, Sink,
-    Spool, Transfer, WriteError,
+    CompressionLevel, Compressor, Descriptor, Expansion, Image, Index, Layer, LayerForm, Location,
+    Outgoing, Prefetch, Quiet, Sink, Spool, Transfer, WriteError,
 };
 
 use crate::Result;
 use crate::earlier::PushMemory;
 use crate::error::{Error, Refusal};
-use crate::listener::{Listener, Notice};
+use crate::listener::{Listener, Notice, Silent};
 use crate::places::Places;
 
 /// The tools of operations on images.
@@ -29,6 +30,25 @@ pub struct Session {
 }
 
 impl Session {
+    /// Makes a session that works on as many layers at once as there are cores, and at most four. It
+    /// remembers no pushes, and tells nobody anything. Layers wait in `spool`.
+    pub fn new(places: impl Places + 'static, spool: Spool) -> Self {
+        let threads = thread::available_parallelism().map_or(1, usize::from);
+        let transfer = Transfer {
+            jobs: threads.min(4),
+            compressor: Arc::new(Compressor::new(threads, CompressionLevel::default())),
+            spool,
+            progress: Arc::new(Quiet),
+        };
+        Self {
+            places: Box::new(places),
+            transfer,
+            expansion: Expansion::default(),
+            memory: None,
+            listener: Arc::new(Silent),
+        }
+    }
+
     /// Returns the place where unnamed files are made.
     pub fn spool(&self) -> &Spool {
         &self.transfer.spool

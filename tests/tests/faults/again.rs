@@ -134,7 +134,7 @@ fn choosing_other_layers_encrypts_and_reveals_as_it_is_said() {
         push.args(["--encrypt-layer", "0", "--encrypt-layer", "2"]);
         push
     };
-    assert!(failed(&run(&mut push()), &[2]).contains("layer 1; --allow-exposing"));
+    assert!(failed(&run(&mut push()), &[2]).contains("layer 1\nhint: --allow-exposing"));
     assert_eq!(scene.layers(), first);
     succeeded(&run(push().arg("--allow-exposing")));
     let second = scene.layers();

@@ -7,6 +7,7 @@ mod files;
 mod folders;
 mod known;
 mod modules;
+mod paths;
 mod tokens;
 
 use std::path::{Path, PathBuf};

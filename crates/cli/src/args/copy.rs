@@ -3,9 +3,9 @@
 use clap::Args;
 use sealcrate_image::Location;
 
-use super::common::location;
 use super::pull::ReadingArgs;
 use super::push::{EncryptionArgs, Output};
+use super::shared::common::location;
 use super::{
     CompressionArgs, IdentityArgs, ImageRecipientArgs, MainRegistry, NewPassphraseArgs,
     PassphraseArgs, RegistryArgs, SelectionArgs,

@@ -3,8 +3,8 @@
 use clap::Args;
 use sealcrate_image::Platform;
 
-use super::common::platform;
 use super::push::Output;
+use super::shared::common::platform;
 use super::{IdentityArgs, ImageName, MainRegistry, PassphraseArgs, RegistryArgs};
 
 #[derive(Debug, Args)]

@@ -6,7 +6,7 @@ use std::str::FromStr;
 
 use clap::Args;
 
-use super::common::Typed;
+use super::shared::common::Typed;
 
 #[derive(Debug, Args)]
 pub(crate) struct KeyproviderArgs {

@@ -6,8 +6,8 @@ use clap::{Args, ValueEnum};
 use sealcrate_core::Exposure;
 use sealcrate_image::{Location, Platform, Reference};
 
-use super::common::{location, platform};
 use super::push::Output;
+use super::shared::common::{location, platform};
 use super::{
     CompressionArgs, ImageName, MainRegistry, OpenerArgs, PassphraseArgs, RegistryArgs,
     SelectionArgs,

@@ -3,10 +3,8 @@
 // The comments on arguments are help texts first, in which brackets are no links.
 #![allow(rustdoc::broken_intra_doc_links)]
 
-mod common;
 mod copy;
 mod decoder;
-mod identity;
 mod inspect;
 mod keygen;
 mod keyprovider;
@@ -14,10 +12,9 @@ mod lock;
 mod pack;
 mod pull;
 mod push;
-mod recipient;
-mod registry;
 mod respond;
 mod rewrap;
+mod shared;
 mod unpack;
 
 use std::ffi::{OsStr, OsString};
@@ -26,13 +23,8 @@ use std::path::{Path, PathBuf};
 use clap::{ArgAction, Parser, Subcommand};
 use clap_complete::Shell;
 
-pub(crate) use common::{
-    CompressionArgs, CompressionKind, ImageName, NewPassphraseArgs, PassphraseArgs, SelectionArgs,
-    Typed,
-};
 pub(crate) use copy::CopyArgs;
 pub(crate) use decoder::DecoderArgs;
-pub(crate) use identity::{IdentityArgs, ImageKey, KeyFile, PasswordSource};
 pub(crate) use inspect::InspectArgs;
 pub(crate) use keygen::KeygenArgs;
 pub(crate) use keyprovider::{KeyproviderArgs, ServeAddress};
@@ -40,10 +32,15 @@ pub(crate) use lock::{DeploymentForm, LockArgs, UnlockArgs};
 pub(crate) use pack::{OpenerArgs, PackArgs, StartArgs};
 pub(crate) use pull::{PullArgs, ReadingArgs};
 pub(crate) use push::{EncryptionArgs, Output, Protection, PushArgs};
-pub(crate) use recipient::{Format, ImageRecipientArgs};
-pub(crate) use registry::{MainRegistry, RegistryArgs, RegistryHost};
 pub(crate) use respond::{RespondArgs, Subject};
 pub(crate) use rewrap::RewrapArgs;
+pub(crate) use shared::common::{
+    CompressionArgs, CompressionKind, ImageName, NewPassphraseArgs, PassphraseArgs, SelectionArgs,
+    Typed,
+};
+pub(crate) use shared::identity::{IdentityArgs, ImageKey, KeyFile, PasswordSource};
+pub(crate) use shared::recipient::{Format, ImageRecipientArgs};
+pub(crate) use shared::registry::{MainRegistry, RegistryArgs, RegistryHost};
 pub(crate) use unpack::UnpackArgs;
 
 /// Keeps container images private on public registries.

@@ -6,8 +6,8 @@ use clap::{Args, ValueEnum};
 use sealcrate_pack::{Compression, DEFAULT_WORK_FACTOR, MAX_WORK_FACTOR, MIN_WORK_FACTOR};
 
 use super::PassphraseArgs;
-use super::common::Typed;
 use super::push::Output;
+use super::shared::common::Typed;
 
 #[derive(Debug, Args)]
 pub(crate) struct PackArgs {

@@ -6,8 +6,8 @@ use sealcrate_crypt::Unencrypted;
 use sealcrate_crypt::sealed::Home;
 use sealcrate_image::{Location, Platform, Reference};
 
-use super::common::{location, platform};
 use super::push::Output;
+use super::shared::common::{location, platform};
 use super::{IdentityArgs, MainRegistry, PassphraseArgs, RegistryArgs};
 
 #[derive(Debug, Args)]

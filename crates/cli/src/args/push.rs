@@ -5,7 +5,7 @@ use sealcrate_core::{Attestations, Doubts, Exposure};
 use sealcrate_crypt::crypto_cli::{DEFAULT_ITERATIONS, MAX_ITERATIONS, MIN_ITERATIONS};
 use sealcrate_image::{Location, Platform, Reference};
 
-use super::common::{location, platform};
+use super::shared::common::{location, platform};
 use super::{
     CompressionArgs, ImageRecipientArgs, MainRegistry, PassphraseArgs, RegistryArgs, SelectionArgs,
 };

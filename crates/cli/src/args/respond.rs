@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use clap::Args;
 use sealcrate_image::{Location, LocationError, Platform};
 
-use super::common::{ImageNameError, platform};
+use super::shared::common::{ImageNameError, platform};
 use super::{MainRegistry, RegistryArgs};
 
 #[derive(Debug, Args)]

@@ -5,8 +5,8 @@ use sealcrate_core::Attestations;
 use sealcrate_crypt::crypto_cli::{DEFAULT_ITERATIONS, MAX_ITERATIONS, MIN_ITERATIONS};
 use sealcrate_crypt::sealed::Home;
 
-use super::common::Typed;
 use super::push::Output;
+use super::shared::common::Typed;
 use super::{
     IdentityArgs, ImageName, MainRegistry, NewPassphraseArgs, PassphraseArgs, RegistryArgs,
 };

@@ -3,9 +3,9 @@
 use anyhow::{Context, Result};
 
 use crate::args::CacheTask;
-use crate::cache::Cache;
-use crate::places::variable;
-use crate::talk;
+use crate::environment::cache::Cache;
+use crate::environment::places::variable;
+use crate::output::talk;
 
 pub(crate) fn run(task: CacheTask) -> Result<()> {
     let cache = Cache::of(&variable).context("there is no home, and so no cache")?;

@@ -8,9 +8,10 @@ use sealcrate_crypt::format::Encryption;
 use super::{name_beside, print_result};
 use crate::args::{CompressionKind, CopyArgs};
 use crate::encryption::Wishes;
-use crate::failure::{MissingKey, Usage};
+use crate::keys;
+use crate::opening;
+use crate::output::failure::{MissingKey, Usage};
 use crate::session::Session;
-use crate::{keys, opening};
 
 pub(crate) fn run(args: &CopyArgs, session: &Session) -> Result<()> {
     let new_passphrase = keys::new_passphrase(&args.new_passphrase)?;

@@ -10,9 +10,9 @@ use serde_json::{Value, json};
 use super::print;
 use crate::args::{ImageName, InspectArgs};
 use crate::opening;
-use crate::report::{self, Clear, printable};
+use crate::output::report::{self, Clear, printable};
+use crate::output::visible::Visible;
 use crate::session::Session;
-use crate::visible::Visible;
 
 pub(crate) fn run(args: &InspectArgs, session: &Session) -> Result<()> {
     let location = match &args.image {

@@ -8,9 +8,9 @@ use zeroize::Zeroizing;
 
 use super::print_line;
 use crate::args::KeygenArgs;
-use crate::destination::{Destination, Existing};
+use crate::environment::destination::{Destination, Existing};
+use crate::output::talk;
 use crate::session::Local;
-use crate::talk;
 
 /// Whoever can read it has it.
 const MODE: u32 = 0o600;

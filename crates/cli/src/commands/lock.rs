@@ -16,9 +16,10 @@ use self::deployment::{Deployment, LockedFor};
 use super::pack::{self, Asking};
 use super::{digested, name_beside, print, print_index, print_line};
 use crate::args::LockArgs;
-use crate::failure::{Usage, boxed};
+use crate::keys;
+use crate::output::failure::{Usage, boxed};
+use crate::output::talk;
 use crate::session::Session;
-use crate::{keys, talk};
 
 pub(crate) fn run(args: &LockArgs, session: &Session) -> Result<()> {
     let from = place(args.image.as_ref(), args.from.as_ref());

@@ -2,11 +2,10 @@
 
 pub(crate) mod cache;
 pub(crate) mod copy;
-pub(crate) mod decoder;
 pub(crate) mod inspect;
 pub(crate) mod keygen;
-pub(crate) mod keyprovider;
 pub(crate) mod lock;
+pub(crate) mod node;
 pub(crate) mod pack;
 pub(crate) mod pull;
 pub(crate) mod push;
@@ -26,7 +25,7 @@ use sealcrate_pack::Target;
 use serde_json::{Value, json};
 
 use crate::args::{ImageName, Output};
-use crate::report;
+use crate::output::report;
 
 /// Prints the result of a command on standard output: for people a line, for programs an object.
 pub(crate) fn print(output: Output, line: &str, object: &Value) -> Result<()> {

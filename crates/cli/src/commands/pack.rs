@@ -16,11 +16,13 @@ use serde_json::json;
 
 use super::{cannot_read, open, print, print_file};
 use crate::args::{OpenerArgs, Output, PackArgs, StartArgs};
-use crate::destination::{Destination, Existing};
-use crate::failure::{Privileged, Usage};
+use crate::environment::destination::{Destination, Existing};
+use crate::keys;
 use crate::keys::Ambient;
+use crate::output::failure::{Privileged, Usage};
+use crate::output::report;
+use crate::output::talk;
 use crate::session::Local;
-use crate::{keys, report, talk};
 
 /// The folder in which engines put secrets.
 const SECRETS: &str = "/run/secrets/";

@@ -6,8 +6,9 @@ use sealcrate_image::{EngineName, Location, Reference};
 
 use super::print_result;
 use crate::args::PullArgs;
+use crate::opening;
+use crate::output::talk;
 use crate::session::Session;
-use crate::{opening, talk};
 
 pub(crate) fn run(args: &PullArgs, session: &Session) -> Result<()> {
     let from = Location::Registry(args.name.clone());

@@ -10,8 +10,8 @@ use sealcrate_image::{EngineName, Location};
 use super::{name_beside, print_result};
 use crate::args::{CompressionKind, Protection, PushArgs};
 use crate::encryption::Wishes;
-use crate::failure::Usage;
 use crate::keys;
+use crate::output::failure::Usage;
 use crate::session::Session;
 
 pub(crate) fn run(args: &PushArgs, session: &Session) -> Result<()> {

@@ -12,8 +12,8 @@ use sealcrate_pack::{AnswerError, Finding, Packed, Question, find_program};
 use super::{open, print_line};
 use crate::args::{RespondArgs, Subject};
 use crate::keys;
+use crate::output::talk;
 use crate::session::Session;
-use crate::talk;
 
 /// A longer input is no challenge.
 const MAX_INPUT: u64 = 128 << 10;

@@ -7,9 +7,10 @@ use sealcrate_image::Location;
 
 use super::print_result;
 use crate::args::{ImageName, RewrapArgs};
-use crate::failure::Usage;
+use crate::keys;
+use crate::opening;
+use crate::output::failure::Usage;
 use crate::session::Session;
-use crate::{keys, opening};
 
 pub(crate) fn run(args: &RewrapArgs, session: &Session) -> Result<()> {
     let from = match &args.image {

@@ -9,8 +9,8 @@ use serde_json::json;
 use super::lock::place;
 use super::{print, print_index};
 use crate::args::UnlockArgs;
-use crate::failure::{MissingIdentity, Usage, boxed};
 use crate::keys;
+use crate::output::failure::{MissingIdentity, Usage, boxed};
 use crate::session::Session;
 
 pub(crate) fn run(args: &UnlockArgs, session: &Session) -> Result<()> {

@@ -8,10 +8,12 @@ use sealcrate_pack::{Key, Packed, Written};
 
 use super::{open, print_file};
 use crate::args::UnpackArgs;
-use crate::destination::{Destination, Existing};
-use crate::failure::MissingIdentity;
+use crate::environment::destination::{Destination, Existing};
+use crate::keys;
+use crate::output::failure::MissingIdentity;
+use crate::output::report;
+use crate::output::talk;
 use crate::session::Local;
-use crate::{keys, report, talk};
 
 pub(crate) fn run(args: &UnpackArgs, local: &Local) -> Result<()> {
     let existing = if args.force { Existing::Replace } else { Existing::Keep };

@@ -12,8 +12,9 @@ use zeroize::Zeroizing;
 
 use super::{from_file_or_descriptor, prompt};
 use crate::args::{ImageKey, KeyFile, PasswordSource};
-use crate::failure::MissingKey;
-use crate::{key_providers, talk};
+use crate::keys::key_providers;
+use crate::output::failure::MissingKey;
+use crate::output::talk;
 
 /// Reads the identities in files, and finds the key providers among these.
 pub(crate) fn identities(named: &[ImageKey]) -> Result<Vec<Identity>> {

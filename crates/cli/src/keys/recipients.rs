@@ -9,8 +9,8 @@ use anyhow::{Context, Result};
 use sealcrate_crypt::ocicrypt::{FormerRecipient, MAX_KEY_FILE_BYTES, Recipient};
 
 use crate::args::Typed;
-use crate::failure::{NoOpenPgpFile, Usage};
-use crate::key_providers;
+use crate::keys::key_providers;
+use crate::output::failure::{NoOpenPgpFile, Usage};
 
 /// Finds the recipients that were named: `age1…`, `jwe:FILE`, `pkcs7:FILE`, `pgp:FILE`,
 /// `provider:NAME[:PARAMETER]`, or a file with `age1…` on its lines.

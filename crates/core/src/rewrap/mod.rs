@@ -58,6 +58,59 @@ pub enum DataKeys {
 ///
 /// # Errors
 /// The image cannot be read, opened or written; it has another home; a reader to remove is not found.
+///
+/// # Example
+/// ```
+/// use sealcrate_core::{Attestations, DataKeys, Direct, RewrapOptions, Session, rewrap};
+/// use sealcrate_crypt::Passphrase;
+/// use sealcrate_crypt::format::{Keys, NewReaders};
+/// use sealcrate_crypt::ocicrypt::Recipient;
+/// use sealcrate_crypt::sealed::Unbound;
+/// use sealcrate_image::Spool;
+/// use sealcrate_image::registry::Access;
+/// # use sealcrate_core::{CopyEncryption, CopyOptions, Exposure, Publication, copy};
+/// # use sealcrate_crypt::Unencrypted;
+/// # use sealcrate_crypt::format::Terms;
+/// # use sealcrate_crypt::ocicrypt::{History, ToRecipients};
+/// # use sealcrate_crypt::select::Selection;
+/// # use sealcrate_image::Compression;
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let folder = tempfile::tempdir()?;
+/// # let place = |name: &str| format!("oci:{}:{name}", folder.path().display()).parse();
+/// let spool = Spool::in_folder(std::env::temp_dir());
+/// let session = Session::new(Direct::new(spool.clone(), |_| Access::default()), spool);
+/// # let passphrase = Some(Passphrase::new(b"hush".to_vec().into())?);
+/// # let encryption = ToRecipients::new(Vec::new(), passphrase, Compression::Gzip, History::Scrub);
+/// # copy(&session, &CopyOptions {
+/// #     from: &"oci:tests/data/plain:1".parse()?,
+/// #     to: &place("private")?,
+/// #     keys: &Keys::default(),
+/// #     terms: &Terms::anywhere(Unencrypted::Refuse, Unbound::Accept),
+/// #     platform: None,
+/// #     attestations: Attestations::Drop,
+/// #     encrypting: Some(CopyEncryption {
+/// #         encryption: &encryption,
+/// #         selection: Some(&Selection::All),
+/// #         exposure: Exposure::Refuse,
+/// #     }),
+/// #     publication: Publication::Refuse,
+/// # })?;
+/// let team = Recipient::age("age1lggyhqrw2nlhcxprm67z43rta597azn8gknawjehu9d9dl0jq3yqqvfafg")?;
+/// let new = NewReaders::new(vec![team], Vec::new(), None, 0);
+/// let mut keys = Keys::new(Vec::new(), Some(Passphrase::new(b"hush".to_vec().into())?));
+/// rewrap(&session, &RewrapOptions {
+///     from: &place("private")?,
+///     to: &place("team")?,
+///     ask: &|| Err("there is nobody to ask".into()),
+///     unbound: Unbound::Accept,
+///     home: None,
+///     new: &new,
+///     data_keys: DataKeys::Keep,
+///     attestations: Attestations::Drop,
+/// }, &mut keys)?;
+/// # Ok(())
+/// # }
+/// ```
 pub fn rewrap(session: &Session, options: &RewrapOptions<'_>, keys: &mut Keys) -> Result<Written> {
     let source = session.places.source(options.from, ExportForm::AsTheyCome)?;
     let sink = session.places.sink(options.to)?;

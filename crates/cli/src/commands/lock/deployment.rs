@@ -13,7 +13,7 @@ use sealcrate_lock::{Needs, UNLOCK_FOLDER};
 use serde_json::Value;
 
 use crate::args::DeploymentForm;
-use crate::failure::Usage;
+use crate::output::failure::Usage;
 
 /// The folder on the host that the file with the key is in: memory wherever systemd or elogind runs.
 const HOST_FOLDER: &str = "${XDG_RUNTIME_DIR:-/run}";

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use sealcrate_lock::SingleLinks;
 
-use crate::talk;
+use crate::output::talk;
 
 /// How many folders are told of.
 const FOLDERS: usize = 10;

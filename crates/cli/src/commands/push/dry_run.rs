@@ -9,9 +9,9 @@ use serde_json::json;
 use crate::args::PushArgs;
 use crate::commands::print;
 use crate::encryption::Wishes;
-use crate::report::{self, Clear, printable};
+use crate::output::report::{self, Clear, printable};
+use crate::output::visible::Visible;
 use crate::session::Session;
-use crate::visible::Visible;
 
 /// Says what the push would do with every image of `from`, whose private layers are `selection`, if there
 /// are any.

@@ -16,7 +16,7 @@ use crate::args::{Attestations, PushArgs};
 use crate::commands::children;
 use crate::commands::sealed_index::{self, IndexSealing, Part, Unsealed};
 use crate::encryption;
-use crate::failure::Usage;
+use crate::output::failure::Usage;
 use crate::opening;
 use crate::pushed::{Earlier, Search};
 use crate::session::Session;

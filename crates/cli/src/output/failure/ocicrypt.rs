@@ -1,0 +1,129 @@
+//! The meaning of errors about images that are encrypted to recipients.
+
+use std::error::Error;
+
+use sealcrate_crypt::format::WrongKind;
+use sealcrate_crypt::ocicrypt::{
+    AgeRecipientError, DecryptError, EncryptError, IdentityError, LayerAuthentication,
+    OpenPgpKeyError, ProtectionError, PublicKeyError, RewrapError,
+};
+use thiserror::Error;
+
+use super::kind::{self, Kind};
+
+/// Tells that the user named an OpenPGP key that is in no file.
+#[derive(Debug, Error)]
+#[error("there is no file {0} with an OpenPGP key in it, and GnuPG's keyring is not looked into")]
+pub(crate) struct NoOpenPgpFile(pub(crate) String);
+
+pub(super) fn kind_of(error: &(dyn Error + 'static)) -> Option<Kind> {
+    if let Some(error) = error.downcast_ref::<DecryptError>() {
+        return match error {
+            DecryptError::LayerNotEncrypted(_) | DecryptError::NotEncrypted => {
+                Some(Kind::Unencrypted)
+            }
+            DecryptError::Scheme { .. }
+            | DecryptError::TooCostly
+            | DecryptError::TooManyAttempts
+            | DecryptError::WrongKey => Some(Kind::Key),
+            DecryptError::Provider { source, .. } => source.is_refusal().then_some(Kind::Key),
+            DecryptError::Config(_) | DecryptError::Manifest(_) => None,
+            _ => Some(Kind::Damaged),
+        };
+    }
+    if error.is::<LayerAuthentication>() || error.is::<ProtectionError>() {
+        return Some(Kind::Damaged);
+    }
+    let is_usage = error.is::<PublicKeyError>()
+        || error.is::<OpenPgpKeyError>()
+        || error.is::<NoOpenPgpFile>()
+        || error.is::<AgeRecipientError>()
+        || matches!(error.downcast_ref(), Some(EncryptError::Recipients(_)));
+    if is_usage {
+        return Some(Kind::Usage);
+    }
+    let is_key = error.is::<WrongKind>() || error.is::<IdentityError>();
+    is_key.then_some(Kind::Key)
+}
+
+pub(super) fn hint(error: &(dyn Error + 'static)) -> Option<&'static str> {
+    if let Some(error) = error.downcast_ref::<DecryptError>() {
+        return match error {
+            DecryptError::NotBound => Some(kind::NOT_BOUND),
+            DecryptError::NotEncrypted => Some(kind::UNENCRYPTED),
+            DecryptError::TooCostly => Some(kind::ONE_PLATFORM),
+            DecryptError::WrongKey => Some("no layer was read, and nothing was written"),
+            _ => None,
+        };
+    }
+    if matches!(error.downcast_ref(), Some(RewrapError::NotARecipient { .. })) {
+        return Some(
+            "keys that other tools wrapped, or this one under a passphrase, do not tell whose they are, or are for \
+             several at once: --reencrypt makes new ones, for those alone whom --add names",
+        );
+    }
+    if matches!(error.downcast_ref(), Some(WrongKind::Passphrase)) {
+        return Some("give the private key with --identity KEY");
+    }
+    if matches!(error.downcast_ref(), Some(WrongKind::Identity)) {
+        return Some("give the passphrase with --pass-file FILE or --pass-fd N");
+    }
+    if matches!(error.downcast_ref(), Some(PublicKeyError::PrivateKey)) {
+        return Some("`openssl pkey -in PRIVATE -pubout -out PUBLIC` makes the public key");
+    }
+    if error.is::<NoOpenPgpFile>()
+        || matches!(
+            error.downcast_ref(),
+            Some(OpenPgpKeyError::NoKey | OpenPgpKeyError::PrivateKey | OpenPgpKeyError::Several)
+        )
+    {
+        return Some("`gpg --export NAME > FILE` writes the public key of one");
+    }
+    if matches!(error.downcast_ref(), Some(OpenPgpKeyError::TooLong)) {
+        return Some(
+            "`gpg --export-options export-minimal --export NAME > FILE` leaves the signatures of others out",
+        );
+    }
+    match error.downcast_ref() {
+        Some(IdentityError::OpenPgpPublic) => {
+            Some("`gpg --export-secret-keys NAME > FILE` writes the private key")
+        }
+        Some(IdentityError::OldEncryption) => Some(
+            "`openssl pkcs8 -topk8 -in OLD -out NEW` brings the key into the form of today, under a \
+             password as well",
+        ),
+        Some(IdentityError::Pkcs12) => Some(
+            "`openssl pkcs12 -in OLD -nocerts -out NEW` writes its private key, under a password as well",
+        ),
+        Some(IdentityError::UnknownEncryption) => Some(
+            "`openssl pkcs8 -topk8 -in OLD -out NEW` encrypts the key as is usual today, under a password as \
+             well; for a file in DER, add -inform DER",
+        ),
+        Some(IdentityError::Password) => Some("name the password behind the file: KEY:file=FILE"),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn wrong_keys_plain_images_and_tampering_are_told_apart() {
+        let layer = || "x".to_owned();
+        for (error, kind) in [
+            (DecryptError::WrongKey, Kind::Key),
+            (DecryptError::TooManyAttempts, Kind::Key),
+            (DecryptError::TooCostly, Kind::Key),
+            (DecryptError::Scheme { layer: layer(), scheme: layer() }, Kind::Key),
+            (DecryptError::NotEncrypted, Kind::Unencrypted),
+            (DecryptError::NotBound, Kind::Damaged),
+            (DecryptError::Tampered(layer()), Kind::Damaged),
+            (DecryptError::DamagedKey(layer()), Kind::Damaged),
+        ] {
+            assert_eq!(kind_of(&error), Some(kind), "{error}");
+        }
+        assert_eq!(kind_of(&WrongKind::Passphrase), Some(Kind::Key));
+        assert_eq!(kind_of(&IdentityError::WrongPassword), Some(Kind::Key));
+    }
+}

@@ -1,0 +1,117 @@
+//! What errors about packed programs mean.
+
+use std::error::Error;
+
+use sealcrate_pack::{
+    AnswerError, ChallengeError, KeyError, KeyTextError, OpenError, PackError, PackedError,
+    ProgramError, ProtectionError, RecipientError, ResponseError,
+};
+use thiserror::Error;
+
+use super::kind::Kind;
+use crate::environment::destination::Exists;
+
+/// Tells that an identity is needed and there is none.
+#[derive(Debug, Error)]
+#[error("it is for recipients, and no identity was given")]
+pub(crate) struct MissingIdentity;
+
+/// Tells that a file gives privileges that would be lost.
+#[derive(Debug, Error)]
+#[error("it has {0}, which a packed program cannot have")]
+pub(crate) struct Privileged(pub(crate) String);
+
+pub(super) fn kind_of(error: &(dyn Error + 'static)) -> Option<Kind> {
+    if let Some(error) = error.downcast_ref::<KeyError>() {
+        return Some(match error {
+            KeyError::Header(_) => Kind::Damaged,
+            _ => Kind::Key,
+        });
+    }
+    if let Some(error) = error.downcast_ref::<ChallengeError>() {
+        return Some(match error {
+            ChallengeError::Prefix => Kind::Usage,
+            _ => Kind::Damaged,
+        });
+    }
+    let is_damage = matches!(error.downcast_ref(), Some(OpenError::Damaged(_)))
+        || matches!(error.downcast_ref(), Some(PackedError::Age(_) | PackedError::Segment(_)))
+        || matches!(error.downcast_ref(), Some(AnswerError::OtherProgram))
+        || error.is::<ResponseError>();
+    if is_damage {
+        return Some(Kind::Damaged);
+    }
+    if error.is::<MissingIdentity>() || error.is::<KeyTextError>() {
+        return Some(Kind::Key);
+    }
+    let is_usage = error.is::<ProtectionError>() || error.is::<RecipientError>();
+    is_usage.then_some(Kind::Usage)
+}
+
+pub(super) fn hint(error: &(dyn Error + 'static)) -> Option<&'static str> {
+    if let Some(error) = error.downcast_ref::<ProgramError>() {
+        return program_hint(error);
+    }
+    if let Some(error) = error.downcast_ref::<AnswerError>() {
+        return match error {
+            AnswerError::OtherProgram => Some(
+                "do not answer it elsewhere: who asks so may be after another secret of the same \
+                 key; --for names the program, or the image, that was started",
+            ),
+            _ => None,
+        };
+    }
+    if matches!(error.downcast_ref(), Some(PackError::NoStub(_))) {
+        return Some(
+            "build sealcrate with the compiler's target for it, see CONTRIBUTING.md; \
+             `sealcrate pack --list-targets` shows what there is",
+        );
+    }
+    if matches!(error.downcast_ref(), Some(PackedError::NotPacked)) {
+        return Some(
+            "programs are packed with `sealcrate pack`; an image is named with its transport, as \
+             docker-archive:FILE or docker-daemon:NAME",
+        );
+    }
+    if matches!(error.downcast_ref(), Some(ProtectionError::Identity)) {
+        return Some("to pack for an identity, give its public key with --recipient age1…");
+    }
+    if error.is::<Exists>() {
+        return Some("--force replaces it");
+    }
+    if error.is::<MissingIdentity>() {
+        return Some("give it with --identity FILE, as `sealcrate keygen` writes it");
+    }
+    if error.is::<Privileged>() {
+        return Some(
+            "--force packs it without; file capabilities can be set on the packed file, which passes them on",
+        );
+    }
+    None
+}
+
+fn program_hint(error: &ProgramError) -> Option<&'static str> {
+    match error {
+        ProgramError::AlreadyPacked => Some(
+            "`sealcrate unpack` gets the program back, which can be packed with another key then",
+        ),
+        ProgramError::BigEndian | ProgramError::Machine(_) => {
+            Some("`sealcrate pack --list-targets` shows what programs can be packed for")
+        }
+        ProgramError::Empty | ProgramError::Truncated { .. } => {
+            Some("build or copy it again: what made it ended too early")
+        }
+        ProgramError::ObjectFile => Some("link it to a program"),
+        ProgramError::Script { .. } => Some(
+            "only ELF executables can be packed: build the script into one, or encrypt the layer \
+             that it lies in with `sealcrate push`",
+        ),
+        ProgramError::SharedLibrary => {
+            Some("pack the program that uses it, linked statically if the library is private")
+        }
+        ProgramError::NotElf(_) | ProgramError::CoreDump => {
+            Some("only ELF executables for Linux can be packed")
+        }
+        _ => None,
+    }
+}

@@ -1,0 +1,114 @@
+//! Places that need nothing from the machine around: files, and registries whose access the caller knows.
+
+use std::sync::{Arc, OnceLock};
+
+use sealcrate_image::archive::{
+    self, DockerArchive, DockerArchiveSink, OciArchiveSink, OciArchiveSource,
+};
+use sealcrate_image::engine::ExportForm;
+use sealcrate_image::layout::{LayoutSink, LayoutSource};
+use sealcrate_image::registry::{Access, Network, Patience, Registry};
+use sealcrate_image::{
+    Artifact, Config, DiffId, Digest, Leftovers, Location, Reference, Repository, Sink, Source,
+    Spool,
+};
+
+use super::Places;
+use crate::Result;
+use crate::error::{Error, ErrorSource, Refusal};
+
+/// Layouts, archives and registries. There is no engine.
+pub struct Direct {
+    spool: Spool,
+    leftovers: Leftovers,
+    network: OnceLock<Network>,
+    access: Box<dyn Fn(&Repository) -> Access + Send + Sync>,
+}
+
+impl Direct {
+    /// Makes places whose unnamed files lie in `spool`. `access` returns the way to a repository, with its
+    /// credential.
+    pub fn new(
+        spool: Spool,
+        access: impl Fn(&Repository) -> Access + Send + Sync + 'static,
+    ) -> Self {
+        let (leftovers, network) = (Leftovers::default(), OnceLock::new());
+        Self { spool, leftovers, network, access: Box::new(access) }
+    }
+
+    fn open_source(&self, location: &Location) -> Result<Arc<dyn Source>, ErrorSource> {
+        Ok(match location {
+            Location::DockerArchive { file, name } => Arc::new(DockerArchive::open(
+                archive::open_file(file, &self.spool)?,
+                name.as_ref(),
+            )?),
+            Location::DockerDaemon(_) => return Err(Refusal::NoEngine.into()),
+            Location::OciLayout { folder, name } => {
+                Arc::new(LayoutSource::open(folder, name.as_deref())?)
+            }
+            Location::OciArchive { file, name } => {
+                let file = archive::open_file(file, &self.spool)?;
+                Arc::new(OciArchiveSource::open(file, name.as_deref())?)
+            }
+            Location::Registry(reference) => self.registry(reference)?.source(reference),
+        })
+    }
+
+    fn open_sink(&self, location: &Location) -> Result<Arc<dyn Sink>, ErrorSource> {
+        Ok(match location {
+            Location::DockerArchive { file, name } => {
+                Arc::new(DockerArchiveSink::create(file, name.as_ref(), &self.leftovers)?)
+            }
+            Location::DockerDaemon(_) => return Err(Refusal::NoEngine.into()),
+            Location::OciLayout { folder, name } => {
+                Arc::new(LayoutSink::create(folder, name.as_deref(), &self.leftovers)?)
+            }
+            Location::OciArchive { file, name } => {
+                Arc::new(OciArchiveSink::create(file, name.as_deref(), &self.leftovers)?)
+            }
+            Location::Registry(reference) => self.registry(reference)?.sink(reference),
+        })
+    }
+
+    fn registry(&self, reference: &Reference) -> Result<Registry, ErrorSource> {
+        let network = match self.network.get() {
+            Some(network) => network,
+            None => {
+                let network = Network::start()?;
+                self.network.get_or_init(|| network)
+            }
+        };
+        let repository = reference.repository();
+        let access = (self.access)(repository);
+        Ok(Registry::connect(network, repository.registry(), access, Patience::default())?)
+    }
+}
+
+impl Places for Direct {
+    fn source(&self, location: &Location, _form: ExportForm<'_>) -> Result<Arc<dyn Source>> {
+        self.open_source(location).map_err(|source| cannot("read", location, source))
+    }
+
+    fn sink(&self, location: &Location) -> Result<Arc<dyn Sink>> {
+        self.open_sink(location).map_err(|source| cannot("write", location, source))
+    }
+
+    fn registry_source(&self, reference: &Reference) -> Result<Arc<dyn Source>> {
+        Ok(self.registry(reference).map_err(Error::Caller)?.source(reference))
+    }
+
+    fn tag(&self, reference: &Reference) -> Result<Option<Digest>> {
+        let registry = self.registry(reference).map_err(Error::Caller)?;
+        registry.digest(reference).map_err(|error| Error::Caller(error.into()))
+    }
+
+    fn diff_ids(&self, location: &Location) -> Result<Vec<DiffId>> {
+        let source = self.source(location, ExportForm::AsTheyCome)?;
+        let image = Artifact::read(&source)?.into_image(&source, None)?;
+        Ok(Config::parse(&image.config)?.diff_ids().to_vec())
+    }
+}
+
+fn cannot(action: &'static str, location: &Location, source: ErrorSource) -> Error {
+    Error::Place { action, location: location.to_string(), source }
+}
