@@ -13,11 +13,11 @@ use sealcrate_crypt::select::Selection;
 use sealcrate_image::engine::{ExportForm, Skipped};
 use sealcrate_image::{Artifact, Index, Location, Packing, Platform, Source};
 
-use crate::chosen::Chosen;
 use crate::encrypting::export_form;
 use crate::error::Refusal;
 use crate::index::Attestations;
 use crate::index::children::holds_indexes;
+use crate::index::chosen::Chosen;
 use crate::left_behind::LeftBehind;
 use crate::listener::Notice;
 use crate::opening::home_of;

@@ -8,7 +8,7 @@ use sealcrate_image::engine::ExportForm;
 use sealcrate_image::{Artifact, Config, Image, Location, Platform};
 
 use crate::Result;
-use crate::chosen::{Chosen, Listed};
+use crate::index::chosen::{Chosen, Listed};
 use crate::session::Session;
 
 /// The options of an inspection.

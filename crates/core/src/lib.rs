@@ -6,7 +6,6 @@
 //!
 //! Nothing here reads arguments or the environment, prompts, or prints.
 
-mod chosen;
 mod copy;
 mod earlier;
 mod encrypting;
@@ -26,11 +25,11 @@ mod rewrap;
 mod session;
 mod written;
 
-pub use chosen::Listed;
 pub use copy::{CopyEncryption, CopyOptions, Publication, copy};
 pub use earlier::{Doubts, PushMemory};
 pub use error::{Error, ErrorSource, Refusal};
 pub use exposure::{exposed, looks_secret};
+pub use index::chosen::Listed;
 pub use index::{Attestations, WhyDropped};
 pub use inspect::{Inside, InspectOptions, Inspected, inspect};
 pub use left_behind::LeftBehind;

@@ -7,13 +7,13 @@ use sealcrate_crypt::formats::recognise;
 use sealcrate_crypt::{Passphrase, Unencrypted};
 use sealcrate_image::{Artifact, Config, Image, Index, Location, Platform, Source};
 
-use crate::chosen::Chosen;
 use crate::copy::{
     Publication, Reading, copy_index, decrypt_index, read_into, refuse_unmet, source_for,
 };
 use crate::error::{Error, ErrorSource};
 use crate::index::Attestations;
 use crate::index::children::whole;
+use crate::index::chosen::Chosen;
 use crate::session::Session;
 use crate::{Result, Written};
 

@@ -8,7 +8,7 @@ use zeroize::{Zeroize, Zeroizing};
 
 use crate::Recipient;
 
-pub use sealcrate_agefile::NoRandomness;
+use sealcrate_agefile::NoRandomness;
 
 /// A new identity, as text, and its recipient.
 pub struct NewIdentity {

@@ -27,7 +27,7 @@ mod stubs;
 pub use answer::{AnswerError, Question};
 pub use compress::Compression;
 pub use frame::FrameError;
-pub use generate::{NewIdentity, NoRandomness, generate_passphrase};
+pub use generate::{NewIdentity, generate_passphrase};
 pub use in_folder::{InFolder, InFolderError};
 pub use key::{Key, KeyError};
 pub use own_file::OwnFile;
@@ -39,6 +39,7 @@ pub use protection::{
     CoverError, DEFAULT_WORK_FACTOR, MAX_WORK_FACTOR, MIN_WORK_FACTOR, Protection, ProtectionError,
     Recipient, RecipientError,
 };
+pub use sealcrate_agefile::NoRandomness;
 pub use sealcrate_packfile::challenge::ChallengeError;
 pub use sealcrate_packfile::response::ResponseError;
 pub use sealcrate_packfile::{KeyOddity, KeyTextError, Parameters, ParametersError};

@@ -119,10 +119,6 @@ pub(crate) const CIRCLES: &[&[&str]] = &[
 
 /// Folders that still hold too many files, and how many at most.
 pub(crate) const LARGE_FOLDERS: &[(&str, usize)] = &[
-    ("crates/cli/src", 26),
-    ("crates/cli/src/args", 17),
-    ("crates/cli/src/commands", 19),
-    ("crates/crypt/src/ocicrypt", 30),
     ("crates/lock/src", 27),
     ("crates/pack/src", 19),
     ("crates/stub/init/src", 17),

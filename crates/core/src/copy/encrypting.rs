@@ -12,9 +12,9 @@ use sealcrate_image::{
 
 use super::{CopyEncryption, CopyOptions};
 use crate::Result;
-use crate::chosen::{Chosen, check_platform};
 use crate::encrypting::encryptor;
 use crate::error::Refusal;
+use crate::index::chosen::{Chosen, check_platform};
 use crate::index::opened::{Child, HasRecord, OpenedIndex};
 use crate::index::sealed::{self, IndexSealing, Part, Unsealed};
 use crate::opening::{home_of, open, tell_wrong_digests};

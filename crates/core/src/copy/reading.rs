@@ -9,9 +9,9 @@ use sealcrate_image::{
     RawManifest, Sink, Source,
 };
 
-use crate::chosen::Chosen;
 use crate::error::Error;
 use crate::index::Attestations;
+use crate::index::chosen::Chosen;
 use crate::index::opened::OpenedIndex;
 use crate::opening::{open, tell_wrong_digests};
 use crate::session::Session;

@@ -1,6 +1,7 @@
 //! Indexes: their children in clear, opened, and sealed together.
 
 pub(crate) mod children;
+pub(crate) mod chosen;
 pub(crate) mod opened;
 pub(crate) mod sealed;
 

@@ -16,8 +16,8 @@ use sealcrate_image::{
 use super::children::{put_attestation, put_image};
 use super::{Attestations, WhyDropped};
 use crate::Result;
-use crate::chosen::{check_platform, in_clear, tell_unbound_index};
 use crate::error::{Error, Refusal};
+use crate::index::chosen::{check_platform, in_clear, tell_unbound_index};
 use crate::listener::Notice;
 use crate::opening::tell_wrong_digests;
 use crate::session::Session;

@@ -14,9 +14,9 @@ use super::Attestations;
 use super::children::{put_attestation, put_image};
 use super::opened::tell_dropped;
 use crate::Result;
-use crate::chosen::check_platform;
 use crate::encrypting::finish;
 use crate::error::Refusal;
+use crate::index::chosen::check_platform;
 use crate::listener::Notice;
 use crate::session::Session;
 

@@ -9,7 +9,7 @@ use sealcrate_image::{Descriptor, Image, Location, Platform};
 
 use super::pushable::Pushable;
 use crate::Result;
-use crate::chosen::Listed;
+use crate::index::chosen::Listed;
 use crate::private::{Exposure, Private};
 use crate::session::Session;
 

@@ -9,8 +9,8 @@ use sealcrate_image::{
 
 use super::PushOptions;
 use crate::Result;
-use crate::chosen::{Chosen, Listed};
 use crate::index::children::{put_attestation, put_image, whole};
+use crate::index::chosen::{Chosen, Listed};
 use crate::index::{Attestations, WhyDropped};
 use crate::listener::Notice;
 use crate::session::Session;

@@ -10,9 +10,9 @@ use sealcrate_image::{
 
 use super::{DataKeys, OpenImage, Rewrapping};
 use crate::Result;
-use crate::chosen::check_agreement;
 use crate::index::Attestations;
 use crate::index::children::{put_attestation, put_image};
+use crate::index::chosen::check_agreement;
 use crate::index::opened::{Child, HasRecord, OpenedIndex, tell_dropped, unsealed_index};
 use crate::index::sealed::{self, IndexSealing, Part, described, stored_index};
 use crate::listener::Notice;
