@@ -1,6 +1,8 @@
 //! Pushes the image of an OCI layout to a registry, encrypted to an age recipient:
 //! `push_encrypted LAYOUT NAME RECIPIENT`.
 
+#![allow(clippy::print_stdout)]
+
 use std::error::Error;
 
 use sealcrate_core::{

@@ -26,7 +26,8 @@ mod session;
 mod written;
 
 pub use copy::{CopyEncryption, CopyOptions, Publication, copy};
-pub use earlier::{Doubts, PushMemory};
+pub use earlier::Doubts;
+pub use earlier::memory::PushMemory;
 pub use error::{Error, ErrorSource, Refusal};
 pub use exposure::{exposed, looks_secret};
 pub use index::chosen::Listed;

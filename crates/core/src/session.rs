@@ -10,7 +10,7 @@ use sealcrate_image::{
 };
 
 use crate::Result;
-use crate::earlier::PushMemory;
+use crate::earlier::memory::PushMemory;
 use crate::error::{Error, Refusal};
 use crate::listener::{Listener, Notice, Silent};
 use crate::places::Places;

@@ -12,7 +12,8 @@ use sealcrate_packfile::response::{Response, ResponseError};
 use thiserror::Error;
 use zeroize::Zeroizing;
 
-use crate::{Key, KeyError, NoRandomness};
+use crate::{Key, KeyError};
+use sealcrate_agefile::NoRandomness;
 
 /// Longer lines are no challenges: a header has 64 KiB at most.
 const MAX_LINE: usize = 128 << 10;

@@ -2,50 +2,6 @@
 
 /// Files that still import from each other, one circle after the other.
 pub(crate) const CIRCLES: &[&[&str]] = &[
-    &[
-        "crates/cli/src/commands/push.rs",
-        "crates/cli/src/commands/push/dry_run.rs",
-        "crates/cli/src/commands/push/index.rs",
-    ],
-    &["crates/cli/src/credentials.rs", "crates/cli/src/credentials/helper.rs"],
-    &[
-        "crates/cli/src/failure.rs",
-        "crates/cli/src/failure/decoder.rs",
-        "crates/cli/src/failure/keyprovider.rs",
-        "crates/cli/src/failure/locked.rs",
-        "crates/cli/src/failure/ocicrypt.rs",
-        "crates/cli/src/failure/packed.rs",
-        "crates/cli/src/failure/sealed.rs",
-    ],
-    &["crates/cli/src/insecure.rs", "crates/cli/src/insecure/registries_conf.rs"],
-    &[
-        "crates/crypt/src/ocicrypt/age_item.rs",
-        "crates/crypt/src/ocicrypt/age_item/wrap.rs",
-        "crates/crypt/src/ocicrypt/annotations.rs",
-        "crates/crypt/src/ocicrypt/certificate.rs",
-        "crates/crypt/src/ocicrypt/identity.rs",
-        "crates/crypt/src/ocicrypt/jwe.rs",
-        "crates/crypt/src/ocicrypt/old_pem.rs",
-        "crates/crypt/src/ocicrypt/openpgp/certificate.rs",
-        "crates/crypt/src/ocicrypt/openpgp/cipher.rs",
-        "crates/crypt/src/ocicrypt/openpgp/content.rs",
-        "crates/crypt/src/ocicrypt/openpgp/material.rs",
-        "crates/crypt/src/ocicrypt/openpgp/message.rs",
-        "crates/crypt/src/ocicrypt/openpgp/s2k.rs",
-        "crates/crypt/src/ocicrypt/openpgp/secret.rs",
-        "crates/crypt/src/ocicrypt/openpgp/session_key.rs",
-        "crates/crypt/src/ocicrypt/openpgp/signature.rs",
-        "crates/crypt/src/ocicrypt/pkcs7.rs",
-        "crates/crypt/src/ocicrypt/provider/called.rs",
-        "crates/crypt/src/ocicrypt/provider/request.rs",
-        "crates/crypt/src/ocicrypt/sealed_key.rs",
-        "crates/crypt/src/ocicrypt/wrapped.rs",
-    ],
-    &[
-        "crates/crypt/src/ocicrypt/decrypt.rs",
-        "crates/crypt/src/ocicrypt/keyring.rs",
-        "crates/crypt/src/ocicrypt/unlock.rs",
-    ],
     &["crates/crypt/src/select.rs", "crates/crypt/src/select/label.rs"],
     &["crates/lock/src/config.rs", "crates/lock/src/user.rs"],
     &[
@@ -60,11 +16,6 @@ pub(crate) const CIRCLES: &[&[&str]] = &[
     &["crates/lock/src/lock.rs", "crates/lock/src/taken.rs"],
     &["crates/lock/src/opened.rs", "crates/lock/src/unlock.rs"],
     &["crates/pack/src/key.rs", "crates/pack/src/protection.rs"],
-    &[
-        "crates/packfile/src/age/header.rs",
-        "crates/packfile/src/age/keys.rs",
-        "crates/packfile/src/age/stanza.rs",
-    ],
     &[
         "crates/packfile/src/index/checks.rs",
         "crates/packfile/src/index/command.rs",

@@ -10,7 +10,7 @@ use sealcrate_image::{
     Artifact, Config, Descriptor, Image, Index, Location, Outgoing, Sink, Source,
 };
 
-use super::{CopyEncryption, CopyOptions};
+use super::options::{CopyEncryption, CopyOptions};
 use crate::Result;
 use crate::encrypting::encryptor;
 use crate::error::Refusal;

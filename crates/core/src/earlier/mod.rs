@@ -4,6 +4,7 @@
 //! push uses a layer again if the registry has its blob, or takes it over from another repository. For a
 //! layer from the record, [tags have to stand](standing) as this machine left them.
 
+pub(crate) mod memory;
 mod standing;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -24,28 +25,9 @@ use crate::error::ErrorSource;
 use crate::listener::Notice;
 use crate::session::Session;
 
+use memory::PushMemory;
 pub use standing::Doubts;
 use standing::{Doubt, Standing};
-
-/// A memory of earlier pushes, which outlives the program.
-pub trait PushMemory: Send + Sync {
-    /// Reads the record; `None` if there is none yet.
-    ///
-    /// # Errors
-    /// The record is damaged, or cannot be read. If the error or a cause of it is a [`RecordError`], the next
-    /// record replaces the damaged one.
-    fn read(&self) -> Result<Option<Record>, ErrorSource>;
-
-    /// Changes the record that is there, or `record` if there is none, and writes it.
-    ///
-    /// # Errors
-    /// The record cannot be written.
-    fn update(
-        &self,
-        record: Record,
-        change: &mut dyn FnMut(&mut Record),
-    ) -> Result<(), ErrorSource>;
-}
 
 /// The knowledge of earlier pushes.
 pub(crate) struct Earlier<'a> {

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use sealcrate_crypt::select::Selection;
 use sealcrate_image::{Artifact, Config, Image, Index, NoKeys, Outgoing, Prefetch, Source};
 
-use super::{Encrypting, Push};
+use super::Push;
+use super::options::Encrypting;
 use crate::encrypting::encryptor;
 use crate::error::Refusal;
 use crate::index::Attestations;

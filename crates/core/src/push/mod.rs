@@ -5,24 +5,24 @@
 //! It remembers what it pushed. Indexes share these steps.
 
 mod index;
+mod options;
 mod preview;
 mod pushable;
 
 use std::cell::OnceCell;
 use std::sync::Arc;
 
-use sealcrate_crypt::format::{Encryption, ImageEncryptor};
+use sealcrate_crypt::format::ImageEncryptor;
 use sealcrate_crypt::formats::choose;
 use sealcrate_crypt::pushed::Pushed;
 use sealcrate_crypt::sealed::Sealing;
-use sealcrate_crypt::select::Selection;
 use sealcrate_image::engine::{ExportForm, Skipped};
 use sealcrate_image::{
     Artifact, Config, Descriptor, DiffId, Image, Index, Location, NoKeys, Outgoing, Packing,
-    Platform, Prefetch, Reference, Remarks, Sink, Source,
+    Platform, Prefetch, Remarks, Sink, Source,
 };
 
-use crate::earlier::{Doubts, Earlier, Search, skipped};
+use crate::earlier::{Earlier, Search, skipped};
 use crate::encrypting::{encryptor, export_form};
 use crate::index::Attestations;
 use crate::index::children::whole;
@@ -34,50 +34,9 @@ use crate::private::{Exposure, Private};
 use crate::session::Session;
 use crate::{Result, Written};
 
+pub use options::{Encrypting, PushOptions, Reuse};
 pub use preview::{Preview, preview};
 use pushable::Pushable;
-
-/// The options of a push.
-#[derive(Clone, Copy)]
-pub struct PushOptions<'a> {
-    /// The place of the image.
-    pub from: &'a Location,
-    /// The name that it gets.
-    pub to: &'a Reference,
-    /// The keys and layers to encrypt; `None` for an image that stays in clear.
-    pub encrypting: Option<Encrypting<'a>>,
-    /// The platform to push of an index; `None` for all of it.
-    pub platform: Option<&'a Platform>,
-    /// The treatment of earlier pushes.
-    pub reuse: Reuse<'a>,
-    /// The treatment of attestations.
-    pub attestations: Attestations,
-    /// The treatment of layers that were private before and would be in clear.
-    pub exposure: Exposure,
-}
-
-/// The keys that an image is encrypted to, and the layers to encrypt.
-#[derive(Clone, Copy)]
-pub struct Encrypting<'a> {
-    /// The keys, in their format.
-    pub encryption: &'a dyn Encryption,
-    /// The layers.
-    pub selection: &'a Selection,
-}
-
-/// The use of layers that were pushed before.
-#[derive(Clone, Copy, Debug)]
-pub enum Reuse<'a> {
-    /// All layers are encrypted and sent anew, and nothing is remembered.
-    Nothing,
-    /// Layers of the target, of these images and of the memory are used again.
-    Of {
-        /// Further images that may hold layers.
-        images: &'a [Reference],
-        /// The treatment of tags that were changed meanwhile.
-        doubts: Doubts,
-    },
-}
 
 /// Pushes an image or an index.
 ///

@@ -7,7 +7,7 @@ use sealcrate_image::{
     Sink, Source,
 };
 
-use super::PushOptions;
+use super::options::PushOptions;
 use crate::Result;
 use crate::index::children::{put_attestation, put_image, whole};
 use crate::index::chosen::{Chosen, Listed};

@@ -4,7 +4,7 @@ use std::error::Error;
 
 use sealcrate_core::Refusal;
 
-use super::kind::{self, Kind};
+use super::kind::{Kind, NO_PASSPHRASE};
 
 pub(super) fn kind_of(error: &(dyn Error + 'static)) -> Option<Kind> {
     use sealcrate_core::Error as E;
@@ -41,7 +41,7 @@ pub(super) fn hint(error: &(dyn Error + 'static)) -> Option<&'static str> {
     }
     match error.downcast_ref()? {
         E::MissingIdentity => Some("give the private key with --identity KEY"),
-        E::MissingPassphrase => Some(kind::NO_PASSPHRASE),
+        E::MissingPassphrase => Some(NO_PASSPHRASE),
         E::PlainImage => Some("if that is what you expect, say --allow-unencrypted"),
         E::UnboundIndex => Some("`sealcrate rewrap` seals the images of an index together"),
         _ => None,

@@ -9,7 +9,7 @@ use sealcrate_crypt::ocicrypt::{
 };
 use thiserror::Error;
 
-use super::kind::{self, Kind};
+use super::kind::{Kind, NOT_BOUND, ONE_PLATFORM, UNENCRYPTED};
 
 /// Tells that the user named an OpenPGP key that is in no file.
 #[derive(Debug, Error)]
@@ -49,9 +49,9 @@ pub(super) fn kind_of(error: &(dyn Error + 'static)) -> Option<Kind> {
 pub(super) fn hint(error: &(dyn Error + 'static)) -> Option<&'static str> {
     if let Some(error) = error.downcast_ref::<DecryptError>() {
         return match error {
-            DecryptError::NotBound => Some(kind::NOT_BOUND),
-            DecryptError::NotEncrypted => Some(kind::UNENCRYPTED),
-            DecryptError::TooCostly => Some(kind::ONE_PLATFORM),
+            DecryptError::NotBound => Some(NOT_BOUND),
+            DecryptError::NotEncrypted => Some(UNENCRYPTED),
+            DecryptError::TooCostly => Some(ONE_PLATFORM),
             DecryptError::WrongKey => Some("no layer was read, and nothing was written"),
             _ => None,
         };

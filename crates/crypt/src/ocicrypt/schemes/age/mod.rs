@@ -5,6 +5,7 @@
 //! A passphrase opens one identity. The writer makes that identity for the image, and uses it in
 //! all layers. So a passphrase costs one run of scrypt an image.
 
+mod members;
 pub(crate) mod passphrase;
 mod scheme;
 mod wrap;
@@ -12,9 +13,9 @@ mod wrap;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use sealcrate_agefile::{self as agefile, DecryptError, UnwrapError, x25519};
-use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+use self::members::{Members, VERSION};
 use self::passphrase::{LockError, PassphraseIdentity};
 use super::scheme::Unwrapped;
 
@@ -24,23 +25,12 @@ pub(super) use wrap::{wrap, wrap_to_all};
 
 /// The longest item, in bytes.
 const MAX_BYTES: usize = 64 << 10;
-const VERSION: u64 = 1;
 
 /// An item that was parsed.
 #[derive(Debug)]
 pub struct AgeItem {
     wrap: Vec<u8>,
     lock: Option<Vec<u8>>,
-    hint: Option<String>,
-}
-
-#[derive(Serialize, Deserialize)]
-struct Members {
-    v: u64,
-    wrap: String,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    lock: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     hint: Option<String>,
 }
 

@@ -7,7 +7,7 @@ use base64::engine::general_purpose::STANDARD;
 use sealcrate_agefile::{self as agefile, passphrase, x25519};
 use zeroize::Zeroizing;
 
-use super::{Members, VERSION};
+use super::members::{Members, VERSION};
 use crate::Passphrase;
 
 /// scrypt's work factor: N is 2 to this power, which takes 64 MiB.
