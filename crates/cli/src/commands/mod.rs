@@ -102,13 +102,13 @@ fn print_index(output: Output, location: &Location, written: &Descriptor) -> Res
 }
 
 /// Prints which file was written, as sha256sum does.
-fn print_file(output: Output, path: &Path, written: &Written, target: Target) -> Result<()> {
+fn print_file(output: Output, path: &Path, written: &Written, target: &Target) -> Result<()> {
     let name = path.display().to_string();
     let object = json!({
         "file": name,
         "sha256": written.digest.hex(),
         "size": written.size,
-        "target": target.name(),
+        "target": target.name,
     });
     print(output, &format!("{}  {}", written.digest.hex(), report::printable(&name)), &object)
 }

@@ -121,7 +121,7 @@ fn warn_of_own_file(program: &Program, file: &File) -> io::Result<()> {
 }
 
 fn list_targets(output: Output) -> Result<()> {
-    let stubs = stubs().iter().map(|stub| (stub.target.name(), stub.bytes.len()));
+    let stubs = stubs().iter().map(|stub| (stub.target.name, stub.bytes.len()));
     let lines: Vec<_> = stubs.clone().map(|(name, bytes)| format!("{name}\t{bytes}")).collect();
     let targets: Vec<_> =
         stubs.map(|(name, bytes)| json!({ "name": name, "stub_bytes": bytes })).collect();
