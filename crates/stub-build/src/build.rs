@@ -43,6 +43,11 @@ pub struct Build<'a> {
 }
 
 impl Build<'_> {
+    /// Returns the compiler that builds both.
+    pub fn compiler(&self) -> &Compiler {
+        self.compiler
+    }
+
     /// Builds both in a folder, where another build finds what has not changed.
     ///
     /// # Errors

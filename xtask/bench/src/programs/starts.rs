@@ -10,10 +10,10 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use super::made::Program;
-use crate::bench::keys::KeyPair;
-use crate::bench::spread::Spread;
-use crate::bench::{check, tell};
-use crate::child::{self, Interrupts};
+use crate::keys::KeyPair;
+use crate::spread::Spread;
+use crate::{check, tell};
+use xtask::child::{self, Interrupts};
 
 const COMPRESSIONS: [&str; 3] = ["lz4", "zstd", "none"];
 

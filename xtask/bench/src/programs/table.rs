@@ -6,7 +6,7 @@ use std::fmt::Write;
 use serde_json::Value;
 
 use super::starts::Form;
-use crate::bench::machine;
+use crate::machine;
 
 /// Returns a Markdown table of sizes, and one of medians.
 pub(super) fn of(machine: &Value, stubs: &BTreeMap<String, u64>, forms: &[Form]) -> String {

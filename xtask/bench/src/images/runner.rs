@@ -16,9 +16,9 @@ use super::made::{Image, Variant};
 use super::peers::Peers;
 use super::row::Row;
 use super::tool::Tool;
-use crate::bench::registry::Registry;
-use crate::bench::{check, measure, tell, turns};
-use crate::child::Interrupts;
+use crate::registry::Registry;
+use crate::{check, measure, tell, turns};
+use xtask::child::Interrupts;
 
 /// Measures one image.
 pub(super) struct Runner<'a> {

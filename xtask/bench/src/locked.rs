@@ -17,8 +17,8 @@ use tempfile::TempDir;
 use super::keys::KeyPair;
 use super::spread::Spread;
 use super::{Extent, check, files, machine, results, tell};
-use crate::child::{self, Interrupts};
-use crate::{packages, private_engine};
+use xtask::child::{self, Interrupts};
+use xtask::{packages, private_engine};
 
 /// A kind of image, and how often it is started in a round.
 #[derive(Clone, Copy)]

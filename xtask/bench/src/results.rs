@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use super::tell;
 
 /// The folder of all benches in the repository.
-const BENCHES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../benches");
+const BENCHES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../benches");
 
 /// Prints a table, and writes it as `DATE{suffix}.md` beside the figures, `DATE{suffix}.json`.
 pub(super) fn publish(suffix: &str, mut figures: Value, table: &str) -> anyhow::Result<()> {

@@ -10,8 +10,8 @@ use std::process::Command;
 
 use anyhow::Context;
 
-use crate::bench::{files, tell};
-use crate::child;
+use crate::{files, tell};
+use xtask::child;
 
 /// A program to be packed.
 pub(super) struct Program {

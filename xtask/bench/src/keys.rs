@@ -6,7 +6,7 @@ use std::process::Command;
 
 use anyhow::Context;
 
-use crate::child;
+use xtask::child;
 
 /// An identity and its recipient.
 pub(super) struct KeyPair {

@@ -15,7 +15,7 @@ use tempfile::NamedTempFile;
 use super::layout::{self, Blob, Packing};
 use super::registry::Registry;
 use super::{Extent, check, machine, measure, results, tell};
-use crate::child::Interrupts;
+use xtask::child::Interrupts;
 
 /// More than the jobs of any run have to share.
 const LAYERS: usize = 16;

@@ -5,6 +5,7 @@
 
 mod image;
 
+use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Output, Stdio};
@@ -12,9 +13,8 @@ use std::process::{Command, ExitCode, Output, Stdio};
 use anyhow::{Context, bail, ensure};
 use tempfile::TempDir;
 
-use crate::binary::{self, Profile};
-use crate::child::Interrupts;
-use crate::packages;
+use xtask::child::Interrupts;
+use xtask::packages;
 
 use image::SECRET;
 
@@ -24,12 +24,12 @@ const ENGINE_NAME: &str = "sealcrate-demo:1";
 /// sealcrate's exit code for a wrong or missing key.
 const WRONG_KEY: i32 = 3;
 
-/// Builds the release binary and goes through all steps.
-pub(crate) fn run() -> anyhow::Result<ExitCode> {
+/// Goes through all steps with the binary that the only argument names.
+fn main() -> anyhow::Result<ExitCode> {
     // An interrupt ends the command that runs, which fails its step and so leads to the clean-up.
     let _interrupts = Interrupts::catch()?;
-    say("Building sealcrate.");
-    Demo::prepare(&binary::build(Profile::Release)?, None)?.show()?;
+    let binary = env::args_os().nth(1).context("no binary is named: run `cargo xtask demo`")?;
+    Demo::prepare(Path::new(&binary), None)?.show()?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -202,8 +202,6 @@ fn say(text: &str) {
 
 #[cfg(test)]
 mod tests {
-    use std::env;
-
     use super::*;
 
     #[test]

@@ -10,8 +10,8 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use super::tool::{Peer, Tool};
-use crate::bench::{machine, measure};
-use crate::child::{first_line, quietly};
+use crate::{machine, measure};
+use xtask::child::{first_line, quietly};
 
 /// The line in the passphrase's file.
 pub(super) const PASSPHRASE: &str = "of no importance";

@@ -13,8 +13,8 @@ use anyhow::{Context, ensure};
 use serde_json::{Value, json};
 
 use super::{Extent, check, machine, results, tell};
-use crate::binary::cargo;
-use crate::child::Interrupts;
+use xtask::binary::cargo;
+use xtask::child::Interrupts;
 
 /// A bench, and what it is measured by.
 struct Bench {
@@ -76,7 +76,7 @@ pub(super) fn measure(
     let before = openssl(&patience, interrupts)?;
     tell("measuring ciphers");
     let status = cargo()
-        .args(["bench", "--package=sealcrate-crypt", "--bench=layers"])
+        .args(["bench", "--profile=dist", "--package=sealcrate-crypt", "--bench=layers"])
         .args(["--package=sealcrate-packfile", "--bench=payload", "--", "--noplot", "--quiet"])
         .args(["--warm-up-time", &patience.warm_up.to_string()])
         .args(["--measurement-time", &patience.bench.to_string()])

@@ -14,8 +14,8 @@ use self::peers::Peers;
 use self::row::Row;
 use self::runner::Runner;
 use super::{Extent, results};
-use crate::child::Interrupts;
-use crate::private_engine;
+use xtask::child::Interrupts;
+use xtask::private_engine;
 
 mod case;
 mod chart;

@@ -7,7 +7,7 @@ use super::case::Case;
 use super::made::{Image, Variant};
 use super::peers::{PASSPHRASE, Peers};
 use super::tool::Tool;
-use crate::bench::layout;
+use crate::layout;
 
 /// skopeo (1.9) does not decrypt on the way into an engine: `sh -c THIS sh ENGINE NAME KEY FOLDER`.
 const SKOPEO_PULL: &str = r#"set -e

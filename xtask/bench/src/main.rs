@@ -9,14 +9,15 @@
 use std::process::ExitCode;
 
 use anyhow::{Context, bail};
+use clap::Parser;
 
-use crate::binary::{self, Profile};
-use crate::child::Interrupts;
-use crate::packages;
+use xtask::binary::{self, Profile};
+use xtask::child::Interrupts;
+use xtask::{packages, stubs};
 
 mod ciphers;
 mod files;
-pub(crate) mod images;
+mod images;
 mod keys;
 mod layout;
 mod locked;
@@ -30,7 +31,7 @@ mod spread;
 
 /// What can be measured alone.
 #[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-pub(crate) enum Subject {
+enum Subject {
     /// Pushes and pulls, beside skopeo, docker and crypto-cli
     Images,
     /// Locked images: sizes, and the time to start
@@ -62,9 +63,14 @@ impl Extent {
     }
 }
 
-/// What was asked for.
-#[derive(clap::Args)]
-pub(crate) struct Arguments {
+/// Measures sealcrate beside skopeo, docker and crypto-cli, and its parts by themselves
+///
+/// Prints Markdown tables, and writes them and the figures to benches/results. Images take some ten
+/// minutes and about 10 GB in the target folder and the temporary folder; --quick, three minutes.
+/// CRYPTO_CLI=PATH names a binary of crypto-cli to be measured.
+#[derive(Parser)]
+#[command(bin_name = "cargo xtask bench")]
+struct Arguments {
     /// Measure only this
     subject: Option<Subject>,
     /// Measure small images in few rounds, to see whether everything works
@@ -79,12 +85,14 @@ pub(crate) struct Arguments {
 }
 
 /// Measures a subject, or all there is, prints tables and writes results.
-pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
+fn main() -> anyhow::Result<ExitCode> {
+    let arguments = Arguments::parse();
     let (extent, rounds) = if arguments.quick { (Extent::Quick, 2) } else { (Extent::Full, 5) };
     let rounds = arguments.rounds.unwrap_or(rounds);
     let interrupts = Interrupts::catch()?;
     packages::install_missing_for_bench()?;
-    let binary = binary::build(Profile::Release)?;
+    // What people get of a release is measured.
+    let binary = binary::build(Profile::Dist, Some(&stubs::build()?))?;
     let target = binary.ancestors().nth(2).context("the binary is in no target folder")?;
     let kept = target.join("bench");
     let wanted = |subject| arguments.subject.is_none_or(|only| only == subject);

@@ -5,8 +5,8 @@ use serde_json::{Value, json};
 use super::case::Case;
 use super::counter::Traffic;
 use super::tool::Tool;
-use crate::bench::measure::Measured;
-use crate::bench::spread::Spread;
+use crate::measure::Measured;
+use crate::spread::Spread;
 
 /// All samples of a case.
 pub(super) struct Row {

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::case::Case;
 use super::row::Row;
-use crate::bench::machine;
+use crate::machine;
 
 /// All lengths are in pixels.
 const WIDTH: usize = 860;
@@ -86,8 +86,8 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::bench::images::tool::Tool;
-    use crate::bench::measure::Measured;
+    use crate::images::tool::Tool;
+    use crate::measure::Measured;
 
     fn row(case: Case, image: &'static str, tool: Tool, wall: f64) -> Row {
         let mut row = Row::new(case, image, tool);

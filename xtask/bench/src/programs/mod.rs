@@ -5,7 +5,7 @@ use std::path::Path;
 use serde_json::json;
 
 use super::{machine, results};
-use crate::child::Interrupts;
+use xtask::child::Interrupts;
 
 mod made;
 mod starts;

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use serde_json::Value;
 
 use super::row::Row;
-use crate::bench::machine;
+use crate::machine;
 
 const COLUMNS: [&str; 11] = [
     "case",
@@ -81,10 +81,10 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::bench::images::case::Case;
-    use crate::bench::images::counter::Traffic;
-    use crate::bench::images::tool::Tool;
-    use crate::bench::measure::Measured;
+    use crate::images::case::Case;
+    use crate::images::counter::Traffic;
+    use crate::images::tool::Tool;
+    use crate::measure::Measured;
 
     fn row(tool: Tool, wall: f64) -> Row {
         let mut row = Row::new(Case::Push, "an image", tool);
