@@ -18,6 +18,7 @@ pub(crate) mod rewrap;
 mod sealed_index;
 pub(crate) mod unlock;
 pub(crate) mod unpack;
+pub(crate) mod version;
 
 use std::fs::File;
 use std::io::{ErrorKind, Write};

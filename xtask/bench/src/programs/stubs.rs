@@ -13,7 +13,7 @@ pub(super) fn sizes(sealcrate: &Path) -> anyhow::Result<BTreeMap<String, u64>> {
     parse(&String::from_utf8(output.stdout)?)
 }
 
-/// Parses lines of a target, a tab and a number.
+/// Parses lines of a target, a tab and a number. A build for a bench lacks no target.
 fn parse(listed: &str) -> anyhow::Result<BTreeMap<String, u64>> {
     let line = |line: &str| {
         let (target, size) = line.split_once('\t')?;
