@@ -1,7 +1,8 @@
-//! Embeds stubs and inits: ready ones where `SEALCRATE_STUBS_DIR` names a folder of them, else those of
-//! the machine that is built for, which are built here.
+//! Embeds stubs and inits.
 //!
-//! What is missing is in `sealcrate pack --list-targets`. A build of the profile `dist` fails instead.
+//! If `SEALCRATE_STUBS_DIR` is set, they are taken from that folder. Otherwise this script builds them,
+//! for its own target alone. `sealcrate pack --list-targets` names the missing ones. A build of the
+//! profile `dist` fails if one is missing.
 
 use std::fmt::Write as _;
 use std::os::unix::process::parent_id;
@@ -11,7 +12,7 @@ use std::{env, error, fs};
 use sealcrate_stub_build::{Compiler, Network, Pair, Sources, missing};
 use sealcrate_targets::{TARGETS, Target};
 
-/// The folder of ready stubs: that of a distribution, or of `cargo xtask stubs`.
+/// The folder of ready stubs. A distribution has one, and `cargo xtask stubs` makes one.
 const FOLDER: &str = "SEALCRATE_STUBS_DIR";
 
 /// The profile of releases, for which nothing may be missing.
@@ -62,7 +63,7 @@ fn embed() -> Result<(), Box<dyn error::Error>> {
     Ok(fs::write(out.join("stubs.rs"), lists)?)
 }
 
-/// Takes what is in a folder.
+/// Takes the stubs in a folder.
 fn ready(folder: &Path) -> Result<Vec<Pair>, Box<dyn error::Error>> {
     if !folder.is_absolute() {
         return Err(format!("{FOLDER} has to be an absolute path").into());
@@ -83,7 +84,7 @@ fn own(here: &Path, out: &Path) -> Result<Vec<Pair>, Box<dyn error::Error>> {
         println!("cargo::warning=there are no stubs for {triple}: it packs programs of no machine");
         return Ok(Vec::new());
     };
-    // What another run of this script has built, for the same profile, is not built again.
+    // All runs of this script for one profile share this folder, so that the stub is built once.
     let shared = folder_of_profile(out).unwrap_or(out).join("stubs");
     let sources =
         Sources::copy(&here.join("stub-sources"), &shared.join("sources")).map_err(with_cause)?;
@@ -99,8 +100,8 @@ fn own(here: &Path, out: &Path) -> Result<Vec<Pair>, Box<dyn error::Error>> {
     Ok(vec![built.map_err(hint)?])
 }
 
-/// Tells whether crates may be downloaded. cargo tells its build scripts what its configuration says of
-/// that, and not what was said on its command line: there it is read.
+/// Tells whether crates may be downloaded. The other run of cargo reads the same configuration, but not
+/// the same command line. So the command line is read here.
 fn network() -> Network {
     let arguments = fs::read(format!("/proc/{}/cmdline", parent_id())).unwrap_or_default();
     let own = arguments.split(|byte| *byte == 0).take_while(|argument| *argument != b"--");

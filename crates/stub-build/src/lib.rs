@@ -25,8 +25,8 @@ pub(crate) const PROGRAMS: [Program; 2] = [
 
 /// The names of a program.
 pub(crate) struct Program {
-    /// What cargo calls it.
+    /// The name that cargo gives it.
     pub(crate) built: &'static str,
-    /// What it is called in a folder of built ones, behind the name of the target.
+    /// The end of its name in a folder of built ones, behind the name of the target.
     pub(crate) kept: &'static str,
 }

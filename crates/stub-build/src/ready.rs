@@ -15,7 +15,7 @@ const HEADER: usize = 20;
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Pair {
-    /// What they are for.
+    /// The kind of machine that they run on.
     pub target: &'static Target,
     /// The stub.
     pub stub: PathBuf,

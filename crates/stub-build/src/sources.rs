@@ -1,6 +1,6 @@
-//! What stubs are built of, as data: cargo leaves folders with a manifest out of a package.
+//! The sources of stubs, as data in a package.
 //!
-//! So the manifests are called `Cargo.toml.in` and `Cargo.lock.in` there, and get their names in a
+//! cargo leaves folders with a manifest out of a package. So the manifests are called `Cargo.toml.in` and `Cargo.lock.in` there, and get their names in a
 //! copy. In the repository, the files are links to the real ones. All builds take the copy, so that a
 //! build of the repository notices what a package would lack.
 
@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use crate::Error;
 
-/// What the names of manifests end with.
+/// The end of the names of manifests.
 const SUFFIX: &str = ".in";
 
 /// A copy of the sources that cargo can build.

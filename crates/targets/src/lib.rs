@@ -1,7 +1,7 @@
 //! The machines that programs are packed and images are locked for: [`TARGETS`], one row each.
 //!
-//! Whatever differs between these machines and is no code is in the row: names, numbers, and how a
-//! compiler and a linker are called. A further machine is one more row, and the system calls and the
+//! A row has all differences between machines that are no code: names, numbers, and the names of
+//! compilers and linkers. A further machine is one more row, and the system calls and the
 //! entry of the stub (`crates/stub/start/src/arch`).
 
 #![no_std]
@@ -65,7 +65,7 @@ pub struct Libraries {
     pub musl: &'static str,
 }
 
-/// What builds a stub and an init.
+/// The tools that build a stub and an init.
 #[derive(Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct Toolchain {
@@ -73,7 +73,7 @@ pub struct Toolchain {
     pub triples: &'static [&'static str],
     /// GNU's linker.
     pub linker: &'static str,
-    /// What is said to the code of the ciphers. `--cfg` of the compiler.
+    /// The switches of the ciphers' code. `--cfg` of the compiler.
     pub cfgs: &'static [&'static str],
 }
 
