@@ -9,14 +9,11 @@ use std::os::unix::process::parent_id;
 use std::path::{Path, PathBuf};
 use std::{env, error, fs};
 
-use sealcrate_stub_build::{Compiler, Network, Pair, Sources, missing};
+use sealcrate_stub_build::{Compiler, Network, Pair, Sources, check_release, folder_of_profile};
 use sealcrate_targets::{TARGETS, Target};
 
 /// The folder of ready stubs. A distribution has one, and `cargo xtask stubs` makes one.
 const FOLDER: &str = "SEALCRATE_STUBS_DIR";
-
-/// The profile of releases, for which nothing may be missing.
-const RELEASES: &str = "dist";
 
 fn main() {
     if let Err(error) = embed() {
@@ -36,16 +33,7 @@ fn embed() -> Result<(), Box<dyn error::Error>> {
         Some(folder) => ready(Path::new(&folder))?,
         None => own(&here, &out)?,
     };
-    let missing = missing(&pairs);
-    if !missing.is_empty() && profile(&out).is_some_and(|profile| profile == RELEASES) {
-        let names: Vec<&str> = missing.iter().map(|target| target.name).collect();
-        return Err(format!(
-            "a build of the profile {RELEASES} needs stubs for all targets, and has none for {}: build \
-             them with `cargo xtask stubs`, and name their folder in {FOLDER}",
-            names.join(", ")
-        )
-        .into());
-    }
+    check_release(&out, &pairs)?;
     let (mut stubs, mut inits) = (String::new(), String::new());
     for pair in &pairs {
         let kept = pair.keep_in(&out)?;
@@ -95,28 +83,10 @@ fn own(here: &Path, out: &Path) -> Result<Vec<Pair>, Box<dyn error::Error>> {
     let compiler = Compiler::find(&program)
         .ok_or_else(|| format!("{} does not tell its version", program.display()))?;
     let build = compiler.build_by(target, &triple)?;
-    let built = build.run(variable("CARGO").as_ref(), &sources, &shared, network());
+    let built =
+        build.run(variable("CARGO").as_ref(), &sources, &shared, Network::of_cargo(parent_id()));
     let hint = |error| format!("{}\n{FOLDER} names a folder of ready stubs", with_cause(error));
     Ok(vec![built.map_err(hint)?])
-}
-
-/// Tells whether crates may be downloaded. The other run of cargo reads the same configuration, but not
-/// the same command line. So the command line is read here.
-fn network() -> Network {
-    let arguments = fs::read(format!("/proc/{}/cmdline", parent_id())).unwrap_or_default();
-    let own = arguments.split(|byte| *byte == 0).take_while(|argument| *argument != b"--");
-    let mut offline = own.filter(|argument| matches!(*argument, b"--offline" | b"--frozen"));
-    if offline.next().is_some() { Network::Offline } else { Network::AsConfigured }
-}
-
-/// Returns the name of the profile that is built, which cargo tells in the names of folders alone.
-fn profile(out: &Path) -> Option<&str> {
-    folder_of_profile(out)?.file_name()?.to_str()
-}
-
-/// Returns the folder that has the folder `build` of all build scripts.
-fn folder_of_profile(out: &Path) -> Option<&Path> {
-    out.ancestors().find(|folder| folder.ends_with("build"))?.parent()
 }
 
 fn with_cause(error: sealcrate_stub_build::Error) -> String {

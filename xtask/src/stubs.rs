@@ -22,7 +22,8 @@ pub const FOLDER: &str = "SEALCRATE_STUBS_DIR";
 pub fn build() -> anyhow::Result<PathBuf> {
     let root = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/..")).canonicalize()?;
     let folder = root.join("target/stubs");
-    let work = folder.join("build");
+    // Apart from the folder that builds watch for changes.
+    let work = root.join("target/stub-build");
     let sources = Sources::copy(&root.join("crates/pack/stub-sources"), &work.join("sources"))?;
 
     let mut compilers = compilers(&root);

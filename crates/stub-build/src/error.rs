@@ -3,6 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::{error, fmt, io};
 
+use sealcrate_targets::Target;
+
 /// Why stubs cannot be built, or built ones not be taken.
 #[derive(Debug)]
 #[non_exhaustive]
@@ -19,6 +21,8 @@ pub enum Error {
     NoProgram(PathBuf),
     /// A folder of built ones has nothing.
     Nothing(PathBuf),
+    /// A release lacks these.
+    Release(Vec<&'static Target>),
 }
 
 impl Error {
@@ -41,6 +45,15 @@ impl fmt::Display for Error {
             }
             Self::NoProgram(path) => {
                 write!(f, "{} is no program for the target in its name", path.display())
+            }
+            Self::Release(missing) => {
+                let names: Vec<&str> = missing.iter().map(|target| target.name).collect();
+                write!(
+                    f,
+                    "a release needs stubs for all targets, and has none for {}: `cargo xtask stubs` \
+                     makes them, and SEALCRATE_STUBS_DIR names their folder",
+                    names.join(", ")
+                )
             }
             Self::Nothing(folder) => {
                 write!(

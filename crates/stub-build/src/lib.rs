@@ -5,12 +5,14 @@
 //! of cargo builds it, with its own list of versions, in a folder of its own, and without what the
 //! environment says about the build around it. Few crates are needed here, since all builds wait for it.
 
+mod around;
 mod build;
 mod compiler;
 mod error;
 mod ready;
 mod sources;
 
+pub use around::{check_release, folder_of_profile};
 pub use build::{Build, Network};
 pub use compiler::Compiler;
 pub use error::Error;
