@@ -9,8 +9,10 @@ RUN rustup target add x86_64-unknown-linux-gnu aarch64-unknown-linux-gnu \
 WORKDIR /source
 COPY . .
 # Only the program itself is linked in another way than usual: it needs no other file.
-RUN cargo rustc --locked --release --package sealcrate --bin sealcrate -- -C target-feature=+crt-static \
-    && mv target/release/sealcrate /sealcrate
+RUN cargo xtask stubs \
+    && SEALCRATE_STUBS_DIR=/source/target/stubs cargo rustc --locked --profile dist \
+        --package sealcrate --bin sealcrate -- -C target-feature=+crt-static \
+    && mv target/dist/sealcrate /sealcrate
 
 FROM scratch
 COPY --from=build /sealcrate /sealcrate

@@ -2,10 +2,12 @@
 
 use std::env;
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, ensure};
+
+use crate::stubs;
 
 /// What cargo is to build.
 const BINARY: [&str; 4] = ["--package", "sealcrate", "--bin", "sealcrate"];
@@ -14,59 +16,103 @@ const BINARY: [&str; 4] = ["--package", "sealcrate", "--bin", "sealcrate"];
 /// usual build, which spares a second one of them all.
 const STATIC: [&str; 3] = ["--", "-C", "target-feature=+crt-static"];
 
-/// How the binary is compiled.
+/// How a program is compiled.
 #[derive(Clone, Copy)]
-pub(crate) enum Profile {
+pub enum Profile {
     /// As tests want it.
     Dev,
-    /// As users want it.
+    /// As releases have it: slow to compile, and with the stubs of all machines.
+    Dist,
+    /// As people build it.
     Release,
 }
 
-/// Builds the binary and returns its path as cargo reports it, which follows `CARGO_TARGET_DIR` and
-/// every other way to move the target folder.
-pub(crate) fn build(profile: Profile) -> anyhow::Result<PathBuf> {
-    let profile = match profile {
-        Profile::Dev => "dev",
-        Profile::Release => "release",
-    };
-    executable_of("build", &["--profile", profile])
+impl Profile {
+    /// Returns its name.
+    fn name(self) -> &'static str {
+        match self {
+            Self::Dev => "dev",
+            Self::Dist => "dist",
+            Self::Release => "release",
+        }
+    }
 }
 
-/// Builds the binary as the Dockerfile does, for images that hold nothing else, and returns the path
-/// of a copy: cargo's own file is replaced by the next build in the usual way.
-pub(crate) fn build_static() -> anyhow::Result<PathBuf> {
-    let built = executable_of("rustc", &STATIC)?;
+/// Builds the binary and returns its path as cargo reports it, which follows `CARGO_TARGET_DIR` and
+/// every other way to move the target folder. It has the stubs of a folder, or its own machine's.
+///
+/// # Errors
+/// cargo fails.
+pub fn build(profile: Profile, stubs: Option<&Path>) -> anyhow::Result<PathBuf> {
+    let arguments = [&["--profile", profile.name()], &BINARY[..]].concat();
+    executable_of("build", &arguments, stubs, "sealcrate")
+}
+
+/// Builds the binary as the Dockerfile does, but for tests, and returns the path of a copy: cargo's own
+/// file is replaced by the next build in the usual way.
+///
+/// # Errors
+/// cargo fails, or the copy cannot be written.
+pub fn build_static(stubs: &Path) -> anyhow::Result<PathBuf> {
+    let built = executable_of("rustc", &[&BINARY[..], &STATIC].concat(), Some(stubs), "sealcrate")?;
     let copy = built.with_file_name("sealcrate-static");
     fs::copy(&built, &copy).with_context(|| format!("cannot write {}", copy.display()))?;
     Ok(copy)
 }
 
-fn executable_of(task: &str, arguments: &[&str]) -> anyhow::Result<PathBuf> {
-    let output = cargo()
-        .arg(task)
-        .args(BINARY)
-        .arg("--message-format=json-render-diagnostics")
+/// Builds another program of this workspace together with the binary, so that both share their
+/// libraries, and returns the paths of the program and the binary.
+///
+/// # Errors
+/// cargo fails.
+pub fn build_with(package: &str, profile: Profile) -> anyhow::Result<[PathBuf; 2]> {
+    let program = ["--package", package, "--bin", package, "--profile", profile.name()];
+    let arguments = [&program, &BINARY[..]].concat();
+    let messages = messages_of("build", &arguments, None)?;
+    Ok([executable_in(&messages, package)?, executable_in(&messages, "sealcrate")?])
+}
+
+fn executable_of(
+    task: &str,
+    arguments: &[&str],
+    stubs: Option<&Path>,
+    name: &str,
+) -> anyhow::Result<PathBuf> {
+    executable_in(&messages_of(task, arguments, stubs)?, name)
+}
+
+fn messages_of(task: &str, arguments: &[&str], stubs: Option<&Path>) -> anyhow::Result<String> {
+    let mut command = cargo();
+    command
+        .args([task, "--locked", "--message-format=json-render-diagnostics"])
         .args(arguments)
-        .stderr(Stdio::inherit())
-        .output()
-        .with_context(|| format!("cargo {task}"))?;
-    ensure!(output.status.success(), "cargo {task} of sealcrate failed");
-    String::from_utf8_lossy(&output.stdout)
-        .lines()
-        .filter_map(executable_in)
-        .next_back()
-        .context("cargo named no executable for sealcrate")
+        .stderr(Stdio::inherit());
+    if let Some(stubs) = stubs {
+        command.env(stubs::FOLDER, stubs);
+    }
+    let output = command.output().with_context(|| format!("cargo {task}"))?;
+    ensure!(output.status.success(), "cargo {task} failed");
+    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
 /// Prepares a run of the cargo that runs us.
-pub(crate) fn cargo() -> Command {
+pub fn cargo() -> Command {
     Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
 }
 
-fn executable_in(message: &str) -> Option<PathBuf> {
-    let message: serde_json::Value = serde_json::from_str(message).ok()?;
-    message["executable"].as_str().map(PathBuf::from)
+/// Finds the program of a name in the messages of cargo, one a line.
+fn executable_in(messages: &str, name: &str) -> anyhow::Result<PathBuf> {
+    let executable = |line: &str| {
+        let message: serde_json::Value = serde_json::from_str(line).ok()?;
+        let executable =
+            message["executable"].as_str().filter(|_| message["target"]["name"] == name);
+        executable.map(PathBuf::from)
+    };
+    messages
+        .lines()
+        .filter_map(executable)
+        .next_back()
+        .with_context(|| format!("cargo named no executable for {name}"))
 }
 
 #[cfg(test)]
@@ -75,18 +121,32 @@ mod tests {
 
     #[test]
     fn image_of_the_tool_is_built_the_same_way() {
-        let arguments = [&["cargo", "rustc", "--locked", "--release"], &BINARY[..], &STATIC];
+        let profile = ["--profile", Profile::Dist.name()];
+        let arguments = [&["cargo", "rustc", "--locked"], &profile[..], &BINARY, &STATIC];
         let command = arguments.concat().join(" ");
         let dockerfile = include_str!("../../Dockerfile");
-        assert!(dockerfile.contains(&command), "no {command:?} in the Dockerfile");
+        let words: Vec<&str> = dockerfile.split_whitespace().filter(|word| *word != "\\").collect();
+        assert!(words.join(" ").contains(&command), "no {command:?} in the Dockerfile");
     }
 
     #[test]
     fn only_messages_with_an_executable_name_a_binary() {
-        let library = r#"{"reason":"compiler-artifact","executable":null}"#;
-        let binary = r#"{"reason":"compiler-artifact","executable":"/t/debug/sealcrate"}"#;
-        assert_eq!(executable_in(library), None);
-        assert_eq!(executable_in("no JSON"), None);
-        assert_eq!(executable_in(binary), Some("/t/debug/sealcrate".into()));
+        let message = |name: &str, executable: &str| {
+            let target = format!(r#"{{"name":"{name}"}}"#);
+            format!(
+                r#"{{"reason":"compiler-artifact","target":{target},"executable":{executable}}}"#
+            )
+        };
+        let library = message("sealcrate", "null");
+        assert!(executable_in(&library, "sealcrate").is_err());
+        assert!(executable_in("no JSON", "sealcrate").is_err());
+        let all = [
+            library,
+            message("sealcrate", r#""/t/debug/sealcrate""#),
+            message("xtask", r#""/t/x""#),
+        ];
+        let found = |name| executable_in(&all.join("\n"), name).unwrap();
+        assert_eq!(found("sealcrate"), Path::new("/t/debug/sealcrate"));
+        assert_eq!(found("xtask"), Path::new("/t/x"));
     }
 }

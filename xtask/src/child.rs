@@ -15,7 +15,7 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
 /// Remembers that the user or the system asked us to end.
 #[derive(Default)]
-pub(crate) struct Interrupts {
+pub struct Interrupts {
     /// SIGINT, which a terminal sends to every process in the foreground.
     by_keyboard: Arc<AtomicBool>,
     /// SIGTERM and SIGHUP.
@@ -24,7 +24,7 @@ pub(crate) struct Interrupts {
 
 impl Interrupts {
     /// Replaces the default action of SIGINT, SIGTERM and SIGHUP for the rest of the process.
-    pub(crate) fn catch() -> anyhow::Result<Self> {
+    pub fn catch() -> anyhow::Result<Self> {
         let interrupts = Self::default();
         for (signal, flag) in [
             (SIGINT, &interrupts.by_keyboard),
@@ -38,13 +38,13 @@ impl Interrupts {
     }
 
     /// Whether any signal has arrived.
-    pub(crate) fn arrived(&self) -> bool {
+    pub fn arrived(&self) -> bool {
         self.by_keyboard.load(Ordering::Relaxed) || self.by_request.load(Ordering::Relaxed)
     }
 }
 
 /// Runs a command in our own process group: it may use the terminal, and Ctrl-C is its to handle.
-pub(crate) fn run(command: &mut Command, interrupts: &Interrupts) -> anyhow::Result<ExitCode> {
+pub fn run(command: &mut Command, interrupts: &Interrupts) -> anyhow::Result<ExitCode> {
     let child = spawn(command)?;
     let pid = Pid::from_child(&child);
     wait(child, &[&interrupts.by_request], || kill_process(pid, Signal::TERM))
@@ -52,7 +52,7 @@ pub(crate) fn run(command: &mut Command, interrupts: &Interrupts) -> anyhow::Res
 
 /// Runs a command in a process group of its own, which an interrupt ends as a whole: cargo alone
 /// would leave the test programs behind.
-pub(crate) fn run_in_own_group(
+pub fn run_in_own_group(
     command: &mut Command,
     interrupts: &Interrupts,
 ) -> anyhow::Result<ExitCode> {
@@ -63,7 +63,7 @@ pub(crate) fn run_in_own_group(
 }
 
 /// Runs a command of which only a failure is of interest.
-pub(crate) fn quietly(mut command: Command) -> anyhow::Result<()> {
+pub fn quietly(mut command: Command) -> anyhow::Result<()> {
     let program = command.get_program().to_owned();
     let output = command
         .stdin(Stdio::null())
@@ -75,7 +75,7 @@ pub(crate) fn quietly(mut command: Command) -> anyhow::Result<()> {
 }
 
 /// Returns the first line that a command prints; nothing if it cannot be run or fails.
-pub(crate) fn first_line(command: &mut Command) -> Option<String> {
+pub fn first_line(command: &mut Command) -> Option<String> {
     let output = command.stderr(Stdio::null()).output().ok()?;
     let text = String::from_utf8_lossy(&output.stdout);
     text.lines().next().map(str::to_owned).filter(|_| output.status.success())

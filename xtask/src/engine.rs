@@ -8,7 +8,7 @@ use crate::child::{self, Interrupts};
 use crate::{packages, private_engine};
 
 /// Runs `command` in the foreground, so that it may be a shell, and returns its status.
-pub(crate) fn run(command: &[String]) -> anyhow::Result<ExitCode> {
+pub fn run(command: &[String]) -> anyhow::Result<ExitCode> {
     let [program, arguments @ ..] = command else {
         bail!("no command is given");
     };

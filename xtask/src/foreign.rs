@@ -4,19 +4,19 @@
 //!
 //! The packages are not installed, since they would bring LLVM along for every architecture, and
 //! make the system one of several architectures. apt gets lists of its own for each, beside the
-//! system's; the files go to `target/foreign-core`, where the build script of `crates/pack` looks.
+//! system's; the files go to `target/foreign-core`.
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::time::SystemTime;
 
 use anyhow::{Context, bail, ensure};
+use sealcrate_targets::Target;
 
 use crate::packages;
 
 /// The distribution's compiler.
-const COMPILER: &str = "/usr/bin/rustc";
+pub(crate) const COMPILER: &str = "/usr/bin/rustc";
 
 /// The package that has a compiler new enough, and the package of its libraries.
 const PACKAGES: (&str, &str) = ("rustc-web", "libstd-rust-web-dev");
@@ -24,43 +24,52 @@ const PACKAGES: (&str, &str) = ("rustc-web", "libstd-rust-web-dev");
 /// The packages of a release whose own compiler is new enough.
 const OWN_PACKAGES: (&str, &str) = ("rustc", "libstd-rust-dev");
 
-/// Other machines, as Debian and as the compiler calls them.
-const MACHINES: [(&str, &str); 3] = [
-    ("arm64", "aarch64-unknown-linux-gnu"),
-    ("armhf", "armv7-unknown-linux-gnueabihf"),
-    ("i386", "i686-unknown-linux-gnu"),
-];
-
 /// The libraries that are taken, without the rest of their names.
 const LIBRARIES: [&str; 4] =
     ["liballoc-", "libcompiler_builtins-", "libcore-", "librustc_std_workspace_core-"];
 
-/// Provides what is missing.
+/// Returns the folder of what is unpacked, as a compiler takes it.
+pub(crate) fn sysroot(root: &Path) -> PathBuf {
+    root.join("target/foreign-core")
+}
+
+/// Provides the compiler, the libraries and the linkers for some targets.
 ///
 /// # Errors
 /// There is no apt; it does not have the packages in one version; what failed.
-pub(crate) fn provide() -> anyhow::Result<()> {
-    let root = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/.."));
-    let folder = root.join("target/foreign-core/lib/rustlib");
-    let missing: Vec<Machine> = MACHINES
-        .iter()
-        .filter(|(_, triple)| !folder.join(triple).exists())
-        .map(|(architecture, triple)| Machine::new(architecture, triple))
-        .collect::<anyhow::Result<_>>()?;
-    if missing.is_empty() && Path::new(COMPILER).exists() {
-        return Ok(());
+pub(crate) fn provide(root: &Path, targets: &[&'static Target]) -> anyhow::Result<()> {
+    let named: Vec<&str> = targets.iter().map(|target| target.toolchain.triples[0]).collect();
+    ensure!(
+        packages::is_debian(),
+        "the compiler has no libraries for some stubs: `rustup target add {}` gets them",
+        named.join(" ")
+    );
+    let folder = sysroot(root).join("lib/rustlib");
+    let missing =
+        targets.iter().filter(|target| !folder.join(target.toolchain.triples[0]).exists());
+    let missing: Vec<Machine> =
+        missing.map(|target| Machine::new(target)).collect::<anyhow::Result<_>>()?;
+    if !missing.is_empty() || !Path::new(COMPILER).exists() {
+        for machine in &missing {
+            machine.update();
+        }
+        let (library, version) = compiler(&missing)?;
+        for machine in &missing {
+            let architecture = machine.architecture;
+            packages::announce(&format!("unpacking {library} {version} for {architecture}"));
+            machine.unpack(library, &version, &folder)?;
+        }
     }
-    for machine in &missing {
-        machine.update();
-    }
-    let (library, version) = compiler(&missing)?;
-    for machine in &missing {
-        packages::announce(&format!("unpacking {library} {version} for {}", machine.architecture));
-        machine.unpack(library, &version, &folder)?;
-    }
-    // The build script does not look at a folder that is not there yet.
-    let script = File::options().append(true).open(root.join("crates/pack/build.rs"))?;
-    script.set_modified(SystemTime::now()).context("cannot touch the build script of crates/pack")
+    let linkers = targets.iter().map(|target| target.toolchain.linker);
+    let linkers = linkers.filter(|linker| !Path::new("/usr/bin").join(linker).exists());
+    let linkers: Vec<String> = linkers.map(package_of_linker).collect();
+    packages::install_named(&linkers)
+}
+
+/// Returns the package of a linker, which has its name in Debian's letters.
+fn package_of_linker(linker: &str) -> String {
+    let machine = linker.strip_suffix("-ld").unwrap_or(linker);
+    format!("binutils-{}", machine.replace('_', "-"))
 }
 
 /// Returns the name and version of the libraries' package that fits the distribution's compiler,
@@ -120,7 +129,8 @@ struct Machine {
 }
 
 impl Machine {
-    fn new(architecture: &'static str, triple: &'static str) -> anyhow::Result<Self> {
+    fn new(target: &'static Target) -> anyhow::Result<Self> {
+        let (architecture, triple) = (target.debian, target.toolchain.triples[0]);
         let state = tempfile::tempdir().context("cannot create a temporary folder")?;
         let path = state.path();
         for folder in ["lists/partial", "cache/archives/partial", "packages"] {
@@ -190,4 +200,19 @@ impl Machine {
 fn only_file(folder: &Path) -> anyhow::Result<PathBuf> {
     let first = fs::read_dir(folder)?.next().context("apt-get downloaded nothing")?;
     Ok(first?.path())
+}
+
+#[cfg(test)]
+mod tests {
+    use sealcrate_targets::TARGETS;
+
+    use super::*;
+
+    #[test]
+    fn linkers_have_packages() {
+        let packages = TARGETS.each_ref().map(|target| package_of_linker(target.toolchain.linker));
+        let machines =
+            ["x86-64-linux-gnu", "aarch64-linux-gnu", "arm-linux-gnueabihf", "i686-linux-gnu"];
+        assert_eq!(packages, machines.map(|machine| format!("binutils-{machine}")));
+    }
 }

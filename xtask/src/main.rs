@@ -1,66 +1,135 @@
-//! The developers' tasks that need more than cargo: `cargo xtask --help` lists them.
+//! The developers' tasks that need more than cargo: `cargo xtask help` lists them.
 //!
-//! This file owns the command line. What a task does is in the module of its name.
+//! This file owns the command line, which is read by hand: a library for it would be the largest part of
+//! what every task waits for. What a task does is in the module or package of its name.
 
-use std::process::ExitCode;
+use std::env;
+use std::process::{Command, ExitCode};
 
-use clap::{Parser, Subcommand};
+use anyhow::{Context, bail};
+use xtask::binary::{self, Profile};
+use xtask::child::{self, Interrupts};
+use xtask::{engine, stubs, test};
 
-mod bench;
-mod binary;
-mod child;
-mod demo;
-mod engine;
-mod foreign;
-mod packages;
-mod private_engine;
-mod pyinstaller;
-mod root;
-mod test;
+const HELP: &str = "\
+Runs a development task of sealcrate
+
+Usage: cargo xtask TASK
+
+Tasks:
+  demo                 Build the release binary and show, in a temporary folder, what it is for. Needs nothing
+                       but cargo. Where the docker command reaches an engine, the image goes through that too,
+                       and is removed from it afterwards
+  test [ARGUMENT]...   Run every test of the workspace against a private Docker engine and real registries.
+                       Arguments go on to `cargo test --workspace`. Installs the Debian packages that are
+                       missing, and stops what it started. With SEALCRATE_TEST_ENGINE set
+                       (unix:///run/docker.sock) that engine is used instead
+  engine -- COMMAND    Run a command with DOCKER_HOST and SEALCRATE_TEST_ENGINE naming a private Docker engine
+  stubs                Build the stubs for all machines into target/stubs, and print that folder:
+                       SEALCRATE_STUBS_DIR names it to a build of sealcrate. Where the compiler has no
+                       libraries for a machine, those of Debian's packages are used
+  bench [ARGUMENT]...  Measure sealcrate beside other tools: `cargo xtask bench --help` says more
+  help                 Print this
+";
 
 fn main() -> anyhow::Result<ExitCode> {
-    match Arguments::parse().task {
-        Task::Demo => demo::run(),
-        Task::Bench(arguments) => bench::run(&arguments),
-        Task::Test { cargo_test_args } => test::run(&cargo_test_args),
-        Task::Engine { command } => engine::run(&command),
+    let arguments: Vec<String> = env::args_os()
+        .skip(1)
+        .map(|argument| argument.into_string().ok().context("an argument is no Unicode text"))
+        .collect::<anyhow::Result<_>>()?;
+    match Task::parse(&arguments)? {
+        Task::Bench(arguments) => bench(arguments),
+        Task::Demo => demo(),
+        Task::Engine(command) => engine::run(command),
+        Task::Help => {
+            print(HELP.trim_end());
+            Ok(ExitCode::SUCCESS)
+        }
+        Task::Stubs => {
+            print(&stubs::build()?.display().to_string());
+            Ok(ExitCode::SUCCESS)
+        }
+        Task::Test(arguments) => test::run(arguments),
     }
 }
 
-/// Runs a development task of sealcrate
-#[derive(Parser)]
-#[command(bin_name = "cargo xtask")]
-struct Arguments {
-    #[command(subcommand)]
-    task: Task,
+/// What was asked for.
+#[derive(Debug, PartialEq)]
+enum Task<'a> {
+    Bench(&'a [String]),
+    Demo,
+    Engine(&'a [String]),
+    Help,
+    Stubs,
+    Test(&'a [String]),
 }
 
-#[derive(Subcommand)]
-enum Task {
-    /// Build the release binary and show, in a temporary folder, what it is for
-    ///
-    /// Needs nothing but cargo. Where the docker command reaches an engine, the image goes through
-    /// that too, and is removed from it afterwards.
-    Demo,
-    /// Measure sealcrate beside skopeo, docker and crypto-cli, and its parts by themselves
-    ///
-    /// Prints Markdown tables, and writes them and the figures to benches/results. Images take some ten
-    /// minutes and about 10 GB in the target folder and the temporary folder; --quick, three minutes.
-    /// CRYPTO_CLI=PATH names a binary of crypto-cli to be measured.
-    Bench(bench::Arguments),
-    /// Run every test of the workspace against a private Docker engine and real registries
-    ///
-    /// Installs the Debian packages that are missing, and stops what it started. With
-    /// SEALCRATE_TEST_ENGINE set (`unix:///run/docker.sock`) that engine is used instead.
-    Test {
-        /// Passed on to `cargo test --workspace`
-        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
-        cargo_test_args: Vec<String>,
-    },
-    /// Run a command with DOCKER_HOST and SEALCRATE_TEST_ENGINE naming a private Docker engine
-    Engine {
-        /// The command and its arguments
-        #[arg(required = true, last = true)]
-        command: Vec<String>,
-    },
+impl<'a> Task<'a> {
+    fn parse(arguments: &'a [String]) -> anyhow::Result<Self> {
+        let Some((task, rest)) = arguments.split_first() else {
+            bail!("no task is named: `cargo xtask help` lists them");
+        };
+        match (task.as_str(), rest) {
+            ("bench", rest) => Ok(Self::Bench(rest)),
+            ("demo", []) => Ok(Self::Demo),
+            ("engine", [dashes, command @ ..]) if dashes == "--" && !command.is_empty() => {
+                Ok(Self::Engine(command))
+            }
+            ("engine", _) => bail!("usage: cargo xtask engine -- COMMAND"),
+            ("help" | "--help" | "-h", _) => Ok(Self::Help),
+            ("stubs", []) => Ok(Self::Stubs),
+            ("test", rest) => Ok(Self::Test(rest)),
+            (task, _) => {
+                bail!("{task:?} is no task, or takes no arguments: see `cargo xtask help`")
+            }
+        }
+    }
+}
+
+/// Builds the demo and the binary together, and goes through all steps.
+fn demo() -> anyhow::Result<ExitCode> {
+    let interrupts = Interrupts::catch()?;
+    print("Building sealcrate.");
+    let [demo, binary] = binary::build_with("xtask-demo", Profile::Release)?;
+    child::run(Command::new(demo).arg(binary), &interrupts)
+}
+
+fn bench(arguments: &[String]) -> anyhow::Result<ExitCode> {
+    let interrupts = Interrupts::catch()?;
+    let mut bench = binary::cargo();
+    bench.args(["run", "--quiet", "--locked", "--package", "xtask-bench", "--"]).args(arguments);
+    child::run(&mut bench, &interrupts)
+}
+
+#[expect(clippy::print_stdout, reason = "what was asked for")]
+fn print(text: &str) {
+    println!("{text}");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn words(text: &str) -> Vec<String> {
+        text.split(' ').map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn arguments_go_on_to_what_a_task_runs() {
+        let test = words("test --test lock -- --nocapture");
+        assert_eq!(Task::parse(&test).unwrap(), Task::Test(&test[1..]));
+        let engine = words("engine -- bash -c true");
+        assert_eq!(Task::parse(&engine).unwrap(), Task::Engine(&engine[2..]));
+        let bench = words("bench images --quick");
+        assert_eq!(Task::parse(&bench).unwrap(), Task::Bench(&bench[1..]));
+    }
+
+    #[test]
+    fn what_is_no_task_is_refused() {
+        for typed in ["", "tests", "engine", "engine bash", "engine --", "demo now", "stubs arm64"]
+        {
+            assert!(Task::parse(&words(typed)).is_err(), "{typed}");
+        }
+        assert!(Task::parse(&[]).is_err());
+    }
 }

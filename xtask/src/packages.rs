@@ -79,7 +79,7 @@ const NEEDS: &[Need] = &[
     Need { package: "nginx", files: &["/usr/sbin/nginx"], accepts: Path::exists },
     Need { package: "nodejs", files: &["/usr/bin/node"], accepts: Path::exists },
     Need { package: "python3-minimal", files: &["/usr/bin/python3"], accepts: Path::exists },
-    // Stubs for other machines are linked by these, and run in the last.
+    // Programs for other machines are made by these, and run in the last.
     Need {
         package: "binutils-aarch64-linux-gnu",
         files: &["/usr/bin/aarch64-linux-gnu-ld"],
@@ -127,7 +127,7 @@ const POLICY: &str = "/usr/sbin/policy-rc.d";
 ///
 /// # Errors
 /// Names the missing packages where there is no apt, and what failed where there is.
-pub(crate) fn install_missing() -> anyhow::Result<()> {
+pub fn install_missing() -> anyhow::Result<()> {
     install_those(missing)
 }
 
@@ -135,7 +135,7 @@ pub(crate) fn install_missing() -> anyhow::Result<()> {
 ///
 /// # Errors
 /// As [`install_missing`].
-pub(crate) fn install_missing_for_bench() -> anyhow::Result<()> {
+pub fn install_missing_for_bench() -> anyhow::Result<()> {
     install_those(|| {
         let for_bench = FOR_BENCH.iter().filter(|need| !need.is_met()).map(|need| need.package);
         missing().into_iter().chain(for_bench).collect()
@@ -156,12 +156,25 @@ fn install_those(missing: impl Fn() -> Vec<&'static str>) -> anyhow::Result<()> 
     install(&missing())
 }
 
+/// Installs packages; nothing where none is named.
+///
+/// # Errors
+/// They cannot be installed.
+pub(crate) fn install_named(packages: &[String]) -> anyhow::Result<()> {
+    if packages.is_empty() {
+        return Ok(());
+    }
+    announce(&format!("installing {}", packages.join(" ")));
+    update()?;
+    install(&packages.iter().map(String::as_str).collect::<Vec<_>>())
+}
+
 /// Fetches the lists of the packages that there are. Where some of them cannot be had, as while a
 /// mirror is being renewed, the older ones may do: what is missing shows when it is installed.
 ///
 /// # Errors
 /// It may not be done.
-pub(crate) fn update() -> anyhow::Result<()> {
+pub fn update() -> anyhow::Result<()> {
     root::authenticate()?;
     if let Err(error) = apt_get(&["update"]) {
         announce(&format!("{error:#}: going on with the lists that are there"));
@@ -173,7 +186,7 @@ pub(crate) fn update() -> anyhow::Result<()> {
 ///
 /// # Errors
 /// They cannot be installed.
-pub(crate) fn install_exactly(packages: &[&str]) -> anyhow::Result<()> {
+pub fn install_exactly(packages: &[&str]) -> anyhow::Result<()> {
     announce(&format!("installing {}", packages.join(" ")));
     root::authenticate()?;
     install(&[&["--allow-downgrades"], packages].concat())
@@ -195,7 +208,7 @@ impl Need {
 }
 
 /// Returns a busybox that can run in an image that holds nothing else, if there is one.
-pub(crate) fn static_busybox() -> Option<&'static Path> {
+pub fn static_busybox() -> Option<&'static Path> {
     BUSYBOX.into_iter().map(Path::new).find(|file| is_static(file))
 }
 
@@ -218,7 +231,8 @@ fn has_library_of_python(libraries: &Path) -> bool {
         .any(|name| name.starts_with("libpython3.") && name.contains(".so"))
 }
 
-fn is_debian() -> bool {
+/// Whether there are packages of Debian's here.
+pub(crate) fn is_debian() -> bool {
     Path::new("/etc/debian_version").exists()
 }
 
@@ -281,7 +295,7 @@ impl NoServiceStarts {
 
 /// Tells what takes a while.
 #[expect(clippy::print_stderr, reason = "what the user waits for")]
-pub(crate) fn announce(what: &str) {
+pub fn announce(what: &str) {
     eprintln!("xtask: {what}");
 }
 

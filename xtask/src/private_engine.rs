@@ -29,7 +29,7 @@ const LONGEST_SOCKET_PATH: usize = 107;
 
 /// Calls `task` with the address of an engine: that of `SEALCRATE_TEST_ENGINE` if it is set, else
 /// a private one that lives until `task` returns.
-pub(crate) fn with(
+pub fn with(
     interrupts: &Interrupts,
     task: impl FnOnce(&str) -> anyhow::Result<ExitCode>,
 ) -> anyhow::Result<ExitCode> {

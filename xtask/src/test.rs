@@ -15,16 +15,16 @@ use anyhow::Context;
 
 use crate::binary::{self, Profile};
 use crate::child::{self, Interrupts};
-use crate::{foreign, packages, private_engine, pyinstaller};
+use crate::{packages, private_engine, pyinstaller, stubs};
 
 /// Builds the binary, runs `cargo test --workspace` with `cargo_test_args`, and returns its status.
-pub(crate) fn run(cargo_test_args: &[String]) -> anyhow::Result<ExitCode> {
+pub fn run(cargo_test_args: &[String]) -> anyhow::Result<ExitCode> {
     let interrupts = Interrupts::catch()?;
     packages::install_missing()?;
-    foreign::provide()?;
     pyinstaller::provide()?;
-    let for_image = binary::build_static()?;
-    let binary = binary::build(Profile::Dev)?;
+    let stubs = stubs::build()?;
+    let for_image = binary::build_static(&stubs)?;
+    let binary = binary::build(Profile::Dev, Some(&stubs))?;
     // Takes along what tests leave that are killed.
     let tmp = tempfile::Builder::new()
         .prefix("sealcrate-tests-")
@@ -38,6 +38,7 @@ pub(crate) fn run(cargo_test_args: &[String]) -> anyhow::Result<ExitCode> {
         }
         let set = |tests: &mut Command, address: &str| {
             tests
+                .env(stubs::FOLDER, &stubs)
                 .env("SEALCRATE_TEST_ENGINE", address)
                 .env("SEALCRATE_TEST_BIN", &binary)
                 .env("SEALCRATE_TEST_STATIC_BIN", &for_image)

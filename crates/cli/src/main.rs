@@ -31,7 +31,12 @@ use crate::output::{failure, progress, talk};
 use crate::session::{Local, Session};
 
 fn main() -> ExitCode {
-    let cli = Cli::parse_from(args::invocation(std::env::args_os()));
+    let typed = args::invocation(std::env::args_os());
+    let cli = match Cli::try_parse_from(&typed) {
+        Ok(cli) => cli,
+        Err(error) if args::asks_for_build(&error, &typed) => return show_build(),
+        Err(error) => error.exit(),
+    };
     match run(&cli) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) if cli.command.is_for_programs() => {
@@ -40,6 +45,14 @@ fn main() -> ExitCode {
             }
             failure::report_to_program(&error)
         }
+        Err(error) => failure::report(&error),
+    }
+}
+
+/// Shows the version, and what else tells one build from another.
+fn show_build() -> ExitCode {
+    match commands::version::run() {
+        Ok(()) => ExitCode::SUCCESS,
         Err(error) => failure::report(&error),
     }
 }

@@ -10,9 +10,10 @@ use std::sync::Arc;
 
 use sealcrate_image::Image;
 use sealcrate_packfile::index::Command;
+use sealcrate_targets::Target;
 
 use crate::facts::Facts;
-use crate::folders::{Machine, configured, expanded};
+use crate::folders::{configured, expanded, machine, musl_list, usual};
 use crate::program::{Elf, Program};
 use crate::view::{Noted, View};
 use crate::{Difference, Inode, InodeKind, Rules, TreePath};
@@ -211,7 +212,7 @@ impl<'a> Search<'a> {
             }
             needed.extend(self.preloaded(loader)?);
         }
-        let machine = Machine::of(elf.machine).filter(|_| !needed.is_empty());
+        let machine = machine(elf.machine).filter(|_| !needed.is_empty());
         let Some(machine) = machine else { return Ok(()) };
         let real = [b"/", found.path.parent().unwrap_or_default().as_bytes()].concat();
         let origins = [real.as_slice(), &found.folder];
@@ -230,7 +231,7 @@ impl<'a> Search<'a> {
             .cloned()
             .chain(given)
             .chain(self.configured()?)
-            .chain(machine.usual_folders())
+            .chain(usual(machine))
             .collect();
         for name in needed {
             if self.view.noted_len() > MAX_CHECKS {
@@ -244,14 +245,14 @@ impl<'a> Search<'a> {
 
     /// Looks for a library in all folders. A library that is in none comes
     /// from outside the image, and a start does not check it.
-    fn library(&mut self, name: &[u8], folders: &[Vec<u8>], named: &[Vec<u8>], machine: Machine) {
+    fn library(&mut self, name: &[u8], folders: &[Vec<u8>], named: &[Vec<u8>], machine: &Target) {
         self.view.mark();
         let mut places: Vec<Vec<u8>> = Vec::new();
         if name.contains(&b'/') {
             places.push(name.to_vec());
         } else {
             for folder in folders {
-                for inner in machine.inner_folders() {
+                for inner in machine.libraries.inner_folders {
                     let inner = [folder, &b"/"[..], inner.as_bytes()].concat();
                     // One check for a folder that is not there, instead of one for each library.
                     let inner = self.absolute(&inner);
@@ -282,7 +283,8 @@ impl<'a> Search<'a> {
             text.extend(self.variable(name).unwrap_or_default());
             text.push(b' ');
         }
-        let lists: &[&[u8]] = match Machine::musl_list(loader) {
+        let of_musl = musl_list(loader);
+        let lists: &[&[u8]] = match &of_musl {
             Some(list) => &[list],
             None => &[PRELOAD, CACHE],
         };

@@ -2,94 +2,43 @@
 
 use std::io;
 
+use sealcrate_targets::{TARGETS, Target};
+
 use crate::view::View;
 use crate::{Inode, Node, TreePath};
 
-/// The files that name the folders of glibc and of musl. ldconfig(8).
+/// The file that names the folders of glibc. ldconfig(8).
 const CONFIGURATION: &str = "etc/ld.so.conf";
-const MUSL_LISTS: [&str; 4] = [
-    "/etc/ld-musl-x86_64.path",
-    "/etc/ld-musl-aarch64.path",
-    "/etc/ld-musl-armhf.path",
-    "/etc/ld-musl-i386.path",
-];
-
 /// How often one file of the configuration may include others.
 const MAX_DEPTH: usize = 4;
 
 /// The most folders that are taken of the configuration.
 const MAX_FOLDERS: usize = 256;
 
-/// A machine, as loaders call it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Machine {
-    triplet: &'static str,
-    inner: &'static [&'static str],
+/// Tells the machine of an ELF file by its number.
+pub(crate) fn machine(number: u16) -> Option<&'static Target> {
+    TARGETS.iter().find(|target| target.machine == number)
 }
 
-/// x86-64.
-const AMD64: Machine = Machine {
-    triplet: "x86_64-linux-gnu",
-    inner: &[
-        "glibc-hwcaps/x86-64-v4",
-        "glibc-hwcaps/x86-64-v3",
-        "glibc-hwcaps/x86-64-v2",
-        "tls",
-        "haswell",
-        "xeon_phi",
-        "avx512_1",
-        "x86_64",
-    ],
-};
+/// Returns the folders that loaders look into by themselves: of Debian, of Red Hat, and of musl.
+pub(crate) fn usual(machine: &Target) -> impl Iterator<Item = Vec<u8>> {
+    let all = ["/lib", "/usr/lib", "/lib64", "/usr/lib64", "/usr/local/lib"];
+    let all = all.into_iter().map(|folder| folder.as_bytes().to_vec());
+    let triplet = machine.libraries.triplet;
+    let of_machine = ["/lib", "/usr/lib"].into_iter();
+    all.chain(of_machine.map(move |folder| format!("{folder}/{triplet}").into_bytes()))
+}
 
-/// ARM with 64 bits.
-const ARM64: Machine =
-    Machine { triplet: "aarch64-linux-gnu", inner: &["glibc-hwcaps", "tls", "atomics", "aarch64"] };
+/// Returns the list of folders that musl's loader reads, if it is one.
+pub(crate) fn musl_list(loader: &[u8]) -> Option<Vec<u8>> {
+    let name = loader.rsplit(|byte| *byte == b'/').next()?;
+    let machine = name.strip_prefix(b"ld-musl-")?.strip_suffix(b".so.1")?;
+    let known = TARGETS.iter().find(|target| target.libraries.musl.as_bytes() == machine)?;
+    Some(of_musl(known))
+}
 
-/// ARM with 32 bits.
-const ARM: Machine = Machine {
-    triplet: "arm-linux-gnueabihf",
-    inner: &["glibc-hwcaps", "tls", "v7l", "neon", "vfp"],
-};
-
-/// x86 with 32 bits.
-const I386: Machine = Machine {
-    triplet: "i386-linux-gnu",
-    inner: &["glibc-hwcaps", "tls", "i686", "i586", "sse2", "nosegneg"],
-};
-
-impl Machine {
-    /// Tells the machine by its number in an ELF file.
-    pub(crate) fn of(number: u16) -> Option<Self> {
-        match number {
-            3 => Some(I386),
-            40 => Some(ARM),
-            62 => Some(AMD64),
-            183 => Some(ARM64),
-            _ => None,
-        }
-    }
-
-    /// Returns the folders that loaders look into by themselves: of Debian, of Red Hat, and of musl.
-    pub(crate) fn usual_folders(self) -> impl Iterator<Item = Vec<u8>> {
-        let all = ["/lib", "/usr/lib", "/lib64", "/usr/lib64", "/usr/local/lib"];
-        let all = all.into_iter().map(|folder| folder.as_bytes().to_vec());
-        let of_machine = ["/lib", "/usr/lib"].into_iter();
-        all.chain(of_machine.map(move |folder| format!("{folder}/{}", self.triplet).into_bytes()))
-    }
-
-    /// Returns the folders in each folder that may have other builds of a library.
-    pub(crate) fn inner_folders(self) -> &'static [&'static str] {
-        self.inner
-    }
-
-    /// Returns the list of folders that musl's loader reads, if it is one.
-    pub(crate) fn musl_list(loader: &[u8]) -> Option<&'static [u8]> {
-        let name = loader.rsplit(|byte| *byte == b'/').next()?;
-        let machine = name.strip_prefix(b"ld-musl-")?.strip_suffix(b".so.1")?;
-        let list = MUSL_LISTS.iter().map(|list| list.as_bytes());
-        list.into_iter().find(|list| list[13..].strip_suffix(b".path") == Some(machine))
-    }
+fn of_musl(machine: &Target) -> Vec<u8> {
+    format!("/etc/ld-musl-{}.path", machine.libraries.musl).into_bytes()
 }
 
 /// Returns the folders that one may mean which a program names. ld.so(8), "Dynamic string tokens".
@@ -118,8 +67,8 @@ pub(crate) fn configured(
     mut text: impl FnMut(&Inode) -> io::Result<Vec<u8>>,
 ) -> io::Result<Vec<Vec<u8>>> {
     let mut folders = Vec::new();
-    for list in MUSL_LISTS {
-        let path = TreePath::parse(list.as_bytes()).unwrap_or_default();
+    for list in TARGETS.iter().map(of_musl) {
+        let path = TreePath::parse(&list).unwrap_or_default();
         if let Some(inode) = view.file(&path) {
             let text = text(inode)?;
             let listed = text.split(|byte| matches!(byte, b'\n' | b':'));
@@ -190,9 +139,9 @@ mod tests {
 
     #[test]
     fn lists_of_musl_are_those_of_the_loader() {
-        let list = Machine::musl_list(b"/lib/ld-musl-x86_64.so.1");
-        assert_eq!(list, Some(&b"/etc/ld-musl-x86_64.path"[..]));
-        assert_eq!(Machine::musl_list(b"/lib/ld-musl-mips.so.1"), None);
-        assert_eq!(Machine::musl_list(b"/lib64/ld-linux-x86-64.so.2"), None);
+        let list = musl_list(b"/lib/ld-musl-x86_64.so.1");
+        assert_eq!(list, Some(b"/etc/ld-musl-x86_64.path".to_vec()));
+        assert_eq!(musl_list(b"/lib/ld-musl-mips.so.1"), None);
+        assert_eq!(musl_list(b"/lib64/ld-linux-x86-64.so.2"), None);
     }
 }

@@ -287,13 +287,9 @@ fn index_layers<'s>(
 
 /// Returns the init for the machine that an image is for.
 fn init_for(config: &Config) -> Result<&'static Stub, LockError> {
-    let target = match (config.architecture.as_str(), config.os.as_str()) {
-        ("amd64", "linux") => Target::Amd64,
-        ("arm64", "linux") => Target::Arm64,
-        ("arm", "linux") => Target::Armv7,
-        ("386", "linux") => Target::I386,
-        (architecture, os) => return Err(LockError::NoInit(format!("{os}/{architecture}"))),
-    };
+    let (architecture, os) = (&config.architecture, &config.os);
+    let target = Target::of_image(os, architecture)
+        .ok_or_else(|| LockError::NoInit(format!("{os}/{architecture}")))?;
     let found = inits().iter().find(|init| init.target == target);
     found.ok_or_else(|| LockError::NoInit(target.to_string()))
 }

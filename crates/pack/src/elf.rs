@@ -9,9 +9,8 @@ use object::LittleEndian;
 use object::elf::{self, FileHeader32, FileHeader64, FileType, ProgramType};
 use object::read::ReadRef;
 use object::read::elf::{Dyn, FileHeader, ProgramHeader};
+use sealcrate_targets::{Class, Target};
 use thiserror::Error;
-
-use crate::Target;
 
 /// As many program headers as the kernel takes: 64 KiB of them (`load_elf_phdrs`).
 const MAX_HEADERS_BYTES: usize = 64 << 10;
@@ -22,7 +21,7 @@ const MAX_DYNAMIC_BYTES: u64 = 1 << 20;
 /// What the headers of a file say that begins as an ELF file does.
 #[derive(Debug)]
 pub(crate) struct Elf {
-    pub(crate) target: Target,
+    pub(crate) target: &'static Target,
     pub(crate) kind: FileType,
     pub(crate) entry: u64,
     pub(crate) segments: Vec<Segment>,
@@ -84,7 +83,7 @@ impl Elf {
         let header = data.read_at::<H>(0).map_err(|()| ElfError::Cut)?;
         let class = header.e_ident().class;
         let machine = header.e_machine(LittleEndian);
-        let target = target(class, machine)
+        let target = Target::of_program(class.0, machine.0)
             .ok_or_else(|| ElfError::Machine(machine_name(class, machine)))?;
         let kind = header.e_type(LittleEndian);
         let headers = program_headers(header, data)?;
@@ -115,9 +114,9 @@ impl Elf {
         &self,
         data: impl ReadRef<'data>,
     ) -> Result<Vec<(elf::DynamicTag, u64)>, ElfError> {
-        match self.target {
-            Target::Amd64 | Target::Arm64 => self.dynamic_of::<elf::Dyn64<LittleEndian>>(data),
-            Target::Armv7 | Target::I386 => self.dynamic_of::<elf::Dyn32<LittleEndian>>(data),
+        match self.target.class {
+            Class::Bits32 => self.dynamic_of::<elf::Dyn32<LittleEndian>>(data),
+            Class::Bits64 => self.dynamic_of::<elf::Dyn64<LittleEndian>>(data),
         }
     }
 
@@ -176,17 +175,6 @@ fn segment<H: ProgramHeader<Endian = LittleEndian>>(header: &H) -> Segment {
         file_size: header.p_filesz(LittleEndian).into(),
         address: header.p_vaddr(LittleEndian).into(),
         memory_size: header.p_memsz(LittleEndian).into(),
-    }
-}
-
-/// Returns which target the headers of a little-endian file mean, if it is one of ours.
-fn target(class: elf::FileClass, machine: elf::Machine) -> Option<Target> {
-    match (class, machine) {
-        (elf::ELFCLASS64, elf::EM_X86_64) => Some(Target::Amd64),
-        (elf::ELFCLASS64, elf::EM_AARCH64) => Some(Target::Arm64),
-        (elf::ELFCLASS32, elf::EM_ARM) => Some(Target::Armv7),
-        (elf::ELFCLASS32, elf::EM_386) => Some(Target::I386),
-        _ => None,
     }
 }
 

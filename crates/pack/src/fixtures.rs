@@ -3,17 +3,23 @@
 use std::fs::File;
 
 use object::elf;
+use sealcrate_targets::{Class, Target};
 
-use crate::{Compression, Packer, Parameters, Program, Protection, Target};
+use crate::{Compression, Packer, Parameters, Program, Protection};
 
 /// A passphrase, and the least that it can cost to try it.
 pub(crate) const PASSPHRASE: &[u8] = b"a passphrase";
 pub(crate) const LEAST_WORK: u8 = 14;
 
+/// Returns the target of a name.
+pub(crate) fn target(name: &str) -> &'static Target {
+    Target::named(name).expect("the table has it")
+}
+
 /// Returns the program that is packed by [`packed`]: for a target that every build has a stub for.
 pub(crate) fn program() -> Made {
     let code = (0_u32..100_000).flat_map(|i| (i / 3).to_le_bytes()).collect();
-    Made { code, ..Made::program(Target::Amd64) }
+    Made { code, ..Made::program(target("amd64")) }
 }
 
 /// Packs [`program`].
@@ -55,7 +61,7 @@ pub(crate) const BASE: u64 = 0x40_0000;
 /// An ELF file to be made: one executable segment that maps all of it, and what tests add.
 #[derive(Clone)]
 pub(crate) struct Made {
-    pub(crate) target: Target,
+    pub(crate) target: &'static Target,
     pub(crate) kind: elf::FileType,
     pub(crate) interpreter: Option<&'static str>,
     /// Tags of the dynamic section with numbers.
@@ -68,7 +74,7 @@ pub(crate) struct Made {
 
 impl Made {
     /// Begins with a static program.
-    pub(crate) fn program(target: Target) -> Self {
+    pub(crate) fn program(target: &'static Target) -> Self {
         Self {
             target,
             kind: elf::ET_EXEC,
@@ -81,7 +87,7 @@ impl Made {
 
     /// Makes the file.
     pub(crate) fn bytes(&self) -> Vec<u8> {
-        let is_64 = matches!(self.target, Target::Amd64 | Target::Arm64);
+        let is_64 = self.target.class == Class::Bits64;
         let (header_len, entry_len) = if is_64 { (64, 56) } else { (52, 32) };
         let has_dynamic = !self.flags.is_empty() || !self.texts.is_empty();
         let count = 1 + usize::from(self.interpreter.is_some()) + usize::from(has_dynamic);
@@ -116,14 +122,8 @@ impl Made {
 
         let mut file = b"\x7fELF".to_vec();
         file.extend([if is_64 { 2 } else { 1 }, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
-        let machine = match self.target {
-            Target::Amd64 => elf::EM_X86_64,
-            Target::Arm64 => elf::EM_AARCH64,
-            Target::Armv7 => elf::EM_ARM,
-            Target::I386 => elf::EM_386,
-        };
         file.extend(self.kind.0.to_le_bytes());
-        file.extend(machine.0.to_le_bytes());
+        file.extend(self.target.machine.to_le_bytes());
         file.extend(1_u32.to_le_bytes());
         word(&mut file, is_64, BASE + body_at);
         word(&mut file, is_64, header_len as u64);

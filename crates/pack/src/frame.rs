@@ -13,10 +13,11 @@ use object::elf::{
 use object::pod::{bytes_of_slice, from_bytes_mut, slice_from_bytes_mut};
 use object::read::elf::{FileHeader, SectionHeader};
 use object::{LittleEndian as LE, U16, U32, U64};
+use sealcrate_targets::{Class as Width, Target};
 use thiserror::Error;
 
+use crate::Stub;
 use crate::elf::{Elf, ElfError, Segment};
-use crate::{Stub, Target};
 
 /// The section of the payload, and that of the sections' names.
 const PAYLOAD_NAME: &[u8] = b".payload\0";
@@ -28,7 +29,7 @@ const END_OF_32_BITS: u64 = 0x8000_0000;
 /// A stub that a payload can be added to.
 #[derive(Debug)]
 pub(crate) struct Frame {
-    target: Target,
+    target: &'static Target,
     stub: &'static [u8],
     /// How much of the stub's file is mapped; the rest is replaced.
     stub_len: usize,
@@ -70,7 +71,7 @@ impl Frame {
         if stub_len > bytes.len() {
             return Err(FrameError::NoPlace);
         }
-        let align = page_size(elf.target);
+        let align = elf.target.page_size;
         Ok(Self {
             target: elf.target,
             stub: bytes,
@@ -93,9 +94,9 @@ impl Frame {
     /// # Errors
     /// The payload is too long for the addresses of the target.
     pub(crate) fn around(&self, len: u64) -> Result<Rest, FrameError> {
-        match self.target {
-            Target::Amd64 | Target::Arm64 => self.around_class::<FileHeader64<LE>>(len),
-            Target::Armv7 | Target::I386 => {
+        match self.target.class {
+            Width::Bits64 => self.around_class::<FileHeader64<LE>>(len),
+            Width::Bits32 => {
                 if self.address.saturating_add(len) > END_OF_32_BITS {
                     return Err(FrameError::TooLong(self.target));
                 }
@@ -109,7 +110,7 @@ impl Frame {
             offset: self.payload_at,
             address: self.address,
             len,
-            align: page_size(self.target),
+            align: self.target.page_size,
         };
         let mut names = self.section_names::<C>()?.to_vec();
         let payload_name = append(&mut names, PAYLOAD_NAME);
@@ -155,14 +156,6 @@ impl Frame {
             header.section_strings_index(LE, self.stub).map_err(|_| FrameError::NoSections)?;
         let names = all.get(index.0).ok_or(FrameError::NoSections)?;
         names.data(LE, self.stub).map_err(|_| FrameError::NoSections)
-    }
-}
-
-/// Returns the largest size that a page may have on a target.
-fn page_size(target: Target) -> u64 {
-    match target {
-        Target::Amd64 | Target::I386 => 0x1000,
-        Target::Arm64 | Target::Armv7 => 0x1_0000,
     }
 }
 
@@ -267,7 +260,7 @@ pub enum FrameError {
     NoSections,
     /// It would not fit below the addresses that stack and libraries take.
     #[error("the program is too large to be packed for {0}, whose addresses have 32 bits")]
-    TooLong(Target),
+    TooLong(&'static Target),
 }
 
 impl From<ElfError> for FrameError {
@@ -279,6 +272,7 @@ impl From<ElfError> for FrameError {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::fixtures::target;
     use crate::stubs;
 
     /// Returns the file that a stub and a payload make.
@@ -295,7 +289,7 @@ mod tests {
 
     #[test]
     fn payload_is_the_last_segment_and_a_section() {
-        assert!(stubs().iter().any(|stub| stub.target == Target::Amd64));
+        assert!(stubs().iter().any(|stub| stub.target.name == "amd64"));
         for stub in stubs() {
             let payload = vec![b'p'; 70_001];
             let file = around(stub, &payload);
@@ -308,7 +302,7 @@ mod tests {
             let range = last.file_range();
             assert_eq!(&file[range.start as usize..range.end as usize], payload);
             assert_eq!((last.kind, last.is_executable), (elf::PT_LOAD, false));
-            let page = page_size(stub.target);
+            let page = stub.target.page_size;
             assert_eq!((last.address % page, last.offset % page), (0, 0));
             let others_end = before.loads().map(|segment| segment.addresses().end).max().unwrap();
             assert!((others_end..others_end + page).contains(&last.address));
@@ -330,15 +324,15 @@ mod tests {
     fn payloads_beyond_32_bits_are_refused() {
         // Another class of the same stub: only numbers are looked at.
         let frame = Frame::of(&stubs()[0]).unwrap();
-        let narrow = Frame { target: Target::I386, ..frame };
+        let narrow = Frame { target: target("i386"), ..frame };
         let refused = narrow.around(END_OF_32_BITS).map(|_| ()).unwrap_err();
-        assert_eq!(refused, FrameError::TooLong(Target::I386));
+        assert_eq!(refused, FrameError::TooLong(target("i386")));
     }
 
     #[test]
     fn stubs_without_a_place_are_refused() {
-        let bytes: &'static [u8] = crate::fixtures::Made::program(Target::Amd64).bytes().leak();
-        let refused = Frame::of(&Stub { target: Target::Amd64, bytes }).unwrap_err();
+        let bytes: &'static [u8] = crate::fixtures::Made::program(target("amd64")).bytes().leak();
+        let refused = Frame::of(&Stub { target: target("amd64"), bytes }).unwrap_err();
         assert_eq!(refused, FrameError::NoPlace);
         // A segment that is mapped after the place would be at a lower address than the payload.
         let mut bytes = stubs()[0].bytes.to_vec();
@@ -347,7 +341,8 @@ mod tests {
         let (headers, _) =
             slice_from_bytes_mut::<ProgramHeader64<LE>>(&mut bytes[at..], count).unwrap();
         headers.reverse();
-        let refused = Frame::of(&Stub { target: Target::Amd64, bytes: bytes.leak() }).unwrap_err();
+        let refused =
+            Frame::of(&Stub { target: target("amd64"), bytes: bytes.leak() }).unwrap_err();
         assert_eq!(refused, FrameError::NoPlace);
     }
 }

@@ -43,5 +43,6 @@ pub use sealcrate_agefile::NoRandomness;
 pub use sealcrate_packfile::challenge::ChallengeError;
 pub use sealcrate_packfile::response::ResponseError;
 pub use sealcrate_packfile::{KeyOddity, KeyTextError, Parameters, ParametersError};
+pub use sealcrate_targets::{TARGETS, Target};
 pub use search::{Finding, find_program};
-pub use stubs::{Stub, Target, inits, stubs};
+pub use stubs::{Stub, inits, missing_targets, stubs};

@@ -201,15 +201,14 @@ fn find(bytes: &[u8], mark: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Target;
-    use crate::fixtures::{Made, file_of};
+    use crate::fixtures::{Made, file_of, target};
 
     fn of(bytes: &[u8]) -> Option<OwnFile> {
         OwnFile::of(&file_of(bytes)).unwrap()
     }
 
     fn program(code: &[u8]) -> Vec<u8> {
-        Made { code: code.to_vec(), ..Made::program(Target::Amd64) }.bytes()
+        Made { code: code.to_vec(), ..Made::program(target("amd64")) }.bytes()
     }
 
     #[test]

@@ -77,7 +77,7 @@ impl Packer<'_> {
     /// As of [`pack`](Self::pack).
     pub fn pack_content(
         &self,
-        target: Target,
+        target: &'static Target,
         input: &mut dyn Read,
         len: u64,
         output: &File,
@@ -112,7 +112,7 @@ impl Packer<'_> {
 }
 
 /// Returns the stub for a target, where there is one.
-fn stub_for(target: Target, stubs: &[Stub]) -> Result<&Stub, PackError> {
+fn stub_for<'s>(target: &'static Target, stubs: &'s [Stub]) -> Result<&'s Stub, PackError> {
     let found = stubs.iter().find(|stub| stub.target == target);
     found.ok_or(PackError::NoStub(target))
 }
@@ -132,7 +132,7 @@ pub enum PackError {
     Frame(#[from] FrameError),
     /// This build cannot pack for the program's machine.
     #[error("this sealcrate has no stub for {0}")]
-    NoStub(Target),
+    NoStub(&'static Target),
     /// The packed program could not be written.
     #[error("the packed program cannot be written")]
     Write(#[source] io::Error),
@@ -141,6 +141,7 @@ pub enum PackError {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::TARGETS;
     use crate::fixtures;
 
     #[test]
@@ -161,8 +162,8 @@ mod tests {
 
     #[test]
     fn a_target_without_stub_is_refused_and_no_other_one_stands_in() {
-        for missing in Target::ALL {
-            let others = Target::ALL.into_iter().filter(|target| *target != missing);
+        for missing in &TARGETS {
+            let others = TARGETS.iter().filter(|target| *target != missing);
             let others: Vec<Stub> = others.map(|target| Stub { target, bytes: b"" }).collect();
             let refused = stub_for(missing, &others).unwrap_err();
             assert!(matches!(refused, PackError::NoStub(named) if named == missing), "{refused}");

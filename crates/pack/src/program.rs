@@ -25,7 +25,7 @@ const ORIGIN: [&[u8]; 2] = [b"$ORIGIN", b"${ORIGIN}"];
 /// A file that can be packed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Program {
-    target: Target,
+    target: &'static Target,
     len: u64,
     run_path: Option<String>,
 }
@@ -77,7 +77,7 @@ impl Program {
     }
 
     /// Returns what it runs on.
-    pub fn target(&self) -> Target {
+    pub fn target(&self) -> &'static Target {
         self.target
     }
 
@@ -232,7 +232,9 @@ impl From<ElfError> for ProgramError {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fixtures::Made;
+    use sealcrate_targets::TARGETS;
+
+    use crate::fixtures::{Made, target};
 
     fn read(made: &Made) -> Result<Program, ProgramError> {
         Program::of(made.bytes().as_slice())
@@ -247,13 +249,13 @@ mod tests {
         Made {
             kind: elf::ET_DYN,
             flags: vec![(elf::DT_FLAGS_1, elf::DF_1_PIE.0)],
-            ..Made::program(Target::Amd64)
+            ..Made::program(target("amd64"))
         }
     }
 
     #[test]
     fn programs_of_every_target_and_kind_are_taken() {
-        for target in Target::ALL {
+        for target in &TARGETS {
             let made = Made::program(target);
             let program = read(&made).unwrap();
             assert_eq!(program.target(), target);
@@ -291,16 +293,16 @@ mod tests {
 
     #[test]
     fn other_elf_files_are_refused_by_name() {
-        let of_kind = |kind| read(&Made { kind, ..Made::program(Target::Amd64) });
+        let of_kind = |kind| read(&Made { kind, ..Made::program(target("amd64")) });
         assert!(matches!(of_kind(elf::ET_REL), Err(ProgramError::ObjectFile)));
         assert!(matches!(of_kind(elf::ET_CORE), Err(ProgramError::CoreDump)));
         assert!(matches!(of_kind(elf::ET_NONE), Err(ProgramError::Malformed(_))));
-        let mut bytes = Made::program(Target::Amd64).bytes();
+        let mut bytes = Made::program(target("amd64")).bytes();
         bytes[0x12..0x14].copy_from_slice(&elf::EM_RISCV.0.to_le_bytes());
         assert_eq!(refused(&bytes), "the program is for RISC-V");
         bytes[5] = 2;
         assert!(matches!(Program::of(&*bytes), Err(ProgramError::BigEndian)));
-        let mut bytes = Made::program(Target::I386).bytes();
+        let mut bytes = Made::program(target("i386")).bytes();
         bytes[0x12..0x14].copy_from_slice(&elf::EM_X86_64.0.to_le_bytes());
         assert!(refused(&bytes).contains("x32"));
     }
@@ -319,7 +321,7 @@ mod tests {
 
     #[test]
     fn cut_off_programs_are_refused_at_every_length() {
-        for made in [Made::program(Target::Armv7), pie()] {
+        for made in [Made::program(target("armv7")), pie()] {
             let bytes = made.bytes();
             for len in 4..bytes.len() {
                 let error = Program::of(&bytes[..len]).unwrap_err();
@@ -330,7 +332,7 @@ mod tests {
             }
         }
         // Its sections are not needed to start it, but they are part of the file.
-        let mut bytes = Made::program(Target::Amd64).bytes();
+        let mut bytes = Made::program(target("amd64")).bytes();
         let len = bytes.len() as u64;
         bytes[0x28..0x30].copy_from_slice(&len.to_le_bytes());
         bytes[0x3a..0x3e].copy_from_slice(&[64, 0, 1, 0]);
@@ -341,18 +343,18 @@ mod tests {
 
     #[test]
     fn an_entry_point_that_is_nowhere_is_refused() {
-        let mut bytes = Made::program(Target::Amd64).bytes();
+        let mut bytes = Made::program(target("amd64")).bytes();
         bytes[0x18] ^= 0xff;
         bytes[0x1c] ^= 0xff;
         assert!(refused(&bytes).contains("entry point"));
-        let mut bytes = Made::program(Target::Amd64).bytes();
+        let mut bytes = Made::program(target("amd64")).bytes();
         bytes[0x44] &= !1;
         assert!(refused(&bytes).contains("entry point"));
     }
 
     #[test]
     fn packed_programs_are_refused() {
-        let mut bytes = Made::program(Target::Amd64).bytes();
+        let mut bytes = Made::program(target("amd64")).bytes();
         // A second segment, of the payload alone.
         let segment = bytes[0x40..0x78].to_vec();
         bytes[0x38] = 2;
@@ -379,7 +381,7 @@ mod tests {
     #[test]
     fn wild_numbers_are_refused_or_bounded() {
         let dynamic = Made { texts: vec![(elf::DT_RUNPATH, "$ORIGIN")], ..pie() };
-        for made in [dynamic, Made::program(Target::I386)] {
+        for made in [dynamic, Made::program(target("i386"))] {
             let bytes = made.bytes();
             for place in 4..bytes.len() {
                 for value in [0, 0x7f, 0xff] {

@@ -294,3 +294,35 @@ fn targets_are_listed_with_the_size_of_their_stubs() {
     assert_eq!(listed["targets"][0]["name"], "amd64");
     assert_eq!(listed["targets"][0]["stub_bytes"], size);
 }
+
+#[test]
+fn build_tells_which_targets_it_has_and_which_not() {
+    let workshop = Workshop::new();
+    let all = ["amd64", "arm64", "armv7", "i386"];
+    let listed = workshop.succeed(&["pack", "--list-targets", "--output=json"]).json();
+    let names = |member: &str| -> Vec<String> {
+        let list = listed[member].as_array().unwrap().iter();
+        list.map(|item| item["name"].as_str().or(item.as_str()).unwrap().to_owned()).collect()
+    };
+    let (there, missing) = (names("targets"), names("missing"));
+    let mut both = [there.clone(), missing.clone()].concat();
+    both.sort();
+    assert_eq!(both, all);
+
+    let text = workshop.succeed(&["pack", "--list-targets"]).stdout;
+    let is_missing =
+        |name: &str| text.lines().any(|line| line == format!("{name}\tnot in this build"));
+    for name in all {
+        assert_eq!(is_missing(name), missing.iter().any(|other| other == name), "{text}");
+    }
+
+    let version = workshop.succeed(&["--version"]).stdout;
+    let told = workshop.succeed(&["--version", "--verbose"]).stdout;
+    let list = |names: &[String]| if names.is_empty() { "none".into() } else { names.join(", ") };
+    let expected = format!(
+        "{version}stubs: {}\nstubs that are not in this build: {}\n",
+        list(&there),
+        list(&missing)
+    );
+    assert_eq!(told, expected);
+}

@@ -20,6 +20,7 @@ mod unpack;
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
+use clap::error::ErrorKind;
 use clap::{ArgAction, Parser, Subcommand};
 use clap_complete::Shell;
 
@@ -187,11 +188,34 @@ pub(crate) fn invocation(typed: impl IntoIterator<Item = OsString>) -> Vec<OsStr
     typed
 }
 
+/// Whether it is the version that ended the parsing, and more than its number was asked for.
+pub(crate) fn asks_for_build(error: &clap::Error, typed: &[OsString]) -> bool {
+    let options = typed.iter().skip(1).take_while(|word| *word != "--");
+    let mut verbose = options.filter_map(|word| word.to_str()).filter(|word| {
+        let bundle = word.strip_prefix('-').filter(|letters| !letters.starts_with('-'));
+        *word == "--verbose" || bundle.is_some_and(|letters| letters.contains('v'))
+    });
+    error.kind() == ErrorKind::DisplayVersion && verbose.next().is_some()
+}
+
 #[cfg(test)]
 mod tests {
     use clap::CommandFactory;
 
     use super::*;
+
+    #[test]
+    fn version_of_the_build_is_asked_for_by_two_options() {
+        let asks = |words: &[&str]| {
+            let typed: Vec<OsString> = words.iter().map(OsString::from).collect();
+            asks_for_build(&Cli::try_parse_from(&typed).unwrap_err(), &typed)
+        };
+        assert!(asks(&["sealcrate", "--version", "--verbose"]));
+        assert!(asks(&["sealcrate", "-v", "--version"]) && asks(&["sealcrate", "-Vv"]));
+        assert!(!asks(&["sealcrate", "--version"]));
+        assert!(!asks(&["sealcrate", "--verbose", "--help"]));
+        assert!(!asks(&["sealcrate", "--version", "--", "--verbose"]));
+    }
 
     #[test]
     fn name_of_the_binary_stands_for_a_command() {

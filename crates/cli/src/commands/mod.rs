@@ -13,6 +13,7 @@ pub(crate) mod respond;
 pub(crate) mod rewrap;
 pub(crate) mod unlock;
 pub(crate) mod unpack;
+pub(crate) mod version;
 
 use std::fs::File;
 use std::io::{ErrorKind, Write};
@@ -110,14 +111,14 @@ fn print_file(
     output: Output,
     path: &Path,
     written: &sealcrate_pack::Written,
-    target: Target,
+    target: &Target,
 ) -> Result<()> {
     let name = path.display().to_string();
     let object = json!({
         "file": name,
         "sha256": written.digest.hex(),
         "size": written.size,
-        "target": target.name(),
+        "target": target.name,
     });
     print(output, &format!("{}  {}", written.digest.hex(), report::printable(&name)), &object)
 }

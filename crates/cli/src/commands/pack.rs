@@ -10,7 +10,7 @@ use anyhow::{Context, Result};
 use sealcrate_image::{MeteredReader, Stage};
 use sealcrate_pack::{
     Compression, InFolder, OwnFile, Packer, Parameters, Privilege, Program, Protection, Recipient,
-    stubs,
+    missing_targets, stubs,
 };
 use serde_json::json;
 
@@ -123,11 +123,14 @@ fn warn_of_own_file(program: &Program, file: &File) -> io::Result<()> {
 }
 
 fn list_targets(output: Output) -> Result<()> {
-    let stubs = stubs().iter().map(|stub| (stub.target.name(), stub.bytes.len()));
-    let lines: Vec<_> = stubs.clone().map(|(name, bytes)| format!("{name}\t{bytes}")).collect();
+    let stubs = stubs().iter().map(|stub| (stub.target.name, stub.bytes.len()));
+    let missing: Vec<&str> = missing_targets().map(|target| target.name).collect();
+    let listed = stubs.clone().map(|(name, bytes)| format!("{name}\t{bytes}"));
+    let others = missing.iter().map(|name| format!("{name}\tnot in this build"));
+    let lines: Vec<_> = listed.chain(others).collect();
     let targets: Vec<_> =
         stubs.map(|(name, bytes)| json!({ "name": name, "stub_bytes": bytes })).collect();
-    print(output, &lines.join("\n"), &json!({ "targets": targets }))
+    print(output, &lines.join("\n"), &json!({ "targets": targets, "missing": missing }))
 }
 
 /// Returns where a packed program or locked image looks for a file with the key: where the user has

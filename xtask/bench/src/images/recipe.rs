@@ -1,0 +1,114 @@
+//! What images are made of, and what is done with each.
+
+use super::case::Case;
+use crate::Extent;
+
+/// What an image is made of.
+pub(super) struct Recipe {
+    /// What tables call it.
+    pub(super) name: &'static str,
+    /// Its folder's.
+    pub(super) short: &'static str,
+    /// The layers, lowest first.
+    pub(super) layers: &'static [LayerRecipe],
+    pub(super) cases: &'static [Case],
+}
+
+/// What a layer is made of.
+pub(super) struct LayerRecipe {
+    /// How many megabytes of files it has, or a little less or more.
+    pub(super) megabytes: u64,
+    pub(super) content: Content,
+}
+
+/// Whether a layer is to be encrypted.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Content {
+    Clear,
+    Private,
+}
+
+const fn layer(megabytes: u64, content: Content) -> LayerRecipe {
+    LayerRecipe { megabytes, content }
+}
+
+/// Those of which a build changes only the top layer.
+const ALL: &[Case] = &[
+    Case::Push,
+    Case::PushChanged,
+    Case::PushUnchanged,
+    Case::PushGzipped,
+    Case::PushUncompressed,
+    Case::Pull,
+    Case::PullToLayout,
+];
+
+const SMALL: Recipe = Recipe {
+    name: "2 MB, 1 private layer",
+    short: "2",
+    layers: &[layer(2, Content::Private)],
+    cases: &[Case::Push, Case::Pull],
+};
+
+const FULL: &[Recipe] = &[
+    Recipe {
+        name: "330 MB, 1 clear and 3 private layers",
+        short: "330",
+        layers: &[
+            layer(90, Content::Clear),
+            layer(140, Content::Private),
+            layer(90, Content::Private),
+            layer(8, Content::Private),
+        ],
+        cases: ALL,
+    },
+    Recipe {
+        name: "1.1 GB, 1 private layer",
+        short: "1100",
+        layers: &[layer(1100, Content::Private)],
+        cases: &[
+            Case::Push,
+            Case::PushGzipped,
+            Case::PushUncompressed,
+            Case::Pull,
+            Case::PullToLayout,
+        ],
+    },
+    SMALL,
+];
+
+const QUICK: &[Recipe] = &[
+    Recipe {
+        name: "60 MB, 1 clear and 3 private layers",
+        short: "60",
+        layers: &[
+            layer(15, Content::Clear),
+            layer(25, Content::Private),
+            layer(15, Content::Private),
+            layer(5, Content::Private),
+        ],
+        cases: ALL,
+    },
+    SMALL,
+];
+
+/// Returns the images that are measured.
+pub(super) fn all(extent: Extent) -> &'static [Recipe] {
+    match extent {
+        Extent::Full => FULL,
+        Extent::Quick => QUICK,
+    }
+}
+
+impl Recipe {
+    /// Returns the places of the layers that are to be encrypted, 0 the lowest.
+    pub(super) fn private(&self) -> impl Iterator<Item = usize> {
+        let layers = self.layers.iter().enumerate();
+        layers.filter(|(_, layer)| layer.content == Content::Private).map(|(place, _)| place)
+    }
+
+    /// Tells whether it is also made with another top layer.
+    pub(super) fn changes(&self) -> bool {
+        self.cases.contains(&Case::PushChanged)
+    }
+}
