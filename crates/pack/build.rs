@@ -9,7 +9,9 @@ use std::os::unix::process::parent_id;
 use std::path::{Path, PathBuf};
 use std::{env, error, fs};
 
-use sealcrate_stub_build::{Compiler, Network, Pair, Sources, check_release, folder_of_profile};
+use sealcrate_stub_build::{
+    Build, Compiler, Network, Pair, Sources, check_release, folder_of_profile,
+};
 use sealcrate_targets::{TARGETS, Target};
 
 /// The folder of ready stubs. A distribution has one, and `cargo xtask stubs` makes one.
@@ -82,7 +84,7 @@ fn own(here: &Path, out: &Path) -> Result<Vec<Pair>, Box<dyn error::Error>> {
     let program = PathBuf::from(variable("RUSTC"));
     let compiler = Compiler::find(&program)
         .ok_or_else(|| format!("{} does not tell its version", program.display()))?;
-    let build = compiler.build_by(target, &triple)?;
+    let build = Build::by_triple(&compiler, target, &triple)?;
     let built =
         build.run(variable("CARGO").as_ref(), &sources, &shared, Network::of_cargo(parent_id()));
     let hint = |error| format!("{}\n{FOLDER} names a folder of ready stubs", with_cause(error));

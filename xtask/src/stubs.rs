@@ -57,5 +57,5 @@ fn compilers(root: &Path) -> Vec<Compiler> {
 }
 
 fn build_by<'c>(compilers: &'c [Compiler], target: &'static Target) -> Option<Build<'c>> {
-    compilers.iter().find_map(|compiler| compiler.build_for(target).ok())
+    compilers.iter().find_map(|compiler| Build::new(compiler, target).ok())
 }

@@ -14,6 +14,8 @@ fn package_of_the_packer_has_the_sources_of_stubs() {
     // One file of each folder that is a link, and one of each link to a file.
     for file in [
         "Cargo.toml.in",
+        "crates/agefile/Cargo.toml.in",
+        "crates/agefile/src/lib.rs",
         "crates/packfile/Cargo.toml.in",
         "crates/packfile/src/lib.rs",
         "crates/stub/Cargo.lock.in",

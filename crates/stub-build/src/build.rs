@@ -42,7 +42,28 @@ pub struct Build<'a> {
     pub(crate) linker: PathBuf,
 }
 
-impl Build<'_> {
+impl<'a> Build<'a> {
+    /// Says how a compiler builds for a target.
+    ///
+    /// # Errors
+    /// It has no `core` for it, or there is no linker.
+    pub fn new(compiler: &'a Compiler, target: &'static Target) -> Result<Self, Error> {
+        Self::by_triple(compiler, target, compiler.triple(target)?)
+    }
+
+    /// Says how a compiler builds for a target under one of the compiler's names for it.
+    ///
+    /// # Errors
+    /// There is no linker.
+    pub fn by_triple(
+        compiler: &'a Compiler,
+        target: &'static Target,
+        triple: &str,
+    ) -> Result<Self, Error> {
+        let linker = compiler.linker(target)?;
+        Ok(Self { compiler, target, triple: triple.to_owned(), linker })
+    }
+
     /// Returns the compiler that builds both.
     pub fn compiler(&self) -> &Compiler {
         self.compiler

@@ -6,7 +6,7 @@ use std::{env, fs};
 
 use sealcrate_targets::Target;
 
-use crate::{Build, Error};
+use crate::Error;
 
 /// A compiler, and a folder with libraries for it.
 #[derive(Debug)]
@@ -47,35 +47,30 @@ impl Compiler {
         self.sysroot.join("lib/rustlib")
     }
 
-    /// Says how this compiler builds for a target.
+    /// Returns the compiler's name for a target that it has `core` for.
     ///
     /// # Errors
-    /// It has no `core` for it, or there is no linker.
-    pub fn build_for(&self, target: &'static Target) -> Result<Build<'_>, Error> {
+    /// It has `core` for none of the names.
+    pub(crate) fn triple(&self, target: &'static Target) -> Result<&'static str, Error> {
         let triples = target.toolchain.triples;
-        match triples.iter().find(|triple| self.has_core(triple)) {
-            Some(triple) => self.build_by(target, triple),
-            None => Err(Error::CannotBuild(format!(
-                "{} has no libraries for {}",
-                self.program.display(),
-                triples.join(" and ")
-            ))),
-        }
+        triples.iter().copied().find(|triple| self.has_core(triple)).ok_or_else(|| {
+            let (program, triples) = (self.program.display(), triples.join(" and "));
+            Error::CannotBuild(format!("{program} has no libraries for {triples}"))
+        })
     }
 
-    /// Says how this compiler builds for a target under one of the compiler's names for it.
+    /// Returns the linker for a target.
     ///
     /// # Errors
-    /// There is no linker.
-    pub fn build_by(&self, target: &'static Target, triple: &str) -> Result<Build<'_>, Error> {
-        let linker = match &self.lld {
-            Some(lld) => lld.clone(),
+    /// There is none.
+    pub(crate) fn linker(&self, target: &'static Target) -> Result<PathBuf, Error> {
+        match &self.lld {
+            Some(lld) => Ok(lld.clone()),
             None => in_path(target.toolchain.linker).ok_or_else(|| {
                 let linker = target.toolchain.linker;
                 Error::CannotBuild(format!("stubs for {target} need the linker {linker}"))
-            })?,
-        };
-        Ok(Build { compiler: self, target, triple: triple.to_owned(), linker })
+            }),
+        }
     }
 
     fn has_core(&self, triple: &str) -> bool {

@@ -1,6 +1,6 @@
 //! The rows.
 
-use crate::{Class, Libraries, Target, Toolchain};
+use crate::target::{Class, Libraries, Target, Toolchain};
 
 /// Small code of SHA-256, and the instructions for it where a processor has them, which the processor
 /// itself tells.

@@ -12,7 +12,8 @@ use std::process::Command;
 use anyhow::{Context, ensure};
 use serde_json::{Value, json};
 
-use super::{Extent, check, machine, results, tell};
+use super::steps::{Extent, check, tell};
+use super::{machine, results};
 use xtask::binary::cargo;
 use xtask::child::Interrupts;
 

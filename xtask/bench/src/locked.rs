@@ -16,7 +16,8 @@ use tempfile::TempDir;
 
 use super::keys::KeyPair;
 use super::spread::Spread;
-use super::{Extent, check, files, machine, results, tell};
+use super::steps::{Extent, check, tell};
+use super::{files, machine, results};
 use xtask::child::{self, Interrupts};
 use xtask::{packages, private_engine};
 

@@ -8,12 +8,14 @@
 
 use std::process::ExitCode;
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 use clap::Parser;
 
 use xtask::binary::{self, Profile};
 use xtask::child::Interrupts;
 use xtask::{packages, stubs};
+
+use steps::Extent;
 
 mod ciphers;
 mod files;
@@ -28,6 +30,7 @@ mod programs;
 mod registry;
 mod results;
 mod spread;
+mod steps;
 
 /// What can be measured alone.
 #[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -42,25 +45,6 @@ enum Subject {
     Ciphers,
     /// The most memory that a push and a pull of 10 GB take (needs 25 GB of disk)
     Memory,
-}
-
-/// How much is measured.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Extent {
-    /// All there is.
-    Full,
-    /// A small part of it, to see whether everything works.
-    Quick,
-}
-
-impl Extent {
-    /// Returns what the names of results end with.
-    fn suffix(self) -> &'static str {
-        match self {
-            Self::Full => "",
-            Self::Quick => "-quick",
-        }
-    }
 }
 
 /// Measures sealcrate beside skopeo, docker and crypto-cli, and its parts by themselves
@@ -112,22 +96,4 @@ fn main() -> anyhow::Result<ExitCode> {
         return images::measure(&binary, &kept, extent, &arguments.peer, rounds, &interrupts);
     }
     Ok(ExitCode::SUCCESS)
-}
-
-/// The order of a round: each round another one is first.
-fn turns(count: usize, round: usize) -> impl Iterator<Item = usize> {
-    (0..count).map(move |i| (i + round) % count)
-}
-
-fn check(interrupts: &Interrupts) -> anyhow::Result<()> {
-    if interrupts.arrived() {
-        bail!("interrupted");
-    }
-    Ok(())
-}
-
-/// Tells of a step at once, so that a bench that is broken off has told something.
-#[expect(clippy::print_stderr, reason = "what the user waits for")]
-fn tell(what: &str) {
-    eprintln!("xtask: {what}");
 }

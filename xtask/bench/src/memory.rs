@@ -14,7 +14,8 @@ use tempfile::NamedTempFile;
 
 use super::layout::{self, Blob, Packing};
 use super::registry::Registry;
-use super::{Extent, check, machine, measure, results, tell};
+use super::steps::{Extent, check, tell};
+use super::{machine, measure, results};
 use xtask::child::Interrupts;
 
 /// More than the jobs of any run have to share.

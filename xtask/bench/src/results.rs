@@ -7,7 +7,7 @@ use std::process::Command;
 use anyhow::Context;
 use serde_json::{Value, json};
 
-use super::tell;
+use super::steps::tell;
 
 /// The folder of all benches in the repository.
 const BENCHES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../benches");

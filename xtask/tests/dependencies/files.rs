@@ -42,7 +42,7 @@ fn used(found: &Crate, number: usize) -> Vec<(Vec<String>, usize)> {
         let target = resolve(found, number, path);
         let is_ours = matches!(path[0].as_str(), "crate" | "self" | "super");
         assert!(
-            target.is_some() || !is_ours,
+            target.is_some() || !is_ours || is_of_another_crate(found, path),
             "{}: {} is unknown",
             module.file.display(),
             path.join("::")
@@ -57,6 +57,12 @@ fn used(found: &Crate, number: usize) -> Vec<(Vec<String>, usize)> {
         }
     }
     used
+}
+
+/// Tells whether the root of the crate takes the last name of `path` from another crate, and hands it on.
+fn is_of_another_crate(found: &Crate, path: &[String]) -> bool {
+    let imports = &found.modules[0].imports;
+    imports.iter().any(|import| import.is_shared && import.name.as_ref() == path.last())
 }
 
 /// What a path leads to.
@@ -234,6 +240,15 @@ mod tests {
             ("a.rs", "use crate::inner::I; pub struct A;"),
         ];
         assert_eq!(arrows(&files), ["a.rs -> lib.rs", "lib.rs -> a.rs"]);
+    }
+
+    #[test]
+    fn names_of_other_crates_may_be_handed_on_by_the_root() {
+        let files = [
+            ("lib.rs", "mod a; pub use elsewhere::Name;"),
+            ("a.rs", "use crate::Name; fn f(_: Name) {}"),
+        ];
+        assert!(arrows(&files).is_empty());
     }
 
     #[test]

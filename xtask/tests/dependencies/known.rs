@@ -50,22 +50,6 @@ pub(crate) const CIRCLES: &[&[&str]] = &[
         "crates/stub/start/src/failure.rs",
     ],
     &["crates/stub/start/src/system.rs", "crates/stub/start/src/system/process.rs"],
-    &[
-        "xtask/src/bench/ciphers.rs",
-        "xtask/src/bench/images/commands.rs",
-        "xtask/src/bench/images/made.rs",
-        "xtask/src/bench/images/mod.rs",
-        "xtask/src/bench/images/recipe.rs",
-        "xtask/src/bench/images/runner.rs",
-        "xtask/src/bench/locked.rs",
-        "xtask/src/bench/memory.rs",
-        "xtask/src/bench/mod.rs",
-        "xtask/src/bench/programs/made.rs",
-        "xtask/src/bench/programs/mod.rs",
-        "xtask/src/bench/programs/starts.rs",
-        "xtask/src/bench/programs/table.rs",
-        "xtask/src/bench/results.rs",
-    ],
 ];
 
 /// Folders that still hold too many files, and how many at most.

@@ -11,8 +11,9 @@ use serde_json::json;
 use tempfile::NamedTempFile;
 
 use super::recipe::{Content, Recipe};
+use crate::files;
 use crate::layout::{self, Blob, Packing};
-use crate::{files, tell};
+use crate::steps::tell;
 
 /// How much of a layer's wanted size it may have beyond that: files are not cut.
 const TOLERANCE: u64 = 20;

@@ -13,7 +13,8 @@ use self::made::Image;
 use self::peers::Peers;
 use self::row::Row;
 use self::runner::Runner;
-use super::{Extent, results};
+use super::results;
+use crate::steps::Extent;
 use xtask::child::Interrupts;
 use xtask::private_engine;
 

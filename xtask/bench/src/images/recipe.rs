@@ -1,7 +1,7 @@
 //! What images are made of, and what is done with each.
 
 use super::case::Case;
-use crate::Extent;
+use crate::steps::Extent;
 
 /// What an image is made of.
 pub(super) struct Recipe {

@@ -16,8 +16,9 @@ use super::made::{Image, Variant};
 use super::peers::Peers;
 use super::row::Row;
 use super::tool::Tool;
+use crate::measure;
 use crate::registry::Registry;
-use crate::{check, measure, tell, turns};
+use crate::steps::{check, tell, turns};
 use xtask::child::Interrupts;
 
 /// Measures one image.

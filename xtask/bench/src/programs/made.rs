@@ -10,7 +10,8 @@ use std::process::Command;
 
 use anyhow::Context;
 
-use crate::{files, tell};
+use crate::files;
+use crate::steps::tell;
 use xtask::child;
 
 /// A program to be packed.

@@ -12,7 +12,7 @@ use tempfile::TempDir;
 use super::made::Program;
 use crate::keys::KeyPair;
 use crate::spread::Spread;
-use crate::{check, tell};
+use crate::steps::{check, tell};
 use xtask::child::{self, Interrupts};
 
 const COMPRESSIONS: [&str; 3] = ["lz4", "zstd", "none"];
