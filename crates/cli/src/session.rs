@@ -25,7 +25,7 @@ pub(crate) struct Local {
 /// The tools of commands that work on images.
 pub(crate) struct Session {
     pub(crate) keys: Ambient,
-    /// What the operations need.
+    /// The tools of operations.
     pub(crate) core: sealcrate_core::Session,
 }
 

@@ -93,10 +93,10 @@ pub enum Error {
     Write(#[from] WriteError),
 }
 
-/// What an operation refuses to do.
+/// The request that an operation refuses.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 pub enum Refusal {
-    /// The base image is of one platform, and the layers of several are to be chosen.
+    /// A base image chooses the layers of one platform, and the index has several.
     #[error("a base image is of one platform, and the index has images for several")]
     BaseOfIndex,
     /// Nobody sees the binding of an image without a key.

@@ -39,7 +39,7 @@ pub struct LockOptions<'a> {
     pub exposure: Exposure,
 }
 
-/// Locks an image, or every image of an index. `each` takes what was locked, before it is written.
+/// Locks an image, or every image of an index. `each` takes every locked image before the image is written.
 ///
 /// # Errors
 /// The image cannot be read, locked or written; errors of `each`.

@@ -12,7 +12,7 @@ use crate::environment::destination::{Destination, Existing};
 use crate::output::talk;
 use crate::session::Local;
 
-/// Whoever can read it has it.
+/// Everybody who can read the file has the key.
 const MODE: u32 = 0o600;
 
 pub(crate) fn run(args: &KeygenArgs, local: &Local) -> Result<()> {

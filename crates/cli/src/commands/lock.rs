@@ -85,7 +85,7 @@ pub(crate) fn run(args: &LockArgs, session: &Session) -> Result<()> {
     print(args.output, &start, &object)
 }
 
-/// Returns the digest that names what was written: in an engine the one of the config.
+/// Returns the digest that names the written image: in an engine, the config's digest.
 fn digest_at(to: &Location, written: &Written) -> Digest {
     match (to, written) {
         (Location::DockerDaemon(_), Written::Image(_, image)) => image.id(),

@@ -90,7 +90,7 @@ fn search(
     let image = session.core.bounded(Artifact::read(&source)?.into_image(&source, platform)?);
     let encrypted = recognise(&image)?;
     let header = question.header();
-    // What is put into an image last is what is private most often.
+    // The uppermost layers are private most often.
     for (place, layer) in image.layers.iter().enumerate().rev() {
         if encrypted.as_ref().is_some_and(|encrypted| encrypted.has_layer(place)) {
             talk::note(format!("layer {} is encrypted, and not searched", layer.name()));

@@ -29,7 +29,7 @@ pub(crate) fn run(args: &UnpackArgs, local: &Local) -> Result<()> {
         return print_file(args.output, &args.out, &written, packed.target());
     }
     let key = key(args, &packed, local)?;
-    // What was private has no name, and is for nobody else, before it is whole.
+    // The private program has no name, and is for nobody else, before it is whole.
     let unnamed = destination.create(0o600, &local.interrupt)?;
     let mut writer = BufWriter::with_capacity(256 << 10, unnamed.file());
     let beside = packed.open(&key, &mut writer).with_context(cannot_unpack)?;

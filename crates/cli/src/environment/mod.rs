@@ -1,4 +1,4 @@
-//! What the environment says: places, credentials, the way to registries, folders, other programs, signals.
+//! The machine around: places, credentials, the way to registries, folders, other programs, signals.
 
 pub(crate) mod cache;
 pub(crate) mod credentials;

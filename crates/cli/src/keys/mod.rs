@@ -78,12 +78,12 @@ pub(crate) fn named(args: &PassphraseArgs) -> Result<Option<Passphrase>> {
     from_file_or_descriptor(args.pass_file.as_deref(), args.pass_fd, "passphrase")
 }
 
-/// Returns the passphrase for what is written, or `None`.
+/// Returns the passphrase for the written image, or `None`.
 pub(crate) fn new_passphrase(args: &NewPassphraseArgs) -> Result<Option<Passphrase>> {
     from_file_or_descriptor(args.new_pass_file.as_deref(), args.new_pass_fd, "passphrase")
 }
 
-/// Reads what is called `what` in errors.
+/// Reads a file or descriptor, which errors call `what`.
 fn from_file_or_descriptor(
     file: Option<&Path>,
     fd: Option<u32>,
@@ -123,7 +123,7 @@ pub(crate) fn key_in(path: &Path) -> Result<Key> {
     key_of(&text).with_context(|| path.display().to_string())
 }
 
-/// Takes a passphrase, or what was given as one, for a key of packed programs.
+/// Takes a passphrase, or a text that was given as one, for a key of packed programs.
 pub(crate) fn key_of(text: &Passphrase) -> Result<Key> {
     Ok(Key::parse(Zeroizing::new(text.as_bytes().to_vec()))?)
 }

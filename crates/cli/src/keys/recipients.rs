@@ -48,7 +48,7 @@ pub(crate) fn recipients(named: &[Typed]) -> Result<Vec<Recipient>> {
     Ok(found)
 }
 
-/// Finds recipients that are to be removed: written as those that are encrypted to, but an OpenPGP key may be
+/// Finds recipients to remove: written as those that are encrypted to, but an OpenPGP key may be
 /// expired or revoked.
 pub(crate) fn former_recipients(named: &[Typed]) -> Result<Vec<FormerRecipient>> {
     let mut found = Vec::new();

@@ -2,7 +2,7 @@
 //!
 //! A push has four steps. It plans: it reads the source, unless an engine can tell the diff IDs before it
 //! exports. It finds the layers of earlier pushes. It puts the layers, encrypted, and then the manifests.
-//! It remembers what it pushed. Indexes share these steps.
+//! It remembers the layers for the next push. Indexes share these steps.
 
 mod index;
 mod options;
@@ -60,7 +60,7 @@ struct Push<'a> {
     sink: OnceCell<Arc<dyn Sink>>,
 }
 
-/// What a push puts.
+/// The plan of a push.
 enum Plan {
     /// One image.
     One(Planned),
@@ -175,7 +175,7 @@ impl<'a> Push<'a> {
         Ok(Written::Image(descriptor, Box::new(image)))
     }
 
-    /// Puts the encrypted layers of an image, those of earlier pushes as they are.
+    /// Puts the encrypted layers of an image. Layers of earlier pushes stay as they are.
     fn put(
         &self,
         mut encryptor: Box<dyn ImageEncryptor>,

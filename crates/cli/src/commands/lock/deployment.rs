@@ -46,7 +46,7 @@ impl Deployment {
                         one, with --to docker://NAME; --print run does with an image in the engine";
             return Err(Usage(text.to_owned()).into());
         }
-        // What needs no quotes in a shell, in YAML, and in the options of mounts.
+        // These need no quotes in a shell, in YAML, and in the options of mounts.
         let is_plain =
             |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'/' | b'.' | b'_' | b'-');
         let key_file = String::from_utf8_lossy(key_file).into_owned();
@@ -141,7 +141,7 @@ secrets:
     /// Kubernetes API v1, Pod. Modes are decimal, which every version of YAML reads in the same way.
     fn kubernetes(&self, image_name: &str, name: &str, image: &LockedFor) -> String {
         let Self { key_file, key_name, .. } = self;
-        // Secrets belong to root, and whoever runs the image has to read it.
+        // Secrets belong to root, and the user of the image has to read this one.
         let mode = if image.user == User::Root { 0o400 } else { 0o444 };
         format!(
             "# The key: kubectl create secret generic {name}-key --from-file=key=FILE
@@ -177,7 +177,7 @@ spec:
     }
 }
 
-/// What a deployment has to know of a locked image, or of several in an index.
+/// The facts about a locked image, or about several in an index, that a deployment has to know.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct LockedFor {
     /// How large the unlock folder has to be, in MiB.

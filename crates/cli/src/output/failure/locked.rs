@@ -1,4 +1,4 @@
-//! What errors about locked images mean.
+//! The meaning of errors about locked images.
 
 use std::error::Error;
 

@@ -1,4 +1,4 @@
-//! What errors about packed programs mean.
+//! The meaning of errors about packed programs.
 
 use std::error::Error;
 
