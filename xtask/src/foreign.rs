@@ -7,6 +7,7 @@
 //! system's; the files go to `target/foreign-core`.
 
 use std::fs::{self, File};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -156,7 +157,7 @@ impl Machine {
 
     /// Fetches the lists. Some of them may be missing: whether the package is there shows later.
     fn update(&self) {
-        let _ = self.apt_get().args(["--quiet", "--quiet", "update"]).status();
+        let _ = self.apt_get().args(["--quiet", "--quiet", "update"]).stdout(io::stderr()).status();
     }
 
     fn apt_get(&self) -> Command {
@@ -172,12 +173,17 @@ impl Machine {
             .apt_get()
             .args(["--quiet", "download", &format!("{package}={version}")])
             .current_dir(&packages)
+            .stdout(io::stderr())
             .status()
             .context("cannot run apt-get")?;
         ensure!(status.success(), "cannot get {package} {version} for {}", self.architecture);
         let file = only_file(&packages)?;
         let unpacked = self.state.path().join("unpacked");
-        let status = Command::new("dpkg-deb").arg("--extract").args([&file, &unpacked]).status()?;
+        let status = Command::new("dpkg-deb")
+            .arg("--extract")
+            .args([&file, &unpacked])
+            .stdout(io::stderr())
+            .status()?;
         ensure!(status.success(), "cannot unpack {}", file.display());
 
         // Complete or not there at all: a folder is taken to have everything.

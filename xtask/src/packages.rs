@@ -1,6 +1,7 @@
 //! The Debian packages that the tests need: what is missing is installed.
 
 use std::fs;
+use std::io;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
@@ -257,6 +258,7 @@ fn apt_get(arguments: &[&str]) -> anyhow::Result<()> {
         .args(["DEBIAN_FRONTEND=noninteractive", "apt-get", "--quiet"])
         .args(arguments)
         .stdin(Stdio::null())
+        .stdout(io::stderr())
         .status()
         .context("cannot run apt-get")?;
     ensure!(status.success(), "apt-get {} failed ({status})", arguments.join(" "));
@@ -279,6 +281,7 @@ impl NoServiceStarts {
         let status = root::command("install")
             .args(["--mode=0755", "--no-target-directory"])
             .args([file.path(), Path::new(POLICY)])
+            .stdout(io::stderr())
             .status()?;
         ensure!(status.success(), "cannot write {POLICY}");
         Ok(Self { is_ours: true })
@@ -286,7 +289,7 @@ impl NoServiceStarts {
 
     fn end(self) -> anyhow::Result<()> {
         if self.is_ours {
-            let status = root::command("rm").arg(POLICY).status()?;
+            let status = root::command("rm").arg(POLICY).stdout(io::stderr()).status()?;
             ensure!(status.success(), "cannot remove {POLICY} again");
         }
         Ok(())
