@@ -1,4 +1,5 @@
-//! Checks: what the clear layers have where the command, its loader and its libraries are looked for.
+//! Checks of the clear layers, at the paths where a start looks for the command, its loader and its
+//! libraries.
 
 use sha2::{Digest as _, Sha256};
 
@@ -6,30 +7,30 @@ use crate::index::IndexError;
 use crate::index::entry::check_path;
 use crate::index::reader::{Reader, write_short};
 
-/// Something that a clear layer has, or has not.
+/// A path, and the thing that the clear layers must have there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Check<'a> {
     /// The path below the root of the image.
     pub path: &'a [u8],
-    /// What is there.
+    /// The thing at the path.
     pub kind: CheckKind<'a>,
 }
 
-/// What is at a path.
+/// The thing at a path: a file, a folder, a link or nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CheckKind<'a> {
     /// A file.
     File {
         /// The permissions, set-ID and sticky bits.
         mode: u32,
-        /// How many bytes it has.
+        /// The length of the content in bytes.
         len: u64,
         /// The SHA-256 of the content.
         digest: [u8; 32],
     },
     /// A folder.
     Folder,
-    /// A symbolic link, and what it says.
+    /// A symbolic link with its target.
     Link(&'a [u8]),
     /// Nothing.
     Nothing,
@@ -81,7 +82,7 @@ impl<'a> Check<'a> {
     }
 }
 
-/// Returns what a file that is checked is known by: the SHA-256 of its content.
+/// Returns the SHA-256 of a file's content, by which a check knows the file.
 pub fn content_digest(content: &[u8]) -> [u8; 32] {
     Sha256::digest(content).into()
 }

@@ -3,26 +3,27 @@
 use crate::index::IndexError;
 use crate::index::reader::{Reader, write_bytes};
 
-/// What the config of an image says of its containers, as far as it is private.
+/// The private settings that an image's config has for its containers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Command<'a> {
     /// Variables, `NAME=VALUE` each.
     pub env: List<'a>,
-    /// What is always run.
+    /// The program and the arguments that every start runs.
     pub entrypoint: List<'a>,
-    /// Its arguments where none are given.
+    /// The arguments behind the entrypoint, if a start gives none.
     pub cmd: List<'a>,
-    /// The folder it is run in; nothing where the image names none.
+    /// The folder in which the command runs. It is empty if the image names none.
     pub working_dir: &'a [u8],
-    /// What tells whether a container is well: a program and its arguments, if anything does.
+    /// The health check, which tells whether a container is well: a program and its arguments, or
+    /// nothing.
     pub healthcheck: List<'a>,
 }
 
 impl<'a> Command<'a> {
-    /// Parses what [`Self::write`] wrote.
+    /// Parses the command that [`Self::write`] wrote.
     ///
     /// # Errors
-    /// It is something else.
+    /// The bytes are not a command.
     pub fn parse(bytes: &'a [u8]) -> Result<Self, IndexError> {
         let mut reader = Reader::new(bytes);
         let command = Self::read(&mut reader)?;
@@ -58,13 +59,13 @@ pub struct List<'a> {
 }
 
 impl<'a> List<'a> {
-    /// The list of nothing.
+    /// The empty list.
     pub const EMPTY: Self = Self { count: 0, items: Reader::new(&[]) };
 
-    /// Parses what [`Self::write`] wrote.
+    /// Parses the list that [`Self::write`] wrote.
     ///
     /// # Errors
-    /// It is something else.
+    /// The bytes are not a list.
     pub fn parse(bytes: &'a [u8]) -> Result<Self, IndexError> {
         let mut reader = Reader::new(bytes);
         let list = Self::read(&mut reader)?;

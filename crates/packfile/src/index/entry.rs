@@ -1,29 +1,29 @@
-//! What is unlocked when a locked image starts.
+//! The entries of a locked image: files, folders, links and named pipes that a start unlocks.
 
 use crate::index::IndexError;
 use crate::index::reader::{Reader, write_bytes, write_short};
 
-/// The longest path, in bytes: with the unlock folder before it, it is one for the kernel.
+/// The longest path, in bytes. With the unlock folder before it, the kernel still takes it.
 const MAX_PATH: usize = 4000;
 
 /// The longest name, in bytes.
 const MAX_NAME: usize = 255;
 
-/// Where the init keeps what it needs itself.
+/// The folder in which the init keeps its own files. No entry may be in it.
 const OURS: &[u8] = b".sealcrate";
 
-/// Something that is unlocked.
+/// An entry, which a start unlocks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Entry<'a> {
     /// The path below the unlock folder, which itself is the empty path.
     pub path: &'a [u8],
-    /// What it has beside its content.
+    /// The properties.
     pub properties: Properties<'a>,
-    /// What it is.
+    /// The kind, with the place of the content or the target.
     pub kind: EntryKind<'a>,
 }
 
-/// What something has beside its content.
+/// The properties of an entry beside its content.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Properties<'a> {
     /// The permissions, set-ID and sticky bits.
@@ -32,33 +32,33 @@ pub struct Properties<'a> {
     pub uid: u32,
     /// The group.
     pub gid: u32,
-    /// When it was changed: seconds since 1970,
+    /// The time of the last change: seconds since 1970.
     pub seconds: i64,
-    /// and what is beyond them.
+    /// The nanoseconds of that time, beyond the seconds.
     pub nanoseconds: u32,
     /// The extended attributes.
     pub attributes: Attributes<'a>,
 }
 
-/// What something is.
+/// The kind of an entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EntryKind<'a> {
     /// A named pipe.
     Fifo,
-    /// A file: bytes of what a private layer holds.
+    /// A file. Its content is a range of bytes in the tar file of a private layer.
     File {
-        /// The layer's place.
+        /// The layer's number, from 0.
         layer: u32,
-        /// Where the content begins.
+        /// The offset of the content in the tar file.
         offset: u64,
-        /// How many bytes it has.
+        /// The length of the content in bytes.
         len: u64,
     },
     /// A folder.
     Folder,
     /// Another name for the file at a path.
     HardLink(&'a [u8]),
-    /// A symbolic link, and what it says.
+    /// A symbolic link with its target.
     Symlink(&'a [u8]),
 }
 
@@ -81,7 +81,8 @@ impl EntryKind<'_> {
 }
 
 impl<'a> Entry<'a> {
-    // Called at many places, and not worth a copy at each: it is part of every locked image.
+    // Many places call this. An inlined copy at each would make the init larger, and with it every
+    // locked image.
     #[inline(never)]
     pub(super) fn read(reader: &mut Reader<'a>) -> Result<Self, IndexError> {
         let [code] = reader.array()?;
@@ -137,13 +138,13 @@ pub struct Attributes<'a> {
 }
 
 impl<'a> Attributes<'a> {
-    /// None at all.
+    /// No attributes.
     pub const NONE: Self = Self { count: 0, items: Reader::new(&[]) };
 
-    /// Parses what [`Self::write`] wrote.
+    /// Parses the attributes that [`Self::write`] wrote.
     ///
     /// # Errors
-    /// It is something else.
+    /// The bytes are no attributes.
     pub fn parse(bytes: &'a [u8]) -> Result<Self, IndexError> {
         let mut reader = Reader::new(bytes);
         let attributes = Self::read(&mut reader)?;
@@ -192,7 +193,7 @@ impl PartialEq for Attributes<'_> {
 
 impl Eq for Attributes<'_> {}
 
-/// What has to be so of the entries together.
+/// Checks the rules that hold between entries: their order, and the order of their contents.
 #[derive(Default)]
 pub(super) struct Order {
     code: u8,

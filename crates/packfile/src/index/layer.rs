@@ -77,7 +77,7 @@ impl core::fmt::Debug for IndexLayer<'_> {
     }
 }
 
-/// Returns what binds an age file: the SHA-256 of its header.
+/// Returns the SHA-256 of an age file's header, to which all of the file is bound.
 pub fn header_digest(header: &Header<'_>) -> [u8; 32] {
     Sha256::digest(header.bytes()).into()
 }

@@ -1,8 +1,12 @@
-//! The index of a locked image: what its init has to know once it has the key.
+//! The index of a locked image, which its init reads once it has the key.
 //!
-//! It is the content of an age file, so all of it is authentic: how the original command is run, the
-//! original config, the layers in their order with the keys of the private ones, everything that
-//! is unlocked, with the place of its content, and what is checked in the clear layers.
+//! An index is the content of an age file, so all of it is authentic. It has these parts:
+//!
+//! * the original command and the original config;
+//! * the layers in their order, with the keys of the private ones;
+//! * the entries to unlock, with the places of their contents;
+//! * the checks of the clear layers.
+//!
 //! `docs/formats/locked.md` has the bytes.
 
 mod checks;
@@ -28,22 +32,23 @@ use self::reader::Reader;
 /// The first bytes of every index.
 const MAGIC: [u8; 8] = *b"sealidx2";
 
-/// Those of the first version, in which each private layer is one age file, and nothing is checked.
+/// The first bytes of an index of the first version. It has each private layer in one age file, and no
+/// checks.
 const FIRST_MAGIC: [u8; 8] = *b"sealidx1";
 
-/// The length of what is before the parts: the magic, and the length of the whole.
+/// The length of the head in bytes: the magic, and the length of the whole index.
 pub const INDEX_HEAD: usize = 16;
 
 /// The longest index that is read, in bytes.
 pub const MAX_INDEX: u64 = 512 << 20;
 
-/// May be unlocked where it is not memory.
+/// The flag of [`UnlockOn::AnyFileSystem`].
 const ANY_FILE_SYSTEM: u32 = 1;
 
 /// Where private files may be unlocked.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum UnlockOn {
-    /// Wherever the unlock folder is.
+    /// On any file system that the unlock folder is on.
     AnyFileSystem,
     /// In memory alone.
     #[default]
@@ -55,14 +60,14 @@ pub enum UnlockOn {
 pub struct Index<'a> {
     /// Where private files may be unlocked.
     pub unlock_on: UnlockOn,
-    /// How the original command is run.
+    /// The original command.
     pub command: Command<'a>,
-    /// The same, encoded.
+    /// The command in its encoded form.
     pub encoded_command: &'a [u8],
     /// The original config.
     pub config: &'a [u8],
-    /// How many bytes of what is unlocked are pages of zeros, which take no room. The last page of a
-    /// file does not count.
+    /// The number of bytes of unlocked files that are pages of zeros, which take no room. The last page
+    /// of a file does not count.
     pub holes: u64,
     layers: Reader<'a>,
     layer_count: u32,
@@ -72,23 +77,23 @@ pub struct Index<'a> {
     check_count: u32,
 }
 
-/// Some bytes are no index.
+/// Says that some bytes are no index.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 #[error("the index is damaged: {0}")]
 pub struct IndexError(pub(crate) &'static str);
 
 impl IndexError {
-    /// It goes on after its end.
+    /// The index goes on after its end.
     pub const LONGER: Self = Self("it is longer than it says");
-    /// The key of a layer is none.
+    /// The identity of a layer is malformed.
     pub const UNKNOWN_IDENTITY: Self = Self("a layer's identity is none");
 }
 
 impl<'a> Index<'a> {
-    /// Returns the length of the index that begins so.
+    /// Returns the length in bytes of the index that begins with this head.
     ///
     /// # Errors
-    /// None does, or it is longer than [`MAX_INDEX`].
+    /// No index begins so, or its length is out of bounds: the head's and [`MAX_INDEX`].
     pub fn len_of(head: &[u8; INDEX_HEAD]) -> Result<u64, IndexError> {
         let (magic, len) = head.split_at(MAGIC.len());
         let len = u64::from_le_bytes(len.try_into().map_err(|_| IndexError("its head"))?);
@@ -101,11 +106,11 @@ impl<'a> Index<'a> {
         Ok(len)
     }
 
-    /// Parses an index. Every part of it is checked: paths lead nowhere else, folders come first,
-    /// contents follow each other.
+    /// Parses an index, and checks every part: no path leads out of the unlock folder, folders come
+    /// first, and contents follow each other.
     ///
     /// # Errors
-    /// Says what is wrong with it.
+    /// The bytes are no index. The error says which rule they break.
     pub fn parse(bytes: &'a [u8]) -> Result<Self, IndexError> {
         let head = bytes.first_chunk().ok_or(IndexError("it is too short"))?;
         if Self::len_of(head)? != bytes.len() as u64 {
@@ -165,14 +170,14 @@ impl<'a> Index<'a> {
         (0..self.layer_count).map_while(move |_| IndexLayer::read(&mut reader).ok())
     }
 
-    /// Returns what is unlocked: folders, each before what lies in it; files, in the order of their
-    /// contents; named pipes; symbolic links; hard links.
+    /// Returns the entries to unlock, in this order: folders, each before its own subfolders; files, in
+    /// the order of their contents; named pipes; symbolic links; hard links.
     pub fn entries(&self) -> impl Iterator<Item = Entry<'a>> + Clone + use<'a> {
         let mut reader = self.entries;
         (0..self.entry_count).map_while(move |_| Entry::read(&mut reader).ok())
     }
 
-    /// Returns what has to be so in the clear layers before the command is run.
+    /// Returns the checks that the clear layers have to pass before the init runs the command.
     pub fn checks(&self) -> impl Iterator<Item = Check<'a>> + Clone + use<'a> {
         let mut reader = self.checks;
         (0..self.check_count).map_while(move |_| Check::read(&mut reader).ok())
@@ -212,7 +217,7 @@ pub fn write_index<'a>(
     checks.for_each(|check| check.write(out));
 }
 
-/// Appends the number of bytes that are holes, which is the last part of an index.
+/// Appends the last part of an index: the number of bytes that are pages of zeros.
 pub fn write_holes(holes: u64, out: &mut impl Extend<u8>) {
     out.extend(holes.to_le_bytes());
 }
@@ -355,7 +360,7 @@ mod tests {
             &mut parts,
         );
         assert!(Parts::parse(&parts).is_err());
-        // A count that the bytes do not have.
+        // The count names more parts than there are.
         parts[..4].copy_from_slice(&u32::MAX.to_le_bytes());
         assert!(Parts::parse(&parts).is_err());
     }
@@ -393,7 +398,7 @@ mod tests {
         let long = encoded_for([&[b'x'; 5000], b""], &[]);
         let long = Needs::of(&Index::parse(&long).unwrap());
         assert_eq!(long.bytes - needs(&[]).bytes, 2 * 4096);
-        // It cannot be, and is no reason to think that it is little.
+        // No file is so long. The sum must not wrap around to a small number.
         assert_eq!(needs(&[plain(b"a", file(1, 0, u64::MAX))]).bytes, u64::MAX);
     }
 

@@ -1,8 +1,9 @@
-//! What the folder needs that an image is unlocked in: for who starts it, and for who tells how.
+//! The needs of an image in its unlock folder. The init checks them before it unlocks, and locking
+//! computes them for the user.
 
 use crate::index::{EntryKind, Index};
 
-/// What a file takes at least in memory, in bytes.
+/// The size of a page in bytes. Files take whole pages of memory.
 pub const PAGE: u64 = 4096;
 
 /// From this length on, in bytes, a tmpfs gives a symbolic link a page. Linux, `mm/shmem.c`,
@@ -12,22 +13,23 @@ const LONG_LINK: usize = 128;
 /// The kernel's own record of a file, in bytes: the inode and the name.
 const KEPT: u64 = 1024;
 
-/// How many bytes of a file the kernel keeps one byte about, to find its pages: 576 bytes for 64 pages.
+/// The number of bytes of a file for which the kernel keeps one byte of records. It finds the pages by
+/// them, and takes 576 bytes for 64 pages.
 const KEPT_OF_PAGES: u64 = 64 * PAGE / 576;
 
-/// What an image needs of the folder that it is unlocked in.
+/// The needs of an image in its unlock folder.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Needs {
     /// Room, in bytes.
     pub bytes: u64,
-    /// How many files can be made.
+    /// The number of files, folders, links and pipes that have to be made.
     pub files: u64,
     /// Whether programs or libraries have to be executed.
     pub has_programs: bool,
 }
 
 impl Needs {
-    /// Adds up what an index tells of, and what is written beside it.
+    /// Adds up the needs of an index's entries, and of the files that the init writes beside them.
     pub fn of(index: &Index<'_>) -> Self {
         let command = (index.encoded_command.len() as u64).next_multiple_of(PAGE);
         let mut needs = Self { bytes: PAGE + command, files: 2, has_programs: false };
@@ -48,7 +50,8 @@ impl Needs {
         needs
     }
 
-    /// Returns how much memory it takes, in bytes: the room, and the kernel's records of files and pages.
+    /// Returns the memory that the unlocked files take, in bytes: the room, and the kernel's records of files
+    /// and pages.
     pub fn memory(&self) -> u64 {
         let kept = self.files.saturating_mul(KEPT).saturating_add(self.bytes / KEPT_OF_PAGES);
         self.bytes.saturating_add(kept)
@@ -59,8 +62,8 @@ impl Needs {
         self.bytes.div_ceil(1 << 20)
     }
 
-    /// Returns how large a file system of its own should be, in MiB: some is left for what is
-    /// written later.
+    /// Returns the size in MiB that a file system for this folder alone should have. It leaves some
+    /// room for files that are written later.
     pub fn advised_mib(&self) -> u64 {
         self.mib() + 1
     }

@@ -2,7 +2,7 @@
 
 use crate::index::IndexError;
 
-/// What of an index has not been taken.
+/// The bytes of an index that have not been taken.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Reader<'a>(&'a [u8]);
 
@@ -49,7 +49,7 @@ impl<'a> Reader<'a> {
         self.take(usize::from(len))
     }
 
-    /// Returns what has not been taken.
+    /// Returns the bytes that have not been taken.
     pub(super) fn rest(&self) -> &'a [u8] {
         self.0
     }
