@@ -1,11 +1,11 @@
-//! How much memory the decompressor of a start takes: packing and locking compute it, since a start that
-//! takes more than its control group may is killed.
+//! The memory that the decompressor of a start takes. Packing and locking compute it: the kernel kills a
+//! start that takes more memory than its control group allows.
 
 /// The memory that it has beside its window, in bytes: tables and a block.
 const BESIDE: u64 = 1 << 20;
 
-/// Returns how many bytes the decompressor of zstd takes for a frame with a window of so many bytes. `len`
-/// is the length of the content, if the frame tells it.
+/// Returns the memory in bytes that the decompressor of zstd takes for a frame with a window of `window`
+/// bytes. `len` is the length of the content, if the frame tells it.
 ///
 /// It keeps the window in a ring, whose size is a power of two. The ring doubles once more than the window
 /// has come.

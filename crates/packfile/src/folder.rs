@@ -1,15 +1,15 @@
-//! A program that is put into a folder, with what lies beside it: the form that the content of the
-//! age file has then.
+//! Folders: the content of the age file if a start puts the program into a folder, with other files
+//! beside it.
 //!
-//! A head says where and what, and the contents follow one behind the other. The program is the first
-//! of the entries. All of it is authenticated before it is looked at.
+//! A head names the folder and its entries. The contents of the entries follow in the same order. The
+//! program is the first entry. Readers authenticate all of this before they look at it.
 
 use thiserror::Error;
 
-/// How it begins: like a program, and not as one.
+/// The first bytes of a head. They share the first byte, and no more, with an ELF file.
 pub const FOLDER_MAGIC: [u8; 4] = *b"\x7fSCF";
 
-/// The length of what says how long the head is: the magic, and that length.
+/// The length of the prefix in bytes: the magic, and the length of the head.
 pub const FOLDER_PREFIX: usize = 8;
 
 /// The longest head, in bytes.
@@ -18,41 +18,41 @@ pub const MAX_FOLDER_HEAD: usize = 1 << 20;
 /// The longest path, in bytes.
 const MAX_PATH: usize = 4095;
 
-/// What the bits of a mode say of the kind of an entry. inode(7).
+/// The bits of a mode that hold the kind of an entry: `S_IFMT` of inode(7).
 const KINDS: u32 = 0o170_000;
 
-/// The head.
+/// A parsed head.
 #[derive(Clone, Copy, Debug)]
 pub struct FolderHead<'a> {
     path: &'a [u8],
     entries: &'a [u8],
 }
 
-/// What lies in the folder.
+/// An entry of the folder.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FolderEntry<'a> {
     /// The path in the folder: names with a slash between two.
     pub path: &'a [u8],
-    /// What it is.
+    /// The kind.
     pub kind: FolderKind,
     /// The permissions.
     pub mode: u32,
-    /// The length of its content, in bytes: of a file, or of the target of a link.
+    /// The length in bytes of the file's content, or of the link's target.
     pub len: u64,
 }
 
-/// What something in the folder is.
+/// The kind of an entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FolderKind {
     /// A file.
     File,
-    /// A folder, which comes before what lies in it.
+    /// A folder. It comes before its own entries.
     Folder,
     /// A symbolic link.
     Link,
 }
 
-/// Why a head is none.
+/// Says that a head cannot be parsed or written.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 #[error("it holds no folder that can be made")]
 pub struct FolderError;
@@ -67,10 +67,10 @@ impl FolderKind {
     }
 }
 
-/// Returns how long a head is, its prefix included, that begins so.
+/// Returns the length in bytes of the head that begins with `prefix`. The prefix counts.
 ///
 /// # Errors
-/// It begins otherwise, or is too long.
+/// The magic is another one, or the length is out of bounds.
 pub fn folder_head_len(prefix: [u8; FOLDER_PREFIX]) -> Result<usize, FolderError> {
     let [magic @ .., a, b, c, d] = prefix;
     let len = u32::from_le_bytes([a, b, c, d]) as usize;
@@ -82,7 +82,8 @@ impl<'a> FolderHead<'a> {
     /// Parses a whole head.
     ///
     /// # Errors
-    /// It is cut off, names what would lie elsewhere, or does not begin with a program.
+    /// The head is cut off; a path, a kind or a length is not allowed; the first entry is no program in
+    /// the folder itself.
     #[inline(never)]
     pub fn parse(head: &'a [u8]) -> Result<Self, FolderError> {
         let mut rest = head.get(FOLDER_PREFIX..).ok_or(FolderError)?;
@@ -101,10 +102,10 @@ impl<'a> FolderHead<'a> {
         if first.is_some_and(is_program) { Ok(parsed) } else { Err(FolderError) }
     }
 
-    /// Writes a head.
+    /// Writes a head. The kinds of the entries and their lengths are not checked.
     ///
     /// # Errors
-    /// It would be none that can be parsed.
+    /// The head would be longer than [`MAX_FOLDER_HEAD`], or a path is not allowed.
     pub fn write<'e>(
         path: &[u8],
         entries: impl Iterator<Item = FolderEntry<'e>> + Clone,
@@ -134,13 +135,13 @@ impl<'a> FolderHead<'a> {
         self.path
     }
 
-    /// Returns what lies in the folder, the program first.
+    /// Returns the entries of the folder, the program first.
     pub fn entries(&self) -> FolderEntries<'a> {
         FolderEntries(self.entries)
     }
 }
 
-/// What lies in a folder, one after the other.
+/// The entries of a folder, one after the other.
 #[derive(Clone, Debug)]
 pub struct FolderEntries<'a>(&'a [u8]);
 
@@ -152,14 +153,14 @@ impl<'a> Iterator for FolderEntries<'a> {
     }
 }
 
-/// Tells whether a path is absolute, in its shortest form, without what lists of mounts write
-/// otherwise.
+/// Tells whether a path is absolute, in its shortest form, and of printable ASCII characters without
+/// blanks and backslashes. Lists of mounts write such a path as it is.
 pub fn is_place(path: &[u8]) -> bool {
     let is_plain = |byte: &u8| byte.is_ascii_graphic() && *byte != b'\\';
     path.strip_prefix(b"/").is_some_and(is_path) && path.iter().all(is_plain)
 }
 
-/// Tells whether a path leads to something below where it begins.
+/// Tells whether a path leads to a place below its starting point.
 #[inline(never)]
 fn is_path(path: &[u8]) -> bool {
     let is_name = |name: &[u8]| {

@@ -1,7 +1,7 @@
-//! What is odd about a text that opens nothing: how keys suffer on their way through files of
-//! variables, secrets of clusters, and editors.
+//! Oddities of texts that open nothing. Files of variables, secrets of clusters, and editors change
+//! keys on their way.
 //!
-//! It names forms alone. Nothing of the text itself gets into a message.
+//! An oddity names a form alone. Nothing of the text itself gets into a message.
 
 use core::fmt;
 
@@ -17,7 +17,7 @@ const RECIPIENT: &[u8] = b"age1";
 /// The marks that begin a text in UTF-16.
 const UTF_16: [&[u8]; 2] = [b"\xff\xfe", b"\xfe\xff"];
 
-/// What is odd about a key.
+/// An oddity of a text that was given as a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum KeyOddity {
@@ -38,7 +38,7 @@ pub enum KeyOddity {
 }
 
 impl KeyOddity {
-    /// Tells why a text is no identity though it may be meant as one.
+    /// Returns the oddity that keeps a text from being an identity, if the user may mean it as one.
     #[inline(never)]
     pub fn of_identity(text: &[u8]) -> Option<Self> {
         if UTF_16.iter().any(|mark| text.starts_with(mark)) {
@@ -56,7 +56,7 @@ impl KeyOddity {
         }
     }
 
-    /// Tells what is odd about a passphrase that is wrong.
+    /// Returns the oddity of a wrong passphrase, if it has one.
     #[inline(never)]
     pub fn of_passphrase(text: &[u8]) -> Option<Self> {
         if UTF_16.iter().any(|mark| text.starts_with(mark)) {

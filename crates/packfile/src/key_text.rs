@@ -1,4 +1,4 @@
-//! What a variable, a file or a prompt holds as a key: identities or a passphrase.
+//! Key text, which comes from a variable, a file or a prompt: identities or a passphrase.
 
 use thiserror::Error;
 
@@ -13,14 +13,14 @@ pub(crate) const IDENTITY: &[u8] = b"AGE-SECRET-KEY-1";
 /// A key as it was given.
 #[derive(Clone, Copy)]
 pub enum KeyText<'a> {
-    /// Identities, one a line with blanks around it or none, among blank lines and comments. All of
-    /// them can be parsed.
+    /// Identities, one a line, among blank lines and comments. There may be blanks around an
+    /// identity. All of them can be parsed.
     Identities(Lines<'a>),
     /// A passphrase: the whole text as it is.
     Passphrase(&'a [u8]),
 }
 
-/// Lines of which each is an identity, blank, or a comment.
+/// Lines. Each is an identity, blank, or a comment.
 #[derive(Clone, Copy)]
 pub struct Lines<'a>(&'a [u8]);
 
@@ -43,11 +43,11 @@ pub enum KeyTextError {
 }
 
 impl<'a> KeyText<'a> {
-    /// Tells what a text is: identities if its first line that is neither blank nor a comment
-    /// begins like one, otherwise a passphrase.
+    /// Parses a text. It is identities if its first line that is neither blank nor a comment begins
+    /// like one. Otherwise it is a passphrase.
     ///
     /// # Errors
-    /// It is empty or too long, or identities with something else among them.
+    /// The text is empty or too long; a line among the identities is something else.
     pub fn parse(text: &'a [u8]) -> Result<Self, KeyTextError> {
         if text.is_empty() {
             return Err(KeyTextError::Empty);

@@ -2,10 +2,11 @@
 //!
 //! A packed program is a stub with one more segment, the payload: parameters in clear and an age
 //! file (<https://c2sp.org/age>) whose content is the program. This crate reads and writes that
-//! segment, reads key text, and holds both sides of challenge and response. The age file is opened by
-//! [`sealcrate_agefile`]. It knows nothing of ELF files, systems, prompts and compression. It
-//! allocates nothing and draws no random bytes: buffers and randomness come from the caller. A locked image has an [`index`] in
-//! the place of a program.
+//! segment, reads key text, and holds both sides of challenge and response. [`sealcrate_agefile`]
+//! opens the age file. A locked image has an [`index`] in the place of a program.
+//!
+//! This crate knows nothing of ELF files, systems, prompts and compression. It allocates nothing and
+//! draws no random bytes: buffers and randomness come from the caller.
 
 #![no_std]
 

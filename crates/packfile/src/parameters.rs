@@ -48,7 +48,8 @@ pub enum ParametersError {
 
 impl<'a> Parameters<'a> {
     /// Makes parameters: the memory that a start takes in MiB, rounded up; the variable in which the key
-    /// may be; the absolute path of the file in which it may be; what is shown before a prompt.
+    /// may be; the absolute path of the file in which it may be; the text that the stub shows before a
+    /// prompt.
     ///
     /// # Errors
     /// The error names the wrong parameter.

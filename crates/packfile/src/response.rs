@@ -24,9 +24,11 @@ const ENCODED: usize = 86;
 
 const INFO: &[u8] = b"sealcrate response v1";
 
-/// Tells whether more has to follow on the lines of a response: it begins like one, and is shorter.
+/// Tells whether a text is the beginning of a response, and more lines have to follow: it begins like
+/// a response, and is shorter.
 ///
-/// Whoever copies a long line from a window gets several. The blanks among them do not count.
+/// A user who copies a long line from a window gets several lines. The blanks among them do not
+/// count.
 #[inline(never)]
 pub fn is_unfinished(text: &[u8]) -> bool {
     let bytes = || text.iter().filter(|byte| !byte.is_ascii_whitespace());

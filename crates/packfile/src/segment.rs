@@ -1,7 +1,8 @@
 //! The payload segment: a head of fixed length, the parameters, the age file, and nothing behind
 //! it.
 //!
-//! The packer decides where it lies in an ELF file. `docs/formats/packed.md` has both.
+//! The packer decides where the segment lies in an ELF file. `docs/formats/packed.md` describes the
+//! segment and its place.
 
 use thiserror::Error;
 

@@ -60,7 +60,7 @@ fn lines_that_are_no_challenge_are_told() {
     assert_eq!(parse(&line([1; 32], b"")), Err(HeaderError::Version.into()));
     assert_eq!(parse(&line([1; 32], start)), Err(HeaderError::Unfinished.into()));
     assert_eq!(end, b"\n");
-    // Something after the header, of which the response would not tell.
+    // A byte follows the header.
     let more = [&header[..], b"\n"].concat();
     assert_eq!(parse(&line([1; 32], &more)), Err(ChallengeError::Damaged));
 }
