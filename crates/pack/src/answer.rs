@@ -1,7 +1,7 @@
 //! Answers to the challenges of packed programs that were started without a key.
 //!
-//! A challenge may hold the header of anything that is encrypted to the same identity. Whoever
-//! answers gives that away, so only what a program holds that they mean to start is answered.
+//! A challenge may hold the header of any file that is encrypted to the same identity. An answer gives
+//! that file away. So this module answers only for the header of a program that you mean to start.
 
 use std::fmt;
 
@@ -18,7 +18,7 @@ use sealcrate_agefile::NoRandomness;
 /// Longer lines are no challenges: a header has 64 KiB at most.
 const MAX_LINE: usize = 128 << 10;
 
-/// What a program that was started without a key asks for.
+/// The challenge of a program that was started without a key.
 pub struct Question {
     line: String,
 }
@@ -27,7 +27,7 @@ impl Question {
     /// Reads a challenge. White space in it comes from a terminal, and does not count.
     ///
     /// # Errors
-    /// It is none.
+    /// The text is no challenge.
     pub fn parse(text: &str) -> Result<Self, ChallengeError> {
         let line: String = text.chars().filter(|c| !c.is_ascii_whitespace()).collect();
         if line.len() > MAX_LINE {
@@ -37,15 +37,17 @@ impl Question {
         Ok(Self { line })
     }
 
-    /// Returns what people compare with what the program shows.
+    /// Returns the fingerprint. People compare it with the fingerprint that the program shows.
     pub fn fingerprint(&self) -> String {
         self.with(|challenge| challenge.fingerprint().to_string())
     }
 
-    /// Answers, if it is `header` that is asked for, the header of a program that may be started.
+    /// Returns the response, if the challenge asks for `header`. Pass the header of a program that you
+    /// mean to start.
     ///
     /// # Errors
-    /// Another header is asked for; the key does not open it; the question cannot be answered safely.
+    /// The challenge asks for another header; the key does not open the header; the system has no
+    /// randomness to give; anybody could open the response.
     pub fn answer(&self, header: &[u8], key: &Key) -> Result<String, AnswerError> {
         self.with(|challenge| {
             if challenge.header().bytes() != header {
@@ -59,7 +61,7 @@ impl Question {
         })
     }
 
-    /// Returns the header that is asked for.
+    /// Returns the header that the challenge asks for.
     pub fn header(&self) -> Vec<u8> {
         self.with(|challenge| challenge.header().bytes().to_vec())
     }
@@ -86,7 +88,7 @@ pub enum AnswerError {
     /// There is no randomness for a key.
     #[error("{0}")]
     NoRandomness(#[from] NoRandomness),
-    /// It is not that of the program that was named.
+    /// The challenge holds another header than the named program.
     #[error("the challenge asks for the key of something else than this program")]
     OtherProgram,
     /// Anybody could open the answer.
@@ -156,7 +158,7 @@ mod tests {
     #[test]
     fn a_header_that_was_changed_is_not_answered() {
         let Started { identity, packed, secret, .. } = started();
-        // Another recipient's stanza is put in, and what is named to be started is changed likewise.
+        // The challenge and the named program have the same header. Somebody put a stanza into it.
         let header = String::from_utf8(packed.header().to_vec()).unwrap();
         let changed = header.replacen("\n---", "\n-> x y\n\n---", 1).into_bytes();
         let question = Question::parse(&ask(secret.public(), &changed)).unwrap();

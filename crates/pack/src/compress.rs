@@ -1,7 +1,7 @@
 //! How programs are compressed before they are encrypted, and decompressed again.
 //!
-//! What is compressed here is decompressed by the stub, in memory that it has to find: LZ4 blocks
-//! are independent of each other, and zstd looks back no further than 8 MiB.
+//! The stub decompresses the program, in memory that it has to find. So LZ4 blocks are independent of
+//! each other, and zstd looks back no further than 8 MiB.
 
 use std::io::{self, BufReader, Read, Write};
 
@@ -23,7 +23,7 @@ pub enum Compression {
 }
 
 impl Compression {
-    /// Returns how much memory a start takes of a program that has `size` bytes, in MiB, rounded up: the
+    /// Returns the memory that a start takes for a program of `size` bytes, in MiB, rounded up: the
     /// program, the kernel's records of its pages, and the decompressor.
     pub fn needed_mib(self, size: u64) -> u32 {
         let decoder = match self {
@@ -36,22 +36,24 @@ impl Compression {
     }
 }
 
-/// How many bytes of a file in memory cost the kernel one byte of records.
+/// The number of bytes of a file in memory for which the kernel keeps one byte of records.
 const KEPT_OF_PAGES: u64 = 455;
 
-/// The level of LZ4: a fifth smaller than at the lowest, and it is unpacked no slower.
+/// The level of LZ4. Programs become a fifth smaller than at the lowest level, and decompression is no
+/// slower.
 const LZ4_LEVEL: u32 = 9;
 
-/// The level of zstd: a tenth larger than at the highest, which takes more than ten times as long.
+/// The level of zstd. Programs become a tenth larger than at the highest level, which takes more than
+/// ten times as long.
 const ZSTD_LEVEL: i32 = 12;
 
 /// How far zstd looks back: 2 to the power of it.
 const ZSTD_WINDOW_LOG: u32 = 23;
 
-/// Compresses all of `input`, which has `len` bytes, into `output`, and returns that.
+/// Compresses all of `input`, which has `len` bytes, into `output`, and returns `output`.
 ///
 /// # Errors
-/// Those of `input` and `output`; another length.
+/// `input` cannot be read, or has another length; `output` cannot be written.
 pub(crate) fn compress<W: Write>(
     input: &mut dyn Read,
     len: u64,
@@ -60,7 +62,7 @@ pub(crate) fn compress<W: Write>(
 ) -> io::Result<W> {
     match compression {
         Compression::Lz4 => {
-            // What is in it is authenticated already: sums would tell nothing more.
+            // The age file authenticates the content already: checksums would tell nothing more.
             let mut encoder = EncoderBuilder::new()
                 .block_mode(BlockMode::Independent)
                 .block_size(BlockSize::Max256KB)
@@ -96,10 +98,11 @@ fn copy_exactly(input: &mut dyn Read, len: u64, output: &mut dyn Write) -> io::R
     Ok(())
 }
 
-/// Decompresses all of `input` into `output`, by what it begins with.
+/// Decompresses all of `input` into `output`. The first bytes of `input` tell the compression.
 ///
 /// # Errors
-/// Those of `input` and `output`; `InvalidData` for what is no program, or goes on after its end.
+/// `input` cannot be read; `output` cannot be written; `InvalidData` if `input` holds no program, is cut
+/// off, or goes on after its end.
 pub(crate) fn decompress(input: impl Read, output: &mut dyn Write) -> io::Result<()> {
     let mut start = Vec::with_capacity(4);
     let mut input = BufReader::with_capacity(CHUNK, input);
@@ -113,7 +116,7 @@ pub(crate) fn decompress(input: impl Read, output: &mut dyn Write) -> io::Result
         Content::Lz4 => {
             let mut watched = Watched { inner: whole, ended: false };
             copy_program(&mut FrameDecoder::new(&mut watched), output)?;
-            // The decoder takes a missing end for one.
+            // The decoder takes the end of the input for the end of the frame.
             if watched.ended {
                 return Err(invalid("it is cut off"));
             }
@@ -149,7 +152,7 @@ impl<R: Read> Read for Watched<R> {
     }
 }
 
-/// Copies a program, which may begin with a kind of compression as little as with anything else.
+/// Copies a program. It refuses content that begins otherwise, such as with a second compression.
 fn copy_program(decoder: &mut dyn Read, output: &mut dyn Write) -> io::Result<()> {
     let mut start = Vec::with_capacity(4);
     decoder.take(4).read_to_end(&mut start)?;
@@ -164,7 +167,7 @@ fn invalid(text: &str) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, text)
 }
 
-/// How much is read at once.
+/// The number of bytes that are read at once.
 const CHUNK: usize = 128 << 10;
 
 #[cfg(test)]

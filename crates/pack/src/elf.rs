@@ -1,7 +1,7 @@
 //! ELF files as the packer sees them: header and segments, the same for both classes.
 //!
-//! What is read here may be anything at all. Whether it makes a program is not decided here. System V
-//! ABI, "ELF Header" and "Program Header".
+//! The input may be any bytes. This module does not decide whether they make a program. System V ABI,
+//! "ELF Header" and "Program Header".
 
 use std::ops::Range;
 
@@ -15,17 +15,17 @@ use thiserror::Error;
 /// As many program headers as the kernel takes: 64 KiB of them (`load_elf_phdrs`).
 const MAX_HEADERS_BYTES: usize = 64 << 10;
 
-/// A longer table of what a program is linked to is no linker's.
+/// The longest dynamic section, in bytes. No linker writes a longer one.
 const MAX_DYNAMIC_BYTES: u64 = 1 << 20;
 
-/// What the headers of a file say that begins as an ELF file does.
+/// The headers of a file that begins as an ELF file does.
 #[derive(Debug)]
 pub(crate) struct Elf {
     pub(crate) target: &'static Target,
     pub(crate) kind: FileType,
     pub(crate) entry: u64,
     pub(crate) segments: Vec<Segment>,
-    /// Where the last of what the headers name ends in the file.
+    /// The offset in the file where the last segment or the table of sections ends.
     pub(crate) end: u64,
 }
 
@@ -41,23 +41,24 @@ pub(crate) struct Segment {
 }
 
 impl Segment {
-    /// Returns which bytes of the file it is.
+    /// Returns the range of the segment's bytes in the file.
     pub(crate) fn file_range(&self) -> Range<u64> {
         self.offset..self.offset.saturating_add(self.file_size)
     }
 
-    /// Returns which addresses it is mapped at.
+    /// Returns the range of the segment's addresses.
     pub(crate) fn addresses(&self) -> Range<u64> {
         self.address..self.address.saturating_add(self.memory_size)
     }
 }
 
 impl Elf {
-    /// Reads the headers at the beginning of `data`. That they are there whole is checked, not that
-    /// what they name is.
+    /// Reads the headers at the beginning of `data`. It checks that the headers are whole, but not that
+    /// the file has the parts that they name.
     ///
     /// # Errors
-    /// Another machine than ours, or what the kernel would not start.
+    /// The file ends within its headers, is for a machine that is no target, or is none that the kernel
+    /// would start.
     pub(crate) fn read<'data>(data: impl ReadRef<'data>) -> Result<Self, ElfError> {
         // The header of the 32-bit class is the shorter one; both begin alike.
         let header = data.read_at::<FileHeader32<LittleEndian>>(0).map_err(|()| ElfError::Cut)?;
@@ -106,10 +107,10 @@ impl Elf {
         self.segments.iter().find(|segment| segment.kind == kind)
     }
 
-    /// Reads what the dynamic linker is told: tags and values, up to the end mark.
+    /// Reads the dynamic section: tags and values, up to the end mark.
     ///
     /// # Errors
-    /// A table that is too long or not in the file.
+    /// The section is too long, or not in the file.
     pub(crate) fn dynamic<'data>(
         &self,
         data: impl ReadRef<'data>,
@@ -140,7 +141,7 @@ impl Elf {
             .collect())
     }
 
-    /// Returns where in the file the byte at `address` lies.
+    /// Returns the offset in the file of the byte at `address`.
     pub(crate) fn offset_of(&self, address: u64) -> Option<u64> {
         self.loads().find_map(|segment| {
             let within = address.checked_sub(segment.address)?;
@@ -178,7 +179,7 @@ fn segment<H: ProgramHeader<Endian = LittleEndian>>(header: &H) -> Segment {
     }
 }
 
-/// Names a machine that is none of ours.
+/// Names a machine that is no target.
 fn machine_name(class: elf::FileClass, machine: elf::Machine) -> String {
     let name = match machine {
         elf::EM_X86_64 => "x86-64 with 32-bit addresses (x32)",
@@ -193,7 +194,7 @@ fn machine_name(class: elf::FileClass, machine: elf::Machine) -> String {
     name.to_owned()
 }
 
-/// Why bytes are no ELF file that can be dealt with.
+/// Why bytes are no ELF file that the packer can use.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 pub(crate) enum ElfError {
     #[error("it is for a big-endian machine")]

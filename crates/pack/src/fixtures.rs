@@ -7,7 +7,7 @@ use sealcrate_targets::{Class, Target};
 
 use crate::{Compression, Packer, Parameters, Program, Protection};
 
-/// A passphrase, and the least that it can cost to try it.
+/// A passphrase, and the smallest work factor.
 pub(crate) const PASSPHRASE: &[u8] = b"a passphrase";
 pub(crate) const LEAST_WORK: u8 = 14;
 
@@ -16,7 +16,7 @@ pub(crate) fn target(name: &str) -> &'static Target {
     Target::named(name).expect("the table has it")
 }
 
-/// Returns the program that is packed by [`packed`]: for a target that every build has a stub for.
+/// Returns the program that [`packed`] packs.
 pub(crate) fn program() -> Made {
     let code = (0_u32..100_000).flat_map(|i| (i / 3).to_le_bytes()).collect();
     Made { code, ..Made::program(target("amd64")) }
@@ -68,7 +68,7 @@ pub(crate) struct Made {
     pub(crate) flags: Vec<(elf::DynamicTag, u64)>,
     /// Tags of the dynamic section with texts.
     pub(crate) texts: Vec<(elf::DynamicTag, &'static str)>,
-    /// What the program consists of.
+    /// The first bytes behind the headers.
     pub(crate) code: Vec<u8>,
 }
 

@@ -1,8 +1,8 @@
 //! The frame of a packed program: everything in the file that is not payload.
 //!
-//! A packed program is its stub, in which the last program header has become that of the payload.
-//! The payload lies behind the stub, and behind the payload a new table of sections, one of which is
-//! the payload: what is in no section is lost in `strip`. `docs/formats/packed.md`.
+//! A packed program is its stub with a payload behind it. The header of the payload replaces the stub's
+//! last program header, a note. A new table of sections follows the payload. It makes the payload a
+//! section, because `strip` removes bytes that are in no section. `docs/formats/packed.md`.
 
 use std::ops::Range;
 
@@ -19,11 +19,11 @@ use thiserror::Error;
 use crate::Stub;
 use crate::elf::{Elf, ElfError, Segment};
 
-/// The section of the payload, and that of the sections' names.
+/// The names of two sections: one holds the payload, the other the sections' names.
 const PAYLOAD_NAME: &[u8] = b".payload\0";
 const NAMES_NAME: &[u8] = b".shstrtab\0";
 
-/// Where 32-bit address spaces end at the earliest, less what stack and libraries need.
+/// The lowest end of a 32-bit address space, less the room that stack and libraries need.
 const END_OF_32_BITS: u64 = 0x8000_0000;
 
 /// A stub that a payload can be added to.
@@ -31,21 +31,21 @@ const END_OF_32_BITS: u64 = 0x8000_0000;
 pub(crate) struct Frame {
     target: &'static Target,
     stub: &'static [u8],
-    /// How much of the stub's file is mapped; the rest is replaced.
+    /// The number of the stub's bytes that are mapped. The payload replaces the bytes behind them.
     stub_len: usize,
-    /// Which of the program headers is replaced.
+    /// The number of the program header that is replaced, from 0.
     place: usize,
     payload_at: u64,
     address: u64,
 }
 
-/// What is written when the length of the payload is known.
+/// The parts of the file that are written once the length of the payload is known.
 pub(crate) struct Rest {
-    /// What replaces the beginning of the file.
+    /// The bytes that replace the beginning of the file.
     pub(crate) beginning: Vec<u8>,
-    /// Where the end is written.
+    /// The offset of the end in the file.
     pub(crate) end_at: u64,
-    /// What follows the payload.
+    /// The bytes that follow the payload.
     pub(crate) end: Vec<u8>,
 }
 
@@ -53,7 +53,7 @@ impl Frame {
     /// Takes a stub.
     ///
     /// # Errors
-    /// It has no place for a payload.
+    /// The stub has no place for a payload.
     pub(crate) fn of(stub: &Stub) -> Result<Self, FrameError> {
         let bytes = stub.bytes;
         let elf = Elf::read(bytes)?;
@@ -82,7 +82,7 @@ impl Frame {
         })
     }
 
-    /// Returns what comes before the payload, zeros up to it included.
+    /// Returns the bytes before the payload: the stub, and zeros up to the payload.
     pub(crate) fn before(&self) -> Vec<u8> {
         let mut before = self.stub[..self.stub_len].to_vec();
         before.resize(self.payload_at as usize, 0);
@@ -165,7 +165,7 @@ fn append(names: &mut Vec<u8>, name: &[u8]) -> u32 {
     at
 }
 
-/// Where the payload is.
+/// The place of the payload in the file and in memory.
 struct Placed {
     offset: u64,
     address: u64,
@@ -173,15 +173,15 @@ struct Placed {
     align: u64,
 }
 
-/// The headers of a class of ELF files, as they are written. That the numbers fit has been checked.
+/// The headers of a class of ELF files, as they are written. Callers have checked that the numbers fit.
 trait Class: FileHeader<Endian = LE> {
-    /// Maps the payload, to be read.
+    /// Maps the payload, for reading alone.
     fn payload_header(payload: &Placed) -> Self::ProgramHeader;
     /// Makes the payload a section.
     fn payload_section(name: u32, payload: &Placed) -> Self::SectionHeader;
-    /// Makes the names of the sections one, too.
+    /// Makes the names of the sections a section.
     fn names_section(name: u32, offset: u64, len: u64) -> Self::SectionHeader;
-    /// Says where the table of the sections is, the last of which has the names.
+    /// Sets the place of the table of sections. The last section has the names.
     fn set_sections(&mut self, offset: u64, count: u16);
 }
 
@@ -258,7 +258,7 @@ pub enum FrameError {
     /// The sections of the stub cannot be read.
     #[error("the stub has no sections")]
     NoSections,
-    /// It would not fit below the addresses that stack and libraries take.
+    /// The payload would not fit below the addresses that stack and libraries take.
     #[error("the program is too large to be packed for {0}, whose addresses have 32 bits")]
     TooLong(&'static Target),
 }
@@ -322,7 +322,7 @@ mod tests {
 
     #[test]
     fn payloads_beyond_32_bits_are_refused() {
-        // Another class of the same stub: only numbers are looked at.
+        // The same stub, as if it were of another class: the check looks at numbers alone.
         let frame = Frame::of(&stubs()[0]).unwrap();
         let narrow = Frame { target: target("i386"), ..frame };
         let refused = narrow.around(END_OF_32_BITS).map(|_| ()).unwrap_err();

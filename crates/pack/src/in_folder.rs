@@ -10,17 +10,17 @@ use std::path::{Path, PathBuf};
 use sealcrate_packfile::{FolderEntry, FolderError, FolderHead, FolderKind, is_place};
 use thiserror::Error;
 
-/// More of them are no files beside a program.
+/// The most entries of a folder, the program included.
 const MAX_ENTRIES: usize = 10_000;
 
-/// The folder that a program is put into when it starts, and what lies beside it.
+/// The folder into which a start puts the program, with the files beside it.
 #[derive(Debug)]
 pub struct InFolder {
     path: Vec<u8>,
     entries: Vec<Entry>,
 }
 
-/// What lies in the folder.
+/// An entry of the folder.
 #[derive(Debug)]
 struct Entry {
     path: Vec<u8>,
@@ -30,14 +30,14 @@ struct Entry {
     source: Source,
 }
 
-/// Where a content comes from.
+/// The source of an entry's content.
 #[derive(Debug)]
 enum Source {
-    /// It is the program.
+    /// The program.
     Program,
-    /// From a file that is opened when it is read.
+    /// A file, which is opened when its content is read.
     File(PathBuf),
-    /// It is these bytes.
+    /// These bytes.
     Bytes(Vec<u8>),
 }
 
@@ -61,10 +61,11 @@ impl InFolder {
     /// Puts a file, or a folder with all that is in it, beside the program.
     ///
     /// # Errors
-    /// Something cannot be read, is neither file nor folder nor link, or has a name that is there.
+    /// A file cannot be read, or is neither file nor folder nor link; another entry has its name; there
+    /// are too many entries.
     pub fn add(&mut self, path: &Path) -> Result<(), InFolderError> {
         let name = path.file_name().ok_or(InFolderError::Path)?;
-        // What was named is taken for what it leads to, and what lies in it for what it is.
+        // A link that the user names stands for its target. Links in a named folder stay links.
         let metadata = fs::metadata(path).map_err(|error| cannot_read(path, error))?;
         self.add_as(path, name.to_owned(), &metadata)
     }
@@ -112,10 +113,11 @@ impl InFolder {
         Ok(())
     }
 
-    /// Returns what is packed instead of the program, which `program` yields, and its length.
+    /// Returns the content to pack instead of the program, and its length in bytes. `program` yields the
+    /// program.
     ///
     /// # Errors
-    /// All the names together are too long.
+    /// A name is not allowed, or all names together are too long.
     pub fn content<'r>(
         &'r self,
         program: &'r mut dyn Read,
@@ -130,7 +132,7 @@ impl InFolder {
         FolderHead::write(&self.path, entries, &mut head)?;
         let len = head.len() as u64 + self.size();
         let mut content: Box<dyn Read + 'r> = Box::new(Cursor::new(head).chain(program));
-        // The program is the first.
+        // The program is the first entry.
         for entry in &self.entries[1..] {
             content = match &entry.source {
                 Source::File(path) => Box::new(content.chain(Exactly::new(path, entry.len))),
@@ -141,7 +143,7 @@ impl InFolder {
         Ok((content, len))
     }
 
-    /// Returns how many bytes the program has with all that lies beside it.
+    /// Returns the length in bytes of the program and all entries beside it.
     pub fn size(&self) -> u64 {
         self.entries.iter().map(|entry| entry.len).sum()
     }
@@ -151,7 +153,7 @@ fn cannot_read(path: &Path, error: io::Error) -> InFolderError {
     InFolderError::Read { path: path.to_owned(), error }
 }
 
-/// A file of which as many bytes are read as it had before, opened when the first is.
+/// A file that must still have its length from before. The first read opens it.
 struct Exactly<'p> {
     path: &'p Path,
     file: Option<File>,
@@ -188,10 +190,10 @@ impl Read for Exactly<'_> {
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum InFolderError {
-    /// The names are none that can be written.
+    /// A name is not allowed, or all names together are too long.
     #[error("a name is none that a file can have, or all of them together are longer than 1 MiB")]
     Head(#[from] FolderError),
-    /// The folder is none that can be found in a list of mounts.
+    /// The folder has a path that a list of mounts would write otherwise.
     #[error(
         "the folder is no absolute path in its shortest form, of ASCII letters without blanks and \
          backslashes"
@@ -206,7 +208,7 @@ pub enum InFolderError {
         #[source]
         error: io::Error,
     },
-    /// It is a device, a pipe or a socket.
+    /// The path leads to a device, a pipe or a socket.
     #[error("{} is neither a file nor a folder nor a link", .0.display())]
     Special(PathBuf),
     /// There are too many.

@@ -11,18 +11,18 @@ use zeroize::Zeroizing;
 
 use crate::Recipient;
 
-/// The most memory that a passphrase is tried in: 2 to the power of it, in KiB. What takes more is
-/// tried in this much, and takes longer.
+/// The most memory in which a passphrase is tried: 2 to the power of it, in KiB. If a header asks for
+/// more, the try takes longer.
 const MAX_LOG_MEMORY: u8 = 18;
 
-/// A passphrase, or identities: as a program that starts takes them.
+/// A passphrase, or identities, in the form that a program takes at its start.
 pub struct Key(Zeroizing<Vec<u8>>);
 
 impl Key {
-    /// Takes what a variable or file holds, without the line end behind it.
+    /// Parses the text of a variable or file. The text has no line end behind it any more.
     ///
     /// # Errors
-    /// It is empty or too long, or an identity is mistyped.
+    /// The text is empty or too long, or an identity is mistyped.
     pub fn parse(text: Zeroizing<Vec<u8>>) -> Result<Self, KeyTextError> {
         KeyText::parse(&text)?;
         Ok(Self(text))
@@ -33,7 +33,7 @@ impl Key {
         matches!(self.text(), KeyText::Passphrase(_))
     }
 
-    /// Unwraps the file key of a header, which is authentic then.
+    /// Unwraps the file key of a header. If this succeeds, the header is authentic.
     ///
     /// # Errors
     /// The header is for another key, or was changed.
@@ -65,7 +65,7 @@ impl Key {
         }
     }
 
-    /// Returns the identities, each with its recipient; of a passphrase none.
+    /// Returns the identities, each with its recipient. A passphrase has none.
     pub(crate) fn identities(&self) -> Vec<(Identity, Recipient)> {
         if self.is_passphrase() {
             return Vec::new();
@@ -105,13 +105,13 @@ pub enum KeyError {
         "wrong key: the program is packed under a passphrase, and an identity does not open it"
     )]
     NeedsPassphrase,
-    /// It is another passphrase, and something is odd about it.
+    /// The passphrase is another one, and something is odd about it.
     #[error("wrong key: {0}")]
     Odd(KeyOddity),
-    /// It is another one.
+    /// The key is another one.
     #[error("wrong key")]
     Wrong,
-    /// What is meant as an identity is not written as one.
+    /// The text is meant as an identity, but is not written as one.
     #[error("wrong key: only an age identity opens it, and {0}")]
     Written(KeyOddity),
 }

@@ -1,6 +1,6 @@
-//! Known stubs and inits: whether what runs first is what this build puts there.
+//! Known stubs and inits: the ones that this build puts into programs and images.
 //!
-//! Another version has others. What is unknown need not be bad, and what is known can be exchanged later.
+//! Another version has others. An unknown stub need not be bad, and somebody can exchange a known one later.
 
 use std::ops::Range;
 
@@ -8,11 +8,11 @@ use crate::elf::Elf;
 use crate::frame::Frame;
 use crate::stubs::{inits, stubs};
 
-/// The longest that can be before the payload of a packed program, in bytes.
+/// The most bytes that can be before the payload of a packed program.
 pub(crate) const MAX_BEFORE_PAYLOAD: u64 = 1 << 20;
 
-/// Tells whether a packed program is one of our stubs up to its payload, whose place is `payload`. Its headers
-/// count too: they say where it begins to run.
+/// Tells whether `before`, the bytes before the payload, are a stub of this build. `payload` is the payload's
+/// place. The headers count too: they say where the program begins to run.
 pub(crate) fn is_known_stub(elf: &Elf, before: &[u8], payload: Range<u64>) -> bool {
     let Some(stub) = stubs().iter().find(|stub| stub.target == elf.target) else { return false };
     let Ok(frame) = Frame::of(stub) else { return false };
@@ -22,7 +22,7 @@ pub(crate) fn is_known_stub(elf: &Elf, before: &[u8], payload: Range<u64>) -> bo
     expected == before
 }
 
-/// Tells whether a file is one of our inits.
+/// Tells whether a file is an init of this build.
 pub(crate) fn is_known_init(bytes: &[u8]) -> bool {
     inits().iter().any(|init| init.bytes == bytes)
 }

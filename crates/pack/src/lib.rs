@@ -1,8 +1,8 @@
 //! Packs programs so that they open themselves when they start.
 //!
-//! [`Program`] tells which files can be packed, [`Packer`] packs one, and [`Packed`] is what came of
-//! it. What a packed program is made of is in `sealcrate-packfile`, what it does when it starts in
-//! the stub. Nothing here prints, prompts, or reads the environment.
+//! [`Program`] tells which files can be packed, [`Packer`] packs a program, and [`Packed`] opens a
+//! packed one. `sealcrate-packfile` describes the bytes of a packed program. The stub runs at its
+//! start. Nothing here prints, prompts, or reads the environment.
 
 mod answer;
 mod compress;

@@ -1,8 +1,8 @@
-//! Programs that read their own file when they run, or look for others beside it: they do not find it
-//! once they are packed.
+//! Programs that read their own file when they run, or look for files beside it. Once they are packed,
+//! they do not find these files.
 //!
-//! They are told by their bytes: by marks of those tools that make them, and by what lies behind the
-//! end of an ELF file. What has neither may still look for itself.
+//! This module knows them by their bytes: by marks of the tools that make them, and by bytes behind the
+//! end of the ELF file. A program that has neither may still look for its own file.
 
 use std::fmt;
 use std::fs::File;
@@ -16,25 +16,25 @@ use object::read::{ReadCache, ReadRef};
 
 use crate::elf::Elf;
 
-/// How much of a file is searched at once.
+/// The number of bytes of a file that are searched at once.
 const PIECE: usize = 1 << 20;
 
 /// The longest mark, in bytes.
 const MAX_MARK: usize = 64;
 
-/// How far from the end the marks of those are that put them there.
+/// The number of bytes at the end of a file in which the marks of [`AT_END`] lie.
 const TAIL: u64 = 64 << 10;
 
-/// The longest that the end of a zip archive can be: its record and a comment.
+/// The longest end of a zip archive in bytes: its record and a comment.
 const MAX_ZIP_END: usize = 22 + 65_535;
 
-/// What reads its own file, or looks for others beside it.
+/// A kind of program that reads its own file, or looks for files beside it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum OwnFile {
     /// An AppImage, which mounts itself.
     AppImage,
-    /// So many bytes lie behind the program.
+    /// A program with this number of bytes behind it.
     Appended(u64),
     /// A program of `bun build --compile`.
     Bun,
@@ -46,12 +46,12 @@ pub enum OwnFile {
     Node,
     /// A program of PyInstaller.
     PyInstaller,
-    /// A zip archive behind the program.
+    /// A program with a zip archive behind it.
     Zip,
 }
 
-/// Marks that may be anywhere in a file, from their last byte to their first: so whoever has this module
-/// in it does not have them.
+/// Marks that may be anywhere in a file, from their last byte to their first. So a program with this
+/// module in it does not have the marks.
 const ANYWHERE: [(&[u8], OwnFile); 3] = [
     // SHA-256 of ".net core bundle". dotnet/runtime, `bundle_marker.cpp`.
     (
@@ -59,7 +59,7 @@ const ANYWHERE: [(&[u8], OwnFile); 3] = [
           \x32\xa0\xd7\x14\x02\x93\x7b\x72\x38\x20\x61\x6a\xb9\x02\x12\x8b",
         OwnFile::DotNet,
     ),
-    // NODE_SEA_FUSE_…:1 of Node.js; of a plain one, the last number is 0.
+    // NODE_SEA_FUSE_…:1 of Node.js. Without an application, its last number is 0.
     (b"1:2b6991fd5b8b270e6b764cc2ba086ecf_ESUF_AES_EDON", OwnFile::Node),
     (b">lenitnes~~exen<", OwnFile::Node),
 ];
@@ -73,10 +73,10 @@ const AT_END: [(&[u8], OwnFile); 3] = [
 ];
 
 impl OwnFile {
-    /// Tells whether the program in `file` is one of those, as far as its bytes tell.
+    /// Returns the kind of the program in `file`, if its bytes tell one.
     ///
     /// # Errors
-    /// Those of reading.
+    /// The file cannot be read.
     pub fn of(file: &File) -> io::Result<Option<Self>> {
         let len = file.metadata()?.len();
         let mut head = [0; 16];
@@ -100,7 +100,7 @@ impl OwnFile {
         if ends_as_zip(&tail) {
             return Ok(Some(Self::Zip));
         }
-        // Zeros fill up what is signed or copied in blocks.
+        // Zeros are padding: tools that sign or copy files in blocks add them.
         let behind = read_from(file, end, len.min(end + PIECE as u64))?;
         let is_filling = behind.iter().all(|byte| *byte == 0);
         Ok((!is_filling).then_some(Self::Appended(len - end)))
@@ -141,7 +141,7 @@ fn anywhere(file: &File, len: u64) -> io::Result<Option<OwnFile>> {
     Ok(None)
 }
 
-/// Tells whether the end of a file is that of a zip archive. APPNOTE.TXT, section 4.3.16.
+/// Tells whether a file ends as a zip archive does. APPNOTE.TXT, section 4.3.16.
 fn ends_as_zip(tail: &[u8]) -> bool {
     let from = tail.len().saturating_sub(MAX_ZIP_END);
     tail[from..].windows(22).enumerate().any(|(at, record)| {
@@ -150,7 +150,7 @@ fn ends_as_zip(tail: &[u8]) -> bool {
     })
 }
 
-/// Returns where the last of what headers name ends, sections that are not loaded among it.
+/// Returns the end of the last part that the headers name. Sections that are not loaded count too.
 fn end_of_program<'data>(data: impl ReadRef<'data>) -> Option<u64> {
     let class = data.read_at::<FileHeader32<LittleEndian>>(0).ok()?.e_ident.class;
     let sections = match class {

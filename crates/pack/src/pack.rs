@@ -13,23 +13,23 @@ use crate::frame::{Frame, FrameError};
 use crate::stubs::stubs;
 use crate::{Program, Protection, Stub, Target};
 
-/// How programs are packed.
+/// Packs programs with these settings.
 #[derive(Debug)]
 pub struct Packer<'a> {
-    /// What the packed program knows before it has a key.
+    /// The parameters, which the packed program needs before it has a key.
     pub parameters: Parameters<'a>,
-    /// What opens it.
+    /// The passphrase or the recipients that can open it.
     pub protection: &'a Protection,
-    /// How it is compressed.
+    /// The compression of the program.
     pub compression: Compression,
 }
 
-/// What was written.
+/// The digest and the length of a file that was written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Written {
     /// The digest of the file.
     pub digest: Digest,
-    /// How many bytes it has.
+    /// The length in bytes.
     pub size: u64,
 }
 
@@ -37,7 +37,7 @@ impl Written {
     /// Reads `file` from its beginning to its end.
     ///
     /// # Errors
-    /// Those of reading.
+    /// The file cannot be read.
     pub fn of(mut file: &File) -> io::Result<Self> {
         file.rewind()?;
         let mut hasher = Hasher::default();
@@ -56,11 +56,12 @@ impl Written {
 }
 
 impl Packer<'_> {
-    /// Packs the program that `input` yields, and that `program` tells of, into `output`, an empty
-    /// file that can be read.
+    /// Packs a program into `output`, an empty file that can be read. `program` describes the program,
+    /// and `input` yields its bytes.
     ///
     /// # Errors
-    /// There is no stub for the program; it changes meanwhile; those of `input` and `output`.
+    /// There is no stub for the program; the program is too large, or changes meanwhile; it cannot be
+    /// encrypted; `input` cannot be read; `output` cannot be written or read.
     pub fn pack(
         &self,
         program: &Program,
@@ -70,8 +71,8 @@ impl Packer<'_> {
         self.pack_content(program.target(), input, program.size(), output)
     }
 
-    /// Packs a program with what lies beside it: the `len` bytes that `input` yields, as
-    /// [`InFolder::content`](crate::InFolder::content) makes them.
+    /// Packs a program with the files beside it. `input` yields `len` bytes, which
+    /// [`InFolder::content`](crate::InFolder::content) makes.
     ///
     /// # Errors
     /// As of [`pack`](Self::pack).
@@ -121,13 +122,13 @@ fn stub_for<'s>(target: &'static Target, stubs: &'s [Stub]) -> Result<&'s Stub, 
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum PackError {
-    /// The program could not be read, or what came of it not be written.
+    /// The program could not be read, or its encrypted form could not be written.
     #[error("{0}")]
     Copy(io::Error),
-    /// It could not be encrypted.
+    /// The program could not be encrypted.
     #[error("the program cannot be encrypted: {0}")]
     Encrypt(#[from] EncryptError),
-    /// It does not fit around its payload.
+    /// The stub cannot be put around the payload.
     #[error("{0}")]
     Frame(#[from] FrameError),
     /// This build cannot pack for the program's machine.
