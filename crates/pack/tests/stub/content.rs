@@ -1,4 +1,4 @@
-//! What may be in the age file of a payload.
+//! The content that the age file of a payload may have.
 
 use std::fs;
 use std::io::Write;
@@ -66,7 +66,7 @@ fn what_is_no_program_is_refused() {
     ] {
         assert_eq!(run(&content).failed(5), told, "{content:?}");
     }
-    // Program enough for the beginning, but not for the kernel.
+    // It begins like a program, but the kernel does not start it.
     let done = run(b"\x7fELF and nothing else");
     assert_eq!(done.failed(1), "cannot execute the program: it is no program for this machine");
 }

@@ -1,4 +1,4 @@
-//! Whatever is changed, nothing is run.
+//! A packed program that was changed runs nothing.
 
 use std::fs;
 
@@ -9,10 +9,10 @@ use crate::packed::{
     Done, PASSPHRASE, Packed, make_program, own_stub, passphrase, payload, sealed,
 };
 
-/// How many bytes of the content are passed over between two that are changed.
+/// The distance in bytes between two changed bytes of the content.
 const STEP: usize = 4099;
 
-/// How many bytes at the beginning are changed one after the other: parameters, header, nonce.
+/// The number of bytes at the beginning that are changed one after the other: parameters, header, nonce.
 const BEGINNING: usize = 400;
 
 #[test]

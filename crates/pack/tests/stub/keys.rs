@@ -1,4 +1,4 @@
-//! Where a key is looked for, and what it may be.
+//! The places where a start looks for a key, and the forms that a key may have.
 
 use std::fs;
 use std::process::Command;
@@ -56,7 +56,7 @@ fn identities_open_what_is_packed_for_one_of_them() {
     assert_eq!(packed.run(&mistyped, &["x"]).failed(3), told);
 }
 
-/// What happens to keys on their way through files of variables and secrets of clusters.
+/// Files of variables and secrets of clusters add these to keys.
 #[test]
 fn one_line_end_and_blanks_around_identities_do_not_count() {
     let identity = Identity::generate();

@@ -1,4 +1,4 @@
-//! What a packed program does when it starts, with the stub of the machine that the tests run on.
+//! Starts of packed programs, with the stub of the machine that the tests run on.
 
 #![allow(clippy::unwrap_used)]
 

@@ -1,4 +1,4 @@
-//! Packed programs for the tests, put together here by what `docs/formats/packed.md` says.
+//! Packed programs for the tests. This module puts them together as `docs/formats/packed.md` describes.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -11,10 +11,10 @@ use age::{Encryptor, Recipient, scrypt};
 use sealcrate_pack::{Stub, stubs};
 use tempfile::TempDir;
 
-/// The passphrase of what [`Packed::under_passphrase`] makes.
+/// The passphrase of the programs that [`Packed::under_passphrase`] makes.
 pub(crate) const PASSPHRASE: &str = "correct horse";
 
-/// The page that addresses and offsets agree on, of all machines that tests run on.
+/// The largest page of the machines that tests run on, in bytes. Addresses and offsets agree modulo it.
 const PAGE: usize = 0x1_0000;
 
 /// A packed program in a folder of its own.
@@ -72,14 +72,14 @@ impl Packed {
 
 /// Makes a program of a file.
 ///
-/// Another process writes it: what this one has open for writing cannot be executed, and all that
-/// it starts meanwhile, in other tests, have it open too.
+/// Another process writes the file: the kernel does not execute a file that a process has open for
+/// writing. If this process had it open, so would the processes that other tests start meanwhile.
 pub(crate) fn make_program(file: &Path, program: &Path) {
     let installed = Command::new("install").arg("--mode=755").args([file, program]).status();
     assert!(installed.unwrap().success());
 }
 
-/// What came of a start.
+/// The end of a start: the status and the output.
 #[derive(Debug)]
 pub(crate) struct Done(Output);
 
@@ -99,14 +99,14 @@ impl Done {
         str::from_utf8(&self.0.stdout).unwrap()
     }
 
-    /// The output of a program that has run, and what was said beside it.
+    /// The output and the standard error of a program that has run.
     pub(crate) fn both(&self) -> (&str, &str) {
         let [output, said] = [&self.0.stdout, &self.0.stderr].map(|b| str::from_utf8(b).unwrap());
         assert_eq!(self.status(), Some(0), "{self:?}");
         (output, said)
     }
 
-    /// Checks that nothing was run, and returns the one line that says why.
+    /// Checks that nothing was run, and returns the line that says why.
     pub(crate) fn failed(&self, status: i32) -> &str {
         assert_eq!(self.status(), Some(status), "{self:?}");
         assert_eq!(self.0.stdout, b"", "{self:?}");

@@ -1,7 +1,7 @@
 //! File capabilities of a packed file: the program has them, and nobody gets more by them.
 //!
-//! In a user namespace of its own anybody may set them, and in one below it be another user than its
-//! root.
+//! The tests make a user namespace, in which anybody may set capabilities. They start the program in a
+//! second one below, as a user who is not root.
 
 use std::io::Read;
 use std::process::Command;
@@ -62,7 +62,7 @@ fn variables_of_programs_without_privileges_stay() {
     assert!(done.output().contains("TMPDIR=/stays\n"), "{done:?}");
 }
 
-/// The user, who does not have the capabilities himself, could put another program there.
+/// The user, who does not have the capabilities, could put another program there.
 #[test]
 fn program_in_a_folder_of_its_user_gets_no_capabilities() {
     const SCRIPT: &str = "mount -t tmpfs tmpfs \"$1\" && \

@@ -1,4 +1,4 @@
-//! The program is what it would be if it were started itself.
+//! A packed program runs as the program itself would run.
 
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
@@ -19,7 +19,7 @@ fn arguments_come_through_and_the_first_one_too() {
     let done = packed.run(PASSPHRASE, &["-c", script, "zero", "one two", "", "-x"]);
     assert_eq!(done.output(), "zero|one two||-x|");
 
-    // What it was called as stands in the list that the kernel keeps.
+    // The kernel's list of arguments has the name under which the program was called.
     let mut command = Command::new(packed.path());
     command.arg0("called").args(["-c", "tr '\\0' '|' < /proc/$$/cmdline"]);
     let done = Done::of(command.env("BP", PASSPHRASE));

@@ -1,13 +1,13 @@
-//! What stubs there are, and that they stay small.
+//! Stubs are small, and do not tell where they were built.
 
 use sealcrate_pack::stubs;
 
 use crate::packed::own_stub;
 
-/// The most that the stub for amd64 may have, in bytes.
+/// The largest size of the stub for amd64, in bytes.
 const MAX_AMD64: usize = 144 << 10;
 
-/// The most that any stub may have: the others are built by older compilers too.
+/// The largest size of any stub, in bytes. Older compilers build the others too.
 const MAX_ANY: usize = 160 << 10;
 
 #[test]

@@ -70,21 +70,21 @@ impl Typist {
         self.terminal.write_all(bytes).unwrap();
     }
 
-    /// Waits for the end, and returns status, output, standard error, and what was seen.
+    /// Waits for the end, and returns status, output, standard error, and the text on the terminal.
     fn end(mut self) -> (Option<i32>, String, String, String) {
         let output = bounded(self.child);
         let after = tcgetattr(&self.terminal).unwrap();
         assert_eq!(after.local_modes, self.before.local_modes, "the terminal is set back");
         assert_eq!(after.input_modes, self.before.input_modes, "the terminal is set back");
         drop(self.held);
-        // After the last byte Linux tells by an error that nobody holds the other side.
+        // After the last byte, Linux returns an error, because nobody holds the other side.
         let _ = self.terminal.read_to_end(&mut self.seen);
         let text = |bytes| String::from_utf8(bytes).unwrap();
         (output.status.code(), text(output.stdout), text(output.stderr), text(self.seen))
     }
 }
 
-/// Waits for the end of a program, and kills it if it waits for more than was typed.
+/// Waits for the end of a program, and kills it if it waits for more input.
 fn bounded(child: Child) -> Output {
     let (ended, watched) = channel::<()>();
     let id = Pid::from_child(&child);
@@ -183,7 +183,7 @@ fn answer_of_who_has_the_key_opens_one_start() {
     assert_eq!((status, output.as_str(), said.as_str()), (Some(0), "it runs\n", ""));
     assert!(seen.contains(&response), "what is typed is seen");
 
-    // As it comes out of a window that is not as wide.
+    // A narrow window breaks the line.
     let mut typist = Typist::start(&packed);
     let response = answer(&mut typist, &key, None);
     let (one, other) = response.split_at(60);
