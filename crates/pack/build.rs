@@ -67,7 +67,7 @@ fn ready(folder: &Path) -> Result<Vec<Pair>, Box<dyn error::Error>> {
     Ok(pairs)
 }
 
-/// Builds for the machine that the program around is built for, with the compiler that builds it.
+/// Builds stubs for the machine that the program is built for, with the program's compiler.
 fn own(here: &Path, out: &Path) -> Result<Vec<Pair>, Box<dyn error::Error>> {
     let triple = variable("TARGET");
     let Some(target) = Target::of_triple(&triple) else {
@@ -99,7 +99,7 @@ fn with_cause(error: sealcrate_stub_build::Error) -> String {
     }
 }
 
-/// Returns what cargo sets for every build script.
+/// Returns a variable that cargo sets for every build script.
 fn variable(name: &str) -> String {
     env::var(name).unwrap_or_else(|error| panic!("the variable {name}: {error}"))
 }

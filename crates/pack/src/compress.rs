@@ -27,7 +27,7 @@ impl Compression {
     /// program, the kernel's records of its pages, and the decompressor.
     pub fn needed_mib(self, size: u64) -> u32 {
         let decoder = match self {
-            // They take little, which every start is counted with.
+            // They take little memory. The check at a start allows for that.
             Self::Lz4 | Self::None => 0,
             Self::Zstd => zstd_memory(1 << ZSTD_WINDOW_LOG, Some(size)),
         };

@@ -1,4 +1,4 @@
-//! Packed programs: where the payload is in one, and how it is opened.
+//! Packed programs: this module finds the payload, and opens it.
 
 use std::fmt;
 use std::fs::File;
@@ -17,7 +17,7 @@ use crate::known::{MAX_BEFORE_PAYLOAD, is_known_stub};
 use crate::program_only::ProgramOnly;
 use crate::{Key, KeyError, Target};
 
-/// A program that was packed.
+/// A packed program.
 pub struct Packed {
     target: &'static Target,
     payload: Vec<u8>,
@@ -42,7 +42,7 @@ impl Packed {
         }
         let mut payload = vec![0; (range.end - range.start) as usize];
         file.read_exact_at(&mut payload, range.start)?;
-        // Only so that whoever has one has one that can be read.
+        // The result is dropped: after this check, every `Packed` has an age file that can be read.
         AgeFile::parse(Payload::parse(&payload)?.age)?;
         let mut before = vec![0; range.start.min(MAX_BEFORE_PAYLOAD) as usize];
         file.read_exact_at(&mut before, 0)?;
@@ -50,17 +50,17 @@ impl Packed {
         Ok(Self { target: elf.target, payload, has_known_stub })
     }
 
-    /// Tells whether its stub is one of this build's.
+    /// Tells whether the program has a stub of this build.
     pub fn has_known_stub(&self) -> bool {
         self.has_known_stub
     }
 
-    /// Returns what the program runs on.
+    /// Returns the target that the program runs on.
     pub fn target(&self) -> &'static Target {
         self.target
     }
 
-    /// Tells whether a passphrase opens it, or else identities.
+    /// Tells whether a passphrase opens the program. Otherwise identities do.
     pub fn is_for_passphrase(&self) -> bool {
         self.age_file().header().passphrase().is_some()
     }
@@ -75,11 +75,11 @@ impl Packed {
         Payload::parse(&self.payload).expect("it has been parsed").age
     }
 
-    /// Writes the program to `output`, and returns the paths of what is packed beside it. Nothing that
-    /// was written counts before this has succeeded.
+    /// Writes the program to `output`, and returns the paths of the files that are packed beside it. Use
+    /// the output only if this succeeds.
     ///
     /// # Errors
-    /// Another key; damage; those of `output`.
+    /// The key is another one; the payload is damaged; `output` cannot be written.
     pub fn open(&self, key: &Key, output: &mut dyn Write) -> Result<Vec<Vec<u8>>, OpenError> {
         let age = self.age_file();
         let file_key = key.unwrap(age.header())?;
@@ -108,18 +108,18 @@ impl fmt::Debug for Packed {
     }
 }
 
-/// Returns which bytes of a file are the payload. `is_payload` tells whether one begins somewhere.
+/// Returns the range of the payload in a file. `is_payload` tells whether a payload begins at an offset.
 pub(crate) fn payload_of(elf: &Elf, is_payload: impl Fn(u64) -> bool) -> Option<Range<u64>> {
-    // It is the last one, and whoever looks for it first finds it at once.
+    // The payload is the last segment, so a search from the end finds it at once.
     let mut ranges = elf.loads().rev().map(Segment::file_range);
     ranges.find(|range| is_payload(range.start))
 }
 
-/// What an age file holds, as a stream.
+/// The content of an age file, as a stream.
 struct Content<'a> {
     chunks: Chunks<'a>,
     buffer: Box<[u8; CHUNK]>,
-    /// What of the buffer has not been read.
+    /// The part of the buffer that has not been read.
     unread: Range<usize>,
 }
 
@@ -143,7 +143,7 @@ impl Read for Content<'_> {
     }
 }
 
-/// Keeps errors of the output apart from those of what goes into it.
+/// Keeps errors of the output, so that nobody takes them for damage of the payload.
 struct Output<'a> {
     inner: &'a mut dyn Write,
     error: Option<io::Error>,
@@ -178,7 +178,7 @@ pub enum PackedError {
     /// There is no payload in it.
     #[error("it is no packed program")]
     NotPacked,
-    /// The payload is not as it has to be.
+    /// The payload is malformed.
     #[error("the payload is damaged: {0}")]
     Segment(#[from] SegmentError),
 }
@@ -187,7 +187,7 @@ pub enum PackedError {
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum OpenError {
-    /// What is encrypted was changed, or is cut off, or is no program.
+    /// The content was changed, is cut off, or is no program.
     #[error("the payload is damaged")]
     Damaged(#[source] io::Error),
     /// The key does not open it.
@@ -281,7 +281,7 @@ mod tests {
             };
             match opened.unwrap_err() {
                 OpenError::Damaged(_) | OpenError::Key(KeyError::Header(_)) => {}
-                // What is wrapped for a recipient cannot be told from what is for another one.
+                // A changed stanza looks like a stanza for another recipient.
                 OpenError::Key(KeyError::Wrong) => assert!(place < header, "{place}"),
                 other => panic!("{place}: {other}"),
             }

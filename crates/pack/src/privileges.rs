@@ -1,5 +1,5 @@
-//! Privileges that a program's file gives to whoever starts it, and that no packed program can give:
-//! what it becomes is not started from that file.
+//! Privileges that a program's file gives to the user who starts it. A packed program cannot give them:
+//! its start does not run the program from that file.
 
 use std::fmt;
 use std::fs::File;
@@ -9,10 +9,10 @@ use std::os::unix::fs::MetadataExt;
 use rustix::fs::fgetxattr;
 use rustix::io::Errno;
 
-/// Something that a file gives to whoever starts it. capabilities(7), chmod(2).
+/// A privilege that a file gives to the user who starts it. capabilities(7), chmod(2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Privilege {
-    /// Some of what root may do.
+    /// Some of root's rights.
     Capabilities,
     /// The file's group.
     SetGroupId,
@@ -21,17 +21,17 @@ pub enum Privilege {
 }
 
 impl Privilege {
-    /// Returns what `file` gives.
+    /// Returns the privileges that `file` gives.
     ///
     /// # Errors
-    /// Those of the file system.
+    /// The mode or the attributes of the file cannot be read.
     pub fn of(file: &File) -> io::Result<Vec<Self>> {
         let mode = file.metadata()?.mode();
         let mut found = Vec::new();
         if mode & 0o4000 != 0 {
             found.push(Self::SetUserId);
         }
-        // Without the right to start it for the group, the bit is about locks.
+        // If the group may not execute the file, the bit is about locks.
         if mode & 0o2010 == 0o2010 {
             found.push(Self::SetGroupId);
         }

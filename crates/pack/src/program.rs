@@ -1,7 +1,7 @@
-//! Programs: which files can be packed, and what has to be known of them.
+//! Programs: which files can be packed, and the properties that packing needs to know.
 //!
-//! Whatever the kernel would start as an ELF program is one. What is none is told by what it is, so
-//! that the message can say what to do instead.
+//! Every ELF file that the kernel would start is a program. The error for another file tells the kind
+//! of the file, so that the message can say what to do instead.
 
 use std::fs::File;
 use std::io;
@@ -13,13 +13,13 @@ use thiserror::Error;
 use crate::Target;
 use crate::elf::{Elf, ElfError, Segment};
 
-/// How a payload begins.
+/// The first bytes of a payload.
 const MAGIC: [u8; 8] = *b"sealpack";
 
-/// A longer run path is looked at up to here.
+/// The number of bytes of a run path that are searched.
 const MAX_RUN_PATH: u64 = 64 << 10;
 
-/// What the dynamic linker replaces by the folder of the program.
+/// The names that the dynamic linker replaces with the program's folder.
 const ORIGIN: [&[u8]; 2] = [b"$ORIGIN", b"${ORIGIN}"];
 
 /// A file that can be packed.
@@ -31,10 +31,10 @@ pub struct Program {
 }
 
 impl Program {
-    /// Reads what `file` is, wherever it stands; afterwards it stands somewhere else.
+    /// Reads the program in `file`, from any position of the file. The position changes.
     ///
     /// # Errors
-    /// It is no program, or one that cannot be packed.
+    /// The file is no program, or one that cannot be packed.
     pub fn read(file: &File) -> Result<Self, ProgramError> {
         if !file.metadata()?.is_file() {
             return Err(ProgramError::NotAFile);
@@ -42,7 +42,7 @@ impl Program {
         Self::of(&ReadCache::new(file))
     }
 
-    /// Reads what the bytes in `data` are.
+    /// Reads the program in the bytes `data`.
     ///
     /// # Errors
     /// As [`read`](Self::read).
@@ -76,24 +76,24 @@ impl Program {
         Ok(Self { target: elf.target, len, run_path })
     }
 
-    /// Returns what it runs on.
+    /// Returns the target that the program runs on.
     pub fn target(&self) -> &'static Target {
         self.target
     }
 
-    /// Returns how many bytes it has.
+    /// Returns the length of the program in bytes.
     pub fn size(&self) -> u64 {
         self.len
     }
 
-    /// Returns the path on which libraries are looked for in the program's own folder, if there is
-    /// such a path: once it is packed, the program does not lie in a folder any more.
+    /// Returns the run path or the library name that leads to the program's own folder, if there is one.
+    /// A packed program does not lie in a folder any more, so it does not find libraries there.
     pub fn run_path(&self) -> Option<&str> {
         self.run_path.as_deref()
     }
 }
 
-/// Tells by its first bytes what a file is that is no ELF file.
+/// Returns the error for a file that is no ELF file. The first bytes tell the kind of the file.
 fn other_than_elf(head: &[u8]) -> Option<ProgramError> {
     let what = match head {
         [b'#', b'!', rest @ ..] => {
@@ -118,10 +118,10 @@ fn other_than_elf(head: &[u8]) -> Option<ProgramError> {
 
 /// Refuses ELF files that are something else than programs.
 ///
-/// A program that is linked to be loaded anywhere has the type of a shared library. Linkers mark it
-/// as a program; those from before there was such a mark gave it an interpreter, and no name as a
-/// library. A library may have an interpreter, as the C library does, to tell of itself when it is
-/// started. System V ABI, "Dynamic Section"; `DF_1_PIE` in glibc's `elf.h`.
+/// A position-independent program has the type of a shared library. Linkers mark it as a program. Older
+/// linkers had no such mark: they gave the program an interpreter, and no name as a library. A library
+/// may have an interpreter too: the C library has one, and prints its version when you start it. System
+/// V ABI, "Dynamic Section"; `DF_1_PIE` in glibc's `elf.h`.
 fn check_kind<'data>(elf: &Elf, data: impl ReadRef<'data>) -> Result<(), ProgramError> {
     match elf.kind {
         elf::ET_EXEC => return Ok(()),
@@ -138,7 +138,7 @@ fn check_kind<'data>(elf: &Elf, data: impl ReadRef<'data>) -> Result<(), Program
     if is_marked || is_old { Ok(()) } else { Err(ProgramError::SharedLibrary) }
 }
 
-/// Returns what of the dynamic section names the folder that the program lies in.
+/// Returns the text of the dynamic section that names the program's own folder, if there is one.
 fn run_path_of_its_own<'data>(
     elf: &Elf,
     data: impl ReadRef<'data>,
@@ -166,20 +166,20 @@ fn is_payload<'data>(data: impl ReadRef<'data>, offset: u64) -> bool {
     data.read_bytes_at(offset, MAGIC.len() as u64).is_ok_and(|bytes| bytes == MAGIC)
 }
 
-/// Why a file cannot be packed: what it is instead of a program.
+/// Why a file cannot be packed.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum ProgramError {
-    /// It holds a payload of ours.
+    /// The file is a packed program.
     #[error("the program is packed already")]
     AlreadyPacked,
     /// Its numbers are stored with the highest byte first.
     #[error("the program is for a big-endian machine")]
     BigEndian,
-    /// What was left of a program that crashed.
+    /// The memory of a program that crashed.
     #[error("it is a core dump, not a program")]
     CoreDump,
-    /// Nothing at all.
+    /// The file has no bytes.
     #[error("the file is empty")]
     Empty,
     /// Reading failed.
@@ -194,25 +194,25 @@ pub enum ProgramError {
     /// A folder, a device or the like.
     #[error("it is not a regular file")]
     NotAFile,
-    /// Something else.
+    /// A file of another kind.
     #[error("it is {0}, not a program for Linux")]
     NotElf(&'static str),
-    /// What a compiler leaves for the linker.
+    /// The output of a compiler, which a linker makes into a program.
     #[error("it is an object file, not a program")]
     ObjectFile,
     /// Text that an interpreter runs.
     #[error("it is a script for {interpreter}, not a program")]
     Script {
-        /// What its first line names, with arguments.
+        /// The interpreter that the first line names, with its arguments.
         interpreter: String,
     },
-    /// What programs are linked to.
+    /// A library that programs are linked to.
     #[error("it is a shared library, not a program")]
     SharedLibrary,
     /// The end is missing.
     #[error("the program is cut off: its headers name more than the {len} bytes that there are")]
     Truncated {
-        /// How many bytes there are.
+        /// The number of bytes that there are.
         len: u64,
     },
 }
@@ -244,7 +244,7 @@ mod tests {
         Program::of(bytes).unwrap_err().to_string()
     }
 
-    /// A program that is linked to be loaded anywhere, as linkers mark it.
+    /// A position-independent program, as linkers mark it.
     fn pie() -> Made {
         Made {
             kind: elf::ET_DYN,
@@ -269,7 +269,7 @@ mod tests {
             let made = Made { interpreter, ..Made::program(target) };
             assert_eq!(read(&made).unwrap().target(), target, "dynamic");
         }
-        // Linkers from before there was a mark.
+        // Older linkers set no mark.
         let old = Made { interpreter: Some("/lib/ld.so"), flags: Vec::new(), ..pie() };
         assert!(read(&old).is_ok());
     }
@@ -331,7 +331,7 @@ mod tests {
                 ));
             }
         }
-        // Its sections are not needed to start it, but they are part of the file.
+        // The kernel does not need the sections at a start, but they are part of the file.
         let mut bytes = Made::program(target("amd64")).bytes();
         let len = bytes.len() as u64;
         bytes[0x28..0x30].copy_from_slice(&len.to_le_bytes());
@@ -387,7 +387,7 @@ mod tests {
                 for value in [0, 0x7f, 0xff] {
                     let mut bytes = bytes.clone();
                     bytes[place] = value;
-                    // Whatever it says, it says it.
+                    // Any result will do: it must not panic.
                     let _ = Program::of(&*bytes);
                 }
             }

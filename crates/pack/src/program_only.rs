@@ -1,22 +1,23 @@
-//! A program out of what is packed: where it lies in a folder, the first file of that.
+//! The program alone, out of the content of a payload. A folder has the program as its first file.
 
 use std::io::{self, Write};
 
 use sealcrate_packfile::{FOLDER_MAGIC, FOLDER_PREFIX, FolderHead, folder_head_len};
 
-/// Passes on a program, and of a folder the program alone.
+/// Passes on the program, and leaves out the files beside it.
 pub(crate) struct ProgramOnly<'a> {
     output: &'a mut dyn Write,
     state: State,
 }
 
-/// What comes next.
+/// The part of the content that comes next.
 enum State {
-    /// The beginning, of which there is so much.
+    /// The beginning. These bytes of it have come.
     Head(Vec<u8>),
     /// A program that goes to the end.
     Program,
-    /// A program of which so many bytes are missing, and what lies beside it, which has so many.
+    /// A folder: the missing bytes of the program, the missing bytes of the files beside it, and the paths
+    /// of these files.
     Folder { program: u64, beside: u64, names: Vec<Vec<u8>> },
 }
 
@@ -26,10 +27,11 @@ impl<'a> ProgramOnly<'a> {
         Self { output, state: State::Head(Vec::new()) }
     }
 
-    /// Returns the paths of what lay beside the program, once all has been written.
+    /// Returns the paths of the files beside the program. Call this after you have written all of the
+    /// content.
     ///
     /// # Errors
-    /// Something is missing.
+    /// A part of the content is missing.
     pub(crate) fn finish(self) -> io::Result<Vec<Vec<u8>>> {
         match self.state {
             State::Program => Ok(Vec::new()),
@@ -38,7 +40,7 @@ impl<'a> ProgramOnly<'a> {
         }
     }
 
-    /// Takes bytes of the beginning, and returns how many.
+    /// Takes bytes of the beginning, and returns their number.
     fn begin(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let State::Head(head) = &mut self.state else { return Ok(0) };
         let wanted = match head.first_chunk::<FOLDER_PREFIX>() {

@@ -1,4 +1,4 @@
-//! What opens a packed program: a passphrase, or the identities of recipients.
+//! The protection of a packed program: a passphrase, or recipients.
 
 use std::fmt;
 use std::str::FromStr;
@@ -14,15 +14,15 @@ use crate::{Key, KeyError};
 
 /// The smallest work factor. scrypt's N is 2 to the power of it, and to try a passphrase takes N KiB.
 pub const MIN_WORK_FACTOR: u8 = 14;
-/// The largest work factor, with which that is 1 GiB.
+/// The largest work factor. To try a passphrase takes 1 GiB with it.
 pub const MAX_WORK_FACTOR: u8 = 20;
-/// The usual work factor, with which that is 64 MiB.
+/// The usual work factor. To try a passphrase takes 64 MiB with it.
 pub const DEFAULT_WORK_FACTOR: u8 = 16;
 
-/// More recipients would make a header, and a challenge, that nobody wants to pass on.
+/// The most recipients. With more of them, nobody would want to pass on the header and the challenge.
 const MAX_RECIPIENTS: usize = 256;
 
-/// What opens a packed program.
+/// The passphrase or the recipients that can open a packed program.
 pub struct Protection(Inner);
 
 enum Inner {
@@ -34,10 +34,10 @@ impl Protection {
     /// Protects by a passphrase, with a work factor from [`MIN_WORK_FACTOR`] to [`MAX_WORK_FACTOR`].
     ///
     /// # Errors
-    /// A passphrase that could not be given at the start, or would be taken for something else.
+    /// The passphrase cannot be given at a start, begins like an identity, or is not UTF-8.
     ///
     /// # Panics
-    /// A work factor out of bounds.
+    /// The work factor is out of bounds.
     pub fn passphrase(bytes: &[u8], work_factor: u8) -> Result<Self, ProtectionError> {
         assert!((MIN_WORK_FACTOR..=MAX_WORK_FACTOR).contains(&work_factor), "the work factor");
         match KeyText::parse(bytes) {
@@ -54,10 +54,10 @@ impl Protection {
         Ok(Self(Inner::Passphrase { recipient, key }))
     }
 
-    /// Protects so that each of these recipients can open the program.
+    /// Protects a program so that each of these recipients can open it.
     ///
     /// # Errors
-    /// None at all, or too many.
+    /// There is no recipient, or there are too many.
     pub fn recipients(recipients: Vec<Recipient>) -> Result<Self, ProtectionError> {
         match recipients.len() {
             0 => Err(ProtectionError::NoRecipient),
@@ -79,20 +79,22 @@ impl Protection {
         }
     }
 
-    /// Tells whether a passphrase opens what is protected so, or else identities.
+    /// Tells whether a passphrase opens the program. Otherwise identities do.
     pub fn is_passphrase(&self) -> bool {
         matches!(self.0, Inner::Passphrase { .. })
     }
 
-    /// Unwraps the file key of a header that nobody can open but those who can open what is protected so.
+    /// Unwraps the file key of a header, if everybody who can open the header is covered by this
+    /// protection.
     ///
-    /// A passphrase has to be the same one. A stanza of a recipient does not tell whose it is to
-    /// anybody but its owner: each has to be for one of `identities` whose recipient is among those
-    /// here. The stanzas that writers put among others so that readers stay used to unknown ones
-    /// (c2sp.org/age, "Recipient stanza") are passed over.
+    /// A passphrase has to be the same one. A recipient's stanza tells only its owner whose it is. So each
+    /// stanza has to be for one of `identities`, and the recipient of that identity has to be in this
+    /// protection. Some writers add stanzas that are for nobody, to keep readers used to unknown kinds
+    /// (c2sp.org/age, "Recipient stanza"). This passes over them.
     ///
     /// # Errors
-    /// Somebody else can open it, or may be able to; it is another passphrase; it was changed.
+    /// Somebody else can open the header, or may be able to; the passphrase is another one; the header was
+    /// changed.
     pub fn unwrap_covered(
         &self,
         header: &Header<'_>,
@@ -130,20 +132,20 @@ impl fmt::Debug for Protection {
     }
 }
 
-/// Why a program cannot be protected so.
+/// Why a passphrase or recipients cannot protect a program.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ProtectionError {
-    /// At the start it would be taken for an identity, which opens something else.
+    /// A start would take the passphrase for an identity.
     #[error("the passphrase is an age identity, or begins like one")]
     Identity,
     /// There is nobody who could open it.
     #[error("there is no recipient")]
     NoRecipient,
-    /// It has bytes in it that are no text.
+    /// The passphrase has bytes that are no text.
     #[error("the passphrase is not UTF-8")]
     NotText,
-    /// It cannot be a key at all.
+    /// The passphrase cannot be a key at all.
     #[error("the passphrase cannot be used: {0}")]
     Text(KeyTextError),
     /// Their stanzas would make too long a header.
@@ -151,17 +153,17 @@ pub enum ProtectionError {
     TooManyRecipients,
 }
 
-/// Why nothing of what a header protects may be used again.
+/// Why the content behind a header may not be used again.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum CoverError {
-    /// The key does not open it.
+    /// The key does not open the header.
     #[error("{0}")]
     Key(#[from] KeyError),
-    /// One is for a passphrase, the other for recipients.
+    /// Either the header or the protection is for a passphrase, and the other one is for recipients.
     #[error("a passphrase opens the one, and identities the other")]
     OtherKind,
-    /// A recipient is not known to be among the new ones.
+    /// A stanza may be for somebody who is not among the new recipients.
     #[error(
         "it may have recipients that the new image does not have: all of them have to be named again, and \
          their identities to be given"
@@ -186,11 +188,11 @@ impl FromStr for Recipient {
         if let Ok(recipient) = text.parse() {
             return Ok(Self(recipient));
         }
-        // What is refused may be a secret in the wrong place, and is not repeated.
+        // The text may be a secret in the wrong place, so the error does not repeat it.
         let begins = |prefix: &str| {
             text.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix))
         };
-        // The data of such texts have no digit one: a second one ends the name of another kind.
+        // Bech32 has no digit 1 in its data. So a second 1 ends the longer name of another kind.
         let is_other = text.strip_prefix("age1").is_some_and(|data| data.contains('1'));
         Err(if begins("age-secret-key-") {
             RecipientError::Identity
@@ -218,13 +220,13 @@ impl fmt::Debug for Recipient {
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum RecipientError {
-    /// It is the secret side.
+    /// The text is the secret side.
     #[error("it is an identity, which is secret: the recipient is its public key, age1…")]
     Identity,
-    /// It is nothing of the kind.
+    /// The text is nothing of the kind.
     #[error("it is no age recipient, age1…: a character is wrong or missing")]
     Malformed,
-    /// It is for a key that the stub does not know.
+    /// The recipient has a kind of key that the stub does not know.
     #[error("only X25519 recipients can open a program that starts: age1… as keygen prints it")]
     OtherKind,
 }
@@ -283,14 +285,14 @@ mod tests {
         Key::parse(Zeroizing::new(texts.join("\n").into_bytes())).unwrap()
     }
 
-    /// Writes the header of something that is protected so.
+    /// Writes the header of a file under a protection.
     fn header(protection: &Protection) -> Vec<u8> {
         let mut file = Vec::new();
         protection.encryptor().unwrap().write_to(&mut file).unwrap().finish().unwrap();
         file
     }
 
-    /// Tells whether something for `old` can be opened, so that nobody but `new` could have.
+    /// Tells whether everybody who can open a file under `old` is covered by `new`.
     fn covers(
         new: &Protection,
         old: &Protection,
@@ -314,9 +316,9 @@ mod tests {
         let with_blanks = key(&[&format!("  {}\t\r", *a.secret)]);
         assert_eq!(covers(&to(&[&a]), &to(&[&a]), Some(&with_blanks)), Ok(()));
         assert_eq!(covers(&to(&[&a, &b]), &to(&[&a, &b]), Some(&both)), Ok(()));
-        // Whom the other stanza is for, is not known.
+        // Nobody knows whom the other stanza is for.
         assert_eq!(covers(&to(&[&a, &b]), &to(&[&a, &b]), Some(&only_a)), Err(CoverError::Others));
-        // It is known, and one of them was removed.
+        // Both recipients are known, but the new ones leave one of them out.
         assert_eq!(covers(&to(&[&a]), &to(&[&a, &b]), Some(&both)), Err(CoverError::Others));
         assert_eq!(covers(&to(&[&b]), &to(&[&a]), Some(&both)), Err(CoverError::Others));
         for identities in [None, Some(&only_b)] {
@@ -339,7 +341,7 @@ mod tests {
             protection.unwrap_covered(&Header::parse(file).unwrap(), Some(&key)).map(drop)
         };
         assert_eq!(cover(&with_other), Err(CoverError::Others));
-        // Nor is a header taken that was changed in another way.
+        // A header that was changed in another way is refused as well.
         let mut changed = file[..at].to_vec();
         changed.extend(b"-> x-grease\n\n");
         changed.extend(&file[at..]);

@@ -1,7 +1,7 @@
 //! The search for packed programs in the layers of images.
 //!
-//! A layer is read as it comes, once, and little of it is kept: the beginning of one file, and the
-//! beginning of its payload.
+//! The search reads a layer once, as it comes. It keeps little of the layer: the beginning of one
+//! file, and the beginning of its payload.
 
 use std::io::{self, Read};
 
@@ -11,19 +11,20 @@ use sealcrate_packfile::{HEAD_LEN, MAGIC};
 use crate::elf::Elf;
 use crate::known::{MAX_BEFORE_PAYLOAD, is_known_init, is_known_stub, longest_init};
 
-/// How much of a file is read to find its segments: our own have their headers at the beginning.
+/// The number of bytes of a file in which its headers are searched. Packed programs have them at the
+/// beginning.
 const BEGINNING: u64 = 64 << 10;
 
-/// The longest that parameters and the header of an age file can be together.
+/// The most bytes that parameters and the header of an age file can have together.
 const MAX_BEFORE_CONTENT: u64 = (128 << 10) + (64 << 10);
 
-/// Where a locked image has its index, in a payload as that of packed programs.
+/// The path of a locked image's index. The file is a payload, as packed programs have one.
 const INDEX: &[u8] = b".sealcrate/payload/index";
 
-/// And its init.
+/// The path of a locked image's init.
 const INIT: &[u8] = b".sealcrate/init";
 
-/// A program that was found in a layer. What is known is what this build puts there.
+/// A packed program or an index that was found in a layer. The stubs and inits of this build are known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Finding {
     /// The index of a locked image.
@@ -38,11 +39,11 @@ pub enum Finding {
     },
 }
 
-/// Looks in the tar file `layer`, which is read to its end, for a packed program, or for the index of a locked
-/// image, whose age header is `header`.
+/// Looks in a layer for a packed program or the index of a locked image, with the age header `header`. `layer`
+/// is a tar file, and is read to its end.
 ///
 /// # Errors
-/// Those of reading, also of what is no tar file.
+/// The layer cannot be read, or is no tar file.
 pub fn find_program(layer: impl Read, header: &[u8]) -> io::Result<Option<Finding>> {
     let mut archive = tar::Archive::new(layer);
     let mut found = None;
@@ -66,7 +67,7 @@ pub fn find_program(layer: impl Read, header: &[u8]) -> io::Result<Option<Findin
             };
         }
     }
-    // Whoever checks the bytes does so at their end, behind the archive's.
+    // A reader that checks a digest does so when the bytes end. The archive ends before.
     io::copy(&mut archive.into_inner(), &mut io::sink())?;
     if let Some(Finding::Index { has_known_init }) = &mut found {
         *has_known_init = inits == [true];
@@ -74,7 +75,7 @@ pub fn find_program(layer: impl Read, header: &[u8]) -> io::Result<Option<Findin
     Ok(found)
 }
 
-/// Returns a path as engines understand it: from the root, with nothing in it that leads elsewhere.
+/// Returns a path as engines understand it: below the root, without `.` and `..`.
 fn cleaned(path: &[u8]) -> Vec<u8> {
     let mut names: Vec<&[u8]> = Vec::new();
     for name in path.split(|byte| *byte == b'/') {
@@ -94,7 +95,7 @@ fn header_of_index(file: impl Read) -> io::Result<Option<Vec<u8>>> {
     Ok(age_header(&bytes).map(ToOwned::to_owned))
 }
 
-/// Returns the age header of the packed program that a file is, if it is one, and whether its stub is known.
+/// Returns the age header of a packed program, and whether its stub is known. Returns `None` for another file.
 fn header_of(mut file: impl Read) -> io::Result<Option<(Vec<u8>, bool)>> {
     let mut before = Vec::new();
     file.by_ref().take(BEGINNING).read_to_end(&mut before)?;
@@ -173,7 +174,7 @@ mod tests {
         let own = (".sealcrate/init", init);
         assert_eq!(found(&[own, (path, index)]), is_known(true));
         assert_eq!(found(&[("./.sealcrate//init", init), (path, index)]), is_known(true));
-        // Another one, or one that engines put in its place.
+        // Another init, or a second one that engines put in its place.
         let longer = [init, &[0]].concat();
         let mut changed = init.to_vec();
         changed[1000] ^= 1;
@@ -189,7 +190,7 @@ mod tests {
         let header = Packed::read(&file).unwrap().header().to_vec();
         let program = content(&file);
         let payload = program.windows(8).rposition(|part| part == MAGIC).unwrap();
-        // In its code, in the entry point, and where it was filled up with zeros.
+        // In its code, in the entry point, and in the zeros before the payload.
         for at in [payload / 2, 24, payload - 1] {
             let mut changed = program.clone();
             changed[at] ^= 1;

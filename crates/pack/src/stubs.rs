@@ -1,12 +1,12 @@
-//! The stubs that this build has: what runs first in a packed program, at most one for each target.
+//! The stubs of this build, at most one for each target. A stub runs first in a packed program.
 //!
-//! The build script makes or takes them, and writes the list; nothing is known here of how.
+//! The build script makes or takes the stubs, and writes the list. This module does not know how.
 
 use std::fmt;
 
 use sealcrate_targets::{TARGETS, Target};
 
-/// A stub, a whole ELF executable with a place for the payload; or an init, which is one without.
+/// A stub or an init: a whole ELF executable. A stub has a place for the payload, an init has none.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Stub {
     /// The kind of machine that it runs on.
@@ -29,8 +29,8 @@ pub fn stubs() -> &'static [Stub] {
     STUBS
 }
 
-/// Returns the inits that this build has: what runs first in a locked image, in the order of their
-/// targets.
+/// Returns the inits that this build has, in the order of their targets. An init runs first in a
+/// locked image.
 pub fn inits() -> &'static [Stub] {
     INITS
 }
