@@ -30,10 +30,10 @@ pub enum ChallengeError {
     /// The text behind the prefix is not base64, or too short.
     #[error("the challenge is damaged: a character is wrong or missing")]
     Damaged,
-    /// There is no age header in it.
+    /// The line holds no age header.
     #[error("{0}")]
     Header(#[from] HeaderError),
-    /// It does not begin with [`PREFIX`].
+    /// The line does not begin with [`PREFIX`].
     #[error("it is no challenge: that begins with {PREFIX}")]
     Prefix,
 }

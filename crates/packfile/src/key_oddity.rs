@@ -7,11 +7,11 @@ use core::fmt;
 
 use crate::key_text::{IDENTITY, first_line, trimmed};
 
-/// How base64 of a file of identities begins: of an identity, and of the comments that age and
-/// sealcrate write before one.
+/// The beginnings of a file of identities in base64: an identity, or a comment that age or sealcrate
+/// writes before one.
 const ENCODED: [&[u8]; 3] = [b"QUdFLVNFQ1JFVC1LRVkt", b"IyBjcmVhdGVkOi", b"IyBwdWJsaWMga2V5"];
 
-/// How recipients begin.
+/// The beginning of a recipient.
 const RECIPIENT: &[u8] = b"age1";
 
 /// The marks that begin a text in UTF-16.
@@ -21,19 +21,19 @@ const UTF_16: [&[u8]; 2] = [b"\xff\xfe", b"\xfe\xff"];
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum KeyOddity {
-    /// It is in base64.
+    /// The key is in base64.
     Base64,
-    /// There are blanks before or behind it.
+    /// There are blanks before or behind the key.
     Blanks,
     /// An identity is in lower case.
     LowerCase,
     /// Something else stands before an identity on its line.
     Preceded,
-    /// There are quotes around it.
+    /// There are quotes around the key.
     Quotes,
-    /// It is the public side of an identity.
+    /// The key is the public side of an identity.
     Recipient,
-    /// It is text in UTF-16.
+    /// The key is text in UTF-16.
     Utf16,
 }
 

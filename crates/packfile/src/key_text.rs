@@ -7,7 +7,7 @@ use sealcrate_agefile::x25519::Identity;
 /// The longest text that is read as a key, in bytes.
 pub const MAX_KEY_TEXT: usize = 64 << 10;
 
-/// How an identity begins.
+/// The beginning of an identity.
 pub(crate) const IDENTITY: &[u8] = b"AGE-SECRET-KEY-1";
 
 /// A key as it was given.
@@ -28,16 +28,16 @@ pub struct Lines<'a>(&'a [u8]);
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum KeyTextError {
-    /// There is nothing in it.
+    /// The text is empty.
     #[error("it is empty")]
     Empty,
-    /// It begins with an identity, and a line is something else.
+    /// The text begins with an identity, and a line is something else.
     #[error("line {line} is no age identity: a character is wrong or missing")]
     Identity {
         /// The number of the line, from 1.
         line: usize,
     },
-    /// It is too long.
+    /// The text is too long.
     #[error("it is longer than 64 KiB")]
     TooLong,
 }

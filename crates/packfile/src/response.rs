@@ -50,10 +50,10 @@ pub enum ResponseError {
     /// The text behind the prefix is not 64 bytes in base64.
     #[error("the response is damaged: a character is wrong or missing")]
     Damaged,
-    /// It answers another challenge.
+    /// The response answers another challenge.
     #[error("the response is to another challenge")]
     NoMatch,
-    /// It does not begin with [`PREFIX`].
+    /// The line does not begin with [`PREFIX`].
     #[error("it is no response: that begins with {PREFIX}")]
     Prefix,
     /// The other side's public key is a point of low order.

@@ -32,7 +32,7 @@ pub enum SegmentError {
     /// The lengths in the segment do not fit its own length.
     #[error("the payload has another length than it says")]
     Length,
-    /// It does not begin with [`MAGIC`].
+    /// The bytes do not begin with [`MAGIC`].
     #[error("there is no payload")]
     Magic,
     /// The parameters cannot be parsed.

@@ -1,8 +1,8 @@
-//! Challenge and response against lines that another implementation made (Python, with OpenSSL's
-//! primitives, by `docs/formats/packed.md` alone), and lines that are none.
+//! Challenge and response against lines of another implementation, and against damaged lines. That
+//! implementation is Python with OpenSSL's primitives, after `docs/formats/packed.md` alone.
 //!
-//! Every key there is 32 times the same byte: 1 the recipient's, 2 the file's ephemeral one, 3 the
-//! start's, 4 the answering side's. The file key is the bytes 0 to 15.
+//! Every key in its lines repeats one byte 32 times: 1 for the recipient, 2 for the file's ephemeral key,
+//! 3 for the start, 4 for the answering side. The file key is the bytes 0 to 15.
 
 #![allow(clippy::unwrap_used)]
 

@@ -1,4 +1,4 @@
-//! How the original command of a locked image is run.
+//! The original command of a locked image, which the init runs.
 
 use crate::index::IndexError;
 use crate::index::reader::{Reader, write_bytes};
@@ -83,12 +83,12 @@ impl<'a> List<'a> {
         Ok(Self { count, items })
     }
 
-    /// Returns how many strings there are.
+    /// Returns the number of strings.
     pub fn len(&self) -> usize {
         self.count as usize
     }
 
-    /// Tells whether there are none.
+    /// Tells whether the list is empty.
     pub fn is_empty(&self) -> bool {
         self.count == 0
     }

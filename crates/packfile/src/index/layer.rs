@@ -9,12 +9,12 @@ use sealcrate_agefile::Header;
 /// A layer of the original image.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum IndexLayer<'a> {
-    /// It is in the locked image as it was.
+    /// A layer that the locked image has unchanged.
     Clear {
         /// Its diff ID, a SHA-256.
         diff_id: [u8; 32],
     },
-    /// It is in age files.
+    /// A layer that the locked image has in age files.
     Private {
         /// The diff ID of the plain tar file, a SHA-256.
         diff_id: [u8; 32],

@@ -45,7 +45,7 @@ pub const MAX_INDEX: u64 = 512 << 20;
 /// The flag of [`UnlockOn::AnyFileSystem`].
 const ANY_FILE_SYSTEM: u32 = 1;
 
-/// Where private files may be unlocked.
+/// The places in which private files may be unlocked.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum UnlockOn {
     /// On any file system that the unlock folder is on.
@@ -58,7 +58,7 @@ pub enum UnlockOn {
 /// A parsed index.
 #[derive(Clone, Copy, Debug)]
 pub struct Index<'a> {
-    /// Where private files may be unlocked.
+    /// The places in which private files may be unlocked.
     pub unlock_on: UnlockOn,
     /// The original command.
     pub command: Command<'a>,

@@ -6,8 +6,8 @@ use crate::index::{EntryKind, Index};
 /// The size of a page in bytes. Files take whole pages of memory.
 pub const PAGE: u64 = 4096;
 
-/// From this length on, in bytes, a tmpfs gives a symbolic link a page. Linux, `mm/shmem.c`,
-/// `SHORT_SYMLINK_LEN`, which counts a zero at the end.
+/// The shortest target of a symbolic link, in bytes, for which a tmpfs takes a page. Linux,
+/// `mm/shmem.c`, `SHORT_SYMLINK_LEN`, which counts a zero at the end.
 const LONG_LINK: usize = 128;
 
 /// The kernel's own record of a file, in bytes: the inode and the name.
