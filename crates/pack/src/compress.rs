@@ -1,4 +1,4 @@
-//! How programs are compressed before they are encrypted, and decompressed again.
+//! The compression of programs before their encryption, and the decompression.
 //!
 //! The stub decompresses the program, in memory that it has to find. So LZ4 blocks are independent of
 //! each other, and zstd looks back no further than 8 MiB.
@@ -10,7 +10,7 @@ use lz4::{BlockMode, BlockSize, ContentChecksum, EncoderBuilder};
 use lz4_flex::frame::FrameDecoder;
 use sealcrate_packfile::{Content, zstd_memory};
 
-/// How a program is compressed.
+/// The compression of a program.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Compression {
     /// As one LZ4 frame: starts fastest.
@@ -47,7 +47,7 @@ const LZ4_LEVEL: u32 = 9;
 /// ten times as long.
 const ZSTD_LEVEL: i32 = 12;
 
-/// How far zstd looks back: 2 to the power of it.
+/// The number of bytes that zstd looks back: 2 to the power of it.
 const ZSTD_WINDOW_LOG: u32 = 23;
 
 /// Compresses all of `input`, which has `len` bytes, into `output`, and returns `output`.

@@ -55,10 +55,11 @@ pub(crate) fn file_of(bytes: &[u8]) -> File {
     file
 }
 
-/// Where the segments are mapped.
+/// The address at which the file is mapped.
 pub(crate) const BASE: u64 = 0x40_0000;
 
-/// An ELF file to be made: one executable segment that maps all of it, and what tests add.
+/// The parts of an ELF file. Each file has one executable segment that maps all of it, and the parts that
+/// a test adds.
 #[derive(Clone)]
 pub(crate) struct Made {
     pub(crate) target: &'static Target,

@@ -38,7 +38,7 @@ impl fmt::Debug for NewIdentity {
 /// Letters and digits that are not taken for each other: 32 of them, so that each holds 5 bits.
 const SYMBOLS: &[u8; 32] = b"abcdefghijkmnpqrstuvwxyz23456789";
 
-/// How many groups a passphrase has, and how many symbols a group: 140 bits.
+/// The number of groups in a passphrase, and of symbols in a group: 140 bits.
 const GROUPS: usize = 7;
 const GROUP: usize = 4;
 

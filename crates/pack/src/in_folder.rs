@@ -211,7 +211,7 @@ pub enum InFolderError {
     /// The path leads to a device, a pipe or a socket.
     #[error("{} is neither a file nor a folder nor a link", .0.display())]
     Special(PathBuf),
-    /// There are too many.
+    /// There are too many files.
     #[error("there are more than {MAX_ENTRIES} files beside the program")]
     TooMany,
     /// Something of that name is there already.

@@ -40,7 +40,7 @@ pub enum OwnFile {
     Bun,
     /// A program of `deno compile`.
     Deno,
-    /// A program of .NET: a single file, or one that looks for its library beside itself.
+    /// A program of .NET: a single file, or a program that looks for its library beside its own file.
     DotNet,
     /// A single executable application of Node.js.
     Node,
@@ -229,7 +229,7 @@ mod tests {
         for (mark, found) in ANYWHERE {
             let mark = turned(mark);
             assert_eq!(of(&program(&mark)), Some(found));
-            // On both sides of where a piece ends.
+            // On both sides of a piece's end.
             for at in [PIECE - 200, PIECE - 90, PIECE - 80, PIECE - 70, PIECE] {
                 let mut code = long.clone();
                 code.resize(at, 7);

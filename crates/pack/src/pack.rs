@@ -112,7 +112,7 @@ impl Packer<'_> {
     }
 }
 
-/// Returns the stub for a target, where there is one.
+/// Returns the stub for a target, if there is one.
 fn stub_for<'s>(target: &'static Target, stubs: &'s [Stub]) -> Result<&'s Stub, PackError> {
     let found = stubs.iter().find(|stub| stub.target == target);
     found.ok_or(PackError::NoStub(target))

@@ -175,7 +175,7 @@ pub enum PackedError {
     /// Reading failed.
     #[error("{0}")]
     Io(#[from] io::Error),
-    /// There is no payload in it.
+    /// The file has no payload.
     #[error("it is no packed program")]
     NotPacked,
     /// The payload is malformed.

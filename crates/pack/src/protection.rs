@@ -139,7 +139,7 @@ pub enum ProtectionError {
     /// A start would take the passphrase for an identity.
     #[error("the passphrase is an age identity, or begins like one")]
     Identity,
-    /// There is nobody who could open it.
+    /// Nobody could open the program.
     #[error("there is no recipient")]
     NoRecipient,
     /// The passphrase has bytes that are no text.
@@ -171,7 +171,7 @@ pub enum CoverError {
     Others,
 }
 
-/// Somebody who can open a packed program: the public side of an age X25519 identity.
+/// A recipient of packed programs: the public side of an age X25519 identity.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Recipient(x25519::Recipient);
 

@@ -45,15 +45,15 @@ impl Packed {
         self.folder.path().join("packed")
     }
 
-    /// Writes a file beside it, and returns its path.
+    /// Writes a file beside the program, and returns the file's path.
     pub(crate) fn write(&self, name: &str, content: impl AsRef<[u8]>) -> PathBuf {
         let path = self.folder.path().join(name);
         fs::write(&path, content).unwrap();
         path
     }
 
-    /// Returns a command that starts it without a terminal, and with nothing in the environment but
-    /// what a shell needs.
+    /// Returns a command that starts the program without a terminal. The environment has only the
+    /// variables that a shell needs.
     pub(crate) fn command(
         &self,
         arguments: impl IntoIterator<Item = impl AsRef<OsStr>>,

@@ -152,7 +152,7 @@ fn prompt_is_ended_by_a_signal_and_the_terminal_set_back() {
     let pid = String::from_utf8(found.stdout).unwrap();
     assert!(Command::new("kill").arg(pid.trim()).status().unwrap().success());
     let (status, output, said, _) = typist.end();
-    // It is ended by the signal itself, and has no status.
+    // The signal ends the program, so there is no exit status.
     assert_eq!((status, output.as_str(), said.as_str()), (None, "", ""));
 }
 
