@@ -1,5 +1,5 @@
-//! How fast the content of age files is decrypted and encrypted: as the stub decrypts it, as the
-//! program does both, and as the crate `age` does both.
+//! The speed at which the content of age files is decrypted and encrypted. The stub's code decrypts it;
+//! the program's code and the crate `age` do both.
 //!
 //! `cargo xtask bench ciphers` runs this beside `openssl speed`, and says how the two compare.
 

@@ -15,7 +15,7 @@ use sealcrate_agefile::{
 };
 use sha2::{Digest, Sha256};
 
-/// How many vectors there are of each outcome that the kit expects.
+/// The number of vectors of each outcome that the kit expects.
 const COUNTS: [(&str, usize); 6] = [
     ("HMAC failure", 1),
     ("armor failure", 22),
@@ -102,7 +102,7 @@ struct Vector {
     file: Vec<u8>,
 }
 
-/// The outcome in the words of the kit, and the content up to where that was known.
+/// The outcome in the words of the kit, and the content that came before it.
 type Outcome = (&'static str, Vec<u8>);
 
 impl Vector {

@@ -15,7 +15,7 @@ use crate::identity::Identity;
 use crate::stanza::HeaderError;
 use crate::stream::{CHUNK, StreamError};
 
-/// How much is read at once while the end of the header is not known, in bytes. Most headers are
+/// The number of bytes that are read at once until the end of the header has come. Most headers are
 /// shorter.
 const STEP: usize = 1 << 10;
 

@@ -8,7 +8,7 @@ use zeroize::Zeroizing;
 use super::cipher::Sealer;
 use crate::stream::{CHUNK, TAG};
 
-/// Encrypts all that is written to it. [`finish`](Self::finish) writes the end, without which
+/// Encrypts the content that you write to it. [`finish`](Self::finish) writes the end. Without the end,
 /// nobody opens the file.
 pub struct Writer<W> {
     output: W,

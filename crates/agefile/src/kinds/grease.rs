@@ -5,7 +5,7 @@ use std::vec::Vec;
 use crate::random::{self, NoRandomness};
 use crate::recipient::NewStanza;
 
-/// How the kinds of such stanzas end.
+/// The end of the kinds of such stanzas.
 const SUFFIX: &str = "-grease";
 
 /// The most arguments, the longest argument, and the longest body in bytes: a body has from none to
