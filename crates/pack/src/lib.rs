@@ -1,8 +1,8 @@
 //! Packs programs so that they open themselves when they start.
 //!
 //! [`Program`] tells which files can be packed, [`Packer`] packs a program, and [`Packed`] opens a
-//! packed one. `sealcrate-packfile` describes the bytes of a packed program. The stub runs at its
-//! start. Nothing here prints, prompts, or reads the environment.
+//! packed one. The crate `sealcrate-packfile` reads and writes the payload of a packed program. The
+//! stub has the code of its start. Nothing here prints, prompts, or reads the environment.
 
 mod answer;
 mod compress;

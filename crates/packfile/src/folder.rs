@@ -6,7 +6,7 @@
 
 use thiserror::Error;
 
-/// The first bytes of a head. They share the first byte, and no more, with an ELF file.
+/// The first bytes of a head. They look like the magic of ELF files, but differ from it.
 pub const FOLDER_MAGIC: [u8; 4] = *b"\x7fSCF";
 
 /// The length of the prefix in bytes: the magic, and the length of the head.

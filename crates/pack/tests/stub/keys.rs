@@ -56,7 +56,7 @@ fn identities_open_what_is_packed_for_one_of_them() {
     assert_eq!(packed.run(&mistyped, &["x"]).failed(3), told);
 }
 
-/// Files of variables and secrets of clusters add these to keys.
+/// Files of variables and secrets of clusters add line ends and blanks to keys.
 #[test]
 fn one_line_end_and_blanks_around_identities_do_not_count() {
     let identity = Identity::generate();
