@@ -67,7 +67,7 @@ pub(crate) fn layer(files: Vec<AgeFile>) -> io::Result<Layer> {
     Wrapped::new(files)?.layer()
 }
 
-/// Calls `take` for each file of a layer with its path, and reads the layer to its end, which checks it.
+/// Calls `call` for each file of a layer with its path, and reads the layer to its end, which checks it.
 pub(crate) fn for_each_file<E: From<io::Error>>(
     layer: &Layer,
     mut call: impl FnMut(&[u8], &mut dyn Read) -> Result<(), E>,

@@ -1,4 +1,4 @@
-//! Inputs derived from those of a corpus, the same ones in every run.
+//! Inputs that are derived from a corpus, the same in every run.
 
 /// The longest input that is made.
 const MAX_LEN: usize = 64 << 10;
