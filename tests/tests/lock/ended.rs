@@ -1,5 +1,5 @@
-//! Starts that end before the command begins, because of a signal or a limit of the process: each says why,
-//! and leaves nothing.
+//! Starts that a signal or a limit of the process ends before the command begins. Each says why, and
+//! leaves nothing.
 
 use sealcrate_tests::{Builder, Done, EngineImage};
 
