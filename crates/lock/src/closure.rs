@@ -39,7 +39,7 @@ const CACHE: &[u8] = b"/etc/ld.so.cache";
 pub(crate) struct Closure {
     /// The paths in clear layers, and the thing that lies at each, or nothing.
     pub(crate) noted: BTreeMap<TreePath, Noted>,
-    /// Files beyond the bounds of what a start can check.
+    /// Files beyond the bounds of a start's checks.
     pub(crate) beyond: Vec<TreePath>,
 }
 

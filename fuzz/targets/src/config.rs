@@ -29,7 +29,7 @@ pub(crate) fn run(data: &[u8]) {
     assert!(by_label.iter().all(|&place| place < layers));
 }
 
-/// Returns the places that a selection chooses; none where it is an error.
+/// Returns the places that a selection chooses, or none if the selection is an error.
 fn chosen(selection: &Selection, config: &Config) -> Vec<usize> {
     selection.of(config).map(Vec::from_iter).unwrap_or_default()
 }

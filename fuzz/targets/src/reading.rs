@@ -35,7 +35,7 @@ pub(crate) fn image(source: &Arc<dyn Source>) -> Result<Image, ReadError> {
     Ok(image)
 }
 
-/// Reads the layers of `image`, checks those that end well, and tells whether all did.
+/// Reads the layers of `image`, checks each layer that ends well, and tells whether all did.
 pub(crate) fn all_layers_are_whole(image: &Image) -> bool {
     let count = image.layers.len();
     count <= MAX_LAYERS && image.layers.iter().filter(|layer| is_whole(layer)).count() == count

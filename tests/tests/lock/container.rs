@@ -56,7 +56,7 @@ impl<'e> Container<'e> {
 
 impl Drop for Container<'_> {
     fn drop(&mut self) {
-        // By then, the test has checked what the container did.
+        // By then, the test has checked the container's work.
         self.engine.try_run(&["rm", "--force", "--volumes", &self.id]);
     }
 }

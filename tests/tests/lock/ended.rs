@@ -17,7 +17,7 @@ fn waiting<'w>(workshop: &'w Workshop, locked: &EngineImage<'_>) -> EngineImage<
     workshop.engine.build(Builder::Classic, &dockerfile, &[])
 }
 
-/// An image of two private layers, the first of which is larger.
+/// An image of two private layers. The first is larger.
 fn locked<'w>(workshop: &'w Workshop) -> EngineImage<'w> {
     let lines = format!("{PRIVATE}COPY a /app/a\nCOPY b /app/b\nCMD [\"cat\", \"/app/b\"]\n");
     let noise = sealcrate_tests::noise(1 << 20);

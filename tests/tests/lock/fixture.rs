@@ -119,7 +119,7 @@ impl Workshop {
         self.run(image, &[&["-e", &key], options].concat(), arguments)
     }
 
-    /// Asserts that a locked image does what the original does.
+    /// Asserts that a locked image does the same as the original.
     #[track_caller]
     pub(crate) fn assert_same(
         &self,

@@ -20,7 +20,7 @@ fn mixed(workshop: &Workshop) -> EngineImage<'_> {
     workshop.build(&lines, &files)
 }
 
-/// Lists what a container has on the disk beside the image.
+/// Lists the container's changes on the disk.
 fn changed(workshop: &Workshop, container: &Container<'_>) -> String {
     let lines = workshop.engine.run(&["diff", container.id()]);
     lines.lines().filter(|line| line.contains("/app")).collect()

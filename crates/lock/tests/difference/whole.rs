@@ -105,7 +105,7 @@ fn compare_neighbours(original: &Flat, locked: &Flat) {
         }
         let seen = locked.lookup(&format!("dev/sealcrate/{path}/."), true);
         let is_same = match (seen.map(|(_, thing)| thing), thing) {
-            // The properties of such a folder are looked at where it is seen first.
+            // `compare` checks the properties of such a folder.
             (Some(Thing::Folder { .. }), Thing::Folder { .. }) => true,
             (Some(seen), thing) => of(seen) == of(thing),
             (None, _) => false,

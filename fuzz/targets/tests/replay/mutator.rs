@@ -13,7 +13,7 @@ pub(crate) struct Mutator {
 }
 
 impl Mutator {
-    /// Takes the seeds, of which there is one at least.
+    /// Takes the seeds, one at least.
     pub(crate) fn new(seeds: Vec<Vec<u8>>) -> Self {
         assert!(!seeds.is_empty());
         Self { seeds, state: 0x9e37_79b9_7f4a_7c15 }
