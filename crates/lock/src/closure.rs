@@ -1,8 +1,8 @@
 //! The closure of a command: all files that run or are linked before its own first instruction.
 //!
 //! They are the command, its interpreter or loader, and its libraries. The closure also notes each place in
-//! which a loader could find another file instead, also where nothing lies. So the order does not matter in
-//! which loaders look. Files that a program opens by itself are not in the closure. ld.so(8), execve(2).
+//! which a loader could find another file instead, also where nothing lies. So the order in which loaders
+//! look does not matter. Files that a program opens by itself are not in the closure. ld.so(8), execve(2).
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::io;
@@ -27,7 +27,7 @@ const MAX_BYTES: u64 = 256 << 20;
 /// The most words of a command that may name further programs.
 const MAX_WORDS: usize = 256;
 
-/// Where programs are looked for if the image does not say.
+/// The folders of programs if the image sets no `PATH`.
 const DEFAULT_PATH: &[u8] = b"/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 /// The list of libraries that glibc loads first, and its cache.
@@ -39,7 +39,7 @@ const CACHE: &[u8] = b"/etc/ld.so.cache";
 pub(crate) struct Closure {
     /// The paths in clear layers, and the thing that lies at each, or nothing.
     pub(crate) noted: BTreeMap<TreePath, Noted>,
-    /// Files that would be too much.
+    /// Files beyond the bounds of a start's checks.
     pub(crate) beyond: Vec<TreePath>,
 }
 
@@ -47,14 +47,14 @@ impl Closure {
     /// Finds the closure of a command and of its health check.
     ///
     /// # Errors
-    /// Those of reading the layers.
+    /// A layer cannot be read.
     pub(crate) fn of(
         image: &Image,
         difference: &Difference,
         rules: &Rules,
         command: &Command<'_>,
     ) -> io::Result<Self> {
-        // Nothing is looked for where nothing would be checked.
+        // Without checks there is nothing to look for.
         if rules.unchecked.contains(&TreePath::default()) {
             return Ok(Self::default());
         }
@@ -81,9 +81,9 @@ impl Closure {
 struct Found {
     path: TreePath,
     inode: Arc<Inode>,
-    /// The folder that it was looked for in, where links are not followed.
+    /// The folder of the name under which it was found, before any link is followed.
     folder: Vec<u8>,
-    /// The folders that those name which need it.
+    /// The folders that are named by the files which need it.
     inherited: Vec<Vec<u8>>,
 }
 
@@ -254,7 +254,7 @@ impl<'a> Search<'a> {
             for folder in folders {
                 for inner in machine.libraries.inner_folders {
                     let inner = [folder, &b"/"[..], inner.as_bytes()].concat();
-                    // One check for a folder that is not there, instead of one for each library.
+                    // A missing folder needs one check, instead of one for each library.
                     let inner = self.absolute(&inner);
                     if self.view.leads_to_folder(&inner) {
                         places.push([&inner, &b"/"[..], name].concat());

@@ -1,4 +1,4 @@
-//! The two halves of a config: what engines have to know before anything is unlocked, and the rest.
+//! The two halves of a config: the members that engines need before a start unlocks anything, and the rest.
 
 use sealcrate_image::{Config, DiffId};
 use sealcrate_packfile::index::{Command, List};
@@ -8,13 +8,13 @@ use thiserror::Error;
 use crate::user;
 use crate::{PathError, TreePath};
 
-/// The program that is run in a locked image.
+/// The program that engines run in a locked image.
 pub(crate) const INIT: &str = "/.sealcrate/init";
 
-/// What runs a check that is one line, where the image names no shell.
+/// The shell that runs a health check of one line if the image names no shell.
 const SHELL: [&str; 2] = ["/bin/sh", "-c"];
 
-/// How the original command is run, with its own memory.
+/// The original command, its environment and its health check, in memory of their own.
 pub(crate) struct PrivateHalf {
     env: Vec<u8>,
     entrypoint: Vec<u8>,
@@ -24,7 +24,7 @@ pub(crate) struct PrivateHalf {
 }
 
 impl PrivateHalf {
-    /// Takes what of a config is unlocked with the image.
+    /// Takes the members of a config that a start unlocks.
     pub(crate) fn of(config: &Config) -> Result<Self, ConfigError> {
         let strings = |name| strings(&config.runtime, name);
         Ok(Self {
@@ -36,7 +36,7 @@ impl PrivateHalf {
         })
     }
 
-    /// Returns it as the index has it.
+    /// Returns the command as the index has it.
     pub(crate) fn command(&self) -> Command<'_> {
         let list = |bytes| List::parse(bytes).expect("it has just been written");
         Command {
@@ -114,7 +114,8 @@ pub(crate) fn clear_half(
     Ok(serde_json::to_vec(&whole).expect("it is made of texts"))
 }
 
-/// Returns the program and arguments of the check. Docker's "Image Specification v1.2".
+/// Returns the program and arguments of the health check, or nothing if there is none. Docker's "Image
+/// Specification v1.2".
 fn healthcheck(config: &Config) -> Result<Vec<String>, ConfigError> {
     let Some(Value::Object(check)) = config.runtime.get("Healthcheck") else {
         return Ok(Vec::new());
@@ -159,7 +160,7 @@ fn strings(members: &Map<String, Value>, name: &'static str) -> Result<Vec<Strin
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum ConfigError {
-    /// It has another shape than engines write.
+    /// A member has another shape than engines write.
     #[error("the member {0} of the image config is malformed")]
     Member(&'static str),
     /// A volume has no proper path.

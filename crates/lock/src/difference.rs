@@ -15,7 +15,7 @@ use crate::{
     SkeletonKind, Tree, TreeError, TreePath,
 };
 
-/// Where our own files are, which no image may have.
+/// The folder of our own files, which no original image may have.
 const OURS: &[u8] = b".sealcrate";
 
 /// The extended attribute of file capabilities. capabilities(7).
@@ -70,11 +70,11 @@ pub enum UnlockedKind {
 }
 
 impl Difference {
-    /// Compares trees: `layers` are all layers, lowest first, and `private` the places of those that
-    /// are locked.
+    /// Compares trees. `layers` are all layers, lowest first, and `private` are the places of the private
+    /// ones.
     ///
     /// # Errors
-    /// Layers that cannot be laid over each other; what cannot be locked, all of it.
+    /// The layers do not fit together; some entries cannot be locked, and the error has all of them.
     pub fn of(
         layers: &[Changes],
         private: &BTreeSet<usize>,
@@ -118,7 +118,7 @@ impl Difference {
     }
 }
 
-/// Finds the names in the clear of what has some.
+/// Finds the clear files that the whole image keeps, each with its first path in the clear.
 fn collect_clear(
     path: &TreePath,
     clear: &Node,
@@ -146,7 +146,7 @@ struct Walk<'a> {
     private: &'a BTreeSet<usize>,
     rules: &'a Rules,
     whole: &'a Tree,
-    /// Names in the clear.
+    /// The first path in the clear of each clear file.
     aliases: HashMap<(usize, usize), TreePath>,
     /// The first name of each unlocked file.
     unlocked_inodes: HashMap<(usize, usize), TreePath>,
@@ -237,7 +237,7 @@ impl Walk<'_> {
         }
     }
 
-    /// Makes a clear folder one link, and unlocks all that lies in it.
+    /// Makes a clear folder one link, and unlocks all its entries.
     fn whole_folder(
         &mut self,
         path: &TreePath,
@@ -287,7 +287,7 @@ impl Walk<'_> {
         true
     }
 
-    /// Unlocks a folder that is one link, and all that lies in it.
+    /// Unlocks a folder that is one link, and all its entries.
     fn unlock_folder(
         &mut self,
         linked: &TreePath,
@@ -309,13 +309,13 @@ impl Walk<'_> {
         }
     }
 
-    /// Unlocks something that is no folder, and tells whether that can be done.
+    /// Unlocks a file, link or pipe, and tells whether that was possible.
     fn unlock_leaf(&mut self, path: &TreePath, inode: &Inode, linked: Option<&TreePath>) -> bool {
         let metadata = &inode.metadata;
         let is_link = matches!(inode.kind, InodeKind::Symlink(_));
         let is_clear = !self.private.contains(&inode.id.0) && !self.rules.is_taken(path);
         if !is_link && is_clear {
-            // It is another name for a file that is in the clear, and can only lead there.
+            // It is another name for a clear file, and can only lead there.
             let Some(alias) = self.aliases.get(&inode.id) else {
                 self.problems.push(Problem::HiddenTarget(path.clone()));
                 return false;
@@ -385,19 +385,19 @@ pub enum Problem {
     /// Engines copy it to a volume.
     #[error("{0} is private, but lies in {1}, where something will be mounted")]
     Mountpoint(TreePath, TreePath),
-    /// It was to be unlocked whole, and there is no such folder.
+    /// The user wants it unlocked whole, and there is no such folder.
     #[error("there is no folder {0}")]
     NoFolder(TreePath),
     /// Engines read or write it.
     #[error("{0} is private, but read or written by engines")]
     OfEngines(TreePath),
-    /// The image has what only locked images have.
+    /// The image has a folder that only locked images have.
     #[error("the image has a /.sealcrate: it is locked already")]
     Ours,
     /// Nothing in memory can have it.
     #[error("{0} is set-user-ID or set-group-ID, which has no effect in memory")]
     SetId(TreePath),
-    /// It was to be unlocked whole, and has to stay a folder.
+    /// The user wants it unlocked whole, and it has to stay a folder.
     #[error("{0} cannot be unlocked whole: something is mounted there or in it")]
     StaysFolder(TreePath),
     /// Engines copy the files there.
@@ -412,7 +412,7 @@ pub enum DifferenceError {
     /// The clear layers cannot stand alone.
     #[error("a clear layer needs a private one: {0}")]
     ClearLayer(#[source] TreeError),
-    /// Some paths stand against it.
+    /// Some paths cannot be locked.
     #[error("{}", list(.0))]
     Problems(Vec<Problem>),
     /// The layers do not fit together.
@@ -420,7 +420,7 @@ pub enum DifferenceError {
     Tree(#[from] TreeError),
 }
 
-/// How many problems are told of.
+/// How many problems the error shows.
 const SHOWN: usize = 10;
 
 fn list(problems: &[Problem]) -> String {

@@ -11,10 +11,10 @@ use crate::layer::MAX_HEADERS;
 use crate::program::Program;
 use crate::{Inode, InodeKind};
 
-/// A longer file is not checked, in bytes.
+/// The length of the longest file that a start checks, in bytes.
 pub(crate) const MAX_FILE: u64 = 256 << 20;
 
-/// The longest text that is read whole, in bytes.
+/// The most bytes of a text that are read.
 const MAX_TEXT: u64 = 1 << 20;
 
 /// The facts of a file.
@@ -58,7 +58,7 @@ impl<'i> Facts<'i> {
         if let Some(fact) = known {
             return Ok(Some(Arc::clone(fact)));
         }
-        // It is no program, as few are that are asked for.
+        // The file is no program, which is rare here.
         let fact = Fact::of(&self.read(inode, len)?);
         self.layers.entry(place).or_default().insert(offset, Arc::clone(&fact));
         Ok(Some(fact))

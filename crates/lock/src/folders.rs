@@ -1,4 +1,4 @@
-//! Folders of libraries: those that loaders know, and those that an image's configuration names.
+//! Folders of libraries, which loaders know or an image's configuration names.
 
 use std::io;
 
@@ -12,7 +12,7 @@ const CONFIGURATION: &str = "etc/ld.so.conf";
 /// How often one file of the configuration may include others.
 const MAX_DEPTH: usize = 4;
 
-/// The most folders that are taken of the configuration.
+/// The most folders that are taken from the configuration.
 const MAX_FOLDERS: usize = 256;
 
 /// Tells the machine of an ELF file by its number.
@@ -29,7 +29,7 @@ pub(crate) fn usual(machine: &Target) -> impl Iterator<Item = Vec<u8>> {
     all.chain(of_machine.map(move |folder| format!("{folder}/{triplet}").into_bytes()))
 }
 
-/// Returns the list of folders that musl's loader reads, if it is one.
+/// Returns the list of folders that a loader reads, if it is musl's.
 pub(crate) fn musl_list(loader: &[u8]) -> Option<Vec<u8>> {
     let name = loader.rsplit(|byte| *byte == b'/').next()?;
     let machine = name.strip_prefix(b"ld-musl-")?.strip_suffix(b".so.1")?;
@@ -41,7 +41,7 @@ fn of_musl(machine: &Target) -> Vec<u8> {
     format!("/etc/ld-musl-{}.path", machine.libraries.musl).into_bytes()
 }
 
-/// Returns the folders that one may mean which a program names. ld.so(8), "Dynamic string tokens".
+/// Returns the folders that a folder's name in a program may stand for. ld.so(8), "Dynamic string tokens".
 pub(crate) fn expanded(folder: &[u8], origins: &[&[u8]]) -> Vec<Vec<u8>> {
     let mut folders = vec![folder.to_vec()];
     let tokens: [(&str, &[&[u8]]); 2] = [("ORIGIN", origins), ("LIB", &[b"lib", b"lib64"])];
@@ -95,7 +95,7 @@ pub(crate) fn configured(
     Ok(folders)
 }
 
-/// Returns the files that a pattern names whose last name has one `*`, or none.
+/// Returns the files that match a pattern. Its last name may have one `*`.
 fn matching(view: &View<'_>, pattern: &[u8]) -> impl Iterator<Item = TreePath> + use<> {
     let at = pattern.iter().rposition(|byte| *byte == b'/').unwrap_or(0);
     let (folder, name) = (&pattern[..at], pattern.get(at + 1..).unwrap_or_default());

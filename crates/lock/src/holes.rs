@@ -7,7 +7,7 @@ use sealcrate_packfile::index::PAGE;
 
 use crate::{Unlocked, UnlockedKind};
 
-/// How many bytes of which files are holes: by the layer, and the place of the content in it.
+/// The bytes of holes in each file, by the layer and the place of the content in it.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Holes(HashMap<(usize, u64), u64>);
 
@@ -15,7 +15,7 @@ impl Holes {
     /// Looks for holes in a file of a layer, whose content is read to its end.
     ///
     /// # Errors
-    /// Those of reading.
+    /// The content cannot be read.
     pub(crate) fn look(
         &mut self,
         layer: usize,

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use sealcrate_image::Content;
 
-/// Contents, joined. Each is opened once those before it have been read.
+/// Contents, joined. Each is opened when the contents before it have been read.
 pub(crate) struct Joined {
     left: VecDeque<Arc<dyn Content>>,
     open: Box<dyn Read + Send>,

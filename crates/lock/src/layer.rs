@@ -1,7 +1,7 @@
-//! Layers as changes: what the tar file of one says, entry by entry.
+//! Layers as changes: the entries of a layer's tar file, one by one.
 //!
-//! OCI image specification, "Image Layer Filesystem Changeset". Contents are not kept, only where in
-//! the tar file they are.
+//! OCI image specification, "Image Layer Filesystem Changeset". The changes hold no contents, only their
+//! places in the tar file.
 
 use std::collections::BTreeMap;
 use std::io::{self, Read};
@@ -14,25 +14,25 @@ use thiserror::Error;
 use crate::holes::Holes;
 use crate::{Inode, InodeKind, Metadata, PathError, Time, TreePath};
 
-/// More entries are in no image.
+/// The most entries that a layer may have.
 const MAX_ENTRIES: usize = 1 << 20;
 
-/// How many bytes the headers of one entry may have, attributes and long names included.
+/// The most bytes of the headers of one entry, attributes and long names included.
 pub(crate) const MAX_HEADERS: u64 = 1 << 20;
 
 /// The most bytes of extended attributes of one file.
 const MAX_XATTRS: usize = 64 << 10;
 
-/// How the name of a whiteout begins.
+/// The beginning of a whiteout's name.
 pub(crate) const WHITEOUT: &[u8] = b".wh.";
 
-/// How the names begin that whiteouts have for themselves.
+/// The beginning of names that are reserved for whiteouts.
 const WHITEOUT_META: &[u8] = b".wh..wh.";
 
 /// The name that makes a folder opaque.
 const OPAQUE: &[u8] = b".wh..wh..opq";
 
-/// How PAX records of extended attributes are called.
+/// The beginning of the names of PAX records for extended attributes.
 const XATTR: &str = "SCHILY.xattr.";
 
 /// One thing that a layer does.
@@ -46,7 +46,7 @@ pub enum Change {
     Opaque(TreePath),
     /// Puts something that is no folder.
     Put(TreePath, Arc<Inode>),
-    /// Removes what layers below have put.
+    /// Removes an entry of the layers below.
     Whiteout(TreePath),
 }
 
@@ -58,12 +58,12 @@ impl Changes {
     /// Reads the plain tar file of the layer at `place`, lowest first from 0, to its end.
     ///
     /// # Errors
-    /// Those of reading; a tar file that is none, or that no file system can take.
+    /// The layer cannot be read; it is no tar file; no file system can take its entries.
     pub fn read(place: usize, tar: impl Read) -> Result<Self, LayerError> {
         Self::read_with_holes(place, tar).map(|(changes, _)| changes)
     }
 
-    /// Reads the same, and looks for holes in the files.
+    /// Reads the same file, and looks for holes in the contents.
     pub(crate) fn read_with_holes(
         place: usize,
         tar: impl Read,
@@ -177,7 +177,7 @@ fn metadata(entry: &mut tar::Entry<'_, impl Read>) -> Result<Metadata, LayerErro
     Ok(Metadata { mode: number(mode) & 0o7777, uid, gid, modified, xattrs })
 }
 
-/// Reads a number. Where nothing is written, engines take it for zero.
+/// Reads a number. Engines take a blank field for zero.
 fn unless_blank(field: &[u8], read: impl FnOnce() -> io::Result<u64>) -> io::Result<u64> {
     if field.iter().all(|byte| matches!(byte, 0 | b' ')) { Ok(0) } else { read() }
 }
@@ -201,13 +201,13 @@ pub enum LayerError {
     /// A path leads elsewhere, or is too long.
     #[error("{0}")]
     Path(#[from] PathError),
-    /// The root is something else than a folder.
+    /// The root is something other than a folder.
     #[error("a layer makes something of the root that is no folder")]
     Root,
     /// There are too many.
     #[error("a layer has more than {MAX_ENTRIES} entries")]
     TooManyEntries,
-    /// It would remove nothing that has a name.
+    /// It names no entry to remove.
     #[error("the whiteout {0} is malformed")]
     Whiteout(TreePath),
 }

@@ -1,10 +1,9 @@
-//! Locks images: what is private of one is put aside, so that the image opens itself when it starts.
+//! Locks images: the private layers become an encrypted payload, and the image opens itself when it starts.
 //!
-//! [`Tree`] is the file system that layers give, and [`Difference`] what has to be laid over the
-//! clear layers so that private files are found where they will be unlocked. [`Locker`] makes the
-//! locked image, and [`LockedImage`] gives the original back. `docs/formats/locked.md` has the bytes;
-//! what happens at the start is the init's business. Nothing here prints, prompts, reads the
-//! environment, or speaks to a network.
+//! [`Tree`] is the file system that layers give. [`Difference`] has the entries that lie over the clear
+//! layers, so that a start finds private files where the init unlocks them. [`Locker`] makes the locked
+//! image, and [`LockedImage`] gives the original back. `docs/formats/locked.md` has the bytes. The init
+//! does the work of a start. Nothing here prints, prompts, reads the environment, or speaks to a network.
 
 mod closure;
 mod config;

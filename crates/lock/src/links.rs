@@ -1,17 +1,18 @@
-//! Where the symbolic links of an unlocked image lead, which lie in another folder than they did.
+//! Targets of symbolic links. An unlocked link lies in another folder than before, and still has to lead to
+//! the same place.
 
 use std::collections::VecDeque;
 
 use crate::{InodeKind, Node, Tree, TreePath};
 
-/// How many links are followed on the way of one, as by the kernel. path_resolution(7).
+/// How many links the way of one link may have, as for the kernel. path_resolution(7).
 const MAX_FOLLOWED: usize = 40;
 
-/// Returns what the link at `path` has to say where it is unlocked, so that it leads to what it led
-/// to in `tree`. `linked` is the outermost folder that is one link; nothing if the link itself is.
+/// Returns the target for the unlocked link at `path`, so that it leads to the same place as `target` does
+/// in `tree`. `linked` is the outermost folder that is one link, or nothing if the link itself is one.
 ///
-/// A link that stays within that folder is kept as it is. Others become absolute. What goes back out
-/// of another link is resolved, since it would come out where files are unlocked.
+/// A link that stays within that folder keeps its target. Other targets become absolute. A `..` behind
+/// another link is resolved here, since it would otherwise lead into the unlock folder.
 pub(crate) fn relocated(
     tree: &Tree,
     path: &TreePath,
@@ -50,7 +51,7 @@ pub(crate) fn relocated(
                         break;
                     }
                 }
-                // Where it goes on from here is for whoever follows it.
+                // The kernel resolves the rest when a program follows the link.
                 _ => {
                     rest.push_front(name);
                     break;
@@ -68,7 +69,7 @@ pub(crate) fn relocated(
     if absolute.is_empty() { b"/".to_vec() } else { absolute }
 }
 
-/// Returns what a link has to say that stays where it is, so that it leads to what it led to.
+/// Returns the target for a link that stays at its path, so that it leads to the same place as before.
 pub(crate) fn in_place(tree: &Tree, path: &TreePath, target: &[u8]) -> Vec<u8> {
     let mut way = target;
     while let Some(rest) = way.strip_prefix(b"../") {

@@ -41,7 +41,7 @@ pub struct Start<'a> {
 pub struct Locker<'a> {
     /// The facts that a locked image knows before it has a key.
     pub start: Start<'a>,
-    /// The passphrase or recipients that it is locked to.
+    /// The passphrase or recipients of the locked image.
     pub protection: &'a Protection,
     /// The paths that stay where they are. The image names the volumes.
     pub rules: Rules,
@@ -74,7 +74,7 @@ pub struct Locked {
 }
 
 impl Locker<'_> {
-    /// Locks the layers of `image` at the places `private`. Those that are `reusable` stay as they are.
+    /// Locks the layers of `image` at the places `private`. Layers in `reusable` keep their payload.
     ///
     /// # Errors
     /// The image cannot be locked so; it cannot be read; the spool cannot be written.
@@ -157,7 +157,7 @@ impl Locker<'_> {
         Ok(Locked { image, left_out, unchecked, single_links, crowded, unlocked_bytes, needs })
     }
 
-    /// Encrypts the index, and puts the facts that need no key before it.
+    /// Encrypts the index, and puts the facts before it that a start reads without a key.
     fn segment(&self, index: &[u8], needs: &Needs) -> Result<Vec<u8>, LockError> {
         let encrypted = self.encrypted(index)?;
         let files = match self.unlock_on {
@@ -310,7 +310,7 @@ pub enum LockError {
     /// The init would refuse the index.
     #[error("{0}")]
     Index(#[from] IndexError),
-    /// It cannot be read, or what comes of it not be held.
+    /// The image cannot be read, or the spool cannot be written.
     #[error("{0}")]
     Io(#[from] io::Error),
     /// A layer cannot be understood.

@@ -1,8 +1,8 @@
 //! Neighbours: clear files beside private ones, which are made reachable from the unlock folder.
 //!
 //! A program that looks for files beside itself often takes its real path, or `..` of a folder that is
-//! unlocked. So each folder of the unlock folder that a clear folder corresponds to has links back to
-//! all that this one has.
+//! unlocked. So each folder in the unlock folder that corresponds to a clear folder has links back to all
+//! clear entries of that folder.
 
 use std::collections::BTreeMap;
 
@@ -11,7 +11,7 @@ use crate::{Metadata, Node, Rules, TreePath, Unlocked, UnlockedKind};
 /// How many links back one folder has at most. Each takes some microseconds at every start.
 const MAX_IN_FOLDER: usize = 1000;
 
-/// How many there are at most in all.
+/// How many links back an image has at most.
 const MAX: usize = 2000;
 
 /// The folders that correspond to clear ones, and the paths of the clear things in each.
@@ -19,7 +19,7 @@ const MAX: usize = 2000;
 pub(crate) struct Neighbours(Vec<(TreePath, Vec<TreePath>)>);
 
 impl Neighbours {
-    /// Adds links to what a clear folder has: all of `children` but what `is_unlocked` itself.
+    /// Adds links to the entries of a clear folder: all `children` that are not unlocked themselves.
     pub(crate) fn add(
         &mut self,
         rules: &Rules,
@@ -36,7 +36,7 @@ impl Neighbours {
         self.0.push((folder.clone(), names.chain(made).collect()));
     }
 
-    /// Returns the links, and the folders that have none, since there are too many: the fullest.
+    /// Returns the links, and the fullest folders, which have no links since they would be too many.
     pub(crate) fn into_links(self) -> (Vec<Unlocked>, Vec<TreePath>) {
         let (mut links, mut crowded) = (Vec::new(), Vec::new());
         let mut folders = self.0;

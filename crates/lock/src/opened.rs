@@ -1,4 +1,4 @@
-//! Private layers on the way back: the age files of one are found, and read as its plain tar file.
+//! Private layers on the way back: finds the age files of a layer, and reads them as its plain tar file.
 
 use std::collections::HashMap;
 use std::io::{self, Read};
@@ -16,7 +16,7 @@ use crate::payload::{self, AgeFile, decompressor, for_each_file};
 /// The longest header of an age file that is read, in bytes.
 const MAX_HEADER: u64 = 64 << 10;
 
-/// A private layer, which is decrypted as it is read.
+/// A private layer. Reading decrypts it.
 pub(crate) struct Opened {
     /// The age files, lowest part first.
     pub(crate) files: Vec<AgeFile>,
@@ -24,7 +24,7 @@ pub(crate) struct Opened {
 }
 
 impl Opened {
-    /// Finds the age files of a private layer, which have to be those that the index names.
+    /// Finds the age files of a private layer, which have to be the files that the index names.
     pub(crate) fn find(
         layer: &Layer,
         parts: Parts<'_>,

@@ -58,7 +58,7 @@ impl TreePath {
         self.0.split(|byte| *byte == b'/').filter(|name| !name.is_empty())
     }
 
-    /// Returns the path of what is called `name` in this folder.
+    /// Returns the path of the entry `name` in this folder.
     pub fn join(&self, name: &[u8]) -> Self {
         let mut bytes = Vec::with_capacity(self.0.len() + 1 + name.len());
         bytes.extend(&self.0);
@@ -69,7 +69,7 @@ impl TreePath {
         Self(bytes)
     }
 
-    /// Returns the folder that it lies in; nothing for the root.
+    /// Returns the folder of the path; nothing for the root.
     pub fn parent(&self) -> Option<Self> {
         if self.0.is_empty() {
             return None;

@@ -18,11 +18,11 @@ pub(crate) const FOLDER: &str = ".sealcrate/payload/";
 /// The level of zstd: people download an image more often than they lock it.
 const LEVEL: i32 = 6;
 
-/// How far zstd looks back: 2 to the power of it. What is copied from further back than the caches of
-/// a processor hold is decompressed slower, and saves one byte in six hundred.
+/// How far zstd looks back, as a power of 2. A larger window saves one byte in six hundred. It decompresses
+/// slower, since it copies from further back than a processor's caches hold.
 const WINDOW_LOG: u32 = 21;
 
-/// How far a payload may look back.
+/// How far a payload may look back, as a power of 2.
 const MAX_WINDOW_LOG: u32 = 23;
 
 /// The size of the records that tar files are made of.
@@ -67,7 +67,7 @@ pub(crate) fn layer(files: Vec<AgeFile>) -> io::Result<Layer> {
     Wrapped::new(files)?.layer()
 }
 
-/// Calls for each file of a layer with its path, and reads the layer to its end, which checks it.
+/// Calls `call` for each file of a layer with its path, and reads the layer to its end, which checks it.
 pub(crate) fn for_each_file<E: From<io::Error>>(
     layer: &Layer,
     mut call: impl FnMut(&[u8], &mut dyn Read) -> Result<(), E>,
@@ -85,7 +85,7 @@ pub(crate) fn for_each_file<E: From<io::Error>>(
     Ok(())
 }
 
-/// Returns the error of a file that is in a layer twice.
+/// Returns the error for a file that a layer has twice.
 pub(crate) fn twice(path: &[u8]) -> io::Error {
     let text = format!("{} is there twice", String::from_utf8_lossy(path));
     io::Error::new(io::ErrorKind::InvalidData, text)

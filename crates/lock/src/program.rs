@@ -8,7 +8,7 @@ use std::iter;
 /// The most bytes of the line that a script begins with. execve(2).
 const MAX_LINE: usize = 256;
 
-/// The most libraries that one file names, and folders.
+/// The most libraries, and the most folders, that one file names.
 const MAX_NAMES: usize = 1024;
 
 /// A name or a list of folders is not longer than a path.
@@ -19,7 +19,7 @@ const MAX_TEXT: usize = 4096;
 pub(crate) enum Program {
     /// An ELF file.
     Elf(Elf),
-    /// A text that an interpreter runs: its path, and all that stands behind that.
+    /// A script: the path of its interpreter, and the text behind that path.
     Script(Vec<u8>, Vec<u8>),
 }
 
@@ -44,7 +44,7 @@ const NEEDED: u64 = 1;
 const STRINGS: u64 = 5;
 const RPATH: u64 = 15;
 const RUNPATH: u64 = 29;
-/// Libraries that are loaded beside those that are needed: `DT_DEPAUDIT`, `DT_AUDIT`, `DT_AUXILIARY`,
+/// Tags of libraries that a loader takes beside the needed ones: `DT_DEPAUDIT`, `DT_AUDIT`, `DT_AUXILIARY`,
 /// `DT_FILTER`.
 const BESIDE: [u64; 4] = [0x6fff_fefb, 0x6fff_fefc, 0x7fff_fffd, 0x7fff_ffff];
 
@@ -74,7 +74,7 @@ impl Program {
     }
 }
 
-/// An ELF file whose addresses have so many bytes.
+/// An ELF file. Its addresses have `word` bytes.
 struct File<'a> {
     bytes: &'a [u8],
     word: usize,
@@ -127,7 +127,7 @@ impl<'a> File<'a> {
         let (size, count) = (self.number::<2>(sizes)?, self.number::<2>(sizes + 2)?);
         let segments = (0..count).map(|number| {
             let at = table.checked_add(number * size)?;
-            // The offset is behind the kind, and behind the flags where they come second.
+            // The offset comes behind the kind, and in long headers behind the flags too.
             let places = if is_long { [8, 16, 32] } else { [4, 8, 16] };
             let [offset, address, len] =
                 places.map(|place| at.checked_add(place).and_then(|at| self.address(at)));

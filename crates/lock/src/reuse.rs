@@ -1,10 +1,11 @@
-//! Reuse: private layers that an earlier locked image has, and that need not be encrypted again.
+//! Reuse: private layers of an earlier locked image that the new image takes over without encrypting them
+//! again.
 //!
-//! What is used again is a payload file as it is, and the identity that opens it goes into the new index:
-//! nothing is ever encrypted to an identity that was read. So whoever could open the earlier image can
-//! open these layers of the new one. Therefore all of them have to be among those for whom the new one
-//! is; and the earlier index has to come from somebody who may say which identity a layer has: with
-//! public keys anybody can write an index.
+//! The new image gets the earlier payload files unchanged, and its index gets the identity that opens them.
+//! Nothing is ever encrypted to an identity that was read. So each reader of the earlier image can open
+//! these layers of the new one. Therefore the new image has to be for all these readers too. The earlier
+//! index also has to come from somebody who may choose a layer's identity: with public keys, anybody can
+//! write an index.
 
 use std::collections::{BTreeSet, HashMap};
 use std::fmt;
@@ -23,9 +24,9 @@ use crate::{LockedImage, UnlockError};
 /// How an earlier image was found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FoundBy {
-    /// By the digest of its manifest or config: it is the one that was meant.
+    /// By the digest of its manifest or config, which no other image has.
     Digest,
-    /// By a name, which may have been given to another one.
+    /// By a name, which somebody may have given to another image.
     Name,
 }
 
@@ -34,7 +35,8 @@ pub enum FoundBy {
 pub struct Opener<'a> {
     /// The passphrase or recipients of the new image.
     pub protection: &'a Protection,
-    /// The identities of those for whom the earlier one is. A passphrase is that of the protection.
+    /// The identities that open the earlier image. Under a passphrase, the passphrase of `protection` opens
+    /// it.
     pub identities: Option<&'a Key>,
 }
 
@@ -43,11 +45,12 @@ pub struct Opener<'a> {
 pub struct Reusable(HashMap<DiffId, Sealed>);
 
 impl Reusable {
-    /// Adds those private layers of an earlier image whose diff IDs are `wanted`, each checked whole: all
-    /// of them, or none.
+    /// Adds the private layers of an earlier image that have `wanted` diff IDs. Each is checked whole. One
+    /// failure adds none of them.
     ///
     /// # Errors
-    /// Nothing of it may be used again; damage; those of reading and of the spool.
+    /// The rules forbid reuse of the image; the payload is damaged; the image cannot be read; the spool
+    /// cannot be written.
     pub fn add(
         &mut self,
         earlier: &LockedImage,
@@ -81,7 +84,8 @@ impl Reusable {
             io::copy(&mut plain.open().map_err(UnlockError::from)?, &mut io::sink())
                 .map_err(UnlockError::from)?;
             let mut sealed = Sealed::from_files(files, identity).map_err(UnlockError::from)?;
-            // A layer with anything else in it is not ours. `find` has read all of it, and checked it.
+            // A layer with other content beside the payload is not ours. `find` has read and checked all of
+            // the layer.
             if found.diff_id() == sealed.layer.diff_id() {
                 sealed.layer = found.clone();
             }
@@ -103,7 +107,7 @@ impl fmt::Debug for Reusable {
     }
 }
 
-/// Why nothing of an earlier image is used again.
+/// Why an earlier image cannot be used again.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum ReuseError {
@@ -153,7 +157,7 @@ mod tests {
         layers.iter().filter_map(Layer::diff_id).collect()
     }
 
-    /// An image whose config says that it has layers of these diff IDs.
+    /// An image whose config names these diff IDs.
     fn image(layers: Vec<Layer>, diff_ids: &[DiffId]) -> Image {
         let diff_ids: Vec<_> = diff_ids.iter().map(|diff_id| diff_id.0).collect();
         let config = json!({
@@ -191,7 +195,7 @@ mod tests {
         Key::parse(Zeroizing::new(text.as_bytes().to_vec())).unwrap()
     }
 
-    /// Finds what of an earlier image can be used again for a new one.
+    /// Finds the layers of an earlier image that a new one can use again.
     fn reusable(
         earlier: &Image,
         found_by: FoundBy,
@@ -288,7 +292,7 @@ mod tests {
         let protection = under("a passphrase");
         let opener = Opener { protection: &protection, identities: None };
         let wanted = honest(&["base", "a"]);
-        // The index says that it is one layer, and the payload is of another.
+        // The index names one layer, and the payload holds another.
         let lying = image(vec![layer("base"), layer("evil")], &diff_ids(&wanted.layers));
         let earlier = lock(&lying, &protection, &Reusable::default());
         let damage = reusable(&earlier, FoundBy::Digest, opener, &wanted).unwrap_err();
@@ -298,7 +302,7 @@ mod tests {
         let mut whole = Vec::new();
         earlier.layers[1].open().unwrap().read_to_end(&mut whole).unwrap();
         let age = age_file(&whole);
-        // In the header, which others than the recipient can fill, and in the last piece's tag.
+        // Bytes of the header, which a stranger can write, and of the last piece's tag.
         for at in [age.start, age.start + 30, age.end - 17, age.end - 1] {
             let mut bytes = whole.clone();
             bytes[at] ^= 1;
@@ -309,7 +313,7 @@ mod tests {
         }
     }
 
-    /// Where in a payload layer its age file is: the only file that is not empty.
+    /// Returns the place of the age file in a payload layer: the only file that is not empty.
     fn age_file(layer: &[u8]) -> std::ops::Range<usize> {
         let mut tar = tar::Archive::new(layer);
         let mut files = tar.entries().unwrap().map(Result::unwrap).filter(|file| file.size() > 0);
@@ -329,7 +333,7 @@ mod tests {
         let ours = diff_ids(&earlier.layers)[1];
         let mut bytes = Vec::new();
         earlier.layers[1].open().unwrap().read_to_end(&mut bytes).unwrap();
-        // Before the two records of zeros that end it.
+        // The new entry goes before the two records of zeros that end the tar file.
         bytes.truncate(bytes.len() - 1024);
         let mut evil = Vec::new();
         layer("bin/evil").content().open().unwrap().read_to_end(&mut evil).unwrap();
@@ -357,7 +361,7 @@ mod tests {
             (added.is_ok(), reusable.get(a).is_some())
         };
         assert_eq!(add(&[a, b]), (false, false));
-        // What nobody wants is not looked at.
+        // A layer that nobody wants is not checked.
         assert_eq!(add(&[a]), (true, true));
     }
 

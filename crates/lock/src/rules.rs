@@ -1,16 +1,16 @@
-//! Rules: which paths stay where they are, whatever lies in them.
+//! Rules: the paths that stay where they are, with any content.
 
 use crate::TreePath;
 
-/// Folders that engines mount over, write to, or need before anything is unlocked. They stay what
-/// they are.
+/// Folders that engines mount over, write to, or need before a start unlocks anything. They stay as they
+/// are.
 const FIXED: [&str; 9] =
     ["dev", "etc", "proc", "run", "run/secrets", "sys", "tmp", "var", "var/run"];
 
-/// Of those, the ones that engines mount over in every container: nobody sees what lies in them.
+/// The fixed folders that engines mount over in every container. No program sees the image's files there.
 const COVERED: [&str; 3] = ["dev", "proc", "sys"];
 
-/// Files that engines read, or mount their own over, before anything is unlocked.
+/// Files that engines read, or mount their own files over, before a start unlocks anything.
 const OF_ENGINES: [&str; 5] =
     ["etc/group", "etc/hostname", "etc/hosts", "etc/passwd", "etc/resolv.conf"];
 
@@ -25,20 +25,20 @@ pub enum Privileges {
     Refuse,
 }
 
-/// What a user says about an image that is to be locked.
+/// The user's choices for an image, and the image's volumes.
 #[derive(Clone, Debug, Default)]
 pub struct Rules {
-    /// Where the image has volumes.
+    /// The paths of the image's volumes.
     pub volumes: Vec<TreePath>,
-    /// Where something else will be mounted.
+    /// The paths where somebody will mount something else.
     pub mountpoints: Vec<TreePath>,
-    /// What of the private layers everybody may see.
+    /// Paths of the private layers that everybody may see.
     pub public: Vec<TreePath>,
-    /// Which clear files and folders are not checked at the start.
+    /// Clear files and folders that a start does not check.
     pub unchecked: Vec<TreePath>,
-    /// Which clear folders are unlocked whole, with their clear files.
+    /// Clear folders that are unlocked whole, with their clear files.
     pub whole: Vec<TreePath>,
-    /// What is done about privileges.
+    /// The treatment of things that do not work in memory or beneath a mount.
     pub privileges: Privileges,
 }
 
@@ -54,13 +54,12 @@ impl Rules {
             || self.is_public(path)
     }
 
-    /// Tells whether something that is no folder has to stay what it is, since a folder is expected
-    /// there.
+    /// Tells whether a link or file has to stay as it is, since engines expect a folder at its path.
     pub(crate) fn keeps_link(&self, path: &TreePath) -> bool {
         is_one_of(&FIXED, path)
     }
 
-    /// Tells whether engines mount over a folder, so that nobody sees what lies in it.
+    /// Tells whether engines mount over a folder, so that no program sees the image's files there.
     pub(crate) fn is_covered(&self, path: &TreePath) -> bool {
         is_one_of(&COVERED, path)
     }
@@ -70,12 +69,12 @@ impl Rules {
         COVERED.iter().map(|path| TreePath::parse(path.as_bytes()).expect("it is one"))
     }
 
-    /// Tells whether everybody may see something.
+    /// Tells whether everybody may see the thing at a path.
     pub(crate) fn is_public(&self, path: &TreePath) -> bool {
         self.public.iter().any(|public| path.is_within(public))
     }
 
-    /// Tells whether engines need a file before anything is unlocked.
+    /// Tells whether engines need a file before a start unlocks anything.
     pub(crate) fn is_of_engines(&self, path: &TreePath) -> bool {
         is_one_of(&OF_ENGINES, path)
     }

@@ -14,13 +14,13 @@ pub struct SingleLinks {
     pub folder: TreePath,
     /// The files in it.
     pub files: Vec<TreePath>,
-    /// How many bytes of clear files would be unlocked with the folder; nothing where it has to stay
-    /// a folder.
+    /// The bytes of clear files that `--whole` would unlock with the folder; nothing if it has to stay a
+    /// folder.
     pub whole_bytes: Option<u64>,
 }
 
 impl SingleLinks {
-    /// Finds them all, by their folders.
+    /// Finds all single links, by their folders.
     pub(crate) fn of(difference: &Difference, rules: &Rules) -> Vec<Self> {
         let links: HashSet<&TreePath> = difference
             .skeleton
@@ -58,7 +58,7 @@ impl SingleLinks {
     }
 }
 
-/// Returns how many bytes the files in a folder have.
+/// Returns the bytes of all files in a folder.
 fn bytes_in(node: &Node) -> u64 {
     match node {
         Node::Folder { children, .. } => children.values().map(bytes_in).sum(),

@@ -1,5 +1,4 @@
-//! The skeleton: what is laid over the clear layers, so that private files are found where they are
-//! unlocked.
+//! The skeleton: the layer over the clear layers, whose links lead to the unlocked private files.
 
 use std::io::{self, Read, Write};
 use std::sync::Arc;
@@ -7,40 +6,40 @@ use std::sync::Arc;
 use crate::layer::WHITEOUT;
 use crate::{Inode, InodeKind, Metadata, TreePath};
 
-/// Where private files are unlocked: in a folder that is memory.
+/// The folder of memory in which the init unlocks private files.
 pub const UNLOCK_FOLDER: &str = "/dev/sealcrate";
 
-/// The entries of a skeleton, folders before what lies in them.
+/// The entries of a skeleton, each folder before its own entries.
 #[derive(Clone, Debug, Default)]
 pub struct Skeleton(pub Vec<SkeletonEntry>);
 
-/// One thing that a skeleton does.
+/// One entry of a skeleton.
 #[derive(Clone, Debug)]
 pub struct SkeletonEntry {
-    /// Where.
+    /// The path of the entry in the image.
     pub path: TreePath,
-    /// What.
+    /// The kind of the entry.
     pub kind: SkeletonKind,
 }
 
-/// What a skeleton does at a path.
+/// The kind of a skeleton's entry.
 #[derive(Clone, Debug)]
 pub enum SkeletonKind {
-    /// It makes a folder, or gives one other properties.
+    /// A folder, which is new or gets other properties.
     Folder(Metadata),
-    /// It makes a link to where the same path is unlocked.
+    /// A link to the same path in the unlock folder.
     Link,
-    /// It has something of a private layer that everybody may see.
+    /// A file or link of a private layer that everybody may see.
     Public(Arc<Inode>),
-    /// It removes what the clear layers have.
+    /// A whiteout, which removes an entry of the clear layers.
     Whiteout,
 }
 
 impl SkeletonEntry {
-    /// Appends the entry to a tar file. `content` opens what a public file holds.
+    /// Appends the entry to a tar file. `content` opens the content of a public file.
     ///
     /// # Errors
-    /// Those of `content` and of the tar file.
+    /// The content cannot be read; the tar file cannot be written.
     pub fn append<R: Read>(
         &self,
         tar: &mut tar::Builder<impl Write>,
@@ -88,7 +87,7 @@ impl SkeletonEntry {
     }
 }
 
-/// What links and whiteouts have: nothing that tells of the image.
+/// Returns the properties of links and whiteouts, which tell nothing of the image.
 fn link_metadata() -> Metadata {
     Metadata { mode: 0o777, ..Metadata::default() }
 }
@@ -115,7 +114,7 @@ fn append(
     append_entry(tar, kind, path, metadata, records(metadata), content, len)
 }
 
-/// Returns the PAX records of what no field of a header holds.
+/// Returns PAX records for the properties that no field of a header holds.
 fn records(metadata: &Metadata) -> Vec<(String, Vec<u8>)> {
     let mut records = Vec::new();
     let modified = metadata.modified;

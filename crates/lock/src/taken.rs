@@ -1,4 +1,4 @@
-//! Clear files that are unlocked beside private ones, since their folder is unlocked whole.
+//! Clear files that a start unlocks beside private ones, since it unlocks their folder whole.
 //!
 //! Their contents lie in clear layers, which the init does not read. So they get a payload of their
 //! own, behind the payloads of the private layers. It is one content behind the other.
@@ -21,10 +21,10 @@ pub(crate) struct Taken {
 
 impl Taken {
     /// Makes the payload of all entries whose contents lie in clear layers, and points these entries to it.
-    /// Nothing where there are none.
+    /// Returns nothing if there are no such entries.
     ///
     /// # Errors
-    /// Those of reading the image and of the spool.
+    /// The image cannot be read; the spool cannot be written.
     pub(crate) fn of(
         image: &Image,
         private: &BTreeSet<usize>,

@@ -1,4 +1,4 @@
-//! Trees: the file system that layers give, one laid over the other.
+//! Trees: the file system that layers give when each lies over the layers below.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -8,7 +8,7 @@ use thiserror::Error;
 
 use crate::{Change, Changes, TreePath};
 
-/// What something in a file system has beside its content.
+/// The properties of an entry of a file system, beside its content.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Metadata {
     /// The permissions, set-ID and sticky bits.
@@ -17,7 +17,7 @@ pub struct Metadata {
     pub uid: u32,
     /// The group.
     pub gid: u32,
-    /// When the content was changed last.
+    /// The time of the last change of the content.
     pub modified: Time,
     /// Extended attributes.
     pub xattrs: BTreeMap<Vec<u8>, Vec<u8>>,
@@ -28,7 +28,7 @@ pub struct Metadata {
 pub struct Time {
     /// Whole seconds.
     pub seconds: i64,
-    /// What is beyond them.
+    /// The nanoseconds beyond the whole seconds.
     pub nanoseconds: u32,
 }
 
@@ -62,18 +62,18 @@ impl fmt::Display for Time {
     }
 }
 
-/// Something that is no folder, however many names it has.
+/// A file, link, pipe or device, which can have several names.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Inode {
     /// The place of the layer that made it, and the number of its entry there.
     pub id: (usize, usize),
     /// Its properties.
     pub metadata: Metadata,
-    /// What it is.
+    /// Its kind.
     pub kind: InodeKind,
 }
 
-/// What something is that is no folder.
+/// The kind of an inode.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum InodeKind {
     /// A device node.
@@ -82,36 +82,36 @@ pub enum InodeKind {
     Fifo,
     /// A file.
     File {
-        /// Where in the layer's plain tar file its content begins.
+        /// The offset of its content in the layer's plain tar file.
         offset: u64,
-        /// How many bytes that is.
+        /// The length of its content, in bytes.
         len: u64,
     },
-    /// A symbolic link, and where it leads.
+    /// A symbolic link, and its target.
     Symlink(Vec<u8>),
 }
 
-/// What a path leads to.
+/// The thing at a path of a tree.
 #[derive(Clone, Debug)]
 pub enum Node {
     /// A folder.
     Folder {
         /// The properties that the last layer gave it.
         metadata: Metadata,
-        /// What lies in it.
+        /// Its entries, by name.
         children: BTreeMap<Vec<u8>, Self>,
     },
-    /// Something else.
+    /// A name of an inode.
     Leaf {
         /// The place of the layer that gave it this name.
         layer: usize,
-        /// What it is.
+        /// The inode.
         inode: Arc<Inode>,
     },
 }
 
 impl Node {
-    /// A folder that no layer says anything of, but that something lies in.
+    /// Makes a folder that no layer names, but that has entries.
     fn implied() -> Self {
         let metadata = Metadata { mode: 0o755, ..Metadata::default() };
         Self::Folder { metadata, children: BTreeMap::new() }
@@ -150,18 +150,19 @@ impl Tree {
         &self.root
     }
 
-    /// Returns what a path leads to. Symbolic links are not followed.
+    /// Returns the node at a path, without following symbolic links.
     pub fn get(&self, path: &TreePath) -> Option<&Node> {
         path.names().try_fold(&self.root, |node, name| node.children()?.get(name))
     }
 
     /// Lays the layer at `place` over the tree.
     ///
-    /// What it removes is removed first, since that is about the layers below (OCI image
-    /// specification, "Whiteouts").
+    /// Its whiteouts come first, since they remove entries of the layers below (OCI image specification,
+    /// "Whiteouts").
     ///
     /// # Errors
-    /// A hard link to what is not there; something below what the layer itself makes no folder.
+    /// A hard link has no file as its target; an entry lies below another entry of the same layer that is
+    /// no folder.
     pub fn apply(&mut self, place: usize, changes: &Changes) -> Result<(), TreeError> {
         for change in &changes.0 {
             match change {
@@ -197,7 +198,7 @@ impl Tree {
     /// Makes a folder where there is nothing.
     ///
     /// # Errors
-    /// There is something else.
+    /// Something other than a folder is there, or on the way.
     pub fn make_folder(&mut self, path: &TreePath) -> Result<(), TreeError> {
         let mut at = &mut self.root;
         for name in path.names() {
@@ -232,7 +233,7 @@ impl Tree {
         self.put(place, path, Node::Folder { metadata: metadata.clone(), children })
     }
 
-    /// Puts something in the place of what is there, and makes folders on the way to it.
+    /// Replaces the node at a path, and makes the folders on the way to it.
     fn put(&mut self, place: usize, path: &TreePath, new: Node) -> Result<(), TreeError> {
         let mut at = &mut self.root;
         for name in path.parent().unwrap_or_default().names() {
@@ -260,13 +261,13 @@ impl Tree {
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum TreeError {
-    /// Something is no folder that has to be one.
+    /// A path has to be a folder, and something else is there.
     #[error("{0} is a place to mount something, and cannot be a folder: something else is there")]
     Covered(TreePath),
-    /// Something lies where there is no folder.
+    /// An entry lies below something that is no folder.
     #[error("{0} lies in what the same layer says is no folder")]
     NoFolder(TreePath),
-    /// There is no such file.
+    /// A hard link leads to no file.
     #[error("{0} is a hard link to {1}, where there is no file")]
     Target(TreePath, TreePath),
 }

@@ -20,7 +20,7 @@ use crate::payload::{self, FOLDER, decompressor, for_each_file};
 /// The longest file of an index, encrypted, in bytes.
 const MAX_SEGMENT: u64 = MAX_INDEX;
 
-/// Tells whether `config` is that of a locked image, whose command is the init.
+/// Tells whether `config` belongs to a locked image, whose command is the init.
 pub fn is_locked(config: &Config) -> bool {
     config.runtime.get("Entrypoint") == Some(&json!([INIT]))
 }
@@ -35,7 +35,7 @@ impl LockedImage {
     /// Finds the index of a locked image.
     ///
     /// # Errors
-    /// There is none; it is malformed; those of reading.
+    /// The image has no index; the index is malformed; a layer cannot be read.
     pub fn read(image: Image) -> Result<Self, UnlockError> {
         let top = image.layers.last().ok_or(UnlockError::NotLocked)?;
         let path = format!("{FOLDER}index");
@@ -57,7 +57,7 @@ impl LockedImage {
         Ok(Self { image, segment })
     }
 
-    /// Tells whether a passphrase unlocks it, or else identities.
+    /// Tells whether a passphrase unlocks the image. Otherwise identities do.
     pub fn is_for_passphrase(&self) -> bool {
         self.age().header().passphrase().is_some()
     }
@@ -75,13 +75,13 @@ impl LockedImage {
     /// Returns the original image. Its layers are checked when they are read.
     ///
     /// # Errors
-    /// Another key; damage; those of reading and of the spool.
+    /// It is another key; the payload is damaged; the image cannot be read; the spool cannot be written.
     pub fn unlock(&self, key: &Key, spool: &Spool) -> Result<Outgoing, UnlockError> {
         let bytes = self.index(&key.unwrap(self.age().header())?)?;
         let index = Index::parse(&bytes)?;
         let config = Config::parse(index.config)?;
         let mut layers = Vec::new();
-        // Clear files that were taken along lie behind the layers of the original.
+        // The payload of clear files that `--whole` unlocks lies behind the layers of the original.
         let places = self.places(&index)?.into_iter().take(config.diff_ids().len());
         for (layer, found) in places {
             layers.push(match layer {
@@ -99,7 +99,7 @@ impl LockedImage {
         Ok(Outgoing::built(Image::new(index.config.to_vec(), layers)))
     }
 
-    /// Finds the layers of this image that hold those of the original.
+    /// Finds the layers of this image that hold the layers of the original.
     pub(crate) fn places<'i>(
         &self,
         index: &Index<'i>,
@@ -153,13 +153,13 @@ pub enum UnlockError {
     /// The index is malformed, though it is authentic.
     #[error("{0}")]
     Index(#[from] IndexError),
-    /// It cannot be read, or what comes of it not be held.
+    /// The image cannot be read, or the spool cannot be written.
     #[error("{0}")]
     Io(#[from] io::Error),
     /// It is another key.
     #[error("{0}")]
     Key(#[from] KeyError),
-    /// Layers are missing, or others.
+    /// Layers of the index are missing, or the image has others.
     #[error("the image has other layers than its index")]
     LayerCount,
     /// It has no index.

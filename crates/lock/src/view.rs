@@ -12,7 +12,7 @@ use crate::{
     UnlockedKind,
 };
 
-/// How many links are followed on one way, as by the kernel. path_resolution(7).
+/// How many links one way may have, as for the kernel. path_resolution(7).
 const MAX_FOLLOWED: usize = 40;
 
 /// The longest path and link that are noted, in bytes.
@@ -46,11 +46,11 @@ enum Seen {
 pub(crate) struct View<'a> {
     whole: &'a Tree,
     rules: &'a Rules,
-    /// Where the skeleton leads to what is unlocked.
+    /// The skeleton's links to the unlock folder.
     links: BTreeSet<&'a TreePath>,
     /// Links of private layers that the skeleton has.
     public: BTreeMap<&'a TreePath, &'a [u8]>,
-    /// Links that are unlocked.
+    /// Links in the unlock folder.
     unlocked: BTreeMap<&'a TreePath, &'a [u8]>,
     noted: BTreeMap<TreePath, Noted>,
     /// The paths noted since the last mark.
@@ -86,29 +86,29 @@ impl<'a> View<'a> {
         }
     }
 
-    /// Returns all that was noted.
+    /// Returns all notes.
     pub(crate) fn into_noted(self) -> BTreeMap<TreePath, Noted> {
         self.noted
     }
 
-    /// Returns how much was noted.
+    /// Returns the number of notes.
     pub(crate) fn noted_len(&self) -> usize {
         self.noted.len()
     }
 
-    /// Begins what [`Self::forget`] takes back.
+    /// Sets a mark, to which [`Self::forget`] goes back.
     pub(crate) fn mark(&mut self) {
         self.recent.clear();
     }
 
-    /// Takes back what was noted since the mark.
+    /// Removes the notes since the mark.
     pub(crate) fn forget(&mut self) {
         for path in self.recent.drain(..) {
             self.noted.remove(&path);
         }
     }
 
-    /// Follows an absolute path to a file, and notes what lies on the way.
+    /// Follows an absolute path to a file, and notes each place on the way.
     pub(crate) fn follow(&mut self, path: &[u8]) -> Option<(TreePath, Arc<Inode>)> {
         let (at, seen) = self.end_of(path)?;
         match seen {
@@ -117,12 +117,12 @@ impl<'a> View<'a> {
         }
     }
 
-    /// Follows an absolute path, notes what lies on the way, and tells whether it leads to a folder.
+    /// Follows an absolute path, notes each place on the way, and tells whether the path leads to a folder.
     pub(crate) fn leads_to_folder(&mut self, path: &[u8]) -> bool {
         matches!(self.end_of(path), Some((_, Seen::Folder)))
     }
 
-    /// Returns what an absolute path leads to.
+    /// Returns the thing that an absolute path leads to, and its real path.
     fn end_of(&mut self, path: &[u8]) -> Option<(TreePath, Seen)> {
         let mut at = TreePath::default();
         let mut rest = names(path);
@@ -158,7 +158,7 @@ impl<'a> View<'a> {
         Some((at, Seen::Folder))
     }
 
-    /// Returns what lies in the folder at a path. Nothing is noted, and links are not followed.
+    /// Returns the entries of the folder at a path. It notes nothing and follows no links.
     pub(crate) fn folder(&self, path: &TreePath) -> Option<&'a BTreeMap<Vec<u8>, Node>> {
         match self.whole.get(path)? {
             Node::Folder { children, .. } => Some(children),
@@ -166,7 +166,7 @@ impl<'a> View<'a> {
         }
     }
 
-    /// Returns the file at a path. Nothing is noted, and links are not followed.
+    /// Returns the file at a path. It notes nothing and follows no links.
     pub(crate) fn file(&self, path: &TreePath) -> Option<&'a Inode> {
         match self.whole.get(path)? {
             Node::Leaf { inode, .. } if matches!(inode.kind, InodeKind::File { .. }) => Some(inode),
@@ -174,7 +174,7 @@ impl<'a> View<'a> {
         }
     }
 
-    /// Notes a file, if it lies in the clear and may be checked. Tells whether that is new.
+    /// Notes a file, if it lies in the clear and a start checks it. Tells whether the note is new.
     pub(crate) fn note_file(
         &mut self,
         path: &TreePath,
@@ -183,7 +183,7 @@ impl<'a> View<'a> {
         self.is_checked(path) && self.note(path.clone(), Noted::File(mode, len, digest))
     }
 
-    /// Tells whether what lies at a path is checked: in the clear, and nobody may put something else there.
+    /// Tells whether a start checks a path: it lies in the clear, and nobody may put something else there.
     pub(crate) fn is_checked(&self, path: &TreePath) -> bool {
         self.link_of(path).is_none() && !self.is_exempt(path)
     }
@@ -220,7 +220,7 @@ impl<'a> View<'a> {
         }
     }
 
-    /// Notes that nothing is at a path, or at what would lie below it.
+    /// Notes that nothing lies at a path, or at the rest of the way below it.
     fn note_nothing(&mut self, path: TreePath, rest: &VecDeque<Vec<u8>>) {
         if self.link_of(&path).is_some() || self.whole.get(&path).is_some() {
             return;
@@ -231,7 +231,7 @@ impl<'a> View<'a> {
         self.note(path, Noted::Nothing);
     }
 
-    /// Returns the link to what is unlocked that is at a path, or on the way to it.
+    /// Returns the skeleton's link at a path or on the way to it.
     fn link_of(&self, path: &TreePath) -> Option<&'a TreePath> {
         let mut at = Some(path.clone());
         while let Some(path) = at {
@@ -243,7 +243,7 @@ impl<'a> View<'a> {
         None
     }
 
-    /// Tells whether something else may be at a path than was locked.
+    /// Tells whether a path may have another thing than the locked image has there.
     fn is_exempt(&self, path: &TreePath) -> bool {
         let mut names = path.names();
         let is_of_engines = names.next().is_none_or(|name| {

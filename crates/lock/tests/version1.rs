@@ -49,7 +49,7 @@ fn assert_is_original(image: &Image) {
         for file in tar.entries().unwrap() {
             file.unwrap().read_to_string(&mut text).unwrap();
         }
-        // To its end, where it is checked.
+        // The reader checks the layer at its end.
         io::copy(&mut tar.into_inner(), &mut io::sink()).unwrap();
         text
     });

@@ -1,5 +1,5 @@
-//! age files as packed programs hold them. The crate `age` opens the same files to the same content, and
-//! so does the reader of streams.
+//! age files as packed programs hold them. The crate `age` and the reader of streams open the same
+//! files, to the same content.
 
 use std::io::Read;
 use std::iter;

@@ -3,7 +3,7 @@
 use sealcrate_crypt::ocicrypt::AgeItem;
 use serde_json::Value;
 
-/// Parses bytes, and checks what is taken against an independent reading.
+/// Parses bytes, and compares each accepted item with an independent reading.
 pub(crate) fn run(data: &[u8]) {
     if let Ok(item) = AgeItem::parse(data) {
         assert!(data.len() <= 64 << 10);

@@ -3,7 +3,8 @@
 use sealcrate_crypt::ocicrypt::{Encryption, MAX_WRAPS};
 use sealcrate_image::Descriptor;
 
-/// Reads bytes as a descriptor, and checks that what is taken for encrypted is wholly so.
+/// Reads bytes as a descriptor, and checks that a layer counts as encrypted only if all its parts
+/// say so.
 pub(crate) fn run(data: &[u8]) {
     let Ok(descriptor) = serde_json::from_slice::<Descriptor>(data) else { return };
     let Ok(found) = Encryption::of(&descriptor) else { return };

@@ -7,8 +7,8 @@ use sealcrate_image::{CompressionLevel, Compressor, Image, Packing, Reference, S
 
 use crate::reading;
 
-/// Reads bytes as an archive of either kind, and whatever image they hold; one that is whole is
-/// written again and comes back the same.
+/// Reads bytes as an archive of either kind, and the images in it. Writes each whole image again,
+/// and checks that it comes back the same.
 pub(crate) fn docker(data: &[u8]) {
     let oci = OciArchiveSource::open(reading::file_of(data), None);
     if let Ok(source) = oci {
@@ -39,8 +39,9 @@ fn checked(archive: DockerArchive) -> Option<Image> {
     Some(image)
 }
 
-/// Reads bytes as the archive that an engine sends, whose layers are gzipped on their way: those that
-/// were are what the config says, and an image that is whole is the one that the bytes hold at rest.
+/// Reads bytes as the archive that an engine sends, and gzips its layers on their way. Checks that
+/// each layer that ends well has the config's diff ID, and that a whole image has the config of the
+/// archive at rest.
 fn received(data: &[u8], at_rest: Option<&Image>) {
     let compressor = Compressor::new(1, CompressionLevel::default());
     let spool = Spool::in_folder(std::env::temp_dir());
@@ -53,8 +54,8 @@ fn received(data: &[u8], at_rest: Option<&Image>) {
     }
 }
 
-/// Checks that `image` comes back from an archive that is made of it, with those of `names` that
-/// have a tag.
+/// Checks that `image` comes back from an archive that is made of it, with the `names` that have a
+/// tag.
 fn written_again(image: &Image, names: &[Reference]) {
     let mut writer = DockerArchiveWriter::new(Vec::new());
     for layer in &image.layers {

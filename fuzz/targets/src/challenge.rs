@@ -2,7 +2,7 @@
 
 use sealcrate_image::registry::challenge::{Challenge, parse};
 
-/// Parses bytes as a header's value, and what was understood once more.
+/// Parses bytes as a header's value. Writes the challenges, and parses them once more.
 pub(crate) fn run(data: &[u8]) {
     let header = String::from_utf8_lossy(data);
     let challenges = parse(&header);
@@ -17,7 +17,7 @@ pub(crate) fn run(data: &[u8]) {
         }
     }
     let written = written(&challenges);
-    // Quotes make it longer, and only so much is looked at.
+    // Quotes make the header longer, and the parser reads only its first 16 KiB.
     if written.len() < 16 << 10 {
         assert_eq!(parse(&written), challenges, "{written}");
     }

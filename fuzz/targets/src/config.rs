@@ -24,12 +24,12 @@ pub(crate) fn run(data: &[u8]) {
         let expected = usize::try_from(place).ok().filter(|&place| place < layers);
         assert_eq!(found, Vec::from_iter(expected), "{index}");
     }
-    // The entries that the label switches on are layers of the image, or it is an error.
+    // The entries that the label switches on are layers of the image, or the selection is an error.
     let by_label = chosen(&Selection::Label, &config);
     assert!(by_label.iter().all(|&place| place < layers));
 }
 
-/// Returns the places that a selection chooses; none where it is an error.
+/// Returns the places that a selection chooses, or none if the selection is an error.
 fn chosen(selection: &Selection, config: &Config) -> Vec<usize> {
     selection.of(config).map(Vec::from_iter).unwrap_or_default()
 }

@@ -1,4 +1,5 @@
-//! DARE streams: the reader gives out what a plain reading of the format page does, and no more.
+//! DARE streams: the reader returns the same bytes as a plain reading of the format page, and no
+//! more.
 
 use std::io::Read;
 
@@ -14,8 +15,8 @@ const PAYLOAD: usize = 1 << 16;
 /// How many packages a script makes: enough for a first, a middle, and a last.
 const MAX_PACKAGES: usize = 4;
 
-/// Reads a stream under a known key. The first byte says whether the others are the stream itself
-/// or a script from which one is made, and in which steps it is read.
+/// Reads a stream under a known key. The first byte says whether the other bytes are the stream
+/// itself or a script that makes one. It also chooses the steps in which the stream is read.
 pub(crate) fn run(data: &[u8]) {
     let Some((&mode, rest)) = data.split_first() else { return };
     let stored = if mode & 1 == 0 { rest.to_vec() } else { scripted(rest) };
@@ -75,8 +76,8 @@ fn authentic(key: &[u8; 32], stored: &[u8]) -> (Vec<u8>, bool) {
     (plain, false)
 }
 
-/// Makes a stream with right tags, four bytes of `script` a package, whose first says what is
-/// wrong with it otherwise.
+/// Makes a stream with right tags, each package from four bytes of `script`. The first of them
+/// chooses the package's other faults.
 fn scripted(script: &[u8]) -> Vec<u8> {
     let mut stream = Vec::new();
     let steps: Vec<&[u8]> = script.chunks_exact(4).take(MAX_PACKAGES).collect();

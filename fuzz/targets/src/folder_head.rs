@@ -1,8 +1,8 @@
-//! The head of a folder that a program is put into.
+//! The head of a program that is packed for a folder.
 
 use sealcrate_packfile::{FOLDER_PREFIX, FolderHead, folder_head_len, is_place};
 
-/// Parses bytes as a head, and writes what was understood once more.
+/// Parses bytes as a head, and writes the parsed head again.
 pub(crate) fn run(data: &[u8]) {
     let Some(prefix) = data.first_chunk::<FOLDER_PREFIX>() else { return };
     let Ok(len) = folder_head_len(*prefix) else { return };

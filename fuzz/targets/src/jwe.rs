@@ -2,7 +2,7 @@
 
 use sealcrate_crypt::ocicrypt::Jwe;
 
-/// Parses bytes, and checks that what is taken is for somebody.
+/// Parses bytes, and checks that an accepted JWE has a recipient.
 pub(crate) fn run(data: &[u8]) {
     if let Ok(jwe) = Jwe::parse(data) {
         assert!(jwe.recipients() > 0);

@@ -1,8 +1,8 @@
-//! What a variable, a file or a prompt holds as a key.
+//! Keys as a variable, a file or a prompt holds them.
 
 use sealcrate_packfile::{KeyText, KeyTextError, MAX_KEY_TEXT, without_line_end};
 
-/// Tells what some bytes are as a key.
+/// Reads bytes as a key: identities, a passphrase, or an error.
 pub(crate) fn run(data: &[u8]) {
     let text = without_line_end(data);
     assert!(data.starts_with(text) && data.len() - text.len() <= 2);
@@ -11,7 +11,8 @@ pub(crate) fn run(data: &[u8]) {
         Ok(KeyText::Identities(lines)) => {
             let publics = || lines.iter().map(|identity| identity.public());
             assert!(publics().next().is_some());
-            // Every line is an identity or passed over, whatever ends it. Comments may hold anything.
+            // Every line is an identity or passed over, with any line ending. Comments may hold
+            // anything.
             let Ok(text) = std::str::from_utf8(data) else { return };
             let lines = text.lines().map(str::trim_ascii);
             let counted = lines.filter(|line| line.starts_with("AGE-SECRET-KEY-1")).count();

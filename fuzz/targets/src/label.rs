@@ -1,10 +1,11 @@
-//! The label in the history: however a builder writes it, it is understood rightly or not at all.
+//! The label in the history: the selection understands each builder's spelling rightly or not at
+//! all.
 
 use sealcrate_crypt::select::{LABEL, SelectError, Selection};
 use sealcrate_image::{Config, Digest};
 use serde_json::{Map, Value, json};
 
-/// What builders put before and after an instruction's arguments.
+/// The texts that builders put before and after an instruction's arguments.
 const SPELLINGS: [(&str, &str); 4] = [
     ("LABEL ", ""),
     ("LABEL ", " # buildkit"),
@@ -12,8 +13,8 @@ const SPELLINGS: [(&str, &str); 4] = [
     ("/bin/sh -c #(nop) LABEL ", ""),
 ];
 
-/// Reads lines `KEY=VALUE`, in which `@` stands for the label's name, as the labels that one
-/// instruction sets, and checks what the selection makes of the builder's text of it. The first
+/// Reads lines `KEY=VALUE` as the labels that one instruction sets; `@` stands for the label's
+/// name. Checks that the selection understands the builder's text of that instruction. The first
 /// byte chooses the spelling.
 pub(crate) fn run(data: &[u8]) {
     let Some((&spelling, rest)) = data.split_first() else { return };
@@ -24,7 +25,8 @@ pub(crate) fn run(data: &[u8]) {
         .filter(|(key, _)| is_plain(key))
         .take(8)
         .collect();
-    // The finished image tells only of the last of several, and only the label itself is looked for.
+    // The finished image has only the last of several equal keys, and the selection looks for its
+    // own label alone.
     let is_last = |(i, (key, _)): (usize, &(&str, &str))| {
         *key == LABEL || pairs[i + 1..].iter().all(|(other, _)| other != key)
     };

@@ -8,8 +8,8 @@ use sealcrate_image::{Digest, Source};
 use crate::parts::parts;
 use crate::reading;
 
-/// Puts parts into a layout, the first as `index.json` and the others as blobs, and reads the image
-/// that is in it.
+/// Puts parts into a layout, the first as `index.json` and the others as blobs, and reads its
+/// image.
 ///
 /// `$N` in a part, where N is a digit, stands for the digest and size of a later part, counted from
 /// 0: the text `"sha256:…","size":…`.

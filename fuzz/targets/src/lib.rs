@@ -1,9 +1,8 @@
-//! What is fuzzed: for every parser of hostile bytes a function that takes any bytes at all.
+//! The fuzz targets: for every parser of hostile bytes, a function that takes any bytes at all.
 //!
-//! A function here panics when something does not hold that always should; that the code under test
-//! neither panics nor loops is for whoever calls it to see. libFuzzer runs these functions
-//! (`fuzz/fuzz_targets`), and so does an ordinary test, over the corpus and over bytes that it
-//! derives from it.
+//! A function here panics if a rule does not hold that always should. The caller has to notice if
+//! the code under test panics or loops. libFuzzer runs these functions (`fuzz/fuzz_targets`). An
+//! ordinary test runs them too, over the corpus and over bytes that it derives from the corpus.
 
 mod age_file;
 mod age_item;
@@ -39,9 +38,9 @@ mod stream_payload;
 /// A fuzz target.
 #[derive(Clone, Copy, Debug)]
 pub struct Target {
-    /// The name, which is also that of the folder of its corpus.
+    /// The name, which the folder of its corpus has too.
     pub name: &'static str,
-    /// What it does with some bytes.
+    /// The function that takes the bytes.
     pub run: fn(&[u8]),
 }
 
@@ -80,7 +79,7 @@ pub const TARGETS: [Target; 28] = [
 /// Runs the target `name` on `bytes`.
 ///
 /// # Panics
-/// Something does not hold that should, or there is no such target.
+/// A rule of the target does not hold, or there is no such target.
 pub fn run(name: &str, bytes: &[u8]) {
     let target = TARGETS.iter().find(|target| target.name == name).expect("the target's name");
     (target.run)(bytes);

@@ -1,11 +1,11 @@
-//! The index of a locked image: what is unlocked stays within its folder and its layers, and what is checked
+//! The index of a locked image: entries stay within the unlock folder and the layers, and checks
 //! within the image.
 
 use sealcrate_packfile::index::{
     CheckKind, Command, EntryKind, Index, Needs, index_head, write_holes, write_index,
 };
 
-/// Takes bytes as an index, and behind the head that they should have, too.
+/// Takes bytes as an index, and once more behind the head that they should have.
 pub(crate) fn run(data: &[u8]) {
     check(data);
     check(&[&index_head(data.len() as u64)[..], data].concat());
@@ -61,7 +61,7 @@ fn check(bytes: &[u8]) {
     assert!(needs.bytes >= total.saturating_sub(index.holes) && needs.files > entries.len() as u64);
 }
 
-/// Tells whether a path leads down from where it begins, past what is ours.
+/// Tells whether a path leads down from its start, and not into our own folder.
 fn is_within(path: &[u8]) -> bool {
     let mut names = path.split(|byte| *byte == b'/');
     let is_name = |name: &[u8]| {

@@ -13,7 +13,7 @@ const SERVED: [Option<&str>; 4] = [
     Some("text/html"),
 ];
 
-/// Recognises bytes under each served type, and parses what they are.
+/// Recognises bytes under each served type, and parses them as a manifest or an index.
 pub(crate) fn run(data: &[u8]) {
     for served in SERVED {
         let Ok(raw) = RawManifest::recognise(served, data.to_vec()) else { continue };
@@ -57,7 +57,7 @@ fn check_index(raw: &RawManifest, index: &Index) {
     }
 }
 
-/// Recognises what was written out as a client does that was served the type of what was read.
+/// Recognises written bytes as a client does that is served the original's type.
 fn recognised(media_type: &MediaType, written: &RawManifest) -> RawManifest {
     let bytes = written.bytes().to_vec();
     let again = RawManifest::recognise(Some(media_type.as_str()), bytes).expect("what was written");

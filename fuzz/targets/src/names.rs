@@ -1,8 +1,8 @@
-//! What people type to name images: references, locations, platforms, digests.
+//! Names of images that people type: references, locations, platforms, digests.
 
 use sealcrate_image::{Digest, EngineName, Location, Platform, Reference, Repository};
 
-/// Parses bytes as each, and what was understood once more.
+/// Parses bytes as each kind of name. Writes the name, and parses it once more.
 pub(crate) fn run(data: &[u8]) {
     let Ok(text) = str::from_utf8(data) else { return };
     if let Ok(reference) = text.parse::<Reference>() {
@@ -34,7 +34,7 @@ pub(crate) fn run(data: &[u8]) {
     }
 }
 
-/// What a reference means: a tag that is left away is the usual one.
+/// Returns the meaning of a reference: a missing tag is the usual one.
 fn same(reference: &Reference) -> (&Repository, Option<&str>, Option<Digest>) {
     (reference.repository(), reference.tag(), reference.digest())
 }

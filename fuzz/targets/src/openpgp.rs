@@ -2,7 +2,7 @@
 
 use sealcrate_openpgp::{Certificate, KeyIds, Message, SecretKeys, encrypt, is_secret};
 
-/// Parses bytes as a message, and checks that a message is for somebody.
+/// Parses bytes as a message, and checks that an accepted message has recipients, 64 at most.
 pub(crate) fn message(data: &[u8]) {
     if let Ok(message) = Message::parse(data) {
         assert!((1..=64).contains(&message.recipients()));
@@ -10,8 +10,8 @@ pub(crate) fn message(data: &[u8]) {
     }
 }
 
-/// Reads bytes as a key file, and checks that a certificate is no secret key, that its key is one of
-/// those by which it is found again, and that a message to it is read.
+/// Reads bytes as a key file. Checks that a certificate is no secret key, and that its IDs contain
+/// the ID of its key. A message to the certificate has to be for these IDs alone.
 pub(crate) fn key(data: &[u8]) {
     let secret = SecretKeys::parse(data, None);
     if let Ok(certificate) = Certificate::parse(data) {

@@ -5,7 +5,7 @@ const MAX_PARTS: usize = 12;
 
 /// Splits `bytes` into parts: each a length of two bytes, the lower one first, and so many bytes.
 ///
-/// A part that is cut off by the end is what there is of it, so that every input has a meaning.
+/// The end of the input may cut off a part, so that every input has a meaning.
 pub(crate) fn parts(mut bytes: &[u8]) -> Vec<&[u8]> {
     let mut parts = Vec::new();
     while let ([low, high, rest @ ..], true) = (bytes, parts.len() < MAX_PARTS) {

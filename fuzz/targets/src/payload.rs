@@ -2,7 +2,7 @@
 
 use sealcrate_packfile::{HEAD_LEN, MAGIC, Segment, write_head};
 
-/// Parses bytes as a segment, and writes what was understood again.
+/// Parses bytes as a segment, and writes the parsed segment again.
 pub(crate) fn run(data: &[u8]) {
     let Ok(segment) = Segment::parse(data) else { return };
     let parameters = segment.parameters;

@@ -1,17 +1,17 @@
-//! ELF files: those that can be packed, and those that were.
+//! ELF files, packed and not packed.
 
 use std::io::Write;
 
 use sealcrate_pack::{Finding, Key, Packed, Program, find_program};
 use zeroize::Zeroizing;
 
-/// What the packed programs of the corpus are packed to. It opens nothing else.
+/// The identity that opens the packed programs of the corpus. It opens nothing else.
 const IDENTITY: &str = "AGE-SECRET-KEY-1CQNHJWMNQREDRC73C6P5SNUMXX40VSNTKV68Q2E4R9TY4SKTAAFQV4CHHM";
 
-/// What is packed in them.
+/// The program inside them.
 const ORIGINAL: &[u8] = include_bytes!("../../corpus/program/static-amd64");
 
-/// Reads bytes as a program that is to be packed, as one that is packed, and as one in a layer.
+/// Reads bytes as a program before packing, as a packed program, and as a program in a layer.
 pub(crate) fn run(data: &[u8]) {
     let program = Program::of(data);
     if let Ok(program) = &program {
@@ -30,7 +30,7 @@ pub(crate) fn run(data: &[u8]) {
     assert!(program.is_err(), "a packed program would be packed again");
     assert!(packed.age().starts_with(packed.header()));
     assert!(packed.age().len() < data.len());
-    // Whatever it is, it is found or not. Both ways tell the same of its stub.
+    // The layer's reader finds the program or does not. Both readers tell the same of its stub.
     let found = find_program(layer.as_slice(), packed.header()).expect("it is a layer");
     if let Some(Finding::Program { has_known_stub }) = found {
         assert_eq!(has_known_stub, packed.has_known_stub());

@@ -1,15 +1,15 @@
-//! What key providers are asked.
+//! Requests to key providers.
 
 use sealcrate_crypt::ocicrypt::provider::{
     MAX_REQUEST_BYTES, Request, UnwrapError, WrapError, message_of, only_field,
 };
 use sealcrate_crypt::ocicrypt::{Identity, Recipient};
 
-/// What age-keygen made, for this target alone.
+/// An identity that age-keygen made for this target alone.
 const IDENTITY: &str = "AGE-SECRET-KEY-1PJ8E68934KYKR9KG86TKGJJ2TD586J7VVKG43HEKVVPQAAQD9U3SCKHMNS";
 const RECIPIENT: &str = "age1l2c6dshs93df23k80rq2xr720wzawrzf5h6a030u5m0hvn6q4c5sl536es";
 
-/// Parses bytes as a request, and checks that what is wrapped is unwrapped by the recipient alone.
+/// Parses bytes as a request, and checks that only the recipient's identity unwraps a wrapped key.
 pub(crate) fn run(data: &[u8]) {
     if let Ok(json) = only_field(data) {
         assert_eq!(only_field(&message_of(json)), Ok(json));

@@ -1,4 +1,4 @@
-//! What key providers answer that are called from here.
+//! Answers of the key providers that sealcrate calls.
 
 use std::sync::{Arc, LazyLock};
 
@@ -33,8 +33,8 @@ fn provider(name: &str, answer: &[u8]) -> Provider {
     Provider::new(name.parse().expect("it is a name"), None, Arc::new(Says(answer.to_vec())))
 }
 
-/// Takes bytes for the answer to a request to wrap, and to one to unwrap, and checks that what is made of it stands
-/// in it.
+/// Takes bytes as the answer to a request to wrap, and to a request to unwrap. Checks that each
+/// result stands in the answer.
 pub(crate) fn run(data: &[u8]) {
     let opens = [Identity::provider(provider("opens", opening().to_string().as_bytes()))];
     let add = [Recipient::provider(provider("says", data))];
@@ -57,7 +57,8 @@ pub(crate) fn run(data: &[u8]) {
     }
 }
 
-/// The bytes in an answer, by another reading of it, which is stricter with what nobody asks for.
+/// Returns the bytes in an answer, by another reading, which is stricter with members that nobody
+/// asks for.
 fn written(data: &[u8], (outer, place): (&str, usize), inner: &str) -> Option<Vec<u8>> {
     assert!(data.len() <= MAX_ANSWER_BYTES);
     let answer: Value = serde_json::from_slice(data).ok()?;

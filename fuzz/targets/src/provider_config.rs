@@ -7,7 +7,7 @@ use serde_json::Value;
 pub(crate) fn run(data: &[u8]) {
     let Ok(config) = ProviderConfig::parse(data) else { return };
     assert!(data.len() <= MAX_CONFIG_BYTES && config.all().count() <= 64);
-    // What nobody asks for is passed over as it is, whether it is text or not.
+    // The parser skips members that nobody asks for, even if they are no text.
     let Ok(json) = serde_json::from_slice::<Value>(data) else { return };
     for (name, address) in config.all() {
         assert_eq!(config.find(name), Some(address));

@@ -1,4 +1,4 @@
-//! Images read whole, out of whatever holds them.
+//! Images that are read whole, out of any source.
 
 use std::fs::File;
 use std::io::{self, Read, Write};
@@ -22,8 +22,8 @@ pub(crate) fn file_of(bytes: &[u8]) -> Arc<File> {
     Arc::new(file)
 }
 
-/// Reads the image that `source` names, out of an index the one for this machine, and checks that
-/// its config is the one that its manifest names, where there is one.
+/// Reads the image that `source` names; an index gives the image for this machine. If the image has
+/// a manifest, checks that its config is the one that the manifest names.
 pub(crate) fn image(source: &Arc<dyn Source>) -> Result<Image, ReadError> {
     let image = Artifact::read(source)?.into_image(source, None)?;
     assert_eq!(image.manifest.is_some(), source.stores_manifests());
@@ -35,13 +35,14 @@ pub(crate) fn image(source: &Arc<dyn Source>) -> Result<Image, ReadError> {
     Ok(image)
 }
 
-/// Reads the layers of `image`, checks those that end well, and tells whether all did.
+/// Reads the layers of `image`, checks each layer that ends well, and tells whether all did.
 pub(crate) fn all_layers_are_whole(image: &Image) -> bool {
     let count = image.layers.len();
     count <= MAX_LAYERS && image.layers.iter().filter(|layer| is_whole(layer)).count() == count
 }
 
-/// Reads a layer to its end, and tells whether it ended well; then it is what it should be.
+/// Reads a layer to its end, and tells whether it ended well. If so, checks its size, its digest
+/// and its diff ID.
 fn is_whole(layer: &Layer) -> bool {
     let mut stored = Vec::new();
     if layer.open().and_then(|mut reader| reader.read_to_end(&mut stored)).is_err() {
@@ -63,7 +64,7 @@ fn is_whole(layer: &Layer) -> bool {
 fn unpacked(layer: &Layer, stored: &[u8]) -> Option<Vec<u8>> {
     let mut tar = Vec::new();
     match layer.compression().ok()? {
-        // The digest may be the diff ID whatever the type says.
+        // The digest may be the diff ID under any type.
         _ if layer.digest() == layer.diff_id().map(|diff_id| diff_id.0) => None,
         Compression::None => Some(stored.to_vec()),
         Compression::Gzip => {

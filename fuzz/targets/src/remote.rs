@@ -1,10 +1,10 @@
-//! The lines between a program without a key and who has the key.
+//! The lines between a program without a key and a reader.
 
 use sealcrate_agefile::Secret;
 use sealcrate_packfile::challenge::{self, Challenge, Fingerprint};
 use sealcrate_packfile::response::{LINE_LEN, Response};
 
-/// Parses bytes as either line, and writes what was understood again.
+/// Parses bytes as either line, and writes the parsed line again.
 pub(crate) fn run(data: &[u8]) {
     let Ok(line) = std::str::from_utf8(data) else { return };
     let mut buffer = vec![0; challenge::buffer_len(line)];

@@ -1,5 +1,5 @@
-//! Encrypted images by somebody who knows the passphrase: what is inside is as hostile as what is
-//! outside, and still nothing comes out that was not put in.
+//! Encrypted images by somebody who knows the passphrase. The encrypted parts are as hostile as the
+//! clear parts, and still nothing comes out that is not in the input.
 
 use std::io::Read;
 use std::sync::{Arc, LazyLock};
@@ -27,8 +27,9 @@ const DATA_KEY: [u8; 32] = [2; 32];
 static KEK: LazyLock<[u8; 32]> =
     LazyLock::new(|| pbkdf2::pbkdf2_hmac_array::<sha2::Sha256, 32>(PASSPHRASE, &SALT, 1));
 
-/// Makes an image of parts and decrypts it: the clear members of its config, the encrypted ones,
-/// and its layers, of which those are encrypted that begin with an odd byte, without that byte.
+/// Makes an image of parts, and decrypts it. The parts are the clear members of its config, the
+/// encrypted members, and the layers. A layer that begins with an odd byte is encrypted without
+/// that byte.
 pub(crate) fn run(data: &[u8]) {
     let parts = parts(data);
     let [clear, secret, layers @ ..] = parts.as_slice() else { return };
@@ -56,7 +57,7 @@ pub(crate) fn run(data: &[u8]) {
     );
 }
 
-/// A layer: what it holds, and whether that is encrypted.
+/// A layer: its content, and the key data if the content is encrypted.
 struct Part<'d> {
     content: &'d [u8],
     data: Option<KeyData>,
@@ -105,7 +106,7 @@ fn derivation(passphrase: &[u8]) -> KeyDerivation {
     KeyDerivation::new(passphrase.expect("it is not empty"))
 }
 
-/// Puts the encrypted member beside the clear ones; what is no object stays what it is.
+/// Puts the encrypted member beside the clear ones. A part that is no object stays as it is.
 fn encrypted_config(clear: &[u8], sealed: &[u8]) -> Vec<u8> {
     let Some(mut members) = object(clear) else { return clear.to_vec() };
     members.insert("enc".to_owned(), URL_SAFE.encode(sealed).into());
@@ -116,7 +117,7 @@ fn object(bytes: &[u8]) -> Option<Map<String, Value>> {
     serde_json::from_slice(bytes).ok()
 }
 
-/// Checks that a decrypted image is made of nothing but what was put in.
+/// Checks that a decrypted image has nothing that is not in the input.
 fn check(decrypted: &Opened, clear: &[u8], secret: &[u8], layers: &[Part<'_>]) {
     let secret = object(secret).expect("what is encrypted is an object");
     let mut clear = object(clear).expect("what is in clear is an object");

@@ -1,4 +1,4 @@
-//! Sealed records: what a reader of an image can have written into one.
+//! Sealed records, in which a reader of an image can have written anything.
 
 use sealcrate_crypt::sealed::{Home, RowKind, SealedRecord, Table};
 use sealcrate_image::{Descriptor, Index, MediaType};
@@ -18,7 +18,7 @@ pub(crate) fn run(data: &[u8]) {
     }
 }
 
-/// Gives every row a child, or every second one, and holds the index of them to the table.
+/// Gives every row a child, or every second row, and compares the children's index with the table.
 fn check(table: &Table) {
     for step in [1, 2] {
         let child = |place: usize| {

@@ -1,4 +1,4 @@
-//! Applications of all kinds: locked, they do what they do otherwise.
+//! Applications of all kinds: a locked one does the same as the original.
 
 use std::fs;
 use std::process::Command;
@@ -7,7 +7,7 @@ use sealcrate_tests::{Builder, Done};
 
 use crate::fixture::{CLEAR, FOR_ALL, PRIVATE, Workshop, wait_until};
 
-/// Tells all that a program sees of where it runs, but for what another folder makes different.
+/// Prints everything that a program sees of its surroundings, except the effects of another folder.
 const REPORT: &[u8] = b"#!/bin/sh
 echo \"arguments: $0 $*\"
 id
@@ -56,7 +56,7 @@ fn other_users_need_a_folder_and_nothing_else() {
     let workshop = Workshop::new();
     let lines = format!("{PRIVATE}{LINES}USER app\n");
     let lines = lines.replace("chmod 640 /app/sub/data", "chmod 644 /app/sub/data");
-    // Who is not root cannot give files away.
+    // A user other than root cannot give files away.
     let report = String::from_utf8(REPORT.to_vec()).unwrap().replace("%a %u %g", "%a");
     let files = [("report", report.as_bytes()), FILES[1]];
     let original = workshop.build(&lines, &files);
@@ -106,7 +106,7 @@ fn request_to_end_reaches_the_command() {
         inside(&["/.sealcrate/init", "exec", "--", "sh", "-c", "echo $SETTING; pwd"]);
     assert_eq!(with_environment, "a b\n/dev/sealcrate/app/sub");
     assert!(!inside(&["/.sealcrate/init", "exec", "--", "env"]).contains("SEALCRATE_KEY"));
-    // Nothing of ours is left running.
+    // No process of the init is left.
     assert!(!inside(&["ps"]).contains("/.sealcrate"), "{}", inside(&["ps"]));
     engine.run(&["stop", "--time", "60", &id]);
     let status = engine.run(&["inspect", "--format", "{{.State.ExitCode}}", &id]);
@@ -126,7 +126,7 @@ fn check_of_the_image_is_run_when_it_is_unlocked() {
         let lines = format!("{PRIVATE}{LINES}HEALTHCHECK {options} CMD {check}\n");
         let original = workshop.build(&lines, &FILES);
         let locked = workshop.lock(&original, &[]);
-        // In clear are its times, and that there is one.
+        // The clear config says that there is a health check, and has its times.
         let clear = engine.run(&["inspect", "--format", "{{json .Config}}", locked.name()]);
         assert!(!clear.contains("SETTING") && !clear.contains("private argument"), "{clear}");
         let clear: serde_json::Value = serde_json::from_str(&clear).unwrap();
@@ -143,7 +143,7 @@ fn check_of_the_image_is_run_when_it_is_unlocked() {
         let health = |format: &str| engine.run(&["inspect", "--format", format, &id]);
         wait_until(|| health("{{.State.Health.Status}}") != "starting");
         let status = health("{{.State.Health.Status}}");
-        // Earlier ones may have come before it was unlocked.
+        // Earlier checks may have run before the image was unlocked.
         let log: Vec<serde_json::Value> =
             serde_json::from_str(&health("{{json .State.Health.Log}}")).unwrap();
         let log = log.last().unwrap()["Output"].as_str().unwrap();

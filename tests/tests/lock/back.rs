@@ -13,7 +13,7 @@ fn unlocked_image_is_the_original() {
     let name = format!("{}-back", original.name());
     let _back = workshop.engine.remove_on_drop(&name);
     let id = workshop.engine.image_id(original.name());
-    // So that no layer is there already.
+    // The engine may have no layer of the original already.
     workshop.engine.run(&["image", "rm", "--force", original.name()]);
     let arguments = ["unlock", locked.name(), "-i", "identity", "-t", &name];
     workshop.sealcrate(&arguments).with_status(0);

@@ -1,4 +1,4 @@
-//! Clear bases: programs of the machine's own Debian packages, with what they need to run.
+//! Clear bases: programs of the machine's own Debian packages, with the files that they need to run.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 
 use sealcrate_tests::Done;
 
-/// Files of this machine, to be laid into an image at the same paths.
+/// Files of this machine, for the same paths in an image.
 pub(crate) struct Base {
     paths: BTreeSet<String>,
 }
@@ -26,7 +26,7 @@ impl Base {
         self
     }
 
-    /// Takes also the files of a package, but for its documents.
+    /// Takes also the files of a package, without its documents.
     pub(crate) fn with_package(mut self, package: &str) -> Self {
         let listed = Done::of(Command::new("dpkg").args(["-L", package])).with_status(0).stdout;
         let files = listed
@@ -36,7 +36,7 @@ impl Base {
         self
     }
 
-    /// Takes also what is in these folders, as far as they are there.
+    /// Takes also the files in these folders, as far as the folders exist.
     pub(crate) fn with_folders(mut self, folders: &[&str]) -> Self {
         let there: Vec<_> = folders.iter().filter(|folder| Path::new(folder).exists()).collect();
         if !there.is_empty() {
@@ -46,13 +46,13 @@ impl Base {
         self
     }
 
-    /// Returns the path of the file that is called so.
+    /// Returns the path of the file with this name.
     pub(crate) fn path_of(&self, name: &str) -> String {
         let mut paths = self.paths.iter();
         paths.find(|path| path.rsplit('/').next() == Some(name)).unwrap().clone()
     }
 
-    /// Returns them as a tar file. Links are followed: what they lead to may lie elsewhere.
+    /// Returns the files as a tar file. It follows links, since their targets may lie elsewhere.
     pub(crate) fn tar(&self) -> Vec<u8> {
         let list = tempfile::NamedTempFile::new().unwrap();
         let names: Vec<_> = self.paths.iter().map(|path| path.trim_start_matches('/')).collect();

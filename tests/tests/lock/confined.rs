@@ -1,4 +1,4 @@
-//! Starts where a filter withholds what the init would rather use.
+//! Starts where a filter refuses a system call that the init prefers.
 
 use std::fs;
 
@@ -11,7 +11,7 @@ const EPERM: i32 = 1;
 const EINVAL: i32 = 22;
 const ENOSYS: i32 = 38;
 
-/// Starts a locked image where openat2(2) is answered with an error.
+/// Starts a locked image under a filter that answers openat2(2) with an error.
 fn without_openat2(workshop: &Workshop, image: &str, errno: i32, options: &[&str]) -> Done {
     let profile = workshop.path(&format!("answers-{errno}.json"));
     let filter = format!(
@@ -37,7 +37,7 @@ fn images_are_unlocked_without_openat2() {
     for errno in [ENOSYS, EPERM] {
         without_openat2(&workshop, locked.name(), errno, &[]).with_status(0).prints(expected);
     }
-    // It is this call that the filter is about, and no other error is passed over.
+    // Another error of this call ends the start, so the filter really concerns this call.
     let refused = without_openat2(&workshop, locked.name(), EINVAL, &[]).with_status(1);
     refused.says("error 22").prints("");
 }

@@ -1,4 +1,4 @@
-//! What `lock --print` prints, taken at its word: run, composed, and read as Kubernetes reads it.
+//! The output of `lock --print`, used as it stands: run, composed, and read as Kubernetes reads it.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -14,27 +14,27 @@ const COMMAND: &str = "CMD [\"sh\", \"-c\", \"cat /app/data | wc -c; id -u; df -
                        grep -c -E ' (/run/secrets/sealcrate_key|/keys/of.app) ro,' /proc/self/mountinfo; \
                        env | grep -c SEALCRATE\"]\n";
 
-/// How many MiB the private file has.
+/// The length of the private file, in MiB.
 const MIB: usize = 3;
 
-/// How many MiB are left for what programs write, if nothing else is said.
+/// The default room for files that programs write, in MiB.
 const HEADROOM: usize = 64;
 
-/// An image whose private file is larger than what it is unlocked in may be by chance.
+/// An image whose private file is so large that the unlock folder cannot have the right size by chance.
 fn original<'w>(workshop: &'w Workshop, more: &str) -> EngineImage<'w> {
     let data = vec![7; MIB << 20];
     let lines = format!("{PRIVATE}COPY data /app/data\n{COMMAND}{more}");
     workshop.build(&lines, &[("data", &data)])
 }
 
-/// Locks an image into a registry, and returns what is printed.
+/// Locks an image into a registry, and returns the printed text.
 fn printed(workshop: &Workshop, image: &EngineImage<'_>, to: &str, options: &[&str]) -> String {
     let to = format!("docker://{to}");
     let arguments = ["lock", image.name(), "--to", &to, "-r", workshop.recipient()];
     workshop.sealcrate(&[&arguments[..], options].concat()).with_status(0).stdout
 }
 
-/// Puts the key where what is printed looks for it, as `keygen` writes it: for its owner alone.
+/// Puts the key where the printed command looks for it, as `keygen` writes it: for its owner alone.
 fn put_key(workshop: &Workshop, name: &str) -> PathBuf {
     let file = runtime(workshop).join(name);
     fs::create_dir_all(runtime(workshop)).unwrap();
@@ -43,14 +43,14 @@ fn put_key(workshop: &Workshop, name: &str) -> PathBuf {
     file
 }
 
-/// Gives the key to the user who runs the image, by the command that is printed, if one is.
+/// Gives the key to the user who runs the image, by the printed command, if there is one.
 fn give_key(workshop: &Workshop, printed: &str) {
     let Some((_, command)) = printed.split_once("sudo ") else { return };
     let command = command.lines().next().unwrap().replace("FILE", "identity");
     run(workshop, &command).with_status(0);
 }
 
-/// Somebody's `XDG_RUNTIME_DIR`: no shell takes its name for one word, unless it is in quotes.
+/// Somebody's `XDG_RUNTIME_DIR`. A shell takes its name for two words, unless the name is in quotes.
 fn runtime(workshop: &Workshop) -> PathBuf {
     workshop.path("run time")
 }
@@ -62,13 +62,13 @@ fn run(workshop: &Workshop, line: &str) -> Done {
     Done::of(shell.env("XDG_RUNTIME_DIR", runtime(workshop)))
 }
 
-/// What the image prints: its file, its user, its memory, one mount of a key that cannot be written,
-/// and no key in the environment.
+/// The image's output: its file, its user, its memory, one read-only mount of a key, and no key in the
+/// environment.
 fn expected(user: u32) -> String {
     format!("{}\n{user}\n{}\n1\n0\n", MIB << 20, MIB + 2 + HEADROOM)
 }
 
-/// Removes what an engine has pulled, when it goes out of scope.
+/// Removes the image that an engine has pulled, when the value goes out of scope.
 fn pulled<'w>(workshop: &'w Workshop, name: &str) -> EngineImage<'w> {
     let name = name.split_whitespace().last().unwrap().trim_matches('"');
     workshop.engine.remove_on_drop(name)
@@ -127,7 +127,7 @@ fn printed_file_is_composed() {
     let workshop = Workshop::new();
     let registry = Registry::plain();
     put_key(&workshop, "sealcrate_key");
-    // The name of the second would be a number.
+    // Without quotes, the name of the second service is a number.
     for (lines, user, repository, service) in
         [("", 0, "team/my_app", "my-app"), ("USER app\n", 1000, "team/123", "123")]
     {
@@ -242,7 +242,8 @@ fn printed_pod_has_the_image_by_digest_and_both_mounts_in_memory() {
         ];
         let text = printed(&workshop, &original(&workshop, lines), &to, &options);
         let pod: Pod = serde_norway::from_str(&text).expect("a pod");
-        // What consists of digits is text to Kubernetes in quotes alone, other than to what reads it here.
+        // Kubernetes takes digits for text only in quotes. The reader of `Pod` here takes them for text
+        // anyway.
         let values: serde_norway::Value = serde_norway::from_str(&text).unwrap();
         let (container, key) = (&values["spec"]["containers"][0], &values["spec"]["volumes"][0]);
         for text in [

@@ -1,5 +1,5 @@
-//! Starts that end before the command begins, because of a signal or a limit of the process: each says why,
-//! and leaves nothing.
+//! Starts that a signal or a limit of the process ends before the command begins. Each says why, and
+//! leaves nothing.
 
 use sealcrate_tests::{Builder, Done, EngineImage};
 
@@ -17,7 +17,7 @@ fn waiting<'w>(workshop: &'w Workshop, locked: &EngineImage<'_>) -> EngineImage<
     workshop.engine.build(Builder::Classic, &dockerfile, &[])
 }
 
-/// An image of two private layers, the first of which is larger.
+/// An image of two private layers. The first is larger.
 fn locked<'w>(workshop: &'w Workshop) -> EngineImage<'w> {
     let lines = format!("{PRIVATE}COPY a /app/a\nCOPY b /app/b\nCMD [\"cat\", \"/app/b\"]\n");
     let noise = sealcrate_tests::noise(1 << 20);

@@ -1,4 +1,4 @@
-//! Clear files that somebody has exchanged: the command does not start, and the path is named.
+//! Clear files that somebody has exchanged: the command does not start, and the init names the path.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -10,7 +10,7 @@ use crate::base::Base;
 use crate::fixture::{PRIVATE, Workshop, key};
 use crate::refused::{file, left_behind};
 
-/// Lays files over an image, as everybody can who may write to the registry.
+/// Lays files over an image, as everybody who may write to the registry can.
 fn laid_over<'w>(
     workshop: &'w Workshop,
     image: &EngineImage<'_>,
@@ -47,7 +47,7 @@ fn exchanged_shell_and_link_are_refused() {
 
     let mut shell = file(&workshop, locked.name(), "/bin/busybox");
     let len = shell.len();
-    // Where nothing of it is used: what it does is the same.
+    // A byte behind everything that the shell uses: it still works the same.
     shell.push(0);
     let longer = laid_over(&workshop, &locked, "COPY sh /bin/busybox\n", &[("sh", &shell)]);
     assert_refused(&workshop, &longer, "/bin/busybox");
@@ -59,7 +59,7 @@ fn exchanged_shell_and_link_are_refused() {
     for (lines, path) in [
         ("RUN chmod 4755 /bin/busybox\n", "/bin/busybox"),
         ("RUN cp /bin/busybox /bin/other && ln -sf other /bin/sh\n", "/bin/sh"),
-        // In the place of a link to what is unlocked.
+        // A folder in the place of a link to the unlock folder.
         ("RUN rm /app && mkdir /app && cp /bin/busybox /app/run\n", "/app"),
         ("RUN mv /bin /other && /other/busybox ln -s other /bin\n", "/bin"),
     ] {
@@ -69,7 +69,8 @@ fn exchanged_shell_and_link_are_refused() {
     let gone = laid_over(&workshop, &locked, "RUN rm /bin/sh\n", &[]);
     let done = workshop.unlock(gone.name(), &[], &[]).with_status(5);
     done.says("/bin/sh is not the one that was locked: it is missing");
-    // What the command does not need may change, and what a start has never found may come.
+    // Files that the command does not need may change. New files are allowed in places where a start
+    // never looks.
     let lines = "RUN mkdir /more && cp /bin/busybox /more/sh && ln -sf cat /bin/tac\n";
     let other = laid_over(&workshop, &locked, lines, &[]);
     workshop.unlock(other.name(), &[], &[]).with_status(0).prints("it runs\n");
@@ -87,7 +88,7 @@ fn link_that_is_as_long_as_the_file_in_its_place_is_refused() {
     let original = workshop.build(&lines, &files);
     let locked = workshop.lock(&original, &[]);
     workshop.assert_same(&original, &locked, &[], &[]).prints("it runs\n");
-    // It has the file's mode as well, and leads to the same content.
+    // The link has the file's mode as well, and leads to the same content.
     let line = format!("RUN mv /bin/tool {copy} && ln -s {copy} /bin/tool\n");
     assert_refused(&workshop, &laid_over(&workshop, &locked, &line, &[]), "/bin/tool");
 }

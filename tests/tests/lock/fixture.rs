@@ -1,4 +1,4 @@
-//! Images to be locked, and their containers.
+//! Images for locking, and their containers.
 
 use std::fs;
 use std::path::PathBuf;
@@ -7,13 +7,13 @@ use std::sync::OnceLock;
 
 use sealcrate_tests::{Builder, Done, Engine, EngineImage, Sandbox, note_key};
 
-/// What switches privacy on in a Dockerfile.
+/// The line of a Dockerfile that makes the next layers private.
 pub(crate) const PRIVATE: &str = "LABEL com.senetas.crypto.enabled=true\n";
 
-/// What switches it off again.
+/// The line that makes the next layers clear again.
 pub(crate) const CLEAR: &str = "LABEL com.senetas.crypto.enabled=false\n";
 
-/// An image with a shell and users, on which others are built.
+/// An image with a shell and users, the base of other images.
 pub(crate) const BASE: &str = "FROM scratch
 COPY busybox /bin/busybox
 RUN [\"/bin/busybox\", \"--install\", \"-s\", \"/bin\"]
@@ -21,7 +21,7 @@ COPY passwd /etc/passwd
 COPY group /etc/group
 ";
 
-/// What the base image is made of.
+/// The files of the base image.
 const BASE_FILES: [(&str, &[u8]); 2] = [
     ("passwd", b"root:x:0:0:root:/root:/bin/sh\napp:x:1000:1000::/home/app:/bin/sh\n"),
     ("group", b"root:x:0:\napp:x:1000:\nteam:x:2000:app\n"),
@@ -43,7 +43,7 @@ fn key_pair() -> &'static (String, String) {
     PAIR.get_or_init(new_key_pair)
 }
 
-/// A machine of one's own, an engine, and an identity in the file `identity`.
+/// A sandbox, an engine, and an identity in the file `identity`.
 pub(crate) struct Workshop {
     pub(crate) engine: Engine,
     pub(crate) sandbox: Sandbox,
@@ -119,7 +119,7 @@ impl Workshop {
         self.run(image, &[&["-e", &key], options].concat(), arguments)
     }
 
-    /// Asserts that a locked image does what the original does.
+    /// Asserts that a locked image does the same as the original.
     #[track_caller]
     pub(crate) fn assert_same(
         &self,
@@ -152,7 +152,7 @@ pub(crate) fn key() -> String {
 /// The unlock folder for everybody.
 pub(crate) const FOR_ALL: &str = "--tmpfs=/dev/sealcrate:exec,size=200m,mode=1777";
 
-/// Waits for something that comes soon, or never.
+/// Waits for a condition that comes soon, or never.
 #[track_caller]
 pub(crate) fn wait_until(mut is_so: impl FnMut() -> bool) {
     let deadline = std::time::Instant::now() + std::time::Duration::from_secs(30);

@@ -1,17 +1,17 @@
-//! Inits of other machines, in QEMU: what they start is a program of this one, which the kernel runs.
+//! Inits of other machines, in QEMU. They start a program of this machine, which the kernel runs.
 
 use sealcrate_tests::{Done, EngineImage};
 
 use crate::fixture::{PRIVATE, Workshop, key};
 
-/// Other machines, as images call them, and QEMU for their programs, which needs no library.
+/// Other machines under their names in images, and the static QEMU for their programs.
 const MACHINES: [(&str, &str); 3] = [
     ("arm64", "/usr/bin/qemu-aarch64-static"),
     ("arm", "/usr/bin/qemu-arm-static"),
     ("386", "/usr/bin/qemu-i386-static"),
 ];
 
-/// Locks an image, said to be for another machine by its config.
+/// Locks an image whose config names another machine.
 fn lock_for_machine<'w>(
     workshop: &'w Workshop,
     original: &EngineImage<'_>,

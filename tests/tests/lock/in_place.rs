@@ -1,4 +1,4 @@
-//! Private files that a program edits in place, which gives their name to another file.
+//! Private files that a program edits in place. The edit gives their name to another file.
 
 use sealcrate_tests::EngineImage;
 
@@ -20,7 +20,7 @@ fn mixed(workshop: &Workshop) -> EngineImage<'_> {
     workshop.build(&lines, &files)
 }
 
-/// Lists what a container has on the disk beside the image.
+/// Lists the container's changes on the disk.
 fn changed(workshop: &Workshop, container: &Container<'_>) -> String {
     let lines = workshop.engine.run(&["diff", container.id()]);
     lines.lines().filter(|line| line.contains("/app")).collect()
@@ -39,7 +39,7 @@ fn private_files_that_an_edit_would_put_on_the_disk_are_named() {
                     is a single link in a clear folder: conf, large; --whole /app unlocks the whole folder, \
                     with 1 MiB of clear files\n";
     assert!(done.stderr.contains(expected), "{}", done.said());
-    // It is so.
+    // The warning is right.
     let container = Container::start(&workshop, &locked, &[]);
     container.wait_for("edited\nclear\ndone\n");
     assert_eq!(changed(&workshop, &container), "C /appC /app/conf");
@@ -59,11 +59,11 @@ fn edits_stay_in_memory_where_the_folder_is_unlocked_whole() {
     let container = Container::start(&workshop, &locked, &[]);
     container.wait_for("edited\nclear\ndone\n");
     assert_eq!(changed(&workshop, &container), "");
-    // Of clear files, too, everything is as it was: permissions, and that one has two names.
+    // Clear files keep everything too: permissions, and the two names of one of them.
     let shown =
         container.run("stat -c '%a %h' /app/. /app/in /app/in/clear /app/other; ls -A /app");
     assert_eq!(shown, "751 3\n750 2\n755 2\n755 2\nconf\nin\nlarge\nother");
-    // The way back does not see that some of it was unlocked with it.
+    // The way back gives the original, without the payload of clear files.
     let back = format!("{}-back", original.name());
     let back = workshop.engine.remove_on_drop(&back);
     let arguments = ["unlock", &name, "-t", back.name(), "-i", "identity"];

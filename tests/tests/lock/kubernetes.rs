@@ -25,9 +25,9 @@ fn node_runs_with_a_memory_volume() {
         name
     });
 
-    // The node sees what is mounted before it starts.
+    // The mount is older than the node, which sees no later mounts.
     let memory = MemoryFolder::new(5);
-    // Pods are more important than what a machine without all privileges lets them be.
+    // A machine without all privileges does not let pods be as important as they ask.
     let stanza = format!(
         "[plugins.\"io.containerd.grpc.v1.cri\"]\nsandbox_image = \"{pause}\"\n\
          restrict_oom_score_adj = true\n"

@@ -1,4 +1,4 @@
-//! Applications in languages that have interpreters: those are in the clear, code and packages are private.
+//! Applications in interpreted languages: interpreters are in the clear, code and packages are private.
 
 use std::fs;
 
@@ -91,7 +91,7 @@ fn python_application_has_private_code_and_packages() {
         container.stop()
     });
     assert_eq!(ended, ["9", "9"]);
-    // Nothing of it is to be had without the key.
+    // Without the key, nobody gets any of the files.
     let list = ["-c", &format!("ls /app {packages}/shop; true")];
     let done = workshop.run(locked.name(), &["--entrypoint", "/bin/sh"], &list);
     assert_eq!(done.says("No such file").stdout, "");
@@ -114,7 +114,8 @@ import('./module.mjs').then(({ hello }) => {
 })
 ";
 
-/// What Debian's Node.js reads of its own library when it starts; others have it built in.
+/// The folders of its own library that Debian's Node.js reads at its start. Other builds have them built
+/// in.
 pub(crate) const NODE_LIBRARY: [&str; 4] = [
     "/usr/share/nodejs/acorn",
     "/usr/share/nodejs/acorn-walk",

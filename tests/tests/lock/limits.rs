@@ -1,4 +1,4 @@
-//! Starts at every limit of memory: they go well, or say that it is not enough.
+//! Starts at every limit of memory: each goes well, or says that the memory is not enough.
 
 use sealcrate_tests::{CrunPodman, Done, Engine, assert_all_are_told, memory_steps};
 
@@ -79,8 +79,8 @@ fn podman_and_crun_unlock_or_refuse_with_words_at_every_limit() {
     limited("64m").with_status(0);
 }
 
-/// Returns the first limit at which a program starts, where another group below the same limit has
-/// filled a file.
+/// Returns the first limit at which a program starts while another group below the same limit has filled
+/// a file.
 fn enough_beside(workshop: &Workshop, image: &str, file: &str) -> u64 {
     let fill = format!(
         "top=/sys/fs/cgroup; [ ! -d $top/memory ] || top=$top/memory
@@ -107,7 +107,7 @@ fn memory_that_is_in_use_counts_and_what_the_kernel_lets_go_of_does_not() {
     assert!(on_disk + 5 < in_memory, "{on_disk} and {in_memory} MiB");
 }
 
-/// A control group of the machine's with a limit; dropped, it is removed.
+/// A control group of the machine, with a limit. A drop removes it.
 struct Group<'e> {
     engine: &'e Engine,
     image: String,
@@ -115,7 +115,7 @@ struct Group<'e> {
 }
 
 impl<'e> Group<'e> {
-    /// Makes it, by the shell of an image.
+    /// Makes the group, by the shell of an image.
     fn new(engine: &'e Engine, image: &str, mib: u64) -> Self {
         let name = format!("sealcrate-test-{}", std::process::id());
         let group = Self { engine, image: image.to_owned(), name };

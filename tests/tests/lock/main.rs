@@ -1,4 +1,4 @@
-//! Locked images on a real engine, each beside the image that it was made of.
+//! Locked images on a real engine, each beside its original.
 
 #![allow(clippy::unwrap_used)]
 

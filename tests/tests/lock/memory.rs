@@ -1,4 +1,4 @@
-//! Where private files are unlocked: in the container's own memory alone, and again after a restart.
+//! Unlocking in the container's own memory alone, and again after a restart.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -35,7 +35,7 @@ impl OfHost {
 
 impl Drop for OfHost {
     fn drop(&mut self) {
-        // An engine makes it to mount something there; files are in it where a test has failed.
+        // An engine makes the folder to mount something there. It has files if a test has failed.
         let _ = as_root("rm").arg("-rf").arg(&self.0).status();
     }
 }
@@ -43,7 +43,7 @@ impl Drop for OfHost {
 #[test]
 fn nothing_is_unlocked_in_devices_or_memory_of_the_host() {
     let workshop = Workshop::new();
-    // A disk may be allowed. A host's memory, which other containers see, is none.
+    // `--allow-disk` allows a disk, but not a host's memory, which other containers see.
     for locked in [locked(&workshop, &[]), locked(&workshop, &["--allow-disk"])] {
         let part = OfHost::in_memory();
         let _null = OfHost("/dev/shm/null".into());
@@ -52,7 +52,7 @@ fn nothing_is_unlocked_in_devices_or_memory_of_the_host() {
         for from in [Path::new("/dev"), &part.0, Path::new("/dev/shm")] {
             let host = OfHost(from.join("sealcrate"));
             let mount = format!("{}:/dev", from.display());
-            // Without it, no engine starts anything.
+            // Without `/dev/null`, no engine starts anything.
             let mount = ["-v", &mount, "-v", "/dev/null:/dev/null"];
             let refused = || {
                 let done = workshop.unlock(locked.name(), &mount, &[]).with_status(1).prints("");
@@ -61,7 +61,8 @@ fn nothing_is_unlocked_in_devices_or_memory_of_the_host() {
                 host.assert_empty();
             };
             refused();
-            // As it is advised; and once more without, where the engine has left a folder.
+            // First as the message advises, and then without the mount, where the engine has left a
+            // folder.
             let advised = [&mount[..], &["--tmpfs=/dev/sealcrate:exec,size=2m"]].concat();
             workshop.unlock(locked.name(), &advised, &[]).with_status(0).prints("private\n");
             assert!(host.0.exists());
@@ -75,7 +76,7 @@ fn devices_that_are_given_to_a_container_are_in_nobodys_way() {
     let workshop = Workshop::new();
     let locked = locked(&workshop, &[]);
     let part = OfHost::in_memory();
-    // Part of a memory serves if it is what somebody mounts there.
+    // Part of a memory serves if somebody mounts it there.
     let mount = format!("{}:/dev/sealcrate", part.0.display());
     for options in [
         &["--device", "/dev/null:/dev/other", "-v", "/dev/zero:/dev/another"][..],
@@ -88,17 +89,17 @@ fn devices_that_are_given_to_a_container_are_in_nobodys_way() {
     assert!(part.0.join("app/a").exists());
 }
 
-/// Memory of the engine that outlives a container, as an `emptyDir` outlives restarts; dropped, it is
-/// gone.
+/// Memory of the engine that outlives a container, as an `emptyDir` outlives restarts. A drop removes
+/// it.
 struct Memory<'w> {
     workshop: &'w Workshop,
     volume: String,
-    /// A container that keeps it.
+    /// A container that keeps the memory.
     keeper: String,
 }
 
 impl<'w> Memory<'w> {
-    /// Makes one of so many MiB.
+    /// Makes a memory of `mib` MiB.
     fn new(workshop: &'w Workshop, image: &EngineImage<'_>, mib: u32) -> Self {
         let options = format!("o=mode=1777,size={mib}m");
         let create =
@@ -110,12 +111,12 @@ impl<'w> Memory<'w> {
         Self { workshop, volume, keeper }
     }
 
-    /// Returns the option that mounts it.
+    /// Returns the mount of the memory, for the option `-v`.
     fn mount(&self) -> String {
         format!("{}:/dev/sealcrate", self.volume)
     }
 
-    /// Runs a shell script in it, and returns what that prints.
+    /// Runs a shell script in the memory, and returns the script's output.
     fn run(&self, script: &str) -> String {
         let script = format!("cd /memory && {script}");
         self.workshop.engine.run(&["exec", &self.keeper, "/bin/sh", "-c", &script])
@@ -124,14 +125,14 @@ impl<'w> Memory<'w> {
 
 impl Drop for Memory<'_> {
     fn drop(&mut self) {
-        // All is asserted by then.
+        // By then, the test has checked everything.
         self.workshop.engine.try_run(&["rm", "--force", &self.keeper]);
         self.workshop.engine.try_run(&["volume", "rm", "--force", &self.volume]);
     }
 }
 
-/// An image whose program leaves in its private folder what makes it hard to remove: files, folders
-/// without permissions, one that nobody may write to, and many within each other.
+/// An image whose program leaves entries in its private folder that are hard to remove: files, folders
+/// without permissions, a read-only folder, and many folders within each other.
 fn untidy<'w>(workshop: &'w Workshop, more: &str) -> EngineImage<'w> {
     let script = "cat /app/fixed/a && test ! -e /app/new && echo new > /app/new && \
                   mkdir -p /app/deep/er/er && echo new > /app/deep/er/er/new && ln -s / /app/link && \
@@ -191,7 +192,7 @@ fn start_that_failed_leaves_memory_in_which_the_next_one_starts() {
     };
     run(&["--security-opt", &seccomp]).with_status(1).says("no space left");
     assert_eq!(memory.run("ls -A"), "");
-    // One that was killed has taken nothing back.
+    // A start that was killed has removed nothing.
     memory.run("mkdir -m 700 .sealcrate && mkdir app && echo pri > app/a");
     run(&[]).with_status(0).prints("private\n");
 }

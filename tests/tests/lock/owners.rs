@@ -1,8 +1,8 @@
-//! To whom unlocked files belong where a container may not do everything with them.
+//! The owners of unlocked files where a container may not set all of them.
 
 use crate::fixture::{FOR_ALL, PRIVATE, Workshop};
 
-/// Files of another user, of all kinds, and a program that tells of them.
+/// Files of another user, of all kinds, and a program that shows them.
 const LINES: &str = "COPY a /app/in/a
 RUN ln /app/in/a /app/hard && ln -s in/a /app/link && mkfifo /app/pipe && chmod 750 /app/in && chmod 640 /app/in/a \\
     && touch -h -d @1500000000 /app/in/a /app/link /app/pipe && chown -h 1000:2000 /app/in/a /app/in /app/link /app/pipe \\
@@ -34,7 +34,7 @@ fn files_that_root_may_not_give_away_are_told_once() {
     );
     let lines: Vec<_> = done.stderr.lines().collect();
     assert!(lines.len() == 1 && lines[0].contains("belong to root"), "{}", done.said());
-    // Another user cannot give anything away, and is told in the guide.
+    // A user other than root cannot give files away. The guide says so, and the init does not.
     let options = ["--cap-drop=ALL", "--user=1000", FOR_ALL];
     let done = workshop.unlock(locked.name(), &options, &[]).with_status(0);
     assert_eq!(done.stderr, "", "{}", done.said());

@@ -10,7 +10,7 @@ use crate::refused::{file, left_behind};
 /// The length of the large file, in bytes. Its content lies in three parts.
 const LARGE: usize = 17 << 20;
 
-/// A file that cannot be compressed, the same each time.
+/// Returns the bytes of a file that cannot be compressed, the same each time.
 fn large() -> Vec<u8> {
     let mut state = 1_u64;
     let words = std::iter::repeat_with(|| {
@@ -53,7 +53,7 @@ fn layer_of_several_parts_is_whole_however_many_processes_unlock_it() {
         let done = workshop.assert_same(&original, &locked, &["--cpuset-cpus", cores], &[]);
         assert!(done.with_status(0).stdout.contains("m 751 1000:2000 981173106 "));
     }
-    // The memory is enough for the files and one process.
+    // The memory is enough for the files and one process only.
     let small = ["-m", "56m", "--cpuset-cpus", "0-1"];
     workshop.assert_same(&original, &locked, &small, &[]).with_status(0);
 }
@@ -100,7 +100,7 @@ fn damaged_parts_are_told_of_once_and_nothing_is_left() {
     for cores in ["0", "0-1"] {
         assert_is_damaged(&workshop, locked.name(), &damaged, cores);
     }
-    // Whichever process unlocks the one that is damaged.
+    // Each damaged file alone, so that each process finds damage once.
     for one in damaged.chunks(1) {
         assert_is_damaged(&workshop, locked.name(), one, "0-1");
     }

@@ -1,4 +1,4 @@
-//! Volumes, mounts, and what has to stay in clear.
+//! Volumes, mounts, and files that have to stay in the clear.
 
 use sealcrate_tests::Builder;
 
@@ -20,7 +20,7 @@ fn mounts_among_private_files_are_refused_unless_they_are_known() {
     let mount = format!("{}:/app/data", folder.display());
     let done = workshop.unlock(locked.name(), &["-v", &mount], &[]).with_status(1);
     done.says("something is mounted at /dev/sealcrate/app/data").prints("");
-    // Hidden beneath the memory, where a program would write to memory and not to the volume.
+    // A volume beneath the memory is hidden: a program would write to memory, and not to the volume.
     let hidden = ["-v", &mount, "--tmpfs=/dev/sealcrate:exec"];
     let done = workshop.unlock(locked.name(), &hidden, &[]).with_status(1);
     done.says("something is mounted at /dev/sealcrate/app/data");
@@ -56,7 +56,7 @@ fn volumes_among_private_files_are_what_they_are_otherwise() {
     let locked = workshop.lock(&original, &[]);
     let done = workshop.assert_same(&original, &locked, &[], &[]).with_status(0);
     assert_eq!(done.stdout, "private\n750 1000 2000\nmore\n1\n", "{}", done.said());
-    // What is written is on the volume, and is found again.
+    // A program's files are on the volume, and the next start finds them.
     for image in [&original, &locked] {
         let folder = workshop.path(&format!("volume-{}", image.name().len()));
         std::fs::create_dir(&folder).unwrap();
@@ -92,7 +92,7 @@ fn files_that_are_mounted_over_private_ones_are_refused_with_what_helps() {
         let done = workshop.unlock(locked.name(), &["-v", &mount], &[]).with_status(1).prints("");
         done.says(&format!("a file is mounted at /dev/sealcrate{inside}, among"))
             .says(&format!("lock the image with --public {inside},"));
-        // The advice can be followed.
+        // The user can follow the advice.
         drop(locked);
         let followed = workshop.lock(&original, &["--public", inside]);
         workshop.assert_same(&original, &followed, &["-v", &mount], &[]).with_status(0);
@@ -125,7 +125,7 @@ fn images_built_on_a_locked_one_add_files_where_a_folder_is_kept() {
     assert!(help.contains(said), "{help}");
 }
 
-/// A volume that an engine fills when it is mounted first; dropped, it is removed.
+/// A volume that an engine fills at its first mount. A drop removes it.
 struct Volume<'w>(&'w Workshop, String);
 
 impl<'w> Volume<'w> {
@@ -136,13 +136,12 @@ impl<'w> Volume<'w> {
 
 impl Drop for Volume<'_> {
     fn drop(&mut self) {
-        // All is asserted by then.
+        // By then, the test has checked everything.
         self.0.engine.try_run(&["volume", "rm", "--force", &self.1]);
     }
 }
 
-/// Starts a program three times with a fresh volume, in which it counts its starts, and returns all that
-/// it prints.
+/// Starts a program three times with a fresh volume, in which it counts its starts. Returns its output.
 fn counted(workshop: &Workshop, image: &str, at: &str) -> Vec<String> {
     let volume = Volume::new(workshop);
     let mount = format!("{}:{at}", volume.1);
@@ -160,7 +159,7 @@ fn what_is_written_to_a_volume_on_a_private_folder_is_not_lost() {
     let locked = workshop.lock(&original, &[]);
     let expected = ["1\n", "2\n", "3\n"];
     assert_eq!(counted(&workshop, original.name(), "/data"), expected);
-    // It is refused, and the advice of each step leads to an image that loses nothing.
+    // The init refuses the volume, and the advice of each step leads to an image that loses nothing.
     for said in counted(&workshop, locked.name(), "/data") {
         assert!(said.contains("lock the image with --mountpoint and that path"), "{said}");
     }

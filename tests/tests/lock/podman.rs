@@ -22,7 +22,7 @@ fn podman_runs_what_docker_has_pushed() {
     let secret = workshop.path("identity");
     let secret = format!("{}:/run/secrets/sealcrate_key:ro", secret.display());
     let run = |image: &str, options: &[&str]| {
-        // Its own limits may be higher than what this machine permits.
+        // Podman's own limits may be higher than this machine permits.
         let limits = ["--ulimit=nofile=1024:1024", "--ulimit=nproc=1024:1024"];
         let fixed = ["run", "--rm", "--network=none", "--hostname=host", "-v", &secret];
         podman.call(&[&fixed[..], &limits, options, &[image, "a", "b c"]].concat())

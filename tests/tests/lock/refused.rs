@@ -1,4 +1,4 @@
-//! What is refused at the start: each with one line that says it, and a status.
+//! Starts that the init refuses, each with one line that says why, and a status.
 
 use std::fs;
 
@@ -78,7 +78,7 @@ fn payload_that_is_larger_than_what_engines_give_starts_as_is_advised() {
 #[test]
 fn room_for_all_that_is_made_is_asked_for_before() {
     let workshop = Workshop::new();
-    // A MiB is enough for the file, but not for what tells of the environment or for long links.
+    // A MiB is enough for the file, but not for a long environment or long links.
     let lines = format!(
         "{PRIVATE}RUN mkdir /app && dd if=/dev/zero bs=1k count=1008 | tr '\\0' x > /app/a\n"
     );
@@ -97,7 +97,7 @@ fn room_for_all_that_is_made_is_asked_for_before() {
     }
 }
 
-/// Starts the init from a shell, which tells its status and what it has left.
+/// Starts the init from a shell, which prints its status and the names of the files that it has left.
 pub(crate) fn left_behind(workshop: &Workshop, image: &str, options: &[&str]) -> Done {
     let script = "/.sealcrate/init; echo $?; ls -A /dev/sealcrate";
     let options = [&["--entrypoint", "/bin/sh"], options].concat();
@@ -129,7 +129,7 @@ fn room_that_ends_half_way_is_told_and_nothing_is_left() {
     );
     let original = workshop.build(&lines, &[("a", b"private\n")]);
     let locked = workshop.lock(&original, &[]);
-    // A filter that answers as a file system without room, when files and folders are there already.
+    // A filter that answers like a full file system, after the init has made files and folders.
     let profile = serde_json::json!({
         "defaultAction": "SCMP_ACT_ALLOW",
         "syscalls": [{ "names": ["linkat"], "action": "SCMP_ACT_ERRNO", "errnoRet": 28 }],
@@ -154,7 +154,7 @@ fn disk_serves_if_that_was_said() {
     fs::create_dir(&disk).unwrap();
     let mount = format!("{}:/dev/sealcrate", disk.display());
     workshop.unlock(locked.name(), &["-v", &mount], &[]).with_status(0).prints("it runs\n");
-    // As after a restart: what an earlier start has left is in nobody's way.
+    // As after a restart: files that an earlier start has left are no obstacle.
     workshop.unlock(locked.name(), &["-v", &mount], &[]).with_status(0).prints("it runs\n");
 }
 

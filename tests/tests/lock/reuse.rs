@@ -1,4 +1,4 @@
-//! Locking again: what has not changed keeps its payload, blob by blob, where the rules allow it.
+//! Locking again: unchanged layers keep their payload, blob by blob, where the rules allow it.
 
 use std::collections::BTreeSet;
 
@@ -35,7 +35,7 @@ fn diff_ids_in_registry(registry: &Registry, tag: &str) -> Vec<String> {
     serde_json::from_value(config["rootfs"]["diff_ids"].clone()).unwrap()
 }
 
-/// Which of the second image's layers are the first one's.
+/// Tells for each of the second image's layers whether the first image has it.
 fn shared(registry: &Registry, first: &str, second: &str) -> Vec<bool> {
     let first: BTreeSet<String> = layers(registry, first).into_iter().collect();
     layers(registry, second).iter().map(|layer| first.contains(layer)).collect()
@@ -83,13 +83,13 @@ fn unchanged_layers_are_the_same_blobs_under_a_passphrase() {
     workshop.sealcrate(&unlock).with_status(0);
     assert_eq!(workshop.engine.image_id(&name), workshop.engine.image_id(pair.two.name()));
 
-    // Whoever has the old passphrase has nothing of the new image.
+    // The old passphrase opens nothing of the new image.
     let other = [&under("other")[..], &["--cache-from", &first]].concat();
     let told = lock(&workshop, &pair.two, &app("3"), &other);
     told.says(&format!("nothing of docker://{first} is used again: wrong key"));
     let clear: Vec<bool> = (0..count).map(|place| place + 4 < count).collect();
     assert_eq!(shared(&registry, "1", "3"), clear);
-    // What is not there is no reason to end.
+    // A missing image is no reason to end.
     let missing = app("missing");
     let first_time = [&under("pass")[..], &["--cache-from", &missing]].concat();
     lock(&workshop, &pair.two, &app("4"), &first_time).says("is used again");
@@ -120,13 +120,13 @@ fn layers_for_recipients_are_used_again_by_digest_and_for_all_of_them() {
     assert_eq!(shared(&registry, "1", "by-name"), clear);
     cached("by-digest", &[], &digest("1")).does_not_say("used again");
     assert_eq!(shared(&registry, "1", "by-digest"), reused);
-    // One more may be added, and not be removed again.
+    // One more recipient may be added, but not removed again.
     cached("added", &["-r", other], &digest("1")).does_not_say("used again");
     assert_eq!(shared(&registry, "1", "added"), reused);
     cached("removed", &[], &digest("added")).says("recipients that the new image does not have");
     assert_eq!(shared(&registry, "added", "removed"), clear);
 
-    // In the engine, the ID is what an image is.
+    // In the engine, an ID names one image alone, like a digest.
     let id = format!("{}-one", pair.one.name());
     let _in_engine = workshop.engine.remove_on_drop(&id);
     workshop
@@ -160,7 +160,7 @@ fn layers_of_a_registry_are_used_again_in_the_engine() {
     let (kept, changed) = made.split_at(made.len() - 2);
     assert_eq!(kept, &earlier[..kept.len()], "payloads below the layer that was changed");
     assert!(made.len() == earlier.len() && changed.iter().all(|layer| !earlier.contains(layer)));
-    // A name alone is one in the engine, since the new image goes there.
+    // A name alone means an image in the engine, since the new image goes there.
     let again = into_engine(second.name(), first.name());
     assert_eq!(again[..again.len() - 1], made[..made.len() - 1], "all but the skeleton");
 

@@ -1,5 +1,5 @@
-//! A user that is not root runs locked images, with Podman and crun: where they are unlocked, whom files
-//! belong to, and how they start again.
+//! A user other than root runs locked images, with Podman and crun: the place of unlocking, the owners
+//! of files, and further starts.
 
 use std::fs;
 use std::process::Command;
@@ -29,11 +29,11 @@ fn user_without_privileges_starts_and_restarts_a_locked_image() {
     let key = format!("{}:/run/secrets/sealcrate_key:ro", key.display());
     let run = |options: &[&str]| podman.run(&[&["-v", &key], options].concat(), &image);
 
-    // Its own memory, with a user that the image knows and this machine gives nothing to.
+    // The container's own memory, and a user of the image to whom this machine gives no ID.
     let done = run(&[]).with_status(0).prints("private\n0:0\n");
     assert_eq!(done.lines("sealcrate: ").len(), 1, "{}", done.said());
     done.says("unlocked files of other users belong to root");
-    // The host's devices, which this user may not write to either.
+    // The host's `/dev`, which this user may not write to either.
     let done = run(&["-v", "/dev:/dev"]).with_status(1).prints("");
     done.says("/dev is not the container's own here");
     // Memory that outlives the container.

@@ -1,4 +1,4 @@
-//! Nothing private is in what lies around: in the registry, and in the engine's storage.
+//! Nothing private is in the registry or in the engine's storage.
 
 use std::fs;
 use std::io::Read;
@@ -11,7 +11,7 @@ use crate::fixture::{PRIVATE, Workshop, key, new_key_pair, wait_until};
 
 const MARK: &str = "mark-that-nobody-may-see-8531";
 
-/// Decompresses what is compressed.
+/// Returns the content of a file, decompressed if it is gzip.
 fn decompressed(path: &Path) -> Vec<u8> {
     let bytes = fs::read(path).unwrap();
     let mut plain = Vec::new();
@@ -30,7 +30,7 @@ fn nothing_private_is_in_the_registry_or_the_engines_storage() {
          CMD [\"sh\", \"-c\", \"echo $SETTING; cat /app/*; sleep 100\"]\n"
     );
     let original = workshop.build(&lines, &[(MARK, format!("{MARK}\n").as_bytes())]);
-    // Its own, since other tests give theirs in variables, which the engine stores.
+    // A key pair of this test alone: other tests give their keys in variables, which the engine stores.
     let (identity, recipient) = new_key_pair();
     let secret = workshop.path("own");
     fs::write(&secret, &identity).unwrap();
@@ -54,7 +54,7 @@ fn nothing_private_is_in_the_registry_or_the_engines_storage() {
     let id = engine.run(&["run", "-d", "--network", "none", "-v", &mount, &digest]);
     wait_until(|| engine.run(&["logs", &id]).lines().count() == 2);
     let logs = engine.run(&["logs", &id]);
-    // The writable layer has what was mounted, and an export of all that is on disk has no more.
+    // The writable layer has the mount points, and an export of everything on disk has no more.
     let changed = engine.run(&["diff", &id]);
     let exported = workshop.path("exported.tar");
     engine.run(&["export", "-o", exported.to_str().unwrap(), &id]);
@@ -70,7 +70,7 @@ fn nothing_private_is_in_the_registry_or_the_engines_storage() {
     assert_eq!(init, [exported]);
     assert_eq!(in_export, [""; 0].map(std::path::PathBuf::from));
     assert!(!inspected.contains(MARK), "{inspected}");
-    // What it prints itself, the engine keeps.
+    // The engine keeps the container's own output in its log.
     let others = |found: Vec<std::path::PathBuf>| {
         let is_log = |path: &std::path::PathBuf| path.to_string_lossy().ends_with("-json.log");
         found.into_iter().filter(|path| !is_log(path)).collect::<Vec<_>>()
@@ -87,7 +87,7 @@ fn limits_that_the_threat_model_names_are_real() {
     let original = workshop.build(&lines, &[("a", b"seen from inside")]);
     let locked = workshop.lock(&original, &[]);
     let (engine, key) = (&workshop.engine, key());
-    // A key in a variable is shown by the engine, and gone for the program.
+    // The engine shows a key in a variable. The program does not see it.
     let container = Container::start(&workshop, &locked, &[]);
     wait_until(|| container.run("cat /app/private || true") == "seen from inside");
     assert!(container.inspect().contains(&key));
@@ -95,7 +95,7 @@ fn limits_that_the_threat_model_names_are_real() {
         container.run("tr '\\0' '\\n' < /proc/1/environ | grep -c SEALCRATE_KEY || true"),
         "0"
     );
-    // What is written among private files lies in memory, and is lost with the next start.
+    // New files among private ones lie in memory, and are lost with the next start.
     container.run("echo more > /app/more");
     engine.run(&["restart", "--time", "0", container.id()]);
     wait_until(|| container.run("cat /app/private || true") == "seen from inside");

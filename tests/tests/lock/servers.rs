@@ -24,7 +24,7 @@ const SITE: &str = "server {
 }
 ";
 
-/// Asks for all that there is, and tells who serves it.
+/// Asks for all pages, and shows the processes that serve them.
 const ASK: &str = "for path in / /list/ /list/owned /closed /missing /header; do
     wget -q -S -O - http://127.0.0.1$path 2>&1 | grep -v -e '  Date:'
 done

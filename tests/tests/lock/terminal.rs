@@ -11,7 +11,7 @@ const PASSPHRASE: &str = "a lantern under the stairs";
 
 const CHALLENGE: &str = "sealcrate-challenge-1.";
 
-/// Tells of the terminal, and reads a line from it.
+/// Prints the state of the terminal, and reads a line from it.
 const RUN: &[u8] = b"#!/bin/sh
 tty; id -u; stty -a; env | grep -v -e ^HOSTNAME= -e ^PWD= | sort
 echo ready
@@ -31,7 +31,8 @@ fn start(workshop: &Workshop, image: &EngineImage<'_>, options: &[&str]) -> Typi
     Typist::start(&workshop.sandbox, &shell)
 }
 
-/// Types what the command reads, and returns its exit status and all that the terminal has shown.
+/// Types the line that the command reads. Returns the exit status and everything that the terminal has
+/// shown.
 #[track_caller]
 fn finish(mut typist: Typist) -> (Option<i32>, String) {
     typist.wait_for("ready\r\n");
@@ -94,7 +95,7 @@ fn response_from_elsewhere_starts_a_container() {
         assert!(seen.ends_with(&format!("{}\r\n{}", response.trim(), expected.1)), "{seen}");
         assert!(!seen.contains("AGE-SECRET-KEY"), "{seen}");
     }
-    // Whoever writes to the registry can lay another init over the one that was locked.
+    // Everybody who may write to the registry can lay another init over the right one.
     let over = format!("FROM {}\nCOPY init /.sealcrate/init\n", locked.name());
     let over = workshop.engine.build(Builder::Classic, &over, &[("init", b"another")]);
     let location_over = format!("docker-daemon:{}", over.name());
@@ -105,7 +106,7 @@ fn response_from_elsewhere_starts_a_container() {
     done.says(&warning).says("somebody has exchanged it to get the key");
     asking.press("\x03");
     assert_eq!(asking.end().0.status, Some(3));
-    // It opens the start that it was made for, and no other.
+    // A response opens the start that it was made for, and no other.
     let (mut first, challenge) = challenged(&[]);
     first.press("\x03");
     assert_eq!(first.end().0.status, Some(3));

@@ -6,8 +6,7 @@ use sealcrate_lock::{UNLOCK_FOLDER, Unlocked, UnlockedKind};
 
 use crate::steps::Step;
 
-/// What a path leads to at the end: its kind and content, and mode; of files, which names are the
-/// same one.
+/// The thing at the end of a path, with its content and mode. Names of the same file have one inode.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Thing {
     File { content: Vec<u8>, mode: u32, inode: usize },
@@ -15,7 +14,7 @@ pub(crate) enum Thing {
     Symlink(String),
 }
 
-/// A file system as a flat list, on which layers are laid by the words of the specification.
+/// A file system as a flat list, over which layers are laid by the words of the specification.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Flat(pub(crate) BTreeMap<String, Thing>);
 
@@ -24,7 +23,7 @@ impl Flat {
         self.0.retain(|other, _| !other.starts_with(&format!("{path}/")));
     }
 
-    /// Lays a layer over it. Tells whether that can be done.
+    /// Lays a layer over the list. Tells whether that can be done.
     pub(crate) fn apply(&mut self, steps: &[Step], next: &mut usize) -> bool {
         for step in steps {
             match step {
@@ -181,7 +180,7 @@ pub(crate) fn steps_of(tar: &[u8]) -> Vec<(String, Thing)> {
         .collect()
 }
 
-/// Lays a layer over it that was read out of a tar file.
+/// Lays the entries of a layer over the list, as they were read out of a tar file.
 pub(crate) fn apply_read(flat: &mut Flat, entries: &[(String, Thing)]) {
     for (path, thing) in entries {
         if path.is_empty() || path == "." {
@@ -189,7 +188,7 @@ pub(crate) fn apply_read(flat: &mut Flat, entries: &[(String, Thing)]) {
         }
         let (folder, name) = path.rsplit_once('/').unwrap_or(("", path));
         if !folder.is_empty() {
-            // A folder that nothing is said of would get other properties.
+            // A folder that the layer does not name would get other properties.
             let said = |(other, thing): &(String, Thing)| {
                 other == folder && matches!(thing, Thing::Folder { .. })
             };

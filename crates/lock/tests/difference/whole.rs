@@ -30,8 +30,8 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-/// Links in the clear stay what they are. One that goes back out of a folder comes out elsewhere
-/// once that folder is a link, which is a limit, and not looked at here.
+/// Links in the clear stay as they are. A link that leaves a folder again by `..` leads elsewhere once that
+/// folder is a link. That is a known limit, so clear layers have no such links here.
 fn layers() -> impl Strategy<Value = Vec<(Vec<Step>, bool)>> {
     let layer = (prop::collection::vec(step(), 1..6), any::<bool>());
     let layer = layer.prop_map(|(mut steps, private)| {
@@ -46,8 +46,7 @@ fn layers() -> impl Strategy<Value = Vec<(Vec<Step>, bool)>> {
     prop::collection::vec(layer, 1..6)
 }
 
-/// What a program sees at a path, and what a link there says: links in the image that are ours lead
-/// on.
+/// Compares the things that a program sees at each path. Our own links lead on to the unlocked entries.
 fn compare(original: &Flat, locked: &Flat) {
     for (path, thing) in &original.0 {
         let seen = locked.lookup(path, true).map(|(_, thing)| thing);
@@ -56,7 +55,7 @@ fn compare(original: &Flat, locked: &Flat) {
                 Thing::Symlink(target),
                 Some(Thing::Symlink(_) | Thing::File { .. } | Thing::Folder { .. }),
             ) => {
-                // Where it leads counts, not what it says.
+                // The end of the link counts, not its text.
                 let end = |flat: &Flat| {
                     let folder = path.rsplit_once('/').map_or("", |(folder, _)| folder);
                     let whole = match target.strip_prefix('/') {
@@ -95,8 +94,7 @@ fn compare(original: &Flat, locked: &Flat) {
     }
 }
 
-/// Everything beside something that is unlocked is found there, too, by the folder that it is unlocked
-/// in.
+/// Checks that the unlock folder leads to everything beside an unlocked entry, too.
 fn compare_neighbours(original: &Flat, locked: &Flat) {
     let unlocked = locked.0.keys().filter_map(|path| path.strip_prefix("dev/sealcrate/"));
     let parent = |path: &str| path.rsplit_once('/').map_or("", |(folder, _)| folder).to_owned();
@@ -107,7 +105,7 @@ fn compare_neighbours(original: &Flat, locked: &Flat) {
         }
         let seen = locked.lookup(&format!("dev/sealcrate/{path}/."), true);
         let is_same = match (seen.map(|(_, thing)| thing), thing) {
-            // The properties of such a folder are looked at where it is seen first.
+            // `compare` checks the properties of such a folder.
             (Some(Thing::Folder { .. }), Thing::Folder { .. }) => true,
             (Some(seen), thing) => of(seen) == of(thing),
             (None, _) => false,
@@ -116,7 +114,7 @@ fn compare_neighbours(original: &Flat, locked: &Flat) {
     }
 }
 
-/// Leaves away what is counted for the test alone.
+/// Drops the inode, which the test alone counts.
 fn of(thing: &Thing) -> Thing {
     match thing {
         Thing::File { content, mode, .. } => {

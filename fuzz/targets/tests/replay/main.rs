@@ -1,7 +1,7 @@
 //! Every fuzz target survives its corpus, and bytes that are derived from it, the same in every run.
 //!
-//! `cargo fuzz` looks further, with a coverage-guided engine; what it finds becomes a file of the
-//! corpus, and so a test. See `fuzz/README.md`.
+//! `cargo fuzz` looks further, with a coverage-guided engine. Each input that it finds becomes a
+//! file of the corpus, and so a test. See `fuzz/README.md`.
 
 #![allow(clippy::unwrap_used)]
 
@@ -257,7 +257,7 @@ fn input_on_which_a_target_fails_is_told() {
         }
     }
     let target = Target { name: "fails", run: fails };
-    // Only where it is waited for in vain is patience short: a panic may take its time.
+    // Patience is short only where the test waits in vain. A panic may take its time.
     let (short, long) = (Duration::from_millis(300), Duration::from_secs(60));
     for (input, what, patience) in
         [(&b"bad"[..], "panicked", long), (b"slow", "does not come to an end", short)]

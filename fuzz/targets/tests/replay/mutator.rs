@@ -1,4 +1,4 @@
-//! Inputs derived from those of a corpus, the same ones in every run.
+//! Inputs that are derived from a corpus, the same in every run.
 
 /// The longest input that is made.
 const MAX_LEN: usize = 64 << 10;
@@ -13,7 +13,7 @@ pub(crate) struct Mutator {
 }
 
 impl Mutator {
-    /// Takes the seeds, of which there is one at least.
+    /// Takes the seeds, one at least.
     pub(crate) fn new(seeds: Vec<Vec<u8>>) -> Self {
         assert!(!seeds.is_empty());
         Self { seeds, state: 0x9e37_79b9_7f4a_7c15 }
