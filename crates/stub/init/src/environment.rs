@@ -1,8 +1,8 @@
 //! The environment of the original command: the image's own variables, and the variables that the user gave
 //! at the start.
 //!
-//! The user's variables come first. But engines also set variables that nobody asked for, if an image does
-//! not set them. The image's own variables come before those.
+//! The user's variables come first. But engines also set variables that nobody asked for. The image's own
+//! variables replace such variables.
 
 use sealcrate_packfile::index::List;
 use sealcrate_stub_start::system::{File, host_name, user};

@@ -54,8 +54,8 @@ pub(crate) fn run(start: &mut Start) -> Result<Infallible, Failure> {
     })
 }
 
-/// Returns the arguments of the command. Arguments that the user gave replace the image's own arguments, and
-/// follow its entrypoint.
+/// Returns the arguments of the command: the image's entrypoint, and then the arguments that the user gave,
+/// or else the image's own ones.
 #[cold]
 #[inline(never)]
 fn arguments(start: &Start, command: &Command<'_>) -> Result<Strings, Failure> {

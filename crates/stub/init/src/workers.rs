@@ -72,7 +72,7 @@ impl Workers {
         system::cores().min(affordable.saturating_add(1)).clamp(1, pieces.clamp(1, MAX_WORKERS))
     }
 
-    /// Waits for all children, and ends those that still run once one has failed.
+    /// Waits for all children. Once a child has failed, ends the children that still run.
     fn wait(&self, mut has_failed: bool, owners: &Owners) -> Result<(), Failure> {
         let mut written = Ok(());
         for running in &self.children {

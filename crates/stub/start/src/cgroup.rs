@@ -86,10 +86,9 @@ pub fn check(parameters: &Parameters<'_>) -> Result<Limit, Failure> {
     check_bytes(u64::from(parameters.needed_mib()) << 20)
 }
 
-/// Reads the limit, and checks that so many bytes fit.
+/// Reads the limit, and checks that `bytes` bytes fit.
 pub fn check_bytes(bytes: u64) -> Result<Limit, Failure> {
-    // The room holds no secret. So it is left to the kernel without being wiped: wiping would take up all of
-    // it.
+    // The room holds no secret, so the kernel gets it back unwiped: wiping would take up all of it.
     let room = Pages::new(MAX_TEXT).map_err(|_| Failure::Memory("the limits of memory"))?;
     let mut groups = Groups { room: ManuallyDrop::new(room), least: None };
     let text = groups.text(&[b"/proc/self/cgroup"]);

@@ -1,4 +1,4 @@
-//! Ends by signals while a payload is opened.
+//! Handles the signals that end the process while a payload is opened.
 //!
 //! For each signal, the process calls its cleanup, if it has one, and says one sentence. Without handlers, a
 //! signal would not end the first process of a container, and the kernel would end others without a word. The

@@ -98,8 +98,8 @@ impl<'m> Mount<'m> {
     /// Tells whether it is the container's own memory: a whole file system, and no older than the container.
     /// An engine mounts the container's `/proc` beside it, which tells the container's age.
     ///
-    /// Otherwise, the `/dev` of a container looks the same when it is given to a container within. If a
-    /// kernel does not know when memory was made, nothing tells the two apart.
+    /// Without that age, the `/dev` of one container looks the same when an engine gives it to a container
+    /// within. If a kernel does not know when memory was made, nothing tells the two apart.
     #[cold]
     #[inline(never)]
     pub fn is_own(&self, folder: &Folder) -> bool {
