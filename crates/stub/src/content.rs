@@ -1,4 +1,4 @@
-//! Where the program goes as it is decoded: into memory that has no name, or into a folder.
+//! Writes the program as it is decoded, into a file in memory without a name or into a folder.
 
 use sealcrate_packfile::FOLDER_MAGIC;
 use sealcrate_stub_start::{self as start, Sink, Start};
@@ -7,9 +7,9 @@ use crate::failure::Failure;
 use crate::folder::InFolder;
 use crate::program::Program;
 
-/// What is decoded.
+/// The program, as far as it is decoded.
 pub(crate) enum Content<'n> {
-    /// Nothing yet; the program is to have this name.
+    /// Nothing yet. The program will have this name.
     None(&'n [u8]),
     /// A program in memory.
     Program(Program),
@@ -18,7 +18,7 @@ pub(crate) enum Content<'n> {
 }
 
 impl Content<'_> {
-    /// Becomes the program. Returns only where that fails.
+    /// Becomes the program. Returns only if that fails.
     pub(crate) fn run(self, start: &mut Start) -> Failure {
         match self {
             Self::None(_) => start::Failure::Content("it holds no program").into(),
@@ -27,7 +27,7 @@ impl Content<'_> {
         }
     }
 
-    /// Removes what was made, where it will not be run.
+    /// Removes the files in the folder, if the program will not be run.
     pub(crate) fn discard(self) {
         if let Self::Folder(folder) = self {
             folder.discard();
@@ -40,7 +40,7 @@ impl Sink for Content<'_> {
 
     fn write(&mut self, bytes: &[u8]) -> Result<(), Failure> {
         if let Self::None(name) = self {
-            // Both decoders and chunks give much more than four bytes at first, if there are so many.
+            // The first bytes of a decoder or a chunk are much more than four, unless the content is shorter.
             *self = match bytes.starts_with(&FOLDER_MAGIC) {
                 true => Self::Folder(InFolder::begin(bytes)?),
                 false => Self::Program(Program::begin(name, bytes)?),

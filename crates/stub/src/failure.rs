@@ -1,4 +1,4 @@
-//! What can go wrong with a packed program beyond what can with every payload.
+//! Errors of packed programs, beside the errors that every payload can have.
 
 use core::fmt;
 
@@ -12,7 +12,7 @@ pub(crate) enum Failure {
     /// The file's capabilities cannot be passed on.
     #[error("the program runs without the capabilities of its file: {0}")]
     Capabilities(Errno),
-    /// The file's capabilities would be its user's.
+    /// The program lies in a folder. Its user could exchange it there, and would get the file's capabilities.
     #[error(
         "the program runs without the capabilities of its file: its user may change what lies in a \
          folder"
@@ -26,10 +26,10 @@ pub(crate) enum Failure {
     Folder {
         /// The folder.
         path: &'static [u8],
-        /// Why it cannot.
+        /// The kernel's error.
         error: Errno,
     },
-    /// Another user than the file's could exchange the program.
+    /// The user who started the set-ID program could exchange it in the folder.
     #[error("a set-ID program cannot be put into a folder: its user may change what lies there")]
     IdsInFolder,
     /// The loader that the program asks for is not there.
@@ -41,19 +41,19 @@ pub(crate) enum Failure {
     /// Programs cannot be executed in the folder.
     #[error("{} is noexec: {advice}", Shown(advice.path))]
     NoExecute {
-        /// What to do.
+        /// The option that helps.
         advice: Advice,
     },
-    /// The call is forbidden that executes memory, and the other way needs `/proc`.
+    /// The kernel or a filter forbids the call that executes memory, and the other way needs `/proc`.
     #[error("cannot execute the program: execveat: {0}, and there is no /proc")]
     NoProc(Errno),
-    /// The folder is not a mount of its own that is memory.
+    /// The folder is not a mount of its own in memory.
     #[error(
         "{} is not memory of its own, and nothing private is written elsewhere: {advice}",
         Shown(advice.path)
     )]
     NotOwnMemory {
-        /// What to do.
+        /// The option that helps.
         advice: Advice,
     },
     /// The segment is the stub's own placeholder.
@@ -68,9 +68,9 @@ pub(crate) enum Failure {
     /// There is too little room in the folder.
     #[error("{} has {free} MiB free: {advice}", Shown(advice.path))]
     Room {
-        /// How much is free.
+        /// The free room, in MiB.
         free: u64,
-        /// What to do.
+        /// The option that helps.
         advice: Advice,
     },
     /// The payload cannot be opened.
@@ -83,7 +83,7 @@ pub(crate) enum Failure {
 pub(crate) struct Advice {
     /// The folder.
     pub(crate) path: &'static [u8],
-    /// How much has to fit, in MiB.
+    /// The room that the folder needs, in MiB.
     pub(crate) mib: u64,
 }
 

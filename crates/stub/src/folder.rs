@@ -1,8 +1,8 @@
-//! A program in a folder, under its own name and with what lies beside it, for those that look for
-//! themselves.
+//! A program in a folder, under its own name and with the files beside it, for programs that look for their
+//! own file.
 //!
-//! The folder has to be a mount of its own that is memory. Everything has a name that nobody looks for
-//! until all of it is authentic.
+//! The folder has to be a mount of its own in memory. Each file has a name that nobody looks for, until the
+//! whole payload is authentic.
 
 use core::ffi::CStr;
 
@@ -17,17 +17,17 @@ use crate::failure::{Advice, Failure};
 /// The longest target of a link, in bytes.
 const MAX_TARGET: usize = 4096;
 
-/// How files are called that are not whole: with the numbers of the process and of the entry behind.
+/// The beginning of the names of unfinished files. The numbers of the process and of the entry follow it.
 const UNFINISHED: &[u8] = b".sealcrate.";
 
-/// How large a page is that a file takes.
+/// The size of a page of a file in memory, in bytes.
 const PAGE: u64 = 4096;
 
 /// A program that is being put into a folder.
 pub(crate) enum InFolder {
-    /// So much of the head is there.
+    /// The part of the head that has come, and its length in bytes.
     Head(Pages<u8>, usize),
-    /// All of the head.
+    /// The whole head has come, and the folder is open.
     Open(Opened),
 }
 
@@ -36,7 +36,7 @@ pub(crate) struct Opened {
     head: FolderHead<'static>,
     path: &'static [u8],
     folder: Folder,
-    /// What comes after the entry that is being written.
+    /// The entries after the one that is being written.
     entries: FolderEntries<'static>,
     /// The entry that is being written, its number, and how much of its content is missing.
     entry: Option<FolderEntry<'static>>,
@@ -48,14 +48,14 @@ pub(crate) struct Opened {
 }
 
 impl InFolder {
-    /// Makes room for the head that begins so.
+    /// Makes room for the head that begins with `bytes`.
     pub(crate) fn begin(bytes: &[u8]) -> Result<Self, Failure> {
         let prefix = bytes.first_chunk::<FOLDER_PREFIX>();
         let len = prefix.and_then(|prefix| folder_head_len(*prefix).ok()).ok_or(DAMAGED)?;
         Ok(Self::Head(pages(len)?, 0))
     }
 
-    /// Takes some bytes.
+    /// Takes the next bytes.
     pub(crate) fn write(&mut self, mut bytes: &[u8]) -> Result<(), Failure> {
         if let Self::Head(head, filled) = self {
             let count = bytes.len().min(head.len() - *filled);
@@ -75,7 +75,7 @@ impl InFolder {
         }
     }
 
-    /// Gives everything its name, and becomes the program. Returns only where that fails.
+    /// Gives every entry its final name, and becomes the program. Returns only if that fails.
     #[inline(never)]
     pub(crate) fn run(self, start: &mut Start) -> Failure {
         let Self::Open(opened) = self else { return DAMAGED.into() };
@@ -83,7 +83,7 @@ impl InFolder {
             Ok(path) => {
                 start.set_first_argument(path);
                 let (arguments, environment) = start.lists();
-                // SAFETY: these are such lists.
+                // SAFETY: `Start::lists` returns such lists.
                 match unsafe { system::execute(path, arguments, environment) } {
                     Errno::NO_ENTRY => Failure::Loader,
                     error => Failure::Execute(error),
@@ -100,7 +100,7 @@ impl InFolder {
         failure
     }
 
-    /// Removes what was made and has no name yet; what an earlier start has made is there still.
+    /// Removes the unfinished files. The files of an earlier start stay.
     pub(crate) fn discard(&self) {
         if let Self::Open(opened) = self {
             opened.remove_unfinished();
@@ -160,7 +160,7 @@ impl Opened {
         Ok(())
     }
 
-    /// Ends entries of which nothing is missing, and begins the next.
+    /// Finishes entries that are complete, and begins the next one.
     #[inline(never)]
     fn go_on(&mut self) -> Result<(), Failure> {
         while let (0, Some(entry)) = (self.missing, self.entry) {
@@ -183,7 +183,7 @@ impl Opened {
         (self.missing, self.target_len) = (entry.len, 0);
         let name = unfinished(self.at);
         if is_content(&entry) {
-            // Of a process that had the same number.
+            // An earlier process with the same number may have left the file.
             let _ = self.folder.remove(name.bytes());
         }
         if entry.kind == FolderKind::File {
@@ -197,7 +197,7 @@ impl Opened {
         Ok(())
     }
 
-    /// Gives everything its name, and returns the path of the program.
+    /// Gives every entry its final name, and returns the path of the program.
     #[inline(never)]
     fn place(&self) -> Result<&'static CStr, Failure> {
         if self.entry.is_some() {
@@ -235,7 +235,8 @@ impl Opened {
     }
 }
 
-/// Opens the folder of a head, if so many bytes can be put there, and nobody else can change them.
+/// Opens the folder that a head names. Fails if the folder has less room than `needed` bytes, or if others
+/// can change files there.
 #[inline(never)]
 fn checked(head: &FolderHead<'static>, needed: u64) -> Result<Folder, Failure> {
     let path = head.path();
@@ -246,7 +247,7 @@ fn checked(head: &FolderHead<'static>, needed: u64) -> Result<Folder, Failure> {
         Err(Errno::NO_ENTRY) => return Err(not_own),
         found => found.map_err(failed)?,
     };
-    // The files of another mount may be the host's, and stay when the container ends.
+    // The files on another mount may be the host's, and would stay when the container ends.
     if !Mounts::read()?.at(path, &folder).is_some_and(|mount| mount.is_whole_memory()) {
         return Err(not_own);
     }
@@ -256,13 +257,13 @@ fn checked(head: &FolderHead<'static>, needed: u64) -> Result<Folder, Failure> {
     }
     let (owner, mode) = folder.descriptor().owner_and_mode().map_err(failed)?;
     let is_ours = owner == 0 || owner == system::user().0;
-    // Where others may write, only the sticky bit keeps what is ours from them.
+    // If others may write to the folder, only the sticky bit keeps them from our files.
     if !is_ours || (mode & 0o022 != 0 && mode & 0o1000 == 0) {
         return Err(Failure::OthersWrite(path));
     }
     let free = || folder.file_system().map(|found| found.free_bytes.unwrap_or(u64::MAX));
     if free().map_err(failed)? < needed {
-        // What an earlier start has left.
+        // An earlier start may have left its files.
         head.entries().filter(is_content).for_each(|entry| remove(&folder, entry.path));
         let free = free().map_err(failed)?;
         if free < needed {
@@ -272,10 +273,10 @@ fn checked(head: &FolderHead<'static>, needed: u64) -> Result<Folder, Failure> {
     Ok(folder)
 }
 
-/// The content is authentic, and not what a packer writes.
+/// The content is authentic, but no packer writes such content.
 const DAMAGED: start::Failure = start::Failure::Content("it holds no folder that can be made");
 
-/// A name of a file that is not whole.
+/// The name of an unfinished file.
 struct Name([u8; 40], usize);
 
 impl Name {
@@ -297,7 +298,7 @@ fn unfinished(at: usize) -> Name {
     name
 }
 
-/// Whether an entry is made of what follows the head.
+/// Tells whether an entry has content after the head.
 fn is_content(entry: &FolderEntry<'_>) -> bool {
     entry.kind != FolderKind::Folder
 }
@@ -320,7 +321,7 @@ fn pages(len: usize) -> Result<Pages<u8>, Failure> {
     Ok(Pages::new(len.max(1)).map_err(|_| start::Failure::Memory("a list of files"))?)
 }
 
-/// Copies a text to where it stays until the process ends.
+/// Copies a text into memory that stays until the process ends.
 fn kept(text: &[u8]) -> Result<&'static [u8], Failure> {
     let mut pages = pages(text.len())?;
     pages[..text.len()].copy_from_slice(text);

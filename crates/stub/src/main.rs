@@ -1,8 +1,7 @@
-//! What runs first in a packed program: it finds the key, opens the program into memory, and becomes
-//! it.
+//! The stub of a packed program: it finds the key, opens the program into memory, and becomes it.
 //!
-//! What it shares with other programs that open themselves is in `start`. Nothing is executed before
-//! the whole payload has been authenticated.
+//! The crate in `start` has the parts that the stub shares with other programs that open themselves. The stub
+//! executes nothing before it has authenticated the whole payload.
 
 #![no_std]
 #![no_main]

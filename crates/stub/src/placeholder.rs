@@ -1,7 +1,7 @@
 //! The place that the packer puts the payload's segment in: the last program header.
 //!
-//! Linkers make a header of the type NOTE of such a section. The note is an ordinary one, so that a
-//! stub alone is a proper file too.
+//! Linkers make a header of the type NOTE from such a section. The note is an ordinary one, so a stub alone
+//! is a valid file too.
 
 #[used]
 #[unsafe(link_section = ".note.sealcrate")]

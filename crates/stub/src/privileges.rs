@@ -1,15 +1,17 @@
 //! File capabilities of the packed file, which the program in memory would not have.
 //!
-//! They become ambient ones. The kernel then takes the program for an ordinary one and its loader
-//! listens to the environment, so what a loader ignores in privileged programs is removed here.
+//! The stub makes them ambient. The kernel then takes the program for an ordinary one, and the program's
+//! loader listens to the environment. So the stub removes the variables that a loader ignores in privileged
+//! programs.
 
 use sealcrate_stub_start::{self as start, FilePrivilege, Start, system};
 
 use crate::content::Content;
 use crate::failure::Failure;
 
-/// What the C library removes from the environment of privileged programs. glibc,
-/// `sysdeps/generic/unsecvars.h`. Those that end with an underscore are beginnings of names.
+/// The variables that the C library removes from the environment of privileged programs. glibc,
+/// `sysdeps/generic/unsecvars.h`. A name with an underscore at its end stands for all names that begin with
+/// it.
 const UNSAFE: [&[u8]; 14] = [
     b"GCONV_PATH",
     b"GETCONF_DIR",
@@ -27,7 +29,7 @@ const UNSAFE: [&[u8]; 14] = [
     b"TZDIR",
 ];
 
-/// Passes on the capabilities that the file gives, or says that the program runs without.
+/// Passes on the capabilities that the file gives, or says that the program runs without them.
 ///
 /// A program in a folder belongs to its user, who could exchange it before it is executed.
 #[inline(never)]

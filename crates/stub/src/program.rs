@@ -1,4 +1,4 @@
-//! The program as it comes into memory: a file that nothing names, sealed before it is run.
+//! The program in memory: a file without a name in any folder, sealed before it is run.
 
 use core::ffi::CStr;
 
@@ -8,7 +8,7 @@ use sealcrate_stub_start::{self as start, Start};
 
 use crate::failure::Failure;
 
-/// How every program begins.
+/// The first bytes of every program.
 const ELF: &[u8] = b"\x7fELF";
 
 /// The longest name that a file in memory can have, in bytes.
@@ -20,8 +20,8 @@ pub(crate) struct Program {
 }
 
 impl Program {
-    /// Makes an empty file in memory, for a program that begins so. The name is for whoever looks at
-    /// processes.
+    /// Makes an empty file in memory, for a program that begins with `bytes`. The file's name is for people
+    /// who look at processes.
     pub(crate) fn begin(name: &[u8], bytes: &[u8]) -> Result<Self, Failure> {
         if !bytes.starts_with(ELF) {
             return Err(start::Failure::Content("it holds no program").into());
@@ -30,7 +30,7 @@ impl Program {
         let name = &name[..name.len().min(MAX_NAME)];
         buffer[..name.len()].copy_from_slice(name);
         let name = CStr::from_bytes_until_nul(&buffer).map_err(|_| start::Failure::Defect)?;
-        // Kernels before 6.3 do not know that a file can be for execution or not.
+        // Kernels before 6.3 do not know the flag that marks a file for execution.
         let made = match File::in_memory(name, MFD_EXEC) {
             Err(Errno::INVALID) => File::in_memory(name, 0),
             made => made,
@@ -42,17 +42,17 @@ impl Program {
         }
     }
 
-    /// Becomes the program. Returns only where that fails.
+    /// Becomes the program. Returns only if that fails.
     pub(crate) fn run(self, start: &Start) -> Failure {
         if let Err(errno) = self.file.seal() {
             return Failure::Program(errno);
         }
         let (arguments, environment) = start.lists();
-        // SAFETY: these are such lists.
+        // SAFETY: `Start::lists` returns such lists.
         let error = match unsafe { self.file.execute(arguments, environment) } {
             // Emulators do not know the call, and some filters forbid it.
             first @ (Errno::NOT_KNOWN | Errno::NOT_PERMITTED | Errno::ACCESS) => {
-                // SAFETY: these are such lists.
+                // SAFETY: `Start::lists` returns such lists.
                 match unsafe { self.file.execute_by_name(arguments, environment) } {
                     Some(error) => error,
                     None => return Failure::NoProc(first),

@@ -1,7 +1,7 @@
-//! Checks of clear layers: what runs or is linked before the command's first instruction has to be what was
-//! locked.
+//! Checks clear layers: a file that runs or is linked before the command's first instruction has to be the
+//! locked one.
 //!
-//! Nobody is kept from exchanging this program itself. See `docs/threat-model.md`.
+//! The checks cannot keep a stranger from exchanging this program itself. See `docs/threat-model.md`.
 
 use sealcrate_packfile::index::{Check, CheckKind, Index, content_digest};
 use sealcrate_stub_start::system::{self, Errno, Mapped, Status};
@@ -9,7 +9,7 @@ use sealcrate_stub_start::system::{self, Errno, Mapped, Status};
 use crate::failure::Failure;
 use crate::run::kept;
 
-/// The kinds of what lies at a path. inode(7).
+/// The kinds of files. inode(7).
 const FILE: u32 = 0o100_000;
 const FOLDER: u32 = 0o040_000;
 
@@ -19,7 +19,7 @@ const PERMISSIONS: u32 = 0o7777;
 /// The permission of everybody to read.
 const READABLE: u32 = 0o4;
 
-/// Checks all that the index names.
+/// Checks every path that the index names.
 pub(crate) fn check(index: &Index<'_>) -> Result<(), Failure> {
     for check in index.checks() {
         if let Err(what) = compare(&check) {
@@ -29,11 +29,11 @@ pub(crate) fn check(index: &Index<'_>) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Compares what lies at a path, and says what is different.
+/// Compares the file at a path with the locked one. The error names the difference.
 fn compare(check: &Check<'_>) -> Result<(), &'static str> {
     let status = match Status::of(check.path) {
         Ok(status) => status,
-        // Nobody runs or links what this user cannot come to.
+        // This user can neither run nor link a file that it cannot reach.
         Err(Errno::ACCESS) => return Ok(()),
         Err(_) if check.kind == CheckKind::Nothing => return Ok(()),
         Err(_) => return Err("it is missing"),
@@ -48,11 +48,11 @@ fn compare(check: &Check<'_>) -> Result<(), &'static str> {
         return Err("its kind, permissions or target are others");
     }
     let CheckKind::File { mode, len, digest } = check.kind else { return Ok(()) };
-    // A longer file is not read at all.
+    // A file of another length is not read at all.
     let is_same = status.len == len
         && match Mapped::open_at_root(check.path) {
             Ok(content) => content_digest(&content) == digest,
-            // It may be executed all the same.
+            // This user may execute such a file all the same.
             Err(Errno::ACCESS) => mode & READABLE == 0,
             Err(_) => false,
         };

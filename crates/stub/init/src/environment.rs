@@ -1,7 +1,8 @@
-//! The environment of the original command: the image's own, and what was given when it started.
+//! The environment of the original command: the image's own variables, and the variables that the user gave
+//! at the start.
 //!
-//! What was given comes first. But engines also give what nobody has asked for, where an image says
-//! nothing; that stands back.
+//! The user's variables come first. But engines also set variables that nobody asked for. The image's own
+//! variables replace such variables.
 
 use sealcrate_packfile::index::List;
 use sealcrate_stub_start::system::{File, host_name, user};
@@ -9,19 +10,19 @@ use sealcrate_stub_start::{Failure, Pages, Start};
 
 use crate::strings::Strings;
 
-/// What engines set PATH to where an image does not.
+/// The PATH that engines set if an image sets none.
 const DEFAULT_PATH: &[u8] = b"/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
-/// What engines set TERM to.
+/// The TERM that engines set.
 const DEFAULT_TERM: &[u8] = b"xterm";
 
 /// The home of users that the image does not know.
 const NO_HOME: &[u8] = b"/";
 
-/// How much of the list of users is read, in bytes.
+/// The most bytes of the list of users that are read.
 const MAX_PASSWD: usize = 1 << 20;
 
-/// Puts the environment together.
+/// Merges the variables that were given with the image's own ones.
 pub(crate) fn merged(start: &Start, own: List<'_>) -> Result<Strings, Failure> {
     let defaults = Defaults::read()?;
     let given = || start.environment();
@@ -42,7 +43,7 @@ pub(crate) fn merged(start: &Start, own: List<'_>) -> Result<Strings, Failure> {
     Ok(merged)
 }
 
-/// What engines set by themselves.
+/// The values that engines set by themselves.
 struct Defaults {
     passwd: &'static [u8],
     host: [u8; 65],
@@ -58,7 +59,7 @@ impl Defaults {
                 len += count;
             }
         }
-        // It is no secret, and wiping it would take up all of that memory.
+        // The list is no secret, and wiping it would take up all of that memory.
         Ok(Self { passwd: &passwd.leak()[..len], host: host_name() })
     }
 

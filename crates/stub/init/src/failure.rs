@@ -1,4 +1,4 @@
-//! What can go wrong with a locked image, in words for whoever started it.
+//! Errors of locked images, in words for the user.
 
 use core::fmt;
 
@@ -17,10 +17,10 @@ pub(crate) enum Failure {
     Create {
         /// Its path in the image.
         path: &'static [u8],
-        /// Why it cannot.
+        /// The kernel's error.
         error: Errno,
     },
-    /// Something in a clear layer is not what was locked.
+    /// A file in a clear layer differs from the locked one.
     #[error(
         "/{} is not the one that was locked: {what}; if you replace it yourself, lock the image with \
          --unchecked and that path",
@@ -29,15 +29,15 @@ pub(crate) enum Failure {
     Exchanged {
         /// Where it is.
         path: &'static [u8],
-        /// What is different.
+        /// The difference.
         what: &'static str,
     },
     /// The command cannot be executed.
     #[error("cannot execute {}: {error}", Shown(program))]
     Execute {
-        /// What was to be executed.
+        /// The program.
         program: &'static [u8],
-        /// Why it cannot.
+        /// The kernel's error.
         error: Errno,
     },
     /// Too few files can be made.
@@ -46,16 +46,16 @@ pub(crate) enum Failure {
          {advice},nr_inodes={advised}"
     )]
     Files {
-        /// How many can be made.
+        /// The number of files that can be made.
         free: u64,
-        /// How many are needed.
+        /// The number of files that are needed.
         needed: u64,
-        /// How many there should be.
+        /// The number of files that the folder should have room for.
         advised: u64,
         /// The option that helps.
         advice: Advice,
     },
-    /// A volume has our links in the place of files.
+    /// A volume has our links instead of files.
     #[error(
         "the volume at {} was filled with links to private files, and what is written to them would \
          be lost: lock the image with --public and that path, or mount an empty volume there, with \
@@ -66,12 +66,12 @@ pub(crate) enum Failure {
         /// Where it is.
         path: &'static [u8],
     },
-    /// The folder that the command is run in cannot be.
+    /// The process cannot change to the command's folder.
     #[error("cannot change to the folder {}: {error}", Shown(path))]
     Folder {
         /// The folder.
         path: &'static [u8],
-        /// Why it cannot.
+        /// The kernel's error.
         error: Errno,
     },
     /// A file of an earlier start cannot be removed.
@@ -82,10 +82,10 @@ pub(crate) enum Failure {
     Leftover {
         /// Its name.
         name: &'static [u8],
-        /// Why it cannot.
+        /// The kernel's error.
         error: Errno,
     },
-    /// A volume lies where private files are.
+    /// A volume is mounted among the private files.
     #[error(
         "something is mounted at {}, among the private files: lock the image with --mountpoint and \
          that path, without {UNLOCK_FOLDER} before it",
@@ -95,7 +95,7 @@ pub(crate) enum Failure {
         /// Where it is.
         path: &'static [u8],
     },
-    /// A file lies where private files are.
+    /// A file is mounted among the private files.
     #[error(
         "a file is mounted at {}, among the private files: mount it at another path, or lock the image \
          with --public /{}, which leaves the image's own file there in clear",
@@ -109,18 +109,18 @@ pub(crate) enum Failure {
     /// There is no command.
     #[error("the image has no command: give one")]
     NoCommand,
-    /// Programs cannot be executed.
+    /// Programs cannot be executed in the unlock folder.
     #[error("{UNLOCK_FOLDER} is noexec, and there are programs to unlock: {0}")]
     NoExecute(Advice),
     /// The unlock folder cannot be made.
     #[error("cannot make {UNLOCK_FOLDER}: {error}: {advice}")]
     NoFolder {
-        /// Why it cannot.
+        /// The kernel's error.
         error: Errno,
-        /// What to do.
+        /// The option that helps.
         advice: Advice,
     },
-    /// Something lies in the unlock folder that is not ours.
+    /// The unlock folder holds a file that is not ours.
     #[error(
         "{UNLOCK_FOLDER} is not empty, and {} there was not left by an earlier start of this user: \
          give it a folder of its own",
@@ -133,45 +133,45 @@ pub(crate) enum Failure {
     /// The unlock folder is not memory.
     #[error("{UNLOCK_FOLDER} is not memory, and nothing private is written to a disk: {0}")]
     NotMemory(Advice),
-    /// Files belong to who has unlocked them. That is no reason to end.
+    /// Files belong to the user who has unlocked them. The start goes on all the same.
     #[error(
         "unlocked files of other users belong to root: this container may not give them away, since \
          it is without the capability CHOWN, or does not know these users"
     )]
     NotGiven,
-    /// The unlock folder would be in memory of somebody else.
+    /// The unlock folder would lie in memory that is not the container's own.
     #[error(
         "/dev is not the container's own here: private files would be seen outside, and outlive it: {0}"
     )]
     NotOwn(Advice),
-    /// It is not unlocked.
+    /// The image is not unlocked.
     #[error("the image is not unlocked here, or for another user: {0}")]
     NotUnlocked(Errno),
     /// The index is wrong, though it is authentic.
     #[error("the payload is damaged: {0}")]
     Index(#[from] IndexError),
-    /// A file of the payload is not there.
+    /// A file of the payload cannot be read.
     #[error("the payload is damaged: cannot read {}: {error}", Shown(path))]
     Payload {
         /// The file.
         path: &'static [u8],
-        /// Why it cannot.
+        /// The kernel's error.
         error: Errno,
     },
     /// There is too little room.
     #[error("{UNLOCK_FOLDER} has {free} MiB free, and {needed} MiB are needed: {advice}")]
     Room {
-        /// How much is free.
+        /// The free room, in MiB.
         free: u64,
-        /// How much is needed.
+        /// The needed room, in MiB.
         needed: u64,
-        /// What to do.
+        /// The option that helps.
         advice: Advice,
     },
     /// The payload cannot be opened.
     #[error("{0}")]
     Start(#[from] start::Failure),
-    /// Another process has told why it failed.
+    /// Another process has told the user why it failed.
     #[error("not unlocked")]
     Told(u8),
 }
@@ -179,9 +179,9 @@ pub(crate) enum Failure {
 /// The option that makes a proper unlock folder.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Advice {
-    /// How much has to fit, in MiB.
+    /// The room that the folder needs, in MiB.
     pub(crate) mib: u64,
-    /// Whether root needs it.
+    /// Whether this process runs as root.
     pub(crate) is_root: bool,
 }
 
@@ -195,7 +195,7 @@ impl fmt::Display for Advice {
 impl Tell for Failure {
     fn status(&self) -> u8 {
         match self {
-            // As engines tell of commands that are not there, or cannot be run.
+            // Engines use these statuses for commands that are missing or cannot be run.
             Self::Execute { error: Errno::NO_ENTRY, .. } => 127,
             Self::Execute { .. } => 126,
             Self::Exchanged { .. } | Self::Index(_) | Self::Payload { .. } => 5,

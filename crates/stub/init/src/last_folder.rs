@@ -1,4 +1,4 @@
-//! The folder that something was made in last, kept open: entries of one folder follow each other.
+//! The folder of the last entry, kept open: entries of one folder follow each other.
 
 use sealcrate_stub_start::system::Folder;
 

@@ -18,7 +18,7 @@ pub(crate) struct Piece {
     pub(crate) layer: u32,
     pub(crate) start: u64,
     pub(crate) end: u64,
-    /// Whether nothing follows in this layer: then empty files at the end belong to this part.
+    /// Whether this is the last part of its layer. Empty files at the layer's end belong to the last part.
     pub(crate) is_last: bool,
 }
 
@@ -36,7 +36,8 @@ impl Piece {
         self.layer < layer || self.layer == layer && self.end <= offset && !self.is_last
     }
 
-    /// Tells whether a file whose content does not lie before this part begins within it or before it.
+    /// Tells whether a file begins within this part or before it. The file's content must not lie before this
+    /// part.
     pub(crate) fn has(&self, entry: &Entry<'_>) -> bool {
         let EntryKind::File { layer, .. } = entry.kind else { return false };
         layer == self.layer && !self.is_before(entry)
@@ -49,7 +50,7 @@ impl Piece {
     }
 }
 
-/// Takes a part of a tar file, and writes those bytes of it that are contents.
+/// Takes a part of a tar file, and writes the contents of the files in it.
 pub(crate) struct LayerWriter<'f, 'i, I: Iterator<Item = Entry<'i>>> {
     folders: LastFolder<'f, 'i>,
     entries: Peekable<I>,
@@ -86,7 +87,7 @@ impl<'f, 'i, I: Iterator<Item = Entry<'i>>> LayerWriter<'f, 'i, I> {
         Ok(())
     }
 
-    /// Makes a file, or opens one that other parts fill as well, at the place `at` of its content.
+    /// Makes a file. If other parts fill the file too, opens it at the place `at` of its content.
     fn file(&mut self, entry: &Entry<'i>, at: u64) -> Result<File, Failure> {
         let (folder, name) = self.folders.of(entry.path)?;
         let file = match self.piece.cuts(entry) {
@@ -96,7 +97,7 @@ impl<'f, 'i, I: Iterator<Item = Entry<'i>>> LayerWriter<'f, 'i, I> {
         file.map_err(|error| cannot(entry.path, error))
     }
 
-    /// Closes the file that is open, if all of it that lies in this part is written.
+    /// Closes the open file, if all of its content in this part is written.
     fn close_finished(&mut self) -> Result<(), Failure> {
         let finished = self.open.take_if(|(_, _, end)| *end == self.at);
         if let Some((entry, file, _)) = finished.filter(|(entry, ..)| !self.piece.cuts(entry)) {

@@ -1,8 +1,8 @@
-//! Files of an earlier start in the same memory, as after a restart of the container. They are
-//! removed, with all that the program wrote there, if they are ours.
+//! Removes the files of an earlier start in the same memory, as after a restart of the container. If they are
+//! ours, everything that the program wrote there goes too.
 //!
-//! Our own folder is made before anything else and goes last. So where it lies, everything else was
-//! put there by a start of this user and by the program that it started.
+//! Each start makes our own folder first, and removes it last. So if our folder is there, a start of this
+//! user and its program made everything else.
 
 use sealcrate_stub_start::system::{self, Errno, Folder};
 use sealcrate_stub_start::{self as start, Pages};
@@ -39,7 +39,7 @@ pub(crate) fn clear(unlocked: &Folder) -> Result<(), Failure> {
     }
 }
 
-/// Removes all that this start has made, as far as that can be done.
+/// Removes everything that this start has made, as far as possible.
 pub(crate) fn take_back(unlocked: &Folder) {
     let _ = Sweep::new().and_then(|mut sweep| sweep.sweep(unlocked));
 }
@@ -59,8 +59,8 @@ fn cannot(name: &[u8], error: Errno) -> Failure {
     }
 }
 
-/// Removes folders with all that lies in them, however deep: folders that lie in others are moved to
-/// the outermost one, until none has any in it.
+/// Removes folders with everything in them, however deep. It moves inner folders to the outermost one, until
+/// no folder has another in it.
 struct Sweep {
     names: Pages<u8>,
     /// How many folders were moved.
@@ -84,11 +84,11 @@ impl Sweep {
         removed.map_err(|error| cannot(state::FOLDER, error))
     }
 
-    /// Goes once over all names, and tells whether something was removed. Folders that are moved
-    /// meanwhile may not be among them.
+    /// Goes over all names once, and tells whether it removed something. It may miss folders that are moved
+    /// meanwhile.
     #[cold]
     fn pass(&mut self, unlocked: &Folder, buffer: &mut [u8]) -> Result<bool, Failure> {
-        // Read from its beginning.
+        // A folder that was just opened is read from its beginning.
         let folder = unlocked.beneath(b"").map_err(|error| cannot(b".", error))?;
         let mut is_changed = false;
         loop {
@@ -107,13 +107,13 @@ impl Sweep {
         }
     }
 
-    /// Removes or moves all that lies in a folder of the outermost one.
+    /// Removes or moves everything in a folder that lies in the outermost one.
     #[cold]
     #[inline(never)]
     fn empty(&mut self, unlocked: &Folder, name: &[u8]) -> Result<(), Failure> {
         make_ours(unlocked, name);
         loop {
-            // Each change may have an effect on the names that follow: they are read from the first.
+            // Each change may affect the names that follow, so the names are read from the first again.
             let folder = unlocked.beneath(name).map_err(|error| cannot(name, error))?;
             let mut names = folder.names(&mut self.names).map_err(|error| cannot(name, error))?;
             let mut next = names.next();
@@ -122,7 +122,7 @@ impl Sweep {
             }
             while let Some(inner) = next {
                 if !remove(&folder, inner)? {
-                    // To be moved, it has to be ours as well.
+                    // This user can move only a folder that is its own.
                     make_ours(&folder, inner);
                     self.moved += 1;
                     match folder.move_to(inner, unlocked, &name_of(self.moved)) {
@@ -136,7 +136,8 @@ impl Sweep {
     }
 }
 
-/// Removes something by its name, and tells whether it could: a folder has to be empty.
+/// Removes a file or an empty folder. Returns false if it is a folder that cannot be removed, as when it is
+/// not empty.
 #[cold]
 #[inline(never)]
 fn remove(folder: &Folder, name: &[u8]) -> Result<bool, Failure> {
@@ -146,7 +147,7 @@ fn remove(folder: &Folder, name: &[u8]) -> Result<bool, Failure> {
     }
 }
 
-/// Gives a folder to this user, who may write to it then, as far as that can be done.
+/// Makes this user the owner of a folder and lets the user write to it, as far as possible.
 #[cold]
 #[inline(never)]
 fn make_ours(folder: &Folder, name: &[u8]) {
@@ -155,7 +156,7 @@ fn make_ours(folder: &Folder, name: &[u8]) {
     let _ = folder.set_mode_of(name, 0o700);
 }
 
-/// Makes a name of a number.
+/// Returns the name of the moved folder with this number.
 fn name_of(number: u32) -> [u8; 18] {
     let mut name = *b".sealcrate--------";
     for (place, digit) in name.iter_mut().rev().zip(0..8_u32) {

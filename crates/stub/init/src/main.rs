@@ -1,8 +1,8 @@
-//! What runs first in a locked image: it finds the key, unlocks the private files in memory, and
-//! becomes the image's command.
+//! The first program in a locked image: it finds the key, unlocks the private files in memory, and becomes
+//! the image's command.
 //!
-//! As `init exec -- COMMAND` it gives a command in an unlocked container the private environment, and
-//! as `init exec --healthcheck` it runs the image's own check. No process of it stays.
+//! As `init exec -- COMMAND` it gives a command in an unlocked container the private environment. As `init
+//! exec --healthcheck` it runs the image's own check. None of its processes stays.
 
 #![no_std]
 #![no_main]
@@ -27,7 +27,7 @@ use sealcrate_stub_start::{self as start, Start};
 
 use crate::failure::Failure;
 
-/// What a command in a container that runs is asked for by.
+/// The first argument that asks for a command in a running container.
 const EXEC: &[u8] = b"exec";
 
 #[unsafe(no_mangle)]

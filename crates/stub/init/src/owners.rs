@@ -1,7 +1,7 @@
-//! To whom unlocked files belong, as far as this user may give them away.
+//! The owners of unlocked files, as far as this user may give files away.
 //!
-//! Owners come last: who has given something away may not change it any more, unless it is given that
-//! privilege too.
+//! Owners are set last: a user who has given a file away may not change it any more without a further
+//! privilege.
 
 use core::cell::Cell;
 
@@ -11,10 +11,10 @@ use sealcrate_stub_start::system::{self, Descriptor, Errno, Folder};
 
 use crate::failure::Failure;
 
-/// The bits that are taken from a file when it is given away.
+/// The bits that the kernel takes from a file when its owner changes.
 const SET_ID: u32 = 0o6000;
 
-/// The user that gives files away, and whether that could be done.
+/// The user that gives files away, and whether the kernel has refused that.
 pub(crate) struct Owners {
     user: (u32, u32),
     is_refused: Cell<bool>,
@@ -26,14 +26,14 @@ impl Owners {
         Self { user: system::user(), is_refused: Cell::new(false) }
     }
 
-    /// Gives a file all that it has beside its content.
+    /// Sets a file's attributes, permissions, time and owner.
     pub(crate) fn set(
         &self,
         file: Descriptor<'_>,
         properties: &Properties<'_>,
     ) -> Result<(), Errno> {
         for (name, value) in properties.attributes.iter() {
-            // Not every file system takes them.
+            // Some file systems have no attributes.
             let _ = file.set_attribute(name, value);
         }
         file.set_mode(properties.mode)?;
@@ -59,7 +59,7 @@ impl Owners {
 
     /// Makes another name for a file that was given away.
     ///
-    /// Where links to files of others are refused, it is taken back for that (proc(5),
+    /// If the kernel refuses links to other users' files, this user takes the file back meanwhile (proc(5),
     /// `/proc/sys/fs/protected_hardlinks`).
     #[cold]
     #[inline(never)]
@@ -78,7 +78,8 @@ impl Owners {
         from.set_owner_of(other, properties.uid, properties.gid)
     }
 
-    /// Tells whether something was given to another owner.
+    /// Gives something to another owner, and tells whether that worked. Returns false if this user is the
+    /// owner.
     fn give(&self, properties: &Properties<'_>, give: impl FnOnce() -> Result<(), Errno>) -> bool {
         if self.user == (properties.uid, properties.gid) {
             return false;
@@ -98,7 +99,8 @@ impl Owners {
         self.is_refused.set(true);
     }
 
-    /// Says to whom files belong that could not be given away. Users other than root know that.
+    /// Tells root that some files could not be given away, and belong to root. Other users know that their
+    /// files are theirs.
     pub(crate) fn tell(&self) {
         if self.user.0 == 0 && self.is_refused.get() {
             say(&Failure::NotGiven);

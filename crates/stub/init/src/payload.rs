@@ -9,10 +9,10 @@ use sealcrate_stub_start::{self as start, Pages, Sink};
 use crate::failure::Failure;
 use crate::run::kept;
 
-/// The index, in a segment as that of packed programs.
+/// The path of the index. It is in a segment, as the payload of a packed program is.
 pub(crate) const INDEX: &[u8] = b"/.sealcrate/payload/index";
 
-/// Where the parts of private layers are.
+/// The folder of the parts of private layers.
 const PARTS: &[u8] = b"/.sealcrate/payload/";
 
 /// Opens a file of the payload.
@@ -20,7 +20,7 @@ pub(crate) fn open(path: &'static [u8]) -> Result<Mapped, Failure> {
     Mapped::open(path).map_err(|error| Failure::Payload { path, error })
 }
 
-/// Opens the age file of a part, whose header is the one that the index names.
+/// Opens the age file of a part, by the digest of its header in the index.
 pub(crate) fn open_part(header: &[u8; 32]) -> Result<Mapped, Failure> {
     let mut path = [0; PARTS.len() + 64];
     path[..PARTS.len()].copy_from_slice(PARTS);
@@ -31,7 +31,7 @@ pub(crate) fn open_part(header: &[u8; 32]) -> Result<Mapped, Failure> {
     }
 }
 
-/// Returns the chunks of a part's age file.
+/// Returns the chunks of a part's age file. Fails if its header does not have the digest in the index.
 pub(crate) fn chunks<'m>(
     file: &'m Mapped,
     header: &[u8; 32],
@@ -46,7 +46,7 @@ pub(crate) fn chunks<'m>(
     Ok(file.chunks(&file_key))
 }
 
-/// Checks chunks of which nothing is wanted.
+/// Authenticates chunks, and does not use their content.
 pub(crate) fn authenticate(mut chunks: Chunks<'_>) -> Result<(), Failure> {
     let no_memory = |_: Errno| start::Failure::Memory("a chunk");
     let mut buffer = Pages::new(CHUNK).map_err(no_memory)?;

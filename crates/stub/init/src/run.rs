@@ -1,4 +1,4 @@
-//! Becoming a command: its arguments, where it lies, and the folder that it is run in.
+//! Becomes a command: puts its environment together, changes to its folder, and finds its file.
 
 use core::convert::Infallible;
 
@@ -10,7 +10,7 @@ use crate::environment::{merged, name};
 use crate::failure::Failure;
 use crate::strings::Strings;
 
-/// Becomes the program that `arguments` begin with.
+/// Becomes the program that the first of `arguments` names.
 pub(crate) fn become_program(
     start: &Start,
     command: &Command<'_>,
@@ -18,7 +18,7 @@ pub(crate) fn become_program(
 ) -> Result<Infallible, Failure> {
     let program = kept(arguments.iter().next().ok_or(Failure::NoCommand)?)?;
     let environment = merged(start, command.env)?;
-    // Whoever has asked for another folder is in it already.
+    // If the user asked for another folder, the process is in it already.
     if !command.working_dir.is_empty() && system::is_in_root() {
         let path = kept(command.working_dir)?;
         system::change_folder(path).map_err(|error| Failure::Folder { path, error })?;
@@ -30,7 +30,7 @@ pub(crate) fn become_program(
 /// Executes a program by its path, or out of the first folder of PATH that has it. execvp(3).
 fn execute(program: &[u8], arguments: &Strings, environment: &Strings) -> Errno {
     let execute = |parts: &[&[u8]]| match Text::of(parts) {
-        // SAFETY: these are such lists.
+        // SAFETY: `Strings::list` returns such lists.
         Ok(path) => unsafe {
             system::execute(path.as_c_str(), arguments.list(), environment.list())
         },
@@ -52,7 +52,7 @@ fn execute(program: &[u8], arguments: &Strings, environment: &Strings) -> Errno 
     found
 }
 
-/// Copies a text that an error may tell of, to where it stays until the process ends.
+/// Copies a text that an error may show into memory that stays until the process ends.
 #[cold]
 #[inline(never)]
 pub(crate) fn kept(text: &[u8]) -> Result<&'static [u8], Failure> {

@@ -1,6 +1,6 @@
-//! What is left of the index while the command runs: how commands are run, for those that come later.
+//! The part of the index that stays while the command runs: how to run the commands that come later.
 //!
-//! It lies among the unlocked files, in memory, for the user that has unlocked them.
+//! It lies in memory, among the unlocked files, for the user who has unlocked them.
 
 use core::convert::Infallible;
 
@@ -17,19 +17,19 @@ use crate::strings::Strings;
 /// Our own folder in the unlock folder.
 pub(crate) const FOLDER: &[u8] = b".sealcrate";
 
-/// The file in it.
+/// The name of the state's file in our own folder.
 const FILE: &[u8] = b"state";
 
-/// A file there that the first of several processes makes when it fails.
+/// The name of the file there that the first process makes when it fails.
 const FAILED: &[u8] = b"failed";
 
-/// The path of the file.
+/// The path of the state's file.
 const PATH: &[u8] = b"/dev/sealcrate/.sealcrate/state";
 
-/// What is to be run in a container that is unlocked.
+/// The command to run in an unlocked container.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Asked {
-    /// What is behind `exec --`.
+    /// The arguments after `exec --`.
     Command,
     /// The image's own check.
     Healthcheck,
@@ -47,10 +47,10 @@ pub(crate) fn is_first_failure(unlocked: &Folder) -> bool {
     !matches!(made, Err(Errno::EXISTS))
 }
 
-/// Becomes what is asked for, with the environment of the image's command.
+/// Becomes the command that was asked for, with the environment of the image's command.
 ///
-/// An engine that was given the key in a variable gives it to whatever runs in the container; here it
-/// is removed as at the start.
+/// If you gave an engine the key in a variable, the engine gives the variable to every program in the
+/// container. So this function removes it, as the start does.
 pub(crate) fn run(start: &mut Start, asked: Asked) -> Result<Infallible, Failure> {
     let state = Mapped::open(PATH).map_err(Failure::NotUnlocked)?;
     let file = payload::open(payload::INDEX)?;

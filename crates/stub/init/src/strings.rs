@@ -1,5 +1,4 @@
-//! Lists of strings as the kernel takes them: each with a zero at its end, the list with a null
-//! pointer.
+//! Lists of strings as the kernel takes them: each string ends with a zero, and the list with a null pointer.
 
 use core::ffi::c_char;
 
@@ -14,7 +13,8 @@ pub(crate) struct Strings {
 }
 
 impl Strings {
-    /// Makes room for so many strings, and so many bytes of those that are copied, without zeros.
+    /// Makes room for `count` strings. `bytes` is the length of all strings that will be copied, without
+    /// their zeros.
     pub(crate) fn new(count: usize, bytes: usize) -> Result<Self, Failure> {
         let no_memory = |_| Failure::Memory("arguments and environment");
         let pointers = Pages::new(count + 1).map_err(no_memory)?;
@@ -30,7 +30,7 @@ impl Strings {
 
     /// Adds a copy of a string.
     pub(crate) fn add_copy(&mut self, string: &[u8]) {
-        // The zero behind it is there already.
+        // The memory is full of zeros, so the zero at the string's end is there already.
         let place = &mut self.bytes[self.len..][..string.len() + 1];
         place[..string.len()].copy_from_slice(string);
         let pointer = place.as_ptr().cast();

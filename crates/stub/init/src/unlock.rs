@@ -1,4 +1,4 @@
-//! Unlocking: from the payload to files in memory, and on to the command.
+//! Unlocks the payload into files in memory, and becomes the command.
 
 use core::convert::Infallible;
 
@@ -54,7 +54,8 @@ pub(crate) fn run(start: &mut Start) -> Result<Infallible, Failure> {
     })
 }
 
-/// Returns the arguments of the command: those that were given take the place of the image's.
+/// Returns the arguments of the command: the image's entrypoint, and then the arguments that the user gave,
+/// or else the image's own ones.
 #[cold]
 #[inline(never)]
 fn arguments(start: &Start, command: &Command<'_>) -> Result<Strings, Failure> {
@@ -70,7 +71,7 @@ fn arguments(start: &Start, command: &Command<'_>) -> Result<Strings, Failure> {
     Ok(arguments)
 }
 
-/// Makes everything that the index tells of. When it returns, all of the payload was authentic.
+/// Makes every entry of the index. When it returns without an error, the whole payload was authentic.
 fn unlock(index: &Index<'_>, unlocked: &Folder, workers: &Workers) -> Result<(), Failure> {
     let ours = |error| Failure::Create { path: state::FOLDER, error };
     unlocked.make_folder(state::FOLDER, 0o700).map_err(ours)?;
@@ -116,7 +117,7 @@ fn make<'i>(
         }
         EntryKind::Symlink(target) => {
             let made = folder.make_symlink(target, name);
-            // It leads back to a clear file. Nobody looks at its own time and owner.
+            // The link leads back to a clear file. Nobody looks at the link's own time and owner.
             if target.strip_prefix(b"/") == Some(entry.path) {
                 return Ok(made);
             }
@@ -127,7 +128,7 @@ fn make<'i>(
     Ok(made.and_then(|()| owners.set_of(folder, name, properties)))
 }
 
-/// Calls for each folder but the outermost, those that lie deepest first.
+/// Calls `call` for each folder except the outermost one, and for the deepest folders first.
 fn each_folder<'i>(
     index: &Index<'i>,
     mut call: impl FnMut(Entry<'i>) -> Result<(), Failure>,
@@ -150,7 +151,7 @@ pub(crate) fn split(path: &[u8]) -> (&[u8], &[u8]) {
     }
 }
 
-/// Tells that something cannot be made.
+/// Returns the failure to make the file at a path.
 #[cold]
 #[inline(never)]
 pub(crate) fn cannot(path: &[u8], error: Errno) -> Failure {

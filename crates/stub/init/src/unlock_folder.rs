@@ -1,5 +1,5 @@
-//! The folder that private files are unlocked in: it has to be the container's own memory, and
-//! nothing may be mounted in it.
+//! The folder that private files are unlocked in. Unless the index allows any file system, it has to be the
+//! container's own memory. Nothing may be mounted in it.
 
 use sealcrate_packfile::index::{Index, Needs, UnlockOn};
 use sealcrate_stub_start::system::{self, Errno, Folder, read_link};
@@ -8,14 +8,14 @@ use sealcrate_stub_start::{self as start, Mounts};
 use crate::failure::{Advice, Failure};
 use crate::leftovers;
 
-/// Where it is.
+/// The path of the folder.
 pub(crate) const UNLOCK_FOLDER: &str = "/dev/sealcrate";
 
-/// Where that is, and what it is called there.
+/// The path of the folder above it, and its name there.
 const PARENT: &[u8] = b"/dev";
 const NAME: &[u8] = b"sealcrate";
 
-/// The files that a program may make later, where advice names a number.
+/// The number of files that advice adds, for a program that makes files later.
 const MORE_FILES: u64 = 1000;
 
 /// The longest path, in bytes.
@@ -29,8 +29,8 @@ pub(crate) struct UnlockFolder {
 }
 
 impl UnlockFolder {
-    /// Opens the folder, or makes it, removes files of an earlier start, and checks that
-    /// all of the index can be unlocked there.
+    /// Opens or makes the folder, removes the files of an earlier start, and checks that the whole index can
+    /// be unlocked there.
     #[cold]
     #[inline(never)]
     pub(crate) fn open(index: &Index<'_>) -> Result<Self, Failure> {
@@ -47,7 +47,7 @@ impl UnlockFolder {
         let is_memory =
             match folder.as_ref().map(|folder| mounts.at(UNLOCK_FOLDER.as_bytes(), folder)) {
                 Some(Some(mount)) => mount.is_memory(),
-                // It is part of `/dev`.
+                // The folder is no mount itself, but part of `/dev`.
                 _ => match mounts.at(PARENT, &parent) {
                     Some(mount) if mount.is_own(&parent) => true,
                     Some(mount) if mount.is_memory() || mount.is_of_devices() => {
@@ -58,7 +58,7 @@ impl UnlockFolder {
             };
         match (index.unlock_on, is_memory) {
             (UnlockOn::Memory, false) => return Err(Failure::NotMemory(advice(&needs))),
-            // Before there was a key, nobody knew where it would be.
+            // The check before the key could not know whether the folder would be memory.
             (UnlockOn::AnyFileSystem, true) => drop(start::check_memory_for(needs.memory())?),
             _ => {}
         }
@@ -96,7 +96,7 @@ impl UnlockFolder {
             return Err(Failure::Room { free, needed: needs.mib(), advice: advice(needs) });
         }
         if self.is_made {
-            // Whatever was withheld when it was made.
+            // The umask may have withheld permissions when the folder was made.
             self.folder.descriptor().set_mode(0o755).map_err(no_folder)?;
         }
         Ok(())
@@ -110,16 +110,16 @@ impl UnlockFolder {
     }
 }
 
-/// Returns the option that gives what is needed.
+/// Returns the option that makes a proper folder.
 fn advice(needs: &Needs) -> Advice {
     Advice { mib: needs.advised_mib(), is_root: system::user().0 == 0 }
 }
 
-/// Looks for what is mounted in the folder, be it seen or hidden beneath another mount. Where the list
-/// of mounts cannot be read, each folder is opened so that it tells.
+/// Fails if something is mounted in the folder, even if another mount hides it. If the list of mounts cannot
+/// be read, `Folder::beneath` notices mounts when it opens folders.
 ///
-/// Looks also for what should last and has our links in the place of files: an engine that fills a
-/// fresh volume copies them. Writes to such a file would be gone with the memory.
+/// Fails also if a volume that should last has our links instead of files: an engine that fills a fresh
+/// volume copies the links. Writes to such a file would be gone with the memory.
 #[cold]
 #[inline(never)]
 fn check_mounts(mounts: &Mounts, index: &Index<'_>) -> Result<(), Failure> {

@@ -1,7 +1,7 @@
-//! Workers: the contents of private files, unlocked by as many processes as there are cores.
+//! Workers: up to as many processes as there are cores unlock the contents of private files.
 //!
-//! Each process takes every so many-th part. The first process makes the files that several parts fill, and
-//! gives them their properties at the end. Only one process tells why it failed.
+//! If there are n processes, each takes every nth part. The first process makes the files that several parts
+//! fill, and gives them their properties at the end. Only one process tells why it failed.
 
 use core::sync::atomic::{AtomicUsize, Ordering};
 
@@ -19,17 +19,17 @@ use crate::{payload, state};
 /// The exit status of a process that wrote its share, and could not give all files away.
 const NOT_GIVEN: u8 = 200;
 
-/// The most processes.
+/// The largest number of processes.
 const MAX_WORKERS: usize = 16;
 
-/// The memory that a further process takes, in MiB: most is the window of the decoder.
+/// The memory that a further process takes, in MiB. The decoder's window takes most of it.
 const WORKER_MIB: u64 = 12;
 
 /// The processes that share the work of this one.
 pub(crate) struct Workers {
-    /// The numbers of those that run; 0 stands for none.
+    /// The numbers of the running children; 0 stands for none.
     children: [AtomicUsize; MAX_WORKERS],
-    /// The memory for further processes, in MiB, where it is limited.
+    /// The memory for further processes, in MiB, if memory is limited.
     spare: Option<u64>,
 }
 
@@ -48,7 +48,7 @@ impl Workers {
     ) -> Result<(), Failure> {
         make_cut_files(index, unlocked)?;
         let workers = self.count(pieces(index).count());
-        // The first share is for this process, and that of each child that cannot be.
+        // This process writes the first share, and the share of each child that cannot be made.
         let mut written = Ok(());
         for number in (0..workers).rev() {
             let share = || write_share(index, unlocked, owners, (number, workers));
@@ -72,7 +72,7 @@ impl Workers {
         system::cores().min(affordable.saturating_add(1)).clamp(1, pieces.clamp(1, MAX_WORKERS))
     }
 
-    /// Waits for all children, and ends those that still run once one has failed.
+    /// Waits for all children. Once a child has failed, ends the children that still run.
     fn wait(&self, mut has_failed: bool, owners: &Owners) -> Result<(), Failure> {
         let mut written = Ok(());
         for running in &self.children {
@@ -106,7 +106,7 @@ impl Workers {
     }
 }
 
-/// Ends a child, which tells why it failed.
+/// Writes a child's share, tells why that failed, and ends the child.
 fn end_child(share: impl FnOnce() -> Result<(), Failure>, unlocked: &Folder, owners: &Owners) -> ! {
     start::leave_ends_to_parent();
     let status = match share().map_err(|failure| told_once(failure, unlocked)) {
@@ -118,12 +118,12 @@ fn end_child(share: impl FnOnce() -> Result<(), Failure>, unlocked: &Folder, own
     system::exit(status)
 }
 
-/// Returns the failure, or only its status where another process has told of one.
+/// Returns the failure, or only its status if another process has told of a failure.
 fn told_once(failure: Failure, unlocked: &Folder) -> Failure {
     if state::is_first_failure(unlocked) { failure } else { Failure::Told(failure.status()) }
 }
 
-/// Returns all parts, with the layer and the place that each has.
+/// Returns all parts, each with its layer and its place.
 fn pieces<'i>(index: &Index<'i>) -> impl Iterator<Item = (Piece, Part, &'i str)> + Clone + use<'i> {
     (0..)
         .zip(index.layers())
@@ -142,7 +142,7 @@ fn pieces<'i>(index: &Index<'i>) -> impl Iterator<Item = (Piece, Part, &'i str)>
         })
 }
 
-/// Writes the contents in every part whose number is `share` and a multiple of `shares`.
+/// Writes the contents in every part whose number leaves the remainder `share` when divided by `shares`.
 fn write_share(
     index: &Index<'_>,
     unlocked: &Folder,
@@ -174,7 +174,7 @@ fn cut_files<'i>(index: &Index<'i>) -> impl Iterator<Item = Entry<'i>> + use<'i>
         if !matches!(entry.kind, EntryKind::File { .. }) {
             return false;
         }
-        // Both come in the order of contents.
+        // The files and the parts both come in the order of contents.
         while pieces.next_if(|piece| piece.is_before(entry)).is_some() {}
         pieces.peek().is_some_and(|piece| piece.cuts(entry))
     })

@@ -1,8 +1,8 @@
-//! The functions that compilers call without being asked: `memcpy`, `memmove`, `memset`, `memcmp`,
-//! `bcmp` and `strlen`, as the C standard has them.
+//! The functions that compilers call without being asked: `memcpy`, `memmove`, `memset`, `memcmp`, `bcmp` and
+//! `strlen`, as C libraries have them.
 //!
-//! They are in a crate of their own for its attribute: without it, the compiler sees that a loop
-//! copies bytes, and makes a call of `memcpy` out of the loop in `memcpy`.
+//! They are in a crate of their own for its attribute, `no_builtins`. Without it, the compiler sees that a
+//! loop copies bytes, and turns the loop in `memcpy` into a call of `memcpy`.
 
 #![no_std]
 #![no_builtins]
@@ -10,7 +10,7 @@
 use core::ffi::{c_char, c_int};
 use core::mem::size_of;
 
-/// What is moved at once.
+/// The bytes that are moved at once.
 type Piece = [usize; 2];
 
 const PIECE: usize = size_of::<Piece>();
@@ -33,11 +33,11 @@ pub unsafe extern "C" fn memcpy(to: *mut u8, from: *const u8, len: usize) -> *mu
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn memmove(to: *mut u8, from: *const u8, len: usize) -> *mut u8 {
     if (to as usize).wrapping_sub(from as usize) >= len {
-        // SAFETY: the caller's promise; nothing is read after it was written over, since `to` does
-        // not begin inside of what is read.
+        // SAFETY: the caller's promise. `to` does not begin inside the bytes that are read, so no byte is
+        // read after it was written over.
         unsafe { forwards(to, from, len) };
     } else {
-        // SAFETY: the caller's promise; `to` begins inside of what is read.
+        // SAFETY: the caller's promise. `to` begins inside the bytes that are read.
         unsafe { backwards(to, from, len) };
     }
     to
@@ -53,8 +53,8 @@ unsafe fn forwards(to: *mut u8, from: *const u8, len: usize) {
     }
     let last = len - PIECE;
     let mut at = 0;
-    // SAFETY: `at` and what is moved there stay below `len`. The last piece is read before the ones
-    // before it, which may lie over it, are written.
+    // SAFETY: `at` and the bytes that are moved there stay below `len`. The last piece is read before the
+    // earlier pieces are written, which may lie over it.
     unsafe {
         let end = from.add(last).cast::<Piece>().read_unaligned();
         while at < last {
@@ -66,7 +66,7 @@ unsafe fn forwards(to: *mut u8, from: *const u8, len: usize) {
     }
 }
 
-/// Copies less than a piece: all is read before anything is written, so the places may overlap.
+/// Copies less than a piece. All bytes are read before any is written, so the places may overlap.
 #[inline(always)]
 unsafe fn little(to: *mut u8, from: *const u8, len: usize) {
     // SAFETY: the caller's promise; each type is no longer than `len`.
@@ -81,11 +81,12 @@ unsafe fn little(to: *mut u8, from: *const u8, len: usize) {
     }
 }
 
-/// Copies the first and the last bytes, which meet or overlap: from one to two times a `T`.
+/// Copies the first `T` and the last `T` of the bytes. `len` is from one to two times the size of a `T`, so
+/// both meet or overlap.
 #[inline(always)]
 unsafe fn ends<T: Copy>(to: *mut u8, from: *const u8, len: usize) {
     let last = len - size_of::<T>();
-    // SAFETY: the caller's promise; nothing is read or written at `len` or behind.
+    // SAFETY: the caller's promise. No byte is read or written at `len` or behind it.
     unsafe {
         let first = from.cast::<T>().read_unaligned();
         let end = from.add(last).cast::<T>().read_unaligned();
@@ -98,7 +99,7 @@ unsafe fn ends<T: Copy>(to: *mut u8, from: *const u8, len: usize) {
 #[inline(always)]
 unsafe fn backwards(to: *mut u8, from: *const u8, len: usize) {
     let mut left = len;
-    // SAFETY: `left` and what is moved below it stay below `len`.
+    // SAFETY: `left` and the bytes that are moved below it stay below `len`.
     unsafe {
         while left >= PIECE {
             left -= PIECE;
@@ -120,7 +121,7 @@ unsafe fn backwards(to: *mut u8, from: *const u8, len: usize) {
 pub unsafe extern "C" fn memset(to: *mut u8, byte: c_int, len: usize) -> *mut u8 {
     let piece: Piece = [usize::from_ne_bytes([byte as u8; size_of::<usize>()]); 2];
     let mut at = 0;
-    // SAFETY: `at` and what is written there stay below `len`.
+    // SAFETY: `at` and the bytes that are written there stay below `len`.
     unsafe {
         while len - at >= PIECE {
             to.add(at).cast::<Piece>().write_unaligned(piece);
@@ -150,7 +151,7 @@ pub unsafe extern "C" fn memcmp(one: *const u8, other: *const u8, len: usize) ->
     0
 }
 
-/// Tells, by anything but zero, that two places differ.
+/// Returns zero if two places are equal, and another number if they differ.
 ///
 /// # Safety
 /// As in C: both places are of that length.
@@ -167,7 +168,7 @@ pub unsafe extern "C" fn bcmp(one: *const u8, other: *const u8, len: usize) -> c
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn strlen(text: *const c_char) -> usize {
     let mut len = 0;
-    // SAFETY: nothing behind the zero is read.
+    // SAFETY: no byte behind the zero is read.
     while unsafe { *text.add(len) } != 0 {
         len += 1;
     }

@@ -1,4 +1,4 @@
-//! What is copied, filled and compared, for every length that is treated in its own way.
+//! Copies, fills and compares bytes, with every length that the functions treat in its own way.
 
 use std::ffi::c_int;
 

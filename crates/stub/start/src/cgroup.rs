@@ -1,7 +1,8 @@
-//! The limit that control groups set to memory: the kernel kills without a word beyond it.
+//! The memory limit of control groups. The kernel kills a process without a word if its group goes beyond the
+//! limit.
 //!
-//! A group's limit holds for all groups below it too. So the limits of this process's group and of all
-//! groups above it are read, and the one counts that leaves the least.
+//! A group's limit holds for all groups below it too. So this module reads the limits of this process's group
+//! and of all groups above it. The limit that leaves the least memory counts.
 
 use core::mem::ManuallyDrop;
 
@@ -17,18 +18,19 @@ const SOME: u64 = 4 << 20;
 /// The smallest number that stands for no limit, in bytes.
 const NO_LIMIT: u64 = 1 << 50;
 
-/// The longest text that is read of the kernel, in bytes.
+/// The longest text that is read from the kernel, in bytes.
 const MAX_TEXT: usize = 16 << 10;
 
-/// The files in which a version of control groups tells limits and use.
+/// The files in which one version of control groups tells limits and use.
 struct Version {
-    /// Where its groups are mounted.
+    /// The folder in which its groups are mounted.
     root: &'static [u8],
     /// The controller in the line of a process's group. cgroups(7), `/proc/PID/cgroup`.
     controller: &'static [u8],
     limit: &'static [u8],
     used: &'static [u8],
-    /// The figures of files that lie on a disk. They count as use, but the kernel lets go of them first.
+    /// The figures of files that lie on a disk. They count as use, but the kernel drops such files from
+    /// memory first.
     files: [&'static [u8]; 2],
 }
 
@@ -49,7 +51,8 @@ const VERSIONS: [Version; 2] = [
     },
 ];
 
-/// Where a group tells the parts of its use, and in version 1 the smallest limit of all groups above.
+/// The file in which a group tells the parts of its use. In version 1, this figure there is the smallest
+/// limit of all groups above.
 const STAT: &[u8] = b"/memory.stat";
 const SMALLEST: &[u8] = b"hierarchical_memory_limit";
 
@@ -71,7 +74,8 @@ impl Bound {
 }
 
 impl Limit {
-    /// Returns how many MiB are left for what ends before the program begins.
+    /// Returns the memory that is left for work that ends before the program begins, in MiB. Returns nothing
+    /// if there is no limit.
     pub fn room(self) -> Option<u64> {
         self.0.map(|bound| bound.free().saturating_sub(SOME) >> 20)
     }
@@ -82,9 +86,9 @@ pub fn check(parameters: &Parameters<'_>) -> Result<Limit, Failure> {
     check_bytes(u64::from(parameters.needed_mib()) << 20)
 }
 
-/// Reads the limit, and checks that so many bytes fit.
+/// Reads the limit, and checks that `bytes` bytes fit.
 pub fn check_bytes(bytes: u64) -> Result<Limit, Failure> {
-    // It holds no secret: it is left to the kernel without being wiped, which would take up all of it.
+    // The room holds no secret, so the kernel gets it back unwiped: wiping would take up all of it.
     let room = Pages::new(MAX_TEXT).map_err(|_| Failure::Memory("the limits of memory"))?;
     let mut groups = Groups { room: ManuallyDrop::new(room), least: None };
     let text = groups.text(&[b"/proc/self/cgroup"]);
@@ -116,17 +120,18 @@ struct Groups {
 }
 
 impl Groups {
-    /// Looks at the group of this process in a version, and at those above it, as far as they can be seen.
+    /// Looks at this process's group in one version, and at the groups above it, as far as the process sees
+    /// them.
     fn look(&mut self, version: &Version, path: &[u8]) {
         let mut group = path.strip_suffix(b"/").unwrap_or(path);
         let smallest = loop {
-            // Groups above may not be seen at all, but version 1 tells of their limits.
+            // The process may not see the groups above at all, but version 1 tells their smallest limit.
             let is_second = version.controller.is_empty();
             let smallest = if is_second { None } else { self.stat(version, group, &[SMALLEST]) };
             if smallest.is_some() || group.is_empty() || version.has(group) {
                 break smallest;
             }
-            // Seen from a container, the groups above its own may be missing at the path's beginning.
+            // In a container, the mount may lack the groups at the path's beginning.
             let next = group[1..].iter().position(|byte| *byte == b'/');
             group = next.map_or(b"", |at| &group[at + 1..]);
         };
@@ -150,7 +155,7 @@ impl Groups {
     /// Adds the limit of a group.
     fn add(&mut self, version: &Version, group: &[u8], limit: u64) {
         let used = self.number(&[version.root, group, version.used]).unwrap_or(0);
-        // The kernel lets go of files on a disk.
+        // The kernel drops files on a disk from memory.
         let files = self.stat(version, group, &version.files).unwrap_or(0);
         let bound = Bound { limit, used: used.saturating_sub(files) };
         if self.least.is_none_or(|least| bound.free() < least.free()) {
@@ -158,7 +163,7 @@ impl Groups {
         }
     }
 
-    /// Returns the sum of some figures that a group tells; nothing if it has none of them.
+    /// Returns the sum of the figures with these names, or nothing if a group tells none of them.
     fn stat(&mut self, version: &Version, group: &[u8], names: &[&[u8]]) -> Option<u64> {
         let text = self.text(&[version.root, group, STAT])?;
         let figures = text.split(|byte| *byte == b'\n').filter_map(|line| {
@@ -169,16 +174,16 @@ impl Groups {
         figures.reduce(u64::saturating_add)
     }
 
-    /// Reads a number out of a file. "max" is none, and means that there is no limit.
+    /// Reads a number from a file. "max" is no number, and means that there is no limit.
     fn number(&mut self, path: &[&[u8]]) -> Option<u64> {
         self.text(path).and_then(|text| parsed(text.trim_ascii()))
     }
 
-    /// Reads a file of the kernel, as much as there is room for.
+    /// Reads a file of the kernel, up to the length of the room.
     fn text(&mut self, path: &[&[u8]]) -> Option<&[u8]> {
         let path = Text::of(path).ok()?;
         let file = File::open(path.as_c_str().to_bytes()).ok()?;
-        // These files come as a whole.
+        // The kernel gives each of these files in one read.
         let len = file.descriptor().read(&mut self.room).ok()?;
         Some(&self.room[..len])
     }

@@ -1,4 +1,4 @@
-//! From the chunks of an age file to what was compressed in it.
+//! Decompresses the content of an age file's chunks.
 
 use ruzstd::decoding::FrameDecoder;
 use sealcrate_agefile::Chunks;
@@ -8,15 +8,15 @@ use crate::failure::Failure;
 use crate::source::Source;
 use crate::{lz4, zstd};
 
-/// What takes bytes as they are decompressed.
+/// A receiver of decompressed bytes.
 pub trait Sink {
-    /// Why it takes no more.
+    /// The reason why the sink takes no more bytes.
     type Error: From<Failure>;
 
     /// Takes some bytes, all of them authentic.
     ///
     /// # Errors
-    /// Its own.
+    /// The sink's own errors.
     fn write(&mut self, bytes: &[u8]) -> Result<(), Self::Error>;
 }
 
@@ -25,10 +25,11 @@ pub trait Sink {
 pub struct Decoder(FrameDecoder);
 
 impl Decoder {
-    /// Passes the content of chunks on, decompressed. When it returns, all of them were authentic.
+    /// Decompresses the content of chunks, and passes it to `sink`. When it returns without an error, all
+    /// chunks were authentic.
     ///
     /// # Errors
-    /// Damage; those of the sink.
+    /// The payload is damaged, memory is missing, or the sink has failed.
     pub fn decode<S: Sink>(&mut self, chunks: Chunks<'_>, sink: &mut S) -> Result<(), S::Error> {
         let mut source = Source::new(chunks)?;
         match Content::of(source.next()?) {

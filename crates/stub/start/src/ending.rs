@@ -1,8 +1,8 @@
-//! Ends that come from outside: signals while a payload is opened.
+//! Handles the signals that end the process while a payload is opened.
 //!
-//! Each is told in a sentence, and all that was written until then is removed. The first process of a
-//! container would not be ended by a signal otherwise, and the kernel ends others without a word. The
-//! program that comes later gets its signals as they were: execution takes the handlers away.
+//! For each signal, the process calls its cleanup, if it has one, and says one sentence. Without handlers, a
+//! signal would not end the first process of a container, and the kernel would end others without a word. The
+//! program that comes later gets its signals as they were: execution removes the handlers.
 
 use core::ffi::c_void;
 use core::ptr;
@@ -14,22 +14,22 @@ use crate::entry::end;
 use crate::failure::Failure;
 use crate::system::{self, Signal};
 
-/// The signals that somebody sends who wants the process to end.
+/// The signals that people and engines send to end a process.
 pub const ENDING: [Signal; 4] = [SIGHUP, SIGINT, SIGQUIT, SIGTERM];
 
-/// The signals that the kernel sends where something cannot be had.
+/// The signals that the kernel sends if a process cannot have the memory or the room that it uses.
 const MISSING: [Signal; 3] = [SIGBUS, SIGSEGV, SIGXFSZ];
 
-/// How far below its beginning the stack may lie, in bytes.
+/// The farthest that the stack may reach below its beginning, in bytes.
 const MAX_STACK: usize = 64 << 20;
 
-/// Where the stack begins.
+/// The address at which the stack begins.
 static STACK: AtomicUsize = AtomicUsize::new(0);
 
-/// The cleanup before an end: a place where a reference to it is.
+/// The cleanup before an end: the address of a reference to it, or null.
 static CLEANUP: AtomicPtr<&'static dyn Fn()> = AtomicPtr::new(ptr::null_mut());
 
-/// Has signals told. `stack` is where the stack begins.
+/// Sets the handlers. `stack` is the address at which the stack begins.
 pub(crate) fn prepare(stack: *const c_void) {
     STACK.store(stack as usize, Ordering::Relaxed);
     system::provide_handler_stack();
@@ -39,7 +39,7 @@ pub(crate) fn prepare(stack: *const c_void) {
     }
 }
 
-/// Does a task, and calls `cleanup` where a signal ends the process meanwhile.
+/// Does a task, and calls `cleanup` if a signal ends the process meanwhile.
 pub fn with_cleanup<T>(cleanup: &dyn Fn(), task: impl FnOnce() -> T) -> T {
     let place: *const &dyn Fn() = &raw const cleanup;
     CLEANUP.store(place.cast_mut().cast(), Ordering::SeqCst);
@@ -49,7 +49,8 @@ pub fn with_cleanup<T>(cleanup: &dyn Fn(), task: impl FnOnce() -> T) -> T {
     done
 }
 
-/// Leaves the ends to the process that this one shares the work of: that process cleans up and tells.
+/// Leaves signals to the parent process, which shares its work with this one. The parent cleans up and tells
+/// the user.
 pub fn leave_ends_to_parent() {
     CLEANUP.store(ptr::null_mut(), Ordering::SeqCst);
     ENDING.into_iter().for_each(system::unhandle);
@@ -58,7 +59,7 @@ pub fn leave_ends_to_parent() {
 /// Calls the cleanup, once, in the middle of a task that will not go on.
 pub(crate) fn clean() {
     let cleanup = CLEANUP.swap(ptr::null_mut(), Ordering::SeqCst);
-    // SAFETY: the reference there outlives the task. There is one thread, so that nobody changes its data
+    // SAFETY: the reference there outlives the task. There is one thread, so nobody changes its data
     // meanwhile.
     if let Some(cleanup) = unsafe { cleanup.as_ref() } {
         cleanup();
@@ -71,14 +72,14 @@ extern "C" fn ended(signal: Signal, told: *const c_void, _: *const c_void) -> ! 
     let reason = match signal {
         SIGBUS => Failure::CutOff,
         SIGSEGV => {
-            // SAFETY: the kernel tells it of this signal.
+            // SAFETY: the handler was called for SIGSEGV.
             let address = unsafe { system::fault_address(told) };
             let depth = STACK.load(Ordering::Relaxed).wrapping_sub(address);
             if depth < MAX_STACK { Failure::Stack } else { Failure::Defect }
         }
         SIGXFSZ => Failure::FileLimit,
         _ => {
-            // It ends every process but the first of a container.
+            // The signal ends every process except the first one of a container.
             system::raise(signal);
             system::release_signals();
             Failure::Signal(signal)

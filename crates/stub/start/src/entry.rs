@@ -8,31 +8,31 @@ use crate::start::Start;
 use crate::{Failure, ending, system};
 
 unsafe extern "Rust" {
-    /// What the program does. It defines that itself, under this name.
+    /// Runs the program. Each program defines this function itself, under this name.
     safe fn sealcrate_main(start: &mut Start) -> !;
 }
 
-/// Where the start of each machine leads.
+/// Begins the program. `_start` of each machine calls this function.
 pub(crate) unsafe extern "C" fn entry(stack: *const c_void) -> ! {
     system::forbid_dumps();
     ending::prepare(stack);
-    // SAFETY: it is the stack as the kernel made it, and this is its only user.
+    // SAFETY: `stack` is the stack as the kernel made it, and this is its only user.
     let mut start = unsafe { Start::new(stack) };
     sealcrate_main(&mut start)
 }
 
-/// A reason to end, in words for whoever started the program.
+/// A reason to end, in words for the user.
 pub trait Tell: fmt::Display {
-    /// Returns the exit status that it means.
+    /// Returns the exit status for the reason.
     fn status(&self) -> u8;
 
-    /// Tells whether another process has said it.
+    /// Tells whether another process has told the user the reason already.
     fn is_told(&self) -> bool {
         false
     }
 }
 
-/// Says why, in one line on standard error, and ends the process.
+/// Writes the reason as one line to standard error, and ends the process.
 pub fn end(reason: &dyn Tell) -> ! {
     if !reason.is_told() {
         say(reason);

@@ -1,4 +1,4 @@
-//! What can go wrong, in words for whoever started the program, and the exit status that it has.
+//! Errors of opening a payload, in words for the user, and their exit statuses.
 
 use core::fmt::{self, Write as _};
 
@@ -22,7 +22,7 @@ pub enum Failure {
          foreground (fg), or give the key in a variable or a file"
     )]
     Background,
-    /// The content is authentic, and not what a packer writes.
+    /// The content is authentic, but no packer writes such content.
     #[error("the payload is damaged: {0}")]
     Content(&'static str),
     /// A chunk is not authentic, or some are missing or too many.
@@ -34,35 +34,35 @@ pub enum Failure {
     /// The code is wrong.
     #[error("sealcrate has a defect here")]
     Defect,
-    /// The program, or a file that is unlocked, is longer than files may be.
+    /// The program or an unlocked file is longer than files may be.
     #[error("not enough room: a file may not be so long (ulimit -f)")]
     FileLimit,
-    /// The age header is not as it has to be.
+    /// The age header does not have its proper form.
     #[error("the payload is damaged: {0}")]
     Header(HeaderError),
     /// The age header was changed.
     #[error("the payload is damaged: its header was changed")]
     HeaderChanged,
-    /// Nothing was typed, or it was taken back.
+    /// The user typed nothing, or ended the prompt.
     #[error("no key: the prompt was ended")]
     Interrupted,
-    /// A key was found, and cannot be one.
+    /// A text was found in the place of a key, but cannot be one.
     #[error("{place} has no key: {error}")]
     Key {
         /// Where it was.
         place: Place,
-        /// Why it cannot.
+        /// The reason why it is no key.
         error: KeyTextError,
     },
-    /// A file that was named cannot be read.
+    /// A file that should have the key cannot be read.
     #[error("no key: cannot read {}: {error}", Shown(path))]
     KeyFile {
         /// The file.
         path: &'static [u8],
-        /// Why it cannot.
+        /// The kernel's error.
         error: Errno,
     },
-    /// A file is there, and this user may not read it.
+    /// The file of the key is there, but this user may not read it.
     #[error("no key: the user {user} may not read {}", Shown(path))]
     KeyFileOfAnother {
         /// The file.
@@ -70,15 +70,15 @@ pub enum Failure {
         /// The number of the user.
         user: u32,
     },
-    /// More was typed than is taken.
+    /// The user typed a line that is too long.
     #[error("no key: the line is longer than 4096 bytes")]
     LineTooLong,
-    /// The control group has not enough memory.
+    /// The control group does not have enough memory.
     #[error("not enough memory: the limit is {limit} MiB, and {needed} MiB are needed")]
     MemoryLimit {
         /// The limit, in MiB.
         limit: u64,
-        /// What is needed, in MiB.
+        /// The needed memory, in MiB.
         needed: u64,
     },
     /// There is no memory for something.
@@ -99,22 +99,22 @@ pub enum Failure {
     /// There are no random bytes.
     #[error("no random bytes: {0}")]
     Random(Errno),
-    /// What was answered to the challenge opens nothing.
+    /// The response to the challenge opens nothing.
     #[error("wrong key: {0}")]
     Response(ResponseError),
-    /// The payload is not as it has to be.
+    /// The payload's segment does not have its proper form.
     #[error("the payload is damaged: {0}")]
     Segment(SegmentError),
     /// A signal came.
     #[error("ended by a signal")]
     Signal(u32),
-    /// The stack may not be as large as it has to be.
+    /// The limit for the stack is too small.
     #[error("not enough memory for the stack (ulimit -s)")]
     Stack,
     /// The terminal does not work.
     #[error("no key: the terminal cannot be used: {0}")]
     Terminal(Errno),
-    /// What is meant as an identity is not written as one.
+    /// The key seems to be an identity, but is not written as one.
     #[error("wrong key{}: only an age identity opens it, and {oddity}", From(*place))]
     WrittenOtherwise {
         /// Where the key was.
@@ -130,15 +130,15 @@ pub enum Failure {
     WrongPassphrase {
         /// Where the key was.
         place: Place,
-        /// What is odd.
+        /// The odd thing about the passphrase.
         oddity: KeyOddity,
     },
-    /// An identity was given for what is under a passphrase, or the other way round.
+    /// The user gave an identity where only a passphrase opens the payload, or the other way round.
     #[error("wrong key{}: only {opened_by} opens it", From(*place))]
     WrongKind {
         /// Where the key was.
         place: Place,
-        /// What would open it.
+        /// The kind of key that opens the payload.
         opened_by: &'static str,
     },
 }
@@ -192,10 +192,10 @@ impl fmt::Display for Shown<'_> {
 /// Writes one line to standard error.
 pub fn say(reason: &dyn Tell) {
     let mut line = Line { bytes: [0; MAX_MESSAGE], len: 0 };
-    // What does not fit is cut off.
+    // A text that does not fit is cut off.
     let _ = write!(line, "sealcrate: {reason}");
     let _ = line.write_str("\n");
-    // There is nobody to tell that it cannot be told.
+    // If standard error does not work, there is nobody to tell.
     let _ = STDERR.write(&line.bytes[..line.len]);
 }
 
@@ -220,7 +220,7 @@ impl Tell for Failure {
             | Self::Header(_)
             | Self::HeaderChanged
             | Self::Segment(_) => 5,
-            // As shells tell of a process that was ended by a signal.
+            // Shells use this status for a process that a signal ended.
             Self::Signal(signal) => 128 + *signal as u8,
             _ => 1,
         }

@@ -1,7 +1,8 @@
 //! Memory for the one library that allocates, the zstd decoder.
 //!
-//! What is large is mapped by itself and given back. Small things are cut from pages that are used
-//! again when nothing is left in them: each layer of an image has a decoder of its own.
+//! Large things have mappings of their own, which go back to the kernel. Small things are cut from pages that
+//! are used again when nothing is left in them: the index of an image and its layers have decoders of their
+//! own.
 
 use core::alloc::{GlobalAlloc, Layout};
 use core::cell::Cell;
@@ -11,10 +12,10 @@ use crate::entry::end;
 use crate::failure::Failure;
 use crate::{ending, system};
 
-/// From this size on, in bytes, everything has pages of its own.
+/// From this size on, in bytes, each thing has pages of its own.
 const LARGE: usize = 32 << 10;
 
-/// How much is mapped at once for small things, in bytes.
+/// The length of an area for small things, in bytes.
 const AREA: usize = 256 << 10;
 
 #[global_allocator]
@@ -24,19 +25,19 @@ static HEAP: Heap = Heap { next: Cell::new(0), end: Cell::new(0), count: Cell::n
 struct Heap {
     next: Cell<usize>,
     end: Cell<usize>,
-    /// How many small things there are.
+    /// The number of small things.
     count: Cell<usize>,
 }
 
-// SAFETY: a stub has one thread and no signal handlers.
+// SAFETY: a stub has one thread, and its signal handlers neither use the heap nor return.
 unsafe impl Sync for Heap {}
 
-// SAFETY: what is given out is mapped, of the size and alignment that was asked for, and given out
-// once until it is given back.
+// SAFETY: the memory that is given out is mapped, and has the size and alignment that the caller asked for.
+// It is given out once until it is given back.
 unsafe impl GlobalAlloc for Heap {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         if layout.size() >= LARGE {
-            // No alignment in use here is more than a page's.
+            // No caller here asks for an alignment above a page's.
             return map(layout.size());
         }
         let mut start = self.next.get().next_multiple_of(layout.align());
@@ -51,7 +52,7 @@ unsafe impl GlobalAlloc for Heap {
     }
 
     unsafe fn dealloc(&self, place: *mut u8, layout: Layout) {
-        // SAFETY: the caller's promise: it is ours, of that size, and not used any more.
+        // SAFETY: the caller's promise: `place` is ours, of that size, and not used any more.
         unsafe {
             ptr::write_bytes(place, 0, layout.size());
             if layout.size() >= LARGE {
@@ -66,7 +67,8 @@ unsafe impl GlobalAlloc for Heap {
     }
 }
 
-/// Maps memory. Where there is none, the decoder would panic, and nobody could tell why.
+/// Maps memory, or ends the process with a message. Without memory, the decoder would panic, and the user
+/// would not learn why.
 fn map(len: usize) -> *mut u8 {
     system::map(len).unwrap_or_else(|_| {
         ending::clean();

@@ -1,4 +1,4 @@
-//! Where a key is looked for, but for the terminal: two variables and a file.
+//! Looks for a key everywhere except at the terminal: in two variables and a file.
 
 use sealcrate_packfile::{KeyText, MAX_KEY_TEXT, Parameters, without_line_end};
 
@@ -7,7 +7,7 @@ use crate::pages::Pages;
 use crate::start::Start;
 use crate::system::{self, Errno, File};
 
-/// How the name of the variable ends that names a file.
+/// The end of the name of the variable that names a file.
 const FILE_SUFFIX: &str = "_FILE";
 
 /// A key as it was found.
@@ -20,17 +20,17 @@ pub struct Found {
 enum Text {
     /// In the environment, which is wiped later.
     Environment(&'static [u8]),
-    /// In a file, with so many bytes read.
+    /// Read from a file or from the terminal, with its length in bytes.
     Read(Pages<u8>, usize),
 }
 
 impl Found {
-    /// Makes a key of what was typed: so many bytes.
+    /// Makes a key from the first `len` bytes of a text that the user typed.
     pub fn typed(text: Pages<u8>, len: usize) -> Self {
         Self { place: Place::Terminal, text: Text::Read(text, len) }
     }
 
-    /// Tells what the key is. A line end behind it does not count, wherever it was.
+    /// Parses the key. A line end behind it does not count, wherever the key was.
     pub fn parse(&self) -> Result<KeyText<'_>, Failure> {
         let text = match &self.text {
             Text::Environment(value) => *value,
@@ -41,8 +41,8 @@ impl Found {
     }
 }
 
-/// Looks for a key in the variable, in the file that the other variable names, and in the start key
-/// file. The first that is there is it.
+/// Looks for a key in the variable, in the file that the other variable names, and in the start key file. The
+/// first one that is there counts.
 pub fn search(start: &Start, parameters: &Parameters<'static>) -> Result<Option<Found>, Failure> {
     let name = parameters.variable();
     if let Some(value) = start.variable(name, "") {
@@ -60,7 +60,8 @@ pub fn search(start: &Start, parameters: &Parameters<'static>) -> Result<Option<
     }
 }
 
-/// Tells why a file cannot be read. Files of keys are for one user, often not for a container's.
+/// Returns the failure to read a file. Often only one user may read a key file, and a container runs as
+/// another user.
 fn unreadable(path: &'static [u8], error: Errno) -> Failure {
     match error {
         Errno::ACCESS => Failure::KeyFileOfAnother { path, user: system::user().0 },
@@ -70,7 +71,7 @@ fn unreadable(path: &'static [u8], error: Errno) -> Failure {
 
 fn read(path: &'static [u8]) -> Result<Found, Errno> {
     let file = File::open(path)?;
-    // Room for a line end, and for one byte that is too many.
+    // The room is for a key, a line end, and one byte more: that byte shows that a text is too long.
     let mut text = Pages::new(MAX_KEY_TEXT + 3)?;
     let mut len = 0;
     while len < text.len() {

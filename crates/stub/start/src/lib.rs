@@ -1,12 +1,13 @@
-//! What stub and init share: both are started by the kernel, look for a key, and open a payload.
+//! The parts that the stub and the init share: the kernel starts both, and both look for a key and open a
+//! payload.
 //!
-//! There is no operating system's library beneath it. What is unsafe is in `arch`, `system`, `pages`,
-//! `heap`, `start`, `ending` and `entry`; the formats are sealcrate-packfile's. What is done with the bytes of
-//! the payload is the business of the programs: [`Sink`] takes them.
+//! There is no operating system's library beneath this crate. Unsafe code is in `arch`, `system`, `pages`,
+//! `heap`, `start`, `ending` and `entry`; the formats are sealcrate-packfile's. The programs decide how to
+//! use the bytes of the payload: [`Sink`] takes the bytes.
 
 #![no_std]
 
-// Linked for what compilers call.
+// Linked for the functions that compilers call.
 extern crate sealcrate_stub_memory as _;
 
 mod arch;

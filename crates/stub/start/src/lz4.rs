@@ -1,16 +1,16 @@
 //! LZ4 frames (the LZ4 frame format, 1.6.4) of independent blocks.
 //!
-//! The checksums in a frame are passed over: all bytes are authentic before they come here.
+//! The decoder skips the checksums in a frame: all bytes are authenticated before.
 
 use crate::content::Sink;
 use crate::failure::Failure;
 use crate::pages::Pages;
 use crate::source::Source;
 
-/// The bit of a block's size that says that the block is stored as it is.
+/// The bit of a block's size that marks a block without compression.
 const STORED: u32 = 1 << 31;
 
-/// What the first byte of a frame's descriptor says.
+/// The flags in the first byte of a frame's descriptor.
 struct Flags(u8);
 
 impl Flags {
@@ -23,7 +23,7 @@ impl Flags {
         self.0 & flag != 0
     }
 
-    /// Whether the version is 1, the blocks are independent, and there is no dictionary.
+    /// Tells whether the version is 1, the blocks are independent, and there is no dictionary.
     fn is_known(&self) -> bool {
         self.0 & 0b1110_0011 == 1 << 6 | Self::INDEPENDENT
     }

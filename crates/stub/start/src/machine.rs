@@ -1,11 +1,11 @@
-//! What the machine has, as the kernel tells it in `/proc`.
+//! The machine's free memory, as the kernel tells it in `/proc`.
 
 use crate::system::File;
 
-/// How much of the list is read, in bytes: the line is one of the first.
+/// The most bytes of the list that are read. The line is one of the first.
 const BEGINNING: usize = 512;
 
-/// Returns how much memory programs can still be given, in MiB, where the kernel tells. proc(5),
+/// Returns the memory that the kernel can still give to programs, in MiB, if the kernel tells. proc(5),
 /// `/proc/meminfo`.
 #[inline(never)]
 pub(crate) fn free_memory() -> Option<u64> {

@@ -1,4 +1,4 @@
-//! The list of mounts that this process sees, and where in it a folder is. proc(5),
+//! The list of mounts that this process sees, and the place of a folder in it. proc(5),
 //! `/proc/PID/mountinfo`.
 
 use crate::failure::Failure;
@@ -8,7 +8,7 @@ use crate::system::{File, Folder};
 /// The longest list that is read, in bytes.
 const MAX: usize = 4 << 20;
 
-/// How much longer than the container its memory may be there, in seconds: engines mount both within
+/// The most seconds that a container's own memory may be older than the container: engines mount both within
 /// one start.
 const PATIENCE: i64 = 10;
 
@@ -16,7 +16,7 @@ const PATIENCE: i64 = 10;
 pub struct Mounts(&'static [u8]);
 
 impl Mounts {
-    /// Reads the list; it is empty where it cannot be read.
+    /// Reads the list. If that fails, the list is empty.
     #[cold]
     #[inline(never)]
     pub fn read() -> Result<Self, Failure> {
@@ -27,7 +27,7 @@ impl Mounts {
                 len += count;
             }
         }
-        // It is no secret, and wiping it would take up all of that memory.
+        // The list is no secret, and wiping it would take up all of that memory.
         Ok(Self(&text.leak()[..len]))
     }
 
@@ -49,9 +49,9 @@ impl Mounts {
 /// One mount.
 pub struct Mount<'m> {
     device: (u32, u32),
-    /// Which folder of its file system is seen.
+    /// The folder of its file system that the mount shows.
     root: &'m [u8],
-    /// Where it is seen. Other than plain characters are there in octal.
+    /// The path of the mount. Special characters in it are written in octal.
     pub point: &'m [u8],
     /// The name of its kind of file system.
     kind: &'m [u8],
@@ -69,7 +69,7 @@ impl<'m> Mount<'m> {
         Some(Self { device, root, point, kind: fields.next()? })
     }
 
-    /// Returns the path where it is seen, for messages.
+    /// Returns the path of the mount, for messages.
     #[cold]
     #[inline(never)]
     pub fn path(&self) -> Result<&'static [u8], Failure> {
@@ -80,7 +80,7 @@ impl<'m> Mount<'m> {
         Ok(&path.leak()[..len])
     }
 
-    /// Tells whether it is a whole memory, and not a part of one that others may see as well.
+    /// Tells whether it is a whole file system in memory, not a part of one that others may see as well.
     pub fn is_whole_memory(&self) -> bool {
         self.is_memory() && self.root == b"/"
     }
@@ -90,16 +90,16 @@ impl<'m> Mount<'m> {
         matches!(self.kind, b"tmpfs" | b"ramfs")
     }
 
-    /// Tells whether it is the host's devices.
+    /// Tells whether it has the host's devices.
     pub fn is_of_devices(&self) -> bool {
         self.kind == b"devtmpfs"
     }
 
-    /// Tells whether it is the container's own memory: a whole one, and no older than the container,
-    /// whose `/proc` an engine mounts beside it.
+    /// Tells whether it is the container's own memory: a whole file system, and no older than the container.
+    /// An engine mounts the container's `/proc` beside it, which tells the container's age.
     ///
-    /// A container's `/dev` that is given to a container within it looks the same otherwise. Where a
-    /// kernel does not know when memory was made, nothing tells them apart.
+    /// Without that age, the `/dev` of one container looks the same when an engine gives it to a container
+    /// within. If a kernel does not know when memory was made, nothing tells the two apart.
     #[cold]
     #[inline(never)]
     pub fn is_own(&self, folder: &Folder) -> bool {
@@ -112,7 +112,7 @@ impl<'m> Mount<'m> {
         self.is_whole_memory() && !is_older
     }
 
-    /// Tells whether something written here is expected to last longer than the container.
+    /// Tells whether the user expects files here to last longer than the container.
     pub fn lasts(&self) -> bool {
         let is_of_kernel = [&b"/dev"[..], b"/proc", b"/sys"].iter().any(|folder| {
             self.point.strip_prefix(*folder).is_some_and(|rest| matches!(rest, [] | [b'/', ..]))
@@ -139,7 +139,7 @@ fn number(digits: &[u8]) -> Option<u32> {
     Some(number)
 }
 
-/// The bytes of a path, of which some are there as `\` and three octal digits.
+/// The bytes of a path in which special characters are written as `\` and three octal digits.
 struct Unescaped<'m>(&'m [u8]);
 
 impl Iterator for Unescaped<'_> {

@@ -1,4 +1,4 @@
-//! From a key to the file key.
+//! Finds the key, and unwraps the file key.
 
 use sealcrate_agefile::passphrase::Passphrase;
 use sealcrate_agefile::scrypt::{self, Block};
@@ -14,15 +14,14 @@ use crate::remote;
 use crate::start::Start;
 use crate::terminal::Terminal;
 
-/// How much memory a derivation takes where nothing speaks against it, in MiB. It takes more only
-/// where its work factor asks for more.
+/// The memory that a derivation usually takes, in MiB. It takes more only if its work factor asks for more.
 const KDF_MIB: u64 = 64;
 
-/// The logarithm of how many blocks at most are made again for one that is kept: with more a derivation
+/// The logarithm of the most blocks that are made again for each block that is kept. With more, a derivation
 /// would take minutes or never end.
 const MAX_LOG_STRIDE: u8 = 6;
 
-/// The logarithm of a MiB in blocks of scrypt's.
+/// The logarithm of the number of scrypt's blocks in a MiB.
 const LOG_MIB: u8 = 10;
 
 /// Finds the key and unwraps the file key of `header` with it.
@@ -83,8 +82,8 @@ fn unwrap(found: &Found, header: &Header<'_>, limit: Limit) -> Result<FileKey, F
 
 /// Maps memory for the derivation: all that it can use, if there is so much.
 ///
-/// Beyond what is usual it takes no more than half of what the control group allows and the machine
-/// has free: a derivation in little memory is slow, and one beyond it is killed.
+/// Beyond the usual memory, it takes at most half of the memory that the control group allows and the machine
+/// has free. A derivation in little memory is slow, and the kernel kills one that takes too much.
 fn kdf_memory(stanza: &Passphrase, limit: Limit) -> Result<Pages<Block>, Failure> {
     let wanted = (1_u64 << stanza.log_n()) >> LOG_MIB;
     let mut mib = limit.room().map_or(KDF_MIB, |room| room.clamp(1, KDF_MIB));

@@ -8,28 +8,28 @@ use sealcrate_agefile::scrypt::Block;
 
 use crate::system::{self, Errno};
 
-/// What zeros are a value of.
+/// A type that has zeros as a value.
 ///
 /// # Safety
-/// They are, the type has no drop, and its alignment is no more than a page's.
+/// Zeros are a value of the type, the type has no drop, and its alignment is no more than a page's.
 pub unsafe trait Zeros: Copy {
-    /// Whether somebody else has wiped them already.
+    /// Whether other code has wiped the values before they are dropped.
     const ARE_WIPED: bool;
 }
 
-// SAFETY: it is a number.
+// SAFETY: zero is a number.
 unsafe impl Zeros for u8 {
     const ARE_WIPED: bool = false;
 }
 
-// SAFETY: there is the null pointer.
+// SAFETY: zeros are the null pointer.
 unsafe impl Zeros for *const c_char {
     const ARE_WIPED: bool = false;
 }
 
-// SAFETY: it is of numbers, with an alignment of 64.
+// SAFETY: a block consists of numbers, with an alignment of 64.
 unsafe impl Zeros for Block {
-    // The derivation does, and there can be a GiB of them.
+    // The derivation wipes its blocks, and there can be a GiB of them.
     const ARE_WIPED: bool = true;
 }
 
@@ -40,7 +40,7 @@ pub struct Pages<T: Zeros> {
 }
 
 impl<T: Zeros> Pages<T> {
-    /// Returns a slice of that length, more than none, full of zeros.
+    /// Returns a slice of `len` zeros. `len` is more than 0.
     pub fn new(len: usize) -> Result<Self, Errno> {
         let bytes = len.checked_mul(size_of::<T>()).ok_or(Errno::NO_MEMORY)?;
         Ok(Self { start: system::map(bytes)?.cast(), len })
@@ -48,7 +48,7 @@ impl<T: Zeros> Pages<T> {
 }
 
 impl<T: Zeros> Pages<T> {
-    /// Keeps the slice until the process ends, which does not wipe it then.
+    /// Keeps the slice until the process ends, and never wipes it.
     pub fn leak(self) -> &'static [T] {
         let pages = core::mem::ManuallyDrop::new(self);
         // SAFETY: it is mapped, of that length, initialised, and nobody changes or unmaps it.

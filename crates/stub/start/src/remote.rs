@@ -1,4 +1,4 @@
-//! The prompt for a program whose key is elsewhere: a challenge is shown, a response read.
+//! The prompt for a program whose key is elsewhere: it shows a challenge, and reads a response.
 
 use core::fmt::Write as _;
 
@@ -12,7 +12,7 @@ use crate::pages::Pages;
 use crate::system;
 use crate::terminal::Terminal;
 
-/// Asks for the file key of `header`, and checks what is answered.
+/// Asks for the file key of `header`, and checks the response.
 pub fn ask(terminal: &mut Terminal, header: &Header<'_>) -> Result<FileKey, Failure> {
     let mut bytes = Zeroizing::new([0; 32]);
     system::random(&mut *bytes).map_err(Failure::Random)?;

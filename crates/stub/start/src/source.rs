@@ -11,7 +11,7 @@ use crate::pages::Pages;
 pub(crate) struct Source<'a> {
     chunks: Chunks<'a>,
     chunk: Pages<u8>,
-    /// What of the chunk was not taken.
+    /// The part of the chunk that was not taken.
     left: Range<usize>,
 }
 
@@ -22,7 +22,7 @@ impl<'a> Source<'a> {
         Ok(Self { chunks, chunk, left: 0..0 })
     }
 
-    /// Returns the bytes that come next, none at the end; they stay until they are consumed.
+    /// Returns the next bytes, or none at the end. The bytes stay until they are consumed.
     ///
     /// When there are none, the last chunk has been authenticated too.
     pub fn next(&mut self) -> Result<&[u8], Failure> {
@@ -34,12 +34,12 @@ impl<'a> Source<'a> {
         Ok(&self.chunk[self.left.clone()])
     }
 
-    /// Takes so many of the bytes that come next.
+    /// Takes `count` of the next bytes.
     pub fn consume(&mut self, count: usize) {
         self.left.start += count;
     }
 
-    /// Fills a buffer; there have to be so many bytes.
+    /// Fills a buffer. Fails if too few bytes are left.
     pub fn read_exact(&mut self, mut buffer: &mut [u8]) -> Result<(), Failure> {
         while !buffer.is_empty() {
             let next = self.next()?;

@@ -1,4 +1,4 @@
-//! What the kernel gives a program when it starts: arguments, environment, and where the file is.
+//! The arguments, the environment and the program headers that the kernel gives a program at its start.
 
 use core::ffi::{CStr, c_char, c_void};
 use core::slice;
@@ -8,12 +8,12 @@ use linux_raw_sys::auxvec::{
 };
 use linux_raw_sys::elf::{Elf_Phdr, PT_LOAD};
 
-/// The segment may be read and nothing else.
+/// The flags of a segment that may be read, and neither written nor executed.
 const READ_ONLY: u32 = 4;
 
 /// The stack as the kernel made it: a count, arguments, the environment, and auxiliary pairs.
 ///
-/// The strings behind it stay where they are until the process becomes another program.
+/// The strings that it points to stay where they are until the process becomes another program.
 pub struct Start {
     arguments: *const *const c_char,
     environment: *mut *const c_char,
@@ -21,12 +21,12 @@ pub struct Start {
     privilege: FilePrivilege,
 }
 
-/// What the file that was started gives beyond what its user may do.
+/// The privilege that the started file gives beyond the rights of its user.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FilePrivilege {
     /// File capabilities, which end with the next program that is executed.
     Capabilities,
-    /// Another user or group, which stay.
+    /// Another user or group, which the next program keeps.
     Ids,
     /// Nothing.
     None,
@@ -36,11 +36,11 @@ impl Start {
     /// Takes over the stack.
     ///
     /// # Safety
-    /// It is as the kernel made it, and nobody else uses it.
+    /// The stack is as the kernel made it, and nobody else uses it.
     pub unsafe fn new(stack: *const c_void) -> Self {
         let words = stack.cast::<usize>();
-        // SAFETY: there is the count, so many arguments, a null pointer, the environment, a null
-        // pointer, and pairs up to one that is marked as the last.
+        // SAFETY: the stack has the count, so many arguments, and a null pointer. Then it has the
+        // environment, a null pointer, and pairs up to one that is marked as the last.
         unsafe {
             let arguments = words.add(1).cast::<*const c_char>();
             let environment = arguments.add(*words + 1).cast_mut();
@@ -81,12 +81,12 @@ impl Start {
     pub fn payload(&self) -> Option<&'static [u8]> {
         let last = self.headers.last()?;
         let is_payload = last.p_type == PT_LOAD && last.p_flags == READ_ONLY;
-        // SAFETY: the kernel has mapped it there, and nothing changes it.
+        // SAFETY: the kernel has mapped the segment there, and nothing changes it.
         is_payload
             .then(|| unsafe { slice::from_raw_parts(last.p_vaddr as *const u8, last.p_filesz) })
     }
 
-    /// Returns what the program was called as, without the folder.
+    /// Returns the name by which the program was called, without the folder.
     pub fn name(&self) -> &'static [u8] {
         // SAFETY: the list ends with a null pointer, and its strings with a zero.
         let called = unsafe {
@@ -96,25 +96,25 @@ impl Start {
         called.rsplit(|b| *b == b'/').next().unwrap_or_default()
     }
 
-    /// Returns the arguments, the first being what the program was called as.
+    /// Returns the arguments. The first one is the name by which the program was called.
     pub fn arguments(&self) -> impl Iterator<Item = &'static [u8]> + use<> {
         // SAFETY: they are strings that end with a zero.
         self.argument_places().map(|place| unsafe { CStr::from_ptr(place) }.to_bytes())
     }
 
-    /// Returns where the arguments are, each with a zero at its end.
+    /// Returns pointers to the arguments, each with a zero at its end.
     pub fn argument_places(&self) -> impl Iterator<Item = *const c_char> + use<> {
         strings(self.arguments)
     }
 
-    /// Returns the variables, and where they are, each with a zero at its end.
+    /// Returns the variables and pointers to them, each with a zero at its end.
     pub fn environment(&self) -> impl Iterator<Item = (&'static [u8], *const c_char)> + use<> {
         strings(self.environment)
             // SAFETY: they are strings that end with a zero.
             .map(|place| (unsafe { CStr::from_ptr(place) }.to_bytes(), place))
     }
 
-    /// Returns the value of a variable.
+    /// Returns the value of the variable that is named `name` and `suffix`.
     pub fn variable(&self, name: &str, suffix: &str) -> Option<&'static [u8]> {
         let mut at = self.environment;
         // SAFETY: the list ends with a null pointer, and its strings with a zero.
@@ -129,19 +129,20 @@ impl Start {
         None
     }
 
-    /// Returns what the file gives that was started.
+    /// Returns the privilege that the started file gives.
     pub fn privilege(&self) -> FilePrivilege {
         self.privilege
     }
 
     /// Removes a variable, however often it is there, and wipes it.
     ///
-    /// What [`Self::variable`] returned for it must not be in use any more; it is zeros then.
+    /// The value that [`Self::variable`] returned for it must not be in use any more: the value is zeros
+    /// then.
     pub fn remove_variable(&mut self, name: &str) {
         self.remove_variables(|entry| value(entry, name, "").is_some());
     }
 
-    /// Removes the variables of which `is_unwanted` is true, and wipes them.
+    /// Removes the variables for which `is_unwanted` is true, and wipes them.
     pub fn remove_variables(&mut self, is_unwanted: impl Fn(&[u8]) -> bool) {
         let (mut from, mut to) = (self.environment, self.environment);
         // SAFETY: the list ends with a null pointer, and its strings with a zero; `to` is not behind
@@ -161,7 +162,7 @@ impl Start {
         }
     }
 
-    /// Changes what the next program is called as, if there is such an argument.
+    /// Changes the name by which the next program is called, if there is a first argument.
     pub fn set_first_argument(&mut self, name: &'static CStr) {
         // SAFETY: the list ends with a null pointer, and lies in memory of this process that may be
         // written.
@@ -172,8 +173,8 @@ impl Start {
         }
     }
 
-    /// Returns the arguments and the environment as the next program takes them: lists of strings
-    /// that end with a zero, which end with a null pointer.
+    /// Returns the arguments and the environment as the next program takes them. Each string ends with a
+    /// zero, and each list with a null pointer.
     pub fn lists(&self) -> (*const *const c_char, *const *const c_char) {
         (self.arguments, self.environment)
     }
@@ -182,7 +183,7 @@ impl Start {
 /// Returns the strings of a list.
 fn strings(mut at: *const *const c_char) -> impl Iterator<Item = *const c_char> {
     core::iter::from_fn(move || {
-        // SAFETY: the list ends with a null pointer, and nothing behind that is looked at.
+        // SAFETY: the list ends with a null pointer, and nobody looks behind that.
         unsafe {
             let string = *at;
             (!string.is_null()).then(|| {
@@ -193,7 +194,7 @@ fn strings(mut at: *const *const c_char) -> impl Iterator<Item = *const c_char> 
     })
 }
 
-/// Returns the value of an entry, if it is that of the variable `name` and `suffix`.
+/// Returns the value of an entry, if the entry's variable is named `name` and `suffix`.
 fn value<'e>(entry: &'e [u8], name: &str, suffix: &str) -> Option<&'e [u8]> {
     let rest = entry.strip_prefix(name.as_bytes())?;
     rest.strip_prefix(suffix.as_bytes())?.strip_prefix(b"=")

@@ -1,4 +1,4 @@
-//! What the kernel does for a stub: each call a function with types, and no decision.
+//! The kernel's calls for a stub: each is a function with types, and makes no decision.
 
 use core::ffi::{CStr, c_char};
 
@@ -46,7 +46,7 @@ pub const STDIN: Descriptor<'static> = Descriptor(0, core::marker::PhantomData);
 /// The size of the signal sets that the kernel takes.
 const SIGNAL_SET: usize = size_of::<kernel_sigset_t>();
 
-/// Calls the kernel with what is safe: numbers, and places that live as long as the call.
+/// Calls the kernel with safe arguments: numbers, and pointers to places that live as long as the call.
 ///
 /// # Safety
 /// The call does nothing to memory beyond what the references behind its arguments allow.
@@ -63,7 +63,7 @@ unsafe fn call<const N: usize>(number: u32, arguments: [usize; N]) -> Result<usi
     }
 }
 
-/// A file that somebody has open.
+/// An open file that its owner closes.
 #[derive(Clone, Copy)]
 pub struct Descriptor<'f>(i32, core::marker::PhantomData<&'f File>);
 
@@ -76,7 +76,7 @@ impl File {
         Self::open_with(path, linux::O_RDONLY)
     }
 
-    /// Opens a terminal, which is not made the controlling one.
+    /// Opens a terminal, without making it the controlling one.
     pub fn open_terminal(path: &[u8]) -> Result<Self, Errno> {
         Self::open_with(path, linux::O_RDWR | linux::O_NOCTTY)
     }
@@ -107,12 +107,12 @@ impl File {
         let set = set_of(signals);
         let arguments =
             [usize::MAX, &raw const set as usize, SIGNAL_SET, linux::O_CLOEXEC as usize];
-        // SAFETY: the set is as long as it is said to be.
+        // SAFETY: the set has the length that the kernel is told.
         let fd = unsafe { call(linux::__NR_signalfd4, arguments) }?;
         Ok(Self(fd as i32))
     }
 
-    /// Returns the file for those who use it and do not close it.
+    /// Returns the file for code that uses it and does not close it.
     pub fn descriptor(&self) -> Descriptor<'_> {
         Descriptor(self.0, core::marker::PhantomData)
     }
@@ -120,7 +120,7 @@ impl File {
     /// Goes to a place in the file, counted from its beginning.
     pub fn seek(&self, place: u64) -> Result<(), Errno> {
         #[cfg(target_pointer_width = "64")]
-        // SAFETY: there are no places in memory.
+        // SAFETY: no argument points to memory.
         let sought = unsafe { call(linux::__NR_lseek, [self.0 as usize, place as usize, 0]) };
         #[cfg(target_pointer_width = "32")]
         let sought = {
@@ -138,18 +138,18 @@ impl File {
         let seals =
             linux::F_SEAL_SEAL | linux::F_SEAL_SHRINK | linux::F_SEAL_GROW | linux::F_SEAL_WRITE;
         let arguments = [self.0 as usize, linux::F_ADD_SEALS as usize, seals as usize];
-        // SAFETY: there are no places.
+        // SAFETY: no argument points to memory.
         unsafe { call(FCNTL, arguments) }.map(drop)
     }
 
-    /// Becomes the program in a file, by the name that the file has in `/proc`, and returns only where
-    /// that fails; nothing where there is no such name.
+    /// Becomes the program in a file, by the name that the file has in `/proc`. Returns the error if that
+    /// fails, and nothing if there is no such name.
     ///
-    /// The file is open in the program as well: an emulator that the kernel starts in its place opens
-    /// the name once more.
+    /// The file is open in the program as well: an emulator that the kernel starts in the program's place
+    /// opens the name once more.
     ///
     /// # Safety
-    /// As of [`execute`](Self::execute).
+    /// As for [`execute`](Self::execute).
     #[inline(never)]
     pub unsafe fn execute_by_name(
         &self,
@@ -159,16 +159,16 @@ impl File {
         let mut digits = [0; 10];
         let path = Text::of(&[b"/proc/self/fd/", decimal(self.0 as u32, &mut digits)]).ok()?;
         Self::open(path.as_c_str().to_bytes()).ok()?;
-        // SAFETY: there are no places.
+        // SAFETY: no argument points to memory.
         let _ = unsafe { call(FCNTL, [self.0 as usize, linux::F_SETFD as usize, 0]) };
         // SAFETY: the caller's promise.
         Some(unsafe { execute(path.as_c_str(), arguments, environment) })
     }
 
-    /// Becomes the program in a file, and returns only where that fails.
+    /// Becomes the program in a file. Returns only if that fails.
     ///
     /// # Safety
-    /// Both lists are of strings that end with a zero, and end with a null pointer.
+    /// The strings in both lists end with a zero, and both lists end with a null pointer.
     pub unsafe fn execute(
         &self,
         arguments: *const *const c_char,
@@ -205,7 +205,7 @@ pub fn decimal(mut number: u32, digits: &mut [u8; 10]) -> &[u8] {
 
 impl Drop for File {
     fn drop(&mut self) {
-        // SAFETY: there are no places, and nobody has the number any more.
+        // SAFETY: no argument points to memory, and nobody has the number any more.
         let _ = unsafe { call(linux::__NR_close, [self.0 as usize]) };
     }
 }
@@ -216,11 +216,11 @@ const FCNTL: u32 = linux::__NR_fcntl;
 const FCNTL: u32 = linux::__NR_fcntl64;
 
 impl Descriptor<'_> {
-    /// Reads some bytes; none at the end.
+    /// Reads some bytes, and returns their number: 0 at the end.
     pub fn read(self, buffer: &mut [u8]) -> Result<usize, Errno> {
         loop {
             let arguments = [self.0 as usize, buffer.as_mut_ptr() as usize, buffer.len()];
-            // SAFETY: the buffer is as long as it is said to be.
+            // SAFETY: the buffer has the length that the kernel is told.
             match unsafe { call(linux::__NR_read, arguments) } {
                 Err(Errno::INTERRUPTED) => {}
                 done => return done,
@@ -228,11 +228,11 @@ impl Descriptor<'_> {
         }
     }
 
-    /// Writes all of some bytes.
+    /// Writes all bytes.
     pub fn write(self, mut bytes: &[u8]) -> Result<(), Errno> {
         while !bytes.is_empty() {
             let arguments = [self.0 as usize, bytes.as_ptr() as usize, bytes.len()];
-            // SAFETY: the bytes are as many as they are said to be.
+            // SAFETY: there are as many bytes as the kernel is told.
             match unsafe { call(linux::__NR_write, arguments) } {
                 Ok(count) => bytes = bytes.get(count..).unwrap_or_default(),
                 Err(Errno::INTERRUPTED) => {}
@@ -242,11 +242,11 @@ impl Descriptor<'_> {
         Ok(())
     }
 
-    /// Goes on behind so many bytes, which are zeros then.
+    /// Skips `count` bytes, which are zeros then.
     pub fn skip(self, count: usize) -> Result<(), Errno> {
         let from_here = linux::SEEK_CUR as usize;
         #[cfg(target_pointer_width = "64")]
-        // SAFETY: there are no places.
+        // SAFETY: no argument points to memory.
         let done = unsafe { call(linux::__NR_lseek, [self.0 as usize, count, from_here]) };
         #[cfg(target_pointer_width = "32")]
         let done = {
@@ -258,28 +258,29 @@ impl Descriptor<'_> {
         done.map(drop)
     }
 
-    /// Returns how a terminal is set; an error for what is no terminal.
+    /// Returns the settings of a terminal. A file that is no terminal is an error.
     pub fn terminal_settings(self) -> Result<termios, Errno> {
         let mut settings = core::mem::MaybeUninit::<termios>::zeroed();
         let arguments = [self.0 as usize, TCGETS as usize, settings.as_mut_ptr() as usize];
         // SAFETY: the kernel writes no more than the settings.
         unsafe { call(linux::__NR_ioctl, arguments) }?;
-        // SAFETY: the type is of numbers, and zeros are some.
+        // SAFETY: the type consists of numbers, and zeros are a value of it.
         Ok(unsafe { settings.assume_init() })
     }
 
-    /// Tells whether the job that has a terminal is that of this process; so does what has no job.
+    /// Tells whether this process belongs to the job that has the terminal. Returns true for a file that has
+    /// no job.
     pub fn is_of_this_job(self) -> bool {
         let mut job = 0_i32;
         let arguments = [self.0 as usize, TIOCGPGRP as usize, &raw mut job as usize];
         // SAFETY: the kernel writes a number of this size.
         let asked = unsafe { call(linux::__NR_ioctl, arguments) };
-        // SAFETY: there are no places.
+        // SAFETY: no argument points to memory.
         let own = unsafe { call(linux::__NR_getpgid, [0]) };
         asked.is_err() || own == Ok(job as usize)
     }
 
-    /// Sets a terminal when all is written, and throws away what was typed before.
+    /// Sets a terminal as soon as all output is written, and throws away the input before.
     pub fn set_terminal(self, settings: &termios) -> Result<(), Errno> {
         let arguments = [self.0 as usize, TCSETSF as usize, core::ptr::from_ref(settings) as usize];
         // SAFETY: the kernel reads no more than the settings.
@@ -293,7 +294,8 @@ pub fn wait_for(first: Descriptor<'_>, other: Descriptor<'_>) -> Result<bool, Er
     let mut files = [asked(first), asked(other)];
     loop {
         let arguments = [files.as_mut_ptr() as usize, files.len(), 0, 0, SIGNAL_SET];
-        // SAFETY: the kernel reads and writes that many; there is neither a time nor a set.
+        // SAFETY: the kernel reads and writes as many entries as it is told, and gets neither a time nor a
+        // set.
         match unsafe { call(linux::__NR_ppoll, arguments) } {
             Ok(_) => return Ok(files[0].revents != 0),
             Err(Errno::INTERRUPTED) => {}
@@ -302,9 +304,10 @@ pub fn wait_for(first: Descriptor<'_>, other: Descriptor<'_>) -> Result<bool, Er
     }
 }
 
-/// Keeps other processes of the same user from reading this one, and the kernel from writing it out.
+/// Keeps other processes of the same user from reading this one, and the kernel from dumping this one's
+/// memory.
 pub fn forbid_dumps() {
-    // SAFETY: there are no places.
+    // SAFETY: no argument points to memory.
     let _ = unsafe { call(linux::__NR_prctl, [PR_SET_DUMPABLE as usize, 0, 0, 0, 0]) };
 }
 
@@ -313,7 +316,7 @@ pub fn random(place: &mut [u8]) -> Result<(), Errno> {
     let mut rest = place;
     while !rest.is_empty() {
         let arguments = [rest.as_mut_ptr() as usize, rest.len(), 0];
-        // SAFETY: the place is as long as it is said to be.
+        // SAFETY: the place has the length that the kernel is told.
         match unsafe { call(linux::__NR_getrandom, arguments) } {
             Ok(count) => rest = rest.get_mut(count..).unwrap_or_default(),
             Err(Errno::INTERRUPTED) => {}
@@ -323,11 +326,11 @@ pub fn random(place: &mut [u8]) -> Result<(), Errno> {
     Ok(())
 }
 
-/// Maps so many bytes of fresh zeros.
+/// Maps `len` bytes of fresh zeros.
 pub fn map(len: usize) -> Result<*mut u8, Errno> {
     let protection = (linux::PROT_READ | linux::PROT_WRITE) as usize;
     let flags = (linux::MAP_PRIVATE | linux::MAP_ANONYMOUS) as usize;
-    // SAFETY: what is mapped is new, nothing lies there.
+    // SAFETY: the mapping is new, and nothing lies there.
     let place = unsafe { call(MMAP, [0, len, protection, flags, usize::MAX, 0]) }?;
     Ok(place as *mut u8)
 }
@@ -337,7 +340,7 @@ const MMAP: u32 = linux::__NR_mmap;
 #[cfg(target_pointer_width = "32")]
 const MMAP: u32 = linux::__NR_mmap2;
 
-/// Gives back what [`map`] gave.
+/// Gives memory from [`map`] back.
 ///
 /// # Safety
 /// `place` is from [`map`] with that length, and nobody uses it any more.
@@ -360,7 +363,7 @@ fn change_signals(how: u32, set: &kernel_sigset_t) -> Result<kernel_sigset_t, Er
     let mut before = set_of(&[]);
     let arguments =
         [how as usize, core::ptr::from_ref(set) as usize, &raw mut before as usize, SIGNAL_SET];
-    // SAFETY: both sets are as long as they are said to be.
+    // SAFETY: both sets have the length that the kernel is told.
     unsafe { call(linux::__NR_rt_sigprocmask, arguments) }?;
     Ok(before)
 }
@@ -368,7 +371,7 @@ fn change_signals(how: u32, set: &kernel_sigset_t) -> Result<kernel_sigset_t, Er
 /// Sends a signal to this process.
 pub fn raise(signal: Signal) {
     let arguments = [process_id() as usize, signal as usize];
-    // SAFETY: there are no places.
+    // SAFETY: no argument points to memory.
     let _ = unsafe { call(linux::__NR_kill, arguments) };
 }
 
@@ -378,11 +381,11 @@ fn set_of(signals: &[Signal]) -> kernel_sigset_t {
         let bit = *signal as usize - 1;
         bytes[place_of(bit / 8)] |= 1 << (bit % 8);
     }
-    // SAFETY: a set is of bits, of which all values are some.
+    // SAFETY: a set consists of bits, and each value of the bits is a set.
     unsafe { core::mem::transmute(bytes) }
 }
 
-/// Returns where the byte of eight signals lies in a set, which is of words.
+/// Returns the place of the byte of eight signals in a set, which consists of words.
 const fn place_of(byte: usize) -> usize {
     if cfg!(target_endian = "little") { byte } else { byte ^ (size_of::<usize>() - 1) }
 }
@@ -390,12 +393,12 @@ const fn place_of(byte: usize) -> usize {
 /// Ends the process.
 pub fn exit(status: u8) -> ! {
     loop {
-        // SAFETY: there are no places, and nothing comes after it.
+        // SAFETY: no argument points to memory, and nothing comes after the call.
         let _ = unsafe { call(linux::__NR_exit_group, [usize::from(status)]) };
     }
 }
 
-/// Overwrites what functions that have returned left on the stack.
+/// Overwrites the bytes that finished functions have left on the stack.
 #[inline(never)]
 pub fn wipe_stack() {
     let mut left = [0_u8; 48 << 10];

@@ -1,7 +1,7 @@
-//! The terminal that a person sits at: a banner, a prompt, a line that is typed.
+//! The terminal that a person sits at: it shows a banner and a prompt, and the person types a line.
 //!
-//! Lines are read byte by byte, so that they can be longer than the kernel's, and so that ^C ends
-//! the first process of a container too, for which the kernel does not heed its signals.
+//! The terminal is read byte by byte. So a line can be longer than the kernel's lines. And ^C also ends the
+//! first process of a container, to which the kernel would not deliver the signal.
 
 use core::fmt;
 
@@ -27,13 +27,13 @@ const DELETE: u8 = 127;
 
 /// A terminal that can be read and written.
 pub struct Terminal {
-    /// None where standard input is it.
+    /// None if standard input is the terminal.
     file: Option<File>,
     before: termios,
     error: Option<Errno>,
 }
 
-/// What was typed and is no secret.
+/// A text that the user typed and that is no secret.
 pub struct Answer {
     text: Pages<u8>,
     len: usize,
@@ -52,13 +52,13 @@ impl Answer {
         Self { len, ..self }
     }
 
-    /// Returns the line; nothing if it is no text.
+    /// Returns the text, or an empty one if it is no UTF-8.
     pub fn text(&self) -> &str {
         core::str::from_utf8(&self.text[..self.len]).unwrap_or_default()
     }
 }
 
-/// Whether what is typed is seen.
+/// Whether the terminal shows the bytes that the user types.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Echo {
     Hidden,
@@ -81,10 +81,10 @@ impl Terminal {
         self.file.as_ref().map_or(STDIN, File::descriptor)
     }
 
-    /// Tells whether this job may use the terminal. One in the background is stopped, as the kernel would
-    /// stop it, after a word why; it goes on when it is brought to the foreground.
+    /// Tells whether this job may use the terminal. A job in the background first says why, and then stops,
+    /// as the kernel would stop it. It goes on when the user brings it to the foreground.
     ///
-    /// Where it cannot be stopped, or goes on in the background, nothing can be asked.
+    /// If the job cannot be stopped, or goes on in the background, it cannot ask for anything.
     pub fn is_in_foreground(&self) -> bool {
         if !self.descriptor().is_of_this_job() {
             say(&Failure::Background);
@@ -93,7 +93,7 @@ impl Terminal {
         self.descriptor().is_of_this_job()
     }
 
-    /// Shows what the packer wants to be shown, as it is.
+    /// Shows the packer's banner as it is.
     pub fn show_banner(&mut self, banner: &[u8]) -> Result<(), Failure> {
         self.write(banner)?;
         match banner.last() {
@@ -102,14 +102,14 @@ impl Terminal {
         }
     }
 
-    /// Asks for a line that is not seen.
+    /// Asks for a line that the terminal does not show.
     pub fn ask_secret(&mut self, prompt: &str) -> Result<Found, Failure> {
         let Answer { text, len } = self.ask(prompt, Echo::Hidden, |_| false)?;
         Ok(Found::typed(text, len))
     }
 
-    /// Asks for what is seen, and may come in several lines: more of them as long as it is said to be
-    /// unfinished, but none after an empty one.
+    /// Asks for a text that the terminal shows, and that may come in several lines. Reads more lines as long
+    /// as `is_unfinished` says so, but none after an empty line.
     pub fn ask_lines(
         &mut self,
         prompt: &str,
@@ -118,7 +118,7 @@ impl Terminal {
         self.ask(prompt, Echo::Shown, is_unfinished).map(Answer::joined)
     }
 
-    /// Returns the failure of what was last written with `write!`.
+    /// Returns the failure of the last `write!`.
     pub fn failure(&self) -> Failure {
         self.error.map_or(Failure::Defect, Failure::Terminal)
     }
@@ -127,7 +127,7 @@ impl Terminal {
         self.descriptor().write(bytes).map_err(Failure::Terminal)
     }
 
-    /// Asks, with the terminal set for it, and sets it back however that ends.
+    /// Sets the terminal for the question, asks, and sets the terminal back in any case.
     fn ask(
         &self,
         prompt: &str,
@@ -142,7 +142,7 @@ impl Terminal {
         let _ = self.write(b"\n");
         drop(signals);
         if let Err(Failure::Signal(signal)) = answer {
-            // Ends the process, unless it is the first of a container, or the signal is ignored.
+            // This ends the process, unless it is the first of a container, or the signal is ignored.
             system::raise(signal);
         }
         answer
@@ -190,7 +190,7 @@ impl Terminal {
                     len = 0;
                 }
                 control if control < b' ' => {}
-                // The room for one byte more makes a line too long that is, and not another one.
+                // A line of the greatest length is not too long. Only one byte more makes it so.
                 _ if len == MAX_LINE => return Err(Failure::LineTooLong),
                 _ => {
                     text[len] = byte[0];
@@ -198,7 +198,7 @@ impl Terminal {
                     self.show(echo, &byte)?;
                 }
             }
-            // It is a byte of a secret.
+            // The byte may be part of a secret.
             zeroize::Zeroize::zeroize(&mut byte);
         }
     }
@@ -220,7 +220,7 @@ impl fmt::Write for Terminal {
     }
 }
 
-/// Returns settings with which every byte comes as soon as it is typed, and none is seen.
+/// Returns settings with which every byte comes as soon as the user types it, and the terminal shows none.
 fn raw(mut settings: termios) -> termios {
     settings.c_iflag &= !IXON;
     settings.c_iflag |= ICRNL;
@@ -251,7 +251,7 @@ impl Drop for Signals {
 
 /// Reads which signal has come.
 fn signal_from(signals: Descriptor<'_>) -> Result<Signal, Errno> {
-    // What the kernel tells of a signal has this length, and begins with its number.
+    // The kernel's description of a signal has this length, and begins with the signal's number. signalfd(2).
     let mut told = [0; 128];
     signals.read(&mut told)?;
     Ok(Signal::from_ne_bytes([told[0], told[1], told[2], told[3]]))

@@ -8,7 +8,7 @@ use crate::content::Sink;
 use crate::failure::Failure;
 use crate::source::Source;
 
-/// How much is decoded before it is written, in bytes.
+/// The number of bytes that are decoded before they are written.
 const PIECE: usize = 256 << 10;
 
 /// Decodes one frame.
@@ -32,14 +32,15 @@ pub(crate) fn decode<S: Sink>(
     }
 }
 
-/// The source as the decoder reads it, which can tell only that something went wrong.
+/// The source as the decoder reads it. It keeps its failure, since the decoder can tell only that something
+/// went wrong.
 struct Reader<'r, 'a> {
     source: &'r mut Source<'a>,
     failure: Option<Failure>,
 }
 
 impl Reader<'_, '_> {
-    /// Returns what went wrong beneath a decoder that says `error`.
+    /// Returns the failure of the source, or damage if the source has not failed.
     fn failure(&mut self, _error: &FrameDecoderError) -> Failure {
         self.failure.take().unwrap_or_else(damaged)
     }
@@ -62,7 +63,7 @@ impl Read for Reader<'_, '_> {
     }
 }
 
-/// The sink as the decoder writes to it, straight from its window.
+/// The sink as the decoder writes to it, straight from the decoder's window.
 struct Writer<'s, S: Sink> {
     sink: &'s mut S,
     failure: Option<S::Error>,

@@ -1,8 +1,8 @@
-//! The instructions that no language has: where a program starts, and how it calls the kernel.
+//! The instructions that no language has: the start of a program, and the call of the kernel.
 //!
-//! Each file has two symbols for one kind of machine. `_start` is where the kernel begins: it hands
-//! the stack as it was to [`crate::entry::entry`]. `sealcrate_syscall` takes a number and six arguments as
-//! C functions take them, and returns what the kernel returns.
+//! Each file has two symbols for one kind of machine. The kernel begins at `_start`, which passes the stack,
+//! as it was, to [`crate::entry::entry`]. `sealcrate_syscall` takes a number and six arguments as C functions
+//! take them, and returns the number that the kernel returns.
 
 #[cfg(target_arch = "aarch64")]
 mod aarch64;

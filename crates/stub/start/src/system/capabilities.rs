@@ -1,22 +1,22 @@
-//! What a process may do beyond its user. capabilities(7).
+//! The capabilities of a process: its rights beyond its user's. capabilities(7).
 
 use linux_raw_sys::general as linux;
 use linux_raw_sys::prctl::{PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE};
 
 use super::{Errno, call};
 
-/// The form of the sets: two words each.
+/// The version of the sets' form: two words each.
 const VERSION: u32 = 0x2008_0522;
 
-/// Effective, permitted and inheritable capabilities, first those with the lowest numbers.
+/// Effective, permitted and inheritable capabilities. The capabilities with the lowest numbers come first.
 type Sets = [[u32; 3]; 2];
 
 /// The places in [`Sets`].
 const PERMITTED: usize = 1;
 const INHERITABLE: usize = 2;
 
-/// Makes all capabilities of this process ambient, so that the program has them that it becomes.
-/// Returns whether there are any.
+/// Makes all capabilities of this process ambient, so that the next program has them too. Returns whether
+/// there are any.
 ///
 /// # Errors
 /// The kernel's.
@@ -32,12 +32,12 @@ pub fn pass_on_capabilities() -> Result<bool, Errno> {
     for set in &mut sets {
         set[INHERITABLE] |= set[PERMITTED];
     }
-    // SAFETY: the kernel reads both.
+    // SAFETY: the kernel reads the same places.
     unsafe { call(linux::__NR_capset, arguments) }?;
     for number in 0..64 {
         if sets[number / 32][PERMITTED] >> (number % 32) & 1 == 1 {
             let arguments = [PR_CAP_AMBIENT as usize, PR_CAP_AMBIENT_RAISE as usize, number, 0, 0];
-            // SAFETY: there are no places.
+            // SAFETY: no argument points to memory.
             unsafe { call(linux::__NR_prctl, arguments) }?;
         }
     }

@@ -5,7 +5,7 @@ use linux_raw_sys::prctl::PR_SET_PDEATHSIG;
 
 use super::{Errno, call};
 
-/// The most bytes of a set of cores that are read: one bit for each core.
+/// The longest set of cores that is read, in bytes, with one bit for each core.
 const CORE_SET: usize = 128;
 
 /// Returns the number of cores that this process may run on, one at least.
@@ -21,18 +21,18 @@ pub fn cores() -> usize {
 /// A process that this one has made, by its number.
 pub struct Child(pub usize);
 
-/// Makes a process that goes on as this one does from here, with copies of all memory. It ends when this
-/// process ends. The child gets nothing, and this process gets the child.
+/// Makes a child process that goes on from here, with copies of all memory. The kernel ends it when this
+/// process ends. Returns the child to this process, and nothing to the child.
 ///
 /// # Errors
 /// The kernel's.
 pub fn fork() -> Result<Option<Child>, Errno> {
-    // The kernel sends no signal at the child's end. So the child waits to be asked even where somebody
-    // ignores the usual signal.
+    // The kernel sends no signal at the child's end. So this process can ask for the child's status even if
+    // somebody ignores the usual signal.
     // SAFETY: the child has memory of its own, with the same stack in the same place.
     match unsafe { call(linux::__NR_clone, [0, 0, 0, 0, 0]) }? {
         0 => {
-            // SAFETY: there are no places.
+            // SAFETY: no argument points to memory.
             let _ = unsafe {
                 call(linux::__NR_prctl, [PR_SET_PDEATHSIG as usize, linux::SIGKILL as usize])
             };
@@ -43,7 +43,7 @@ pub fn fork() -> Result<Option<Child>, Errno> {
 }
 
 impl Child {
-    /// Waits for the end of the process, and returns its exit status, as shells count.
+    /// Waits for the end of the process, and returns its exit status, as shells count it.
     pub fn wait(&self) -> u8 {
         let mut status = 0_u32;
         let arguments = [self.0, &raw mut status as usize, linux::__WALL as usize, 0];
@@ -63,7 +63,7 @@ impl Child {
 
     /// Ends the process at once.
     pub fn kill(&self) {
-        // SAFETY: there are no places.
+        // SAFETY: no argument points to memory.
         let _ = unsafe { call(linux::__NR_kill, [self.0, linux::SIGKILL as usize]) };
     }
 }

@@ -1,4 +1,4 @@
-//! What the kernel says when it will not.
+//! The kernel's errors.
 
 use core::fmt;
 
@@ -13,11 +13,11 @@ impl Errno {
     pub const ACCESS: Self = Self(linux::EACCES as u16);
     /// A signal came.
     pub const INTERRUPTED: Self = Self(linux::EINTR as u16);
-    /// There is something already.
+    /// Something is there already.
     pub const EXISTS: Self = Self(linux::EEXIST as u16);
     /// It is a folder.
     pub const IS_FOLDER: Self = Self(linux::EISDIR as u16);
-    /// The kernel does not know what was asked for.
+    /// The kernel does not accept an argument.
     pub const INVALID: Self = Self(linux::EINVAL as u16);
     /// The name is too long.
     pub const NAME_TOO_LONG: Self = Self(linux::ENAMETOOLONG as u16);
@@ -35,7 +35,7 @@ impl Errno {
     pub const OTHER_MOUNT: Self = Self(linux::EXDEV as u16);
     /// The file system cannot be written to.
     pub const READ_ONLY: Self = Self(linux::EROFS as u16);
-    /// A folder on the way is none.
+    /// A part of the path is no folder.
     pub const NOT_A_DIRECTORY: Self = Self(linux::ENOTDIR as u16);
 }
 

@@ -1,33 +1,33 @@
-//! Folders that are open, and what is done within them, never beyond.
+//! Open folders, and operations within them that never go beyond them.
 
 use linux_raw_sys::general::{self as linux, open_how, statfs64};
 
 use super::{Descriptor, Errno, File, Text, call};
 
-/// Where nothing on the way may leave the folder: by `..`, by a link, or into another mount.
+/// The flags that keep a path in the folder. It may not leave by `..`, by a link, or into another mount.
 const BENEATH: u32 = linux::RESOLVE_BENEATH | linux::RESOLVE_NO_XDEV | linux::RESOLVE_NO_SYMLINKS;
 
-/// How folders are opened.
+/// The flags with which folders are opened.
 const FOLDER: u32 = linux::O_RDONLY | linux::O_DIRECTORY | linux::O_NOFOLLOW | linux::O_CLOEXEC;
 
 /// A folder that is open.
 pub struct Folder(File);
 
-/// What the kernel says of a file system.
+/// The kernel's description of a file system.
 #[derive(Clone, Copy)]
 pub struct FileSystem {
-    /// What kind it is of. statfs(2).
+    /// Its kind. statfs(2).
     pub kind: u32,
     /// Whether programs may be executed.
     pub executes: bool,
-    /// How many bytes are free; nothing where there is no bound.
+    /// The free bytes; nothing if there is no bound.
     pub free_bytes: Option<u64>,
-    /// How many files can be made; nothing where there is no bound.
+    /// The number of files that can be made; nothing if there is no bound.
     pub free_files: Option<u64>,
 }
 
 impl Folder {
-    /// Opens a folder, which is no link itself.
+    /// Opens a folder. A link in its place is an error.
     ///
     /// # Errors
     /// The kernel's.
@@ -42,7 +42,7 @@ impl Folder {
         Ok(Self(File(fd as i32)))
     }
 
-    /// Opens the folder of a name in this one, which may be another mount.
+    /// Opens the folder with this name in this folder. It may be another mount.
     ///
     /// # Errors
     /// The kernel's.
@@ -52,18 +52,18 @@ impl Folder {
 
     /// Opens a folder beneath this one, on the same mount, without a link on the way.
     ///
-    /// Where the kernel or a filter does not have openat2(2), name by name: no link is followed, and
-    /// each folder has to be of the same device. That does not notice a mount of the same file
-    /// system, which whoever calls has looked for in the list of mounts.
+    /// If the kernel does not know openat2(2), or a filter forbids it, this function opens name by name. It
+    /// follows no link, and each folder has to be on the same device. It does not notice a mount of the same
+    /// file system. Callers look for such mounts in the list of mounts.
     ///
     /// # Errors
-    /// The kernel's; `EXDEV` where another mount begins.
+    /// The kernel's; `EXDEV` if another mount begins.
     pub fn beneath(&self, path: &[u8]) -> Result<Self, Errno> {
         let text = Text::new(if path.is_empty() { b"." } else { path })?;
         let how = open_how { flags: u64::from(FOLDER), mode: 0, resolve: u64::from(BENEATH) };
         let arguments =
             [self.number(), text.place(), &raw const how as usize, size_of::<open_how>()];
-        // SAFETY: the path ends with a zero, and the rest is as long as it is said to be.
+        // SAFETY: the path ends with a zero, and the rest has the length that the kernel is told.
         match unsafe { call(linux::__NR_openat2, arguments) } {
             Ok(fd) => Ok(Self(File(fd as i32))),
             Err(Errno::NOT_KNOWN | Errno::NOT_PERMITTED) => self.beneath_by_names(path),
@@ -92,7 +92,7 @@ impl Folder {
         self.0.0 as usize
     }
 
-    /// Makes a folder that is for its owner alone.
+    /// Makes a folder with these permissions, as far as the umask allows.
     ///
     /// # Errors
     /// The kernel's.
@@ -105,7 +105,7 @@ impl Folder {
     /// Makes a file that is for its owner alone, and opens it for writing.
     ///
     /// # Errors
-    /// The kernel's; there is something already.
+    /// The kernel's; `EEXIST` if something is there already.
     pub fn make_file(&self, name: &[u8]) -> Result<File, Errno> {
         let name = Text::new(name)?;
         let flags =
@@ -116,7 +116,7 @@ impl Folder {
         Ok(File(fd as i32))
     }
 
-    /// Opens a file for writing, which is no link.
+    /// Opens a file for writing. A link in its place is an error.
     ///
     /// # Errors
     /// The kernel's.
@@ -152,7 +152,7 @@ impl Folder {
         unsafe { call(linux::__NR_symlinkat, arguments) }.map(drop)
     }
 
-    /// Gives what is called `other` in another folder a name here.
+    /// Makes `name` in this folder a hard link to `other` in another folder.
     ///
     /// # Errors
     /// The kernel's.
@@ -163,7 +163,7 @@ impl Folder {
         unsafe { call(linux::__NR_linkat, arguments) }.map(drop)
     }
 
-    /// Moves what is called `name` to another folder, in the place of a file that is there.
+    /// Moves `name` to another folder, as `other`, and replaces a file there.
     ///
     /// # Errors
     /// The kernel's.
@@ -174,7 +174,7 @@ impl Folder {
         unsafe { call(linux::__NR_renameat2, arguments) }.map(drop)
     }
 
-    /// Removes what is no folder.
+    /// Removes a file that is no folder.
     ///
     /// # Errors
     /// The kernel's.
@@ -190,7 +190,7 @@ impl Folder {
         self.unlink(name, linux::AT_REMOVEDIR)
     }
 
-    /// Moves something by its name into another folder, under another name that nothing has there.
+    /// Moves `name` to another folder, as `other`. It is an error if something is there already.
     ///
     /// # Errors
     /// The kernel's.
@@ -202,14 +202,14 @@ impl Folder {
         unsafe { call(linux::__NR_renameat2, arguments) }.map(drop)
     }
 
-    /// Reads some of the names in the folder, which follow those that were read before; none at the
-    /// end. getdents(2).
+    /// Reads some of the names in the folder, after the names that were read before. Returns none at the end.
+    /// getdents(2).
     ///
     /// # Errors
     /// The kernel's.
     pub fn names<'b>(&self, buffer: &'b mut [u8]) -> Result<Names<'b>, Errno> {
         let arguments = [self.number(), buffer.as_mut_ptr() as usize, buffer.len()];
-        // SAFETY: the buffer is as long as it is said to be.
+        // SAFETY: the buffer has the length that the kernel is told.
         let len = unsafe { call(linux::__NR_getdents64, arguments) }?;
         Ok(Names(&buffer[..len]))
     }
@@ -221,7 +221,7 @@ impl Folder {
             .map(drop)
     }
 
-    /// Sets the permissions of what is called so, and is no link.
+    /// Sets the permissions of a file by its name. The file must not be a link.
     ///
     /// # Errors
     /// The kernel's.
@@ -232,7 +232,7 @@ impl Folder {
             .map(drop)
     }
 
-    /// Sets the owner and group of what is called so; of a link, its own.
+    /// Sets the owner and group of a file by its name, and of a link itself.
     ///
     /// # Errors
     /// The kernel's.
@@ -244,7 +244,7 @@ impl Folder {
         unsafe { call(linux::__NR_fchownat, arguments) }.map(drop)
     }
 
-    /// Sets when what is called so was changed and read last; of a link, its own.
+    /// Sets the times at which a file, or a link itself, was changed and read last.
     ///
     /// # Errors
     /// The kernel's.
@@ -254,7 +254,7 @@ impl Folder {
         super::properties::set_time(self.number(), name.place(), (seconds, nanoseconds), flags)
     }
 
-    /// Returns what file system the folder is on.
+    /// Returns the file system that the folder is on.
     ///
     /// # Errors
     /// The kernel's.
@@ -267,7 +267,7 @@ impl Folder {
         #[cfg(target_pointer_width = "32")]
         // SAFETY: the kernel writes no more than that.
         unsafe { call(linux::__NR_fstatfs64, [self.number(), size_of::<statfs64>(), place]) }?;
-        // SAFETY: the type is of numbers, and zeros are some.
+        // SAFETY: the type consists of numbers, and zeros are a value of it.
         let found = unsafe { found.assume_init() };
         let free = found.f_bavail.saturating_mul(found.f_bsize as u64);
         Ok(FileSystem {
@@ -283,7 +283,7 @@ impl Folder {
 pub struct Names<'b>(&'b [u8]);
 
 impl Names<'_> {
-    /// Tells whether none are left, not even those that are passed over.
+    /// Tells whether no names are left, not even `.` and `..`.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
@@ -293,7 +293,7 @@ impl<'b> Iterator for Names<'b> {
     type Item = &'b [u8];
 
     fn next(&mut self) -> Option<&'b [u8]> {
-        /// Where the length of an entry is, and where its name begins. `linux_dirent64`.
+        /// The places of an entry's length and of its name. `linux_dirent64`.
         const LEN: usize = 16;
         const NAME: usize = 19;
         loop {
@@ -308,5 +308,5 @@ impl<'b> Iterator for Names<'b> {
     }
 }
 
-/// The flag of file systems on which nothing is executed. statfs(2), `ST_NOEXEC`.
+/// The flag of file systems on which the kernel executes nothing. statfs(2), `ST_NOEXEC`.
 const NO_EXEC: u32 = 8;

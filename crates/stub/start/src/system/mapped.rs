@@ -1,4 +1,4 @@
-//! Files that are read where they are.
+//! Files that are mapped into memory.
 
 use core::ops::Deref;
 use core::{ptr, slice};
@@ -14,7 +14,7 @@ pub struct Mapped {
 }
 
 impl Mapped {
-    /// Maps a file. It should not be cut while it is mapped: then the process is ended.
+    /// Maps a file. If somebody cuts the file while it is mapped, a read beyond its end ends the process.
     ///
     /// # Errors
     /// The kernel's.
@@ -37,7 +37,7 @@ impl Mapped {
         }
         let arguments =
             [0, len, linux::PROT_READ as usize, linux::MAP_PRIVATE as usize, file.0 as usize, 0];
-        // SAFETY: what is mapped is new, nothing lies there.
+        // SAFETY: the mapping is new, and nothing lies there.
         let place = unsafe { call(MMAP, arguments) }?;
         Ok(Self { place: place as *mut u8, len })
     }

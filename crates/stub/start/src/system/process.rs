@@ -1,4 +1,4 @@
-//! What a process is, and how it becomes another program.
+//! The properties of a process, and its change into another program.
 
 use core::ffi::{CStr, c_char};
 
@@ -14,14 +14,14 @@ const IDS: (u32, u32) = (linux::__NR_geteuid32, linux::__NR_getegid32);
 
 /// Returns the effective user and group of this process.
 pub fn user() -> (u32, u32) {
-    // SAFETY: there are no places.
+    // SAFETY: no argument points to memory.
     let id = |number| unsafe { call(number, []) }.unwrap_or_default() as u32;
     (id(IDS.0), id(IDS.1))
 }
 
 /// Returns the number of this process.
 pub fn process_id() -> u32 {
-    // SAFETY: there are no places.
+    // SAFETY: no argument points to memory.
     unsafe { call(linux::__NR_getpid, []) }.unwrap_or_default() as u32
 }
 
@@ -33,15 +33,15 @@ pub fn is_in_root() -> bool {
     len == Ok(2) && path[0] == b'/'
 }
 
-/// Reads where a symbolic link leads, whose path comes in parts.
+/// Reads the target of the symbolic link at a path that comes in parts.
 ///
 /// # Errors
-/// The kernel's; it is no link.
+/// The kernel's; `EINVAL` if the file is no link.
 pub fn read_link<'b>(path: &[&[u8]], target: &'b mut [u8]) -> Result<&'b [u8], Errno> {
     let path = Text::of(path)?;
     let folder = linux::AT_FDCWD as usize;
     let arguments = [folder, path.place(), target.as_mut_ptr() as usize, target.len()];
-    // SAFETY: the path ends with a zero, and the place is as long as it is said to be.
+    // SAFETY: the path ends with a zero, and the place has the length that the kernel is told.
     let len = unsafe { call(linux::__NR_readlinkat, arguments) }?;
     Ok(&target[..len])
 }
@@ -61,14 +61,14 @@ pub fn host_name() -> [u8; 65] {
     let mut names = core::mem::MaybeUninit::<new_utsname>::zeroed();
     // SAFETY: the kernel writes no more than that.
     let _ = unsafe { call(linux::__NR_uname, [names.as_mut_ptr() as usize]) };
-    // SAFETY: the type is of bytes, and zeros are some.
+    // SAFETY: the type consists of bytes, and zeros are a value of it.
     unsafe { names.assume_init() }.nodename.map(|byte| byte as u8)
 }
 
-/// Becomes the program at a path, and returns only where that fails.
+/// Becomes the program at a path. Returns only if that fails.
 ///
 /// # Safety
-/// Both lists are of strings that end with a zero, and end with a null pointer.
+/// The strings in both lists end with a zero, and both lists end with a null pointer.
 pub unsafe fn execute(
     path: &CStr,
     arguments: *const *const c_char,

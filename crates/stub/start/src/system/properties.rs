@@ -1,10 +1,10 @@
-//! What open files have beside their content.
+//! The properties of open files beside their content.
 
 use linux_raw_sys::general::{self as linux, __kernel_timespec, statx};
 
 use super::{Descriptor, Errno, Text, call};
 
-/// The number of the call that sets times, of the kind that has 64 bits for seconds everywhere.
+/// The number of the call that sets times. It has 64 bits for seconds on all machines.
 #[cfg(target_pointer_width = "64")]
 const UTIMENSAT: u32 = linux::__NR_utimensat;
 #[cfg(target_pointer_width = "32")]
@@ -22,7 +22,7 @@ impl Descriptor<'_> {
         ];
         // SAFETY: the kernel writes no more than that.
         unsafe { call(linux::__NR_statx, arguments) }?;
-        // SAFETY: the type is of numbers, and zeros are some.
+        // SAFETY: the type consists of numbers, and zeros are a value of it.
         Ok(unsafe { found.assume_init() })
     }
 
@@ -50,7 +50,7 @@ impl Descriptor<'_> {
         self.status().map(|status| (status.stx_dev_major, status.stx_dev_minor))
     }
 
-    /// Returns who owns a file.
+    /// Returns the owner of a file.
     ///
     /// # Errors
     /// The kernel's.
@@ -58,8 +58,8 @@ impl Descriptor<'_> {
         self.status().map(|status| status.stx_uid)
     }
 
-    /// Returns when a file was made, in seconds since 1970; nothing where the file system does not
-    /// know.
+    /// Returns the time at which a file was made, in seconds since 1970. Returns nothing if the file system
+    /// does not know.
     ///
     /// # Errors
     /// The kernel's.
@@ -68,7 +68,7 @@ impl Descriptor<'_> {
         Ok((status.stx_mask & linux::STATX_BTIME != 0).then_some(status.stx_btime.tv_sec))
     }
 
-    /// Returns when the content of a file was changed, in seconds since 1970.
+    /// Returns the time at which the content of a file was changed, in seconds since 1970.
     ///
     /// # Errors
     /// The kernel's.
@@ -97,11 +97,11 @@ impl Descriptor<'_> {
     /// # Errors
     /// The kernel's.
     pub fn set_mode(self, mode: u32) -> Result<(), Errno> {
-        // SAFETY: there are no places.
+        // SAFETY: no argument points to memory.
         unsafe { call(linux::__NR_fchmod, [self.0 as usize, mode as usize]) }.map(drop)
     }
 
-    /// Sets when it was changed and read last.
+    /// Sets the times at which the file was changed and read last.
     ///
     /// # Errors
     /// The kernel's.
@@ -116,12 +116,12 @@ impl Descriptor<'_> {
     pub fn set_attribute(self, name: &[u8], value: &[u8]) -> Result<(), Errno> {
         let name = Text::new(name)?;
         let arguments = [self.0 as usize, name.place(), value.as_ptr() as usize, value.len(), 0];
-        // SAFETY: the name ends with a zero, and the value is as long as it is said to be.
+        // SAFETY: the name ends with a zero, and the value has the length that the kernel is told.
         unsafe { call(linux::__NR_fsetxattr, arguments) }.map(drop)
     }
 }
 
-/// What lies at a path.
+/// The status of the file at a path.
 #[derive(Clone, Copy)]
 pub struct Status {
     /// Its kind, permissions, set-ID and sticky bits. inode(7).
@@ -131,7 +131,8 @@ pub struct Status {
 }
 
 impl Status {
-    /// Returns what lies at an absolute path, without the `/` before it. A link there is not followed.
+    /// Returns the status of the file at an absolute path, which comes without the `/` before it. A link
+    /// there is not followed.
     ///
     /// # Errors
     /// The kernel's.
@@ -147,7 +148,7 @@ impl Status {
         ];
         // SAFETY: the path ends with a zero, and the kernel writes no more than that.
         unsafe { call(linux::__NR_statx, arguments) }?;
-        // SAFETY: the type is of numbers, and zeros are some.
+        // SAFETY: the type consists of numbers, and zeros are a value of it.
         let found = unsafe { found.assume_init() };
         Ok(Self { mode: u32::from(found.stx_mode), len: found.stx_size })
     }
@@ -158,7 +159,7 @@ impl Status {
     }
 }
 
-/// Tells whether the link at an absolute path, without the `/` before it, says so.
+/// Tells whether the link at an absolute path leads to `target`. The path comes without the `/` before it.
 ///
 /// # Errors
 /// The kernel's.
@@ -172,7 +173,7 @@ pub fn link_says(path: &[u8], target: &[u8]) -> Result<bool, Errno> {
     Ok(found.get(..len) == Some(target))
 }
 
-/// Sets the times of a file: that of a number, or of a path there.
+/// Sets the times of a file: of the file with the number `fd`, or of the file at a path in the folder `fd`.
 pub(super) fn set_time(
     fd: usize,
     path: usize,

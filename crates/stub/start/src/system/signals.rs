@@ -1,4 +1,4 @@
-//! Signals that are handled, by a function that does not return.
+//! Handlers of signals: functions that do not return.
 
 use core::ffi::c_void;
 
@@ -6,13 +6,13 @@ use linux_raw_sys::general::{self as linux, kernel_sigaction, kernel_sigset_t, s
 
 use super::{Errno, SIGNAL_SET, Signal, call, process_id, restore_signals, set_of};
 
-/// A function that is called for a signal. The kernel tells it more of the signal.
+/// A function that the kernel calls for a signal. The kernel tells it more about the signal.
 pub type Handler = extern "C" fn(Signal, *const c_void, *const c_void) -> !;
 
-/// The size of the place that handlers have for their stack.
+/// The size of the handlers' stack, in bytes.
 const STACK: usize = 32 << 10;
 
-/// The place. It is taken up when a handler runs.
+/// The handlers' stack. It takes memory when a handler runs.
 static mut PLACE: [u8; STACK] = [0; STACK];
 
 /// Gives handlers a stack of their own.
@@ -22,19 +22,19 @@ pub fn provide_handler_stack() {
     let _ = unsafe { call(linux::__NR_sigaltstack, [&raw const stack as usize, 0]) };
 }
 
-/// Has a signal handled, unless it is ignored. All signals wait while the handler runs. The next signal of
-/// this kind has no handler.
+/// Sets the handler of a signal, unless the signal is ignored. All signals wait while the handler runs. The
+/// next signal of this kind has no handler.
 pub fn handle(signal: Signal, handler: Handler) {
     let flags = linux::SA_SIGINFO | linux::SA_ONSTACK | linux::SA_RESETHAND | linux::SA_RESTORER;
     let mut action = kernel_sigaction {
-        // SAFETY: with this flag the kernel calls it with three arguments.
+        // SAFETY: with `SA_SIGINFO`, the kernel calls the handler with three arguments.
         sa_handler_kernel: Some(unsafe {
             core::mem::transmute::<Handler, unsafe extern "C" fn(i32)>(handler)
         }),
         sa_flags: flags as _,
-        // Some kernels ask for one. It is for handlers that return.
+        // Some kernels ask for such a function. They use it only for handlers that return.
         sa_restorer: None,
-        // SAFETY: a set is of bits, of which all values are some.
+        // SAFETY: a set consists of bits, and each value of the bits is a set.
         sa_mask: unsafe {
             core::mem::transmute::<[u8; SIGNAL_SET], kernel_sigset_t>([0xff; SIGNAL_SET])
         },
@@ -46,9 +46,9 @@ pub fn handle(signal: Signal, handler: Handler) {
     }
 }
 
-/// Has a signal do what it does without a handler, unless it is ignored.
+/// Gives a signal its usual action, unless the signal is ignored.
 pub fn unhandle(signal: Signal) {
-    // SAFETY: zeros are an action: the usual one.
+    // SAFETY: zeros are an action, the usual one.
     let usual = unsafe { core::mem::zeroed() };
     let Ok(before) = change(signal, &usual) else { return };
     if before.sa_handler_kernel.map_or(0, |handler| handler as usize) == IGNORED {
@@ -56,7 +56,7 @@ pub fn unhandle(signal: Signal) {
     }
 }
 
-/// The number in the place of a handler where a signal is ignored.
+/// The number that stands in the place of a handler if a signal is ignored.
 const IGNORED: usize = 1;
 
 fn change(signal: Signal, action: &kernel_sigaction) -> Result<kernel_sigaction, Errno> {
@@ -67,28 +67,28 @@ fn change(signal: Signal, action: &kernel_sigaction) -> Result<kernel_sigaction,
         before.as_mut_ptr() as usize,
         SIGNAL_SET,
     ];
-    // SAFETY: both are as long as the kernel takes them, and the set is as long as it is said to be.
+    // SAFETY: both actions have the kernel's length, and the set has the length that the kernel is told.
     unsafe { call(linux::__NR_rt_sigaction, arguments) }?;
-    // SAFETY: zeros are one, and so is what the kernel writes.
+    // SAFETY: zeros are an action, and the kernel writes an action.
     Ok(unsafe { before.assume_init() })
 }
 
-/// Lets all signals come that waited.
+/// Unblocks all signals, so that the waiting ones come.
 pub fn release_signals() {
     let _ = restore_signals(&set_of(&[]));
 }
 
-/// Tells whether this is the first process of a container, which only signals end that it handles.
+/// Tells whether this is the first process of a container. Only signals that it handles end this process.
 pub fn is_first_process() -> bool {
     process_id() == 1
 }
 
-/// Returns the address at which memory was missing, out of the kernel's words to a handler.
+/// Returns the address at which memory was missing, from the kernel's description of a signal.
 ///
 /// # Safety
 /// The handler was called for SIGSEGV or SIGBUS.
 pub unsafe fn fault_address(told: *const c_void) -> usize {
-    // Three numbers of four bytes are before it.
+    // Three numbers of four bytes come before the address.
     const AT: usize = 12_usize.next_multiple_of(size_of::<usize>());
     // SAFETY: the caller's promise.
     unsafe { told.byte_add(AT).cast::<usize>().read() }

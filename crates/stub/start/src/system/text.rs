@@ -41,10 +41,10 @@ impl Text {
         Ok(text)
     }
 
-    /// Returns it with a zero at its end.
+    /// Returns the text with a zero at its end.
     #[inline(never)]
     pub fn as_c_str(&self) -> &CStr {
-        // There is one behind the text at the latest.
+        // The first zero is behind the text at the latest.
         CStr::from_bytes_until_nul(&self.bytes).unwrap_or_default()
     }
 
