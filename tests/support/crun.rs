@@ -21,7 +21,7 @@ const AS_USER: &str = "mount -t cgroup2 none /sys/fs/cgroup && \
 const AS_ROOT: &str =
     "{ ! mountpoint -q /sys/fs/cgroup/unified || umount /sys/fs/cgroup/unified; } && exec";
 
-/// What both scripts run. A limit of open files above this process's own is refused to crun.
+/// The end of both scripts: it runs Podman.
 const PODMAN: &str = "timeout 100 podman --root \"$folder/root\" --runroot \"$folder/run\" \
     --storage-driver vfs --cgroup-manager cgroupfs --events-backend none --runtime crun \"$@\"";
 
@@ -84,7 +84,8 @@ impl CrunPodman {
         self.call(&[&["run", "--rm", "--network=none"], self.options(), options, &[image]].concat())
     }
 
-    /// Returns the options that every container needs here.
+    /// Returns the options that every container needs here. Nobody grants crun a limit of open files above
+    /// this process's own.
     pub fn options(&self) -> &'static [&'static str] {
         match self.user {
             User::Root => {

@@ -48,8 +48,8 @@ pub fn build(profile: Profile, stubs: Option<&Path>) -> anyhow::Result<PathBuf> 
     executable_of("build", &arguments, stubs, "sealcrate")
 }
 
-/// Builds the binary as the Dockerfile does, but for tests, and returns the path of a copy: cargo's own
-/// file is replaced by the next build in the usual way.
+/// Builds the binary as the Dockerfile does, but for tests. Returns the path of a copy, since the next build
+/// replaces cargo's own file.
 ///
 /// # Errors
 /// cargo fails, or the copy cannot be written.

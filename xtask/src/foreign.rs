@@ -29,7 +29,7 @@ const OWN_PACKAGES: (&str, &str) = ("rustc", "libstd-rust-dev");
 const LIBRARIES: [&str; 4] =
     ["liballoc-", "libcompiler_builtins-", "libcore-", "librustc_std_workspace_core-"];
 
-/// Returns the folder of what is unpacked, as a compiler takes it.
+/// Returns the folder of the unpacked libraries, which a compiler takes for its own.
 pub(crate) fn sysroot(root: &Path) -> PathBuf {
     root.join("target/foreign-core")
 }

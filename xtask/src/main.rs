@@ -1,7 +1,7 @@
 //! The developers' tasks that need more than cargo: `cargo xtask help` lists them.
 //!
 //! This file owns the command line, which is read by hand: a library for it would be the largest part of
-//! what every task waits for. What a task does is in the module or package of its name.
+//! what every task waits for. Each task has a module or a package of its name.
 
 use std::env;
 use std::process::{Command, ExitCode};
@@ -53,7 +53,7 @@ fn main() -> anyhow::Result<ExitCode> {
     }
 }
 
-/// What was asked for.
+/// The task that the user asks for.
 #[derive(Debug, PartialEq)]
 enum Task<'a> {
     Bench(&'a [String]),

@@ -1,7 +1,7 @@
 //! `cargo xtask stubs`: the stubs and inits of all machines, in `target/stubs`.
 //!
-//! A build of sealcrate makes those of its own machine alone. It embeds all where `SEALCRATE_STUBS_DIR`
-//! names the folder of this task, as the tests and releases have them.
+//! A build of sealcrate makes the stub and the init of its own machine alone. It embeds all of them where
+//! `SEALCRATE_STUBS_DIR` names the folder of this task. The tests and releases have all of them.
 
 use std::env;
 use std::path::{Path, PathBuf};
@@ -44,8 +44,8 @@ pub fn build() -> anyhow::Result<PathBuf> {
     Ok(folder)
 }
 
-/// Returns the compilers that there are: the one of this build, and the distribution's, with its own
-/// libraries and with those of [`foreign`].
+/// Returns the compilers of this machine: this build's, and the distribution's with its own libraries and
+/// with the libraries of [`foreign`].
 fn compilers(root: &Path) -> Vec<Compiler> {
     let own = env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
     let distribution = || Compiler::find(Path::new(foreign::COMPILER));

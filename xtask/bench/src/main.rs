@@ -75,7 +75,7 @@ fn main() -> anyhow::Result<ExitCode> {
     let rounds = arguments.rounds.unwrap_or(rounds);
     let interrupts = Interrupts::catch()?;
     packages::install_missing_for_bench()?;
-    // What people get of a release is measured.
+    // The bench measures the binary of a release, which people get.
     let binary = binary::build(Profile::Dist, Some(&stubs::build()?))?;
     let target = binary.ancestors().nth(2).context("the binary is in no target folder")?;
     let kept = target.join("bench");

@@ -1,4 +1,4 @@
-//! What all benches share: their extent, the order of turns, and words about steps.
+//! The parts that all benches share: their extent, the order of turns, and words about steps.
 
 use anyhow::bail;
 use xtask::child::Interrupts;

@@ -65,8 +65,8 @@ fn told(circle: &BTreeSet<&Path>, imports: &Imports) -> String {
     lines
 }
 
-/// Returns what is wrong with the circles of `imports`, of which `known` are forgiven. Adds the files that
-/// needed that to `needed`.
+/// Returns a line for each circle of `imports` that is not `known`. Adds the files of known circles to
+/// `needed`.
 fn wrong_circles(imports: &Imports, known: &[&[&str]], needed: &mut BTreeSet<String>) -> String {
     let mut wrong = String::new();
     for circle in circles(imports) {
@@ -83,8 +83,8 @@ fn wrong_circles(imports: &Imports, known: &[&[&str]], needed: &mut BTreeSet<Str
     wrong
 }
 
-/// Returns what is wrong with the imports between top folders of the source folder `source`, whose order
-/// is `order`.
+/// Returns a line for each import between top folders of the source folder `source` that runs against
+/// `order`.
 fn wrong_order(imports: &Imports, source: &Path, order: &[&str]) -> String {
     // Files at the top, as the root, stand above all folders.
     let rank = |file: &Path| {

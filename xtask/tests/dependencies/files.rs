@@ -65,7 +65,7 @@ fn is_of_another_crate(found: &Crate, path: &[String]) -> bool {
     imports.iter().any(|import| import.is_shared && import.name.as_ref() == path.last())
 }
 
-/// What a path leads to.
+/// The target of a path.
 #[derive(Clone, Copy)]
 enum Target {
     /// A module.

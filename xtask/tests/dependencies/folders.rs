@@ -8,7 +8,8 @@ use super::{entries, folders, workspace};
 /// How many Rust files a folder may hold.
 const MOST: usize = 14;
 
-/// Returns what is wrong with the folders below `root`, of which `larger` may hold more than `most` files.
+/// Returns a line for each folder below `root` with more than `most` files. The folders in `larger` may hold
+/// more.
 fn wrong(root: &Path, most: usize, larger: &[(&str, usize)]) -> String {
     let mut wrong = String::new();
     for folder in folders(root) {

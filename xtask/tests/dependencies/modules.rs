@@ -1,4 +1,4 @@
-//! The modules of a crate: which file each lies in, what it defines, imports, and names.
+//! The modules of a crate. Each has a file, and names that it defines, imports, and uses.
 //!
 //! Tests are left out, with all that they alone name.
 
