@@ -23,9 +23,8 @@ pub fn home_of(location: &Location) -> Option<Home> {
 /// # Errors
 /// As [`formats::open`].
 pub(crate) fn open(session: &Session, image: &Image, keys: &Keys, terms: &Terms) -> Result<Opened> {
-    let encrypted = recognise(image)?;
-    let opened = formats::open(image, encrypted.as_deref(), keys, terms, session.spool())?;
-    tell_unbound(session, image, opened.binding, encrypted.is_some());
+    let opened = formats::open(image, keys, terms, session.spool())?;
+    tell_unbound(session, image, opened.binding, recognise(image)?.is_some());
     Ok(opened)
 }
 

@@ -37,18 +37,27 @@ pub fn recognise_among(
     Ok(None)
 }
 
-/// Opens an image, which was recognised as `encrypted` or is in clear. Ciphertext waits in `spool`.
+/// Opens an image, which may be in clear. Ciphertext waits in `spool`.
 ///
 /// # Errors
 /// The keys do not open the image; it was changed; the terms refuse it; its home is another one.
-pub fn open(
+pub fn open(image: &Image, keys: &Keys, terms: &Terms, spool: &Spool) -> Result<Opened, OpenError> {
+    open_among(&FORMATS, image, keys, terms, spool)
+}
+
+/// Opens an image that may be encrypted in one of `formats`.
+///
+/// # Errors
+/// As [`open`].
+pub fn open_among(
+    formats: &[&dyn Format],
     image: &Image,
-    encrypted: Option<&dyn EncryptedImage>,
     keys: &Keys,
     terms: &Terms,
     spool: &Spool,
 ) -> Result<Opened, OpenError> {
-    let opened = match (encrypted, terms.unencrypted, terms.unbound) {
+    // The image itself says whether it is encrypted, so that no caller takes ciphertext for clear bytes.
+    let opened = match (recognise_among(formats, image)?, terms.unencrypted, terms.unbound) {
         (Some(encrypted), ..) => encrypted.open(keys, terms, spool)?,
         (None, Unencrypted::Refuse, _) => return Err(OpenError::NotEncrypted),
         (None, Unencrypted::Accept, Unbound::Refuse | Unbound::RefuseVersion1) => {

@@ -344,7 +344,7 @@ fn further_format_encrypts_and_opens_images_by_the_seam_alone() {
     let terms = Terms::anywhere(Unencrypted::Refuse, Unbound::Accept);
     let open = |text: &str| {
         let keys = Keys::new(Vec::new(), Some(passphrase(text)));
-        formats::open(&image, Some(&*found), &keys, &terms, &spool)
+        formats::open_among(&listed, &image, &keys, &terms, &spool)
     };
     assert_eq!(read(&open("abc").unwrap().image), [b"below", b"above"]);
     assert!(open("abd").err().unwrap().to_string().contains("wrong passphrase"));

@@ -137,8 +137,7 @@ fn open(image: &Image) -> Outcome<Contents> {
     let identity = Identity::parse(&key_file("ec.pem")).unwrap();
     let keys = Keys::new(vec![identity], Some(passphrase()));
     let terms = Terms::anywhere(Unencrypted::Refuse, Unbound::Accept);
-    let encrypted = recognise(image)?;
-    let opened = formats::open(image, encrypted.as_deref(), &keys, &terms, &spool)?;
+    let opened = formats::open(image, &keys, &terms, &spool)?;
     let (image, record) = (opened.image, opened.record);
     let mut layers = Vec::new();
     for layer in &image.layers {
