@@ -114,6 +114,9 @@ pub enum Refusal {
     /// The caller's places have no engine.
     #[error("there is no engine here")]
     NoEngine,
+    /// The place is no layout and no archive.
+    #[error("it is no layout and no archive")]
+    NoFile,
     /// Nothing says where the image was pushed to, so it may be another one than the caller means.
     #[error(
         "the image does not say where it was pushed to, so it may be another one than you mean; it lies at {0}"

@@ -37,7 +37,7 @@ pub use left_behind::LeftBehind;
 pub use listener::{Listener, Notice, Silent};
 pub use lock::{LockOptions, UnlockOptions, lock, unlock};
 pub use opening::home_of;
-pub use places::{Direct, Places};
+pub use places::{Direct, Files, Places};
 pub use private::{Exposure, Private};
 pub use pull::{PullOptions, pull};
 pub use push::{Encrypting, Preview, PushOptions, Reuse, preview, push};

@@ -6,12 +6,8 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use anyhow::Result;
-use sealcrate_core::Error;
-use sealcrate_image::archive::{
-    self, DockerArchive, DockerArchiveSink, OciArchiveSink, OciArchiveSource,
-};
+use sealcrate_core::{Error, ErrorSource, Files};
 use sealcrate_image::engine::{Engine, ExportForm};
-use sealcrate_image::layout::{LayoutSink, LayoutSource};
 use sealcrate_image::registry::{Network, Patience, Registry};
 use sealcrate_image::{
     Artifact, Config, DiffId, Digest, EngineName, Leftovers, Location, Progress, Reference,
@@ -28,8 +24,8 @@ use crate::output::talk;
 
 /// Opens places. It opens the engine, the network and each repository once.
 pub(crate) struct Places {
+    files: Files,
     spool: Spool,
-    leftovers: Leftovers,
     progress: Arc<dyn Progress>,
     settings: RegistrySettings,
     patience: Patience,
@@ -59,9 +55,11 @@ impl Places {
             insecure: Insecure::of(SYSTEM.as_ref(), &variable),
             proxies: registry_access::proxies(&variable),
         };
+        let spool = Spool::in_folder(std::env::temp_dir()).listed(leftovers);
+        let unremoved = |told: &str| talk::warn(told);
         Ok(Self {
-            spool: Spool::in_folder(std::env::temp_dir()).listed(leftovers),
-            leftovers: leftovers.clone(),
+            files: Files::new(spool.clone(), leftovers.clone(), unremoved),
+            spool,
             progress,
             settings,
             patience: args.patience(),
@@ -77,44 +75,36 @@ impl Places {
         &self.spool
     }
 
-    fn open_source(&self, location: &Location, form: ExportForm<'_>) -> Result<Arc<dyn Source>> {
+    fn open_source(
+        &self,
+        location: &Location,
+        form: ExportForm<'_>,
+    ) -> Result<Arc<dyn Source>, ErrorSource> {
         Ok(match location {
-            Location::DockerArchive { file, name } => Arc::new(DockerArchive::open(
-                archive::open_file(file, &self.spool)?,
-                name.as_ref(),
-            )?),
             Location::DockerDaemon(name) => {
-                self.engine()?.source(name, form, &self.spool, &*self.progress)?
+                let engine = self.engine().map_err(boxed)?;
+                engine.source(name, form, &self.spool, &*self.progress)?
             }
-            Location::OciLayout { folder, name } => {
-                Arc::new(LayoutSource::open(folder, name.as_deref())?)
+            Location::Registry(reference) => {
+                self.registry(reference).map_err(boxed)?.source(reference)
             }
-            Location::OciArchive { file, name } => {
-                let file = archive::open_file(file, &self.spool)?;
-                Arc::new(OciArchiveSource::open(file, name.as_deref())?)
-            }
-            Location::Registry(reference) => self.registry(reference)?.source(reference),
+            file => self.files.source(file)?,
         })
     }
 
-    fn open_sink(&self, location: &Location) -> Result<Arc<dyn Sink>> {
+    fn open_sink(&self, location: &Location) -> Result<Arc<dyn Sink>, ErrorSource> {
         Ok(match location {
-            Location::DockerArchive { file, name } => {
-                Arc::new(DockerArchiveSink::create(file, name.as_ref(), &self.leftovers)?)
+            Location::DockerDaemon(EngineName::Named(name)) => {
+                self.engine().map_err(boxed)?.sink(Some(name))
             }
-            Location::DockerDaemon(EngineName::Named(name)) => self.engine()?.sink(Some(name)),
             Location::DockerDaemon(EngineName::Id(id)) => {
                 let text = format!("an image cannot be given the ID {id}: name it");
                 return Err(Usage(text).into());
             }
-            Location::OciLayout { folder, name } => {
-                let sink = LayoutSink::create(folder, name.as_deref(), &self.leftovers)?;
-                Arc::new(sink.telling(|unremoved| talk::warn(unremoved.to_string())))
+            Location::Registry(reference) => {
+                self.registry(reference).map_err(boxed)?.sink(reference)
             }
-            Location::OciArchive { file, name } => {
-                Arc::new(OciArchiveSink::create(file, name.as_deref(), &self.leftovers)?)
-            }
-            Location::Registry(reference) => self.registry(reference)?.sink(reference),
+            file => self.files.sink(file)?,
         })
     }
 
@@ -180,7 +170,7 @@ impl sealcrate_core::Places for Places {
     fn diff_ids(&self, location: &Location) -> Result<Vec<DiffId>, Error> {
         if let Location::DockerDaemon(name) = location {
             let asked = self.engine().and_then(|engine| Ok(engine.diff_ids(name)?));
-            return asked.map_err(|error| cannot("read", location, error));
+            return asked.map_err(|error| cannot("read", location, boxed(error)));
         }
         let source = self.source(location, ExportForm::AsTheyCome)?;
         let image = Artifact::read(&source)?.into_image(&source, None)?;
@@ -189,8 +179,8 @@ impl sealcrate_core::Places for Places {
 }
 
 /// Says which place cannot be opened.
-fn cannot(action: &'static str, location: &Location, error: anyhow::Error) -> Error {
-    Error::Place { action, location: location.to_string(), source: boxed(error) }
+fn cannot(action: &'static str, location: &Location, source: ErrorSource) -> Error {
+    Error::Place { action, location: location.to_string(), source }
 }
 
 /// Reads a variable of the environment.

@@ -2,11 +2,7 @@
 
 use std::sync::{Arc, OnceLock};
 
-use sealcrate_image::archive::{
-    self, DockerArchive, DockerArchiveSink, OciArchiveSink, OciArchiveSource,
-};
 use sealcrate_image::engine::ExportForm;
-use sealcrate_image::layout::{LayoutSink, LayoutSource};
 use sealcrate_image::registry::{Access, Network, Patience, Registry};
 use sealcrate_image::{
     Artifact, Config, DiffId, Digest, Leftovers, Location, Reference, Repository, Sink, Source,
@@ -14,13 +10,13 @@ use sealcrate_image::{
 };
 
 use super::Places;
+use super::files::Files;
 use crate::Result;
 use crate::error::{Error, ErrorSource, Refusal};
 
 /// Layouts, archives and registries. There is no engine.
 pub struct Direct {
-    spool: Spool,
-    leftovers: Leftovers,
+    files: Files,
     network: OnceLock<Network>,
     access: Box<dyn Fn(&Repository) -> Access + Send + Sync>,
 }
@@ -32,42 +28,24 @@ impl Direct {
         spool: Spool,
         access: impl Fn(&Repository) -> Access + Send + Sync + 'static,
     ) -> Self {
-        let (leftovers, network) = (Leftovers::default(), OnceLock::new());
-        Self { spool, leftovers, network, access: Box::new(access) }
+        let files = Files::new(spool, Leftovers::default(), |_| ());
+        Self { files, network: OnceLock::new(), access: Box::new(access) }
     }
 
     fn open_source(&self, location: &Location) -> Result<Arc<dyn Source>, ErrorSource> {
-        Ok(match location {
-            Location::DockerArchive { file, name } => Arc::new(DockerArchive::open(
-                archive::open_file(file, &self.spool)?,
-                name.as_ref(),
-            )?),
-            Location::DockerDaemon(_) => return Err(Refusal::NoEngine.into()),
-            Location::OciLayout { folder, name } => {
-                Arc::new(LayoutSource::open(folder, name.as_deref())?)
-            }
-            Location::OciArchive { file, name } => {
-                let file = archive::open_file(file, &self.spool)?;
-                Arc::new(OciArchiveSource::open(file, name.as_deref())?)
-            }
-            Location::Registry(reference) => self.registry(reference)?.source(reference),
-        })
+        match location {
+            Location::Registry(reference) => Ok(self.registry(reference)?.source(reference)),
+            Location::DockerDaemon(_) => Err(Refusal::NoEngine.into()),
+            file => self.files.source(file),
+        }
     }
 
     fn open_sink(&self, location: &Location) -> Result<Arc<dyn Sink>, ErrorSource> {
-        Ok(match location {
-            Location::DockerArchive { file, name } => {
-                Arc::new(DockerArchiveSink::create(file, name.as_ref(), &self.leftovers)?)
-            }
-            Location::DockerDaemon(_) => return Err(Refusal::NoEngine.into()),
-            Location::OciLayout { folder, name } => {
-                Arc::new(LayoutSink::create(folder, name.as_deref(), &self.leftovers)?)
-            }
-            Location::OciArchive { file, name } => {
-                Arc::new(OciArchiveSink::create(file, name.as_deref(), &self.leftovers)?)
-            }
-            Location::Registry(reference) => self.registry(reference)?.sink(reference),
-        })
+        match location {
+            Location::Registry(reference) => Ok(self.registry(reference)?.sink(reference)),
+            Location::DockerDaemon(_) => Err(Refusal::NoEngine.into()),
+            file => self.files.sink(file),
+        }
     }
 
     fn registry(&self, reference: &Reference) -> Result<Registry, ErrorSource> {

@@ -1,6 +1,7 @@
 //! The places that images are read from and written to.
 
 mod direct;
+mod files;
 
 use std::sync::Arc;
 
@@ -10,6 +11,7 @@ use sealcrate_image::{DiffId, Digest, Location, Reference, Sink, Source};
 use crate::Result;
 
 pub use direct::Direct;
+pub use files::Files;
 
 /// Opens places. The caller knows engines, credentials, and the ways to registries.
 pub trait Places: Send + Sync {

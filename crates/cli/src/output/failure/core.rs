@@ -64,6 +64,7 @@ fn hint_of_refusal(refusal: &Refusal) -> Option<&'static str> {
         Refusal::Destination
         | Refusal::NestedIndex
         | Refusal::NoEngine
+        | Refusal::NoFile
         | Refusal::OtherPlace { .. }
         | Refusal::TooDeep => None,
     }
