@@ -4,6 +4,7 @@ use chacha20poly1305::aead::inout::InOutBuf;
 use chacha20poly1305::{AeadInOut as _, ChaCha20Poly1305, KeyInit as _, Nonce, Tag};
 use hkdf::Hkdf;
 use hmac::{Hmac, Mac as _};
+use sealcrate_errors::{Classified, ErrorClass};
 use sha2::Sha256;
 use thiserror::Error;
 use zeroize::{Zeroize, Zeroizing};
@@ -28,6 +29,15 @@ pub enum UnwrapError {
     /// A stanza's share is a point of low order.
     #[error("the age header has a recipient that gives its key away")]
     Share,
+}
+
+impl Classified for UnwrapError {
+    fn class(&self) -> Option<ErrorClass> {
+        match self {
+            Self::NoMatch | Self::Share => Some(ErrorClass::Key),
+            Self::Mac => Some(ErrorClass::Damaged),
+        }
+    }
 }
 
 /// The key of one age file, wiped when it is dropped.

@@ -19,6 +19,7 @@
 extern crate std;
 
 mod agreement;
+mod class;
 mod file;
 mod file_key;
 mod header;
@@ -35,6 +36,7 @@ mod stanza;
 mod stream;
 
 pub use agreement::Secret;
+pub use class::class;
 pub use file::AgeFile;
 pub use file_key::{FileKey, UnwrapError, WRAPPED, derive};
 pub use header::Header;

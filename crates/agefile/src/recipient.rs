@@ -5,6 +5,7 @@ use std::string::String;
 use std::vec::Vec;
 
 use base64ct::{Base64Unpadded, Encoding as _};
+use sealcrate_errors::{Classified, ErrorClass};
 use thiserror::Error;
 
 use crate::file_key::FileKey;
@@ -71,4 +72,13 @@ pub enum EncryptError {
     /// The file cannot be written.
     #[error("the age file cannot be written")]
     Write(#[source] io::Error),
+}
+
+impl Classified for EncryptError {
+    fn class(&self) -> Option<ErrorClass> {
+        match self {
+            Self::NoRecipient | Self::Share => Some(ErrorClass::Failure),
+            Self::Header(_) | Self::NoRandomness(_) | Self::Write(_) => None,
+        }
+    }
 }

@@ -1,6 +1,7 @@
 //! Stanzas: the parts of a header for one recipient each.
 
 use base64ct::{Base64Unpadded, Encoding as _};
+use sealcrate_errors::{Classified, ErrorClass};
 use thiserror::Error;
 
 /// The length of a full line of a stanza's body, in bytes.
@@ -34,6 +35,12 @@ pub enum HeaderError {
     /// A passphrase has a work factor of more than 20.
     #[error("the age header's work factor is more than 20")]
     WorkFactor,
+}
+
+impl Classified for HeaderError {
+    fn class(&self) -> Option<ErrorClass> {
+        Some(ErrorClass::Damaged)
+    }
 }
 
 /// Lines that end with LF, taken one after the other.

@@ -2,6 +2,7 @@
 
 use chacha20poly1305::aead::inout::InOutBuf;
 use chacha20poly1305::{AeadInOut as _, ChaCha20Poly1305, KeyInit as _, Nonce, Tag};
+use sealcrate_errors::{Classified, ErrorClass};
 use thiserror::Error;
 
 /// The length of a chunk's content in bytes. Only the last chunk's may differ.
@@ -13,6 +14,12 @@ pub(crate) const TAG: usize = 16;
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 #[error("the payload is damaged")]
 pub struct StreamError;
+
+impl Classified for StreamError {
+    fn class(&self) -> Option<ErrorClass> {
+        Some(ErrorClass::Damaged)
+    }
+}
 
 /// The nonces of a file's chunks, in their order: eleven bytes for the number, and one that marks the
 /// last chunk.

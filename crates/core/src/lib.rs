@@ -28,6 +28,7 @@ mod written;
 pub use copy::{CopyEncryption, CopyOptions, Publication, copy};
 pub use earlier::Doubts;
 pub use earlier::memory::PushMemory;
+pub use error::class::{causes, class};
 pub use error::{Error, ErrorSource, Refusal};
 pub use exposure::{exposed, looks_secret};
 pub use index::chosen::Listed;
@@ -42,6 +43,7 @@ pub use private::{Exposure, Private};
 pub use pull::{PullOptions, pull};
 pub use push::{Encrypting, Preview, PushOptions, Reuse, preview, push};
 pub use rewrap::{DataKeys, RewrapOptions, rewrap};
+pub use sealcrate_errors::ErrorClass;
 pub use session::{Names, Session};
 pub use written::Written;
 

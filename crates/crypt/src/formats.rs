@@ -1,5 +1,6 @@
 //! The formats of encrypted images, and the steps that are the same for all of them.
 
+use sealcrate_errors::{Classified, ErrorClass};
 use sealcrate_image::{Config, ConfigError, Image, Outgoing, Spool};
 use thiserror::Error;
 
@@ -107,6 +108,16 @@ pub enum ChooseError {
     Select(#[from] SelectError),
 }
 
+impl Classified for ChooseError {
+    fn class(&self) -> Option<ErrorClass> {
+        match self {
+            Self::AlreadyEncrypted => Some(ErrorClass::Failure),
+            Self::Format(error) => error.class(),
+            Self::Config(_) | Self::Select(_) => None,
+        }
+    }
+}
+
 /// Why an image cannot be opened.
 #[derive(Debug, Error)]
 #[non_exhaustive]
@@ -123,4 +134,15 @@ pub enum OpenError {
     /// Nothing in the image is encrypted.
     #[error("the image is not encrypted")]
     NotEncrypted,
+}
+
+impl Classified for OpenError {
+    fn class(&self) -> Option<ErrorClass> {
+        match self {
+            Self::NotEncrypted => Some(ErrorClass::NotEncrypted),
+            Self::NotBound => Some(ErrorClass::Damaged),
+            Self::Format(error) => error.class(),
+            Self::Home(_) => None,
+        }
+    }
 }

@@ -9,6 +9,7 @@
 //!
 //! Nothing here touches the network, prompts, prints, or reads the environment.
 
+mod class;
 pub mod crypto_cli;
 pub mod format;
 pub mod formats;
@@ -21,5 +22,6 @@ pub mod sealed;
 pub mod select;
 mod unencrypted;
 
+pub use class::class;
 pub use passphrase::{Passphrase, PassphraseError};
 pub use unencrypted::Unencrypted;

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use sealcrate_errors::{Classified, ErrorClass};
 use thiserror::Error;
 use zeroize::Zeroizing;
 
@@ -54,6 +55,12 @@ pub enum PassphraseError {
     /// There are no bytes.
     #[error("the passphrase is empty")]
     Empty,
+}
+
+impl Classified for PassphraseError {
+    fn class(&self) -> Option<ErrorClass> {
+        Some(ErrorClass::Key)
+    }
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@
 
 use std::collections::BTreeSet;
 
+use sealcrate_errors::{Classified, ErrorClass};
 use sealcrate_image::{Config, DiffId, HistoryEntry};
 use serde_json::{Map, Value};
 use thiserror::Error;
@@ -163,6 +164,20 @@ pub enum SelectError {
     /// The selection chooses no layer.
     #[error("no layer is chosen for encryption")]
     Nothing,
+}
+
+impl Classified for SelectError {
+    fn class(&self) -> Option<ErrorClass> {
+        match self {
+            Self::AmbiguousLabel(_)
+            | Self::HistoryMismatch { .. }
+            | Self::LabelValue(_)
+            | Self::NoLabel
+            | Self::NoSuchLayer { .. }
+            | Self::NotTheBase
+            | Self::Nothing => Some(ErrorClass::Failure),
+        }
+    }
 }
 
 #[cfg(test)]

@@ -16,11 +16,13 @@ use sealcrate_crypt::pushed::{Pushed, PushedLayer, Reader, Readers};
 use sealcrate_crypt::sealed::{Binding, ImageIdentity, SealedRecord, Sealing, Unbound};
 use sealcrate_crypt::select::{Chosen, Selection};
 use sealcrate_crypt::{Passphrase, Unencrypted};
+use sealcrate_errors::{Classified, ErrorClass};
 use sealcrate_image::{
     Compression, CompressionLevel, Compressor, Config, Content, Descriptor, DiffId, Digest, Family,
     Image, Layer, Manifest, MediaType, Outgoing, Platform, Progress, Quiet, Spool,
 };
 use serde_json::json;
+use thiserror::Error;
 
 /// The annotation of an encrypted layer: the byte of its key.
 const MARK: &str = "example.toy.key";
@@ -33,8 +35,26 @@ fn key_of(passphrase: &Passphrase) -> u8 {
     passphrase.as_bytes().iter().fold(0, |sum, byte| u8::wrapping_add(sum, *byte))
 }
 
+/// The errors of the format.
+#[derive(Debug, Error)]
+enum ToyError {
+    #[error("{0}")]
+    Io(#[from] io::Error),
+    #[error("wrong passphrase")]
+    WrongKey,
+}
+
+impl Classified for ToyError {
+    fn class(&self) -> Option<ErrorClass> {
+        match self {
+            Self::WrongKey => Some(ErrorClass::Key),
+            Self::Io(_) => None,
+        }
+    }
+}
+
 fn wrong_key() -> FormatError {
-    FormatError::new(io::Error::other("wrong passphrase"))
+    FormatError::new(ToyError::WrongKey)
 }
 
 impl Format for Toy {
@@ -260,7 +280,7 @@ impl ImageEncryptor for ToyEncryptor {
             }
             out.write_all(&bytes)
         });
-        let spooled = spooled.map_err(FormatError::new)?;
+        let spooled = spooled.map_err(ToyError::Io).map_err(FormatError::new)?;
         let mut descriptor = Descriptor::new(MediaType::OCI_LAYER, spooled.digest, spooled.len);
         if is_private {
             descriptor.annotations.insert(MARK.to_owned(), self.key.to_string());
@@ -347,7 +367,13 @@ fn further_format_encrypts_and_opens_images_by_the_seam_alone() {
         formats::open_among(&listed, &image, &keys, &terms, &spool)
     };
     assert_eq!(read(&open("abc").unwrap().image), [b"below", b"above"]);
-    assert!(open("abd").err().unwrap().to_string().contains("wrong passphrase"));
+    let wrong = open("abd").err().unwrap();
+    assert!(wrong.to_string().contains("wrong passphrase"));
+    assert_eq!(
+        sealcrate_crypt::class(&wrong),
+        Some(ErrorClass::Key),
+        "callers find the class of any format's error"
+    );
 
     let keys = Keys::new(Vec::new(), Some(passphrase("abc")));
     let (new, sealing) = (NewReaders::default(), Sealing::default());

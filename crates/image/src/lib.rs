@@ -8,10 +8,12 @@
 //!
 //! Nothing here encrypts or decrypts, prints, prompts, or reads the environment.
 
+mod class;
 mod media;
 mod model;
 mod transfer;
 
+pub use class::class;
 #[cfg(feature = "engine")]
 pub use media::engine;
 #[cfg(feature = "registry")]
@@ -43,7 +45,7 @@ pub use transfer::files::leftovers::{Cleared, Leftovers};
 pub use transfer::files::room::NoRoom;
 pub use transfer::files::spool::{FileSlice, Spool, Spooling};
 pub use transfer::files::temporary::TemporaryFile;
-pub use transfer::medium::{Fault, MediumError, MediumFailure};
+pub use transfer::medium::{MediumError, MediumFailure};
 pub use transfer::pipeline::Transfer;
 pub use transfer::prefetch::Prefetch;
 pub use transfer::progress::{Meter, MeteredReader, Progress, Quiet, Stage};

@@ -1,5 +1,6 @@
 //! The two halves of a config: the members that engines need before a start unlocks anything, and the rest.
 
+use sealcrate_errors::{Classified, ErrorClass};
 use sealcrate_image::{Config, DiffId};
 use sealcrate_packfile::index::{Command, List};
 use serde_json::{Map, Value, json};
@@ -169,4 +170,13 @@ pub enum ConfigError {
     /// There is no such user or group.
     #[error("the image is run as {0:?}, whom its /etc/passwd and /etc/group do not know")]
     User(String),
+}
+
+impl Classified for ConfigError {
+    fn class(&self) -> Option<ErrorClass> {
+        match self {
+            Self::Member(_) | Self::User(_) => Some(ErrorClass::Failure),
+            Self::Path(_) => None,
+        }
+    }
 }

@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
+use sealcrate_errors::{Classified, ErrorClass};
 use thiserror::Error;
 
 use crate::links::{in_place, relocated};
@@ -405,6 +406,12 @@ pub enum Problem {
     Volume(TreePath, TreePath),
 }
 
+impl Classified for Problem {
+    fn class(&self) -> Option<ErrorClass> {
+        Some(ErrorClass::Failure)
+    }
+}
+
 /// Why an image cannot be locked.
 #[derive(Debug, Error)]
 #[non_exhaustive]
@@ -418,6 +425,15 @@ pub enum DifferenceError {
     /// The layers do not fit together.
     #[error("{0}")]
     Tree(#[from] TreeError),
+}
+
+impl Classified for DifferenceError {
+    fn class(&self) -> Option<ErrorClass> {
+        match self {
+            Self::Problems(_) => Some(ErrorClass::Failure),
+            Self::ClearLayer(_) | Self::Tree(_) => None,
+        }
+    }
 }
 
 /// How many problems the error shows.

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::io::{self, Read};
 use std::sync::Arc;
 
+use sealcrate_errors::{Classified, ErrorClass};
 use sealcrate_image::archive::HeaderBounds;
 use tar::EntryType;
 use thiserror::Error;
@@ -210,6 +211,20 @@ pub enum LayerError {
     /// It names no entry to remove.
     #[error("the whiteout {0} is malformed")]
     Whiteout(TreePath),
+}
+
+impl Classified for LayerError {
+    fn class(&self) -> Option<ErrorClass> {
+        match self {
+            Self::Attributes(_)
+            | Self::Kind(..)
+            | Self::NoTarget(_)
+            | Self::Root
+            | Self::TooManyEntries
+            | Self::Whiteout(_) => Some(ErrorClass::Failure),
+            Self::Io(_) | Self::Path(_) => None,
+        }
+    }
 }
 
 #[cfg(test)]

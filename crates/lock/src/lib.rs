@@ -5,6 +5,7 @@
 //! image, and [`LockedImage`] gives the original back. `docs/formats/locked.md` has the bytes. The init
 //! does the work of a start. Nothing here prints, prompts, reads the environment, or speaks to a network.
 
+mod class;
 mod closure;
 mod config;
 mod difference;
@@ -32,6 +33,7 @@ mod unlock;
 mod user;
 mod view;
 
+pub use class::class;
 pub use config::ConfigError;
 pub use difference::{Difference, DifferenceError, Problem, Unlocked, UnlockedKind};
 pub use layer::{Change, Changes, LayerError};

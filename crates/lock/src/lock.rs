@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::io::{self, Read, Write};
 use std::sync::Arc;
 
+use sealcrate_errors::{Classified, ErrorClass};
 use sealcrate_image::{
     Config, DiffId, Image, Layer, MediaType, MeteredReader, Outgoing, Progress, Spool, Stage,
 };
@@ -325,6 +326,21 @@ pub enum LockError {
     /// The variable, the key file or the banner is not allowed.
     #[error("{0}")]
     Parameters(#[from] ParametersError),
+}
+
+impl Classified for LockError {
+    fn class(&self) -> Option<ErrorClass> {
+        match self {
+            Self::Index(_) | Self::LayerCount | Self::NoInit(_) | Self::Parameters(_) => {
+                Some(ErrorClass::Failure)
+            }
+            Self::Config(_)
+            | Self::Difference(_)
+            | Self::ImageConfig(_)
+            | Self::Io(_)
+            | Self::Layer(..) => None,
+        }
+    }
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use sealcrate_errors::{Classified, ErrorClass};
 use sealcrate_image::Printable;
 use thiserror::Error;
 
@@ -110,6 +111,12 @@ fn shown(bytes: &[u8]) -> String {
 pub struct PathError {
     path: String,
     reason: &'static str,
+}
+
+impl Classified for PathError {
+    fn class(&self) -> Option<ErrorClass> {
+        Some(ErrorClass::Failure)
+    }
 }
 
 #[cfg(test)]

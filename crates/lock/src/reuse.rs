@@ -12,6 +12,7 @@ use std::fmt;
 use std::io;
 use std::sync::Arc;
 
+use sealcrate_errors::{Classified, ErrorClass};
 use sealcrate_image::{DiffId, Digest, Layer, MediaType, Spool};
 use sealcrate_pack::{CoverError, Key, Protection};
 use sealcrate_packfile::index::{Index, IndexLayer};
@@ -122,6 +123,15 @@ pub enum ReuseError {
         "anybody can lock an image to a recipient, under keys that he knows: name the image by digest"
     )]
     Unproven,
+}
+
+impl Classified for ReuseError {
+    fn class(&self) -> Option<ErrorClass> {
+        match self {
+            Self::Unproven => Some(ErrorClass::Failure),
+            Self::Cover(_) | Self::Unlock(_) => None,
+        }
+    }
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
+use sealcrate_errors::{Classified, ErrorClass};
 use thiserror::Error;
 
 use crate::{Change, Changes, TreePath};
@@ -270,6 +271,14 @@ pub enum TreeError {
     /// A hard link leads to no file.
     #[error("{0} is a hard link to {1}, where there is no file")]
     Target(TreePath, TreePath),
+}
+
+impl Classified for TreeError {
+    fn class(&self) -> Option<ErrorClass> {
+        match self {
+            Self::Covered(_) | Self::NoFolder(_) | Self::Target(..) => Some(ErrorClass::Failure),
+        }
+    }
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ use std::io::{self, Read};
 use std::sync::Arc;
 
 use sealcrate_agefile::{AgeFile, CHUNK, FileKey, HeaderError};
+use sealcrate_errors::{Classified, ErrorClass};
 use sealcrate_image::{Config, DiffId, Digest, Image, Layer, MediaType, Outgoing, Spool};
 use sealcrate_pack::{Key, KeyError};
 use sealcrate_packfile::index::{Index, IndexError, IndexLayer, MAX_INDEX};
@@ -168,6 +169,20 @@ pub enum UnlockError {
     /// The file of the index is malformed.
     #[error("{0}")]
     Segment(#[from] SegmentError),
+}
+
+impl Classified for UnlockError {
+    fn class(&self) -> Option<ErrorClass> {
+        match self {
+            Self::NotLocked => Some(ErrorClass::NotEncrypted),
+            Self::Damaged
+            | Self::Header(_)
+            | Self::Index(_)
+            | Self::LayerCount
+            | Self::Segment(_) => Some(ErrorClass::Damaged),
+            Self::ImageConfig(_) | Self::Io(_) | Self::Key(_) => None,
+        }
+    }
 }
 
 #[cfg(test)]

@@ -39,12 +39,14 @@
 mod algorithms;
 pub mod armor;
 mod cipher;
+mod class;
 mod curve;
 mod keys;
 mod message;
 mod packet;
 mod session_key;
 
+pub use class::class;
 pub use keys::{
     Certificate, CertificateError, KeyId, KeyIds, SecretKeyError, SecretKeys, is_public, is_secret,
 };

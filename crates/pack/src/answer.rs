@@ -7,6 +7,7 @@ use std::fmt;
 
 use aws_lc_rs::rand;
 use sealcrate_agefile::Secret;
+use sealcrate_errors::{Classified, ErrorClass};
 use sealcrate_packfile::challenge::{Challenge, ChallengeError, buffer_len};
 use sealcrate_packfile::response::{Response, ResponseError};
 use thiserror::Error;
@@ -94,6 +95,15 @@ pub enum AnswerError {
     /// Anybody could open the answer.
     #[error("{0}")]
     Response(#[from] ResponseError),
+}
+
+impl Classified for AnswerError {
+    fn class(&self) -> Option<ErrorClass> {
+        match self {
+            Self::OtherProgram => Some(ErrorClass::Damaged),
+            Self::Key(_) | Self::NoRandomness(_) | Self::Response(_) => None,
+        }
+    }
 }
 
 #[cfg(test)]

@@ -13,6 +13,7 @@ use object::elf::{
 use object::pod::{bytes_of_slice, from_bytes_mut, slice_from_bytes_mut};
 use object::read::elf::{FileHeader, SectionHeader};
 use object::{LittleEndian as LE, U16, U32, U64};
+use sealcrate_errors::{Classified, ErrorClass};
 use sealcrate_targets::{Class as Width, Target};
 use thiserror::Error;
 
@@ -261,6 +262,14 @@ pub enum FrameError {
     /// The payload would not fit below the addresses that stack and libraries take.
     #[error("the program is too large to be packed for {0}, whose addresses have 32 bits")]
     TooLong(&'static Target),
+}
+
+impl Classified for FrameError {
+    fn class(&self) -> Option<ErrorClass> {
+        match self {
+            Self::NoPlace | Self::NoSections | Self::TooLong(_) => Some(ErrorClass::Failure),
+        }
+    }
 }
 
 impl From<ElfError> for FrameError {

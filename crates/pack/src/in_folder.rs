@@ -7,6 +7,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
+use sealcrate_errors::{Classified, ErrorClass};
 use sealcrate_packfile::{FolderEntry, FolderError, FolderHead, FolderKind, is_place};
 use thiserror::Error;
 
@@ -217,4 +218,15 @@ pub enum InFolderError {
     /// Something of that name is there already.
     #[error("{} has a name that is there already", .0.display())]
     Twice(PathBuf),
+}
+
+impl Classified for InFolderError {
+    fn class(&self) -> Option<ErrorClass> {
+        match self {
+            Self::Path | Self::Special(_) | Self::TooMany | Self::Twice(_) => {
+                Some(ErrorClass::Failure)
+            }
+            Self::Head(_) | Self::Read { .. } => None,
+        }
+    }
 }

@@ -5,6 +5,7 @@ use std::fmt;
 use sealcrate_agefile::passphrase;
 use sealcrate_agefile::x25519::Identity;
 use sealcrate_agefile::{FileKey, Header, UnwrapError};
+use sealcrate_errors::{Classified, ErrorClass};
 use sealcrate_packfile::{KeyOddity, KeyText, KeyTextError};
 use thiserror::Error;
 use zeroize::Zeroizing;
@@ -114,4 +115,17 @@ pub enum KeyError {
     /// The text is meant as an identity, but is not written as one.
     #[error("wrong key: only an age identity opens it, and {0}")]
     Written(KeyOddity),
+}
+
+impl Classified for KeyError {
+    fn class(&self) -> Option<ErrorClass> {
+        match self {
+            Self::NeedsIdentity
+            | Self::NeedsPassphrase
+            | Self::Odd(_)
+            | Self::Wrong
+            | Self::Written(_) => Some(ErrorClass::Key),
+            Self::Header(_) => Some(ErrorClass::Damaged),
+        }
+    }
 }

@@ -5,6 +5,7 @@
 //! stub has the code of its start. Nothing here prints, prompts, or reads the environment.
 
 mod answer;
+mod class;
 mod compress;
 mod elf;
 #[cfg(test)]
@@ -25,6 +26,7 @@ mod search;
 mod stubs;
 
 pub use answer::{AnswerError, Question};
+pub use class::class;
 pub use compress::Compression;
 pub use frame::FrameError;
 pub use generate::{NewIdentity, generate_passphrase};

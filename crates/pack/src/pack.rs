@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io::{self, BufWriter, Read, Seek, SeekFrom, Write};
 
 use sealcrate_agefile::EncryptError;
+use sealcrate_errors::{Classified, ErrorClass};
 use sealcrate_image::{Digest, Hasher};
 use sealcrate_packfile::{Parameters, write_head};
 use thiserror::Error;
@@ -137,6 +138,15 @@ pub enum PackError {
     /// The packed program could not be written.
     #[error("the packed program cannot be written")]
     Write(#[source] io::Error),
+}
+
+impl Classified for PackError {
+    fn class(&self) -> Option<ErrorClass> {
+        match self {
+            Self::Copy(_) | Self::NoStub(_) => Some(ErrorClass::Failure),
+            Self::Encrypt(_) | Self::Frame(_) | Self::Write(_) => None,
+        }
+    }
 }
 
 #[cfg(test)]

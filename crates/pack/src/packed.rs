@@ -8,6 +8,7 @@ use std::os::unix::fs::FileExt;
 
 use object::read::ReadCache;
 use sealcrate_agefile::{AgeFile, CHUNK, Chunks, HeaderError};
+use sealcrate_errors::{Classified, ErrorClass};
 use sealcrate_packfile::{MAGIC, Segment as Payload, SegmentError};
 use thiserror::Error;
 
@@ -183,6 +184,16 @@ pub enum PackedError {
     Segment(#[from] SegmentError),
 }
 
+impl Classified for PackedError {
+    fn class(&self) -> Option<ErrorClass> {
+        match self {
+            Self::Age(_) | Self::Segment(_) => Some(ErrorClass::Damaged),
+            Self::NotPacked => Some(ErrorClass::Failure),
+            Self::Io(_) => None,
+        }
+    }
+}
+
 /// Why a packed program could not be opened.
 #[derive(Debug, Error)]
 #[non_exhaustive]
@@ -196,6 +207,15 @@ pub enum OpenError {
     /// The program could not be written.
     #[error("the program cannot be written")]
     Write(#[source] io::Error),
+}
+
+impl Classified for OpenError {
+    fn class(&self) -> Option<ErrorClass> {
+        match self {
+            Self::Damaged(_) => Some(ErrorClass::Damaged),
+            Self::Key(_) | Self::Write(_) => None,
+        }
+    }
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ use std::io;
 
 use object::elf::{self, DynamicTag};
 use object::read::{ReadCache, ReadRef};
+use sealcrate_errors::{Classified, ErrorClass};
 use thiserror::Error;
 
 use crate::Target;
@@ -215,6 +216,26 @@ pub enum ProgramError {
         /// The number of bytes that there are.
         len: u64,
     },
+}
+
+impl Classified for ProgramError {
+    fn class(&self) -> Option<ErrorClass> {
+        match self {
+            Self::AlreadyPacked
+            | Self::BigEndian
+            | Self::CoreDump
+            | Self::Empty
+            | Self::Machine(_)
+            | Self::Malformed(_)
+            | Self::NotAFile
+            | Self::NotElf(_)
+            | Self::ObjectFile
+            | Self::Script { .. }
+            | Self::SharedLibrary
+            | Self::Truncated { .. } => Some(ErrorClass::Failure),
+            Self::Io(_) => None,
+        }
+    }
 }
 
 impl From<ElfError> for ProgramError {

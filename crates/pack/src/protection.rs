@@ -6,6 +6,7 @@ use std::str::FromStr;
 use sealcrate_agefile::{
     EncryptError, Encryptor, FileKey, Header, Identity as _, passphrase, x25519,
 };
+use sealcrate_errors::{Classified, ErrorClass};
 use sealcrate_packfile::{KeyText, KeyTextError};
 use thiserror::Error;
 use zeroize::Zeroizing;
@@ -153,6 +154,12 @@ pub enum ProtectionError {
     TooManyRecipients,
 }
 
+impl Classified for ProtectionError {
+    fn class(&self) -> Option<ErrorClass> {
+        Some(ErrorClass::Usage)
+    }
+}
+
 /// Why the content behind a header may not be used again.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 #[non_exhaustive]
@@ -169,6 +176,15 @@ pub enum CoverError {
          their identities to be given"
     )]
     Others,
+}
+
+impl Classified for CoverError {
+    fn class(&self) -> Option<ErrorClass> {
+        match self {
+            Self::OtherKind | Self::Others => Some(ErrorClass::Failure),
+            Self::Key(_) => None,
+        }
+    }
 }
 
 /// A recipient of packed programs: the public side of an age X25519 identity.
@@ -229,6 +245,12 @@ pub enum RecipientError {
     /// The recipient has a kind of key that the stub does not know.
     #[error("only X25519 recipients can open a program that starts: age1… as keygen prints it")]
     OtherKind,
+}
+
+impl Classified for RecipientError {
+    fn class(&self) -> Option<ErrorClass> {
+        Some(ErrorClass::Usage)
+    }
 }
 
 #[cfg(test)]

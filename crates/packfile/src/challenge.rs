@@ -7,6 +7,7 @@
 use core::fmt;
 
 use base64ct::{Base64UrlUnpadded, Encoding as _};
+use sealcrate_errors::{Classified, ErrorClass};
 use sha2::{Digest as _, Sha256};
 use thiserror::Error;
 
@@ -36,6 +37,15 @@ pub enum ChallengeError {
     /// The line does not begin with [`PREFIX`].
     #[error("it is no challenge: that begins with {PREFIX}")]
     Prefix,
+}
+
+impl Classified for ChallengeError {
+    fn class(&self) -> Option<ErrorClass> {
+        match self {
+            Self::Prefix => Some(ErrorClass::Usage),
+            Self::Damaged | Self::Header(_) => Some(ErrorClass::Damaged),
+        }
+    }
 }
 
 /// Eighty bits of a challenge's digest, for people to compare.

@@ -4,6 +4,7 @@
 //! A head names the folder and its entries. The contents of the entries follow in the same order. The
 //! program is the first entry. Readers authenticate all of this before they look at it.
 
+use sealcrate_errors::{Classified, ErrorClass};
 use thiserror::Error;
 
 /// The first bytes of a head. They look like the magic of ELF files, but differ from it.
@@ -56,6 +57,12 @@ pub enum FolderKind {
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 #[error("it holds no folder that can be made")]
 pub struct FolderError;
+
+impl Classified for FolderError {
+    fn class(&self) -> Option<ErrorClass> {
+        Some(ErrorClass::Failure)
+    }
+}
 
 impl FolderKind {
     fn bits(self) -> u32 {

@@ -1,5 +1,6 @@
 //! Key text, which comes from a variable, a file or a prompt: identities or a passphrase.
 
+use sealcrate_errors::{Classified, ErrorClass};
 use thiserror::Error;
 
 use sealcrate_agefile::x25519::Identity;
@@ -40,6 +41,12 @@ pub enum KeyTextError {
     /// The text is too long.
     #[error("it is longer than 64 KiB")]
     TooLong,
+}
+
+impl Classified for KeyTextError {
+    fn class(&self) -> Option<ErrorClass> {
+        Some(ErrorClass::Key)
+    }
 }
 
 impl<'a> KeyText<'a> {

@@ -14,6 +14,7 @@
 extern crate std;
 
 pub mod challenge;
+mod class;
 mod content;
 mod decoder;
 mod folder;
@@ -24,6 +25,7 @@ mod parameters;
 pub mod response;
 mod segment;
 
+pub use class::class;
 pub use content::Content;
 pub use decoder::zstd_memory;
 pub use folder::{

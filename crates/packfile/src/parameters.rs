@@ -3,6 +3,7 @@
 //! They are in clear and not authenticated: anybody who can change them can change the stub as
 //! well.
 
+use sealcrate_errors::{Classified, ErrorClass};
 use thiserror::Error;
 
 /// The longest banner, in bytes.
@@ -44,6 +45,12 @@ pub enum ParametersError {
         "the variable's name is not of 1 to 255 letters, digits and underscores, or begins with a digit"
     )]
     Variable,
+}
+
+impl Classified for ParametersError {
+    fn class(&self) -> Option<ErrorClass> {
+        Some(ErrorClass::Failure)
+    }
 }
 
 impl<'a> Parameters<'a> {

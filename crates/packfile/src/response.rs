@@ -7,6 +7,7 @@
 use core::fmt;
 
 use base64ct::{Base64UrlUnpadded, Encoding as _};
+use sealcrate_errors::{Classified, ErrorClass};
 use thiserror::Error;
 use zeroize::Zeroizing;
 
@@ -59,6 +60,12 @@ pub enum ResponseError {
     /// The other side's public key is a point of low order.
     #[error("the other side's key would give the answer away")]
     Share,
+}
+
+impl Classified for ResponseError {
+    fn class(&self) -> Option<ErrorClass> {
+        Some(ErrorClass::Damaged)
+    }
 }
 
 impl Response {

@@ -4,6 +4,7 @@
 //! The packer decides where the segment lies in an ELF file. `docs/formats/packed.md` describes the
 //! segment and its place.
 
+use sealcrate_errors::{Classified, ErrorClass};
 use thiserror::Error;
 
 use crate::parameters::{MAX_ENCODED, Parameters, ParametersError};
@@ -41,6 +42,12 @@ pub enum SegmentError {
     /// This code does not know its version.
     #[error("the payload is of a version that is not known")]
     Version,
+}
+
+impl Classified for SegmentError {
+    fn class(&self) -> Option<ErrorClass> {
+        Some(ErrorClass::Damaged)
+    }
 }
 
 impl<'a> Segment<'a> {

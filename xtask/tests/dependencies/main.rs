@@ -3,6 +3,7 @@
 
 mod circles;
 mod crates;
+mod errors;
 mod files;
 mod folders;
 mod known;

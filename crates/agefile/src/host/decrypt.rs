@@ -4,6 +4,7 @@ use std::boxed::Box;
 use std::io::{self, Read};
 use std::vec::Vec;
 
+use sealcrate_errors::{Classified, ErrorClass};
 use thiserror::Error;
 use zeroize::Zeroizing;
 
@@ -126,4 +127,12 @@ pub enum DecryptError {
     /// The key does not open it.
     #[error("{0}")]
     Unwrap(#[from] UnwrapError),
+}
+
+impl Classified for DecryptError {
+    fn class(&self) -> Option<ErrorClass> {
+        match self {
+            Self::Header(_) | Self::Read(_) | Self::Stream(_) | Self::Unwrap(_) => None,
+        }
+    }
 }

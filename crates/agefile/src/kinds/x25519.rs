@@ -7,6 +7,7 @@ mod text;
 use core::fmt;
 use core::str::FromStr;
 
+use sealcrate_errors::{Classified, ErrorClass};
 use thiserror::Error;
 use zeroize::Zeroizing;
 
@@ -54,6 +55,12 @@ pub struct Identity(Secret);
 #[error("it is no age identity: a character is wrong or missing")]
 pub struct IdentityError;
 
+impl Classified for IdentityError {
+    fn class(&self) -> Option<ErrorClass> {
+        Some(ErrorClass::Key)
+    }
+}
+
 impl Identity {
     /// Parses `AGE-SECRET-KEY-1…`.
     ///
@@ -94,6 +101,12 @@ pub struct Recipient([u8; 32]);
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 #[error("it is no age recipient: a character is wrong or missing")]
 pub struct RecipientError;
+
+impl Classified for RecipientError {
+    fn class(&self) -> Option<ErrorClass> {
+        Some(ErrorClass::Usage)
+    }
+}
 
 impl FromStr for Recipient {
     type Err = RecipientError;

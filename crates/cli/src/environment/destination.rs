@@ -1,13 +1,13 @@
 //! The file that a command writes: it gets its name when it is whole.
 
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use anyhow::{Context, Result};
 use sealcrate_image::TemporaryFile;
-use thiserror::Error;
 
 use crate::environment::interrupt::Interrupt;
+use crate::output::failure::Exists;
 
 /// Whether an existing file stays.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,11 +15,6 @@ pub(crate) enum Existing {
     Keep,
     Replace,
 }
-
-/// Tells that a file exists, and stays.
-#[derive(Debug, Error)]
-#[error("{} is there already", .0.display())]
-pub(crate) struct Exists(PathBuf);
 
 /// A file that a command writes.
 pub(crate) struct Destination<'a> {

@@ -4,6 +4,7 @@
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE};
+use sealcrate_errors::{Classified, ErrorClass};
 use sealcrate_image::Digest;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
@@ -287,6 +288,17 @@ pub enum SealedConfigError {
         "the sealed record becomes {0} bytes long, more than 1 MiB: there are too many annotations"
     )]
     RecordTooLong(usize),
+}
+
+impl Classified for SealedConfigError {
+    fn class(&self) -> Option<ErrorClass> {
+        match self {
+            Self::RecordTooLong(_) => Some(ErrorClass::Usage),
+            Self::Authentication | Self::Contradiction(_) | Self::Malformed(_) => {
+                Some(ErrorClass::Damaged)
+            }
+        }
+    }
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@
 use std::io::{self, Read, Write};
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
+use sealcrate_errors::{Classified, ErrorClass};
 use thiserror::Error;
 
 const HEADER: usize = 16;
@@ -265,6 +266,21 @@ pub enum DareError {
     /// The header names another version than 2.0.
     #[error("encrypted data is damaged or of an unknown kind: version {0:#04x}")]
     Version(u8),
+}
+
+impl Classified for DareError {
+    fn class(&self) -> Option<ErrorClass> {
+        match self {
+            Self::Authentication
+            | Self::Cipher(_)
+            | Self::ShortPackage
+            | Self::TooLong
+            | Self::TrailingData
+            | Self::Truncated
+            | Self::Version(_) => Some(ErrorClass::Damaged),
+            Self::Empty => Some(ErrorClass::Failure),
+        }
+    }
 }
 
 impl From<DareError> for io::Error {

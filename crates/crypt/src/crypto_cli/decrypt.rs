@@ -4,6 +4,7 @@
 use std::io::{self, Read};
 use std::sync::Arc;
 
+use sealcrate_errors::{Classified, ErrorClass};
 use sealcrate_image::{
     Config, ConfigError, Content, Descriptor, DiffId, Digest, Image, Layer, Manifest,
     ManifestError, MediaType, Outgoing, Platform,
@@ -383,6 +384,27 @@ pub enum DecryptError {
     /// The image was encrypted under another passphrase.
     #[error("wrong passphrase")]
     WrongPassphrase,
+}
+
+impl Classified for DecryptError {
+    fn class(&self) -> Option<ErrorClass> {
+        match self {
+            Self::ConfigNotEncrypted | Self::NotEncrypted => Some(ErrorClass::NotEncrypted),
+            Self::WrongPassphrase => Some(ErrorClass::Key),
+            Self::Contradiction(_)
+            | Self::LayerCount { .. }
+            | Self::LayerKey(_)
+            | Self::LayerNotEncrypted(_)
+            | Self::NotBound
+            | Self::OtherBlobs => Some(ErrorClass::Damaged),
+            Self::Config(_)
+            | Self::Dare(_)
+            | Self::Kdf(_)
+            | Self::KeyData(_)
+            | Self::Manifest(_)
+            | Self::SealedConfig(_) => None,
+        }
+    }
 }
 
 #[cfg(test)]

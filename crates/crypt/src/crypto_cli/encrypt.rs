@@ -5,6 +5,7 @@ use std::io::{self, Write};
 use std::num::NonZeroU32;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use sealcrate_errors::{Classified, ErrorClass};
 use sealcrate_image::{
     Compression, Compressor, Config, ConfigError, Descriptor, DiffId, Digest, Family, Image, Layer,
     MAX_CONFIG_BYTES, Manifest, MediaType, Meter, MeteredReader, Outgoing, Platform, Progress,
@@ -241,7 +242,7 @@ impl ImageEncryptor for Encryptor {
         match (&pushed.key, self.chosen.contains(&place)) {
             (Some(key), true) => {
                 let Some(of) = DareKey::of_pushed(key) else { return Ok(None) };
-                let nonce = random().map_err(FormatError::new)?;
+                let nonce = random().map_err(EncryptError::Io).map_err(FormatError::new)?;
                 self.key.key_data(&of.key, nonce).put(&mut descriptor, self.shape);
                 self.keep(place, of);
             }
@@ -358,4 +359,14 @@ pub enum EncryptError {
     /// The config cannot be sealed.
     #[error("{0}")]
     SealedConfig(#[from] SealedConfigError),
+}
+
+impl Classified for EncryptError {
+    fn class(&self) -> Option<ErrorClass> {
+        match self {
+            Self::Iterations(_) => Some(ErrorClass::Usage),
+            Self::ConfigTooLarge => Some(ErrorClass::Failure),
+            Self::Config(_) | Self::Io(_) | Self::SealedConfig(_) => None,
+        }
+    }
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use sealcrate_errors::{Classified, ErrorClass};
 use sealcrate_image::{Compression, DiffId, Image, Layer, Manifest, Platform, Spool};
 use thiserror::Error;
 
@@ -264,6 +265,12 @@ pub enum RewrapError {
     /// The caller names recipients, or no passphrase.
     #[error("the image is in the format of crypto-cli, which has one passphrase and no recipients")]
     OnePassphrase,
+}
+
+impl Classified for RewrapError {
+    fn class(&self) -> Option<ErrorClass> {
+        Some(ErrorClass::Usage)
+    }
 }
 
 impl From<DecryptError> for FormatError {

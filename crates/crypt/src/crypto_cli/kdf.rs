@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
 use aws_lc_rs::pbkdf2;
+use sealcrate_errors::{Classified, ErrorClass};
 use thiserror::Error;
 use zeroize::Zeroizing;
 
@@ -159,6 +160,12 @@ pub enum KdfError {
     /// All salts together ask for more than [`MAX_TOTAL_ITERATIONS`].
     #[error("the key derivations of the image ask for more than 20,000,000 iterations in all")]
     TotalIterations,
+}
+
+impl Classified for KdfError {
+    fn class(&self) -> Option<ErrorClass> {
+        Some(ErrorClass::Damaged)
+    }
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@
 use std::fmt;
 
 use base64::engine::general_purpose::{STANDARD, URL_SAFE};
+use sealcrate_errors::{Classified, ErrorClass};
 use sealcrate_image::Descriptor;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
@@ -184,6 +185,12 @@ pub enum KeyDataError {
     /// The key data is of another version than 0.
     #[error("key data of version {0} is not supported")]
     Version(u64),
+}
+
+impl Classified for KeyDataError {
+    fn class(&self) -> Option<ErrorClass> {
+        Some(ErrorClass::Damaged)
+    }
 }
 
 #[cfg(test)]

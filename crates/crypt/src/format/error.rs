@@ -1,15 +1,17 @@
-//! The errors of formats, of which callers know no more than text and cause.
+//! The errors of formats. Callers know no more of them than text, class, and causes.
 
 use std::error::Error;
 use std::fmt;
 
+use sealcrate_errors::{Classified, ErrorClass};
+
 /// An error of one of the formats. The error's own type is its source.
 #[derive(Debug)]
-pub struct FormatError(Box<dyn Error + Send + Sync>);
+pub struct FormatError(Box<dyn Classified + Send + Sync>);
 
 impl FormatError {
     /// Takes the error of a format.
-    pub fn new(error: impl Error + Send + Sync + 'static) -> Self {
+    pub fn new(error: impl Classified + Send + Sync + 'static) -> Self {
         Self(Box::new(error))
     }
 }
@@ -23,5 +25,11 @@ impl fmt::Display for FormatError {
 impl Error for FormatError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         Some(&*self.0)
+    }
+}
+
+impl Classified for FormatError {
+    fn class(&self) -> Option<ErrorClass> {
+        self.0.class()
     }
 }

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use sealcrate_errors::{Classified, ErrorClass};
 use sealcrate_image::NoKeys;
 use thiserror::Error;
 
@@ -106,4 +107,10 @@ pub enum WrongKind {
     /// There is a passphrase alone.
     #[error("wrong key: the image is encrypted to recipients, and a passphrase does not open it")]
     Passphrase,
+}
+
+impl Classified for WrongKind {
+    fn class(&self) -> Option<ErrorClass> {
+        Some(ErrorClass::Key)
+    }
 }

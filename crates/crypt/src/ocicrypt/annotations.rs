@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use sealcrate_errors::{Classified, ErrorClass};
 use sealcrate_image::{Descriptor, Image, Layer, Manifest, MediaType};
 use thiserror::Error;
 
@@ -162,6 +163,12 @@ pub struct ProtectionError {
     source: AnnotationError,
 }
 
+impl Classified for ProtectionError {
+    fn class(&self) -> Option<ErrorClass> {
+        Some(ErrorClass::Damaged)
+    }
+}
+
 /// Why the annotations of a layer cannot be used.
 #[derive(Debug, Error)]
 #[non_exhaustive]
@@ -184,6 +191,19 @@ pub enum AnnotationError {
     /// There are more than [`MAX_WRAPS`] wrapped keys.
     #[error("the layer's key is wrapped more than {MAX_WRAPS} times")]
     TooMany,
+}
+
+impl Classified for AnnotationError {
+    fn class(&self) -> Option<ErrorClass> {
+        match self {
+            Self::Base64(_)
+            | Self::MediaType
+            | Self::Missing(_)
+            | Self::NoLayer
+            | Self::TooMany => Some(ErrorClass::Failure),
+            Self::Options(_) => None,
+        }
+    }
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ use aws_lc_rs::cipher::{
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 use aws_lc_rs::hmac;
 use aws_lc_rs::iv::FixedLength;
+use sealcrate_errors::{Classified, ErrorClass};
 use sealcrate_image::{Content, Layer, Spool};
 use thiserror::Error;
 use zeroize::Zeroizing;
@@ -160,4 +161,10 @@ impl Read for CounterReader {
 #[error("the encrypted layer {layer} is damaged: it does not authenticate")]
 pub struct LayerAuthentication {
     layer: String,
+}
+
+impl Classified for LayerAuthentication {
+    fn class(&self) -> Option<ErrorClass> {
+        Some(ErrorClass::Damaged)
+    }
 }

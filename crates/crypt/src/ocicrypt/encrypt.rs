@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use sealcrate_errors::{Classified, ErrorClass};
 use sealcrate_image::{
     Compression, Compressor, Config, ConfigError, Descriptor, DiffId, Digest, Family, Image, Layer,
     MAX_MANIFEST_BYTES, Manifest, MediaType, Meter, MeteredReader, Outgoing, Platform, Progress,
@@ -376,4 +377,14 @@ pub enum EncryptError {
     /// There is no recipient, or more than readers look at.
     #[error("an image is encrypted to 1 to {MAX_WRAPS} recipients, not to {0}")]
     Recipients(usize),
+}
+
+impl Classified for EncryptError {
+    fn class(&self) -> Option<ErrorClass> {
+        match self {
+            Self::Recipients(_) => Some(ErrorClass::Usage),
+            Self::ManifestTooLarge => Some(ErrorClass::Failure),
+            Self::Config(_) | Self::Io(_) | Self::Seal(_) => None,
+        }
+    }
 }

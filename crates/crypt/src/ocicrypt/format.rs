@@ -121,13 +121,13 @@ impl EncryptedImage for Encrypted {
         unbound: Unbound,
     ) -> Result<Box<dyn OpenKeys>, FormatError> {
         // A passphrase that is no text fails before anything is opened.
-        new.recipients().map_err(FormatError::new)?;
+        new.recipients().map_err(EncryptError::Io).map_err(FormatError::new)?;
         let identities = self.identities(keys)?;
         Ok(Box::new(Rewrapping::open(&self.image, &identities, unbound)?))
     }
 
     fn encryption(&self, new: &NewReaders) -> Result<Box<dyn Encryption>, FormatError> {
-        let recipients = new.recipients().map_err(FormatError::new)?;
+        let recipients = new.recipients().map_err(EncryptError::Io).map_err(FormatError::new)?;
         Ok(Box::new(ToRecipients::new(recipients, None, Compression::Gzip, History::Keep)))
     }
 }
@@ -154,7 +154,7 @@ impl OpenKeys for Rewrapping {
         new: &NewReaders,
         sealing: &Sealing,
     ) -> Result<Rewrapped, FormatError> {
-        let add = new.recipients().map_err(FormatError::new)?;
+        let add = new.recipients().map_err(EncryptError::Io).map_err(FormatError::new)?;
         Ok(Self::finish(*self, &Change { add: &add, remove: &new.remove }, sealing)?)
     }
 }
@@ -184,7 +184,11 @@ impl ToRecipients {
         let one_more = passphrase.clone();
         let recipients = Pending::begin(move || {
             if let Some(passphrase) = one_more {
-                recipients.push(Recipient::passphrase(&passphrase).map_err(FormatError::new)?);
+                recipients.push(
+                    Recipient::passphrase(&passphrase)
+                        .map_err(EncryptError::Io)
+                        .map_err(FormatError::new)?,
+                );
             }
             Ok(recipients.into())
         });

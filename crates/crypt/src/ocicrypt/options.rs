@@ -5,6 +5,7 @@ use std::fmt;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use sealcrate_errors::{Classified, ErrorClass};
 use sealcrate_image::{DiffId, Digest};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
@@ -208,6 +209,16 @@ pub enum OptionsError {
     /// The mark is of another version.
     #[error("the layer is sealed in version {0}, which is not supported")]
     Version(u64),
+}
+
+impl Classified for OptionsError {
+    fn class(&self) -> Option<ErrorClass> {
+        match self {
+            Self::Cipher(_) | Self::Malformed(_) | Self::PublicNonce | Self::Version(_) => {
+                Some(ErrorClass::Failure)
+            }
+        }
+    }
 }
 
 #[cfg(test)]

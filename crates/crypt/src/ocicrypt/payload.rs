@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use sealcrate_errors::{Classified, ErrorClass};
 use sealcrate_image::Descriptor;
 use serde::Deserialize;
 use thiserror::Error;
@@ -113,6 +114,17 @@ pub enum PayloadError {
     /// It is a payload for something else.
     #[error("the payload is of the unknown type {0:?}")]
     Type(String),
+}
+
+impl Classified for PayloadError {
+    fn class(&self) -> Option<ErrorClass> {
+        match self {
+            Self::Malformed | Self::Message | Self::TooLong | Self::TooManyKeys | Self::Type(_) => {
+                Some(ErrorClass::Failure)
+            }
+            Self::Key(_) => None,
+        }
+    }
 }
 
 #[cfg(test)]

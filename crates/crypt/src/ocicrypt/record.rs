@@ -9,6 +9,7 @@ use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKe
 use aws_lc_rs::hkdf::{HKDF_SHA256, Salt};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use sealcrate_errors::{Classified, ErrorClass};
 use sealcrate_image::{Digest, Manifest, Remarks};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
@@ -170,6 +171,15 @@ pub enum SealError {
     TooLong(usize),
 }
 
+impl Classified for SealError {
+    fn class(&self) -> Option<ErrorClass> {
+        match self {
+            Self::TooLong(_) => Some(ErrorClass::Usage),
+            Self::Io(_) => None,
+        }
+    }
+}
+
 /// Why a record cannot be opened.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 #[non_exhaustive]
@@ -195,6 +205,12 @@ pub enum RecordError {
     /// It is of another version.
     #[error("the image's sealed record of version {0} is not supported")]
     Version(u64),
+}
+
+impl Classified for RecordError {
+    fn class(&self) -> Option<ErrorClass> {
+        Some(ErrorClass::Damaged)
+    }
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 use std::io;
 
+use sealcrate_errors::{Classified, ErrorClass};
 use sealcrate_image::{
     Config, Descriptor, Digest, Family, Image, Layer, MAX_MANIFEST_BYTES, Manifest, ManifestError,
     Outgoing, Platform,
@@ -257,4 +258,13 @@ pub enum RewrapError {
     /// There would be more wrapped keys than readers look at.
     #[error("the image would be encrypted to more than {MAX_WRAPS} recipients")]
     TooMany,
+}
+
+impl Classified for RewrapError {
+    fn class(&self) -> Option<ErrorClass> {
+        match self {
+            Self::Nobody | Self::NotARecipient { .. } | Self::TooMany => Some(ErrorClass::Failure),
+            Self::Decrypt(_) | Self::Io(_) | Self::Manifest(_) | Self::Seal(_) => None,
+        }
+    }
 }

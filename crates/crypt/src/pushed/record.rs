@@ -14,6 +14,7 @@ use std::io::{self, Write};
 use std::sync::Arc;
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
+use sealcrate_errors::{Classified, ErrorClass};
 use sealcrate_image::{DiffId, Digest, Reference, Repository};
 use thiserror::Error;
 use zeroize::Zeroizing;
@@ -255,6 +256,14 @@ pub enum RecordError {
     /// It is no record of this version.
     #[error("it is no record of this version")]
     NoRecord,
+}
+
+impl Classified for RecordError {
+    fn class(&self) -> Option<ErrorClass> {
+        match self {
+            Self::Damaged | Self::NoRecord => Some(ErrorClass::Failure),
+        }
+    }
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use sealcrate_errors::{Classified, ErrorClass};
 use sealcrate_image::{ReferenceError, Repository};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
@@ -95,6 +96,12 @@ impl From<Home> for String {
 pub struct HomeError {
     home: Home,
     place: Home,
+}
+
+impl Classified for HomeError {
+    fn class(&self) -> Option<ErrorClass> {
+        Some(ErrorClass::Damaged)
+    }
 }
 
 #[cfg(test)]

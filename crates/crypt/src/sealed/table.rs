@@ -5,6 +5,7 @@ use std::io;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use sealcrate_errors::{Classified, ErrorClass};
 use sealcrate_image::{ATTESTED, Descriptor, Digest, Index, MediaType, Platform, Remarks};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
@@ -214,6 +215,12 @@ pub enum TableError {
     /// Platforms are missing or were added.
     #[error("the index was tampered with: it lists other platforms than were sealed")]
     Platforms,
+}
+
+impl Classified for TableError {
+    fn class(&self) -> Option<ErrorClass> {
+        Some(ErrorClass::Damaged)
+    }
 }
 
 #[cfg(test)]

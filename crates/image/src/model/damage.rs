@@ -2,6 +2,7 @@
 
 use std::io;
 
+use sealcrate_errors::{Classified, ErrorClass};
 use thiserror::Error;
 
 use crate::{DiffId, Digest};
@@ -54,6 +55,12 @@ pub enum Damage {
         /// The decompressor's words.
         reason: String,
     },
+}
+
+impl Classified for Damage {
+    fn class(&self) -> Option<ErrorClass> {
+        Some(ErrorClass::Damaged)
+    }
 }
 
 impl From<Damage> for io::Error {

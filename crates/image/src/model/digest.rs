@@ -5,6 +5,7 @@ use std::fmt;
 use std::io;
 use std::str::FromStr;
 
+use sealcrate_errors::{Classified, ErrorClass};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use thiserror::Error;
@@ -172,6 +173,14 @@ pub enum DigestError {
     /// The digest is of another algorithm than SHA-256.
     #[error("only sha256 digests are supported")]
     UnknownAlgorithm,
+}
+
+impl Classified for DigestError {
+    fn class(&self) -> Option<ErrorClass> {
+        match self {
+            Self::Malformed | Self::UnknownAlgorithm => Some(ErrorClass::Failure),
+        }
+    }
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@
 
 use std::io;
 
+use sealcrate_errors::{Classified, ErrorClass};
 use thiserror::Error;
 
 /// How many bytes may come out for any input: layers of this size may be as sparse as they like.
@@ -49,6 +50,12 @@ impl Default for Expansion {
 #[error("a layer unpacks to more than 1 GiB and more than {ratio} times its size")]
 pub struct ExpansionError {
     ratio: u32,
+}
+
+impl Classified for ExpansionError {
+    fn class(&self) -> Option<ErrorClass> {
+        Some(ErrorClass::Failure)
+    }
 }
 
 impl ExpansionError {

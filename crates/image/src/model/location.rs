@@ -4,6 +4,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
 
+use sealcrate_errors::{Classified, ErrorClass};
 use thiserror::Error;
 
 use crate::{Reference, ReferenceError};
@@ -179,6 +180,12 @@ pub enum LocationError {
     /// The transport is not known.
     #[error("unknown transport {0:?}")]
     UnknownTransport(String),
+}
+
+impl Classified for LocationError {
+    fn class(&self) -> Option<ErrorClass> {
+        Some(ErrorClass::Usage)
+    }
 }
 
 #[cfg(test)]

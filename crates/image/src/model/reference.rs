@@ -3,6 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use sealcrate_errors::{Classified, ErrorClass};
 use thiserror::Error;
 
 use crate::{Digest, DigestError};
@@ -254,6 +255,12 @@ pub enum ReferenceError {
     /// The repository has upper-case letters.
     #[error("a repository name must be lower case")]
     Uppercase,
+}
+
+impl Classified for ReferenceError {
+    fn class(&self) -> Option<ErrorClass> {
+        Some(ErrorClass::Usage)
+    }
 }
 
 #[cfg(test)]

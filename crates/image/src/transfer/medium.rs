@@ -2,38 +2,37 @@
 
 use std::error::Error;
 
+use sealcrate_errors::{Classified, ErrorClass};
 use thiserror::Error;
 
 /// An error of a medium: an archive, a layout, an engine, a registry.
-pub trait MediumError: Error + Send + Sync + Sized + 'static {
-    /// Tells what the error means to a caller that does not know the medium.
-    fn fault(&self) -> Fault;
-}
-
-/// The meaning of an error of a medium.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fault {
-    /// The image is another than it should be.
-    Damaged,
-    /// The medium failed, or does not hold or take the image. The causes of the error may say more.
-    Failed,
-    /// Something else failed before, and its error says more.
-    Followed,
+pub trait MediumError: Classified + Send + Sync + Sized + 'static {
+    /// Tells whether another error came first and says more, such as the error of another layer.
+    fn follows_another(&self) -> bool {
+        false
+    }
 }
 
 /// The error of some medium.
 #[derive(Debug, Error)]
 #[error("{error}")]
 pub struct MediumFailure {
-    fault: Fault,
+    class: Option<ErrorClass>,
+    follows_another: bool,
     #[source]
     error: Box<dyn Error + Send + Sync>,
 }
 
+impl Classified for MediumFailure {
+    fn class(&self) -> Option<ErrorClass> {
+        self.class
+    }
+}
+
 impl MediumFailure {
-    /// Tells what the error means.
-    pub fn fault(&self) -> Fault {
-        self.fault
+    /// Tells whether another error came first and says more.
+    pub fn follows_another(&self) -> bool {
+        self.follows_another
     }
 
     /// Returns the error, if it is of the medium whose errors are `E`.
@@ -46,14 +45,15 @@ impl MediumFailure {
     /// # Errors
     /// It is of another medium: the same value.
     pub fn into_inner<E: MediumError>(self) -> Result<E, Self> {
-        let fault = self.fault;
-        self.error.downcast().map(|error| *error).map_err(|error| Self { fault, error })
+        let Self { class, follows_another, error } = self;
+        error.downcast().map(|error| *error).map_err(|error| Self { class, follows_another, error })
     }
 }
 
 impl<E: MediumError> From<E> for MediumFailure {
     fn from(error: E) -> Self {
-        Self { fault: error.fault(), error: Box::new(error) }
+        let (class, follows_another) = (error.class(), error.follows_another());
+        Self { class, follows_another, error: Box::new(error) }
     }
 }
 
@@ -69,9 +69,15 @@ mod tests {
     #[error("the tape tore")]
     struct Torn(#[source] io::Error);
 
+    impl Classified for Torn {
+        fn class(&self) -> Option<ErrorClass> {
+            Some(ErrorClass::Damaged)
+        }
+    }
+
     impl MediumError for Torn {
-        fn fault(&self) -> Fault {
-            Fault::Followed
+        fn follows_another(&self) -> bool {
+            true
         }
     }
 
@@ -79,25 +85,31 @@ mod tests {
     #[error("another medium")]
     struct Other;
 
-    impl MediumError for Other {
-        fn fault(&self) -> Fault {
-            Fault::Failed
+    impl Classified for Other {
+        fn class(&self) -> Option<ErrorClass> {
+            None
         }
     }
+
+    impl MediumError for Other {}
 
     #[test]
     fn error_of_any_medium_travels_whole() {
         let torn = || Torn(io::Error::other("too old"));
         let (read, written) = (ReadError::from(torn()), WriteError::from(torn()));
-        assert_eq!((read.fault(), written.fault()), (Some(Fault::Followed), Some(Fault::Followed)));
+        assert_eq!(
+            (read.class(), written.class()),
+            (Some(ErrorClass::Damaged), Some(ErrorClass::Damaged))
+        );
+        assert!(written.follows_another());
         assert_eq!(read.to_string(), "the tape tore");
         let inner = read.source().unwrap();
         assert!(inner.is::<Torn>(), "callers find the error of the medium among the causes");
         assert_eq!(inner.source().unwrap().to_string(), "too old");
         assert!(read.medium::<Torn>().is_some() && read.medium::<Other>().is_none());
         let written = written.into_medium::<Other>().unwrap_err();
-        assert_eq!(written.fault(), Some(Fault::Followed));
+        assert_eq!((written.class(), written.follows_another()), (Some(ErrorClass::Damaged), true));
         assert_eq!(written.into_medium::<Torn>().unwrap().to_string(), "the tape tore");
-        assert_eq!(WriteError::NoIndex("a tape").fault(), None);
+        assert!(!WriteError::NoIndex("a tape").follows_another());
     }
 }

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
 use crate::{
-    Compression, Compressor, Fault, Layer, LayerForm, Progress, Sink, Spool, Stage, StreamedUpload,
+    Compression, Compressor, Layer, LayerForm, Progress, Sink, Spool, Stage, StreamedUpload,
     WriteError,
 };
 
@@ -160,10 +160,7 @@ enum Cause {
 
 impl Cause {
     fn of(error: &WriteError) -> Self {
-        match error.fault() {
-            Some(Fault::Followed) => Self::Another,
-            Some(Fault::Damaged | Fault::Failed) | None => Self::Itself,
-        }
+        if error.follows_another() { Self::Another } else { Self::Itself }
     }
 }
 

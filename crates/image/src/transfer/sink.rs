@@ -2,9 +2,10 @@
 
 use std::io;
 
+use sealcrate_errors::{Classified, ErrorClass};
 use thiserror::Error;
 
-use super::medium::{Fault, MediumError, MediumFailure};
+use super::medium::{MediumError, MediumFailure};
 use crate::{
     Content, Descriptor, Family, Image, Layer, Outgoing, Progress, RawManifest, Repository,
 };
@@ -109,6 +110,16 @@ pub enum WriteError {
     NoIndex(&'static str),
 }
 
+impl Classified for WriteError {
+    fn class(&self) -> Option<ErrorClass> {
+        match self {
+            Self::NoIndex(_) => Some(ErrorClass::Failure),
+            Self::Io(_) | Self::Manifest(_) => None,
+            Self::Medium(failure) => failure.class(),
+        }
+    }
+}
+
 impl<E: MediumError> From<E> for WriteError {
     fn from(error: E) -> Self {
         Self::Medium(error.into())
@@ -116,11 +127,11 @@ impl<E: MediumError> From<E> for WriteError {
 }
 
 impl WriteError {
-    /// Tells what the medium's error means, if it is one.
-    pub fn fault(&self) -> Option<Fault> {
+    /// Tells whether another error came first and says more.
+    pub fn follows_another(&self) -> bool {
         match self {
-            Self::Medium(failure) => Some(failure.fault()),
-            _ => None,
+            Self::Medium(failure) => failure.follows_another(),
+            _ => false,
         }
     }
 

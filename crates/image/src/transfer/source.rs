@@ -3,9 +3,10 @@
 use std::io;
 use std::sync::Arc;
 
+use sealcrate_errors::{Classified, ErrorClass};
 use thiserror::Error;
 
-use super::medium::{Fault, MediumError, MediumFailure};
+use super::medium::{MediumError, MediumFailure};
 use crate::{ConfigError, Content, Descriptor, IndexError, ManifestError, RawManifest};
 
 /// One image, or index of images, in some medium.
@@ -72,6 +73,16 @@ pub enum ReadError {
     TooDeep,
 }
 
+impl Classified for ReadError {
+    fn class(&self) -> Option<ErrorClass> {
+        match self {
+            Self::OtherPlatform { .. } | Self::TooDeep => Some(ErrorClass::Failure),
+            Self::Config(_) | Self::Index(_) | Self::Io(_) | Self::Manifest(_) => None,
+            Self::Medium(failure) => failure.class(),
+        }
+    }
+}
+
 impl<E: MediumError> From<E> for ReadError {
     fn from(error: E) -> Self {
         Self::Medium(error.into())
@@ -79,14 +90,6 @@ impl<E: MediumError> From<E> for ReadError {
 }
 
 impl ReadError {
-    /// Tells what the medium's error means, if it is one.
-    pub fn fault(&self) -> Option<Fault> {
-        match self {
-            Self::Medium(failure) => Some(failure.fault()),
-            _ => None,
-        }
-    }
-
     /// Returns the medium's error, if it is an `E`.
     pub fn medium<E: MediumError>(&self) -> Option<&E> {
         match self {

@@ -11,6 +11,7 @@ use std::fmt;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use aws_lc_rs::rsa::{Pkcs1PublicEncryptingKey, PublicEncryptingKey, PublicKeyComponents};
+use sealcrate_errors::{Classified, ErrorClass};
 use thiserror::Error;
 
 use super::file::{MAX_FILE_BYTES, bytes_of};
@@ -299,4 +300,10 @@ pub enum CertificateError {
     /// The file is too long for a key.
     #[error("it is longer than 64 KiB")]
     TooLong,
+}
+
+impl Classified for CertificateError {
+    fn class(&self) -> Option<ErrorClass> {
+        Some(ErrorClass::Usage)
+    }
 }

@@ -15,6 +15,7 @@ use aws_lc_rs::rsa::{Pkcs1PrivateDecryptingKey, PrivateDecryptingKey};
 use pkcs1::der::asn1::{OctetStringRef, UintRef};
 use pkcs1::{ALGORITHM_ID, RsaPrivateKey};
 use pkcs8::{PrivateKeyInfoRef, SecretDocument};
+use sealcrate_errors::{Classified, ErrorClass};
 use thiserror::Error;
 use zeroize::Zeroizing;
 
@@ -280,6 +281,12 @@ pub enum SecretKeyError {
     /// The password is wrong.
     #[error("wrong password for its OpenPGP key")]
     WrongPassword,
+}
+
+impl Classified for SecretKeyError {
+    fn class(&self) -> Option<ErrorClass> {
+        Some(ErrorClass::Key)
+    }
 }
 
 #[cfg(test)]

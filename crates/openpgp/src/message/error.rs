@@ -1,5 +1,6 @@
 //! Why a message cannot be used.
 
+use sealcrate_errors::{Classified, ErrorClass};
 use thiserror::Error;
 
 /// The most recipients of a message.
@@ -28,6 +29,12 @@ pub enum MessageError {
     Unsupported(&'static str),
 }
 
+impl Classified for MessageError {
+    fn class(&self) -> Option<ErrorClass> {
+        Some(ErrorClass::Damaged)
+    }
+}
+
 /// Why keys do not open a message.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 #[non_exhaustive]
@@ -41,4 +48,14 @@ pub enum OpenError {
     /// None of the keys is a recipient's.
     #[error("none of the keys opens the wrapped key (OpenPGP)")]
     WrongKey,
+}
+
+impl Classified for OpenError {
+    fn class(&self) -> Option<ErrorClass> {
+        match self {
+            Self::WrongKey => Some(ErrorClass::Key),
+            Self::Damaged => Some(ErrorClass::Damaged),
+            Self::Content(_) => None,
+        }
+    }
 }

@@ -17,6 +17,7 @@ mod needs;
 mod parts;
 mod reader;
 
+use sealcrate_errors::{Classified, ErrorClass};
 use thiserror::Error;
 
 pub use checks::{Check, CheckKind, content_digest};
@@ -81,6 +82,12 @@ pub struct Index<'a> {
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 #[error("the index is damaged: {0}")]
 pub struct IndexError(pub(crate) &'static str);
+
+impl Classified for IndexError {
+    fn class(&self) -> Option<ErrorClass> {
+        Some(ErrorClass::Damaged)
+    }
+}
 
 impl IndexError {
     /// The index goes on after its end.

@@ -1,5 +1,6 @@
 //! Why an image, or a layer of it, cannot be decrypted.
 
+use sealcrate_errors::{Classified, ErrorClass};
 use sealcrate_image::{ConfigError, ManifestError};
 use thiserror::Error;
 
@@ -90,4 +91,24 @@ pub enum DecryptError {
     /// No identity opens a layer's key.
     #[error("wrong key: the image is encrypted to others")]
     WrongKey,
+}
+
+impl Classified for DecryptError {
+    fn class(&self) -> Option<ErrorClass> {
+        match self {
+            Self::LayerNotEncrypted(_) | Self::NotEncrypted => Some(ErrorClass::NotEncrypted),
+            Self::Scheme { .. } | Self::TooCostly | Self::TooManyAttempts | Self::WrongKey => {
+                Some(ErrorClass::Key)
+            }
+            Self::Annotations(_)
+            | Self::DamagedKey(_)
+            | Self::LayerCount { .. }
+            | Self::NotBound
+            | Self::Record(_)
+            | Self::Options { .. }
+            | Self::Tampered(_)
+            | Self::WrappedKey { .. } => Some(ErrorClass::Damaged),
+            Self::Config(_) | Self::Manifest(_) | Self::Provider { .. } => None,
+        }
+    }
 }

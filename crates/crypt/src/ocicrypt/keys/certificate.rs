@@ -5,6 +5,7 @@
 
 use aws_lc_rs::rsa::{Pkcs1PublicEncryptingKey, PublicEncryptingKey};
 use pkcs8::Document;
+use sealcrate_errors::{Classified, ErrorClass};
 use sealcrate_image::Digest;
 use thiserror::Error;
 
@@ -72,4 +73,10 @@ pub enum CertificateError {
     /// The file is too long.
     #[error("it is longer than 64 KiB")]
     TooLong,
+}
+
+impl Classified for CertificateError {
+    fn class(&self) -> Option<ErrorClass> {
+        Some(ErrorClass::Usage)
+    }
 }

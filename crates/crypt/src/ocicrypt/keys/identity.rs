@@ -4,6 +4,7 @@ use std::any::Any;
 use std::fmt;
 use std::sync::Arc;
 
+use sealcrate_errors::{Classified, ErrorClass};
 use thiserror::Error;
 
 /// The longest key file.
@@ -80,4 +81,10 @@ pub enum IdentityError {
     /// The key is under another password.
     #[error("wrong password for its private key")]
     WrongPassword,
+}
+
+impl Classified for IdentityError {
+    fn class(&self) -> Option<ErrorClass> {
+        Some(ErrorClass::Key)
+    }
 }

@@ -10,6 +10,7 @@ use pkcs8::Document;
 use pkcs8::der::Encode as _;
 use pkcs8::der::asn1::BitStringRef;
 use pkcs8::spki::SubjectPublicKeyInfoRef;
+use sealcrate_errors::{Classified, ErrorClass};
 use serde::Deserialize;
 use thiserror::Error;
 
@@ -164,4 +165,10 @@ pub enum PublicKeyError {
     /// The file is too long for a key.
     #[error("it is longer than 64 KiB")]
     TooLong,
+}
+
+impl Classified for PublicKeyError {
+    fn class(&self) -> Option<ErrorClass> {
+        Some(ErrorClass::Usage)
+    }
 }

@@ -8,6 +8,7 @@ use std::any::Any;
 use std::error::Error as StdError;
 use std::io;
 
+use sealcrate_errors::{Classified, ErrorClass};
 use thiserror::Error;
 use zeroize::Zeroizing;
 
@@ -99,6 +100,12 @@ pub(crate) trait RecipientKey: Removable + Any {
 #[derive(Debug, Error)]
 #[error("{0}")]
 pub struct WrappedKeyError(#[source] Box<dyn StdError + Send + Sync>);
+
+impl Classified for WrappedKeyError {
+    fn class(&self) -> Option<ErrorClass> {
+        None
+    }
+}
 
 impl WrappedKeyError {
     /// Takes the error of a scheme.

@@ -22,10 +22,11 @@ use std::io::{self, Cursor, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use sealcrate_errors::{Classified, ErrorClass};
 use thiserror::Error;
 
 use crate::layout::LayoutError;
-use crate::{Compression, ConfigError, Damage, Expansion, Fault, MediumError, Spool};
+use crate::{Compression, ConfigError, Damage, Expansion, MediumError, Spool};
 
 pub use bounds::{BoundedReader, HeaderBounds};
 pub use docker::DockerArchive;
@@ -154,16 +155,14 @@ pub enum ArchiveError {
     Unforeseen(String),
 }
 
-impl MediumError for ArchiveError {
-    fn fault(&self) -> Fault {
+impl Classified for ArchiveError {
+    fn class(&self) -> Option<ErrorClass> {
         match self {
-            Self::Config(_) | Self::ConfigDigest { .. } | Self::Layer { .. } => Fault::Damaged,
-            Self::Unfinished => Fault::Followed,
-            Self::Layout(error) => error.fault(),
+            Self::Config(_) | Self::ConfigDigest { .. } | Self::Layer { .. } => {
+                Some(ErrorClass::Damaged)
+            }
             Self::Duplicate(_)
             | Self::Exists(_)
-            | Self::Io(_)
-            | Self::Json(_)
             | Self::Link(_)
             | Self::Missing(_)
             | Self::Name(_)
@@ -171,12 +170,19 @@ impl MediumError for ArchiveError {
             | Self::NoImage { .. }
             | Self::NoTag(_)
             | Self::Several { .. }
-            | Self::Target { .. }
             | Self::TooLarge(_)
             | Self::TooManyEntries
             | Self::Truncated(_)
-            | Self::Unforeseen(_) => Fault::Failed,
+            | Self::Unfinished
+            | Self::Unforeseen(_) => Some(ErrorClass::Failure),
+            Self::Io(_) | Self::Json(_) | Self::Layout(_) | Self::Target { .. } => None,
         }
+    }
+}
+
+impl MediumError for ArchiveError {
+    fn follows_another(&self) -> bool {
+        matches!(self, Self::Unfinished)
     }
 }
 

@@ -4,6 +4,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
 
+use sealcrate_errors::{Classified, ErrorClass};
 use thiserror::Error;
 use url::Url;
 
@@ -136,6 +137,18 @@ pub enum EndpointError {
         /// The user and host.
         destination: String,
     },
+}
+
+impl Classified for EndpointError {
+    fn class(&self) -> Option<ErrorClass> {
+        match self {
+            Self::Malformed(_)
+            | Self::NoCertificates(_)
+            | Self::NoTls(_)
+            | Self::Scheme(_)
+            | Self::Ssh { .. } => Some(ErrorClass::Failure),
+        }
+    }
 }
 
 #[cfg(test)]

@@ -6,9 +6,10 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use bollard::errors::Error as ClientError;
+use sealcrate_errors::{Classified, ErrorClass};
 use thiserror::Error;
 
-use crate::{Digest, EngineName, Fault, MediumError, Printable};
+use crate::{Digest, EngineName, MediumError, Printable};
 
 use super::Endpoint;
 
@@ -116,14 +117,12 @@ pub enum EngineError {
     },
 }
 
-impl MediumError for EngineError {
-    fn fault(&self) -> Fault {
+impl Classified for EngineError {
+    fn class(&self) -> Option<ErrorClass> {
         match self {
-            Self::OtherLayer { .. } => Fault::Damaged,
-            Self::GivenUp { .. } => Fault::Followed,
-            Self::Certificate { .. }
-            | Self::Connection { .. }
-            | Self::EndedEarly
+            Self::OtherLayer { .. } => Some(ErrorClass::Damaged),
+            Self::EndedEarly
+            | Self::GivenUp { .. }
             | Self::LayerGone { .. }
             | Self::NotLoaded { .. }
             | Self::NoPermission { .. }
@@ -132,9 +131,17 @@ impl MediumError for EngineError {
             | Self::NotListening { .. }
             | Self::OtherImage { .. }
             | Self::Refused { .. }
-            | Self::TimedOut { .. }
-            | Self::Unintelligible { .. } => Fault::Failed,
+            | Self::TimedOut { .. } => Some(ErrorClass::Failure),
+            Self::Certificate { .. } | Self::Connection { .. } | Self::Unintelligible { .. } => {
+                None
+            }
         }
+    }
+}
+
+impl MediumError for EngineError {
+    fn follows_another(&self) -> bool {
+        matches!(self, Self::GivenUp { .. })
     }
 }
 

@@ -16,9 +16,10 @@ mod source;
 use std::io;
 use std::path::PathBuf;
 
+use sealcrate_errors::{Classified, ErrorClass};
 use thiserror::Error;
 
-use crate::{Digest, Fault, ManifestError, MediumError};
+use crate::{Digest, ManifestError, MediumError};
 
 pub use replaced::Unremoved;
 pub use sink::LayoutSink;
@@ -78,19 +79,21 @@ pub enum LayoutError {
     Version,
 }
 
-impl MediumError for LayoutError {
-    fn fault(&self) -> Fault {
+impl Classified for LayoutError {
+    fn class(&self) -> Option<ErrorClass> {
         match self {
-            Self::Index(_) => Fault::Damaged,
+            Self::Index(_) => Some(ErrorClass::Damaged),
             Self::BlobAbsent(_)
             | Self::Config(_)
-            | Self::Io { .. }
             | Self::Link(_)
             | Self::NoImage { .. }
             | Self::NotALayout(_)
             | Self::Several { .. }
             | Self::TooLarge(_)
-            | Self::Version => Fault::Failed,
+            | Self::Version => Some(ErrorClass::Failure),
+            Self::Io { .. } => None,
         }
     }
 }
+
+impl MediumError for LayoutError {}

@@ -4,10 +4,11 @@ use std::error::Error as StdError;
 use std::io;
 use std::time::Duration;
 
+use sealcrate_errors::{Classified, ErrorClass};
 use thiserror::Error;
 
 use super::Complaint;
-use crate::{Damage, Digest, Fault, ManifestError, MediumError};
+use crate::{Damage, Digest, ManifestError, MediumError};
 
 /// Why an operation on registries failed.
 ///
@@ -161,10 +162,10 @@ pub enum RegistryError {
     },
 }
 
-impl MediumError for RegistryError {
-    fn fault(&self) -> Fault {
+impl Classified for RegistryError {
+    fn class(&self) -> Option<ErrorClass> {
         match self {
-            Self::Damaged(_) | Self::Manifest(_) => Fault::Damaged,
+            Self::Damaged(_) | Self::Manifest(_) => Some(ErrorClass::Damaged),
             Self::AnswerTooLong { .. }
             | Self::Challenge { .. }
             | Self::Denied { .. }
@@ -176,17 +177,17 @@ impl MediumError for RegistryError {
             | Self::NotStored { .. }
             | Self::OtherDigest { .. }
             | Self::Protocol { .. }
-            | Self::Runtime(_)
-            | Self::Setup { .. }
             | Self::RedirectAway { .. }
             | Self::Status { .. }
             | Self::TooLate { .. }
             | Self::TooManyRedirects { .. }
-            | Self::TooSlow { .. }
-            | Self::Transport { .. } => Fault::Failed,
+            | Self::TooSlow { .. } => Some(ErrorClass::Failure),
+            Self::Runtime(_) | Self::Setup { .. } | Self::Transport { .. } => None,
         }
     }
 }
+
+impl MediumError for RegistryError {}
 
 impl RegistryError {
     /// Puts the error into an [`io::Error`], for callers that read through [`io::Read`].

@@ -1,5 +1,6 @@
 //! Image configs: the members that this program reads, beside the bytes, which it never rewrites.
 
+use sealcrate_errors::{Classified, ErrorClass};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use thiserror::Error;
@@ -105,6 +106,12 @@ pub enum ConfigError {
     /// There are more than [`MAX_LAYERS`] diff IDs.
     #[error("the config names {0} layers, more than 1000")]
     TooManyLayers(usize),
+}
+
+impl Classified for ConfigError {
+    fn class(&self) -> Option<ErrorClass> {
+        Some(ErrorClass::Damaged)
+    }
 }
 
 #[cfg(test)]

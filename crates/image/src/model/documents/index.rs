@@ -1,5 +1,6 @@
 //! Indexes: lists of manifests, one a platform, and of their attestations.
 
+use sealcrate_errors::{Classified, ErrorClass};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
@@ -149,6 +150,14 @@ pub enum IndexError {
         /// The platforms that it has.
         there: String,
     },
+}
+
+impl Classified for IndexError {
+    fn class(&self) -> Option<ErrorClass> {
+        match self {
+            Self::Empty | Self::OtherPlatforms { .. } => Some(ErrorClass::Failure),
+        }
+    }
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use sealcrate_errors::{Classified, ErrorClass};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use thiserror::Error;
@@ -209,6 +210,12 @@ pub enum ManifestError {
     /// There are more than [`MAX_LAYERS`] layers.
     #[error("the manifest names {0} layers, more than 1000")]
     TooManyLayers(usize),
+}
+
+impl Classified for ManifestError {
+    fn class(&self) -> Option<ErrorClass> {
+        Some(ErrorClass::Damaged)
+    }
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use sealcrate_errors::{Classified, ErrorClass};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
@@ -145,6 +146,12 @@ fn go_architecture(name: &str) -> &str {
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 #[error("a platform is written os/architecture or os/architecture/variant, as linux/arm64")]
 pub struct PlatformError;
+
+impl Classified for PlatformError {
+    fn class(&self) -> Option<ErrorClass> {
+        Some(ErrorClass::Usage)
+    }
+}
 
 #[cfg(test)]
 mod tests {

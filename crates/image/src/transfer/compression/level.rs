@@ -1,6 +1,7 @@
 //! How hard gzip tries.
 
 use libdeflater::CompressionLvl;
+use sealcrate_errors::{Classified, ErrorClass};
 use thiserror::Error;
 
 /// How hard gzip tries: from 1, which is fastest, to 12, which makes the least bytes.
@@ -43,3 +44,9 @@ impl From<CompressionLevel> for CompressionLvl {
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 #[error("compression level {0} is not between 1 and 12")]
 pub struct CompressionLevelError(u8);
+
+impl Classified for CompressionLevelError {
+    fn class(&self) -> Option<ErrorClass> {
+        Some(ErrorClass::Usage)
+    }
+}

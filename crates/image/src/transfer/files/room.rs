@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use sealcrate_errors::{Classified, ErrorClass};
 use thiserror::Error;
 
 /// How many bytes are written before the file system is asked again.
@@ -103,6 +104,12 @@ pub struct NoRoom {
     folder: PathBuf,
     free: u64,
     reserve: u64,
+}
+
+impl Classified for NoRoom {
+    fn class(&self) -> Option<ErrorClass> {
+        Some(ErrorClass::Failure)
+    }
 }
 
 #[cfg(test)]

@@ -13,6 +13,7 @@ mod wrap;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use sealcrate_agefile::{self as agefile, DecryptError, UnwrapError, x25519};
+use sealcrate_errors::{Classified, ErrorClass};
 use thiserror::Error;
 
 use self::members::{Members, VERSION};
@@ -115,6 +116,14 @@ pub enum AgeItemError {
     /// It is of another version.
     #[error("a wrapped key (age) of version {0} is not supported")]
     Version(u64),
+}
+
+impl Classified for AgeItemError {
+    fn class(&self) -> Option<ErrorClass> {
+        match self {
+            Self::Malformed | Self::TooLong | Self::Version(_) => Some(ErrorClass::Failure),
+        }
+    }
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 use std::io;
 
 use sealcrate_agefile::x25519;
+use sealcrate_errors::{Classified, ErrorClass};
 use thiserror::Error;
 
 use super::AgeItem;
@@ -153,3 +154,9 @@ impl Identity {
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 #[error("it is no age recipient (age1…)")]
 pub struct AgeRecipientError;
+
+impl Classified for AgeRecipientError {
+    fn class(&self) -> Option<ErrorClass> {
+        Some(ErrorClass::Usage)
+    }
+}

@@ -13,6 +13,7 @@ use aws_lc_rs::key_wrap::{AES_128, AES_256, AesKek, KeyWrap as _};
 use aws_lc_rs::rsa::{OAEP_SHA1_MGF1SHA1, OAEP_SHA256_MGF1SHA256, OaepAlgorithm};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use sealcrate_errors::{Classified, ErrorClass};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use thiserror::Error;
@@ -312,6 +313,16 @@ pub enum JweError {
         /// The member's value, quoted.
         value: String,
     },
+}
+
+impl Classified for JweError {
+    fn class(&self) -> Option<ErrorClass> {
+        match self {
+            Self::Malformed(_) | Self::TooLong | Self::Unsupported { .. } => {
+                Some(ErrorClass::Failure)
+            }
+        }
+    }
 }
 
 impl JweError {

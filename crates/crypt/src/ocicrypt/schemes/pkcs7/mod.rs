@@ -16,6 +16,7 @@ use aws_lc_rs::aead::{
 };
 use aws_lc_rs::rand;
 use aws_lc_rs::rsa::{OAEP_SHA1_MGF1SHA1, OAEP_SHA256_MGF1SHA256, OaepAlgorithm};
+use sealcrate_errors::{Classified, ErrorClass};
 use thiserror::Error;
 use zeroize::Zeroizing;
 
@@ -321,4 +322,14 @@ pub enum Pkcs7Error {
     /// The named part has a form that this module does not read.
     #[error("a wrapped key (PKCS#7) is not supported for its {0}")]
     Unsupported(&'static str),
+}
+
+impl Classified for Pkcs7Error {
+    fn class(&self) -> Option<ErrorClass> {
+        match self {
+            Self::Malformed(_) | Self::TooLong | Self::TooManyRecipients | Self::Unsupported(_) => {
+                Some(ErrorClass::Failure)
+            }
+        }
+    }
 }

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use sealcrate_agefile::x25519;
+use sealcrate_errors::{Classified, ErrorClass};
 use sealcrate_image::Digest;
 use thiserror::Error;
 use zeroize::Zeroizing;
@@ -147,6 +148,15 @@ pub enum UnwrapError {
     WrongKey(usize),
 }
 
+impl Classified for UnwrapError {
+    fn class(&self) -> Option<ErrorClass> {
+        match self {
+            Self::NoIdentity | Self::TooManyAttempts | Self::WrongKey(_) => Some(ErrorClass::Key),
+            Self::Damaged | Self::Options(_) => Some(ErrorClass::Damaged),
+        }
+    }
+}
+
 /// Why a key cannot be wrapped.
 #[derive(Debug, Error)]
 #[non_exhaustive]
@@ -160,4 +170,13 @@ pub enum WrapError {
     /// There is no recipient, neither in the request nor among this provider's own.
     #[error("there is no recipient to wrap the key to")]
     NoRecipient,
+}
+
+impl Classified for WrapError {
+    fn class(&self) -> Option<ErrorClass> {
+        match self {
+            Self::Kind | Self::NoRecipient => Some(ErrorClass::Usage),
+            Self::Library(_) => None,
+        }
+    }
 }

@@ -4,6 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
+use sealcrate_errors::{Classified, ErrorClass};
 use serde::Deserialize;
 use thiserror::Error;
 use zeroize::Zeroizing;
@@ -56,6 +57,12 @@ impl fmt::Display for ProviderName {
     "the name of a key provider is 1 to {MAX_NAME} letters, digits, dots, dashes and underscores"
 )]
 pub struct ProviderNameError;
+
+impl Classified for ProviderNameError {
+    fn class(&self) -> Option<ErrorClass> {
+        Some(ErrorClass::Failure)
+    }
+}
 
 /// A provider, and the parameter that it gets with each request. Copies are the same provider.
 #[derive(Clone)]
@@ -158,6 +165,12 @@ pub struct ProviderError {
     source: CallError,
 }
 
+impl Classified for ProviderError {
+    fn class(&self) -> Option<ErrorClass> {
+        self.is_refusal().then_some(ErrorClass::Key)
+    }
+}
+
 impl ProviderError {
     /// Tells whether the provider answered and refused.
     pub fn is_refusal(&self) -> bool {
@@ -189,4 +202,15 @@ pub enum CallError {
         /// The cause.
         source: std::io::Error,
     },
+}
+
+impl Classified for CallError {
+    fn class(&self) -> Option<ErrorClass> {
+        match self {
+            Self::Answer | Self::Refused(_) | Self::TimedOut(_) | Self::TooLong => {
+                Some(ErrorClass::Failure)
+            }
+            Self::Unreachable { .. } => None,
+        }
+    }
 }

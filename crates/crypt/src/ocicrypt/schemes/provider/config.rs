@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use sealcrate_errors::{Classified, ErrorClass};
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 use thiserror::Error;
@@ -129,6 +130,17 @@ pub enum ProviderConfigError {
     /// There are too many providers.
     #[error("it has more than {MAX_PROVIDERS} key providers")]
     TooMany,
+}
+
+impl Classified for ProviderConfigError {
+    fn class(&self) -> Option<ErrorClass> {
+        match self {
+            Self::Malformed | Self::NoWay(_) | Self::TooLong | Self::TooMany => {
+                Some(ErrorClass::Failure)
+            }
+            Self::Name(_) => None,
+        }
+    }
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! The messages of gRPC's `KeyProviderService`: each has one field, the JSON of a request or an answer.
 
+use sealcrate_errors::{Classified, ErrorClass};
 use thiserror::Error;
 use zeroize::Zeroizing;
 
@@ -32,6 +33,12 @@ pub fn only_field(message: &[u8]) -> Result<&[u8], MessageError> {
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 #[error("the message is malformed")]
 pub struct MessageError;
+
+impl Classified for MessageError {
+    fn class(&self) -> Option<ErrorClass> {
+        Some(ErrorClass::Failure)
+    }
+}
 
 #[cfg(test)]
 mod tests {

@@ -1,6 +1,7 @@
 //! Requests to a provider, from any program that can reach it.
 
 use sealcrate_agefile::x25519;
+use sealcrate_errors::{Classified, ErrorClass};
 use serde::Deserialize;
 use thiserror::Error;
 use zeroize::Zeroizing;
@@ -220,4 +221,21 @@ pub enum RequestError {
     /// There are more recipients than a reader looks at.
     #[error("the request has more than {MAX_WRAPS} recipients")]
     TooManyRecipients,
+}
+
+impl Classified for RequestError {
+    fn class(&self) -> Option<ErrorClass> {
+        match self {
+            Self::Identity(_) => Some(ErrorClass::Key),
+            Self::Item(_) | Self::Options(_) => Some(ErrorClass::Damaged),
+            Self::Both
+            | Self::Malformed
+            | Self::Missing(_)
+            | Self::Operation(_)
+            | Self::Recipient
+            | Self::TooLong
+            | Self::TooManyIdentities
+            | Self::TooManyRecipients => Some(ErrorClass::Failure),
+        }
+    }
 }

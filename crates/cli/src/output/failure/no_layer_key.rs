@@ -1,11 +1,10 @@
-//! The meaning of the decoder's errors. An operator reads them among the lines of other programs.
+//! The error of a decoder that has no key for a layer. An operator reads it among the lines of other programs.
 
-use std::error::Error;
 use std::path::PathBuf;
 
+use sealcrate_core::ErrorClass;
+use sealcrate_errors::Classified;
 use thiserror::Error;
-
-use super::kind::Kind;
 
 /// Tells that no key on this machine opens a layer.
 #[derive(Debug, Error)]
@@ -42,16 +41,10 @@ impl NoLayerKey {
     }
 }
 
-/// Tells that the client sent no payload for the layer.
-#[derive(Debug, Error)]
-#[error(
-    "the client sent no payload: containerd passes one on for images that are pulled through its \
-     CRI, as Kubernetes does, but not for those of `ctr images pull`"
-)]
-pub(crate) struct NoPayload;
-
-pub(super) fn kind_of(error: &(dyn Error + 'static)) -> Option<Kind> {
-    error.is::<NoLayerKey>().then_some(Kind::Key)
+impl Classified for NoLayerKey {
+    fn class(&self) -> Option<ErrorClass> {
+        Some(ErrorClass::Key)
+    }
 }
 
 #[cfg(test)]
@@ -64,7 +57,6 @@ mod tests {
             let unusable = unusable.iter().map(|&text| text.to_owned()).collect();
             let folder = folder.map(PathBuf::from);
             let error = NoLayerKey { layer: "0123".to_owned(), count, folder, unusable };
-            assert_eq!(kind_of(&error), Some(Kind::Key));
             error.to_string()
         };
         assert_eq!(told(0, Some("/k"), &[]), "no key for layer 0123: there is none in /k");

@@ -1,52 +1,10 @@
-//! The meaning of errors about packed programs.
+//! Hints for the errors of packed programs.
 
 use std::error::Error;
 
-use sealcrate_pack::{
-    AnswerError, ChallengeError, KeyError, KeyTextError, OpenError, PackError, PackedError,
-    ProgramError, ProtectionError, RecipientError, ResponseError,
-};
-use thiserror::Error;
+use sealcrate_pack::{AnswerError, PackError, PackedError, ProgramError, ProtectionError};
 
-use super::kind::Kind;
-use crate::environment::destination::Exists;
-
-/// Tells that an identity is needed and there is none.
-#[derive(Debug, Error)]
-#[error("it is for recipients, and no identity was given")]
-pub(crate) struct MissingIdentity;
-
-/// Tells that a file gives privileges that would be lost.
-#[derive(Debug, Error)]
-#[error("it has {0}, which a packed program cannot have")]
-pub(crate) struct Privileged(pub(crate) String);
-
-pub(super) fn kind_of(error: &(dyn Error + 'static)) -> Option<Kind> {
-    if let Some(error) = error.downcast_ref::<KeyError>() {
-        return Some(match error {
-            KeyError::Header(_) => Kind::Damaged,
-            _ => Kind::Key,
-        });
-    }
-    if let Some(error) = error.downcast_ref::<ChallengeError>() {
-        return Some(match error {
-            ChallengeError::Prefix => Kind::Usage,
-            _ => Kind::Damaged,
-        });
-    }
-    let is_damage = matches!(error.downcast_ref(), Some(OpenError::Damaged(_)))
-        || matches!(error.downcast_ref(), Some(PackedError::Age(_) | PackedError::Segment(_)))
-        || matches!(error.downcast_ref(), Some(AnswerError::OtherProgram))
-        || error.is::<ResponseError>();
-    if is_damage {
-        return Some(Kind::Damaged);
-    }
-    if error.is::<MissingIdentity>() || error.is::<KeyTextError>() {
-        return Some(Kind::Key);
-    }
-    let is_usage = error.is::<ProtectionError>() || error.is::<RecipientError>();
-    is_usage.then_some(Kind::Usage)
-}
+use super::super::errors::{Exists, MissingIdentity, Privileged};
 
 pub(super) fn hint(error: &(dyn Error + 'static)) -> Option<&'static str> {
     if let Some(error) = error.downcast_ref::<ProgramError>() {

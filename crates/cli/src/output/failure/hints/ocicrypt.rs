@@ -1,50 +1,14 @@
-//! The meaning of errors about images that are encrypted to recipients.
+//! Hints for the errors of images that are encrypted to recipients.
 
 use std::error::Error;
 
 use sealcrate_crypt::format::WrongKind;
 use sealcrate_crypt::ocicrypt::{
-    AgeRecipientError, DecryptError, EncryptError, IdentityError, LayerAuthentication,
-    OpenPgpKeyError, ProtectionError, PublicKeyError, RewrapError,
+    DecryptError, IdentityError, OpenPgpKeyError, PublicKeyError, RewrapError,
 };
-use thiserror::Error;
 
-use super::kind::{Kind, NOT_BOUND, ONE_PLATFORM, UNENCRYPTED};
-
-/// Tells that the user named an OpenPGP key that is in no file.
-#[derive(Debug, Error)]
-#[error("there is no file {0} with an OpenPGP key in it, and GnuPG's keyring is not looked into")]
-pub(crate) struct NoOpenPgpFile(pub(crate) String);
-
-pub(super) fn kind_of(error: &(dyn Error + 'static)) -> Option<Kind> {
-    if let Some(error) = error.downcast_ref::<DecryptError>() {
-        return match error {
-            DecryptError::LayerNotEncrypted(_) | DecryptError::NotEncrypted => {
-                Some(Kind::Unencrypted)
-            }
-            DecryptError::Scheme { .. }
-            | DecryptError::TooCostly
-            | DecryptError::TooManyAttempts
-            | DecryptError::WrongKey => Some(Kind::Key),
-            DecryptError::Provider { source, .. } => source.is_refusal().then_some(Kind::Key),
-            DecryptError::Config(_) | DecryptError::Manifest(_) => None,
-            _ => Some(Kind::Damaged),
-        };
-    }
-    if error.is::<LayerAuthentication>() || error.is::<ProtectionError>() {
-        return Some(Kind::Damaged);
-    }
-    let is_usage = error.is::<PublicKeyError>()
-        || error.is::<OpenPgpKeyError>()
-        || error.is::<NoOpenPgpFile>()
-        || error.is::<AgeRecipientError>()
-        || matches!(error.downcast_ref(), Some(EncryptError::Recipients(_)));
-    if is_usage {
-        return Some(Kind::Usage);
-    }
-    let is_key = error.is::<WrongKind>() || error.is::<IdentityError>();
-    is_key.then_some(Kind::Key)
-}
+use super::super::errors::NoOpenPgpFile;
+use super::shared::{NOT_BOUND, ONE_PLATFORM, UNENCRYPTED};
 
 pub(super) fn hint(error: &(dyn Error + 'static)) -> Option<&'static str> {
     if let Some(error) = error.downcast_ref::<DecryptError>() {
@@ -101,29 +65,5 @@ pub(super) fn hint(error: &(dyn Error + 'static)) -> Option<&'static str> {
         ),
         Some(IdentityError::Password) => Some("name the password behind the file: KEY:file=FILE"),
         _ => None,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn wrong_keys_plain_images_and_tampering_are_told_apart() {
-        let layer = || "x".to_owned();
-        for (error, kind) in [
-            (DecryptError::WrongKey, Kind::Key),
-            (DecryptError::TooManyAttempts, Kind::Key),
-            (DecryptError::TooCostly, Kind::Key),
-            (DecryptError::Scheme { layer: layer(), scheme: layer() }, Kind::Key),
-            (DecryptError::NotEncrypted, Kind::Unencrypted),
-            (DecryptError::NotBound, Kind::Damaged),
-            (DecryptError::Tampered(layer()), Kind::Damaged),
-            (DecryptError::DamagedKey(layer()), Kind::Damaged),
-        ] {
-            assert_eq!(kind_of(&error), Some(kind), "{error}");
-        }
-        assert_eq!(kind_of(&WrongKind::Passphrase), Some(Kind::Key));
-        assert_eq!(kind_of(&IdentityError::WrongPassword), Some(Kind::Key));
     }
 }

@@ -1,10 +1,13 @@
 //! Why an operation fails.
 
+pub(crate) mod class;
+
 use std::io;
 
 use sealcrate_crypt::format::FormatError;
 use sealcrate_crypt::formats::{ChooseError, OpenError};
 use sealcrate_crypt::sealed::{HomeError, TableError};
+use sealcrate_errors::{Classified, ErrorClass};
 use sealcrate_image::{ConfigError, IndexError, ManifestError, ReadError, WriteError};
 use thiserror::Error;
 
@@ -93,6 +96,31 @@ pub enum Error {
     Write(#[from] WriteError),
 }
 
+impl Classified for Error {
+    fn class(&self) -> Option<ErrorClass> {
+        match self {
+            Self::LockedImage | Self::PlainImage => Some(ErrorClass::NotEncrypted),
+            Self::MissingIdentity | Self::MissingPassphrase => Some(ErrorClass::Key),
+            Self::OtherPlatform { .. } | Self::UnboundIndex => Some(ErrorClass::Damaged),
+            Self::Choose(_)
+            | Self::Config(_)
+            | Self::Child(..)
+            | Self::Format(_)
+            | Self::Home(_)
+            | Self::Index(_)
+            | Self::Io(_)
+            | Self::Caller(_)
+            | Self::Manifest(_)
+            | Self::Open(_)
+            | Self::Place { .. }
+            | Self::Read(_)
+            | Self::Refused(_)
+            | Self::Table(_)
+            | Self::Write(_) => None,
+        }
+    }
+}
+
 /// The request that an operation refuses.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 pub enum Refusal {
@@ -142,4 +170,10 @@ pub enum Refusal {
     /// Indexes lie within each other.
     #[error("too many indexes lie within each other")]
     TooDeep,
+}
+
+impl Classified for Refusal {
+    fn class(&self) -> Option<ErrorClass> {
+        Some(ErrorClass::Usage)
+    }
 }

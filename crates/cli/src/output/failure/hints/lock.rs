@@ -1,22 +1,8 @@
-//! The meaning of errors about locked images.
+//! Hints for the errors of locked images.
 
 use std::error::Error;
 
-use sealcrate_lock::{DifferenceError, LockError, Problem, UnlockError};
-
-use super::kind::Kind;
-
-pub(super) fn kind_of(error: &(dyn Error + 'static)) -> Option<Kind> {
-    match error.downcast_ref()? {
-        UnlockError::Damaged
-        | UnlockError::Header(_)
-        | UnlockError::Index(_)
-        | UnlockError::LayerCount
-        | UnlockError::Segment(_) => Some(Kind::Damaged),
-        UnlockError::NotLocked => Some(Kind::Unencrypted),
-        _ => None,
-    }
-}
+use sealcrate_lock::{DifferenceError, LockError, Problem};
 
 pub(super) fn hint(error: &(dyn Error + 'static)) -> Option<&'static str> {
     if let Some(DifferenceError::Problems(problems)) = error.downcast_ref() {

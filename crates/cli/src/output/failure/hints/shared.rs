@@ -1,14 +1,4 @@
-//! The kinds of errors, and the hints that several of them share.
-
-/// The kind of an error, in the README's terms.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
-    Failure = 1,
-    Usage = 2,
-    Key = 3,
-    Unencrypted = 4,
-    Damaged = 5,
-}
+//! The hints that several errors share.
 
 pub(super) const UNENCRYPTED: &str = "somebody may have put it in the place of an encrypted one; if it is what \
                            you want, say so with --allow-unencrypted";
