@@ -6,8 +6,8 @@
 use sealcrate_packfile::index::{Check, CheckKind, Index, content_digest};
 use sealcrate_stub_start::system::{self, Errno, Mapped, Status};
 
+use crate::command::kept;
 use crate::failure::Failure;
-use crate::run::kept;
 
 /// The kinds of files. inode(7).
 const FILE: u32 = 0o100_000;

@@ -8,24 +8,16 @@
 #![no_main]
 
 mod checked;
-mod environment;
+mod command;
 mod failure;
-mod holes;
-mod last_folder;
-mod layer_writer;
-mod leftovers;
-mod owners;
 mod payload;
-mod run;
-mod state;
-mod strings;
 mod unlock;
 mod unlock_folder;
-mod workers;
 
 use sealcrate_stub_start::{self as start, Start};
 
 use crate::failure::Failure;
+use crate::unlock_folder::state;
 
 /// The first argument that asks for a command in a running container.
 const EXEC: &[u8] = b"exec";

@@ -6,8 +6,8 @@ use sealcrate_packfile::index::{INDEX_HEAD, Index, IndexError, header_digest, pa
 use sealcrate_stub_start::system::{Errno, Mapped};
 use sealcrate_stub_start::{self as start, Pages, Sink};
 
+use crate::command::kept;
 use crate::failure::Failure;
-use crate::run::kept;
 
 /// The path of the index. It is in a segment, as the payload of a packed program is.
 pub(crate) const INDEX: &[u8] = b"/.sealcrate/payload/index";

@@ -7,7 +7,7 @@ use sealcrate_packfile::response::ResponseError;
 use sealcrate_packfile::{KeyOddity, KeyTextError, SegmentError};
 use thiserror::Error;
 
-use crate::entry::Tell;
+use crate::process::Tell;
 use crate::system::{Errno, STDERR};
 
 /// The longest message, in bytes: the longest path and some words.
