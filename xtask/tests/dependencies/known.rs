@@ -39,17 +39,6 @@ pub(crate) const CIRCLES: &[&[&str]] = &[
         "crates/stub/init/src/unlock/mod.rs",
         "crates/stub/init/src/unlock/workers.rs",
     ],
-    &[
-        "crates/stub/start/src/content/mod.rs",
-        "crates/stub/start/src/content/lz4.rs",
-        "crates/stub/start/src/content/zstd.rs",
-    ],
-    &[
-        "crates/stub/start/src/process/ending.rs",
-        "crates/stub/start/src/process/entry.rs",
-        "crates/stub/start/src/failure.rs",
-    ],
-    &["crates/stub/start/src/system/mod.rs", "crates/stub/start/src/system/process/identity.rs"],
 ];
 
 /// Folders that still hold too many files, and how many at most.

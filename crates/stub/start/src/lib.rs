@@ -18,10 +18,12 @@ mod memory;
 mod mounts;
 mod process;
 pub mod system;
+mod tell;
 
 pub use content::{Decoder, Sink};
-pub use failure::{Failure, Place, Shown, say};
+pub use failure::{Failure, Place};
 pub use key::file_key;
 pub use memory::{Limit, Pages, Zeros, check as check_memory, check_bytes as check_memory_for};
 pub use mounts::{Mount, Mounts};
-pub use process::{FilePrivilege, Start, Tell, end, leave_ends_to_parent, with_cleanup};
+pub use process::{FilePrivilege, Start, leave_ends_to_parent, with_cleanup};
+pub use tell::{Shown, Tell, end, say};

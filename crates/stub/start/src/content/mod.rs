@@ -7,22 +7,12 @@ use sealcrate_packfile::Content;
 use crate::failure::Failure;
 
 mod lz4;
+mod sink;
 mod source;
 mod zstd;
 
+pub use self::sink::Sink;
 use self::source::Source;
-
-/// A receiver of decompressed bytes.
-pub trait Sink {
-    /// The reason why the sink takes no more bytes.
-    type Error: From<Failure>;
-
-    /// Takes some bytes, all of them authentic.
-    ///
-    /// # Errors
-    /// The sink's own errors.
-    fn write(&mut self, bytes: &[u8]) -> Result<(), Self::Error>;
-}
 
 /// Decompresses contents, one after the other, in memory that it keeps.
 #[derive(Default)]

@@ -9,11 +9,12 @@ use linux_raw_sys::general::{
     ECHO, ICANON, ICRNL, IEXTEN, ISIG, IXON, SIGTTOU, VMIN, VTIME, kernel_sigset_t, termios,
 };
 
-use crate::failure::{Failure, say};
+use crate::failure::Failure;
 use crate::key::search::Found;
 use crate::memory::Pages;
 use crate::process::ENDING;
 use crate::system::{self, Descriptor, Errno, File, STDIN, Signal};
+use crate::tell::say;
 
 /// The longest line that can be typed, in bytes.
 const MAX_LINE: usize = 4096;

@@ -9,8 +9,9 @@ use core::cell::Cell;
 use core::ptr;
 
 use crate::failure::Failure;
-use crate::process::{clean, end};
+use crate::process::clean;
 use crate::system;
+use crate::tell::end;
 
 /// From this size on, in bytes, each thing has pages of its own.
 const LARGE: usize = 32 << 10;

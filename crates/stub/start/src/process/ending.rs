@@ -11,8 +11,8 @@ use core::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
 use linux_raw_sys::general::{SIGBUS, SIGHUP, SIGINT, SIGQUIT, SIGSEGV, SIGTERM, SIGXFSZ};
 
 use crate::failure::Failure;
-use crate::process::end;
 use crate::system::{self, Signal};
+use crate::tell::end;
 
 /// The signals that people and engines send to end a process.
 pub const ENDING: [Signal; 4] = [SIGHUP, SIGINT, SIGQUIT, SIGTERM];

@@ -1,11 +1,12 @@
-//! The beginning and the end of a program that the kernel has started.
+//! The beginning of a program that the kernel has started, and its end after a panic.
 
 use core::ffi::c_void;
-use core::fmt;
 
-use crate::failure::say;
-use crate::process::{Start, ending};
-use crate::{Failure, system};
+use crate::failure::Failure;
+use crate::process::ending;
+use crate::process::start::Start;
+use crate::system;
+use crate::tell::end;
 
 unsafe extern "Rust" {
     /// Runs the program. Each program defines this function itself, under this name.
@@ -21,25 +22,7 @@ pub(crate) unsafe extern "C" fn entry(stack: *const c_void) -> ! {
     sealcrate_main(&mut start)
 }
 
-/// A reason to end, in words for the user.
-pub trait Tell: fmt::Display {
-    /// Returns the exit status for the reason.
-    fn status(&self) -> u8;
-
-    /// Tells whether another process has told the user the reason already.
-    fn is_told(&self) -> bool {
-        false
-    }
-}
-
-/// Writes the reason as one line to standard error, and ends the process.
-pub fn end(reason: &dyn Tell) -> ! {
-    if !reason.is_told() {
-        say(reason);
-    }
-    system::exit(reason.status())
-}
-
+/// Ends the process because of a defect.
 #[panic_handler]
 fn panic(_: &core::panic::PanicInfo<'_>) -> ! {
     ending::clean();

@@ -7,5 +7,4 @@ mod start;
 pub(crate) use self::ending::{ENDING, clean};
 pub use self::ending::{leave_ends_to_parent, with_cleanup};
 pub(crate) use self::entry::entry;
-pub use self::entry::{Tell, end};
 pub use self::start::{FilePrivilege, Start};

@@ -2,7 +2,10 @@
 
 use linux_raw_sys::general::{self as linux, open_how, statfs64};
 
-use crate::system::{Descriptor, Errno, File, Text, call};
+use crate::system::call::call;
+use crate::system::errno::Errno;
+use crate::system::files::file::{Descriptor, File};
+use crate::system::text::Text;
 
 /// The flags that keep a path in the folder. It may not leave by `..`, by a link, or into another mount.
 const BENEATH: u32 = linux::RESOLVE_BENEATH | linux::RESOLVE_NO_XDEV | linux::RESOLVE_NO_SYMLINKS;

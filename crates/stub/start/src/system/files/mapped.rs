@@ -5,7 +5,11 @@ use core::{ptr, slice};
 
 use linux_raw_sys::general as linux;
 
-use crate::system::{Errno, File, MMAP, Text, call, unmap};
+use crate::system::call::call;
+use crate::system::errno::Errno;
+use crate::system::files::file::File;
+use crate::system::memory::{MMAP, unmap};
+use crate::system::text::Text;
 
 /// All of a file, as a slice of bytes.
 pub struct Mapped {

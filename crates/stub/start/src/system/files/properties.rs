@@ -2,7 +2,10 @@
 
 use linux_raw_sys::general::{self as linux, __kernel_timespec, statx};
 
-use crate::system::{Descriptor, Errno, Text, call};
+use crate::system::call::call;
+use crate::system::errno::Errno;
+use crate::system::files::file::Descriptor;
+use crate::system::text::Text;
 
 /// The number of the call that sets times. It has 64 bits for seconds on all machines.
 #[cfg(target_pointer_width = "64")]
@@ -157,6 +160,19 @@ impl Status {
     pub fn is(self, kind: u32) -> bool {
         self.mode & linux::S_IFMT == kind
     }
+}
+
+/// Reads the target of the symbolic link at a path that comes in parts.
+///
+/// # Errors
+/// The kernel's; `EINVAL` if the file is no link.
+pub fn read_link<'b>(path: &[&[u8]], target: &'b mut [u8]) -> Result<&'b [u8], Errno> {
+    let path = Text::of(path)?;
+    let folder = linux::AT_FDCWD as usize;
+    let arguments = [folder, path.place(), target.as_mut_ptr() as usize, target.len()];
+    // SAFETY: the path ends with a zero, and the place has the length that the kernel is told.
+    let len = unsafe { call(linux::__NR_readlinkat, arguments) }?;
+    Ok(&target[..len])
 }
 
 /// Tells whether the link at an absolute path leads to `target`. The path comes without the `/` before it.

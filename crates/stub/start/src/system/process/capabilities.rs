@@ -3,7 +3,8 @@
 use linux_raw_sys::general as linux;
 use linux_raw_sys::prctl::{PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE};
 
-use crate::system::{Errno, call};
+use crate::system::call::call;
+use crate::system::errno::Errno;
 
 /// The version of the sets' form: two words each.
 const VERSION: u32 = 0x2008_0522;

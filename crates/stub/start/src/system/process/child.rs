@@ -3,7 +3,8 @@
 use linux_raw_sys::general as linux;
 use linux_raw_sys::prctl::PR_SET_PDEATHSIG;
 
-use crate::system::{Errno, call};
+use crate::system::call::call;
+use crate::system::errno::Errno;
 
 /// The longest set of cores that is read, in bytes, with one bit for each core.
 const CORE_SET: usize = 128;

@@ -1,11 +1,12 @@
-//! The properties of a process, and its change into another program.
-
-use core::ffi::{CStr, c_char};
+//! The properties of this process, and its end.
 
 use linux_raw_sys::general as linux;
+use linux_raw_sys::prctl::PR_SET_DUMPABLE;
 use linux_raw_sys::system::new_utsname;
 
-use crate::system::{Errno, Text, call};
+use crate::system::call::call;
+use crate::system::errno::Errno;
+use crate::system::text::Text;
 
 #[cfg(target_pointer_width = "64")]
 const IDS: (u32, u32) = (linux::__NR_geteuid, linux::__NR_getegid);
@@ -33,19 +34,6 @@ pub fn is_in_root() -> bool {
     len == Ok(2) && path[0] == b'/'
 }
 
-/// Reads the target of the symbolic link at a path that comes in parts.
-///
-/// # Errors
-/// The kernel's; `EINVAL` if the file is no link.
-pub fn read_link<'b>(path: &[&[u8]], target: &'b mut [u8]) -> Result<&'b [u8], Errno> {
-    let path = Text::of(path)?;
-    let folder = linux::AT_FDCWD as usize;
-    let arguments = [folder, path.place(), target.as_mut_ptr() as usize, target.len()];
-    // SAFETY: the path ends with a zero, and the place has the length that the kernel is told.
-    let len = unsafe { call(linux::__NR_readlinkat, arguments) }?;
-    Ok(&target[..len])
-}
-
 /// Changes the current folder.
 ///
 /// # Errors
@@ -65,19 +53,17 @@ pub fn host_name() -> [u8; 65] {
     unsafe { names.assume_init() }.nodename.map(|byte| byte as u8)
 }
 
-/// Becomes the program at a path. Returns only if that fails.
-///
-/// # Safety
-/// The strings in both lists end with a zero, and both lists end with a null pointer.
-pub unsafe fn execute(
-    path: &CStr,
-    arguments: *const *const c_char,
-    environment: *const *const c_char,
-) -> Errno {
-    let all = [path.as_ptr() as usize, arguments as usize, environment as usize];
-    // SAFETY: the caller's promise, and the path ends with a zero.
-    match unsafe { call(linux::__NR_execve, all) } {
-        Ok(_) => unreachable!("a program that has become another one"),
-        Err(errno) => errno,
+/// Keeps other processes of the same user from reading this one, and the kernel from dumping this one's
+/// memory.
+pub fn forbid_dumps() {
+    // SAFETY: no argument points to memory.
+    let _ = unsafe { call(linux::__NR_prctl, [PR_SET_DUMPABLE as usize, 0, 0, 0, 0]) };
+}
+
+/// Ends the process.
+pub fn exit(status: u8) -> ! {
+    loop {
+        // SAFETY: no argument points to memory, and nothing comes after the call.
+        let _ = unsafe { call(linux::__NR_exit_group, [usize::from(status)]) };
     }
 }

@@ -1,10 +1,13 @@
-//! Handlers of signals: functions that do not return.
+//! Signals: handlers, which do not return, and which signals wait.
 
 use core::ffi::c_void;
 
 use linux_raw_sys::general::{self as linux, kernel_sigaction, kernel_sigset_t, sigaltstack};
 
-use crate::system::{Errno, SIGNAL_SET, Signal, call, process_id, restore_signals, set_of};
+use crate::system::call::call;
+use crate::system::errno::Errno;
+use crate::system::process::identity::process_id;
+use crate::system::signal_set::{SIGNAL_SET, Signal, set_of};
 
 /// A function that the kernel calls for a signal. The kernel tells it more about the signal.
 pub type Handler = extern "C" fn(Signal, *const c_void, *const c_void) -> !;
@@ -71,6 +74,32 @@ fn change(signal: Signal, action: &kernel_sigaction) -> Result<kernel_sigaction,
     unsafe { call(linux::__NR_rt_sigaction, arguments) }?;
     // SAFETY: zeros are an action, and the kernel writes an action.
     Ok(unsafe { before.assume_init() })
+}
+
+/// Sends a signal to this process.
+pub fn raise(signal: Signal) {
+    let arguments = [process_id() as usize, signal as usize];
+    // SAFETY: no argument points to memory.
+    let _ = unsafe { call(linux::__NR_kill, arguments) };
+}
+
+/// Blocks signals, and returns the set that was blocked before.
+pub fn block_signals(signals: &[Signal]) -> Result<kernel_sigset_t, Errno> {
+    change_signals(linux::SIG_BLOCK, &set_of(signals))
+}
+
+/// Blocks exactly the signals of a set.
+pub fn restore_signals(set: &kernel_sigset_t) -> Result<(), Errno> {
+    change_signals(linux::SIG_SETMASK, set).map(drop)
+}
+
+fn change_signals(how: u32, set: &kernel_sigset_t) -> Result<kernel_sigset_t, Errno> {
+    let mut before = set_of(&[]);
+    let arguments =
+        [how as usize, core::ptr::from_ref(set) as usize, &raw mut before as usize, SIGNAL_SET];
+    // SAFETY: both sets have the length that the kernel is told.
+    unsafe { call(linux::__NR_rt_sigprocmask, arguments) }?;
+    Ok(before)
 }
 
 /// Unblocks all signals, so that the waiting ones come.
