@@ -25,20 +25,6 @@ pub(crate) const CIRCLES: &[&[&str]] = &[
         "crates/packfile/src/index/parts.rs",
         "crates/packfile/src/index/reader.rs",
     ],
-    &[
-        "crates/stub/init/src/failure.rs",
-        "crates/stub/init/src/unlock_folder/leftovers.rs",
-        "crates/stub/init/src/payload.rs",
-        "crates/stub/init/src/command/mod.rs",
-        "crates/stub/init/src/unlock_folder/state.rs",
-        "crates/stub/init/src/unlock_folder/mod.rs",
-    ],
-    &[
-        "crates/stub/init/src/unlock/last_folder.rs",
-        "crates/stub/init/src/unlock/layer_writer.rs",
-        "crates/stub/init/src/unlock/mod.rs",
-        "crates/stub/init/src/unlock/workers.rs",
-    ],
 ];
 
 /// Folders that still hold too many files, and how many at most.

@@ -9,7 +9,10 @@
 
 mod checked;
 mod command;
+mod entrypoint;
+mod exec;
 mod failure;
+mod paths;
 mod payload;
 mod unlock;
 mod unlock_folder;
@@ -17,7 +20,6 @@ mod unlock_folder;
 use sealcrate_stub_start::{self as start, Start};
 
 use crate::failure::Failure;
-use crate::unlock_folder::state;
 
 /// The first argument that asks for a command in a running container.
 const EXEC: &[u8] = b"exec";
@@ -31,8 +33,8 @@ fn sealcrate_main(start: &mut Start) -> ! {
 fn dispatch(start: &mut Start) -> Result<core::convert::Infallible, Failure> {
     let mut arguments = start.arguments().skip(1);
     match (arguments.next(), arguments.next()) {
-        (Some(EXEC), Some(b"--")) => state::run(start, state::Asked::Command),
-        (Some(EXEC), Some(b"--healthcheck")) => state::run(start, state::Asked::Healthcheck),
-        _ => unlock::run(start),
+        (Some(EXEC), Some(b"--")) => exec::run(start, exec::Asked::Command),
+        (Some(EXEC), Some(b"--healthcheck")) => exec::run(start, exec::Asked::Healthcheck),
+        _ => entrypoint::run(start),
     }
 }

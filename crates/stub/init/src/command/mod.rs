@@ -1,18 +1,17 @@
 //! Becomes a command: puts its environment together, changes to its folder, and finds its file.
 
-use core::convert::Infallible;
-
-use sealcrate_packfile::index::Command;
-use sealcrate_stub_start::system::{self, Errno, Text};
-use sealcrate_stub_start::{Pages, Start};
-
-use crate::failure::Failure;
-
 mod environment;
 mod strings;
 
+use core::convert::Infallible;
+
+use sealcrate_packfile::index::Command;
+use sealcrate_stub_start::Start;
+use sealcrate_stub_start::system::{self, Errno, Text};
+
 use self::environment::{merged, name};
 pub(crate) use self::strings::Strings;
+use crate::failure::{Failure, kept};
 
 /// Becomes the program that the first of `arguments` names.
 pub(crate) fn become_program(
@@ -54,14 +53,4 @@ fn execute(program: &[u8], arguments: &Strings, environment: &Strings) -> Errno 
         }
     }
     found
-}
-
-/// Copies a text that an error may show into memory that stays until the process ends.
-#[cold]
-#[inline(never)]
-pub(crate) fn kept(text: &[u8]) -> Result<&'static [u8], Failure> {
-    let mut pages = Pages::new(text.len().max(1))
-        .map_err(|_| sealcrate_stub_start::Failure::Memory("a message"))?;
-    pages[..text.len()].copy_from_slice(text);
-    Ok(&pages.leak()[..text.len()])
 }

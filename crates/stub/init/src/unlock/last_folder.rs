@@ -2,8 +2,7 @@
 
 use sealcrate_stub_start::system::Folder;
 
-use crate::failure::Failure;
-use crate::unlock::{cannot, split};
+use crate::failure::{Failure, cannot_create};
 
 /// The unlock folder, and the folder in it that is open.
 pub(crate) struct LastFolder<'f, 'i> {
@@ -22,9 +21,17 @@ impl<'f, 'i> LastFolder<'f, 'i> {
         let (folder, name) = split(path);
         let opened = match self.last.take() {
             Some((last, opened)) if last == folder => opened,
-            _ => self.unlocked.beneath(folder).map_err(|error| cannot(folder, error))?,
+            _ => self.unlocked.beneath(folder).map_err(|error| cannot_create(folder, error))?,
         };
         let (_, opened) = self.last.insert((folder, opened));
         Ok((opened, name))
+    }
+}
+
+/// Splits a path into the folder and the name.
+pub(crate) fn split(path: &[u8]) -> (&[u8], &[u8]) {
+    match path.iter().rposition(|byte| *byte == b'/') {
+        Some(at) => (&path[..at], &path[at + 1..]),
+        None => (b"", path),
     }
 }

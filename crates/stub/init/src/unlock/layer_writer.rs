@@ -6,49 +6,11 @@ use sealcrate_packfile::index::{Entry, EntryKind};
 use sealcrate_stub_start::system::{File, Folder};
 use sealcrate_stub_start::{self as start, Sink};
 
-use crate::failure::Failure;
-use crate::unlock::cannot;
+use crate::failure::{Failure, cannot_create};
 use crate::unlock::holes;
 use crate::unlock::last_folder::LastFolder;
 use crate::unlock::owners::Owners;
-
-/// The place of a part: a range of the bytes of a layer's tar file.
-#[derive(Clone, Copy)]
-pub(crate) struct Piece {
-    pub(crate) layer: u32,
-    pub(crate) start: u64,
-    pub(crate) end: u64,
-    /// Whether this is the last part of its layer. Empty files at the layer's end belong to the last part.
-    pub(crate) is_last: bool,
-}
-
-impl Piece {
-    /// Tells whether all of a file's content lies before this part.
-    pub(crate) fn is_behind(&self, entry: &Entry<'_>) -> bool {
-        let EntryKind::File { layer, offset, len } = entry.kind else { return true };
-        layer < self.layer
-            || layer == self.layer && offset < self.start && offset + len <= self.start
-    }
-
-    /// Tells whether all of this part lies before a file's content.
-    pub(crate) fn is_before(&self, entry: &Entry<'_>) -> bool {
-        let EntryKind::File { layer, offset, .. } = entry.kind else { return false };
-        self.layer < layer || self.layer == layer && self.end <= offset && !self.is_last
-    }
-
-    /// Tells whether a file begins within this part or before it. The file's content must not lie before this
-    /// part.
-    pub(crate) fn has(&self, entry: &Entry<'_>) -> bool {
-        let EntryKind::File { layer, .. } = entry.kind else { return false };
-        layer == self.layer && !self.is_before(entry)
-    }
-
-    /// Tells whether a file's content goes beyond this part.
-    pub(crate) fn cuts(&self, entry: &Entry<'_>) -> bool {
-        let EntryKind::File { offset, len, .. } = entry.kind else { return false };
-        offset < self.start || offset + len > self.end
-    }
-}
+use crate::unlock::piece::Piece;
 
 /// Takes a part of a tar file, and writes the contents of the files in it.
 pub(crate) struct LayerWriter<'f, 'i, I: Iterator<Item = Entry<'i>>> {
@@ -94,7 +56,7 @@ impl<'f, 'i, I: Iterator<Item = Entry<'i>>> LayerWriter<'f, 'i, I> {
             false => folder.make_file(name),
             true => folder.open_file(name).and_then(|file| file.seek(at).map(|()| file)),
         };
-        file.map_err(|error| cannot(entry.path, error))
+        file.map_err(|error| cannot_create(entry.path, error))
     }
 
     /// Closes the open file, if all of its content in this part is written.
@@ -103,7 +65,7 @@ impl<'f, 'i, I: Iterator<Item = Entry<'i>>> LayerWriter<'f, 'i, I> {
         if let Some((entry, file, _)) = finished.filter(|(entry, ..)| !self.piece.cuts(entry)) {
             self.owners
                 .set(file.descriptor(), &entry.properties)
-                .map_err(|error| cannot(entry.path, error))?;
+                .map_err(|error| cannot_create(entry.path, error))?;
         }
         Ok(())
     }
@@ -134,7 +96,7 @@ impl<'i, I: Iterator<Item = Entry<'i>>> Sink for LayerWriter<'_, 'i, I> {
             if let Some((entry, file, _)) = &self.open {
                 let EntryKind::File { offset, len, .. } = entry.kind else { return Ok(()) };
                 let written = holes::write(file.descriptor(), taken, self.at - offset, len);
-                written.map_err(|error| cannot(entry.path, error))?;
+                written.map_err(|error| cannot_create(entry.path, error))?;
             }
             self.at += count as u64;
             self.close_finished()?;

@@ -5,16 +5,16 @@
 
 use core::sync::atomic::{AtomicUsize, Ordering};
 
-use sealcrate_packfile::index::{Entry, EntryKind, Index, IndexLayer, Part};
+use sealcrate_packfile::index::{EntryKind, Index};
 use sealcrate_stub_start::system::{self, Child, Folder};
 use sealcrate_stub_start::{self as start, Decoder, Tell as _};
 
-use crate::failure::Failure;
+use crate::failure::{Failure, cannot_create};
 use crate::payload;
-use crate::unlock::cannot;
 use crate::unlock::last_folder::LastFolder;
-use crate::unlock::layer_writer::{LayerWriter, Piece};
+use crate::unlock::layer_writer::LayerWriter;
 use crate::unlock::owners::Owners;
+use crate::unlock::piece::{cut_files, pieces};
 use crate::unlock_folder::state;
 
 /// The exit status of a process that wrote its share, and could not give all files away.
@@ -124,25 +124,6 @@ fn told_once(failure: Failure, unlocked: &Folder) -> Failure {
     if state::is_first_failure(unlocked) { failure } else { Failure::Told(failure.status()) }
 }
 
-/// Returns all parts, each with its layer and its place.
-fn pieces<'i>(index: &Index<'i>) -> impl Iterator<Item = (Piece, Part, &'i str)> + Clone + use<'i> {
-    (0..)
-        .zip(index.layers())
-        .filter_map(|(layer, kind)| match kind {
-            IndexLayer::Private { identity, parts, .. } => Some((layer, identity, parts)),
-            IndexLayer::Clear { .. } => None,
-        })
-        .flat_map(|(layer, identity, parts)| {
-            let last = parts.iter().len().saturating_sub(1);
-            parts.iter().enumerate().scan(0, move |start, (number, part)| {
-                let piece =
-                    Piece { layer, start: *start, end: *start + part.len, is_last: number == last };
-                *start = piece.end;
-                Some((piece, part, identity))
-            })
-        })
-}
-
 /// Writes the contents in every part whose number leaves the remainder `share` when divided by `shares`.
 fn write_share(
     index: &Index<'_>,
@@ -168,24 +149,11 @@ fn write_share(
     Ok(())
 }
 
-/// Returns the files whose contents lie in several parts.
-fn cut_files<'i>(index: &Index<'i>) -> impl Iterator<Item = Entry<'i>> + use<'i> {
-    let mut pieces = pieces(index).map(|(piece, ..)| piece).peekable();
-    index.entries().filter(move |entry| {
-        if !matches!(entry.kind, EntryKind::File { .. }) {
-            return false;
-        }
-        // The files and the parts both come in the order of contents.
-        while pieces.next_if(|piece| piece.is_before(entry)).is_some() {}
-        pieces.peek().is_some_and(|piece| piece.cuts(entry))
-    })
-}
-
 fn make_cut_files(index: &Index<'_>, unlocked: &Folder) -> Result<(), Failure> {
     let mut folders = LastFolder::new(unlocked);
     cut_files(index).try_for_each(|entry| {
         let (folder, name) = folders.of(entry.path)?;
-        folder.make_file(name).map(drop).map_err(|error| cannot(entry.path, error))
+        folder.make_file(name).map(drop).map_err(|error| cannot_create(entry.path, error))
     })
 }
 
@@ -195,6 +163,6 @@ fn finish_cut_files(index: &Index<'_>, unlocked: &Folder, owners: &Owners) -> Re
         let (folder, name) = folders.of(entry.path)?;
         let file = folder.open_file(name);
         file.and_then(|file| owners.set(file.descriptor(), &entry.properties))
-            .map_err(|error| cannot(entry.path, error))
+            .map_err(|error| cannot_create(entry.path, error))
     })
 }

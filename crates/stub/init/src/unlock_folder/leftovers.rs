@@ -7,9 +7,8 @@
 use sealcrate_stub_start::system::{self, Errno, Folder};
 use sealcrate_stub_start::{self as start, Pages};
 
-use crate::command::kept;
-use crate::failure::Failure;
-use crate::unlock_folder::state;
+use crate::failure::{Failure, kept};
+use crate::paths::OWN_FOLDER;
 
 /// How many bytes of names are read at once.
 const NAMES: usize = 16 << 10;
@@ -22,7 +21,7 @@ const OF_DISKS: &[u8] = b"lost+found";
 /// # Errors
 /// Something else lies there, or something cannot be removed.
 pub(crate) fn clear(unlocked: &Folder) -> Result<(), Failure> {
-    match unlocked.beneath(state::FOLDER) {
+    match unlocked.beneath(OWN_FOLDER) {
         Ok(marker) if marker.descriptor().owner() == Ok(system::user().0) => {
             Sweep::new()?.sweep(unlocked)
         }
@@ -34,8 +33,8 @@ pub(crate) fn clear(unlocked: &Folder) -> Result<(), Failure> {
                 Some(name) => Err(Failure::NotEmpty { name: kept(name)? }),
             }
         }
-        Ok(_) | Err(Errno::ACCESS) => Err(Failure::NotEmpty { name: state::FOLDER }),
-        Err(error) => Err(Failure::Create { path: state::FOLDER, error }),
+        Ok(_) | Err(Errno::ACCESS) => Err(Failure::NotEmpty { name: OWN_FOLDER }),
+        Err(error) => Err(Failure::Create { path: OWN_FOLDER, error }),
     }
 }
 
@@ -77,11 +76,11 @@ impl Sweep {
     #[cold]
     #[inline(never)]
     fn sweep(&mut self, unlocked: &Folder) -> Result<(), Failure> {
-        self.empty(unlocked, state::FOLDER)?;
+        self.empty(unlocked, OWN_FOLDER)?;
         let mut names = buffer()?;
         while self.pass(unlocked, &mut names)? {}
-        let removed = unlocked.remove_folder(state::FOLDER);
-        removed.map_err(|error| cannot(state::FOLDER, error))
+        let removed = unlocked.remove_folder(OWN_FOLDER);
+        removed.map_err(|error| cannot(OWN_FOLDER, error))
     }
 
     /// Goes over all names once, and tells whether it removed something. It may miss folders that are moved
@@ -96,7 +95,7 @@ impl Sweep {
             if names.is_empty() {
                 return Ok(is_changed);
             }
-            for name in names.filter(|name| *name != state::FOLDER && *name != OF_DISKS) {
+            for name in names.filter(|name| *name != OWN_FOLDER && *name != OF_DISKS) {
                 is_changed = true;
                 if remove(unlocked, name)? {
                     continue;

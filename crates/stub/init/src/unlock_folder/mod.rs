@@ -1,17 +1,15 @@
 //! The folder that private files are unlocked in. Unless the index allows any file system, it has to be the
 //! container's own memory. Nothing may be mounted in it.
 
+mod leftovers;
+pub(crate) mod state;
+
 use sealcrate_packfile::index::{Index, Needs, UnlockOn};
 use sealcrate_stub_start::system::{self, Errno, Folder, read_link};
 use sealcrate_stub_start::{self as start, Mounts};
 
 use crate::failure::{Advice, Failure};
-
-pub(crate) mod leftovers;
-pub(crate) mod state;
-
-/// The path of the folder.
-pub(crate) const UNLOCK_FOLDER: &str = "/dev/sealcrate";
+use crate::paths::UNLOCK_FOLDER;
 
 /// The path of the folder above it, and its name there.
 const PARENT: &[u8] = b"/dev";
@@ -104,8 +102,14 @@ impl UnlockFolder {
         Ok(())
     }
 
+    /// Removes everything that this start has made, as far as possible.
+    pub(crate) fn take_back(&self) {
+        leftovers::take_back(&self.folder);
+        self.remove();
+    }
+
     /// Removes the folder, if it was made here and is empty.
-    pub(crate) fn remove(&self) {
+    fn remove(&self) {
         if self.is_made {
             let _ = self.parent.remove_folder(NAME);
         }

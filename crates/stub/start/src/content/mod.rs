@@ -1,18 +1,17 @@
 //! Decompresses the content of an age file's chunks.
 
-use ruzstd::decoding::FrameDecoder;
-use sealcrate_agefile::Chunks;
-use sealcrate_packfile::Content;
-
-use crate::failure::Failure;
-
 mod lz4;
 mod sink;
 mod source;
 mod zstd;
 
+use ruzstd::decoding::FrameDecoder;
+use sealcrate_agefile::Chunks;
+use sealcrate_packfile::Content;
+
 pub use self::sink::Sink;
 use self::source::Source;
+use crate::failure::Failure;
 
 /// Decompresses contents, one after the other, in memory that it keeps.
 #[derive(Default)]

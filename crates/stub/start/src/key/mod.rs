@@ -1,22 +1,19 @@
 //! Finds the key, and unwraps the file key.
 
+mod remote;
+mod search;
+mod terminal;
+
 use sealcrate_agefile::passphrase::Passphrase;
 use sealcrate_agefile::scrypt::{self, Block};
 use sealcrate_agefile::{FileKey, Header, UnwrapError};
 use sealcrate_packfile::{KeyOddity, KeyText, Parameters};
 
-use crate::failure::Failure;
-use crate::memory::Limit;
-use crate::memory::Pages;
-use crate::memory::free_memory;
-use crate::process::Start;
-
-mod remote;
-mod search;
-mod terminal;
-
 use self::search::Found;
 use self::terminal::Terminal;
+use crate::failure::Failure;
+use crate::memory::{Limit, Pages, free_memory};
+use crate::process::Start;
 
 /// The memory that a derivation usually takes, in MiB. It takes more only if its work factor asks for more.
 const KDF_MIB: u64 = 64;
