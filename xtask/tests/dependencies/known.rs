@@ -31,8 +31,6 @@ pub(crate) const CIRCLES: &[&[&str]] = &[
 pub(crate) const LARGE_FOLDERS: &[(&str, usize)] = &[
     ("crates/lock/src", 27),
     ("crates/pack/src", 19),
-    ("fuzz/fuzz_targets", 28),
-    ("fuzz/targets/src", 31),
     ("tests/support", 22),
     ("tests/tests/attacks", 22),
     ("tests/tests/e2e", 31),

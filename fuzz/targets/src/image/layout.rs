@@ -5,8 +5,8 @@ use std::sync::Arc;
 use sealcrate_image::archive::OciArchiveSource;
 use sealcrate_image::{Digest, Source};
 
+use crate::image::reading;
 use crate::parts::parts;
-use crate::reading;
 
 /// Puts parts into a layout, the first as `index.json` and the others as blobs, and reads its
 /// image.

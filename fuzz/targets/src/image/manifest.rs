@@ -3,7 +3,7 @@
 use sealcrate_crypt::crypto_cli::Protection;
 use sealcrate_image::{Digest, Index, MAX_LAYERS, Manifest, MediaType, Platform, RawManifest};
 
-use crate::key_data;
+use crate::crypt::crypto_cli::key_data;
 
 /// The types under which servers may say that they serve the bytes.
 const SERVED: [Option<&str>; 4] = [

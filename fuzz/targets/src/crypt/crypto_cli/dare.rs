@@ -5,7 +5,7 @@ use std::io::Read;
 
 use sealcrate_crypt::crypto_cli::dare::{DareReader, plaintext_len};
 
-use crate::gcm;
+use crate::crypt::crypto_cli::gcm;
 
 const KEY: [u8; 32] = [7; 32];
 const HEADER: usize = 16;

@@ -15,8 +15,8 @@ use sealcrate_image::{Config, Descriptor, Family, Image, Layer, Manifest, MediaT
 use serde_json::{Map, Value};
 use zeroize::Zeroizing;
 
+use crate::crypt::crypto_cli::{dare, gcm};
 use crate::parts::parts;
-use crate::{dare, gcm};
 
 const PASSPHRASE: &[u8] = b"fuzz";
 const SALT: [u8; 16] = [1; 16];

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use sealcrate_image::archive::{DockerArchive, DockerArchiveWriter, OciArchiveSource};
 use sealcrate_image::{CompressionLevel, Compressor, Image, Packing, Reference, Source, Spool};
 
-use crate::reading;
+use crate::image::reading;
 
 /// Reads bytes as an archive of either kind, and the images in it. Writes each whole image again,
 /// and checks that it comes back the same.

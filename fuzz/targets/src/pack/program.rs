@@ -9,7 +9,7 @@ use zeroize::Zeroizing;
 const IDENTITY: &str = "AGE-SECRET-KEY-1CQNHJWMNQREDRC73C6P5SNUMXX40VSNTKV68Q2E4R9TY4SKTAAFQV4CHHM";
 
 /// The program inside them.
-const ORIGINAL: &[u8] = include_bytes!("../../corpus/program/static-amd64");
+const ORIGINAL: &[u8] = include_bytes!("../../../corpus/program/static-amd64");
 
 /// Reads bytes as a program before packing, as a packed program, and as a program in a layer.
 pub(crate) fn run(data: &[u8]) {

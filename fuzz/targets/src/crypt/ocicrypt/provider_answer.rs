@@ -11,7 +11,7 @@ use sealcrate_image::{Descriptor, DiffId, Digest, Family, Image, Layer, Manifest
 use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
-use crate::provider_config::member;
+use crate::crypt::ocicrypt::provider_config::member;
 
 const PUBLIC_OPTIONS: &str = "org.opencontainers.image.enc.pubopts";
 const OPENS: &str = "org.opencontainers.image.enc.keys.provider.opens";
