@@ -35,8 +35,8 @@ impl Network {
         Self::said(&fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default())
     }
 
-    /// Tells what the words of a command line say, with a zero behind each. Each cargo reads its
-    /// configuration by itself.
+    /// Tells whether the words of a command line forbid downloads. A zero stands behind each word.
+    /// Each cargo reads its configuration by itself.
     fn said(words: &[u8]) -> Self {
         let own = words.split(|byte| *byte == 0).take_while(|word| *word != b"--");
         let mut offline = own.filter(|word| matches!(*word, b"--offline" | b"--frozen"));

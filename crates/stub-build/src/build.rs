@@ -69,7 +69,7 @@ impl<'a> Build<'a> {
         self.compiler
     }
 
-    /// Builds both in a folder, where another build finds what has not changed.
+    /// Builds both in a folder. A later build there builds only the changed crates.
     ///
     /// # Errors
     /// cargo cannot be run, or says why it fails; the folder cannot be written to.

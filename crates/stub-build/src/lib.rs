@@ -2,8 +2,8 @@
 //!
 //! The build script of `sealcrate-pack` and `cargo xtask stubs` share this. A stub is a program of its
 //! own, for another machine perhaps, with other flags and other versions of libraries. So another run
-//! of cargo builds it, with its own list of versions, in a folder of its own, and without what the
-//! environment says about the build around it. Few crates are needed here, since all builds wait for it.
+//! of cargo builds it, with its own list of versions, in a folder of its own. That run does not see
+//! the variables of the build around it. This crate depends on few others, since all builds wait for it.
 
 mod around;
 mod build;
@@ -19,7 +19,7 @@ pub use error::Error;
 pub use ready::{Pair, missing};
 pub use sources::Sources;
 
-/// The two programs of each target: what runs first in a packed program, and in a locked image.
+/// The two programs of each target: the first one in a packed program, and the first one in a locked image.
 pub(crate) const PROGRAMS: [Program; 2] = [
     Program { built: "sealcrate-stub", kept: "stub" },
     Program { built: "sealcrate-stub-init", kept: "init" },

@@ -1,8 +1,9 @@
 //! The sources of stubs, as data in a package.
 //!
-//! cargo leaves folders with a manifest out of a package. So the manifests are called `Cargo.toml.in` and `Cargo.lock.in` there, and get their names in a
-//! copy. In the repository, the files are links to the real ones. All builds take the copy, so that a
-//! build of the repository notices what a package would lack.
+//! cargo leaves folders with a manifest out of a package. So the manifests are called `Cargo.toml.in`
+//! and `Cargo.lock.in` there, and get their names in a copy. In the repository, the files are links to
+//! the real ones. All builds take the copy, so that a build of the repository notices if a package
+//! would lack a file.
 
 use std::collections::BTreeSet;
 use std::fs;

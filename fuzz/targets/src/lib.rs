@@ -4,36 +4,14 @@
 //! the code under test panics or loops. libFuzzer runs these functions (`fuzz/fuzz_targets`). An
 //! ordinary test runs them too, over the corpus and over bytes that it derives from the corpus.
 
-mod age_file;
-mod age_item;
-mod annotations;
-mod archives;
-mod challenge;
-mod config;
-mod dare;
-mod folder_head;
-mod gcm;
-mod jwe;
-mod key_data;
-mod key_text;
-mod label;
-mod layout;
-mod locked_index;
-mod manifest;
-mod names;
-mod openpgp;
+mod crypt;
+mod image;
+mod keys;
+mod lock;
+mod pack;
 mod parts;
-mod payload;
-mod pkcs7;
-mod program;
-mod provider;
-mod provider_answer;
-mod provider_config;
-mod reading;
-mod remote;
-mod sealed_image;
-mod sealed_record;
-mod stream_payload;
+
+use crate::crypt::{crypto_cli, ocicrypt};
 
 /// A fuzz target.
 #[derive(Clone, Copy, Debug)]
@@ -46,34 +24,34 @@ pub struct Target {
 
 /// All targets, by name.
 pub const TARGETS: [Target; 28] = [
-    Target { name: "age_file", run: age_file::run },
-    Target { name: "age_item", run: age_item::run },
-    Target { name: "annotations", run: annotations::run },
-    Target { name: "challenge", run: challenge::run },
-    Target { name: "config", run: config::run },
-    Target { name: "dare", run: dare::run },
-    Target { name: "docker_archive", run: archives::docker },
-    Target { name: "folder_head", run: folder_head::run },
-    Target { name: "jwe", run: jwe::run },
-    Target { name: "key_data", run: key_data::run },
-    Target { name: "key_text", run: key_text::run },
-    Target { name: "label", run: label::run },
-    Target { name: "layout", run: layout::run },
-    Target { name: "locked_index", run: locked_index::run },
-    Target { name: "manifest", run: manifest::run },
-    Target { name: "names", run: names::run },
-    Target { name: "openpgp", run: openpgp::message },
-    Target { name: "openpgp_key", run: openpgp::key },
-    Target { name: "payload", run: payload::run },
-    Target { name: "pkcs7", run: pkcs7::run },
-    Target { name: "program", run: program::run },
-    Target { name: "provider", run: provider::run },
-    Target { name: "provider_answer", run: provider_answer::run },
-    Target { name: "provider_config", run: provider_config::run },
-    Target { name: "remote", run: remote::run },
-    Target { name: "sealed_image", run: sealed_image::run },
-    Target { name: "sealed_record", run: sealed_record::run },
-    Target { name: "stream_payload", run: stream_payload::run },
+    Target { name: "age_file", run: keys::age_file::run },
+    Target { name: "age_item", run: ocicrypt::age_item::run },
+    Target { name: "annotations", run: ocicrypt::annotations::run },
+    Target { name: "challenge", run: image::challenge::run },
+    Target { name: "config", run: image::config::run },
+    Target { name: "dare", run: crypto_cli::dare::run },
+    Target { name: "docker_archive", run: image::archives::docker },
+    Target { name: "folder_head", run: pack::folder_head::run },
+    Target { name: "jwe", run: ocicrypt::jwe::run },
+    Target { name: "key_data", run: crypto_cli::key_data::run },
+    Target { name: "key_text", run: keys::key_text::run },
+    Target { name: "label", run: image::label::run },
+    Target { name: "layout", run: image::layout::run },
+    Target { name: "locked_index", run: lock::locked_index::run },
+    Target { name: "manifest", run: image::manifest::run },
+    Target { name: "names", run: image::names::run },
+    Target { name: "openpgp", run: keys::openpgp::message },
+    Target { name: "openpgp_key", run: keys::openpgp::key },
+    Target { name: "payload", run: pack::payload::run },
+    Target { name: "pkcs7", run: ocicrypt::pkcs7::run },
+    Target { name: "program", run: pack::program::run },
+    Target { name: "provider", run: ocicrypt::provider::run },
+    Target { name: "provider_answer", run: ocicrypt::provider_answer::run },
+    Target { name: "provider_config", run: ocicrypt::provider_config::run },
+    Target { name: "remote", run: pack::remote::run },
+    Target { name: "sealed_image", run: crypto_cli::sealed_image::run },
+    Target { name: "sealed_record", run: crypt::sealed_record::run },
+    Target { name: "stream_payload", run: ocicrypt::stream_payload::run },
 ];
 
 /// Runs the target `name` on `bytes`.

@@ -6,8 +6,7 @@
 use sealcrate_packfile::index::{Check, CheckKind, Index, content_digest};
 use sealcrate_stub_start::system::{self, Errno, Mapped, Status};
 
-use crate::failure::Failure;
-use crate::run::kept;
+use crate::failure::{Failure, kept};
 
 /// The kinds of files. inode(7).
 const FILE: u32 = 0o100_000;

@@ -4,10 +4,10 @@ use core::fmt;
 
 use sealcrate_packfile::index::IndexError;
 use sealcrate_stub_start::system::Errno;
-use sealcrate_stub_start::{self as start, Shown, Tell};
+use sealcrate_stub_start::{self as start, Pages, Shown, Tell};
 use thiserror::Error;
 
-use crate::unlock_folder::UNLOCK_FOLDER;
+use crate::paths::UNLOCK_FOLDER;
 
 /// Why an image does not start.
 #[derive(Debug, Error)]
@@ -208,4 +208,24 @@ impl Tell for Failure {
     fn is_told(&self) -> bool {
         matches!(self, Self::Told(_))
     }
+}
+
+/// Returns the failure to make the file at a path.
+#[cold]
+#[inline(never)]
+pub(crate) fn cannot_create(path: &[u8], error: Errno) -> Failure {
+    match kept(path) {
+        Ok(path) => Failure::Create { path, error },
+        Err(failure) => failure,
+    }
+}
+
+/// Copies a text that an error may show into memory that stays until the process ends.
+#[cold]
+#[inline(never)]
+pub(crate) fn kept(text: &[u8]) -> Result<&'static [u8], Failure> {
+    let mut pages =
+        Pages::new(text.len().max(1)).map_err(|_| start::Failure::Memory("a message"))?;
+    pages[..text.len()].copy_from_slice(text);
+    Ok(&pages.leak()[..text.len()])
 }

@@ -8,20 +8,14 @@
 #![no_main]
 
 mod checked;
-mod environment;
+mod command;
+mod entrypoint;
+mod exec;
 mod failure;
-mod holes;
-mod last_folder;
-mod layer_writer;
-mod leftovers;
-mod owners;
+mod paths;
 mod payload;
-mod run;
-mod state;
-mod strings;
 mod unlock;
 mod unlock_folder;
-mod workers;
 
 use sealcrate_stub_start::{self as start, Start};
 
@@ -39,8 +33,8 @@ fn sealcrate_main(start: &mut Start) -> ! {
 fn dispatch(start: &mut Start) -> Result<core::convert::Infallible, Failure> {
     let mut arguments = start.arguments().skip(1);
     match (arguments.next(), arguments.next()) {
-        (Some(EXEC), Some(b"--")) => state::run(start, state::Asked::Command),
-        (Some(EXEC), Some(b"--healthcheck")) => state::run(start, state::Asked::Healthcheck),
-        _ => unlock::run(start),
+        (Some(EXEC), Some(b"--")) => exec::run(start, exec::Asked::Command),
+        (Some(EXEC), Some(b"--healthcheck")) => exec::run(start, exec::Asked::Healthcheck),
+        _ => entrypoint::run(start),
     }
 }

@@ -6,14 +6,8 @@ use sealcrate_packfile::index::{INDEX_HEAD, Index, IndexError, header_digest, pa
 use sealcrate_stub_start::system::{Errno, Mapped};
 use sealcrate_stub_start::{self as start, Pages, Sink};
 
-use crate::failure::Failure;
-use crate::run::kept;
-
-/// The path of the index. It is in a segment, as the payload of a packed program is.
-pub(crate) const INDEX: &[u8] = b"/.sealcrate/payload/index";
-
-/// The folder of the parts of private layers.
-const PARTS: &[u8] = b"/.sealcrate/payload/";
+use crate::failure::{Failure, kept};
+use crate::paths::PARTS;
 
 /// Opens a file of the payload.
 pub(crate) fn open(path: &'static [u8]) -> Result<Mapped, Failure> {

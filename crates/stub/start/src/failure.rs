@@ -1,17 +1,14 @@
 //! Errors of opening a payload, in words for the user, and their exit statuses.
 
-use core::fmt::{self, Write as _};
+use core::fmt;
 
 use sealcrate_agefile::HeaderError;
 use sealcrate_packfile::response::ResponseError;
 use sealcrate_packfile::{KeyOddity, KeyTextError, SegmentError};
 use thiserror::Error;
 
-use crate::entry::Tell;
-use crate::system::{Errno, STDERR};
-
-/// The longest message, in bytes: the longest path and some words.
-const MAX_MESSAGE: usize = 5 << 10;
+use crate::system::Errno;
+use crate::tell::{Shown, Tell};
 
 /// Why a payload cannot be opened.
 #[derive(Debug, Error)]
@@ -176,29 +173,6 @@ impl fmt::Display for From {
     }
 }
 
-/// Bytes as a terminal may show them.
-pub struct Shown<'a>(pub &'a [u8]);
-
-impl fmt::Display for Shown<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for byte in self.0 {
-            let is_shown = byte.is_ascii_graphic() || *byte == b' ';
-            f.write_char(if is_shown { char::from(*byte) } else { '?' })?;
-        }
-        Ok(())
-    }
-}
-
-/// Writes one line to standard error.
-pub fn say(reason: &dyn Tell) {
-    let mut line = Line { bytes: [0; MAX_MESSAGE], len: 0 };
-    // A text that does not fit is cut off.
-    let _ = write!(line, "sealcrate: {reason}");
-    let _ = line.write_str("\n");
-    // If standard error does not work, there is nobody to tell.
-    let _ = STDERR.write(&line.bytes[..line.len]);
-}
-
 impl Tell for Failure {
     fn status(&self) -> u8 {
         match self {
@@ -224,21 +198,5 @@ impl Tell for Failure {
             Self::Signal(signal) => 128 + *signal as u8,
             _ => 1,
         }
-    }
-}
-
-struct Line {
-    bytes: [u8; MAX_MESSAGE],
-    len: usize,
-}
-
-impl fmt::Write for Line {
-    fn write_str(&mut self, text: &str) -> fmt::Result {
-        // The last byte is for the end of the line.
-        let room = MAX_MESSAGE - 1 - self.len + usize::from(text == "\n");
-        let fits = text.len().min(room);
-        self.bytes[self.len..][..fits].copy_from_slice(&text.as_bytes()[..fits]);
-        self.len += fits;
-        if fits < text.len() { Err(fmt::Error) } else { Ok(()) }
     }
 }

@@ -1,9 +1,9 @@
 //! The parts that the stub and the init share: the kernel starts both, and both look for a key and open a
 //! payload.
 //!
-//! There is no operating system's library beneath this crate. Unsafe code is in `arch`, `system`, `pages`,
-//! `heap`, `start`, `ending` and `entry`; the formats are sealcrate-packfile's. The programs decide how to
-//! use the bytes of the payload: [`Sink`] takes the bytes.
+//! There is no operating system's library beneath this crate. Unsafe code is in `arch`, `system`,
+//! `memory` and `process`; the formats are sealcrate-packfile's. The programs decide how to use the bytes of
+//! the payload: [`Sink`] takes the bytes.
 
 #![no_std]
 
@@ -11,31 +11,19 @@
 extern crate sealcrate_stub_memory as _;
 
 mod arch;
-mod cgroup;
 mod content;
-mod ending;
-mod entry;
 mod failure;
-mod heap;
-mod key_search;
-mod lz4;
-mod machine;
+mod key;
+mod memory;
 mod mounts;
-mod open;
-mod pages;
-mod remote;
-mod source;
-mod start;
+mod process;
 pub mod system;
-mod terminal;
-mod zstd;
+mod tell;
 
-pub use cgroup::{Limit, check as check_memory, check_bytes as check_memory_for};
 pub use content::{Decoder, Sink};
-pub use ending::{leave_ends_to_parent, with_cleanup};
-pub use entry::{Tell, end};
-pub use failure::{Failure, Place, Shown, say};
+pub use failure::{Failure, Place};
+pub use key::file_key;
+pub use memory::{Limit, Pages, Zeros, check as check_memory, check_bytes as check_memory_for};
 pub use mounts::{Mount, Mounts};
-pub use open::file_key;
-pub use pages::{Pages, Zeros};
-pub use start::{FilePrivilege, Start};
+pub use process::{FilePrivilege, Start, leave_ends_to_parent, with_cleanup};
+pub use tell::{Shown, Tell, end, say};

@@ -2,7 +2,7 @@
 //! `/proc/PID/mountinfo`.
 
 use crate::failure::Failure;
-use crate::pages::Pages;
+use crate::memory::Pages;
 use crate::system::{File, Folder};
 
 /// The longest list that is read, in bytes.

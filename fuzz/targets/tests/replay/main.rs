@@ -234,17 +234,29 @@ fn any_payload_of_containerd_opens_nothing_without_a_key() {
 
 #[test]
 fn every_target_has_a_corpus_and_a_program_for_the_fuzzer() {
+    let manifest = fs::read_to_string(fuzz_folder().join("Cargo.toml")).unwrap();
+    assert_eq!(manifest.matches("[[bin]]").count(), TARGETS.len(), "a program without a target");
     let mut total = 0;
     for target in TARGETS {
         let corpus = corpus(target.name);
         assert!(!corpus.is_empty(), "{}", target.name);
         total += corpus.iter().map(|(_, bytes)| bytes.len()).sum::<usize>();
-        let program = fuzz_folder().join(format!("fuzz_targets/{}.rs", target.name));
-        assert!(program.is_file(), "{}", program.display());
+        let (program, code) = program(&manifest, target.name);
+        let call = format!("sealcrate_fuzz_targets::run({:?}, bytes)", target.name);
+        assert!(code.contains(&call), "{} does not run {}", program.display(), target.name);
     }
     let folders = fs::read_dir(fuzz_folder().join("corpus")).unwrap().count();
     assert_eq!(folders, TARGETS.len(), "a corpus without a target");
     assert!(total <= MAX_CORPUS, "{total} bytes");
+}
+
+/// Returns the path and the code of the program that the manifest of the fuzzer names for a target.
+fn program(manifest: &str, target: &str) -> (PathBuf, String) {
+    let entry = format!("[[bin]]\nname = {target:?}\npath = \"");
+    let (_, path) = manifest.split_once(&entry).unwrap_or_else(|| panic!("{target} is not there"));
+    let program = fuzz_folder().join(path.split('"').next().unwrap());
+    let code = fs::read_to_string(&program).unwrap_or_else(|_| panic!("{}", program.display()));
+    (program, code)
 }
 
 #[test]

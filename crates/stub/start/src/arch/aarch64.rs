@@ -19,5 +19,5 @@ core::arch::global_asm!(
     "mov x5, x6",
     "svc #0",
     "ret",
-    entry = sym crate::entry::entry,
+    entry = sym crate::process::entry,
 );

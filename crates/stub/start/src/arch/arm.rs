@@ -22,5 +22,5 @@ core::arch::global_asm!(
     "ldr r5, [sp, #24]",
     "svc #0",
     "pop {{r4, r5, r7, pc}}",
-    entry = sym crate::entry::entry,
+    entry = sym crate::process::entry,
 );

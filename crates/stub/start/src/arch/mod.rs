@@ -1,7 +1,7 @@
 //! The instructions that no language has: the start of a program, and the call of the kernel.
 //!
 //! Each file has two symbols for one kind of machine. The kernel begins at `_start`, which passes the stack,
-//! as it was, to [`crate::entry::entry`]. `sealcrate_syscall` takes a number and six arguments as C functions
+//! as it was, to [`crate::process::entry()`]. `sealcrate_syscall` takes a number and six arguments as C functions
 //! take them, and returns the number that the kernel returns.
 
 #[cfg(target_arch = "aarch64")]

@@ -29,5 +29,5 @@ core::arch::global_asm!(
     "pop esi",
     "pop ebx",
     "ret",
-    entry = sym crate::entry::entry,
+    entry = sym crate::process::entry,
 );

@@ -19,5 +19,5 @@ core::arch::global_asm!(
     "mov r9, [rsp + 8]",
     "syscall",
     "ret",
-    entry = sym crate::entry::entry,
+    entry = sym crate::process::entry,
 );

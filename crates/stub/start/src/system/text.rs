@@ -52,3 +52,16 @@ impl Text {
         self.bytes.as_ptr() as usize
     }
 }
+
+/// Writes a number, and returns its digits.
+pub fn decimal(mut number: u32, digits: &mut [u8; 10]) -> &[u8] {
+    let mut at = digits.len();
+    loop {
+        at -= 1;
+        digits[at] = b'0' + (number % 10) as u8;
+        number /= 10;
+        if number == 0 {
+            return &digits[at..];
+        }
+    }
+}

@@ -1,0 +1,3 @@
+//! Locked images.
+
+pub(crate) mod locked_index;
