@@ -5,44 +5,35 @@
 //! stub has the code of its start. Nothing here prints, prompts, or reads the environment.
 
 mod answer;
-mod compress;
-mod elf;
+mod content;
 #[cfg(test)]
 mod fixtures;
-mod frame;
-mod generate;
-mod in_folder;
-mod key;
-mod known;
-mod own_file;
+mod keys;
 mod pack;
 mod packed;
-mod privileges;
 mod program;
-mod program_only;
-mod protection;
 mod search;
-mod stubs;
+mod stub;
 
 pub use answer::{AnswerError, Question};
-pub use compress::Compression;
-pub use frame::FrameError;
-pub use generate::{NewIdentity, generate_passphrase};
-pub use in_folder::{InFolder, InFolderError};
-pub use key::{Key, KeyError};
-pub use own_file::OwnFile;
-pub use pack::{PackError, Packer, Written};
-pub use packed::{OpenError, Packed, PackedError};
-pub use privileges::Privilege;
-pub use program::{Program, ProgramError};
-pub use protection::{
+pub use content::compress::Compression;
+pub use content::in_folder::{InFolder, InFolderError};
+pub use keys::generate::{NewIdentity, generate_passphrase};
+pub use keys::key::{Key, KeyError};
+pub use keys::protection::{
     CoverError, DEFAULT_WORK_FACTOR, MAX_WORK_FACTOR, MIN_WORK_FACTOR, Protection, ProtectionError,
     Recipient, RecipientError,
 };
+pub use pack::{PackError, Packer, Written};
+pub use packed::{OpenError, Packed, PackedError};
+pub use program::own_file::OwnFile;
+pub use program::privileges::Privilege;
+pub use program::{Program, ProgramError};
 pub use sealcrate_agefile::NoRandomness;
 pub use sealcrate_packfile::challenge::ChallengeError;
 pub use sealcrate_packfile::response::ResponseError;
 pub use sealcrate_packfile::{KeyOddity, KeyTextError, Parameters, ParametersError};
 pub use sealcrate_targets::{TARGETS, Target};
 pub use search::{Finding, find_program};
-pub use stubs::{Stub, inits, missing_targets, stubs};
+pub use stub::frame::FrameError;
+pub use stub::{Stub, inits, missing_targets, stubs};

@@ -8,9 +8,9 @@ use sealcrate_image::{Digest, Hasher};
 use sealcrate_packfile::{Parameters, write_head};
 use thiserror::Error;
 
-use crate::compress::{Compression, compress};
-use crate::frame::{Frame, FrameError};
-use crate::stubs::stubs;
+use crate::content::compress::{Compression, compress};
+use crate::stub::frame::{Frame, FrameError};
+use crate::stub::stubs;
 use crate::{Program, Protection, Stub, Target};
 
 /// Packs programs with these settings.

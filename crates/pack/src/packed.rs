@@ -11,10 +11,10 @@ use sealcrate_agefile::{AgeFile, CHUNK, Chunks, HeaderError};
 use sealcrate_packfile::{MAGIC, Segment as Payload, SegmentError};
 use thiserror::Error;
 
-use crate::compress::decompress;
-use crate::elf::{Elf, Segment};
-use crate::known::{MAX_BEFORE_PAYLOAD, is_known_stub};
-use crate::program_only::ProgramOnly;
+use crate::content::compress::decompress;
+use crate::content::program_only::ProgramOnly;
+use crate::program::headers::{Elf, Segment};
+use crate::stub::known::{MAX_BEFORE_PAYLOAD, is_known_stub};
 use crate::{Key, KeyError, Target};
 
 /// A packed program.

@@ -8,8 +8,8 @@ use std::io::{self, Read};
 use sealcrate_agefile::Header;
 use sealcrate_packfile::{HEAD_LEN, MAGIC};
 
-use crate::elf::Elf;
-use crate::known::{MAX_BEFORE_PAYLOAD, is_known_init, is_known_stub, longest_init};
+use crate::program::headers::Elf;
+use crate::stub::known::{MAX_BEFORE_PAYLOAD, is_known_init, is_known_stub, longest_init};
 
 /// The number of bytes of a file in which its headers are searched. Packed programs have them at the
 /// beginning.

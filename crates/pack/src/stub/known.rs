@@ -4,9 +4,9 @@
 
 use std::ops::Range;
 
-use crate::elf::Elf;
-use crate::frame::Frame;
-use crate::stubs::{inits, stubs};
+use crate::program::headers::Elf;
+use crate::stub::frame::Frame;
+use crate::stub::{inits, stubs};
 
 /// The most bytes that can be before the payload of a packed program.
 pub(crate) const MAX_BEFORE_PAYLOAD: u64 = 1 << 20;
