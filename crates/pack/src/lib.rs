@@ -22,8 +22,8 @@ pub use keys::generate::{NewIdentity, generate_passphrase};
 pub use keys::key::{Key, KeyError};
 pub use keys::protection::{
     CoverError, DEFAULT_WORK_FACTOR, MAX_WORK_FACTOR, MIN_WORK_FACTOR, Protection, ProtectionError,
-    Recipient, RecipientError,
 };
+pub use keys::recipient::{Recipient, RecipientError};
 pub use pack::{PackError, Packer, Written};
 pub use packed::{OpenError, Packed, PackedError};
 pub use program::own_file::OwnFile;

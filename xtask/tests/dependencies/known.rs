@@ -15,7 +15,6 @@ pub(crate) const CIRCLES: &[&[&str]] = &[
     ],
     &["crates/lock/src/lock.rs", "crates/lock/src/taken.rs"],
     &["crates/lock/src/opened.rs", "crates/lock/src/unlock.rs"],
-    &["crates/pack/src/keys/key.rs", "crates/pack/src/keys/protection.rs"],
     &[
         "crates/packfile/src/index/checks.rs",
         "crates/packfile/src/index/command.rs",

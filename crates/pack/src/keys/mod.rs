@@ -3,3 +3,4 @@
 pub(crate) mod generate;
 pub(crate) mod key;
 pub(crate) mod protection;
+pub(crate) mod recipient;
