@@ -18,10 +18,10 @@ mod stub;
 pub use answer::{AnswerError, Question};
 pub use content::compress::Compression;
 pub use content::in_folder::{InFolder, InFolderError};
-pub use keys::generate::{NewIdentity, generate_passphrase};
 pub use keys::key::{Key, KeyError};
-pub use keys::protection::{
-    CoverError, DEFAULT_WORK_FACTOR, MAX_WORK_FACTOR, MIN_WORK_FACTOR, Protection, ProtectionError,
+pub use keys::new_keys::{NewIdentity, generate_passphrase};
+pub use keys::openers::{
+    CoverError, DEFAULT_WORK_FACTOR, MAX_WORK_FACTOR, MIN_WORK_FACTOR, Openers, OpenersError,
 };
 pub use keys::recipient::{Recipient, RecipientError};
 pub use pack::{PackError, Packer, Written};
@@ -36,4 +36,5 @@ pub use sealcrate_packfile::{KeyOddity, KeyTextError, Parameters, ParametersErro
 pub use sealcrate_targets::{TARGETS, Target};
 pub use search::{Finding, find_program};
 pub use stub::frame::FrameError;
+pub use stub::origin::Origin;
 pub use stub::{Stub, inits, missing_targets, stubs};

@@ -11,7 +11,7 @@ use thiserror::Error;
 use crate::content::compress::{Compression, compress};
 use crate::stub::frame::{Frame, FrameError};
 use crate::stub::stubs;
-use crate::{Program, Protection, Stub, Target};
+use crate::{Openers, Program, Stub, Target};
 
 /// Packs programs with these settings.
 #[derive(Debug)]
@@ -19,7 +19,7 @@ pub struct Packer<'a> {
     /// The parameters, which the packed program needs before it has a key.
     pub parameters: Parameters<'a>,
     /// The passphrase or the recipients that can open it.
-    pub protection: &'a Protection,
+    pub openers: &'a Openers,
     /// The compression of the program.
     pub compression: Compression,
 }
@@ -92,7 +92,7 @@ impl Packer<'_> {
         let payload_at = writer.stream_position().map_err(PackError::Write)?;
         writer.write_all(&head).map_err(PackError::Write)?;
         let age_at = payload_at + head.len() as u64;
-        let encrypted = self.protection.encryptor()?.write_to(writer).map_err(PackError::Write)?;
+        let encrypted = self.openers.encryptor()?.write_to(writer).map_err(PackError::Write)?;
         let encrypted =
             compress(input, len, self.compression, encrypted).map_err(PackError::Copy)?;
         let mut writer = encrypted.finish().map_err(PackError::Write)?;

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use sealcrate_image::{MeteredReader, Stage};
 use sealcrate_pack::{
-    Compression, InFolder, OwnFile, Packer, Parameters, Privilege, Program, Protection, Recipient,
+    Compression, InFolder, Openers, OwnFile, Packer, Parameters, Privilege, Program, Recipient,
     missing_targets, stubs,
 };
 use serde_json::json;
@@ -69,7 +69,7 @@ pub(crate) fn run(args: &PackArgs, local: &Local) -> Result<()> {
 
     let asking = if args.ask { Asking::Always } else { Asking::LastOfAll };
     let protection = protection(&args.openers, asking, &local.keys)?;
-    let packer = Packer { parameters, protection: &protection, compression };
+    let packer = Packer { parameters, openers: &protection, compression };
     let packed = destination.create(0o600, &local.interrupt)?;
     file.rewind().with_context(|| cannot_read(path))?;
     let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy();
@@ -172,7 +172,7 @@ pub(super) fn protection(
     openers: &OpenerArgs,
     asking: Asking,
     ambient: &Ambient,
-) -> Result<Protection> {
+) -> Result<Openers> {
     let OpenerArgs { recipient, recipients_file, passphrase, work_factor } = openers;
     if !recipient.is_empty() || !recipients_file.is_empty() {
         let typed = recipient.iter().map(|text| text.as_str().parse().context("--recipient"));
@@ -180,7 +180,7 @@ pub(super) fn protection(
         for path in recipients_file {
             recipients.extend(recipients_in(path)?);
         }
-        return Protection::recipients(recipients).map_err(|error| Usage(error.to_string()).into());
+        return Openers::recipients(recipients).map_err(|error| Usage(error.to_string()).into());
     }
     let passphrase = match keys::named(passphrase)? {
         Some(passphrase) => passphrase,
@@ -194,7 +194,7 @@ pub(super) fn protection(
              what is written: `sealcrate keygen --passphrase` makes a strong one",
         ));
     }
-    Ok(Protection::passphrase(passphrase.as_bytes(), *work_factor)?)
+    Ok(Openers::passphrase(passphrase.as_bytes(), *work_factor)?)
 }
 
 /// Reads a file with a recipient on each line that is neither blank nor a comment.

@@ -7,7 +7,7 @@ use sealcrate_crypt::formats::recognise;
 use sealcrate_image::engine::ExportForm;
 use sealcrate_image::{Artifact, Config, Location, Platform};
 use sealcrate_lock::is_locked;
-use sealcrate_pack::{AnswerError, Finding, Packed, Question, find_program};
+use sealcrate_pack::{AnswerError, Finding, Origin, Packed, Question, find_program};
 
 use super::{open, print_line};
 use crate::args::{RespondArgs, Subject};
@@ -28,8 +28,10 @@ pub(crate) fn run(args: &RespondArgs, session: &Session) -> Result<()> {
     let (header, starter) = match &args.subject {
         Subject::File(path) => {
             let packed = Packed::read(&open(path)?).with_context(|| path.display().to_string())?;
-            let starter =
-                if packed.has_known_stub() { Starter::Known } else { Starter::Unknown("stub") };
+            let starter = match packed.stub() {
+                Origin::ThisBuild => Starter::Known,
+                Origin::Unknown => Starter::Unknown("stub"),
+            };
             (packed.header().to_vec(), starter)
         }
         Subject::Image(location) => {
@@ -71,9 +73,9 @@ enum Starter {
 impl Starter {
     fn of(finding: Finding, is_started_by_it: bool) -> Self {
         match finding {
-            Finding::Program { has_known_stub: true } => Self::Known,
-            Finding::Program { has_known_stub: false } => Self::Unknown("stub"),
-            Finding::Index { has_known_init } if has_known_init && is_started_by_it => Self::Known,
+            Finding::Program { stub: Origin::ThisBuild } => Self::Known,
+            Finding::Program { stub: Origin::Unknown } => Self::Unknown("stub"),
+            Finding::Index { init: Origin::ThisBuild } if is_started_by_it => Self::Known,
             Finding::Index { .. } => Self::Unknown("init"),
         }
     }

@@ -1,6 +1,7 @@
-//! Keys: the ones that open a packed program, the ones that it is encrypted to, and new ones.
+//! Keys that open packed programs, the passphrases and recipients that programs are encrypted to, and new
+//! keys.
 
-pub(crate) mod generate;
 pub(crate) mod key;
-pub(crate) mod protection;
+pub(crate) mod new_keys;
+pub(crate) mod openers;
 pub(crate) mod recipient;

@@ -3,7 +3,7 @@
 //! The build script makes or takes the stubs, and writes the list. This module does not know how.
 
 pub(crate) mod frame;
-pub(crate) mod known;
+pub(crate) mod origin;
 
 use std::fmt;
 

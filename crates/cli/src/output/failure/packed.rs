@@ -3,8 +3,8 @@
 use std::error::Error;
 
 use sealcrate_pack::{
-    AnswerError, ChallengeError, KeyError, KeyTextError, OpenError, PackError, PackedError,
-    ProgramError, ProtectionError, RecipientError, ResponseError,
+    AnswerError, ChallengeError, KeyError, KeyTextError, OpenError, OpenersError, PackError,
+    PackedError, ProgramError, RecipientError, ResponseError,
 };
 use thiserror::Error;
 
@@ -44,7 +44,7 @@ pub(super) fn kind_of(error: &(dyn Error + 'static)) -> Option<Kind> {
     if error.is::<MissingIdentity>() || error.is::<KeyTextError>() {
         return Some(Kind::Key);
     }
-    let is_usage = error.is::<ProtectionError>() || error.is::<RecipientError>();
+    let is_usage = error.is::<OpenersError>() || error.is::<RecipientError>();
     is_usage.then_some(Kind::Usage)
 }
 
@@ -73,7 +73,7 @@ pub(super) fn hint(error: &(dyn Error + 'static)) -> Option<&'static str> {
              docker-archive:FILE or docker-daemon:NAME",
         );
     }
-    if matches!(error.downcast_ref(), Some(ProtectionError::Identity)) {
+    if matches!(error.downcast_ref(), Some(OpenersError::Identity)) {
         return Some("to pack for an identity, give its public key with --recipient age1…");
     }
     if error.is::<Exists>() {
