@@ -8,6 +8,8 @@ use sealcrate_crypt::sealed::{HomeError, TableError};
 use sealcrate_image::{ConfigError, IndexError, ManifestError, ReadError, WriteError};
 use thiserror::Error;
 
+use crate::program::{DestinationError, PackOptionsError, RespondError};
+
 /// The cause of an error, of any type.
 pub type ErrorSource = Box<dyn std::error::Error + Send + Sync>;
 
@@ -23,6 +25,9 @@ pub enum Error {
     /// A child of an index fails: its name, and why.
     #[error("{0}")]
     Child(String, #[source] Box<Self>),
+    /// The file of the result cannot be written.
+    #[error("{0}")]
+    Destination(#[from] DestinationError),
     /// A format does not take the image or the keys.
     #[error("{0}")]
     Format(#[from] FormatError),
@@ -63,6 +68,9 @@ pub enum Error {
         /// The platform in the image.
         own: String,
     },
+    /// An option does not fit the program to pack.
+    #[error("{0}")]
+    PackOptions(#[from] PackOptionsError),
     /// A place cannot be opened, or its image cannot be used.
     #[error("cannot {action} {location}")]
     Place {
@@ -82,6 +90,9 @@ pub enum Error {
     /// The operation would do what the caller has not allowed, or what cannot be done.
     #[error("{0}")]
     Refused(#[from] Refusal),
+    /// A challenge gets no response.
+    #[error("{0}")]
+    Respond(#[from] RespondError),
     /// The index is not the sealed one.
     #[error("{0}")]
     Table(#[from] TableError),

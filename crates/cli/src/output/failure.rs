@@ -38,7 +38,7 @@ use kind::{Kind, NO_PASSPHRASE, NOT_BOUND, ONE_PLATFORM, UNENCRYPTED};
 
 pub(crate) use decoder::{NoLayerKey, NoPayload};
 pub(crate) use ocicrypt::NoOpenPgpFile;
-pub(crate) use packed::{MissingIdentity, Privileged};
+pub(crate) use packed::MissingIdentity;
 
 /// Longer errors are cut: a stranger may have written names and types in them.
 const MAX_LINE: usize = 2000;

@@ -20,15 +20,18 @@ pub(super) fn kind_of(error: &(dyn Error + 'static)) -> Option<Kind> {
         | E::Child(..)
         | E::Choose(_)
         | E::Config(_)
+        | E::Destination(_)
         | E::Format(_)
         | E::Home(_)
         | E::Index(_)
         | E::Io(_)
         | E::Manifest(_)
         | E::Open(_)
+        | E::PackOptions(_)
         | E::Place { .. }
         | E::Read(_)
         | E::Refused(_)
+        | E::Respond(_)
         | E::Table(_)
         | E::Write(_) => None,
     }

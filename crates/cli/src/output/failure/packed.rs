@@ -2,6 +2,7 @@
 
 use std::error::Error;
 
+use sealcrate_core::{DestinationError, PackOptionsError};
 use sealcrate_pack::{
     AnswerError, ChallengeError, KeyError, KeyTextError, OpenError, OpenersError, PackError,
     PackedError, ProgramError, RecipientError, ResponseError,
@@ -9,17 +10,11 @@ use sealcrate_pack::{
 use thiserror::Error;
 
 use super::kind::Kind;
-use crate::environment::destination::Exists;
 
 /// Tells that an identity is needed and there is none.
 #[derive(Debug, Error)]
 #[error("it is for recipients, and no identity was given")]
 pub(crate) struct MissingIdentity;
-
-/// Tells that a file gives privileges that would be lost.
-#[derive(Debug, Error)]
-#[error("it has {0}, which a packed program cannot have")]
-pub(crate) struct Privileged(pub(crate) String);
 
 pub(super) fn kind_of(error: &(dyn Error + 'static)) -> Option<Kind> {
     if let Some(error) = error.downcast_ref::<KeyError>() {
@@ -44,7 +39,11 @@ pub(super) fn kind_of(error: &(dyn Error + 'static)) -> Option<Kind> {
     if error.is::<MissingIdentity>() || error.is::<KeyTextError>() {
         return Some(Kind::Key);
     }
-    let is_usage = error.is::<OpenersError>() || error.is::<RecipientError>();
+    let is_usage = matches!(
+        error.downcast_ref(),
+        Some(PackOptionsError::Folder(_) | PackOptionsError::Parameters(_))
+    ) || error.is::<OpenersError>()
+        || error.is::<RecipientError>();
     is_usage.then_some(Kind::Usage)
 }
 
@@ -76,13 +75,13 @@ pub(super) fn hint(error: &(dyn Error + 'static)) -> Option<&'static str> {
     if matches!(error.downcast_ref(), Some(OpenersError::Identity)) {
         return Some("to pack for an identity, give its public key with --recipient age1…");
     }
-    if error.is::<Exists>() {
+    if matches!(error.downcast_ref(), Some(DestinationError::Exists(_))) {
         return Some("--force replaces it");
     }
     if error.is::<MissingIdentity>() {
         return Some("give it with --identity FILE, as `sealcrate keygen` writes it");
     }
-    if error.is::<Privileged>() {
+    if matches!(error.downcast_ref(), Some(PackOptionsError::Privileges(_))) {
         return Some(
             "--force packs it without; file capabilities can be set on the packed file, which passes them on",
         );
