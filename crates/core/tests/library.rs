@@ -17,7 +17,7 @@ use sealcrate_crypt::sealed::Unbound;
 use sealcrate_crypt::select::Selection;
 use sealcrate_image::registry::Access;
 use sealcrate_image::{Compression, Config, Digest, Location, Quiet, Spool};
-use sealcrate_lock::{Locker, Privileges, Rules, Start, UnlockOn};
+use sealcrate_lock::{Locker, Privileges, Start, UnlockOn};
 use sealcrate_pack::{Key, NewIdentity, Openers};
 
 type Tested = Result<(), Box<dyn Error>>;
@@ -187,7 +187,7 @@ fn images_are_locked_and_unlocked() -> Tested {
             locker: Locker {
                 start: Start { variable: "KEY", key_file: b"/run/secrets/key", banner: b"" },
                 protection: &Openers::recipients(vec![mine.recipient.clone()])?,
-                rules: Rules::default(),
+                rules: Default::default(),
                 dropped_volumes: Vec::new(),
                 unlock_on: UnlockOn::Memory,
                 spool: session.spool(),
