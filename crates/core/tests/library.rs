@@ -93,7 +93,7 @@ fn images_are_encrypted_handed_on_and_decrypted_again() -> Tested {
     let [mine, theirs] = [NewIdentity::generate()?, NewIdentity::generate()?];
 
     let recipients = vec![Recipient::age(&mine.recipient.to_string())?];
-    let encryption = ToRecipients::new(recipients, None, Compression::Gzip, History::Scrub);
+    let encryption = ToRecipients::new(recipients, None, Compression::Gzip, History::Keep);
     let encrypting = CopyEncryption {
         encryption: &encryption,
         selection: Some(&Selection::All),

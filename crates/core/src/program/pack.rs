@@ -115,8 +115,8 @@ pub fn pack(session: &FileSession, options: &PackOptions<'_>) -> Result<WrittenP
     let packer = Packer { parameters, openers, compression: options.compression };
     let packed = destination.create(0o600, session)?;
     file.rewind().map_err(cannot("read", path))?;
-    let source = Source { path, file: &file, program: &program, in_folder: in_folder.as_ref() };
-    let written = source.write(session, &packer, packed.file())?;
+    let input = Input { path, file: &file, program: &program, in_folder: in_folder.as_ref() };
+    let written = input.write(session, &packer, packed.file())?;
     destination.name_with_mode(packed, mode, session)?;
     Ok(WrittenProgram::new(written, program.target()))
 }
@@ -171,14 +171,14 @@ fn tell_own_file(session: &FileSession, program: &Program, file: &File) -> io::R
 }
 
 /// A program to pack.
-struct Source<'a> {
+struct Input<'a> {
     path: &'a Path,
     file: &'a File,
     program: &'a Program,
     in_folder: Option<&'a InFolder>,
 }
 
-impl Source<'_> {
+impl Input<'_> {
     /// Writes the packed program to `output`.
     fn write(&self, session: &FileSession, packer: &Packer<'_>, output: &File) -> Result<Written> {
         let Self { path, program, .. } = *self;

@@ -22,6 +22,7 @@ const MAX_RECIPIENTS: usize = 256;
 /// The passphrase or the recipients that can open a packed program.
 pub struct Openers(Inner);
 
+/// The two kinds of openers.
 enum Inner {
     Passphrase { recipient: passphrase::Recipient, key: Key },
     Recipients(Vec<Recipient>),
