@@ -1,5 +1,7 @@
 //! The operations, driven as a library: files alone, without the program, a network or an engine.
 
+#![allow(clippy::unwrap_used)]
+
 use std::error::Error;
 use std::fs;
 use std::io;
