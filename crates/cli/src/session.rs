@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::thread;
 
 use anyhow::Result;
+use sealcrate_core::FileSession;
 use sealcrate_crypt::select::Selection;
 use sealcrate_image::{CompressionLevel, Compressor, Location, Progress, Transfer};
 
@@ -13,13 +14,20 @@ use crate::environment::interrupt::Interrupt;
 use crate::environment::places::{Places, variable};
 use crate::keys::Ambient;
 use crate::output::failure::Usage;
-use crate::output::notices::Teller;
+use crate::output::notices::{Teller, files};
 
 /// The tools of commands that work on files alone.
 pub(crate) struct Local {
     pub(crate) keys: Ambient,
     pub(crate) progress: Arc<dyn Progress>,
     pub(crate) interrupt: Interrupt,
+}
+
+impl Local {
+    /// Returns the tools of operations on files.
+    pub(crate) fn files(&self) -> FileSession {
+        FileSession { progress: self.progress.clone(), ..files(&self.interrupt) }
+    }
 }
 
 /// The tools of commands that work on images.

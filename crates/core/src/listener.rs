@@ -1,5 +1,9 @@
 //! The listener of an operation: it is told what the operation does and what its caller ought to know.
 
+use std::fmt;
+
+use sealcrate_pack::{OwnFile, Privilege};
+
 use crate::error::{Error, ErrorSource};
 use crate::index::WhyDropped;
 use crate::left_behind::LeftBehind;
@@ -59,6 +63,13 @@ pub enum Notice {
     },
     /// The config in clear shows something that looks like a secret.
     Exposed(String),
+    /// The files that are packed beside a program are not written.
+    FilesBesideLeftOut {
+        /// The number of files and folders.
+        count: usize,
+        /// The path of the first one. A stranger may have written it.
+        first: String,
+    },
     /// The children of indexes within the index are written out.
     FlatIndex,
     /// An image that is copied as it is keeps its home.
@@ -73,8 +84,12 @@ pub enum Notice {
         /// Its length in bytes.
         bytes: u64,
     },
+    /// A layer is encrypted, so that nobody finds a program in it.
+    LayerNotSearched(String),
     /// An image in clear stays beside its encrypted copy.
     LeftBehind(LeftBehind),
+    /// A program looks for libraries beside itself, at this run path, and will not find them once it is packed.
+    LooksBesideItself(String),
     /// The memory of earlier pushes cannot be used.
     MemoryUnusable(ErrorSource),
     /// The memory of earlier pushes cannot be written.
@@ -90,6 +105,8 @@ pub enum Notice {
     },
     /// The image has the sealed record of another image, which does not count.
     OtherRecord,
+    /// The packed program does not have these privileges of the program.
+    PrivilegesLost(Vec<Privilege>),
     /// These readers can open the image from now on.
     Readers {
         /// Their names. A stranger may have written them.
@@ -97,6 +114,8 @@ pub enum Notice {
         /// The number of readers without a name.
         unnamed: usize,
     },
+    /// A program reads its own file, or looks beside it, and will have none once it is packed.
+    ReadsItsOwnFile(OwnFile),
     /// A child of the index will be sealed together with the others.
     SealedTogether {
         /// The platform that the index states.
@@ -108,6 +127,31 @@ pub enum Notice {
     Unbound,
     /// Nothing binds the images of the index to each other.
     UnboundIndex,
+    /// The stub or init of a program that gets a response is not of this build.
+    UnknownStarter {
+        /// The program that runs first.
+        starter: Starter,
+        /// The place of the program that asks.
+        location: String,
+    },
     /// Layers have other digests than their writer stated.
     WrongDigests(Vec<String>),
+}
+
+/// The program that runs first in a packed program or a locked image.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Starter {
+    /// The init of a locked image.
+    Init,
+    /// The stub of a packed program.
+    Stub,
+}
+
+impl fmt::Display for Starter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Init => "init",
+            Self::Stub => "stub",
+        })
+    }
 }

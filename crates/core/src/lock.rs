@@ -51,13 +51,13 @@ pub struct LockOptions<'a> {
 /// use sealcrate_image::registry::Access;
 /// use sealcrate_image::{Quiet, Spool};
 /// use sealcrate_lock::{Locker, Rules, Start, UnlockOn};
-/// use sealcrate_pack::{DEFAULT_WORK_FACTOR, Protection};
+/// use sealcrate_pack::{DEFAULT_WORK_FACTOR, Openers};
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// # let folder = tempfile::tempdir()?;
 /// # let place = |name: &str| format!("oci:{}:{name}", folder.path().display()).parse();
 /// let spool = Spool::in_folder(std::env::temp_dir());
 /// let session = Session::new(Direct::new(spool.clone(), |_| Access::default()), spool);
-/// let protection = Protection::passphrase(b"a long passphrase", DEFAULT_WORK_FACTOR)?;
+/// let protection = Openers::passphrase(b"a long passphrase", DEFAULT_WORK_FACTOR)?;
 /// lock(&session, &LockOptions {
 ///     from: &"oci:tests/data/plain:1".parse()?,
 ///     to: &place("locked")?,
@@ -218,13 +218,13 @@ pub struct UnlockOptions<'a> {
 /// # use sealcrate_crypt::select::Selection;
 /// # use sealcrate_image::Quiet;
 /// # use sealcrate_lock::{Locker, Rules, Start, UnlockOn};
-/// # use sealcrate_pack::{DEFAULT_WORK_FACTOR, Protection};
+/// # use sealcrate_pack::{DEFAULT_WORK_FACTOR, Openers};
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// # let folder = tempfile::tempdir()?;
 /// # let place = |name: &str| format!("oci:{}:{name}", folder.path().display()).parse();
 /// let spool = Spool::in_folder(std::env::temp_dir());
 /// let session = Session::new(Direct::new(spool.clone(), |_| Access::default()), spool);
-/// # let protection = Protection::passphrase(b"a long passphrase", DEFAULT_WORK_FACTOR)?;
+/// # let protection = Openers::passphrase(b"a long passphrase", DEFAULT_WORK_FACTOR)?;
 /// # lock(&session, &LockOptions {
 /// #     from: &"oci:tests/data/plain:1".parse()?,
 /// #     to: &place("locked")?,

@@ -19,7 +19,7 @@ use crate::{Result, Written};
 
 /// The options of a pull.
 pub struct PullOptions<'a> {
-    /// The place of the image, which is a registry.
+    /// The place of the image: a registry, or another place that stores manifests.
     pub from: &'a Location,
     /// The place that it goes to.
     pub to: &'a Location,
@@ -41,6 +41,54 @@ pub struct PullOptions<'a> {
 /// # Errors
 /// The image cannot be read, opened or written; it is not encrypted, and the terms refuse that; the pull
 /// would publish it.
+///
+/// # Example
+/// A layout takes the place of the registry, so that this example needs no network.
+/// ```
+/// use sealcrate_core::{Attestations, Direct, Publication, PullOptions, Session, pull};
+/// use sealcrate_crypt::format::{Keys, Terms};
+/// use sealcrate_crypt::sealed::Unbound;
+/// use sealcrate_crypt::{Passphrase, Unencrypted};
+/// use sealcrate_image::Spool;
+/// use sealcrate_image::registry::Access;
+/// # use sealcrate_core::{CopyEncryption, CopyOptions, Exposure, copy};
+/// # use sealcrate_crypt::ocicrypt::{History, ToRecipients};
+/// # use sealcrate_crypt::select::Selection;
+/// # use sealcrate_image::Compression;
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let folder = tempfile::tempdir()?;
+/// # let place = |name: &str| format!("oci:{}:{name}", folder.path().display()).parse();
+/// let spool = Spool::in_folder(std::env::temp_dir());
+/// let session = Session::new(Direct::new(spool.clone(), |_| Access::default()), spool);
+/// # let passphrase = Some(Passphrase::new(b"hush".to_vec().into())?);
+/// # let encryption = ToRecipients::new(Vec::new(), passphrase, Compression::Gzip, History::Scrub);
+/// # copy(&session, &CopyOptions {
+/// #     from: &"oci:tests/data/plain:1".parse()?,
+/// #     to: &place("private")?,
+/// #     keys: &Keys::default(),
+/// #     terms: &Terms::anywhere(Unencrypted::Refuse, Unbound::Accept),
+/// #     platform: None,
+/// #     attestations: Attestations::Drop,
+/// #     encrypting: Some(CopyEncryption {
+/// #         encryption: &encryption,
+/// #         selection: Some(&Selection::All),
+/// #         exposure: Exposure::Refuse,
+/// #     }),
+/// #     publication: Publication::Refuse,
+/// # })?;
+/// let written = pull(&session, &PullOptions {
+///     from: &place("private")?,
+///     to: &place("readable")?,
+///     ask: &|| Ok(Passphrase::new(b"hush".to_vec().into())?),
+///     terms: &Terms::anywhere(Unencrypted::Refuse, Unbound::Accept),
+///     platform: None,
+///     attestations: Attestations::Drop,
+///     publication: Publication::Refuse,
+/// }, &mut Keys::default())?;
+/// println!("{}", written.descriptor().digest);
+/// # Ok(())
+/// # }
+/// ```
 pub fn pull(session: &Session, options: &PullOptions<'_>, keys: &mut Keys) -> Result<Written> {
     let PullOptions { from, to, terms, platform, .. } = *options;
     if keys.is_any() {

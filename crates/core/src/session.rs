@@ -142,8 +142,7 @@ impl Session {
 
     /// Tells the listener that names are given, until the value is dropped.
     pub fn names(&self) -> Names<'_> {
-        self.listener.names_begin();
-        Names(&*self.listener)
+        Names::begin(&*self.listener)
     }
 
     /// Returns `image`, and downloads of its layers that run before their readers if `location` is a
@@ -162,6 +161,14 @@ impl Session {
 /// The time in which names are given.
 #[must_use]
 pub struct Names<'l>(&'l dyn Listener);
+
+impl<'l> Names<'l> {
+    /// Tells `listener` that names are given.
+    pub(crate) fn begin(listener: &'l dyn Listener) -> Self {
+        listener.names_begin();
+        Self(listener)
+    }
+}
 
 impl Drop for Names<'_> {
     fn drop(&mut self) {

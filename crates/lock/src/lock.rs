@@ -8,7 +8,7 @@ use sealcrate_errors::{Classified, ErrorClass};
 use sealcrate_image::{
     Config, DiffId, Image, Layer, MediaType, MeteredReader, Outgoing, Progress, Spool, Stage,
 };
-use sealcrate_pack::{Parameters, ParametersError, Protection, Stub, Target, inits};
+use sealcrate_pack::{Openers, Parameters, ParametersError, Stub, Target, inits};
 use sealcrate_packfile::index::{Index, IndexError, IndexLayer, Needs, UnlockOn};
 use sealcrate_packfile::write_head;
 use thiserror::Error;
@@ -43,7 +43,7 @@ pub struct Locker<'a> {
     /// The facts that a locked image knows before it has a key.
     pub start: Start<'a>,
     /// The passphrase or recipients of the locked image.
-    pub protection: &'a Protection,
+    pub protection: &'a Openers,
     /// The paths that stay where they are. The image names the volumes.
     pub rules: Rules,
     /// The volumes that the locked image does not have.

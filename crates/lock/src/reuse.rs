@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 use sealcrate_errors::{Classified, ErrorClass};
 use sealcrate_image::{DiffId, Digest, Layer, MediaType, Spool};
-use sealcrate_pack::{CoverError, Key, Protection};
+use sealcrate_pack::{CoverError, Key, Openers};
 use sealcrate_packfile::index::{Index, IndexLayer};
 use thiserror::Error;
 
@@ -35,7 +35,7 @@ pub enum FoundBy {
 #[derive(Clone, Copy, Debug)]
 pub struct Opener<'a> {
     /// The passphrase or recipients of the new image.
-    pub protection: &'a Protection,
+    pub protection: &'a Openers,
     /// The identities that open the earlier image. Under a passphrase, the passphrase of `protection` opens
     /// it.
     pub identities: Option<&'a Key>,
@@ -184,7 +184,7 @@ mod tests {
     }
 
     /// Locks all but the lowest layer.
-    fn lock(image: &Image, protection: &Protection, reusable: &Reusable) -> Image {
+    fn lock(image: &Image, protection: &Openers, reusable: &Reusable) -> Image {
         let locker = Locker {
             start: Start { variable: "KEY", key_file: b"/key", banner: b"" },
             protection,
@@ -197,8 +197,8 @@ mod tests {
         locker.lock(image, &(1..image.layers.len()).collect(), reusable).unwrap().image.into_image()
     }
 
-    fn under(passphrase: &str) -> Protection {
-        Protection::passphrase(passphrase.as_bytes(), MIN_WORK_FACTOR).unwrap()
+    fn under(passphrase: &str) -> Openers {
+        Openers::passphrase(passphrase.as_bytes(), MIN_WORK_FACTOR).unwrap()
     }
 
     fn key(text: &str) -> Key {
@@ -220,7 +220,7 @@ mod tests {
     }
 
     /// The identities of an image's private layers, and the header of its index.
-    fn secrets(locked: &Image, protection: &Protection) -> (Vec<String>, Vec<u8>) {
+    fn secrets(locked: &Image, protection: &Openers) -> (Vec<String>, Vec<u8>) {
         let locked = LockedImage::read(locked.clone()).unwrap();
         let file_key = protection.unwrap_covered(locked.age().header(), None).unwrap();
         let bytes = locked.index(&file_key).unwrap();
@@ -261,7 +261,7 @@ mod tests {
     #[test]
     fn other_passphrases_and_recipients_are_no_source() {
         let identity = NewIdentity::generate().unwrap();
-        let to = Protection::recipients(vec![identity.recipient.clone()]).unwrap();
+        let to = Openers::recipients(vec![identity.recipient.clone()]).unwrap();
         let identities = key(&identity.secret);
         let image = honest(&["base", "a"]);
         let (one, two) = (under("one"), under("two"));
@@ -276,7 +276,7 @@ mod tests {
         assert!(matches!(other, ReuseError::Cover(CoverError::OtherKind)), "{other}");
         let removed = NewIdentity::generate().unwrap();
         let both = vec![identity.recipient, removed.recipient];
-        let both = Protection::recipients(both).unwrap();
+        let both = Openers::recipients(both).unwrap();
         let earlier = lock(&image, &both, &Reusable::default());
         let others = refused(&to, &earlier, FoundBy::Digest);
         assert!(matches!(others, ReuseError::Cover(CoverError::Others)), "{others}");
@@ -285,7 +285,7 @@ mod tests {
     #[test]
     fn index_that_anybody_can_have_written_is_no_source() {
         let identity = NewIdentity::generate().unwrap();
-        let to = Protection::recipients(vec![identity.recipient.clone()]).unwrap();
+        let to = Openers::recipients(vec![identity.recipient.clone()]).unwrap();
         let identities = key(&identity.secret);
         let opener = Opener { protection: &to, identities: Some(&identities) };
         let image = honest(&["base", "a"]);

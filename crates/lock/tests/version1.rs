@@ -10,7 +10,7 @@ use std::sync::Arc;
 use sealcrate_image::archive::OciArchiveSource;
 use sealcrate_image::{Config, DiffId, Image, Layer, Quiet, Source, Spool};
 use sealcrate_lock::{FoundBy, LockedImage, Locker, Opener, Reusable, Rules, Start, UnlockOn};
-use sealcrate_pack::{Key, MIN_WORK_FACTOR, Protection};
+use sealcrate_pack::{Key, MIN_WORK_FACTOR, Openers};
 use zeroize::Zeroizing;
 
 const PASSPHRASE: &[u8] = b"of version 1";
@@ -64,7 +64,7 @@ fn image_of_version_1_is_unlocked() {
 
 #[test]
 fn layers_of_version_1_are_used_again() {
-    let protection = Protection::passphrase(PASSPHRASE, MIN_WORK_FACTOR).unwrap();
+    let protection = Openers::passphrase(PASSPHRASE, MIN_WORK_FACTOR).unwrap();
     let (earlier, original) = (locked(), unlock(locked()));
     let mut reusable = Reusable::default();
     let opener = Opener { protection: &protection, identities: None };

@@ -113,7 +113,7 @@ mod tests {
 
     use super::*;
     use crate::fixtures::packed;
-    use crate::{Compression, NewIdentity, Packed, Protection};
+    use crate::{Compression, NewIdentity, Openers, Packed};
 
     /// A program that was packed to a recipient, and started without a key.
     struct Started {
@@ -125,8 +125,8 @@ mod tests {
 
     fn started() -> Started {
         let identity = NewIdentity::generate().unwrap();
-        let protection = Protection::recipients(vec![identity.recipient.clone()]).unwrap();
-        let packed = Packed::read(&packed(&protection, Compression::Lz4)).unwrap();
+        let openers = Openers::recipients(vec![identity.recipient.clone()]).unwrap();
+        let packed = Packed::read(&packed(&openers, Compression::Lz4)).unwrap();
         let secret = Secret::new([7; 32]);
         let line = ask(secret.public(), packed.header());
         Started { identity, packed, secret, line }

@@ -5,8 +5,8 @@ use std::error::Error;
 use sealcrate_errors::{ErrorClass, class_of};
 
 use crate::{
-    AnswerError, CoverError, FrameError, InFolderError, KeyError, OpenError, PackError,
-    PackedError, ProgramError, ProtectionError, RecipientError,
+    AnswerError, CoverError, FrameError, InFolderError, KeyError, OpenError, OpenersError,
+    PackError, PackedError, ProgramError, RecipientError,
 };
 
 /// Returns the class of an error of this crate, or of the bytes of a packed program. It returns `None` for other
@@ -24,7 +24,7 @@ pub fn class(error: &(dyn Error + 'static)) -> Option<ErrorClass> {
         PackError,
         PackedError,
         ProgramError,
-        ProtectionError,
+        OpenersError,
         RecipientError,
     )
     .or_else(of_bytes)

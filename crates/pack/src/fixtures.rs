@@ -5,7 +5,7 @@ use std::fs::File;
 use object::elf;
 use sealcrate_targets::{Class, Target};
 
-use crate::{Compression, Packer, Parameters, Program, Protection};
+use crate::{Compression, Openers, Packer, Parameters, Program};
 
 /// A passphrase, and the smallest work factor.
 pub(crate) const PASSPHRASE: &[u8] = b"a passphrase";
@@ -23,19 +23,19 @@ pub(crate) fn program() -> Made {
 }
 
 /// Packs [`program`].
-pub(crate) fn packed(protection: &Protection, compression: Compression) -> File {
+pub(crate) fn packed(openers: &Openers, compression: Compression) -> File {
     let bytes = program().bytes();
     let program = Program::of(bytes.as_slice()).unwrap();
     let parameters = Parameters::new(1, "BP", b"/run/secrets/bp", b"Hello\n").unwrap();
     let output = tempfile::tempfile().unwrap();
-    let packer = Packer { parameters, protection, compression };
+    let packer = Packer { parameters, openers, compression };
     packer.pack(&program, &mut bytes.as_slice(), &output).unwrap();
     output
 }
 
 /// Packs [`program`] under [`PASSPHRASE`].
 pub(crate) fn packed_under_passphrase(compression: Compression) -> File {
-    packed(&Protection::passphrase(PASSPHRASE, LEAST_WORK).unwrap(), compression)
+    packed(&Openers::passphrase(PASSPHRASE, LEAST_WORK).unwrap(), compression)
 }
 
 /// Reads a file from its beginning.

@@ -6,45 +6,37 @@
 
 mod answer;
 mod class;
-mod compress;
-mod elf;
+mod content;
 #[cfg(test)]
 mod fixtures;
-mod frame;
-mod generate;
-mod in_folder;
-mod key;
-mod known;
-mod own_file;
+mod keys;
 mod pack;
 mod packed;
-mod privileges;
 mod program;
-mod program_only;
-mod protection;
 mod search;
-mod stubs;
+mod stub;
 
 pub use answer::{AnswerError, Question};
 pub use class::class;
-pub use compress::Compression;
-pub use frame::FrameError;
-pub use generate::{NewIdentity, generate_passphrase};
-pub use in_folder::{InFolder, InFolderError};
-pub use key::{Key, KeyError};
-pub use own_file::OwnFile;
+pub use content::compress::Compression;
+pub use content::in_folder::{InFolder, InFolderError};
+pub use keys::key::{Key, KeyError};
+pub use keys::new_keys::{NewIdentity, generate_passphrase};
+pub use keys::openers::{
+    CoverError, DEFAULT_WORK_FACTOR, MAX_WORK_FACTOR, MIN_WORK_FACTOR, Openers, OpenersError,
+};
+pub use keys::recipient::{Recipient, RecipientError};
 pub use pack::{PackError, Packer, Written};
 pub use packed::{OpenError, Packed, PackedError};
-pub use privileges::Privilege;
+pub use program::own_file::OwnFile;
+pub use program::privileges::Privilege;
 pub use program::{Program, ProgramError};
-pub use protection::{
-    CoverError, DEFAULT_WORK_FACTOR, MAX_WORK_FACTOR, MIN_WORK_FACTOR, Protection, ProtectionError,
-    Recipient, RecipientError,
-};
 pub use sealcrate_agefile::NoRandomness;
 pub use sealcrate_packfile::challenge::ChallengeError;
 pub use sealcrate_packfile::response::ResponseError;
 pub use sealcrate_packfile::{KeyOddity, KeyTextError, Parameters, ParametersError};
 pub use sealcrate_targets::{TARGETS, Target};
 pub use search::{Finding, find_program};
-pub use stubs::{Stub, inits, missing_targets, stubs};
+pub use stub::frame::FrameError;
+pub use stub::origin::Origin;
+pub use stub::{Stub, inits, missing_targets, stubs};

@@ -9,10 +9,10 @@ use sealcrate_image::{Digest, Hasher};
 use sealcrate_packfile::{Parameters, write_head};
 use thiserror::Error;
 
-use crate::compress::{Compression, compress};
-use crate::frame::{Frame, FrameError};
-use crate::stubs::stubs;
-use crate::{Program, Protection, Stub, Target};
+use crate::content::compress::{Compression, compress};
+use crate::stub::frame::{Frame, FrameError};
+use crate::stub::stubs;
+use crate::{Openers, Program, Stub, Target};
 
 /// Packs programs with these settings.
 #[derive(Debug)]
@@ -20,7 +20,7 @@ pub struct Packer<'a> {
     /// The parameters, which the packed program needs before it has a key.
     pub parameters: Parameters<'a>,
     /// The passphrase or the recipients that can open it.
-    pub protection: &'a Protection,
+    pub openers: &'a Openers,
     /// The compression of the program.
     pub compression: Compression,
 }
@@ -93,7 +93,7 @@ impl Packer<'_> {
         let payload_at = writer.stream_position().map_err(PackError::Write)?;
         writer.write_all(&head).map_err(PackError::Write)?;
         let age_at = payload_at + head.len() as u64;
-        let encrypted = self.protection.encryptor()?.write_to(writer).map_err(PackError::Write)?;
+        let encrypted = self.openers.encryptor()?.write_to(writer).map_err(PackError::Write)?;
         let encrypted =
             compress(input, len, self.compression, encrypted).map_err(PackError::Copy)?;
         let mut writer = encrypted.finish().map_err(PackError::Write)?;

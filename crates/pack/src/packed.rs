@@ -12,17 +12,17 @@ use sealcrate_errors::{Classified, ErrorClass};
 use sealcrate_packfile::{MAGIC, Segment as Payload, SegmentError};
 use thiserror::Error;
 
-use crate::compress::decompress;
-use crate::elf::{Elf, Segment};
-use crate::known::{MAX_BEFORE_PAYLOAD, is_known_stub};
-use crate::program_only::ProgramOnly;
+use crate::content::compress::decompress;
+use crate::content::extractor::ProgramExtractor;
+use crate::program::headers::{Elf, Segment};
+use crate::stub::origin::{MAX_BEFORE_PAYLOAD, Origin, origin_of_stub};
 use crate::{Key, KeyError, Target};
 
 /// A packed program.
 pub struct Packed {
     target: &'static Target,
     payload: Vec<u8>,
-    has_known_stub: bool,
+    stub: Origin,
 }
 
 impl Packed {
@@ -47,13 +47,13 @@ impl Packed {
         AgeFile::parse(Payload::parse(&payload)?.age)?;
         let mut before = vec![0; range.start.min(MAX_BEFORE_PAYLOAD) as usize];
         file.read_exact_at(&mut before, 0)?;
-        let has_known_stub = is_known_stub(&elf, &before, range);
-        Ok(Self { target: elf.target, payload, has_known_stub })
+        let stub = origin_of_stub(&elf, &before, range);
+        Ok(Self { target: elf.target, payload, stub })
     }
 
-    /// Tells whether the program has a stub of this build.
-    pub fn has_known_stub(&self) -> bool {
-        self.has_known_stub
+    /// Returns the origin of the program's stub.
+    pub fn stub(&self) -> Origin {
+        self.stub
     }
 
     /// Returns the target that the program runs on.
@@ -85,7 +85,7 @@ impl Packed {
         let age = self.age_file();
         let file_key = key.unwrap(age.header())?;
         let mut output = Output { inner: output, error: None };
-        let mut program = ProgramOnly::new(&mut output);
+        let mut program = ProgramExtractor::new(&mut output);
         let opened = decompress(Content::new(age.chunks(&file_key)), &mut program);
         let opened = opened.and_then(|()| program.finish());
         match (opened, output.error) {
@@ -224,7 +224,7 @@ mod tests {
 
     use super::*;
     use crate::fixtures::{self, PASSPHRASE, content, file_of, packed, packed_under_passphrase};
-    use crate::{Compression, NewIdentity, Program, ProgramError, Protection};
+    use crate::{Compression, NewIdentity, Openers, Program, ProgramError};
 
     fn key(text: &[u8]) -> Key {
         Key::parse(Zeroizing::new(text.to_vec())).unwrap()
@@ -249,8 +249,8 @@ mod tests {
     fn every_recipient_and_nobody_else_opens_a_program() {
         let [one, two, other] = [(); 3].map(|()| NewIdentity::generate().unwrap());
         let recipients = vec![one.recipient.clone(), two.recipient.clone()];
-        let protection = Protection::recipients(recipients).unwrap();
-        let packed = Packed::read(&packed(&protection, Compression::Lz4)).unwrap();
+        let openers = Openers::recipients(recipients).unwrap();
+        let packed = Packed::read(&packed(&openers, Compression::Lz4)).unwrap();
         assert!(!packed.is_for_passphrase());
         let both = format!("# keys\n{}\n{}\n", *other.secret, *two.secret);
         for text in [&*one.secret, &*two.secret, &both] {
@@ -276,8 +276,8 @@ mod tests {
     #[test]
     fn the_age_library_opens_what_is_cut_out() {
         let identity = NewIdentity::generate().unwrap();
-        let protection = Protection::recipients(vec![identity.recipient.clone()]).unwrap();
-        let packed = Packed::read(&packed(&protection, Compression::None)).unwrap();
+        let openers = Openers::recipients(vec![identity.recipient.clone()]).unwrap();
+        let packed = Packed::read(&packed(&openers, Compression::None)).unwrap();
         let identity: age::x25519::Identity = identity.secret.parse().unwrap();
         assert!(age::decrypt(&identity, packed.age()).unwrap() == fixtures::program().bytes());
     }
@@ -285,8 +285,8 @@ mod tests {
     #[test]
     fn a_changed_byte_of_the_age_file_is_damage() {
         let identity = NewIdentity::generate().unwrap();
-        let protection = Protection::recipients(vec![identity.recipient.clone()]).unwrap();
-        let bytes = content(&packed(&protection, Compression::Lz4));
+        let openers = Openers::recipients(vec![identity.recipient.clone()]).unwrap();
+        let bytes = content(&packed(&openers, Compression::Lz4));
         let packed = Packed::read(&file_of(&bytes)).unwrap();
         let age = packed.age();
         let start = bytes.windows(age.len()).position(|part| part == age).unwrap();

@@ -8,8 +8,10 @@ use std::io::{self, Read};
 use sealcrate_agefile::Header;
 use sealcrate_packfile::{HEAD_LEN, MAGIC};
 
-use crate::elf::Elf;
-use crate::known::{MAX_BEFORE_PAYLOAD, is_known_init, is_known_stub, longest_init};
+use crate::program::headers::Elf;
+use crate::stub::origin::{
+    MAX_BEFORE_PAYLOAD, Origin, longest_init, origin_of_init, origin_of_stub,
+};
 
 /// The number of bytes of a file in which its headers are searched. Packed programs have them at the
 /// beginning.
@@ -24,18 +26,18 @@ const INDEX: &[u8] = b".sealcrate/payload/index";
 /// The path of a locked image's init.
 const INIT: &[u8] = b".sealcrate/init";
 
-/// A packed program or an index that was found in a layer. The stubs and inits of this build are known.
+/// A packed program or an index that was found in a layer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Finding {
     /// The index of a locked image.
     Index {
-        /// Whether the layer has a known init, and no other.
-        has_known_init: bool,
+        /// The origin of the init beside it. If the layer has several inits, it is unknown.
+        init: Origin,
     },
     /// A packed program.
     Program {
-        /// Whether its stub is known.
-        has_known_stub: bool,
+        /// The origin of its stub.
+        stub: Origin,
     },
 }
 
@@ -55,22 +57,21 @@ pub fn find_program(layer: impl Read, header: &[u8]) -> io::Result<Option<Findin
         if path == INIT {
             let mut bytes = Vec::new();
             entry.by_ref().take(longest_init() + 1).read_to_end(&mut bytes)?;
-            inits.push(is_file && is_known_init(&bytes));
+            inits.push(if is_file { origin_of_init(&bytes) } else { Origin::Unknown });
         } else if is_file && found.is_none() {
             found = if path == INDEX {
-                let has_known_init = false;
                 let is_it = header_of_index(entry)?.is_some_and(|other| other == header);
-                is_it.then_some(Finding::Index { has_known_init })
+                is_it.then_some(Finding::Index { init: Origin::Unknown })
             } else {
                 let program = header_of(entry)?.filter(|(other, _)| other == header);
-                program.map(|(_, has_known_stub)| Finding::Program { has_known_stub })
+                program.map(|(_, stub)| Finding::Program { stub })
             };
         }
     }
     // A reader that checks a digest does so when the bytes end. The archive ends before.
     io::copy(&mut archive.into_inner(), &mut io::sink())?;
-    if let Some(Finding::Index { has_known_init }) = &mut found {
-        *has_known_init = inits == [true];
+    if let (Some(Finding::Index { init }), [only]) = (&mut found, inits.as_slice()) {
+        *init = *only;
     }
     Ok(found)
 }
@@ -95,8 +96,8 @@ fn header_of_index(file: impl Read) -> io::Result<Option<Vec<u8>>> {
     Ok(age_header(&bytes).map(ToOwned::to_owned))
 }
 
-/// Returns the age header of a packed program, and whether its stub is known. Returns `None` for another file.
-fn header_of(mut file: impl Read) -> io::Result<Option<(Vec<u8>, bool)>> {
+/// Returns the age header of a packed program, and the origin of its stub. Returns `None` for another file.
+fn header_of(mut file: impl Read) -> io::Result<Option<(Vec<u8>, Origin)>> {
     let mut before = Vec::new();
     file.by_ref().take(BEGINNING).read_to_end(&mut before)?;
     let Ok(elf) = Elf::read(before.as_slice()) else { return Ok(None) };
@@ -112,7 +113,7 @@ fn header_of(mut file: impl Read) -> io::Result<Option<(Vec<u8>, bool)>> {
         .read_to_end(&mut bytes)?;
     let Some(header) = age_header(&bytes) else { return Ok(None) };
     before.truncate(usize::try_from(payload.offset).unwrap_or(usize::MAX));
-    Ok(Some((header.to_owned(), is_known_stub(&elf, &before, payload.file_range()))))
+    Ok(Some((header.to_owned(), origin_of_stub(&elf, &before, payload.file_range()))))
 }
 
 /// Returns the age header in the beginning of a payload.
@@ -151,7 +152,7 @@ mod tests {
         let layer = tar(&[("a", b"text"), ("b", &plain), ("c", &one), ("d", &two), ("e", b"")]);
         for file in &files {
             let found = find_program(layer.as_slice(), &header(file)).unwrap();
-            assert_eq!(found, Some(Finding::Program { has_known_stub: true }));
+            assert_eq!(found, Some(Finding::Program { stub: Origin::ThisBuild }));
         }
         for absent in [&header(&other)[..], b""] {
             assert_eq!(find_program(layer.as_slice(), absent).unwrap(), None);
@@ -168,19 +169,22 @@ mod tests {
         let init = crate::inits()[0].bytes;
         let found = |files: &[(&str, &[u8])]| find_program(tar(files).as_slice(), &header).unwrap();
         let path = ".sealcrate/payload/index";
-        let is_known = |has_known_init| Some(Finding::Index { has_known_init });
-        assert_eq!(found(&[(path, index)]), is_known(false));
+        let with = |init| Some(Finding::Index { init });
+        assert_eq!(found(&[(path, index)]), with(Origin::Unknown));
         assert_eq!(found(&[("elsewhere/index", index)]), None);
         let own = (".sealcrate/init", init);
-        assert_eq!(found(&[own, (path, index)]), is_known(true));
-        assert_eq!(found(&[("./.sealcrate//init", init), (path, index)]), is_known(true));
+        assert_eq!(found(&[own, (path, index)]), with(Origin::ThisBuild));
+        assert_eq!(found(&[("./.sealcrate//init", init), (path, index)]), with(Origin::ThisBuild));
         // Another init, or a second one that engines put in its place.
         let longer = [init, &[0]].concat();
         let mut changed = init.to_vec();
         changed[1000] ^= 1;
         for other in [&init[1..], &longer, &changed, b""] {
-            assert_eq!(found(&[(".sealcrate/init", other), (path, index)]), is_known(false));
-            assert_eq!(found(&[own, (path, index), ("./.sealcrate/init", other)]), is_known(false));
+            assert_eq!(found(&[(".sealcrate/init", other), (path, index)]), with(Origin::Unknown));
+            assert_eq!(
+                found(&[own, (path, index), ("./.sealcrate/init", other)]),
+                with(Origin::Unknown)
+            );
         }
     }
 
@@ -195,7 +199,7 @@ mod tests {
             let mut changed = program.clone();
             changed[at] ^= 1;
             let found = find_program(tar(&[("app", &changed)]).as_slice(), &header).unwrap();
-            assert_eq!(found, Some(Finding::Program { has_known_stub: false }), "{at}");
+            assert_eq!(found, Some(Finding::Program { stub: Origin::Unknown }), "{at}");
         }
     }
 

@@ -1,4 +1,4 @@
-//! What can be typed. Help, man pages and completions are generated from here.
+//! The arguments of all commands. Help, man pages and completions are generated from here.
 
 // The comments on arguments are help texts first, in which brackets are no links.
 #![allow(rustdoc::broken_intra_doc_links)]
@@ -33,7 +33,7 @@ pub(crate) use lock::{DeploymentForm, LockArgs, UnlockArgs};
 pub(crate) use pack::{OpenerArgs, PackArgs, StartArgs};
 pub(crate) use pull::{PullArgs, ReadingArgs};
 pub(crate) use push::{EncryptionArgs, Output, Protection, PushArgs};
-pub(crate) use respond::{RespondArgs, Subject};
+pub(crate) use respond::RespondArgs;
 pub(crate) use rewrap::RewrapArgs;
 pub(crate) use shared::common::{
     CompressionArgs, CompressionKind, ImageName, NewPassphraseArgs, PassphraseArgs, SelectionArgs,
@@ -81,8 +81,8 @@ pub(crate) enum Command {
     Pull(PullArgs),
     /// Copy an image from anywhere to anywhere
     ///
-    /// Without a key, bytes are copied as they are. A passphrase or an identity decrypts what is read, a
-    /// new passphrase encrypts what is written, and both together encrypt anew under new keys.
+    /// Without a key, bytes are copied as they are. A passphrase or an identity decrypts the image that is
+    /// read. A new passphrase encrypts the image that is written. Both together encrypt anew under new keys.
     ///
     /// Locations are docker-daemon:NAME[:TAG], docker-archive:FILE[:NAME:TAG], oci:DIR[:TAG],
     /// oci-archive:FILE[:TAG] and docker://NAME[:TAG|@DIGEST].
@@ -90,8 +90,8 @@ pub(crate) enum Command {
     /// Change who can open an encrypted image, without uploading its layers again
     ///
     /// In an image that is encrypted to recipients, keys are wrapped to more or less of them; one in
-    /// crypto-cli's format gets another passphrase. Data keys stay, unless --reencrypt says that layers
-    /// are to be encrypted anew.
+    /// crypto-cli's format gets another passphrase. Data keys stay, unless --reencrypt encrypts the layers
+    /// anew.
     Rewrap(RewrapArgs),
     /// Show what of an image is encrypted, and what a stranger can read
     Inspect(InspectArgs),
@@ -135,12 +135,12 @@ pub(crate) enum Command {
     /// skopeo, containerd's ctd-decoder and others call key providers that the file names which the variable
     /// OCICRYPT_KEYPROVIDER_CONFIG names: `{"key-providers": {"sealcrate": {"cmd": {"path":
     /// "/usr/local/bin/sealcrate", "args": ["keyprovider"]}}}}`. One request comes on standard input, the answer
-    /// goes to standard output. Only age identities open what is wrapped here.
+    /// goes to standard output. Only age identities open keys that are wrapped here.
     Keyprovider(KeyproviderArgs),
     /// Hold standard output open for a moment, after a decoder that failed
     #[command(hide = true)]
     Linger,
-    /// Manage what is remembered of earlier pushes
+    /// Manage the memory of earlier pushes
     ///
     /// `push` remembers which layers it has sent where, with their data keys, so that it need not send
     /// them again: in $XDG_CACHE_HOME/sealcrate or ~/.cache/sealcrate, sealed under a key that only you can
@@ -161,7 +161,7 @@ pub(crate) enum Command {
     },
 }
 
-/// What can be done with the cache.
+/// A task on the cache.
 #[derive(Clone, Copy, Debug, Subcommand)]
 pub(crate) enum CacheTask {
     /// Forget everything
@@ -169,7 +169,7 @@ pub(crate) enum CacheTask {
 }
 
 impl Command {
-    /// Tells whether programs run it, which show what it says as a part of something else.
+    /// Tells whether other programs run it, and show its messages among their own.
     pub(crate) fn is_for_programs(&self) -> bool {
         matches!(self, Self::Decoder(_) | Self::Keyprovider(_))
     }
@@ -178,7 +178,7 @@ impl Command {
 /// The name that containerd's documentation has for its decoder.
 const DECODER: &str = "ctd-decoder";
 
-/// Takes what was typed, with the command that the name of the binary stands for.
+/// Returns the typed words, with the command that the name of the binary stands for.
 pub(crate) fn invocation(typed: impl IntoIterator<Item = OsString>) -> Vec<OsString> {
     let mut typed: Vec<OsString> = typed.into_iter().collect();
     let name = typed.first().and_then(|name| Path::new(name).file_name());

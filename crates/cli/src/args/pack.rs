@@ -50,7 +50,7 @@ pub(crate) struct PackArgs {
     pub(crate) ask: bool,
 }
 
-/// Where a packed program looks for its key when it starts.
+/// The places where a packed program looks for its key when it starts.
 #[derive(Debug, Args)]
 pub(crate) struct StartArgs {
     /// Look for the key in this variable, then in the file that NAME_FILE names
@@ -64,7 +64,7 @@ pub(crate) struct StartArgs {
     pub(crate) banner: Option<PathBuf>,
 }
 
-/// What opens a packed program or a locked image: identities of recipients, or else a passphrase.
+/// The openers of a packed program or a locked image: recipients, or else a passphrase.
 #[derive(Debug, Args)]
 pub(crate) struct OpenerArgs {
     /// Let this recipient open it, age1…, instead of a passphrase (repeatable)

@@ -1,10 +1,10 @@
 //! The arguments of `respond`.
 
-use std::fmt;
 use std::path::PathBuf;
 
 use clap::Args;
-use sealcrate_image::{Location, LocationError, Platform};
+use sealcrate_core::ProgramLocation;
+use sealcrate_image::{LocationError, Platform};
 
 use super::shared::common::{ImageNameError, platform};
 use super::{MainRegistry, RegistryArgs};
@@ -17,8 +17,8 @@ pub(crate) struct RespondArgs {
     #[arg(short, long, value_name = "FILE")]
     pub(crate) identity: PathBuf,
     /// The packed program that asks, or the image that holds it: nothing else is answered
-    #[arg(long = "for", value_name = "FILE|LOCATION", value_parser = subject)]
-    pub(crate) subject: Subject,
+    #[arg(long = "for", value_name = "FILE|LOCATION", value_parser = program)]
+    pub(crate) program: ProgramLocation,
     /// Of several platforms, search the image for this one: OS/ARCH[/VARIANT]
     #[arg(long, value_name = "PLATFORM", value_parser = platform)]
     pub(crate) platform: Option<Platform>,
@@ -29,37 +29,19 @@ pub(crate) struct RespondArgs {
 impl RespondArgs {
     /// Returns the registry that the command is about.
     pub(crate) fn main_registry(&self) -> MainRegistry {
-        match &self.subject {
-            Subject::File(_) => MainRegistry::None,
-            Subject::Image(location) => MainRegistry::among([location]),
-        }
-    }
-}
-
-/// The place of a packed program.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Subject {
-    /// It is this file.
-    File(PathBuf),
-    /// It is somewhere in this image.
-    Image(Location),
-}
-
-impl fmt::Display for Subject {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::File(path) => path.display().fmt(f),
-            Self::Image(location) => location.fmt(f),
+        match &self.program {
+            ProgramLocation::File(_) => MainRegistry::None,
+            ProgramLocation::Image(location) => MainRegistry::among([location]),
         }
     }
 }
 
 /// Takes a text that begins as a location does for one, and every other text for a file.
-fn subject(text: &str) -> Result<Subject, ImageNameError> {
+fn program(text: &str) -> Result<ProgramLocation, ImageNameError> {
     match text.parse() {
-        Ok(location) => Ok(Subject::Image(location)),
+        Ok(location) => Ok(ProgramLocation::Image(location)),
         Err(LocationError::NoTransport(_) | LocationError::UnknownTransport(_)) => {
-            Ok(Subject::File(text.into()))
+            Ok(ProgramLocation::File(text.into()))
         }
         Err(error) => Err(ImageNameError::Location(error)),
     }
@@ -72,11 +54,11 @@ mod tests {
     #[test]
     fn locations_are_told_from_files() {
         for file in ["/app.packed", "app", "a:b", "./oci:x"] {
-            assert_eq!(subject(file).unwrap(), Subject::File(file.into()));
+            assert_eq!(program(file).unwrap(), ProgramLocation::File(file.into()));
         }
         for image in ["docker-daemon:app:1", "oci:layout", "docker://example.org/app:1"] {
-            assert_eq!(subject(image).unwrap(), Subject::Image(image.parse().unwrap()));
+            assert_eq!(program(image).unwrap(), ProgramLocation::Image(image.parse().unwrap()));
         }
-        assert!(subject("docker:app").is_err());
+        assert!(program("docker:app").is_err());
     }
 }

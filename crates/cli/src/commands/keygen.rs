@@ -3,12 +3,12 @@
 use std::io::Write;
 
 use anyhow::{Context, Result};
+use sealcrate_core::{Destination, Existing};
 use sealcrate_pack::{NewIdentity, generate_passphrase};
 use zeroize::Zeroizing;
 
 use super::print_line;
 use crate::args::KeygenArgs;
-use crate::environment::destination::{Destination, Existing};
 use crate::output::talk;
 use crate::session::Local;
 
@@ -30,10 +30,11 @@ pub(crate) fn run(args: &KeygenArgs, local: &Local) -> Result<()> {
     };
     match destination {
         Some(destination) => {
-            let file = destination.create(MODE, &local.interrupt)?;
+            let files = local.files();
+            let file = destination.create(MODE, &files)?;
             let content = Zeroizing::new(format!("{}\n", *text));
             file.file().write_all(content.as_bytes()).context("cannot write the key")?;
-            destination.name_with_mode(file, MODE, &local.interrupt)?;
+            destination.name_with_mode(file, MODE, &files)?;
         }
         None => print_line(&text)?,
     }

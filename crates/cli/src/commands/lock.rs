@@ -6,17 +6,17 @@ mod in_place;
 use std::os::unix::ffi::OsStrExt;
 
 use anyhow::{Context, Result};
-use sealcrate_core::{LockOptions, Written};
+use sealcrate_core::{LockOptions, Written, start_key_file};
 use sealcrate_crypt::select::Selection;
 use sealcrate_image::{Digest, EngineName, Location, Reference};
 use sealcrate_lock::{Locked, Locker, Privileges, Rules, Start, TreePath, UnlockOn};
 use serde_json::json;
 
 use self::deployment::{Deployment, LockedFor};
-use super::pack::{self, Asking};
 use super::{digested, name_beside, print, print_index, print_line};
 use crate::args::LockArgs;
 use crate::keys;
+use crate::keys::openers::{Asking, openers, read_text};
 use crate::output::failure::{Usage, boxed};
 use crate::output::talk;
 use crate::session::Session;
@@ -25,14 +25,14 @@ pub(crate) fn run(args: &LockArgs, session: &Session) -> Result<()> {
     let from = place(args.image.as_ref(), args.from.as_ref());
     let to = place(args.tag.as_ref(), args.to.as_ref());
     let banner = match &args.start.banner {
-        Some(path) => pack::read_text(path).context("cannot read the banner")?,
+        Some(path) => read_text(path).context("cannot read the banner")?,
         None => Vec::new(),
     };
     let variable = &args.start.variable;
-    let key_file = pack::start_key_file(variable, args.start.start_key_file.as_deref());
+    let key_file = start_key_file(variable, args.start.start_key_file.as_deref());
     let key_file = key_file.as_os_str().as_bytes();
     let deployment = args.print.map(|form| Deployment::new(form, key_file, &to)).transpose()?;
-    let protection = pack::protection(&args.openers, Asking::LastOfAll, &session.keys)?;
+    let openers = openers(&args.openers, Asking::LastOfAll, &session.keys)?;
     let chosen = session.selection(&args.selection, |base| name_beside(base, &from))?;
     let earlier: Vec<_> = args.cache_from.iter().map(|name| name_beside(name, &to)).collect();
     let identities = args.identity.as_deref().map(keys::key_in).transpose()?;
@@ -43,7 +43,7 @@ pub(crate) fn run(args: &LockArgs, session: &Session) -> Result<()> {
         selection: &chosen.unwrap_or(Selection::Label),
         locker: Locker {
             start: Start { variable, key_file, banner: &banner },
-            protection: &protection,
+            protection: &openers,
             rules: rules(args)?,
             dropped_volumes: paths(&args.paths.drop_volume)?,
             unlock_on: match args.start.allow_disk {

@@ -20,9 +20,8 @@ use std::io::{ErrorKind, Write};
 use std::path::Path;
 
 use anyhow::{Context, Result};
-use sealcrate_core::Written;
+use sealcrate_core::{Written, WrittenProgram};
 use sealcrate_image::{Descriptor, EngineName, Image, Location, Reference, is_printable};
-use sealcrate_pack::Target;
 use serde_json::{Value, json};
 
 use crate::args::{ImageName, Output};
@@ -107,28 +106,23 @@ fn print_index(output: Output, location: &Location, written: &Descriptor) -> Res
 }
 
 /// Prints which file was written, as sha256sum does.
-fn print_file(
-    output: Output,
-    path: &Path,
-    written: &sealcrate_pack::Written,
-    target: &Target,
-) -> Result<()> {
+fn print_program(output: Output, path: &Path, written: &WrittenProgram) -> Result<()> {
     let name = path.display().to_string();
     let object = json!({
         "file": name,
         "sha256": written.digest.hex(),
         "size": written.size,
-        "target": target.name,
+        "target": written.target.name,
     });
     print(output, &format!("{}  {}", written.digest.hex(), report::printable(&name)), &object)
 }
 
 /// Opens a file to read it.
-fn open(path: &Path) -> Result<File> {
+pub(crate) fn open(path: &Path) -> Result<File> {
     File::open(path).with_context(|| cannot_read(path))
 }
 
-fn cannot_read(path: &Path) -> String {
+pub(crate) fn cannot_read(path: &Path) -> String {
     format!("cannot read {}", path.display())
 }
 

@@ -16,12 +16,12 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use rustix::fs::{FlockOperation, flock};
-use sealcrate_core::{ErrorSource, PushMemory};
+use sealcrate_core::{Destination, ErrorSource, Existing, PushMemory};
 use sealcrate_crypt::pushed::{MAX_RECORD_BYTES, Record, RecordKey};
 
-use crate::environment::destination::{Destination, Existing};
 use crate::environment::interrupt::Interrupt;
 use crate::output::failure::boxed;
+use crate::output::notices::files;
 use own::{OwnFile, OwnFolder};
 
 /// The file in the folder for state. Earlier versions had it in the cache's folder.
@@ -189,9 +189,10 @@ fn key_in(folder: &OwnFolder) -> Result<Option<RecordKey>> {
 /// Writes a file whole, or not at all, for the user alone.
 fn write(path: &Path, existing: Existing, bytes: &[u8], interrupt: &Interrupt) -> Result<()> {
     let destination = Destination::new(path, existing)?;
-    let file = destination.create(0o600, interrupt)?;
+    let files = files(interrupt);
+    let file = destination.create(0o600, &files)?;
     file.file().write_all(bytes).with_context(|| format!("cannot write {}", path.display()))?;
-    destination.name_with_mode(file, 0o600, interrupt)
+    Ok(destination.name_with_mode(file, 0o600, &files)?)
 }
 
 #[cfg(test)]

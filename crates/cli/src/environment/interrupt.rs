@@ -51,14 +51,6 @@ impl Interrupt {
         &self.leftovers
     }
 
-    /// Runs `commit`, during which the first interruption is ignored.
-    pub(crate) fn hold<T>(&self, commit: impl FnOnce() -> T) -> T {
-        self.begin_to_hold();
-        let result = commit();
-        self.end_to_hold();
-        result
-    }
-
     /// Ignores the first interruption from now on.
     pub(crate) fn begin_to_hold(&self) {
         self.committing.store(true, Ordering::SeqCst);

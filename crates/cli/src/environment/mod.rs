@@ -2,7 +2,6 @@
 
 pub(crate) mod cache;
 pub(crate) mod credentials;
-pub(crate) mod destination;
 pub(crate) mod docker_host;
 pub(crate) mod insecure;
 pub(crate) mod interrupt;

@@ -3,6 +3,7 @@
 mod identities;
 pub(crate) mod key_folder;
 pub(crate) mod key_providers;
+pub(crate) mod openers;
 mod recipients;
 
 use std::ffi::OsString;

@@ -1,6 +1,9 @@
 //! Notices of operations, in words for people.
 
-use sealcrate_core::{LeftBehind, Listener, Notice, WhyDropped};
+use std::sync::Arc;
+
+use sealcrate_core::{FileSession, LeftBehind, Listener, Notice, WhyDropped};
+use sealcrate_pack::Privilege;
 
 use crate::environment::interrupt::Interrupt;
 use crate::output::failure::one_line_of;
@@ -16,6 +19,15 @@ impl Teller {
     /// Takes the interruptions to hold off.
     pub(crate) fn new(interrupt: Interrupt) -> Self {
         Self { interrupt }
+    }
+}
+
+/// Returns the tools of operations on files. They show no progress.
+pub(crate) fn files(interrupt: &Interrupt) -> FileSession {
+    FileSession {
+        leftovers: interrupt.leftovers().clone(),
+        listener: Arc::new(Teller::new(interrupt.clone())),
+        ..FileSession::new()
     }
 }
 
@@ -48,6 +60,10 @@ fn tell(notice: &Notice) {
         Notice::Exposed(exposed) => {
             talk::warn(format!("anybody can read {exposed}: the config is in clear"));
         }
+        Notice::FilesBesideLeftOut { count, first } => talk::note(format!(
+            "the program alone is written, without the {count} files and folders beside it; the first is {}",
+            printable(first)
+        )),
         Notice::FlatIndex => {
             talk::note("indexes within the index are written out: encrypted indexes are flat");
         }
@@ -60,7 +76,16 @@ fn tell(notice: &Notice) {
              containers: fewer annotations, or fewer recipients, make it shorter",
             report::bytes(*bytes)
         )),
+        Notice::LayerNotSearched(layer) => {
+            talk::note(format!("layer {layer} is encrypted, and not searched"));
+        }
         Notice::LeftBehind(left) => tell_left_behind(left),
+        Notice::LooksBesideItself(run_path) => talk::warn(format!(
+            "the program looks for libraries beside itself ({}), but once it is packed and started \
+             it lies in no folder: link it statically, or to libraries at a path, or {IN_FOLDER}, and \
+             the libraries beside it, with --with FILE",
+            printable(run_path)
+        )),
         Notice::MemoryUnusable(error) => {
             talk::warn(format!("the cache is not used: {}", one_line_of(&**error)));
         }
@@ -72,13 +97,21 @@ fn tell(notice: &Notice) {
             talk::warn(format!("{name} is not used again: {reason}"));
         }
         Notice::OtherRecord => talk::note(OTHER_RECORD),
+        Notice::PrivilegesLost(privileges) => tell_lost(privileges),
         Notice::Readers { named, unnamed } => tell_readers(named, *unnamed),
+        Notice::ReadsItsOwnFile(own_file) => talk::warn(format!(
+            "the program {own_file}, but once it is packed and started it has none: {IN_FOLDER}"
+        )),
         Notice::SealedTogether { platform, digest } => {
             let platform = printable(platform.as_deref().unwrap_or("no platform"));
             talk::note(format!("sealed together: {platform}, {digest}"));
         }
         Notice::Unbound => talk::warn(UNBOUND),
         Notice::UnboundIndex => talk::warn(UNBOUND_INDEX),
+        Notice::UnknownStarter { starter, location } => talk::warn(format!(
+            "the {starter} in {location} is not one of this sealcrate: another version has put it there, or \
+             somebody has exchanged it to get the key"
+        )),
         Notice::WrongDigests(layers) => talk::warn(format!(
             "layers are not of the digests that stand beside their keys, but of the diff IDs in the config: {}",
             layers.join(", ")
@@ -122,6 +155,11 @@ fn tell_left_behind(left: &LeftBehind) {
     });
 }
 
+fn tell_lost(privileges: &[Privilege]) {
+    let names = privileges.iter().map(ToString::to_string).collect::<Vec<_>>().join(" and ");
+    talk::warn(format!("the packed program does not have the program's {names}"));
+}
+
 fn tell_readers(named: &[String], unnamed: usize) {
     let mut readers: Vec<String> = named.iter().map(|reader| printable(reader)).collect();
     if unnamed > 0 {
@@ -129,6 +167,8 @@ fn tell_readers(named: &[String], unnamed: usize) {
     }
     talk::note(format!("readers of the image: {}", readers.join(", ")));
 }
+
+const IN_FOLDER: &str = "put it into a folder when it starts, with --in-folder PATH";
 
 const TELL_OF_BUILD: &str = ", since they tell of the build in clear";
 

@@ -5,7 +5,7 @@ use std::io;
 
 use sealcrate_errors::{ErrorClass, class_of};
 
-use crate::{Error as CoreError, Refusal};
+use crate::{DestinationError, Error as CoreError, PackOptionsError, Refusal, RespondError};
 
 /// Returns the class of an error of this crate, or of a crate below it. It returns `None` for other errors, and
 /// where a cause of the error tells the class: see [`causes`].
@@ -17,8 +17,15 @@ use crate::{Error as CoreError, Refusal};
 /// assert_eq!(causes(&error).find_map(class), Some(ErrorClass::Usage));
 /// ```
 pub fn class(error: &(dyn Error + 'static)) -> Option<ErrorClass> {
-    class_of!(error; CoreError, Refusal)
-        .or_else(|| sealcrate_crypt::class(error))
+    let own = class_of!(
+        error;
+        CoreError,
+        DestinationError,
+        PackOptionsError,
+        Refusal,
+        RespondError,
+    );
+    own.or_else(|| sealcrate_crypt::class(error))
         .or_else(|| sealcrate_lock::class(error))
         .or_else(|| sealcrate_pack::class(error))
         .or_else(|| sealcrate_image::class(error))

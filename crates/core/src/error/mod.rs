@@ -11,6 +11,8 @@ use sealcrate_errors::{Classified, ErrorClass};
 use sealcrate_image::{ConfigError, IndexError, ManifestError, ReadError, WriteError};
 use thiserror::Error;
 
+use crate::program::{DestinationError, PackOptionsError, RespondError};
+
 /// The cause of an error, of any type.
 pub type ErrorSource = Box<dyn std::error::Error + Send + Sync>;
 
@@ -26,6 +28,9 @@ pub enum Error {
     /// A child of an index fails: its name, and why.
     #[error("{0}")]
     Child(String, #[source] Box<Self>),
+    /// The file of the result cannot be written.
+    #[error("{0}")]
+    Destination(#[from] DestinationError),
     /// A format does not take the image or the keys.
     #[error("{0}")]
     Format(#[from] FormatError),
@@ -66,6 +71,9 @@ pub enum Error {
         /// The platform in the image.
         own: String,
     },
+    /// An option does not fit the program to pack.
+    #[error("{0}")]
+    PackOptions(#[from] PackOptionsError),
     /// A place cannot be opened, or its image cannot be used.
     #[error("cannot {action} {location}")]
     Place {
@@ -85,6 +93,9 @@ pub enum Error {
     /// The operation would do what the caller has not allowed, or what cannot be done.
     #[error("{0}")]
     Refused(#[from] Refusal),
+    /// A challenge gets no response.
+    #[error("{0}")]
+    Respond(#[from] RespondError),
     /// The index is not the sealed one.
     #[error("{0}")]
     Table(#[from] TableError),
@@ -105,6 +116,7 @@ impl Classified for Error {
             Self::Choose(_)
             | Self::Config(_)
             | Self::Child(..)
+            | Self::Destination(_)
             | Self::Format(_)
             | Self::Home(_)
             | Self::Index(_)
@@ -112,9 +124,11 @@ impl Classified for Error {
             | Self::Caller(_)
             | Self::Manifest(_)
             | Self::Open(_)
+            | Self::PackOptions(_)
             | Self::Place { .. }
             | Self::Read(_)
             | Self::Refused(_)
+            | Self::Respond(_)
             | Self::Table(_)
             | Self::Write(_) => None,
         }

@@ -42,6 +42,73 @@ use pushable::Pushable;
 ///
 /// # Errors
 /// The image cannot be read, encrypted or written; the push would expose private layers.
+///
+/// # Example
+/// [`Direct`](crate::Direct) reaches registries. So that this example needs no network, its places keep the
+/// images of a registry in layouts.
+/// ```
+/// use sealcrate_core::{Attestations, Encrypting, Exposure, PushOptions, Reuse, Session, push};
+/// use sealcrate_crypt::ocicrypt::{History, Recipient, ToRecipients};
+/// use sealcrate_crypt::select::Selection;
+/// use sealcrate_image::{Compression, Spool};
+/// # use std::path::PathBuf;
+/// # use std::sync::Arc;
+/// # use sealcrate_core::{Error, Files, InspectOptions, Places, Refusal, Result, inspect};
+/// # use sealcrate_crypt::format::Keys;
+/// # use sealcrate_crypt::sealed::Unbound;
+/// # use sealcrate_image::engine::ExportForm;
+/// # use sealcrate_image::{DiffId, Digest, Leftovers, Location, Reference, Sink, Source};
+/// # struct Layouts { files: Files, folder: PathBuf }
+/// # impl Layouts {
+/// #     fn place(&self, location: &Location) -> Location {
+/// #         let Location::Registry(reference) = location else { return location.clone() };
+/// #         Location::OciLayout {
+/// #             folder: self.folder.join(reference.repository().path()),
+/// #             name: reference.tag().map(ToOwned::to_owned),
+/// #         }
+/// #     }
+/// # }
+/// # impl Places for Layouts {
+/// #     fn source(&self, location: &Location, _: ExportForm<'_>) -> Result<Arc<dyn Source>> {
+/// #         self.files.source(&self.place(location)).map_err(Error::Caller)
+/// #     }
+/// #     fn sink(&self, location: &Location) -> Result<Arc<dyn Sink>> {
+/// #         self.files.sink(&self.place(location)).map_err(Error::Caller)
+/// #     }
+/// #     fn registry_source(&self, reference: &Reference) -> Result<Arc<dyn Source>> {
+/// #         self.source(&Location::Registry(reference.clone()), ExportForm::AsTheyCome)
+/// #     }
+/// #     fn tag(&self, reference: &Reference) -> Result<Option<Digest>> {
+/// #         Ok(self.registry_source(reference)?.root().ok().map(|root| root.digest()))
+/// #     }
+/// #     fn diff_ids(&self, _: &Location) -> Result<Vec<DiffId>> { Err(Refusal::NoEngine.into()) }
+/// # }
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let folder = tempfile::tempdir()?;
+/// let spool = Spool::in_folder(std::env::temp_dir());
+/// # let files = Files::new(spool.clone(), Leftovers::default(), |_| ());
+/// # let places = Layouts { files, folder: folder.path().to_owned() };
+/// let session = Session::new(places, spool);
+/// let recipient = "age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p";
+/// let recipients = vec![Recipient::age(recipient)?];
+/// let encryption = ToRecipients::new(recipients, None, Compression::Gzip, History::Scrub);
+/// let to = "registry.example/app:1".parse()?;
+/// let written = push(&session, &PushOptions {
+///     from: &"oci:tests/data/plain:1".parse()?,
+///     to: &to,
+///     encrypting: Some(Encrypting { encryption: &encryption, selection: &Selection::All }),
+///     platform: None,
+///     reuse: Reuse::Nothing,
+///     attestations: Attestations::Drop,
+///     exposure: Exposure::Refuse,
+/// })?;
+/// println!("registry.example/app:1@{}", written.descriptor().digest);
+/// # let location = &Location::Registry(to);
+/// # let options = InspectOptions { location, platform: None, unbound: Unbound::Accept };
+/// # assert!(inspect(&session, &options, &Keys::default())?.encrypted.is_some());
+/// # Ok(())
+/// # }
+/// ```
 pub fn push(session: &Session, options: &PushOptions<'_>) -> Result<Written> {
     let push = Push::new(session, options)?;
     match push.plan()? {

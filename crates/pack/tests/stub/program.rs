@@ -6,7 +6,7 @@ use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
 use std::process::{Command, Stdio};
 
 use rustix::fs::{SealFlags, fcntl_get_seals};
-use sealcrate_pack::{Compression, Packer, Parameters, Program, Protection};
+use sealcrate_pack::{Compression, Openers, Packer, Parameters, Program};
 
 use crate::packed::{Done, PASSPHRASE, Packed, make_program};
 
@@ -133,7 +133,7 @@ fn every_compression_of_the_packer_is_run() {
     // Many blocks and chunks: a program of some MiB.
     let mut bytes = fs::read(SHELL).unwrap();
     bytes.extend((0..3_u32 << 20).map(|i| (i.wrapping_mul(0x9e37_79b9) >> 20) as u8));
-    let protection = Protection::passphrase(PASSPHRASE.as_bytes(), 14).unwrap();
+    let openers = Openers::passphrase(PASSPHRASE.as_bytes(), 14).unwrap();
     let original = folder.path().join("original");
     fs::write(&original, &bytes).unwrap();
     for compression in [Compression::Lz4, Compression::None, Compression::Zstd] {
@@ -144,7 +144,7 @@ fn every_compression_of_the_packer_is_run() {
         let written = folder.path().join(format!("{compression:?}-written"));
         let output =
             fs::OpenOptions::new().read(true).write(true).create_new(true).open(&written).unwrap();
-        let packer = Packer { parameters, protection: &protection, compression };
+        let packer = Packer { parameters, openers: &openers, compression };
         packer.pack(&program, &mut input, &output).unwrap();
         drop(output);
         make_program(&written, &path);

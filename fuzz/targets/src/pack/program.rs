@@ -32,8 +32,8 @@ pub(crate) fn run(data: &[u8]) {
     assert!(packed.age().len() < data.len());
     // The layer's reader finds the program or does not. Both readers tell the same of its stub.
     let found = find_program(layer.as_slice(), packed.header()).expect("it is a layer");
-    if let Some(Finding::Program { has_known_stub }) = found {
-        assert_eq!(has_known_stub, packed.has_known_stub());
+    if let Some(Finding::Program { stub }) = found {
+        assert_eq!(stub, packed.stub());
     }
 
     let key = Key::parse(Zeroizing::new(IDENTITY.into())).expect("it is an identity");

@@ -5,9 +5,7 @@ use std::error::Error;
 use sealcrate_core::{ErrorClass, causes};
 use sealcrate_errors::class_of;
 
-use super::errors::{
-    Exists, MissingIdentity, MissingKey, NoOpenPgpFile, NoPayload, Privileged, Usage,
-};
+use super::errors::{MissingIdentity, MissingKey, NoOpenPgpFile, NoPayload, Usage};
 use super::no_layer_key::NoLayerKey;
 
 /// Returns the class of the first error of a chain that tells one. An error of the system or of another library
@@ -32,13 +30,12 @@ pub(super) fn exit_code(class: ErrorClass) -> u8 {
 fn own(error: &(dyn Error + 'static)) -> Option<ErrorClass> {
     class_of!(
         error;
-        Exists,
         MissingIdentity,
         MissingKey,
         NoLayerKey,
         NoOpenPgpFile,
         NoPayload,
-        Privileged,
+
         Usage,
     )
 }

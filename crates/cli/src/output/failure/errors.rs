@@ -1,15 +1,8 @@
 //! The program's own errors.
 
-use std::path::PathBuf;
-
 use sealcrate_core::ErrorClass;
 use sealcrate_errors::Classified;
 use thiserror::Error;
-
-/// Tells that a file exists, and stays.
-#[derive(Debug, Error)]
-#[error("{} is there already", .0.display())]
-pub(crate) struct Exists(pub(crate) PathBuf);
 
 /// Tells that an identity is needed and there is none.
 #[derive(Debug, Error)]
@@ -34,11 +27,6 @@ pub(crate) struct NoOpenPgpFile(pub(crate) String);
 )]
 pub(crate) struct NoPayload;
 
-/// Tells that a file gives privileges that would be lost.
-#[derive(Debug, Error)]
-#[error("it has {0}, which a packed program cannot have")]
-pub(crate) struct Privileged(pub(crate) String);
-
 /// Tells that options contradict each other, or ask for the impossible.
 #[derive(Debug, Error)]
 #[error("{0}")]
@@ -57,11 +45,9 @@ macro_rules! classify {
 }
 
 classify! {
-    Exists => Failure,
     MissingIdentity => Key,
     MissingKey => Key,
     NoOpenPgpFile => Usage,
     NoPayload => Failure,
-    Privileged => Failure,
     Usage => Usage,
 }

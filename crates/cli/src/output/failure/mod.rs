@@ -19,9 +19,7 @@ use crate::output::talk;
 use class::{class, exit_code};
 use hints::hint;
 
-pub(crate) use errors::{
-    Exists, MissingIdentity, MissingKey, NoOpenPgpFile, NoPayload, Privileged, Usage,
-};
+pub(crate) use errors::{MissingIdentity, MissingKey, NoOpenPgpFile, NoPayload, Usage};
 pub(crate) use no_layer_key::NoLayerKey;
 
 /// Longer errors are cut: a stranger may have written names and types in them.

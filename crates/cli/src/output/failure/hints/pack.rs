@@ -2,9 +2,10 @@
 
 use std::error::Error;
 
-use sealcrate_pack::{AnswerError, PackError, PackedError, ProgramError, ProtectionError};
+use sealcrate_core::{DestinationError, PackOptionsError};
+use sealcrate_pack::{AnswerError, OpenersError, PackError, PackedError, ProgramError};
 
-use super::super::errors::{Exists, MissingIdentity, Privileged};
+use super::super::errors::MissingIdentity;
 
 pub(super) fn hint(error: &(dyn Error + 'static)) -> Option<&'static str> {
     if let Some(error) = error.downcast_ref::<ProgramError>() {
@@ -31,16 +32,16 @@ pub(super) fn hint(error: &(dyn Error + 'static)) -> Option<&'static str> {
              docker-archive:FILE or docker-daemon:NAME",
         );
     }
-    if matches!(error.downcast_ref(), Some(ProtectionError::Identity)) {
+    if matches!(error.downcast_ref(), Some(OpenersError::Identity)) {
         return Some("to pack for an identity, give its public key with --recipient age1…");
     }
-    if error.is::<Exists>() {
+    if matches!(error.downcast_ref(), Some(DestinationError::Exists(_))) {
         return Some("--force replaces it");
     }
     if error.is::<MissingIdentity>() {
         return Some("give it with --identity FILE, as `sealcrate keygen` writes it");
     }
-    if error.is::<Privileged>() {
+    if matches!(error.downcast_ref(), Some(PackOptionsError::Privileges(_))) {
         return Some(
             "--force packs it without; file capabilities can be set on the packed file, which passes them on",
         );

@@ -18,7 +18,7 @@ use sealcrate_targets::{Class as Width, Target};
 use thiserror::Error;
 
 use crate::Stub;
-use crate::elf::{Elf, ElfError, Segment};
+use crate::program::headers::{Elf, ElfError, Segment};
 
 /// The names of two sections: one holds the payload, the other the sections' names.
 const PAYLOAD_NAME: &[u8] = b".payload\0";

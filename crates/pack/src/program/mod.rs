@@ -3,6 +3,10 @@
 //! Every ELF file that the kernel would start is a program. The error for another file tells the kind
 //! of the file, so that the message can say what to do instead.
 
+pub(crate) mod headers;
+pub(crate) mod own_file;
+pub(crate) mod privileges;
+
 use std::fs::File;
 use std::io;
 
@@ -12,7 +16,7 @@ use sealcrate_errors::{Classified, ErrorClass};
 use thiserror::Error;
 
 use crate::Target;
-use crate::elf::{Elf, ElfError, Segment};
+use crate::program::headers::{Elf, ElfError, Segment};
 
 /// The first bytes of a payload.
 const MAGIC: [u8; 8] = *b"sealpack";

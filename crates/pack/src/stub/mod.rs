@@ -2,6 +2,9 @@
 //!
 //! The build script makes or takes the stubs, and writes the list. This module does not know how.
 
+pub(crate) mod frame;
+pub(crate) mod origin;
+
 use std::fmt;
 
 use sealcrate_targets::{TARGETS, Target};

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use sealcrate_packfile::{FOLDER_MAGIC, FOLDER_PREFIX, FolderHead, folder_head_len};
 
 /// Passes on the program, and leaves out the files beside it.
-pub(crate) struct ProgramOnly<'a> {
+pub(crate) struct ProgramExtractor<'a> {
     output: &'a mut dyn Write,
     state: State,
 }
@@ -21,7 +21,7 @@ enum State {
     Folder { program: u64, beside: u64, names: Vec<Vec<u8>> },
 }
 
-impl<'a> ProgramOnly<'a> {
+impl<'a> ProgramExtractor<'a> {
     /// Passes programs on to `output`.
     pub(crate) fn new(output: &'a mut dyn Write) -> Self {
         Self { output, state: State::Head(Vec::new()) }
@@ -66,7 +66,7 @@ impl<'a> ProgramOnly<'a> {
     }
 }
 
-impl Write for ProgramOnly<'_> {
+impl Write for ProgramExtractor<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         if bytes.is_empty() {
             return Ok(0);

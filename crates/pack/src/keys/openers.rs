@@ -1,17 +1,14 @@
-//! The protection of a packed program: a passphrase, or recipients.
+//! The openers of a packed program: a passphrase, or recipients.
 
 use std::fmt;
-use std::str::FromStr;
 
-use sealcrate_agefile::{
-    EncryptError, Encryptor, FileKey, Header, Identity as _, passphrase, x25519,
-};
+use sealcrate_agefile::{EncryptError, Encryptor, FileKey, Header, Identity as _, passphrase};
 use sealcrate_errors::{Classified, ErrorClass};
 use sealcrate_packfile::{KeyText, KeyTextError};
 use thiserror::Error;
 use zeroize::Zeroizing;
 
-use crate::{Key, KeyError};
+use crate::{Key, KeyError, Recipient};
 
 /// The smallest work factor. scrypt's N is 2 to the power of it, and to try a passphrase takes N KiB.
 pub const MIN_WORK_FACTOR: u8 = 14;
@@ -24,46 +21,47 @@ pub const DEFAULT_WORK_FACTOR: u8 = 16;
 const MAX_RECIPIENTS: usize = 256;
 
 /// The passphrase or the recipients that can open a packed program.
-pub struct Protection(Inner);
+pub struct Openers(Inner);
 
+/// The two kinds of openers.
 enum Inner {
     Passphrase { recipient: passphrase::Recipient, key: Key },
     Recipients(Vec<Recipient>),
 }
 
-impl Protection {
-    /// Protects by a passphrase, with a work factor from [`MIN_WORK_FACTOR`] to [`MAX_WORK_FACTOR`].
+impl Openers {
+    /// Takes a passphrase, with a work factor from [`MIN_WORK_FACTOR`] to [`MAX_WORK_FACTOR`].
     ///
     /// # Errors
     /// The passphrase cannot be given at a start, begins like an identity, or is not UTF-8.
     ///
     /// # Panics
     /// The work factor is out of bounds.
-    pub fn passphrase(bytes: &[u8], work_factor: u8) -> Result<Self, ProtectionError> {
+    pub fn passphrase(bytes: &[u8], work_factor: u8) -> Result<Self, OpenersError> {
         assert!((MIN_WORK_FACTOR..=MAX_WORK_FACTOR).contains(&work_factor), "the work factor");
         match KeyText::parse(bytes) {
             Ok(KeyText::Passphrase(_)) => {}
             Ok(KeyText::Identities(_)) | Err(KeyTextError::Identity { .. }) => {
-                return Err(ProtectionError::Identity);
+                return Err(OpenersError::Identity);
             }
-            Err(error) => return Err(ProtectionError::Text(error)),
+            Err(error) => return Err(OpenersError::Text(error)),
         }
         // Other tools that open the payload take text alone.
-        let text = str::from_utf8(bytes).map_err(|_| ProtectionError::NotText)?;
+        let text = str::from_utf8(bytes).map_err(|_| OpenersError::NotText)?;
         let recipient = passphrase::Recipient::new(text.as_bytes(), work_factor);
-        let key = Key::parse(Zeroizing::new(bytes.to_vec())).map_err(ProtectionError::Text)?;
+        let key = Key::parse(Zeroizing::new(bytes.to_vec())).map_err(OpenersError::Text)?;
         Ok(Self(Inner::Passphrase { recipient, key }))
     }
 
-    /// Protects a program so that each of these recipients can open it.
+    /// Takes recipients, each of which can open the program.
     ///
     /// # Errors
     /// There is no recipient, or there are too many.
-    pub fn recipients(recipients: Vec<Recipient>) -> Result<Self, ProtectionError> {
+    pub fn recipients(recipients: Vec<Recipient>) -> Result<Self, OpenersError> {
         match recipients.len() {
-            0 => Err(ProtectionError::NoRecipient),
+            0 => Err(OpenersError::NoRecipient),
             1..=MAX_RECIPIENTS => Ok(Self(Inner::Recipients(recipients))),
-            _ => Err(ProtectionError::TooManyRecipients),
+            _ => Err(OpenersError::TooManyRecipients),
         }
     }
 
@@ -75,7 +73,7 @@ impl Protection {
         match &self.0 {
             Inner::Passphrase { recipient, .. } => Encryptor::new([recipient as _]),
             Inner::Recipients(recipients) => {
-                Encryptor::new(recipients.iter().map(|recipient| &recipient.0 as _))
+                Encryptor::new(recipients.iter().map(|recipient| recipient.as_age() as _))
             }
         }
     }
@@ -85,12 +83,11 @@ impl Protection {
         matches!(self.0, Inner::Passphrase { .. })
     }
 
-    /// Unwraps the file key of a header, if everybody who can open the header is covered by this
-    /// protection.
+    /// Unwraps the file key of a header, if everybody who can open the header is among these openers.
     ///
     /// A passphrase has to be the same one. A recipient's stanza tells only its owner whose it is. So each
-    /// stanza has to be for one of `identities`, and the recipient of that identity has to be in this
-    /// protection. Some writers add stanzas that are for nobody, to keep readers used to unknown kinds
+    /// stanza has to be for one of `identities`, and the recipient of that identity has to be among
+    /// these openers. Some writers add stanzas that are for nobody, to keep readers used to unknown kinds
     /// (c2sp.org/age, "Recipient stanza"). This passes over them.
     ///
     /// # Errors
@@ -124,19 +121,19 @@ impl Protection {
     }
 }
 
-impl fmt::Debug for Protection {
+impl fmt::Debug for Openers {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self.0 {
-            Inner::Passphrase { .. } => "Protection::Passphrase(..)",
-            Inner::Recipients(_) => "Protection::Recipients(..)",
+            Inner::Passphrase { .. } => "Openers::Passphrase(..)",
+            Inner::Recipients(_) => "Openers::Recipients(..)",
         })
     }
 }
 
-/// Why a passphrase or recipients cannot protect a program.
+/// Why nobody could open a program with a passphrase or identities of recipients.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum ProtectionError {
+pub enum OpenersError {
     /// A start would take the passphrase for an identity.
     #[error("the passphrase is an age identity, or begins like one")]
     Identity,
@@ -154,7 +151,7 @@ pub enum ProtectionError {
     TooManyRecipients,
 }
 
-impl Classified for ProtectionError {
+impl Classified for OpenersError {
     fn class(&self) -> Option<ErrorClass> {
         Some(ErrorClass::Usage)
     }
@@ -167,7 +164,7 @@ pub enum CoverError {
     /// The key does not open the header.
     #[error("{0}")]
     Key(#[from] KeyError),
-    /// Either the header or the protection is for a passphrase, and the other one is for recipients.
+    /// A passphrase opens the header, and the new openers are recipients, or the other way round.
     #[error("a passphrase opens the one, and identities the other")]
     OtherKind,
     /// A stanza may be for somebody who is not among the new recipients.
@@ -187,139 +184,48 @@ impl Classified for CoverError {
     }
 }
 
-/// A recipient of packed programs: the public side of an age X25519 identity.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Recipient(x25519::Recipient);
-
-impl Recipient {
-    pub(crate) fn of(recipient: x25519::Recipient) -> Self {
-        Self(recipient)
-    }
-}
-
-impl FromStr for Recipient {
-    type Err = RecipientError;
-
-    fn from_str(text: &str) -> Result<Self, RecipientError> {
-        if let Ok(recipient) = text.parse() {
-            return Ok(Self(recipient));
-        }
-        // The text may be a secret in the wrong place, so the error does not repeat it.
-        let begins = |prefix: &str| {
-            text.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix))
-        };
-        // Bech32 has no digit 1 in its data. So a second 1 ends the longer name of another kind.
-        let is_other = text.strip_prefix("age1").is_some_and(|data| data.contains('1'));
-        Err(if begins("age-secret-key-") {
-            RecipientError::Identity
-        } else if is_other || begins("ssh-") {
-            RecipientError::OtherKind
-        } else {
-            RecipientError::Malformed
-        })
-    }
-}
-
-impl fmt::Display for Recipient {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
-}
-
-impl fmt::Debug for Recipient {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
-}
-
-/// Why a text is no recipient.
-#[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum RecipientError {
-    /// The text is the secret side.
-    #[error("it is an identity, which is secret: the recipient is its public key, age1…")]
-    Identity,
-    /// The text is nothing of the kind.
-    #[error("it is no age recipient, age1…: a character is wrong or missing")]
-    Malformed,
-    /// The recipient has a kind of key that the stub does not know.
-    #[error("only X25519 recipients can open a program that starts: age1… as keygen prints it")]
-    OtherKind,
-}
-
-impl Classified for RecipientError {
-    fn class(&self) -> Option<ErrorClass> {
-        Some(ErrorClass::Usage)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::NewIdentity;
 
-    fn refused(passphrase: &[u8]) -> ProtectionError {
-        Protection::passphrase(passphrase, DEFAULT_WORK_FACTOR).unwrap_err()
+    fn refused(passphrase: &[u8]) -> OpenersError {
+        Openers::passphrase(passphrase, DEFAULT_WORK_FACTOR).unwrap_err()
     }
 
     #[test]
     fn passphrases_that_mean_something_else_at_the_start_are_refused() {
         let identity = NewIdentity::generate().unwrap();
-        assert_eq!(refused(identity.secret.as_bytes()), ProtectionError::Identity);
-        assert_eq!(refused(b"AGE-SECRET-KEY-1"), ProtectionError::Identity);
-        assert_eq!(refused(b"# mine\nAGE-SECRET-KEY-1"), ProtectionError::Identity);
-        assert_eq!(refused(b""), ProtectionError::Text(KeyTextError::Empty));
-        assert_eq!(refused(b"caf\xe9"), ProtectionError::NotText);
-        assert!(Protection::passphrase("caf\u{e9}".as_bytes(), DEFAULT_WORK_FACTOR).is_ok());
-    }
-
-    #[test]
-    fn recipients_are_read_as_they_are_written() {
-        let recipient = NewIdentity::generate().unwrap().recipient;
-        assert_eq!(recipient.to_string().parse(), Ok(recipient));
-    }
-
-    #[test]
-    fn what_is_no_recipient_is_told_without_repeating_it() {
-        let parse = |text: &str| text.parse::<Recipient>().unwrap_err();
-        let identity = NewIdentity::generate().unwrap();
-        assert_eq!(parse(&identity.secret), RecipientError::Identity);
-        let mut mistyped = identity.recipient.to_string();
-        mistyped.pop();
-        for text in ["", "hello", "age1", mistyped.as_str()] {
-            assert_eq!(parse(text), RecipientError::Malformed, "{text}");
-        }
-        for text in ["ssh-ed25519 AAAA", "age1yubikey1qqqq", "age1pq1qqqq"] {
-            assert_eq!(parse(text), RecipientError::OtherKind, "{text}");
-        }
+        assert_eq!(refused(identity.secret.as_bytes()), OpenersError::Identity);
+        assert_eq!(refused(b"AGE-SECRET-KEY-1"), OpenersError::Identity);
+        assert_eq!(refused(b"# mine\nAGE-SECRET-KEY-1"), OpenersError::Identity);
+        assert_eq!(refused(b""), OpenersError::Text(KeyTextError::Empty));
+        assert_eq!(refused(b"caf\xe9"), OpenersError::NotText);
+        assert!(Openers::passphrase("caf\u{e9}".as_bytes(), DEFAULT_WORK_FACTOR).is_ok());
     }
 
     #[test]
     fn no_recipient_and_too_many_are_refused() {
         let recipient = NewIdentity::generate().unwrap().recipient;
-        let of = |count| Protection::recipients(vec![recipient.clone(); count]).map(|_| ());
-        assert_eq!(of(0), Err(ProtectionError::NoRecipient));
+        let of = |count| Openers::recipients(vec![recipient.clone(); count]).map(|_| ());
+        assert_eq!(of(0), Err(OpenersError::NoRecipient));
         assert_eq!(of(MAX_RECIPIENTS), Ok(()));
-        assert_eq!(of(MAX_RECIPIENTS + 1), Err(ProtectionError::TooManyRecipients));
+        assert_eq!(of(MAX_RECIPIENTS + 1), Err(OpenersError::TooManyRecipients));
     }
 
     fn key(texts: &[&str]) -> Key {
         Key::parse(Zeroizing::new(texts.join("\n").into_bytes())).unwrap()
     }
 
-    /// Writes the header of a file under a protection.
-    fn header(protection: &Protection) -> Vec<u8> {
+    /// Writes the header of a file for `openers`.
+    fn header(openers: &Openers) -> Vec<u8> {
         let mut file = Vec::new();
-        protection.encryptor().unwrap().write_to(&mut file).unwrap().finish().unwrap();
+        openers.encryptor().unwrap().write_to(&mut file).unwrap().finish().unwrap();
         file
     }
 
     /// Tells whether everybody who can open a file under `old` is covered by `new`.
-    fn covers(
-        new: &Protection,
-        old: &Protection,
-        identities: Option<&Key>,
-    ) -> Result<(), CoverError> {
+    fn covers(new: &Openers, old: &Openers, identities: Option<&Key>) -> Result<(), CoverError> {
         let file = header(old);
         new.unwrap_covered(&Header::parse(&file).unwrap(), identities).map(drop)
     }
@@ -329,7 +235,7 @@ mod tests {
         let [a, b] = [NewIdentity::generate().unwrap(), NewIdentity::generate().unwrap()];
         let to = |whom: &[&NewIdentity]| {
             let recipients = whom.iter().map(|identity| identity.recipient.clone());
-            Protection::recipients(recipients.collect()).unwrap()
+            Openers::recipients(recipients.collect()).unwrap()
         };
         let both = key(&["# ours", &a.secret, "", &b.secret]);
         let (only_a, only_b) = (key(&[&a.secret]), key(&[&b.secret]));
@@ -351,8 +257,8 @@ mod tests {
     #[test]
     fn stanza_of_a_kind_that_is_not_known_is_somebody_else() {
         let a = NewIdentity::generate().unwrap();
-        let protection = Protection::recipients(vec![a.recipient.clone()]).unwrap();
-        let file = header(&protection);
+        let openers = Openers::recipients(vec![a.recipient.clone()]).unwrap();
+        let file = header(&openers);
         let text = String::from_utf8_lossy(&file);
         let at = text.find("\n--- ").unwrap() + 1;
         let mut with_other = file[..at].to_vec();
@@ -360,7 +266,7 @@ mod tests {
         with_other.extend(&file[at..]);
         let key = key(&[&a.secret]);
         let cover = |file: &[u8]| {
-            protection.unwrap_covered(&Header::parse(file).unwrap(), Some(&key)).map(drop)
+            openers.unwrap_covered(&Header::parse(file).unwrap(), Some(&key)).map(drop)
         };
         assert_eq!(cover(&with_other), Err(CoverError::Others));
         // A header that was changed in another way is refused as well.
@@ -372,9 +278,9 @@ mod tests {
 
     #[test]
     fn passphrase_covers_itself_alone() {
-        let under = |text: &str| Protection::passphrase(text.as_bytes(), MIN_WORK_FACTOR).unwrap();
+        let under = |text: &str| Openers::passphrase(text.as_bytes(), MIN_WORK_FACTOR).unwrap();
         let a = NewIdentity::generate().unwrap();
-        let recipient = Protection::recipients(vec![a.recipient.clone()]).unwrap();
+        let recipient = Openers::recipients(vec![a.recipient.clone()]).unwrap();
         assert_eq!(covers(&under("one"), &under("one"), None), Ok(()));
         let wrong = Err(CoverError::Key(KeyError::Wrong));
         assert_eq!(covers(&under("two"), &under("one"), None), wrong);
@@ -389,7 +295,7 @@ mod tests {
 
     #[test]
     fn debug_does_not_tell() {
-        let protection = Protection::passphrase(b"secret", DEFAULT_WORK_FACTOR).unwrap();
-        assert!(!format!("{protection:?}").contains("secret"));
+        let openers = Openers::passphrase(b"secret", DEFAULT_WORK_FACTOR).unwrap();
+        assert!(!format!("{openers:?}").contains("secret"));
     }
 }

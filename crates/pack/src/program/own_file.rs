@@ -14,7 +14,7 @@ use object::elf::{self, FileHeader32, FileHeader64};
 use object::read::elf::{FileHeader, SectionHeader};
 use object::read::{ReadCache, ReadRef};
 
-use crate::elf::Elf;
+use crate::program::headers::Elf;
 
 /// The number of bytes of a file that are searched at once.
 const PIECE: usize = 1 << 20;
