@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
-use crate::links::names;
+use crate::difference::symlink::names;
 use crate::{
     Difference, Inode, InodeKind, Node, Rules, SkeletonKind, Tree, TreePath, UNLOCK_FOLDER,
     UnlockedKind,

@@ -7,8 +7,8 @@ use sealcrate_packfile::index::{
 use zeroize::Zeroizing;
 
 use crate::closure::Closure;
+use crate::closure::resolver::Noted;
 use crate::config::PrivateHalf;
-use crate::view::Noted;
 use crate::{Unlocked, UnlockedKind};
 
 /// Writes an index.

@@ -1,5 +1,10 @@
 //! Locking: from an image to one that opens itself when it starts.
 
+mod clear_files;
+mod encrypted_layer;
+mod index;
+pub(crate) mod reuse;
+
 use std::collections::BTreeSet;
 use std::io::{self, Read, Write};
 use std::sync::Arc;
@@ -14,13 +19,13 @@ use thiserror::Error;
 
 use crate::closure::Closure;
 use crate::config::{self, Lists, PrivateHalf};
-use crate::holes::Holes;
+use crate::lock::clear_files::Taken;
+use crate::lock::encrypted_layer::Sealed;
 use crate::payload;
-use crate::seal::Sealed;
-use crate::taken::Taken;
+use crate::tree::holes::Holes;
 use crate::{
     Changes, ConfigError, Difference, DifferenceError, Inode, InodeKind, LayerError, Node, Problem,
-    Reusable, Rules, SingleLinks, SkeletonEntry, SkeletonKind, Tree, TreePath, UnlockedKind, index,
+    Reusable, Rules, SingleLinks, SkeletonEntry, SkeletonKind, Tree, TreePath, UnlockedKind,
 };
 
 /// The longest list of users or groups that is read, in bytes.

@@ -124,7 +124,7 @@ mod tests {
             let lens: Vec<u64> = sealed.parts().iter().map(|part| part.len).collect();
             assert_eq!(lens.len(), len.div_ceil(PART).max(1), "{len}");
             assert_eq!(lens.iter().sum::<u64>(), len as u64);
-            let opened = crate::opened::Opened::find(
+            let opened = crate::unlock::decrypted_layer::Opened::find(
                 &sealed.layer,
                 sealed.parts(),
                 &sealed.identity,

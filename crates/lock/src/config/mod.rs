@@ -1,11 +1,12 @@
 //! The two halves of a config: the members that engines need before a start unlocks anything, and the rest.
 
+mod user;
+
 use sealcrate_image::{Config, DiffId};
 use sealcrate_packfile::index::{Command, List};
 use serde_json::{Map, Value, json};
 use thiserror::Error;
 
-use crate::user;
 use crate::{PathError, TreePath};
 
 /// The program that engines run in a locked image.

@@ -1,5 +1,7 @@
 //! The payload: the age files of private layers. The files of each private layer lie in a layer of their own.
 
+pub(crate) mod concatenated;
+
 use std::io::{self, BufReader, Read, Write};
 use std::iter;
 use std::sync::Arc;
@@ -9,8 +11,8 @@ use sealcrate_image::{Content, DiffId, Hasher, Layer, MediaType};
 use sealcrate_packfile::index::{Part, payload_name};
 use sealcrate_packfile::zstd_memory;
 
-use crate::joined::Joined;
-use crate::layer::MAX_HEADERS;
+use crate::payload::concatenated::Joined;
+use crate::tree::changes::MAX_HEADERS;
 
 /// The folder of the payload.
 pub(crate) const FOLDER: &str = ".sealcrate/payload/";

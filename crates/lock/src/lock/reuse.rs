@@ -17,8 +17,8 @@ use sealcrate_pack::{CoverError, Key, Protection};
 use sealcrate_packfile::index::{Index, IndexLayer};
 use thiserror::Error;
 
-use crate::opened::Opened;
-use crate::seal::Sealed;
+use crate::lock::encrypted_layer::Sealed;
+use crate::unlock::decrypted_layer::Opened;
 use crate::{LockedImage, UnlockError};
 
 /// How an earlier image was found.

@@ -3,7 +3,7 @@
 use std::io::{self, Read, Write};
 use std::sync::Arc;
 
-use crate::layer::WHITEOUT;
+use crate::tree::changes::WHITEOUT;
 use crate::{Inode, InodeKind, Metadata, TreePath};
 
 /// The folder of memory in which the init unlocks private files.

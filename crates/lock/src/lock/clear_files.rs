@@ -9,7 +9,7 @@ use std::io;
 use sealcrate_image::{Content as _, Image, Spool};
 
 use crate::lock::Contents;
-use crate::seal::Sealed;
+use crate::lock::encrypted_layer::Sealed;
 use crate::{Inode, InodeKind, Metadata, Unlocked, UnlockedKind};
 
 /// The payload of clear files.

@@ -3,13 +3,19 @@
 //! A path is private if the clear tree lacks it or has something else there. The init unlocks it in a folder
 //! of its own, under the same path, and the skeleton leads there.
 
+mod links_to_clear;
+pub(crate) mod path_rules;
+pub(crate) mod single_links;
+pub(crate) mod skeleton;
+pub(crate) mod symlink;
+
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use thiserror::Error;
 
-use crate::links::{in_place, relocated};
-use crate::neighbours::Neighbours;
+use crate::difference::links_to_clear::Neighbours;
+use crate::difference::symlink::{in_place, relocated};
 use crate::{
     Changes, Inode, InodeKind, Metadata, Node, Privileges, Rules, Skeleton, SkeletonEntry,
     SkeletonKind, Tree, TreeError, TreePath,

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use sealcrate_image::archive::HeaderBounds;
 use sealcrate_image::{Digest, Image};
 
-use crate::layer::MAX_HEADERS;
-use crate::program::Program;
+use crate::closure::program::Program;
+use crate::tree::changes::MAX_HEADERS;
 use crate::{Inode, InodeKind};
 
 /// The length of the longest file that a start checks, in bytes.

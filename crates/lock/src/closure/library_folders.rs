@@ -4,7 +4,7 @@ use std::io;
 
 use sealcrate_targets::{TARGETS, Target};
 
-use crate::view::View;
+use crate::closure::resolver::View;
 use crate::{Inode, Node, TreePath};
 
 /// The file that names the folders of glibc. ldconfig(8).

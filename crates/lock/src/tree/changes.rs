@@ -11,7 +11,7 @@ use sealcrate_image::archive::HeaderBounds;
 use tar::EntryType;
 use thiserror::Error;
 
-use crate::holes::Holes;
+use crate::tree::holes::Holes;
 use crate::{Inode, InodeKind, Metadata, PathError, Time, TreePath};
 
 /// The most entries that a layer may have.

@@ -1,5 +1,7 @@
 //! The way back: from a locked image to the original.
 
+pub(crate) mod decrypted_layer;
+
 use std::fmt;
 use std::io::{self, Read};
 use std::sync::Arc;
@@ -14,8 +16,8 @@ use thiserror::Error;
 use zeroize::Zeroizing;
 
 use crate::config::INIT;
-use crate::opened::Opened;
 use crate::payload::{self, FOLDER, decompressor, for_each_file};
+use crate::unlock::decrypted_layer::Opened;
 
 /// The longest file of an index, encrypted, in bytes.
 const MAX_SEGMENT: u64 = MAX_INDEX;

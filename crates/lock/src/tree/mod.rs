@@ -1,5 +1,9 @@
 //! Trees: the file system that layers give when each lies over the layers below.
 
+pub(crate) mod changes;
+pub(crate) mod holes;
+pub(crate) mod path;
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;

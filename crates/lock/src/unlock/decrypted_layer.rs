@@ -10,7 +10,7 @@ use sealcrate_packfile::index::{Parts, header_digest};
 use zeroize::Zeroizing;
 
 use crate::UnlockError;
-use crate::joined::Joined;
+use crate::payload::concatenated::Joined;
 use crate::payload::{self, AgeFile, decompressor, for_each_file};
 
 /// The longest header of an age file that is read, in bytes.

@@ -4,6 +4,11 @@
 //! which a loader could find another file instead, also where nothing lies. So the order in which loaders
 //! look does not matter. Files that a program opens by itself are not in the closure. ld.so(8), execve(2).
 
+mod inspector;
+mod library_folders;
+mod program;
+pub(crate) mod resolver;
+
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::io;
 use std::sync::Arc;
@@ -12,10 +17,10 @@ use sealcrate_image::Image;
 use sealcrate_packfile::index::Command;
 use sealcrate_targets::Target;
 
-use crate::facts::Facts;
-use crate::folders::{configured, expanded, machine, musl_list, usual};
-use crate::program::{Elf, Program};
-use crate::view::{Noted, View};
+use crate::closure::inspector::Facts;
+use crate::closure::library_folders::{configured, expanded, machine, musl_list, usual};
+use crate::closure::program::{Elf, Program};
+use crate::closure::resolver::{Noted, View};
 use crate::{Difference, Inode, InodeKind, Rules, TreePath};
 
 /// The most things that are checked at one start.
