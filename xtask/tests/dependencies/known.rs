@@ -3,18 +3,6 @@
 /// Files that still import from each other, one circle after the other.
 pub(crate) const CIRCLES: &[&[&str]] = &[
     &["crates/crypt/src/select.rs", "crates/crypt/src/select/label.rs"],
-    &["crates/lock/src/config.rs", "crates/lock/src/user.rs"],
-    &[
-        "crates/lock/src/difference.rs",
-        "crates/lock/src/holes.rs",
-        "crates/lock/src/layer.rs",
-        "crates/lock/src/links.rs",
-        "crates/lock/src/neighbours.rs",
-        "crates/lock/src/skeleton.rs",
-        "crates/lock/src/tree.rs",
-    ],
-    &["crates/lock/src/lock.rs", "crates/lock/src/taken.rs"],
-    &["crates/lock/src/opened.rs", "crates/lock/src/unlock.rs"],
     &["crates/pack/src/key.rs", "crates/pack/src/protection.rs"],
     &[
         "crates/packfile/src/index/checks.rs",
@@ -54,7 +42,6 @@ pub(crate) const CIRCLES: &[&[&str]] = &[
 
 /// Folders that still hold too many files, and how many at most.
 pub(crate) const LARGE_FOLDERS: &[(&str, usize)] = &[
-    ("crates/lock/src", 27),
     ("crates/pack/src", 19),
     ("crates/stub/init/src", 17),
     ("crates/stub/start/src", 19),

@@ -179,7 +179,7 @@ fn libraries_are_found_in_all_folders_and_noted_where_they_are_not() {
 #[test]
 fn file_that_is_too_long_is_told_and_not_read() {
     let image = Image::new(Vec::new(), Vec::new());
-    let kind = InodeKind::File { offset: 0, len: MAX_FILE + 1 };
+    let kind = InodeKind::File { offset: 0, len: inspector::MAX_FILE + 1 };
     let inode = Inode { id: (0, 0), metadata: crate::Metadata::default(), kind };
     assert!(Facts::of(&image).get(&inode).unwrap().is_none());
 }

@@ -1,13 +1,13 @@
 //! The two halves of a config: the members that engines need before a start unlocks anything, and the rest.
 
+pub(crate) mod error;
 mod user;
 
 use sealcrate_image::{Config, DiffId};
 use sealcrate_packfile::index::{Command, List};
 use serde_json::{Map, Value, json};
-use thiserror::Error;
 
-use crate::{PathError, TreePath};
+use crate::{ConfigError, TreePath};
 
 /// The program that engines run in a locked image.
 pub(crate) const INIT: &str = "/.sealcrate/init";
@@ -155,19 +155,4 @@ fn strings(members: &Map<String, Value>, name: &'static str) -> Result<Vec<Strin
             .collect(),
         Some(_) => Err(ConfigError::Member(name)),
     }
-}
-
-/// Why the config of an image cannot be split.
-#[derive(Debug, Error)]
-#[non_exhaustive]
-pub enum ConfigError {
-    /// A member has another shape than engines write.
-    #[error("the member {0} of the image config is malformed")]
-    Member(&'static str),
-    /// A volume has no proper path.
-    #[error("{0}")]
-    Path(#[from] PathError),
-    /// There is no such user or group.
-    #[error("the image is run as {0:?}, whom its /etc/passwd and /etc/group do not know")]
-    User(String),
 }

@@ -1,6 +1,6 @@
 //! The user that an image names, as numbers: engines look names up before anything is unlocked.
 
-use crate::config::ConfigError;
+use crate::ConfigError;
 
 /// Returns the user of a config in numbers, by the lists of users and groups of the image.
 ///

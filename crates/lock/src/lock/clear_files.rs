@@ -8,8 +8,8 @@ use std::io;
 
 use sealcrate_image::{Content as _, Image, Spool};
 
-use crate::lock::Contents;
 use crate::lock::encrypted_layer::Sealed;
+use crate::tree::contents::Contents;
 use crate::{Inode, InodeKind, Metadata, Unlocked, UnlockedKind};
 
 /// The payload of clear files.

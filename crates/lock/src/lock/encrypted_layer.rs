@@ -14,7 +14,8 @@ use sealcrate_image::{Layer, Spool, Spooling};
 use sealcrate_packfile::index::{IndexLayer, Part, Parts, header_digest};
 use zeroize::Zeroizing;
 
-use crate::payload::{self, AgeFile, compressor};
+use crate::payload::compression::compressor;
+use crate::payload::{self, AgeFile};
 
 /// The length of every part but a layer's last, in bytes of the tar file. Smaller parts compress worse, and
 /// larger ones leave cores without work.

@@ -1,5 +1,8 @@
 //! Writes the index of a locked image: the entries to unlock, and the files to check.
 
+use std::collections::BTreeSet;
+
+use sealcrate_image::Config;
 use sealcrate_packfile::index::{
     Attributes, Check, CheckKind, Entry, EntryKind, IndexLayer, Properties, UnlockOn, index_head,
     write_holes, write_index,
@@ -9,7 +12,8 @@ use zeroize::Zeroizing;
 use crate::closure::Closure;
 use crate::closure::resolver::Noted;
 use crate::config::PrivateHalf;
-use crate::{Unlocked, UnlockedKind};
+use crate::lock::encrypted_layer::Sealed;
+use crate::{LockError, Unlocked, UnlockedKind};
 
 /// Writes an index.
 pub(crate) fn encode(
@@ -83,4 +87,27 @@ fn attributes(unlocked: &Unlocked) -> Vec<u8> {
     let attributes = attributes.map(|(name, value)| (name.as_slice(), value.as_slice()));
     Attributes::write(attributes, &mut bytes);
     bytes
+}
+
+/// Returns the layers of an image as the index has them.
+///
+/// # Errors
+/// There is another number of private layers than of encrypted ones.
+pub(super) fn index_layers<'s>(
+    config: &Config,
+    private: &BTreeSet<usize>,
+    sealed: &'s [Sealed],
+) -> Result<Vec<IndexLayer<'s>>, LockError> {
+    let mut sealed = sealed.iter();
+    let diff_ids = config.diff_ids().iter().enumerate();
+    diff_ids
+        .map(|(place, diff_id)| {
+            let diff_id = *diff_id.0.as_bytes();
+            if !private.contains(&place) {
+                return Ok(IndexLayer::Clear { diff_id });
+            }
+            let sealed = sealed.next().ok_or(LockError::LayerCount)?;
+            Ok(sealed.in_index(diff_id))
+        })
+        .collect()
 }

@@ -5,8 +5,6 @@ use std::io::{self, Read};
 
 use sealcrate_packfile::index::PAGE;
 
-use crate::{Unlocked, UnlockedKind};
-
 /// The bytes of holes in each file, by the layer and the place of the content in it.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Holes(HashMap<(usize, u64), u64>);
@@ -44,27 +42,21 @@ impl Holes {
         self.0.extend(other.0);
     }
 
-    /// Returns how many bytes of the unlocked files are holes.
-    pub(crate) fn of(&self, unlocked: &[Unlocked]) -> u64 {
-        let holes = unlocked.iter().filter_map(|entry| match entry.kind {
-            UnlockedKind::File { layer, offset, .. } => self.0.get(&(layer, offset)),
-            _ => None,
-        });
-        holes.sum()
+    /// Returns how many bytes of the file at a place of a layer are holes.
+    pub(crate) fn in_file(&self, layer: usize, offset: u64) -> u64 {
+        self.0.get(&(layer, offset)).copied().unwrap_or(0)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Metadata, TreePath};
 
     fn holes_in(content: &[u8]) -> u64 {
         let mut holes = Holes::default();
         holes.look(2, 512, &mut &*content).unwrap();
-        let kind = UnlockedKind::File { layer: 2, offset: 512, len: content.len() as u64 };
-        let unlocked = Unlocked { path: TreePath::default(), metadata: Metadata::default(), kind };
-        holes.of(&[unlocked])
+        assert_eq!(holes.in_file(1, 512) + holes.in_file(2, 513), 0, "of other files");
+        holes.in_file(2, 512)
     }
 
     #[test]

@@ -10,8 +10,9 @@ use sealcrate_packfile::index::{Parts, header_digest};
 use zeroize::Zeroizing;
 
 use crate::UnlockError;
+use crate::payload::compression::decompressor;
 use crate::payload::concatenated::Joined;
-use crate::payload::{self, AgeFile, decompressor, for_each_file};
+use crate::payload::{self, AgeFile, for_each_file};
 
 /// The longest header of an age file that is read, in bytes.
 const MAX_HEADER: u64 = 64 << 10;

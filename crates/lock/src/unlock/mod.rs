@@ -1,22 +1,24 @@
 //! The way back: from a locked image to the original.
 
 pub(crate) mod decrypted_layer;
+pub(crate) mod error;
 
 use std::fmt;
 use std::io::{self, Read};
 use std::sync::Arc;
 
-use sealcrate_agefile::{AgeFile, CHUNK, FileKey, HeaderError};
+use sealcrate_agefile::{AgeFile, CHUNK, FileKey};
 use sealcrate_image::{Config, DiffId, Digest, Image, Layer, MediaType, Outgoing, Spool};
-use sealcrate_pack::{Key, KeyError};
-use sealcrate_packfile::index::{Index, IndexError, IndexLayer, MAX_INDEX};
-use sealcrate_packfile::{Segment, SegmentError};
+use sealcrate_pack::Key;
+use sealcrate_packfile::Segment;
+use sealcrate_packfile::index::{Index, IndexLayer, MAX_INDEX};
 use serde_json::json;
-use thiserror::Error;
 use zeroize::Zeroizing;
 
+use crate::UnlockError;
 use crate::config::INIT;
-use crate::payload::{self, FOLDER, decompressor, for_each_file};
+use crate::payload::compression::decompressor;
+use crate::payload::{self, FOLDER, for_each_file};
 use crate::unlock::decrypted_layer::Opened;
 
 /// The longest file of an index, encrypted, in bytes.
@@ -137,39 +139,6 @@ impl fmt::Debug for LockedImage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("LockedImage").field("id", &self.image.id()).finish_non_exhaustive()
     }
-}
-
-/// Why a locked image cannot be unlocked.
-#[derive(Debug, Error)]
-#[non_exhaustive]
-pub enum UnlockError {
-    /// Something in it was changed.
-    #[error("the payload is damaged")]
-    Damaged,
-    /// The index's age file is malformed.
-    #[error("the payload is damaged: {0}")]
-    Header(#[from] HeaderError),
-    /// The original config cannot be used.
-    #[error("{0}")]
-    ImageConfig(#[from] sealcrate_image::ConfigError),
-    /// The index is malformed, though it is authentic.
-    #[error("{0}")]
-    Index(#[from] IndexError),
-    /// The image cannot be read, or the spool cannot be written.
-    #[error("{0}")]
-    Io(#[from] io::Error),
-    /// It is another key.
-    #[error("{0}")]
-    Key(#[from] KeyError),
-    /// Layers of the index are missing, or the image has others.
-    #[error("the image has other layers than its index")]
-    LayerCount,
-    /// It has no index.
-    #[error("the image is not locked")]
-    NotLocked,
-    /// The file of the index is malformed.
-    #[error("{0}")]
-    Segment(#[from] SegmentError),
 }
 
 #[cfg(test)]
