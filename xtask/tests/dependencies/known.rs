@@ -5,15 +5,6 @@ pub(crate) const CIRCLES: &[&[&str]] = &[
     &["crates/crypt/src/select.rs", "crates/crypt/src/select/label.rs"],
     &["crates/pack/src/key.rs", "crates/pack/src/protection.rs"],
     &[
-        "crates/packfile/src/index/checks.rs",
-        "crates/packfile/src/index/command.rs",
-        "crates/packfile/src/index/entry.rs",
-        "crates/packfile/src/index/layer.rs",
-        "crates/packfile/src/index/mod.rs",
-        "crates/packfile/src/index/parts.rs",
-        "crates/packfile/src/index/reader.rs",
-    ],
-    &[
         "crates/stub/init/src/failure.rs",
         "crates/stub/init/src/leftovers.rs",
         "crates/stub/init/src/payload.rs",

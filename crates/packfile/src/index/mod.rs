@@ -12,16 +12,17 @@
 mod checks;
 mod command;
 mod entry;
+mod error;
 mod layer;
 mod needs;
 mod parts;
+mod path;
 mod reader;
-
-use thiserror::Error;
 
 pub use checks::{Check, CheckKind, content_digest};
 pub use command::{Command, List};
 pub use entry::{Attributes, Entry, EntryKind, Properties};
+pub use error::IndexError;
 pub use layer::{IndexLayer, header_digest, payload_name};
 pub use needs::{Needs, PAGE};
 pub use parts::{Part, Parts};
@@ -75,18 +76,6 @@ pub struct Index<'a> {
     entry_count: u32,
     checks: Reader<'a>,
     check_count: u32,
-}
-
-/// Says that some bytes are no index.
-#[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
-#[error("the index is damaged: {0}")]
-pub struct IndexError(pub(crate) &'static str);
-
-impl IndexError {
-    /// The index goes on after its end.
-    pub const LONGER: Self = Self("it is longer than it says");
-    /// The identity of a layer is malformed.
-    pub const UNKNOWN_IDENTITY: Self = Self("a layer's identity is none");
 }
 
 impl<'a> Index<'a> {
