@@ -1,9 +1,13 @@
 //! Locks images: the private layers become an encrypted payload, and the image opens itself when it starts.
 //!
-//! [`Tree`] is the file system that layers give. [`Difference`] has the entries that lie over the clear
-//! layers, so that a start finds private files where the init unlocks them. [`Locker`] makes the locked
-//! image, and [`LockedImage`] gives the original back. `docs/formats/locked.md` has the bytes. The init
-//! does the work of a start. Nothing here prints, prompts, reads the environment, or speaks to a network.
+//! `tree` has the file system that layers give, [`Tree`]. `difference` finds the entries that lie over the
+//! clear layers, so that a start finds private files where the init unlocks them: [`Difference`]. `closure`
+//! finds the clear files that a start checks. `payload` holds the encrypted private layers, and `config` the
+//! two halves of a config. In `unlock`, [`LockedImage`] gives the original image back. In `lock`, [`Locker`]
+//! makes the locked image. Each of these folders imports from those before it alone.
+//!
+//! `docs/formats/locked.md` has the bytes. The init does the work of a start. Nothing here prints, prompts,
+//! reads the environment, or speaks to a network.
 
 mod closure;
 mod config;
@@ -15,7 +19,7 @@ mod unlock;
 
 pub use config::error::ConfigError;
 pub use difference::Difference;
-pub use difference::path_rules::{Privileges, Rules};
+pub use difference::path_rules::{PathRules, Privileges};
 pub use difference::problem::{DifferenceError, Problem};
 pub use difference::single_links::SingleLinks;
 pub use difference::skeleton::{Skeleton, SkeletonEntry, SkeletonKind, UNLOCK_FOLDER};

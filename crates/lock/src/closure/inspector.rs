@@ -1,4 +1,6 @@
-//! Facts of the files that a start may check. Each layer is read once for them.
+//! The inspection of files that a start may check: their digests, and the needs of programs.
+//!
+//! Each layer is read once for all its programs.
 
 use std::collections::{BTreeMap, HashMap};
 use std::io::{self, Read};
@@ -17,35 +19,36 @@ pub(crate) const MAX_FILE: u64 = 256 << 20;
 /// The most bytes of a text that are read.
 const MAX_TEXT: u64 = 1 << 20;
 
-/// The facts of a file.
+/// The findings about a file.
 #[derive(Debug)]
-pub(crate) struct Fact {
+pub(crate) struct Inspected {
     /// The SHA-256 of its content.
     pub(crate) digest: [u8; 32],
     /// The needs of a program, if the file is one.
     pub(crate) program: Option<Program>,
 }
 
-impl Fact {
+impl Inspected {
     fn of(bytes: &[u8]) -> Arc<Self> {
         Arc::new(Self { digest: *Digest::of(bytes).as_bytes(), program: Program::parse(bytes) })
     }
 }
 
-/// The facts of the files of an image.
-pub(crate) struct Facts<'i> {
+/// The inspector of the files of an image.
+pub(crate) struct Inspector<'i> {
     image: &'i Image,
-    /// The facts of the programs in each layer that was read, by the places of their contents.
-    layers: BTreeMap<usize, HashMap<u64, Arc<Fact>>>,
+    /// The inspected files of each layer, by the places of their contents: all its programs, and others
+    /// that were asked for.
+    layers: BTreeMap<usize, HashMap<u64, Arc<Inspected>>>,
 }
 
-impl<'i> Facts<'i> {
+impl<'i> Inspector<'i> {
     pub(crate) fn of(image: &'i Image) -> Self {
         Self { image, layers: BTreeMap::new() }
     }
 
-    /// Returns the facts of a file, or nothing if it is longer than a start checks.
-    pub(crate) fn get(&mut self, inode: &Inode) -> io::Result<Option<Arc<Fact>>> {
+    /// Inspects a file. Returns nothing if it is longer than a start checks.
+    pub(crate) fn inspect(&mut self, inode: &Inode) -> io::Result<Option<Arc<Inspected>>> {
         let InodeKind::File { offset, len } = inode.kind else { return Ok(None) };
         if len > MAX_FILE {
             return Ok(None);
@@ -55,13 +58,13 @@ impl<'i> Facts<'i> {
             self.layers.insert(place, self.programs(place)?);
         }
         let known = self.layers.get(&place).and_then(|layer| layer.get(&offset));
-        if let Some(fact) = known {
-            return Ok(Some(Arc::clone(fact)));
+        if let Some(inspected) = known {
+            return Ok(Some(Arc::clone(inspected)));
         }
         // The file is no program, which is rare here.
-        let fact = Fact::of(&self.read(inode, len)?);
-        self.layers.entry(place).or_default().insert(offset, Arc::clone(&fact));
-        Ok(Some(fact))
+        let inspected = Inspected::of(&self.read(inode, len)?);
+        self.layers.entry(place).or_default().insert(offset, Arc::clone(&inspected));
+        Ok(Some(inspected))
     }
 
     /// Reads the beginning of a file that is a text.
@@ -80,11 +83,11 @@ impl<'i> Facts<'i> {
     }
 
     /// Reads all programs of a layer.
-    fn programs(&self, place: usize) -> io::Result<HashMap<u64, Arc<Fact>>> {
+    fn programs(&self, place: usize) -> io::Result<HashMap<u64, Arc<Inspected>>> {
         let bounds = HeaderBounds::new(MAX_HEADERS);
         let layer = self.image.layers[place].open_unpacked()?;
         let mut archive = tar::Archive::new(bounds.reader(layer));
-        let mut facts = HashMap::new();
+        let mut programs = HashMap::new();
         for entry in archive.entries()? {
             let mut entry = entry?;
             bounds.begin(&entry);
@@ -96,11 +99,11 @@ impl<'i> Facts<'i> {
             entry.by_ref().take(4).read_to_end(&mut bytes)?;
             if Program::may_begin(&bytes) {
                 entry.read_to_end(&mut bytes)?;
-                facts.insert(offset, Fact::of(&bytes));
+                programs.insert(offset, Inspected::of(&bytes));
             }
         }
         // The layer's reader checks the bytes at their end, which is behind the archive's end.
         io::copy(&mut archive.into_inner().into_inner(), &mut io::sink())?;
-        Ok(facts)
+        Ok(programs)
     }
 }

@@ -4,7 +4,7 @@ use std::io;
 
 use sealcrate_targets::{TARGETS, Target};
 
-use crate::closure::resolver::View;
+use crate::closure::resolver::Resolver;
 use crate::{Inode, Node, TreePath};
 
 /// The file that names the folders of glibc. ldconfig(8).
@@ -63,13 +63,13 @@ pub(crate) fn expanded(folder: &[u8], origins: &[&[u8]]) -> Vec<Vec<u8>> {
 
 /// Reads the folders that the configuration of an image names.
 pub(crate) fn configured(
-    view: &View<'_>,
+    resolver: &Resolver<'_>,
     mut text: impl FnMut(&Inode) -> io::Result<Vec<u8>>,
 ) -> io::Result<Vec<Vec<u8>>> {
     let mut folders = Vec::new();
     for list in TARGETS.iter().map(of_musl) {
         let path = TreePath::parse(&list).unwrap_or_default();
-        if let Some(inode) = view.file(&path) {
+        if let Some(inode) = resolver.file(&path) {
             let text = text(inode)?;
             let listed = text.split(|byte| matches!(byte, b'\n' | b':'));
             folders.extend(listed.filter(|line| line.starts_with(b"/")).map(<[u8]>::to_vec));
@@ -77,14 +77,15 @@ pub(crate) fn configured(
     }
     let mut files = vec![(TreePath::parse(CONFIGURATION.as_bytes()).unwrap_or_default(), 0)];
     while let Some((path, depth)) = files.pop() {
-        let Some(inode) = view.file(&path) else { continue };
+        let Some(inode) = resolver.file(&path) else { continue };
         for line in text(inode)?.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii) {
             if line.starts_with(b"/") {
                 folders.push(line.to_vec());
             } else if let Some(pattern) = line.strip_prefix(b"include ")
                 && depth < MAX_DEPTH
             {
-                files.extend(matching(view, pattern.trim_ascii()).map(|path| (path, depth + 1)));
+                files
+                    .extend(matching(resolver, pattern.trim_ascii()).map(|path| (path, depth + 1)));
             }
         }
         if folders.len() > MAX_FOLDERS {
@@ -96,7 +97,7 @@ pub(crate) fn configured(
 }
 
 /// Returns the files that match a pattern. Its last name may have one `*`.
-fn matching(view: &View<'_>, pattern: &[u8]) -> impl Iterator<Item = TreePath> + use<> {
+fn matching(resolver: &Resolver<'_>, pattern: &[u8]) -> impl Iterator<Item = TreePath> + use<> {
     let at = pattern.iter().rposition(|byte| *byte == b'/').unwrap_or(0);
     let (folder, name) = (&pattern[..at], pattern.get(at + 1..).unwrap_or_default());
     // A relative pattern starts in /etc.
@@ -112,7 +113,7 @@ fn matching(view: &View<'_>, pattern: &[u8]) -> impl Iterator<Item = TreePath> +
         }
         None => child == name,
     };
-    let children = view.folder(&folder).into_iter().flatten();
+    let children = resolver.folder(&folder).into_iter().flatten();
     let found: Vec<_> = children
         .filter(|(child, node)| fits(child) && matches!(node, Node::Leaf { .. }))
         .map(|(child, _)| folder.join(child))

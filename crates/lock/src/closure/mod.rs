@@ -17,11 +17,11 @@ use sealcrate_image::Image;
 use sealcrate_packfile::index::Command;
 use sealcrate_targets::Target;
 
-use crate::closure::inspector::Facts;
+use crate::closure::inspector::Inspector;
 use crate::closure::library_folders::{configured, expanded, machine, musl_list, usual};
 use crate::closure::program::{Elf, Program};
-use crate::closure::resolver::{Noted, View};
-use crate::{Difference, Inode, InodeKind, Rules, TreePath};
+use crate::closure::resolver::{Expected, Resolver};
+use crate::{Difference, Inode, InodeKind, PathRules, TreePath};
 
 /// The most things that are checked at one start.
 const MAX_CHECKS: usize = 8192;
@@ -43,7 +43,7 @@ const CACHE: &[u8] = b"/etc/ld.so.cache";
 #[derive(Debug, Default)]
 pub(crate) struct Closure {
     /// The paths in clear layers, and the thing that lies at each, or nothing.
-    pub(crate) noted: BTreeMap<TreePath, Noted>,
+    pub(crate) expected: BTreeMap<TreePath, Expected>,
     /// Files beyond the bounds of a start's checks.
     pub(crate) beyond: Vec<TreePath>,
 }
@@ -56,7 +56,7 @@ impl Closure {
     pub(crate) fn of(
         image: &Image,
         difference: &Difference,
-        rules: &Rules,
+        rules: &PathRules,
         command: &Command<'_>,
     ) -> io::Result<Self> {
         // Without checks there is nothing to look for.
@@ -64,8 +64,8 @@ impl Closure {
             return Ok(Self::default());
         }
         let mut search = Search {
-            view: View::of(difference, rules),
-            facts: Facts::of(image),
+            resolver: Resolver::of(difference, rules),
+            inspector: Inspector::of(image),
             command: *command,
             configured: None,
             queue: VecDeque::new(),
@@ -77,7 +77,7 @@ impl Closure {
         search.commands(command.healthcheck.iter());
         search.run()?;
         let beyond = search.beyond.into_iter().collect();
-        Ok(Self { noted: search.view.into_noted(), beyond })
+        Ok(Self { expected: search.resolver.into_noted(), beyond })
     }
 }
 
@@ -93,8 +93,8 @@ struct Found {
 }
 
 struct Search<'a> {
-    view: View<'a>,
-    facts: Facts<'a>,
+    resolver: Resolver<'a>,
+    inspector: Inspector<'a>,
     command: Command<'a>,
     /// The folders that the image's own configuration names for libraries.
     configured: Option<Vec<Vec<u8>>>,
@@ -120,7 +120,7 @@ impl<'a> Search<'a> {
 
     /// Looks for a program as execvp(3) does. A start does not check a program that is missing.
     fn command(&mut self, name: &[u8]) {
-        self.view.mark();
+        self.resolver.mark();
         let folders = self.variable(b"PATH").unwrap_or(DEFAULT_PATH);
         let folders = folders.split(|byte| *byte == b':').filter(|folder| !folder.is_empty());
         let mut places: Vec<Vec<u8>> =
@@ -137,13 +137,13 @@ impl<'a> Search<'a> {
                 return;
             }
         }
-        self.view.forget();
+        self.resolver.forget();
     }
 
     /// Follows a path, which begins at the working folder unless it is absolute.
     fn follow(&mut self, path: &[u8]) -> Option<(TreePath, Arc<Inode>)> {
         let path = self.absolute(path);
-        self.view.follow(&path)
+        self.resolver.follow(&path)
     }
 
     fn absolute(&self, path: &[u8]) -> Vec<u8> {
@@ -158,7 +158,7 @@ impl<'a> Search<'a> {
 
     /// Queues a program that was found under a name.
     fn found(&mut self, path: TreePath, inode: Arc<Inode>, name: &[u8], inherited: &[Vec<u8>]) {
-        if self.view.noted_len() > MAX_CHECKS {
+        if self.resolver.noted_len() > MAX_CHECKS {
             self.beyond.insert(path);
         } else if self.queued.insert((path.clone(), inherited.to_vec())) {
             let at = name.iter().rposition(|byte| *byte == b'/').unwrap_or(0);
@@ -170,12 +170,12 @@ impl<'a> Search<'a> {
     /// Works on the found programs until they lead to no further one.
     fn run(&mut self) -> io::Result<()> {
         while let Some(found) = self.queue.pop_front() {
-            let Some(fact) = self.facts.get(&found.inode)? else {
+            let Some(inspected) = self.inspector.inspect(&found.inode)? else {
                 self.beyond.insert(found.path);
                 continue;
             };
-            self.check(&found, fact.digest);
-            match &fact.program {
+            self.check(&found, inspected.digest);
+            match &inspected.program {
                 Some(Program::Elf(elf)) => self.elf(&found, elf)?,
                 Some(Program::Script(interpreter, rest)) => self.script(interpreter, rest),
                 None => {}
@@ -186,12 +186,12 @@ impl<'a> Search<'a> {
 
     fn check(&mut self, found: &Found, digest: [u8; 32]) {
         let InodeKind::File { len, .. } = found.inode.kind else { return };
-        if !self.view.is_checked(&found.path) {
+        if !self.resolver.is_checked(&found.path) {
             return;
         }
         if self.bytes + len > MAX_BYTES {
             self.beyond.insert(found.path.clone());
-        } else if self.view.note_file(&found.path, (found.inode.metadata.mode, len, digest)) {
+        } else if self.resolver.note_file(&found.path, (found.inode.metadata.mode, len, digest)) {
             self.bytes += len;
         }
     }
@@ -239,7 +239,7 @@ impl<'a> Search<'a> {
             .chain(usual(machine))
             .collect();
         for name in needed {
-            if self.view.noted_len() > MAX_CHECKS {
+            if self.resolver.noted_len() > MAX_CHECKS {
                 self.beyond.insert(found.path.clone());
                 break;
             }
@@ -251,7 +251,7 @@ impl<'a> Search<'a> {
     /// Looks for a library in all folders. A library that is in none comes
     /// from outside the image, and a start does not check it.
     fn library(&mut self, name: &[u8], folders: &[Vec<u8>], named: &[Vec<u8>], machine: &Target) {
-        self.view.mark();
+        self.resolver.mark();
         let mut places: Vec<Vec<u8>> = Vec::new();
         if name.contains(&b'/') {
             places.push(name.to_vec());
@@ -261,7 +261,7 @@ impl<'a> Search<'a> {
                     let inner = [folder, &b"/"[..], inner.as_bytes()].concat();
                     // A missing folder needs one check, instead of one for each library.
                     let inner = self.absolute(&inner);
-                    if self.view.leads_to_folder(&inner) {
+                    if self.resolver.leads_to_folder(&inner) {
                         places.push([&inner, &b"/"[..], name].concat());
                     }
                 }
@@ -276,7 +276,7 @@ impl<'a> Search<'a> {
             }
         }
         if !is_there {
-            self.view.forget();
+            self.resolver.forget();
         }
     }
 
@@ -296,7 +296,7 @@ impl<'a> Search<'a> {
         for list in lists {
             let Some((path, inode)) = self.follow(list) else { continue };
             if *list == PRELOAD {
-                text.extend(self.facts.text(&inode)?);
+                text.extend(self.inspector.text(&inode)?);
             }
             self.found(path, inode, list, &[]);
         }
@@ -307,8 +307,8 @@ impl<'a> Search<'a> {
     /// Returns the folders that the image's configuration names.
     fn configured(&mut self) -> io::Result<Vec<Vec<u8>>> {
         if self.configured.is_none() {
-            let (view, facts) = (&self.view, &self.facts);
-            self.configured = Some(configured(view, |inode| facts.text(inode))?);
+            let (resolver, inspector) = (&self.resolver, &self.inspector);
+            self.configured = Some(configured(resolver, |inode| inspector.text(inode))?);
         }
         Ok(self.configured.clone().unwrap_or_default())
     }

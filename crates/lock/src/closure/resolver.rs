@@ -1,6 +1,6 @@
-//! The file system of a locked image, as a start sees it: private files lie behind links.
+//! Resolves paths in a locked image as a start sees it, where private files lie behind links.
 //!
-//! This module follows paths as the kernel does. It notes each place on the way in a clear layer, and the thing
+//! It follows paths as the kernel does. It notes each place on the way in a clear layer, and the thing
 //! there, or that nothing is there.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use crate::difference::symlink::names;
 use crate::{
-    Difference, Inode, InodeKind, Node, Rules, SkeletonKind, Tree, TreePath, UNLOCK_FOLDER,
+    Difference, Inode, InodeKind, Node, PathRules, SkeletonKind, Tree, TreePath, UNLOCK_FOLDER,
     UnlockedKind,
 };
 
@@ -21,9 +21,9 @@ const MAX_PATH: usize = 3840;
 /// The longest name, in bytes.
 const MAX_NAME: usize = 255;
 
-/// The thing in a clear layer at a path.
+/// The thing that a start has to find in the clear layers at a path.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Noted {
+pub(crate) enum Expected {
     /// A file: permissions, length and SHA-256.
     File(u32, u64, [u8; 32]),
     /// A folder.
@@ -42,23 +42,23 @@ enum Seen {
     Nothing,
 }
 
-/// The file system of a locked image.
-pub(crate) struct View<'a> {
+/// A locked image in which paths are resolved.
+pub(crate) struct Resolver<'a> {
     whole: &'a Tree,
-    rules: &'a Rules,
+    rules: &'a PathRules,
     /// The skeleton's links to the unlock folder.
     links: BTreeSet<&'a TreePath>,
     /// Links of private layers that the skeleton has.
     public: BTreeMap<&'a TreePath, &'a [u8]>,
     /// Links in the unlock folder.
     unlocked: BTreeMap<&'a TreePath, &'a [u8]>,
-    noted: BTreeMap<TreePath, Noted>,
+    noted: BTreeMap<TreePath, Expected>,
     /// The paths noted since the last mark.
     recent: Vec<TreePath>,
 }
 
-impl<'a> View<'a> {
-    pub(crate) fn of(difference: &'a Difference, rules: &'a Rules) -> Self {
+impl<'a> Resolver<'a> {
+    pub(crate) fn of(difference: &'a Difference, rules: &'a PathRules) -> Self {
         let (mut links, mut public) = (BTreeSet::new(), BTreeMap::new());
         for entry in &difference.skeleton.0 {
             match &entry.kind {
@@ -87,7 +87,7 @@ impl<'a> View<'a> {
     }
 
     /// Returns all notes.
-    pub(crate) fn into_noted(self) -> BTreeMap<TreePath, Noted> {
+    pub(crate) fn into_noted(self) -> BTreeMap<TreePath, Expected> {
         self.noted
     }
 
@@ -180,7 +180,7 @@ impl<'a> View<'a> {
         path: &TreePath,
         (mode, len, digest): (u32, u64, [u8; 32]),
     ) -> bool {
-        self.is_checked(path) && self.note(path.clone(), Noted::File(mode, len, digest))
+        self.is_checked(path) && self.note(path.clone(), Expected::File(mode, len, digest))
     }
 
     /// Tells whether a start checks a path: it lies in the clear, and nobody may put something else there.
@@ -195,7 +195,7 @@ impl<'a> View<'a> {
         };
         if let Some(link) = self.link_of(path).cloned() {
             let target = [UNLOCK_FOLDER.as_bytes(), b"/", link.as_bytes()].concat();
-            self.note(link, Noted::Link(target));
+            self.note(link, Expected::Link(target));
             if let Some(target) = self.unlocked.get(path) {
                 return Seen::Link(target.to_vec());
             }
@@ -205,14 +205,14 @@ impl<'a> View<'a> {
             Some((_, InodeKind::Symlink(target))) => {
                 let target = self.public.get(path).copied().unwrap_or(target).to_vec();
                 if self.link_of(path).is_none() {
-                    self.note(path.clone(), Noted::Link(target.clone()));
+                    self.note(path.clone(), Expected::Link(target.clone()));
                 }
                 Seen::Link(target)
             }
             Some(_) => Seen::Nothing,
             None if self.whole.get(path).is_some() => {
                 if self.link_of(path).is_none() {
-                    self.note(path.clone(), Noted::Folder);
+                    self.note(path.clone(), Expected::Folder);
                 }
                 Seen::Folder
             }
@@ -228,7 +228,7 @@ impl<'a> View<'a> {
         let goes_up = rest.iter().any(|name| name == b"..");
         let below = rest.iter().filter(|_| !goes_up);
         let path = below.fold(path, |path, name| path.join(name));
-        self.note(path, Noted::Nothing);
+        self.note(path, Expected::Nothing);
     }
 
     /// Returns the skeleton's link at a path or on the way to it.
@@ -255,11 +255,11 @@ impl<'a> View<'a> {
         is_of_engines || others.into_iter().flatten().any(|folder| path.is_within(folder))
     }
 
-    fn note(&mut self, path: TreePath, noted: Noted) -> bool {
+    fn note(&mut self, path: TreePath, noted: Expected) -> bool {
         let is_long = |name: &[u8]| name.len() > MAX_NAME || name.contains(&0);
         let cannot_be = path.as_bytes().len() > MAX_PATH
             || path.names().any(is_long)
-            || matches!(&noted, Noted::Link(target) if target.len() > MAX_PATH);
+            || matches!(&noted, Expected::Link(target) if target.len() > MAX_PATH);
         if cannot_be || self.is_exempt(&path) || self.noted.contains_key(&path) {
             return false;
         }

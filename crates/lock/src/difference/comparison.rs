@@ -3,10 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
-use crate::difference::links_to_clear::Neighbours;
+use crate::difference::links_to_clear::LinksToClear;
 use crate::difference::symlink::{in_place, relocated};
 use crate::{
-    Inode, InodeKind, Metadata, Node, Privileges, Problem, Rules, SkeletonEntry, SkeletonKind,
+    Inode, InodeKind, Metadata, Node, PathRules, Privileges, Problem, SkeletonEntry, SkeletonKind,
     Tree, TreePath, Unlocked, UnlockedKind,
 };
 
@@ -19,7 +19,7 @@ const CAPABILITIES: &[u8] = b"security.capability";
 /// A comparison of two trees, with everything that was found in it.
 pub(super) struct Comparison<'a> {
     private: &'a BTreeSet<usize>,
-    rules: &'a Rules,
+    rules: &'a PathRules,
     whole: &'a Tree,
     /// The first path in the clear of each clear file.
     aliases: HashMap<(usize, usize), TreePath>,
@@ -34,7 +34,7 @@ pub(super) struct Comparison<'a> {
     /// The entries that are left out.
     pub(super) left_out: Vec<Problem>,
     /// Links to the clear files beside private ones.
-    pub(super) neighbours: Neighbours,
+    pub(super) links_to_clear: LinksToClear,
 }
 
 impl<'a> Comparison<'a> {
@@ -44,7 +44,7 @@ impl<'a> Comparison<'a> {
         clear: &Tree,
         whole: &'a Tree,
         private: &'a BTreeSet<usize>,
-        rules: &'a Rules,
+        rules: &'a PathRules,
     ) -> Self {
         let root = TreePath::default();
         let mut aliases = HashMap::new();
@@ -59,7 +59,7 @@ impl<'a> Comparison<'a> {
             unlocked: Vec::new(),
             problems: Vec::new(),
             left_out: Vec::new(),
-            neighbours: Neighbours::default(),
+            links_to_clear: LinksToClear::default(),
         };
         comparison.check_whole();
         comparison.compare(&root, Some(clear.root()), Some(whole.root()));
@@ -78,7 +78,7 @@ impl<'a> Comparison<'a> {
         match whole {
             None => self.skeleton(path, SkeletonKind::Whiteout),
             Some(Node::Folder { metadata, children }) => match clear {
-                Some(Node::Folder { .. }) if self.rules.takes_whole(path) => {
+                Some(Node::Folder { .. }) if self.rules.is_whole_folder(path) => {
                     self.whole_folder(path, metadata, children);
                 }
                 Some(Node::Folder { metadata: was, children: clear }) => {
@@ -141,7 +141,7 @@ impl<'a> Comparison<'a> {
             self.unlocked.truncate(unlocked_at);
         } else {
             let is_unlocked = |name: &[u8]| unlocked_names.contains(&name.to_vec());
-            self.neighbours.add(self.rules, path, whole, is_unlocked);
+            self.links_to_clear.add(self.rules, path, whole, is_unlocked);
         }
     }
 
@@ -221,7 +221,7 @@ impl<'a> Comparison<'a> {
     fn unlock_leaf(&mut self, path: &TreePath, inode: &Inode, linked: Option<&TreePath>) -> bool {
         let metadata = &inode.metadata;
         let is_link = matches!(inode.kind, InodeKind::Symlink(_));
-        let is_clear = !self.private.contains(&inode.id.0) && !self.rules.is_taken(path);
+        let is_clear = !self.private.contains(&inode.id.0) && !self.rules.is_in_whole_folder(path);
         if !is_link && is_clear {
             // It is another name for a clear file, and can only lead there.
             let Some(alias) = self.aliases.get(&inode.id) else {

@@ -1,4 +1,4 @@
-//! Neighbours: clear files beside private ones, which are made reachable from the unlock folder.
+//! Links from the unlock folder to the clear files that lie beside private ones.
 //!
 //! A program that looks for files beside itself often takes its real path, or `..` of a folder that is
 //! unlocked. So each folder in the unlock folder that corresponds to a clear folder has links back to all
@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::{Metadata, Node, Rules, TreePath, Unlocked, UnlockedKind};
+use crate::{Metadata, Node, PathRules, TreePath, Unlocked, UnlockedKind};
 
 /// How many links back one folder has at most. Each takes some microseconds at every start.
 const MAX_IN_FOLDER: usize = 1000;
@@ -16,13 +16,13 @@ const MAX: usize = 2000;
 
 /// The folders that correspond to clear ones, and the paths of the clear things in each.
 #[derive(Default)]
-pub(crate) struct Neighbours(Vec<(TreePath, Vec<TreePath>)>);
+pub(crate) struct LinksToClear(Vec<(TreePath, Vec<TreePath>)>);
 
-impl Neighbours {
+impl LinksToClear {
     /// Adds links to the entries of a clear folder: all `children` that are not unlocked themselves.
     pub(crate) fn add(
         &mut self,
-        rules: &Rules,
+        rules: &PathRules,
         folder: &TreePath,
         children: &BTreeMap<Vec<u8>, Node>,
         is_unlocked: impl Fn(&[u8]) -> bool,

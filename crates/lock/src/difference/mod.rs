@@ -15,7 +15,7 @@ pub(crate) mod unlocked;
 use std::collections::BTreeSet;
 
 use crate::difference::comparison::Comparison;
-use crate::{Changes, DifferenceError, Problem, Rules, Skeleton, Tree, TreePath, Unlocked};
+use crate::{Changes, DifferenceError, PathRules, Problem, Skeleton, Tree, TreePath, Unlocked};
 
 /// The difference that makes the clear layers of an image the whole image.
 #[derive(Debug)]
@@ -41,7 +41,7 @@ impl Difference {
     pub fn of(
         layers: &[Changes],
         private: &BTreeSet<usize>,
-        rules: &Rules,
+        rules: &PathRules,
     ) -> Result<Self, DifferenceError> {
         let (mut clear, mut whole) = (Tree::default(), Tree::default());
         for (place, changes) in layers.iter().enumerate() {
@@ -53,11 +53,11 @@ impl Difference {
         for folder in rules.volumes.iter().chain(&rules.mountpoints) {
             whole.make_folder(folder)?;
         }
-        let Comparison { skeleton, mut unlocked, problems, left_out, neighbours, .. } =
+        let Comparison { skeleton, mut unlocked, problems, left_out, links_to_clear, .. } =
             Comparison::of(&clear, &whole, private, rules);
         if problems.is_empty() {
             let skeleton = Skeleton(skeleton);
-            let (links, crowded) = neighbours.into_links();
+            let (links, crowded) = links_to_clear.into_links();
             unlocked.extend(links);
             Ok(Self { skeleton, unlocked, left_out, crowded, whole })
         } else {

@@ -1,4 +1,6 @@
-//! Rules: the paths that stay where they are, with any content.
+//! Rules about paths: which of them stay where they are, whatever the layers have there.
+//!
+//! Some are fixed, since engines need or cover these paths. The user and the image name others.
 
 use crate::TreePath;
 
@@ -27,7 +29,7 @@ pub enum Privileges {
 
 /// The user's choices for an image, and the image's volumes.
 #[derive(Clone, Debug, Default)]
-pub struct Rules {
+pub struct PathRules {
     /// The paths of the image's volumes.
     pub volumes: Vec<TreePath>,
     /// The paths where somebody will mount something else.
@@ -42,7 +44,7 @@ pub struct Rules {
     pub privileges: Privileges,
 }
 
-impl Rules {
+impl PathRules {
     /// Tells whether a folder has to stay one.
     pub(crate) fn keeps_folder(&self, path: &TreePath) -> bool {
         path.as_bytes().is_empty()
@@ -79,13 +81,13 @@ impl Rules {
         is_one_of(&OF_ENGINES, path)
     }
 
-    /// Tells whether a folder of the clear layers is unlocked whole.
-    pub(crate) fn takes_whole(&self, path: &TreePath) -> bool {
+    /// Tells whether a folder of the clear layers is unlocked whole, with its clear files.
+    pub(crate) fn is_whole_folder(&self, path: &TreePath) -> bool {
         self.whole.contains(path)
     }
 
     /// Tells whether something lies in a folder that is unlocked whole.
-    pub(crate) fn is_taken(&self, path: &TreePath) -> bool {
+    pub(crate) fn is_in_whole_folder(&self, path: &TreePath) -> bool {
         self.whole.iter().any(|folder| path.is_within(folder))
     }
 

@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use crate::{Difference, InodeKind, Node, Rules, SkeletonKind, TreePath, UnlockedKind};
+use crate::{Difference, InodeKind, Node, PathRules, SkeletonKind, TreePath, UnlockedKind};
 
 /// Private files that are single links in one clear folder.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,7 +21,7 @@ pub struct SingleLinks {
 
 impl SingleLinks {
     /// Finds all single links, by their folders.
-    pub(crate) fn of(difference: &Difference, rules: &Rules) -> Vec<Self> {
+    pub(crate) fn of(difference: &Difference, rules: &PathRules) -> Vec<Self> {
         let links: HashSet<&TreePath> = difference
             .skeleton
             .0

@@ -1,5 +1,5 @@
-//! Targets of symbolic links. An unlocked link lies in another folder than before, and still has to lead to
-//! the same place.
+//! Targets of symbolic links in a locked image. An unlocked link lies in another folder than before, and still
+//! has to lead to the same place.
 
 use std::collections::VecDeque;
 

@@ -8,18 +8,18 @@ use std::io;
 
 use sealcrate_image::{Content as _, Image, Spool};
 
-use crate::lock::encrypted_layer::Sealed;
+use crate::lock::encrypted_layer::EncryptedLayer;
 use crate::tree::contents::Contents;
 use crate::{Inode, InodeKind, Metadata, Unlocked, UnlockedKind};
 
 /// The payload of clear files.
-pub(crate) struct Taken {
-    pub(crate) sealed: Sealed,
+pub(crate) struct ClearFiles {
+    pub(crate) encrypted: EncryptedLayer,
     /// The SHA-256 of the contents.
     pub(crate) digest: [u8; 32],
 }
 
-impl Taken {
+impl ClearFiles {
     /// Makes the payload of all entries whose contents lie in clear layers, and points these entries to it.
     /// Returns nothing if there are no such entries.
     ///
@@ -59,7 +59,7 @@ impl Taken {
             }
             Ok(())
         })?;
-        let sealed = Sealed::of(&mut *spooled.content.open()?, spool)?;
-        Ok(Some(Self { sealed, digest: *spooled.digest.as_bytes() }))
+        let encrypted = EncryptedLayer::of(&mut *spooled.content.open()?, spool)?;
+        Ok(Some(Self { encrypted, digest: *spooled.digest.as_bytes() }))
     }
 }

@@ -1,4 +1,4 @@
-//! Sealing: from the plain tar file of a private layer to its parts, encrypted.
+//! Encryption: from the plain tar file of a private layer to its parts, encrypted.
 //!
 //! A part is a piece of the tar file, in an age file of its own. The parts of a layer are compressed on all
 //! cores here, and the init decompresses them on all cores.
@@ -15,7 +15,7 @@ use sealcrate_packfile::index::{IndexLayer, Part, Parts, header_digest};
 use zeroize::Zeroizing;
 
 use crate::payload::compression::compressor;
-use crate::payload::{self, AgeFile};
+use crate::payload::{self, PartFile};
 
 /// The length of every part but a layer's last, in bytes of the tar file. Smaller parts compress worse, and
 /// larger ones leave cores without work.
@@ -26,7 +26,7 @@ const MAX_AT_ONCE: usize = 4;
 
 /// A private layer, encrypted.
 #[derive(Clone)]
-pub(crate) struct Sealed {
+pub(crate) struct EncryptedLayer {
     /// The layer that holds the age files.
     pub(crate) layer: Layer,
     /// The secret key that opens the age files.
@@ -35,23 +35,26 @@ pub(crate) struct Sealed {
     parts: Vec<u8>,
 }
 
-impl Sealed {
+impl EncryptedLayer {
     /// Encrypts a plain tar file, under a key that nothing else has.
     pub(crate) fn of(tar: &mut dyn Read, spool: &Spool) -> io::Result<Self> {
         let identity = x25519::Identity::generate().map_err(io::Error::other)?;
         let recipient = identity.recipient();
         let mut spooling = Spooling::begin(spool)?;
         let mut files = Vec::new();
-        for_each_sealed(tar, &recipient, |SealedPart { part, age }| {
+        for_each_encrypted(tar, &recipient, |EncryptedPart { part, age }| {
             let content = spooling.add(|out| out.write_all(&age))?.content;
-            files.push(AgeFile { part, content: Arc::new(content), len: age.len() as u64 });
+            files.push(PartFile { part, content: Arc::new(content), len: age.len() as u64 });
             io::Result::Ok(())
         })?;
         Self::from_files(files, identity.to_text())
     }
 
     /// Puts age files into a layer.
-    pub(crate) fn from_files(files: Vec<AgeFile>, identity: Zeroizing<String>) -> io::Result<Self> {
+    pub(crate) fn from_files(
+        files: Vec<PartFile>,
+        identity: Zeroizing<String>,
+    ) -> io::Result<Self> {
         let mut parts = Vec::new();
         Parts::write(files.iter().map(|file| file.part), &mut parts);
         Ok(Self { layer: payload::layer(files)?, identity, parts })
@@ -69,21 +72,21 @@ impl Sealed {
 }
 
 /// A part in its age file.
-struct SealedPart {
+struct EncryptedPart {
     part: Part,
     age: Vec<u8>,
 }
 
-/// Seals piece after piece of `tar`, several at once, and calls `take` with each in their order. An empty
+/// Encrypts piece after piece of `tar`, several at once, and calls `take` with each in their order. An empty
 /// file has one part.
-fn for_each_sealed(
+fn for_each_encrypted(
     tar: &mut dyn Read,
     recipient: &x25519::Recipient,
-    mut take: impl FnMut(SealedPart) -> io::Result<()>,
+    mut take: impl FnMut(EncryptedPart) -> io::Result<()>,
 ) -> io::Result<()> {
     let at_once = thread::available_parallelism().map_or(1, usize::from).min(MAX_AT_ONCE);
     thread::scope(|scope| {
-        let mut begun: VecDeque<ScopedJoinHandle<'_, io::Result<SealedPart>>> = VecDeque::new();
+        let mut begun: VecDeque<ScopedJoinHandle<'_, io::Result<EncryptedPart>>> = VecDeque::new();
         let mut count = 0_u64;
         loop {
             let mut piece = Vec::new();
@@ -91,24 +94,24 @@ fn for_each_sealed(
             let is_end = piece.len() < PART;
             if !piece.is_empty() || count == 0 {
                 count += 1;
-                begun.push_back(scope.spawn(move || seal(&piece, recipient)));
+                begun.push_back(scope.spawn(move || encrypt(&piece, recipient)));
             }
             while begun.len() >= at_once || is_end {
-                let Some(sealing) = begun.pop_front() else { return Ok(()) };
-                take(sealing.join().unwrap_or_else(|payload| panic::resume_unwind(payload))?)?;
+                let Some(encrypting) = begun.pop_front() else { return Ok(()) };
+                take(encrypting.join().unwrap_or_else(|payload| panic::resume_unwind(payload))?)?;
             }
         }
     })
 }
 
-fn seal(piece: &[u8], recipient: &x25519::Recipient) -> io::Result<SealedPart> {
+fn encrypt(piece: &[u8], recipient: &x25519::Recipient) -> io::Result<EncryptedPart> {
     let encryptor = Encryptor::new([recipient as _]).map_err(io::Error::other)?;
     let mut writer = compressor(encryptor.write_to(Vec::new())?)?;
     writer.write_all(piece)?;
     let age = writer.finish()?.finish()?;
     let header = Header::parse(&age).map_err(io::Error::other)?;
     let part = Part { len: piece.len() as u64, header: header_digest(&header) };
-    Ok(SealedPart { part, age })
+    Ok(EncryptedPart { part, age })
 }
 
 #[cfg(test)]
@@ -121,18 +124,18 @@ mod tests {
         let spool = Spool::in_folder(folder.path());
         for len in [0, 1, PART - 1, PART, PART + 1, 7 * PART] {
             let tar: Vec<u8> = (0..len).map(|at| (at / 1000) as u8).collect();
-            let sealed = Sealed::of(&mut &tar[..], &spool).unwrap();
-            let lens: Vec<u64> = sealed.parts().iter().map(|part| part.len).collect();
+            let encrypted = EncryptedLayer::of(&mut &tar[..], &spool).unwrap();
+            let lens: Vec<u64> = encrypted.parts().iter().map(|part| part.len).collect();
             assert_eq!(lens.len(), len.div_ceil(PART).max(1), "{len}");
             assert_eq!(lens.iter().sum::<u64>(), len as u64);
-            let opened = crate::unlock::decrypted_layer::Opened::find(
-                &sealed.layer,
-                sealed.parts(),
-                &sealed.identity,
+            let decrypted = crate::unlock::decrypted_layer::DecryptedLayer::find(
+                &encrypted.layer,
+                encrypted.parts(),
+                &encrypted.identity,
                 &spool,
             );
             let mut found = Vec::new();
-            sealcrate_image::Content::open(&opened.unwrap())
+            sealcrate_image::Content::open(&decrypted.unwrap())
                 .unwrap()
                 .read_to_end(&mut found)
                 .unwrap();
@@ -150,7 +153,7 @@ mod tests {
         }
         let folder = tempfile::tempdir().unwrap();
         let mut tar = io::repeat(7).take(3 * PART as u64).chain(Broken);
-        let error = Sealed::of(&mut tar, &Spool::in_folder(folder.path())).err().unwrap();
+        let error = EncryptedLayer::of(&mut tar, &Spool::in_folder(folder.path())).err().unwrap();
         assert_eq!(error.to_string(), "it is gone");
     }
 }

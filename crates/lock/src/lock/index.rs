@@ -10,9 +10,9 @@ use sealcrate_packfile::index::{
 use zeroize::Zeroizing;
 
 use crate::closure::Closure;
-use crate::closure::resolver::Noted;
+use crate::closure::resolver::Expected;
 use crate::config::PrivateHalf;
-use crate::lock::encrypted_layer::Sealed;
+use crate::lock::encrypted_layer::EncryptedLayer;
 use crate::{LockError, Unlocked, UnlockedKind};
 
 /// Writes an index.
@@ -61,15 +61,15 @@ pub(crate) fn encode(
     });
     let mut parts = Zeroizing::new(Vec::new());
     let layers = layers.iter().copied();
-    let checks = closure.noted.iter().map(|(path, noted)| Check {
+    let checks = closure.expected.iter().map(|(path, expected)| Check {
         path: path.as_bytes(),
-        kind: match noted {
-            Noted::File(mode, len, digest) => {
+        kind: match expected {
+            Expected::File(mode, len, digest) => {
                 CheckKind::File { mode: *mode, len: *len, digest: *digest }
             }
-            Noted::Folder => CheckKind::Folder,
-            Noted::Link(target) => CheckKind::Link(target),
-            Noted::Nothing => CheckKind::Nothing,
+            Expected::Folder => CheckKind::Folder,
+            Expected::Link(target) => CheckKind::Link(target),
+            Expected::Nothing => CheckKind::Nothing,
         },
     });
     let command = command.command();
@@ -96,9 +96,9 @@ fn attributes(unlocked: &Unlocked) -> Vec<u8> {
 pub(super) fn index_layers<'s>(
     config: &Config,
     private: &BTreeSet<usize>,
-    sealed: &'s [Sealed],
+    encrypted: &'s [EncryptedLayer],
 ) -> Result<Vec<IndexLayer<'s>>, LockError> {
-    let mut sealed = sealed.iter();
+    let mut encrypted = encrypted.iter();
     let diff_ids = config.diff_ids().iter().enumerate();
     diff_ids
         .map(|(place, diff_id)| {
@@ -106,8 +106,8 @@ pub(super) fn index_layers<'s>(
             if !private.contains(&place) {
                 return Ok(IndexLayer::Clear { diff_id });
             }
-            let sealed = sealed.next().ok_or(LockError::LayerCount)?;
-            Ok(sealed.in_index(diff_id))
+            let encrypted = encrypted.next().ok_or(LockError::LayerCount)?;
+            Ok(encrypted.in_index(diff_id))
         })
         .collect()
 }

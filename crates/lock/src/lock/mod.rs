@@ -17,8 +17,8 @@ use sealcrate_pack::{Parameters, Protection, Stub, Target, inits};
 use sealcrate_packfile::index::{Index, Needs, UnlockOn};
 use sealcrate_packfile::write_head;
 
-use self::clear_files::Taken;
-use self::encrypted_layer::Sealed;
+use self::clear_files::ClearFiles;
+use self::encrypted_layer::EncryptedLayer;
 use self::index::index_layers;
 use self::skeleton_layer::skeleton_layer;
 use crate::closure::Closure;
@@ -27,8 +27,8 @@ use crate::payload::compression::{compressor, decoder_memory};
 use crate::tree::contents::Contents;
 use crate::tree::holes::Holes;
 use crate::{
-    Changes, Difference, LockError, Node, Problem, Reusable, Rules, SingleLinks, Tree, TreePath,
-    Unlocked, UnlockedKind,
+    Changes, Difference, LockError, Node, PathRules, Problem, Reusable, SingleLinks, Tree,
+    TreePath, Unlocked, UnlockedKind,
 };
 
 /// The longest list of users or groups that is read, in bytes.
@@ -52,7 +52,7 @@ pub struct Locker<'a> {
     /// The passphrase or recipients of the locked image.
     pub protection: &'a Protection,
     /// The paths that stay where they are. The image names the volumes.
-    pub rules: Rules,
+    pub rules: PathRules,
     /// The volumes that the locked image does not have.
     pub dropped_volumes: Vec<TreePath>,
     /// Where private files may be unlocked.
@@ -104,10 +104,14 @@ impl Locker<'_> {
         let holes = sum(&difference.unlocked, |layer, offset, _| holes.in_file(layer, offset));
         let single_links = SingleLinks::of(&difference, &rules);
 
-        let sealed = self.encrypt_layers(image, &config, private, reusable)?;
-        let taken = Taken::of(image, private, &mut difference.unlocked, self.spool)?;
-        let mut layers = index_layers(&config, private, &sealed)?;
-        layers.extend(taken.as_ref().map(|taken| taken.sealed.in_index(taken.digest)));
+        let encrypted = self.encrypt_layers(image, &config, private, reusable)?;
+        let clear_files = ClearFiles::of(image, private, &mut difference.unlocked, self.spool)?;
+        let mut layers = index_layers(&config, private, &encrypted)?;
+        layers.extend(
+            clear_files
+                .as_ref()
+                .map(|clear_files| clear_files.encrypted.in_index(clear_files.digest)),
+        );
         let index = index::encode(
             self.unlock_on,
             &command,
@@ -122,8 +126,8 @@ impl Locker<'_> {
         let skeleton = skeleton_layer(image, &difference.skeleton, init, &segment, self.spool)?;
 
         let mut layers = clear_layers(image, private);
-        let taken = taken.map(|taken| taken.sealed);
-        layers.extend(sealed.into_iter().chain(taken).map(|sealed| sealed.layer));
+        let clear_files = clear_files.map(|clear_files| clear_files.encrypted);
+        layers.extend(encrypted.into_iter().chain(clear_files).map(|encrypted| encrypted.layer));
         layers.push(skeleton);
         let lists = Lists {
             passwd: file_in(image, &difference.whole, "etc/passwd")?,
@@ -143,7 +147,7 @@ impl Locker<'_> {
     }
 
     /// Returns the rules for an image, with its volumes.
-    fn rules_for(&self, config: &Config) -> Result<Rules, LockError> {
+    fn rules_for(&self, config: &Config) -> Result<PathRules, LockError> {
         let mut rules = self.rules.clone();
         rules.volumes = config::volumes(config)?;
         rules.volumes.retain(|volume| !self.dropped_volumes.contains(volume));
@@ -157,7 +161,7 @@ impl Locker<'_> {
         config: &Config,
         private: &BTreeSet<usize>,
         reusable: &Reusable,
-    ) -> io::Result<Vec<Sealed>> {
+    ) -> io::Result<Vec<EncryptedLayer>> {
         let layers = image.layers.iter().enumerate();
         let layers = layers.filter(|(place, _)| private.contains(place)).map(|(place, layer)| {
             let reused = config.diff_ids().get(place).and_then(|diff_id| reusable.get(*diff_id));
@@ -166,9 +170,9 @@ impl Locker<'_> {
             }
             let meter = self.progress.begin(Stage::Encrypt, &layer.name(), Some(layer.size()));
             let mut reader = MeteredReader::new(layer.open_unpacked()?, &*meter);
-            let sealed = Sealed::of(&mut reader, self.spool)?;
+            let encrypted = EncryptedLayer::of(&mut reader, self.spool)?;
             meter.done();
-            Ok(sealed)
+            Ok(encrypted)
         });
         layers.collect()
     }

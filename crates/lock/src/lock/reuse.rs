@@ -17,8 +17,8 @@ use sealcrate_pack::{CoverError, Key, Protection};
 use sealcrate_packfile::index::{Index, IndexLayer};
 use thiserror::Error;
 
-use crate::lock::encrypted_layer::Sealed;
-use crate::unlock::decrypted_layer::Opened;
+use crate::lock::encrypted_layer::EncryptedLayer;
+use crate::unlock::decrypted_layer::DecryptedLayer;
 use crate::{LockedImage, UnlockError};
 
 /// How an earlier image was found.
@@ -30,7 +30,7 @@ pub enum FoundBy {
     Name,
 }
 
-/// How earlier images are opened.
+/// How earlier images are decrypted.
 #[derive(Clone, Copy, Debug)]
 pub struct Opener<'a> {
     /// The passphrase or recipients of the new image.
@@ -42,7 +42,7 @@ pub struct Opener<'a> {
 
 /// Private layers of earlier images that can be used again.
 #[derive(Default)]
-pub struct Reusable(HashMap<DiffId, Sealed>);
+pub struct Reusable(HashMap<DiffId, EncryptedLayer>);
 
 impl Reusable {
     /// Adds the private layers of an earlier image that have `wanted` diff IDs. Each is checked whole. One
@@ -77,26 +77,27 @@ impl Reusable {
             if is_there || !wanted.contains(&diff_id) {
                 continue;
             }
-            let opened = Opened::find(found, parts, identity, spool)?;
-            let (files, identity) = (opened.files.clone(), opened.identity.clone());
-            let (len, content) = (parts.tar_len(), Arc::new(opened));
+            let decrypted = DecryptedLayer::find(found, parts, identity, spool)?;
+            let (files, identity) = (decrypted.files.clone(), decrypted.identity.clone());
+            let (len, content) = (parts.tar_len(), Arc::new(decrypted));
             let plain = Layer::decrypted(MediaType::DOCKER_LAYER, len, diff_id, content);
             io::copy(&mut plain.open().map_err(UnlockError::from)?, &mut io::sink())
                 .map_err(UnlockError::from)?;
-            let mut sealed = Sealed::from_files(files, identity).map_err(UnlockError::from)?;
+            let mut encrypted =
+                EncryptedLayer::from_files(files, identity).map_err(UnlockError::from)?;
             // A layer with other content beside the payload is not ours. `find` has read and checked all of
             // the layer.
-            if found.diff_id() == sealed.layer.diff_id() {
-                sealed.layer = found.clone();
+            if found.diff_id() == encrypted.layer.diff_id() {
+                encrypted.layer = found.clone();
             }
-            checked.insert(diff_id, sealed);
+            checked.insert(diff_id, encrypted);
         }
         self.0.extend(checked);
         Ok(())
     }
 
     /// Returns a private layer that is used again.
-    pub(crate) fn get(&self, diff_id: DiffId) -> Option<Sealed> {
+    pub(crate) fn get(&self, diff_id: DiffId) -> Option<EncryptedLayer> {
         self.0.get(&diff_id).cloned()
     }
 }
@@ -111,7 +112,7 @@ impl fmt::Debug for Reusable {
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum ReuseError {
-    /// Others can open it, or it cannot be opened.
+    /// Others can open it, or it cannot be decrypted.
     #[error("{0}")]
     Cover(#[from] CoverError),
     /// It cannot be read, or was changed.
@@ -135,7 +136,7 @@ mod tests {
     use zeroize::Zeroizing;
 
     use super::*;
-    use crate::{Locker, Rules, Start, payload};
+    use crate::{Locker, PathRules, Start, payload};
 
     fn spool() -> Spool {
         Spool::in_folder(std::env::temp_dir())
@@ -178,7 +179,7 @@ mod tests {
         let locker = Locker {
             start: Start { variable: "KEY", key_file: b"/key", banner: b"" },
             protection,
-            rules: Rules::default(),
+            rules: PathRules::default(),
             dropped_volumes: Vec::new(),
             unlock_on: UnlockOn::Memory,
             spool: &spool(),

@@ -6,20 +6,20 @@ use std::sync::Arc;
 
 use sealcrate_image::Content;
 
-/// Contents, joined. Each is opened when the contents before it have been read.
-pub(crate) struct Joined {
+/// Contents in a row. Each is opened when the contents before it have been read.
+pub(crate) struct Concatenated {
     left: VecDeque<Arc<dyn Content>>,
     open: Box<dyn Read + Send>,
 }
 
-impl Joined {
-    /// Joins contents.
+impl Concatenated {
+    /// Puts contents in a row.
     pub(crate) fn new(contents: impl IntoIterator<Item = Arc<dyn Content>>) -> Self {
         Self { left: contents.into_iter().collect(), open: Box::new(io::empty()) }
     }
 }
 
-impl Read for Joined {
+impl Read for Concatenated {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         if buffer.is_empty() {
             return Ok(0);
@@ -44,7 +44,7 @@ mod tests {
     fn empty_contents_end_nothing() {
         let contents = [&b"one"[..], b"", b"", b"two", b""];
         let contents = contents.map(|bytes| Arc::new(bytes.to_vec()) as Arc<dyn Content>);
-        assert_eq!(io::read_to_string(Joined::new(contents)).unwrap(), "onetwo");
-        assert_eq!(io::read_to_string(Joined::new([])).unwrap(), "");
+        assert_eq!(io::read_to_string(Concatenated::new(contents)).unwrap(), "onetwo");
+        assert_eq!(io::read_to_string(Concatenated::new([])).unwrap(), "");
     }
 }

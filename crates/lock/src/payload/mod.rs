@@ -11,7 +11,7 @@ use sealcrate_image::archive::HeaderBounds;
 use sealcrate_image::{Content, DiffId, Hasher, Layer, MediaType};
 use sealcrate_packfile::index::{Part, payload_name};
 
-use crate::payload::concatenated::Joined;
+use crate::payload::concatenated::Concatenated;
 use crate::tree::changes::MAX_HEADERS;
 
 /// The folder of the payload.
@@ -22,7 +22,7 @@ const RECORD: usize = 512;
 
 /// The age file of a part.
 #[derive(Clone)]
-pub(crate) struct AgeFile {
+pub(crate) struct PartFile {
     /// The part.
     pub(crate) part: Part,
     /// The bytes of the age file.
@@ -32,8 +32,8 @@ pub(crate) struct AgeFile {
 }
 
 /// Makes the layer that holds age files.
-pub(crate) fn layer(files: Vec<AgeFile>) -> io::Result<Layer> {
-    Wrapped::new(files)?.layer()
+pub(crate) fn layer(files: Vec<PartFile>) -> io::Result<Layer> {
+    PayloadTar::new(files)?.layer()
 }
 
 /// Calls `call` for each file of a layer with its path, and reads the layer to its end, which checks it.
@@ -90,17 +90,17 @@ fn header(path: &str, mode: u32, len: u64) -> tar::Header {
     header
 }
 
-/// A tar file whose contents lie elsewhere.
-struct Wrapped {
+/// The tar file of a payload. The contents of its files lie elsewhere.
+struct PayloadTar {
     /// The folders before the files.
     before: Vec<u8>,
     /// The headers of the files, and their contents.
-    files: Vec<(tar::Header, AgeFile)>,
+    files: Vec<(tar::Header, PartFile)>,
     len: u64,
 }
 
-impl Wrapped {
-    fn new(files: Vec<AgeFile>) -> io::Result<Self> {
+impl PayloadTar {
+    fn new(files: Vec<PartFile>) -> io::Result<Self> {
         let mut tar = tar::Builder::new(Vec::new());
         append(&mut tar, ".sealcrate/", 0o755, b"")?;
         append(&mut tar, FOLDER, 0o755, b"")?;
@@ -143,13 +143,13 @@ fn padding(len: u64) -> &'static [u8] {
     &END[..(len.next_multiple_of(RECORD as u64) - len) as usize]
 }
 
-impl Content for Wrapped {
+impl Content for PayloadTar {
     fn open(&self) -> io::Result<Box<dyn Read + Send>> {
         let bytes = |bytes: &[u8]| Arc::new(bytes.to_vec()) as Arc<dyn Content>;
         let files = self.files.iter().flat_map(|(header, file)| {
             [bytes(header.as_bytes()), file.content.clone(), bytes(padding(file.len))]
         });
         let all = iter::once(bytes(&self.before)).chain(files).chain(iter::once(bytes(END)));
-        Ok(Box::new(Joined::new(all)))
+        Ok(Box::new(Concatenated::new(all)))
     }
 }

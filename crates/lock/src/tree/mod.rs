@@ -1,4 +1,6 @@
 //! Trees: the file system that layers give when each lies over the layers below.
+//!
+//! `changes` reads layers, `node` has the things in a tree, and `contents` the bytes of its files.
 
 pub(crate) mod changes;
 pub(crate) mod contents;

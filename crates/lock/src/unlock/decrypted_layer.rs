@@ -11,20 +11,20 @@ use zeroize::Zeroizing;
 
 use crate::UnlockError;
 use crate::payload::compression::decompressor;
-use crate::payload::concatenated::Joined;
-use crate::payload::{self, AgeFile, for_each_file};
+use crate::payload::concatenated::Concatenated;
+use crate::payload::{self, PartFile, for_each_file};
 
 /// The longest header of an age file that is read, in bytes.
 const MAX_HEADER: u64 = 64 << 10;
 
 /// A private layer. Reading decrypts it.
-pub(crate) struct Opened {
+pub(crate) struct DecryptedLayer {
     /// The age files, lowest part first.
-    pub(crate) files: Vec<AgeFile>,
+    pub(crate) files: Vec<PartFile>,
     pub(crate) identity: Zeroizing<String>,
 }
 
-impl Opened {
+impl DecryptedLayer {
     /// Finds the age files of a private layer, which have to be the files that the index names.
     pub(crate) fn find(
         layer: &Layer,
@@ -57,30 +57,30 @@ impl Opened {
             if header_digest(&Header::parse(&beginning)?) != part.header {
                 return Err(UnlockError::Damaged);
             }
-            files.push(AgeFile { part, len: content.len(), content: Arc::new(content) });
+            files.push(PartFile { part, len: content.len(), content: Arc::new(content) });
         }
         Ok(Self { files, identity: Zeroizing::new(identity.to_owned()) })
     }
 }
 
-impl Content for Opened {
+impl Content for DecryptedLayer {
     fn open(&self) -> io::Result<Box<dyn Read + Send>> {
         let identity = x25519::Identity::parse(&self.identity).map_err(io::Error::other)?;
-        let pieces = self.files.iter().map(|file| {
+        let parts = self.files.iter().map(|file| {
             let (age, identity) = (file.content.clone(), identity.clone());
-            Arc::new(Piece { age, identity }) as Arc<dyn Content>
+            Arc::new(DecryptedPart { age, identity }) as Arc<dyn Content>
         });
-        Ok(Box::new(Joined::new(pieces)))
+        Ok(Box::new(Concatenated::new(parts)))
     }
 }
 
-/// The piece of the tar file that an age file holds.
-struct Piece {
+/// The part of the tar file that an age file holds.
+struct DecryptedPart {
     age: Arc<dyn Content>,
     identity: x25519::Identity,
 }
 
-impl Content for Piece {
+impl Content for DecryptedPart {
     fn open(&self) -> io::Result<Box<dyn Read + Send>> {
         let decryptor = Decryptor::new(self.age.open()?).map_err(io::Error::other)?;
         let reader = decryptor.decrypt([&self.identity as _]).map_err(io::Error::other)?;
@@ -124,7 +124,7 @@ mod tests {
         let key = identity.to_text();
         let find = |files: &[(&str, &[u8])], headers: &[[u8; 32]]| {
             let parts = parts(headers);
-            Opened::find(&layer(files), Parts::parse(&parts).unwrap(), &key, &spool)
+            DecryptedLayer::find(&layer(files), Parts::parse(&parts).unwrap(), &key, &spool)
         };
         let path = payload::path(&one);
         assert!(find(&[(&path, &file)], &[one]).is_ok());

@@ -19,7 +19,7 @@ use crate::UnlockError;
 use crate::config::INIT;
 use crate::payload::compression::decompressor;
 use crate::payload::{self, FOLDER, for_each_file};
-use crate::unlock::decrypted_layer::Opened;
+use crate::unlock::decrypted_layer::DecryptedLayer;
 
 /// The longest file of an index, encrypted, in bytes.
 const MAX_SEGMENT: u64 = MAX_INDEX;
@@ -91,7 +91,7 @@ impl LockedImage {
             layers.push(match layer {
                 IndexLayer::Clear { diff_id } => found.with_diff_id(DiffId(Digest::from(diff_id))),
                 IndexLayer::Private { diff_id, identity, parts } => {
-                    let content = Opened::find(found, parts, identity, spool)?;
+                    let content = DecryptedLayer::find(found, parts, identity, spool)?;
                     let (len, diff_id) = (parts.tar_len(), DiffId(Digest::from(diff_id)));
                     Layer::decrypted(MediaType::DOCKER_LAYER, len, diff_id, Arc::new(content))
                 }
