@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 use std::io;
 
 use sealcrate_image::{Content as _, Image, Spool};
+use sealcrate_packfile::index::IndexLayer;
 
 use crate::lock::encrypted_layer::EncryptedLayer;
 use crate::tree::contents::Contents;
@@ -16,7 +17,7 @@ use crate::{Inode, InodeKind, Metadata, Unlocked, UnlockedKind};
 pub(crate) struct ClearFiles {
     pub(crate) encrypted: EncryptedLayer,
     /// The SHA-256 of the contents.
-    pub(crate) digest: [u8; 32],
+    digest: [u8; 32],
 }
 
 impl ClearFiles {
@@ -61,5 +62,10 @@ impl ClearFiles {
         })?;
         let encrypted = EncryptedLayer::of(&mut *spooled.content.open()?, spool)?;
         Ok(Some(Self { encrypted, digest: *spooled.digest.as_bytes() }))
+    }
+
+    /// Returns the payload as the index has it, among the layers.
+    pub(crate) fn in_index(&self) -> IndexLayer<'_> {
+        self.encrypted.in_index(self.digest)
     }
 }

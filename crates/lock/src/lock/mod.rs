@@ -107,11 +107,7 @@ impl Locker<'_> {
         let encrypted = self.encrypt_layers(image, &config, private, reusable)?;
         let clear_files = ClearFiles::of(image, private, &mut difference.unlocked, self.spool)?;
         let mut layers = index_layers(&config, private, &encrypted)?;
-        layers.extend(
-            clear_files
-                .as_ref()
-                .map(|clear_files| clear_files.encrypted.in_index(clear_files.digest)),
-        );
+        layers.extend(clear_files.iter().map(ClearFiles::in_index));
         let index = index::encode(
             self.unlock_on,
             &command,
@@ -126,8 +122,8 @@ impl Locker<'_> {
         let skeleton = skeleton_layer(image, &difference.skeleton, init, &segment, self.spool)?;
 
         let mut layers = clear_layers(image, private);
-        let clear_files = clear_files.map(|clear_files| clear_files.encrypted);
-        layers.extend(encrypted.into_iter().chain(clear_files).map(|encrypted| encrypted.layer));
+        layers.extend(encrypted.into_iter().map(|encrypted| encrypted.layer));
+        layers.extend(clear_files.map(|clear_files| clear_files.encrypted.layer));
         layers.push(skeleton);
         let lists = Lists {
             passwd: file_in(image, &difference.whole, "etc/passwd")?,
