@@ -50,7 +50,7 @@ pub struct LockOptions<'a> {
 /// use sealcrate_crypt::select::Selection;
 /// use sealcrate_image::registry::Access;
 /// use sealcrate_image::{Quiet, Spool};
-/// use sealcrate_lock::{Locker, Rules, Start, UnlockOn};
+/// use sealcrate_lock::{Locker, PathRules, Start, UnlockOn};
 /// use sealcrate_pack::{DEFAULT_WORK_FACTOR, Openers};
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// # let folder = tempfile::tempdir()?;
@@ -66,7 +66,7 @@ pub struct LockOptions<'a> {
 ///     locker: Locker {
 ///         start: Start { variable: "KEY", key_file: b"/run/secrets/key", banner: b"" },
 ///         protection: &protection,
-///         rules: Rules::default(),
+///         rules: PathRules::default(),
 ///         dropped_volumes: Vec::new(),
 ///         unlock_on: UnlockOn::Memory,
 ///         spool: session.spool(),
@@ -217,7 +217,7 @@ pub struct UnlockOptions<'a> {
 /// # use sealcrate_core::{Exposure, LockOptions, lock};
 /// # use sealcrate_crypt::select::Selection;
 /// # use sealcrate_image::Quiet;
-/// # use sealcrate_lock::{Locker, Rules, Start, UnlockOn};
+/// # use sealcrate_lock::{Locker, PathRules, Start, UnlockOn};
 /// # use sealcrate_pack::{DEFAULT_WORK_FACTOR, Openers};
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// # let folder = tempfile::tempdir()?;
@@ -233,7 +233,7 @@ pub struct UnlockOptions<'a> {
 /// #     locker: Locker {
 /// #         start: Start { variable: "KEY", key_file: b"/run/secrets/key", banner: b"" },
 /// #         protection: &protection,
-/// #         rules: Rules::default(),
+/// #         rules: PathRules::default(),
 /// #         dropped_volumes: Vec::new(),
 /// #         unlock_on: UnlockOn::Memory,
 /// #         spool: session.spool(),

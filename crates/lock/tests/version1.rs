@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use sealcrate_image::archive::OciArchiveSource;
 use sealcrate_image::{Config, DiffId, Image, Layer, Quiet, Source, Spool};
-use sealcrate_lock::{FoundBy, LockedImage, Locker, Opener, Reusable, Rules, Start, UnlockOn};
+use sealcrate_lock::{FoundBy, LockedImage, Locker, Opener, PathRules, Reusable, Start, UnlockOn};
 use sealcrate_pack::{Key, MIN_WORK_FACTOR, Openers};
 use zeroize::Zeroizing;
 
@@ -74,7 +74,7 @@ fn layers_of_version_1_are_used_again() {
     let locker = Locker {
         start: Start { variable: "KEY", key_file: b"/key", banner: b"" },
         protection: &protection,
-        rules: Rules::default(),
+        rules: PathRules::default(),
         dropped_volumes: Vec::new(),
         unlock_on: UnlockOn::Memory,
         spool: &spool(),

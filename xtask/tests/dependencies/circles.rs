@@ -10,7 +10,7 @@ use super::{folders, workspace};
 /// The top folders of crates: each may import from those before it, and from itself.
 const ORDERS: [(&str, &[&str]); 2] = [
     ("crates/image/src", &["model", "transfer", "media"]),
-    ("crates/pack/src", &["keys", "program", "content", "stub"]),
+    ("crates/lock/src", &["tree", "difference", "closure", "payload", "config", "unlock", "lock"]),
 ];
 
 /// Returns the roots of all libraries and programs in the workspace, and of the stubs.

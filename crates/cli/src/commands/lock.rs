@@ -9,7 +9,7 @@ use anyhow::{Context, Result};
 use sealcrate_core::{LockOptions, Written, start_key_file};
 use sealcrate_crypt::select::Selection;
 use sealcrate_image::{Digest, EngineName, Location, Reference};
-use sealcrate_lock::{Locked, Locker, Privileges, Rules, Start, TreePath, UnlockOn};
+use sealcrate_lock::{Locked, Locker, PathRules, Privileges, Start, TreePath, UnlockOn};
 use serde_json::json;
 
 use self::deployment::{Deployment, LockedFor};
@@ -134,8 +134,8 @@ pub(super) fn place(name: Option<&Reference>, location: Option<&Location>) -> Lo
     }
 }
 
-fn rules(args: &LockArgs) -> Result<Rules> {
-    Ok(Rules {
+fn rules(args: &LockArgs) -> Result<PathRules> {
+    Ok(PathRules {
         volumes: Vec::new(),
         mountpoints: paths(&args.paths.mountpoint)?,
         public: paths(&args.paths.public)?,

@@ -59,7 +59,7 @@ fn elf(loader: &str, dynamic: &[(u64, &str)]) -> Vec<u8> {
 fn closure(
     clear: &[(&str, &[u8])],
     private: &[(&str, &[u8])],
-    rules: &Rules,
+    rules: &PathRules,
     words: &[&str],
 ) -> Closure {
     let tars = [layer(clear), layer(private)];
@@ -83,12 +83,12 @@ fn closure(
 }
 
 fn shown(closure: &Closure) -> Vec<String> {
-    let shown = closure.noted.iter().map(|(path, noted)| match noted {
-        Noted::File(0o755, ..) => format!("{path}"),
-        Noted::File(..) => format!("{path} otherwise"),
-        Noted::Folder => format!("{path}/"),
-        Noted::Link(target) => format!("{path} > {}", str::from_utf8(target).unwrap()),
-        Noted::Nothing => format!("no {path}"),
+    let shown = closure.expected.iter().map(|(path, noted)| match noted {
+        Expected::File(0o755, ..) => format!("{path}"),
+        Expected::File(..) => format!("{path} otherwise"),
+        Expected::Folder => format!("{path}/"),
+        Expected::Link(target) => format!("{path} > {}", str::from_utf8(target).unwrap()),
+        Expected::Nothing => format!("no {path}"),
     });
     shown.collect()
 }
@@ -100,7 +100,7 @@ const SHELL: [(&str, &[u8]); 3] =
 fn script_needs_the_shell_by_all_links_and_the_link_to_itself() {
     let private: [(&str, &[u8]); 1] = [("app/run", b"#!/bin/sh\n")];
     for words in [&["/app/run"][..], &["./run"], &["sh", "-c", "exec ./run && nothing -x"]] {
-        let closure = closure(&SHELL, &private, &Rules::default(), words);
+        let closure = closure(&SHELL, &private, &PathRules::default(), words);
         let mut shown = shown(&closure);
         // The shell is found in the fourth folder.
         shown.retain(|line| !line.starts_with("no ") && line != "/usr/");
@@ -115,14 +115,14 @@ fn script_needs_the_shell_by_all_links_and_the_link_to_itself() {
         assert!(closure.beyond.is_empty());
     }
     let path = TreePath::parse(b"usr/bin/busybox").unwrap();
-    let closure = closure(&SHELL, &private, &Rules::default(), &["/app/run"]);
+    let closure = closure(&SHELL, &private, &PathRules::default(), &["/app/run"]);
     let digest = *Digest::of(b"\x7fELF").as_bytes();
-    assert_eq!(closure.noted.get(&path), Some(&Noted::File(0o755, 4, digest)));
+    assert_eq!(closure.expected.get(&path), Some(&Expected::File(0o755, 4, digest)));
 }
 
 #[test]
 fn programs_in_front_of_the_right_one_are_noted_as_missing() {
-    let closure = closure(&SHELL, &[("app/data", b"")], &Rules::default(), &["sh"]);
+    let closure = closure(&SHELL, &[("app/data", b"")], &PathRules::default(), &["sh"]);
     let missing = shown(&closure).into_iter().filter(|line| line.starts_with("no "));
     let expected = ["no /usr/local/bin/sh", "no /usr/local/sbin/sh", "no /usr/sbin/sh"];
     assert_eq!(missing.collect::<Vec<_>>(), expected);
@@ -142,8 +142,9 @@ fn libraries_are_found_in_all_folders_and_noted_where_they_are_not() {
         ("etc/ld.so.conf", b"include /etc/other*.conf\n"),
     ];
     let clear = [&clear[..], &[("etc/other-1.conf", b"# none\n/usr/lib/configured\n")]].concat();
-    let found = |rules: &Rules| closure(&clear, &[("app/data", b"")], rules, &["/opt/bin/program"]);
-    let closure = found(&Rules::default());
+    let found =
+        |rules: &PathRules| closure(&clear, &[("app/data", b"")], rules, &["/opt/bin/program"]);
+    let closure = found(&PathRules::default());
     let shown = shown(&closure);
     for line in [
         "/lib64/ld.so",
@@ -166,20 +167,20 @@ fn libraries_are_found_in_all_folders_and_noted_where_they_are_not() {
     let path = |text: &str| TreePath::parse(text.as_bytes()).unwrap();
     let unchecked = vec![path("opt/own"), path("etc/ld.so.cache")];
     let mountpoints = vec![path("usr/lib/configured")];
-    let rules = Rules { unchecked, mountpoints, ..Rules::default() };
-    let noted = found(&rules).noted;
+    let rules = PathRules { unchecked, mountpoints, ..PathRules::default() };
+    let noted = found(&rules).expected;
     for folder in ["opt/own", "etc/ld.so.cache", "usr/lib/configured"] {
         assert!(!noted.keys().any(|noted| noted.is_within(&path(folder))), "{folder}");
     }
     assert!(noted.contains_key(&path("opt/bin/program")));
-    let all = Rules { unchecked: vec![TreePath::default()], ..Rules::default() };
-    assert!(found(&all).noted.is_empty());
+    let all = PathRules { unchecked: vec![TreePath::default()], ..PathRules::default() };
+    assert!(found(&all).expected.is_empty());
 }
 
 #[test]
 fn file_that_is_too_long_is_told_and_not_read() {
     let image = Image::new(Vec::new(), Vec::new());
-    let kind = InodeKind::File { offset: 0, len: crate::facts::MAX_FILE + 1 };
+    let kind = InodeKind::File { offset: 0, len: inspector::MAX_FILE + 1 };
     let inode = Inode { id: (0, 0), metadata: crate::Metadata::default(), kind };
-    assert!(Facts::of(&image).get(&inode).unwrap().is_none());
+    assert!(Inspector::of(&image).inspect(&inode).unwrap().is_none());
 }

@@ -1,14 +1,14 @@
-//! Rules: files that stay in the clear, folders that stay folders, and reasons against locking.
+//! PathRules: files that stay in the clear, folders that stay folders, and reasons against locking.
 
 use std::collections::BTreeSet;
 
 use sealcrate_lock::{
-    Changes, Difference, DifferenceError, Privileges, Problem, Rules, TreePath, UnlockedKind,
+    Changes, Difference, DifferenceError, PathRules, Privileges, Problem, TreePath, UnlockedKind,
 };
 
 use crate::steps::append;
 
-fn refused(tar: &[u8], rules: &Rules) -> Vec<Problem> {
+fn refused(tar: &[u8], rules: &PathRules) -> Vec<Problem> {
     let changes = [Changes::read(0, tar).unwrap()];
     match Difference::of(&changes, &BTreeSet::from([0]), rules) {
         Err(DifferenceError::Problems(problems)) => problems,
@@ -30,7 +30,7 @@ fn everything_that_stands_against_locking_is_named() {
     append(&mut builder, "su", regular, 0o4755, b"x", "");
     append(&mut builder, "node", tar::EntryType::Char, 0o644, b"", "");
     let tar = builder.into_inner().unwrap();
-    let rules = Rules { volumes: vec![path("data")], ..Rules::default() };
+    let rules = PathRules { volumes: vec![path("data")], ..PathRules::default() };
     let expected = [
         Problem::Ours,
         Problem::Volume(path("data/x"), path("data")),
@@ -50,7 +50,7 @@ fn what_is_said_to_be_public_stays_in_the_clear() {
     }
     let changes = [Changes::read(0, builder.into_inner().unwrap().as_slice()).unwrap()];
     let public = vec![path("etc/passwd"), path("app/public")];
-    let rules = Rules { public, ..Rules::default() };
+    let rules = PathRules { public, ..PathRules::default() };
     let difference = Difference::of(&changes, &BTreeSet::from([0]), &rules).unwrap();
     let skeleton: Vec<_> =
         difference.skeleton.0.iter().map(|entry| entry.path.to_string()).collect();
@@ -66,7 +66,7 @@ fn mountpoints_are_folders_even_where_everything_around_is_private() {
     let mut builder = tar::Builder::new(Vec::new());
     append(&mut builder, "app/x", tar::EntryType::Regular, 0o644, b"x", "");
     let changes = [Changes::read(0, builder.into_inner().unwrap().as_slice()).unwrap()];
-    let rules = Rules { mountpoints: vec![path("app/data/in")], ..Rules::default() };
+    let rules = PathRules { mountpoints: vec![path("app/data/in")], ..PathRules::default() };
     let difference = Difference::of(&changes, &BTreeSet::from([0]), &rules).unwrap();
     let skeleton: Vec<_> = difference
         .skeleton
@@ -96,7 +96,7 @@ fn private_files_in_mountpoints_are_refused_or_left_out() {
         .enumerate()
         .map(|(place, tar)| Changes::read(place, tar.as_slice()).unwrap())
         .collect();
-    let mut rules = Rules { mountpoints: vec![path("data")], ..Rules::default() };
+    let mut rules = PathRules { mountpoints: vec![path("data")], ..PathRules::default() };
     let found = ["data/in", "data/old", "data/y"]
         .map(|found| Problem::Mountpoint(path(found), path("data")));
     match Difference::of(&layers, &BTreeSet::from([1]), &rules) {
@@ -114,8 +114,10 @@ fn private_files_in_mountpoints_are_refused_or_left_out() {
     let kinds: Vec<_> = unlocked.map(|entry| &entry.kind).collect();
     assert_eq!(kinds, [&UnlockedKind::Symlink(b"/data".to_vec())], "a link back, and nothing else");
     // In the clear there is no link.
-    let rules =
-        Rules { public: vec![path("data")], ..Rules { privileges: Privileges::Refuse, ..rules } };
+    let rules = PathRules {
+        public: vec![path("data")],
+        ..PathRules { privileges: Privileges::Refuse, ..rules }
+    };
     Difference::of(&layers, &BTreeSet::from([1]), &rules).unwrap();
 }
 
@@ -134,7 +136,7 @@ fn folders_with_too_many_clear_files_are_named() {
     }
     let private = builder.into_inner().unwrap();
     let layers = [Changes::read(0, &clear[..]).unwrap(), Changes::read(1, &private[..]).unwrap()];
-    let difference = Difference::of(&layers, &BTreeSet::from([1]), &Rules::default()).unwrap();
+    let difference = Difference::of(&layers, &BTreeSet::from([1]), &PathRules::default()).unwrap();
     assert_eq!(difference.crowded, [path("many")]);
     let unlocked = |name| difference.unlocked.iter().any(|entry| entry.path == path(name));
     assert!(unlocked("many/private") && !unlocked("many/1") && unlocked("few/1"));
@@ -151,6 +153,6 @@ fn folders_with_too_many_clear_files_are_named() {
     };
     let (clear, private) = (tar("clear"), tar("private"));
     let layers = [Changes::read(0, &clear[..]).unwrap(), Changes::read(1, &private[..]).unwrap()];
-    let difference = Difference::of(&layers, &BTreeSet::from([1]), &Rules::default()).unwrap();
+    let difference = Difference::of(&layers, &BTreeSet::from([1]), &PathRules::default()).unwrap();
     assert_eq!(difference.crowded, [path("a")]);
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use proptest::prelude::*;
 use proptest::strategy::ValueTree as _;
-use sealcrate_lock::{Changes, Difference, DifferenceError, Problem, Rules};
+use sealcrate_lock::{Changes, Difference, DifferenceError, PathRules, Problem};
 
 use crate::file_system::{Flat, Thing, apply_read, steps_of, unlock};
 use crate::steps::{Step, tar_of};
@@ -135,7 +135,7 @@ fn check(layers: &[(Vec<Step>, bool)]) -> bool {
     let private: BTreeSet<_> = (0..layers.len()).filter(|place| layers[*place].1).collect();
     let (mut whole, mut next) = (Flat::default(), 0);
     let applied = layers.iter().all(|(steps, _)| whole.apply(steps, &mut next));
-    let difference = match Difference::of(&changes, &private, &Rules::default()) {
+    let difference = match Difference::of(&changes, &private, &PathRules::default()) {
         Ok(difference) => difference,
         Err(DifferenceError::Tree(error)) => {
             assert!(!applied, "{error}");

@@ -4,7 +4,7 @@
 use sha2::{Digest as _, Sha256};
 
 use crate::index::IndexError;
-use crate::index::entry::check_path;
+use crate::index::path::check_path;
 use crate::index::reader::{Reader, write_short};
 
 /// A path, and the thing that the clear layers must have there.
