@@ -60,7 +60,6 @@ pub(crate) const LARGE_FOLDERS: &[(&str, usize)] = &[
     ("crates/stub/start/src", 19),
     ("fuzz/fuzz_targets", 28),
     ("fuzz/targets/src", 31),
-    ("tests/support", 22),
     ("tests/tests/attacks", 22),
     ("tests/tests/e2e", 31),
     ("tests/tests/faults", 16),

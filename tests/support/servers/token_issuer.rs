@@ -15,8 +15,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use serde_json::{Value, json};
 
+use super::registry::{PASSWORD, USERNAME};
 use crate::http::{Head, read_body};
-use crate::registry::{PASSWORD, USERNAME};
 use crate::server::Server;
 use crate::{Authority, note_secret};
 
