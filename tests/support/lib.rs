@@ -1,5 +1,6 @@
 //! The real parts that the end-to-end tests are made of: a Docker engine, containerd, CNCF registries, a
-//! token issuer, a proxy that makes faults, and a sandbox for the binary under test.
+//! token issuer, and a sandbox for the binary under test. The proxy that makes faults is the one of the
+//! test kit.
 //!
 //! Everything here panics with a message when it cannot do its work: that is a failed test. `cargo xtask
 //! test` sets the variables that [`Engine`] and [`Sandbox`] read.
@@ -9,8 +10,6 @@ pub use crate::engines::crun::CrunPodman;
 pub use crate::engines::engine::{Builder, Engine, EngineImage, busybox};
 pub use crate::engines::pod::{Pod, PodContainer};
 pub use crate::engines::podman::PodmanService;
-pub use crate::fault::{Fault, Gate, Rule};
-pub use crate::fault_proxy::{FaultProxy, RecordedRequest};
 pub use crate::machine::done::Done;
 pub use crate::machine::sandbox::{Sandbox, files_containing};
 pub use crate::machine::typist::Typist;
@@ -23,13 +22,10 @@ pub use crate::servers::grpc;
 pub use crate::servers::key_provider::{GeneratedClient, KeyProviderService};
 pub use crate::servers::registry::{PASSWORD, Registry, USERNAME};
 pub use crate::servers::token_issuer::{Anonymous, Caller, TokenIssuer, TokenLife, TokenRequest};
+pub use sealcrate_test_kit::{Fault, FaultProxy, Gate, RecordedRequest, Rule, http};
 
 mod engines;
-mod fault;
-mod fault_proxy;
-pub mod http;
 mod machine;
 mod memory;
 mod secrets;
-mod server;
 mod servers;

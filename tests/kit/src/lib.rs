@@ -1,0 +1,17 @@
+//! The parts that the tests and benches of all crates share: servers on 127.0.0.1, and proxies before
+//! them.
+//!
+//! It depends on no other crate of sealcrate, so each of them can test itself with it. What it makes is
+//! independent of the code under test. Everything here panics with a message when it cannot do its
+//! work: that is a failed test.
+
+mod digest;
+mod fault_proxy;
+mod gate;
+pub mod http;
+mod server;
+
+pub use digest::digest_of;
+pub use fault_proxy::{Fault, FaultProxy, RecordedRequest, Rule};
+pub use gate::Gate;
+pub use server::{Listener, Reply, Request, Server, Tripwire};
