@@ -5,12 +5,14 @@
 //! independent of the code under test. Everything here panics with a message when it cannot do its
 //! work: that is a failed test.
 
+mod counter;
 mod digest;
 mod fault_proxy;
 mod gate;
 pub mod http;
 mod server;
 
+pub use counter::{Counter, Traffic};
 pub use digest::digest_of;
 pub use fault_proxy::{Fault, FaultProxy, RecordedRequest, Rule};
 pub use gate::Gate;
