@@ -1,5 +1,5 @@
-//! The parts that the tests and benches of all crates share: servers on 127.0.0.1, and proxies before
-//! them.
+//! The parts that the tests and benches of all crates share: servers on 127.0.0.1, proxies before them,
+//! and small images.
 //!
 //! It depends on no other crate of sealcrate, so each of them can test itself with it. What it makes is
 //! independent of the code under test. Everything here panics with a message when it cannot do its
@@ -10,10 +10,12 @@ mod digest;
 mod fault_proxy;
 mod gate;
 pub mod http;
+mod image;
 mod server;
 
 pub use counter::{Counter, Traffic};
 pub use digest::digest_of;
 pub use fault_proxy::{Fault, FaultProxy, RecordedRequest, Rule};
 pub use gate::Gate;
+pub use image::{Image, Layout, OCI_CONFIG, OCI_INDEX, OCI_MANIFEST, Tar, gzip};
 pub use server::{Listener, Reply, Request, Server, Tripwire};

@@ -255,7 +255,7 @@ mod tests {
         let fake = Fake::start(move |request, mut caller| {
             let list = serde_json::json!([{ "Config": "c.json", "RepoTags": null,
                 "Layers": ["a/layer.tar", "b/layer.tar"] }]);
-            let archive = crate::archive::fixtures::Tar::new()
+            let archive = sealcrate_test_kit::Tar::new()
                 .file("a/layer.tar", &tars[0])
                 .file("b/layer.tar", &tars[1])
                 .file("c.json", &config)
