@@ -98,6 +98,15 @@ fn openpgp_is_known_without_anything_else_of_ours() {
 }
 
 #[test]
+fn the_test_kit_needs_none_of_the_crates_that_test_themselves_with_it() {
+    let tree = tree("sealcrate-test-kit");
+    assert!(tree.contains("httparse"));
+    assert_eq!(found(&tree, &NETWORK), [""; 0]);
+    let ours = tree.iter().filter(|name| name.starts_with("sealcrate"));
+    assert_eq!(ours.collect::<Vec<_>>(), ["sealcrate-test-kit"]);
+}
+
+#[test]
 fn the_program_is_built_of_all() {
     // The names above are those that cargo writes: here they are found.
     let tree = tree("sealcrate");
