@@ -22,7 +22,7 @@ fn download(proxy: &FaultProxy) -> io::Result<Response> {
     request("GET", &proxy.host(), &format!("/v2/a/blobs/{DIGEST}"), &[], b"")
 }
 
-/// Starts a registry that keeps what is uploaded.
+/// Starts a registry that keeps uploads.
 fn registry() -> Server {
     Server::start(|request, _| match request.head.method() {
         "POST" => {

@@ -267,7 +267,7 @@ mod tests {
     #[test]
     fn a_head_is_written_as_it_was_read() {
         let bytes = b"GET /v2/ HTTP/1.1\r\nhost: 127.0.0.1:5\r\nX-Odd:  a:b\r\n\r\nrest";
-        // Whatever parts it comes in.
+        // The parts that it comes in make no difference.
         for capacity in [1, 7, 1000] {
             let mut reader = BufReader::with_capacity(capacity, &bytes[..]);
             let (head, raw) = RequestHead::read_raw(&mut reader).unwrap().unwrap();

@@ -16,7 +16,7 @@ pub struct Image {
     tars: Vec<Vec<u8>>,
     /// The layers as they are stored: the tars, or compressed.
     blobs: Vec<Vec<u8>>,
-    /// What follows [`OCI_LAYER`] in the type of the layers.
+    /// The end of the type of the layers, after [`OCI_LAYER`].
     suffix: &'static str,
     config: Value,
 }

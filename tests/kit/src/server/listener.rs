@@ -8,7 +8,7 @@ use std::thread::{self, JoinHandle};
 
 /// Accepts connections until it is dropped; connections that are open then end by themselves.
 #[derive(Debug)]
-pub struct Listener {
+pub(crate) struct Listener {
     address: SocketAddr,
     stopping: Arc<AtomicBool>,
     acceptor: Option<JoinHandle<()>>,
@@ -19,7 +19,7 @@ impl Listener {
     ///
     /// # Panics
     /// If 127.0.0.1 has no free port.
-    pub fn start(
+    pub(crate) fn start(
         serve: impl Fn(TcpStream, usize) -> io::Result<()> + Clone + Send + 'static,
     ) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("127.0.0.1 has a free port");
@@ -43,7 +43,7 @@ impl Listener {
     }
 
     /// Returns `127.0.0.1:PORT`.
-    pub fn host(&self) -> String {
+    pub(crate) fn host(&self) -> String {
         self.address.to_string()
     }
 }

@@ -7,7 +7,7 @@ mod scripted;
 mod store;
 mod tripwire;
 
-pub use listener::Listener;
+pub(crate) use listener::Listener;
 pub use reply::Reply;
 pub use request::Request;
 pub use scripted::Server;
