@@ -12,6 +12,9 @@ const LONGEST_HEAD: usize = 64 << 10;
 /// The most headers of a head.
 const MOST_HEADERS: usize = 100;
 
+/// A head and its length; none as long as bytes are missing.
+type Parsed<H> = io::Result<Option<(H, usize)>>;
+
 /// The method, the target and the headers of a request.
 #[derive(Clone, Debug)]
 pub struct RequestHead {
@@ -42,7 +45,7 @@ impl RequestHead {
         read_head(reader, Self::parse)
     }
 
-    fn parse(bytes: &[u8]) -> io::Result<Option<(Self, usize)>> {
+    fn parse(bytes: &[u8]) -> Parsed<Self> {
         let mut headers = [httparse::EMPTY_HEADER; MOST_HEADERS];
         let mut request = httparse::Request::new(&mut headers);
         let httparse::Status::Complete(length) = request.parse(bytes).map_err(malformed)? else {
@@ -119,7 +122,7 @@ impl ResponseHead {
         Ok(read_head(reader, Self::parse)?.map(|(head, _)| head))
     }
 
-    fn parse(bytes: &[u8]) -> io::Result<Option<(Self, usize)>> {
+    fn parse(bytes: &[u8]) -> Parsed<Self> {
         let mut headers = [httparse::EMPTY_HEADER; MOST_HEADERS];
         let mut response = httparse::Response::new(&mut headers);
         let httparse::Status::Complete(length) = response.parse(bytes).map_err(malformed)? else {
@@ -218,10 +221,10 @@ impl Headers {
     }
 }
 
-/// Reads a head with `parse`, which returns nothing as long as bytes are missing.
+/// Reads a head with `parse`.
 fn read_head<H>(
     reader: &mut impl BufRead,
-    parse: fn(&[u8]) -> io::Result<Option<(H, usize)>>,
+    parse: fn(&[u8]) -> Parsed<H>,
 ) -> io::Result<Option<(H, Vec<u8>)>> {
     let mut bytes = Vec::new();
     loop {
