@@ -1,46 +1,31 @@
 //! The real parts that the end-to-end tests are made of: a Docker engine, containerd, CNCF registries, a
-//! token issuer, a proxy that makes faults, and a sandbox for the binary under test.
+//! token issuer, and a sandbox for the binary under test. The proxy that makes faults is the one of the
+//! test kit.
 //!
 //! Everything here panics with a message when it cannot do its work: that is a failed test. `cargo xtask
 //! test` sets the variables that [`Engine`] and [`Sandbox`] read.
 
-pub use crate::authority::Authority;
-pub use crate::containerd::{Containerd, as_root};
-pub use crate::crun::CrunPodman;
-pub use crate::done::Done;
-pub use crate::engine::{Builder, Engine, EngineImage, busybox};
-pub use crate::fault::{Fault, Gate, Rule};
-pub use crate::fault_proxy::{FaultProxy, RecordedRequest};
-pub use crate::key_provider::{GeneratedClient, KeyProviderService};
-pub use crate::memory_folder::MemoryFolder;
-pub use crate::memory_steps::{MemoryStep, assert_all_are_told, memory_steps, noise};
-pub use crate::pod::{Pod, PodContainer};
-pub use crate::podman::PodmanService;
-pub use crate::registry::{PASSWORD, Registry, USERNAME};
-pub use crate::sandbox::{Sandbox, files_containing};
-pub use crate::secrets::{note_key, note_secret};
-pub use crate::token_issuer::{Anonymous, Caller, TokenIssuer, TokenLife, TokenRequest};
-pub use crate::transcript::{Leak, leaks_in, record, record_printed, transcripts};
-pub use crate::typist::Typist;
+pub use crate::engines::containerd::{Containerd, as_root};
+pub use crate::engines::crun::CrunPodman;
+pub use crate::engines::engine::{Builder, Engine, EngineImage, busybox};
+pub use crate::engines::pod::{Pod, PodContainer};
+pub use crate::engines::podman::PodmanService;
+pub use crate::machine::done::Done;
+pub use crate::machine::sandbox::{Sandbox, files_containing};
+pub use crate::machine::typist::Typist;
+pub use crate::memory::folder::MemoryFolder;
+pub use crate::memory::steps::{MemoryStep, assert_all_are_told, memory_steps, noise};
+pub use crate::secrets::noted::{note_key, note_secret};
+pub use crate::secrets::transcript::{Leak, leaks_in, record, record_printed, transcripts};
+pub use crate::servers::authority::Authority;
+pub use crate::servers::grpc;
+pub use crate::servers::key_provider::{GeneratedClient, KeyProviderService};
+pub use crate::servers::registry::{PASSWORD, Registry, USERNAME};
+pub use crate::servers::token_issuer::{Anonymous, Caller, TokenIssuer, TokenLife, TokenRequest};
+pub use sealcrate_test_kit::{Fault, FaultProxy, Gate, RecordedRequest, Rule, http};
 
-mod authority;
-mod containerd;
-mod crun;
-mod done;
-mod engine;
-mod fault;
-mod fault_proxy;
-pub mod grpc;
-pub mod http;
-mod key_provider;
-mod memory_folder;
-mod memory_steps;
-mod pod;
-mod podman;
-mod registry;
-mod sandbox;
+mod engines;
+mod machine;
+mod memory;
 mod secrets;
-mod server;
-mod token_issuer;
-mod transcript;
-mod typist;
+mod servers;

@@ -53,7 +53,7 @@ impl Clear {
         assert!(!requests.is_empty());
         for request in requests {
             let sent = request.head.header("Authorization").unwrap_or_default();
-            assert!(!sent.starts_with("Basic"), "{}", request.head.start_line);
+            assert!(!sent.starts_with("Basic"), "{}", request.head.start_line());
         }
     }
 }

@@ -3,14 +3,11 @@
 //! Every shown member gets such a text, and the tests check the raw bytes of the output.
 
 use std::fs;
-use std::io::{BufReader, Write as _};
-use std::net::TcpListener;
-use std::thread;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use sealcrate_test_kit::{Reply, Server, Tar};
 use sealcrate_tests::Done;
-use sealcrate_tests::http::Head;
 use serde_json::{Value, json};
 
 use crate::shop::AGE;
@@ -231,17 +228,10 @@ fn names_of_key_schemes_cannot_steer_the_terminal() {
 
 /// Makes a tar file with names that the library refuses.
 fn tar_of(entries: &[(&str, String)], mode: u32) -> Vec<u8> {
-    let mut archive = tar::Builder::new(Vec::new());
-    for (name, content) in entries {
-        let mut header = tar::Header::new_gnu();
-        header.set_size(content.len() as u64);
-        header.set_mode(mode);
-        let named = &mut header.as_gnu_mut().expect("it is GNU's").name;
-        named[..name.len()].copy_from_slice(name.as_bytes());
-        header.set_cksum();
-        archive.append(&header, content.as_bytes()).expect("memory can be written");
-    }
-    archive.into_inner().expect("memory can be written")
+    let add = |archive: Tar, (name, content): &(&str, String)| {
+        archive.file_with_mode(name, content.as_bytes(), mode)
+    };
+    entries.iter().fold(Tar::new(), add).bytes()
 }
 
 /// Short enough for the name of a file in a tar file.
@@ -289,30 +279,11 @@ fn names_in_archives_cannot_steer_the_terminal() {
     stranger.shows(&["inspect", "oci-archive:image.tar"]);
 }
 
-/// Starts a registry that refuses everything, and returns its address.
-fn refusing(status: u16, body: &str) -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("127.0.0.1 has a free port");
-    let host = listener.local_addr().expect("127.0.0.1 has a free port").to_string();
-    let answer = format!(
-        "HTTP/1.1 {status} X\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
-        body.len()
-    );
-    thread::spawn(move || {
-        for stream in listener.incoming() {
-            let answer = answer.clone();
-            thread::spawn(move || {
-                let mut stream = stream.expect("the connection can be used");
-                let mut reader =
-                    BufReader::new(stream.try_clone().expect("the connection can be used"));
-                while let Ok(Some(_)) = Head::read(&mut reader) {
-                    if stream.write_all(answer.as_bytes()).is_err() {
-                        return;
-                    }
-                }
-            });
-        }
-    });
-    host
+/// Starts a registry that gives each request the same answer.
+fn refusing(status: u16, body: &str) -> Server {
+    let body = body.to_owned();
+    let json = "application/json";
+    Server::start(move |_, _| Reply::new(status).header("content-type", json).body(body.as_str()))
 }
 
 #[test]
@@ -326,10 +297,10 @@ fn words_of_a_registry_cannot_steer_the_terminal() {
     ];
     for body in bodies {
         for status in [400, 403, 404] {
-            let host = refusing(status, &body.to_string());
+            let registry = refusing(status, &body.to_string());
             let pull = [
                 "pull",
-                &format!("{host}/app:1"),
+                &format!("{}/app:1", registry.host()),
                 "--to=oci:out",
                 "--pass-file=key",
                 "--plain-http",
@@ -344,8 +315,8 @@ fn words_of_a_registry_cannot_steer_the_terminal() {
 fn documents_of_a_registry_cannot_steer_the_log() {
     let stranger = Stranger::new();
     let hostile = json!({ "schemaVersion": 2, "mediaType": HOSTILE, "layers": [] });
-    let host = refusing(200, &hostile.to_string());
-    let inspect = ["inspect", &format!("{host}/app:1"), "--verbose", "--plain-http"];
+    let registry = refusing(200, &hostile.to_string());
+    let inspect = ["inspect", &format!("{}/app:1", registry.host()), "--verbose", "--plain-http"];
     let done = stranger.run(&inspect);
     stranger.assert_harmless(&inspect, &done);
     assert_ne!(done.status, Some(0), "{}", done.said());

@@ -4,13 +4,12 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use sealcrate_test_kit::{Image, Layout};
 use sealcrate_tests::http::request;
 use sealcrate_tests::{Done, FaultProxy, Registry, as_root, files_containing};
 use serde_json::{Value, json};
 
-use crate::support::{
-    Machine, TestImage, digest_of, parsed, random_bytes, requests, run, succeeded, tar_of,
-};
+use crate::support::{Machine, TestImage, parsed, random_bytes, requests, run, succeeded, tar_of};
 
 /// A recipient of `age-keygen`, for tests alone.
 const OTHER: &str = "age1asevwmszlt4gs9xp9m7cquqp3r6mmd6xkh503m74act8nz2z5qzsjjudrx";
@@ -291,44 +290,15 @@ fn each_tag_is_asked_for_once() {
 /// An index of two platforms, as `--from` takes it.
 fn index_of_two(machine: &Machine) -> String {
     let folder = machine.sandbox.work().join("index");
-    let blobs = folder.join("blobs/sha256");
-    fs::create_dir_all(&blobs).expect("the sandbox can be written");
-    let store = |media_type: &str, bytes: &[u8]| -> Value {
-        let digest = digest_of(bytes);
-        let path = blobs.join(&digest["sha256:".len()..]);
-        fs::write(path, bytes).expect("the sandbox can be written");
-        let media_type = format!("application/vnd.oci.image.{media_type}");
-        json!({ "mediaType": media_type, "digest": digest, "size": bytes.len() })
-    };
-    let child = |architecture: &str| {
-        let tar = tar_of(architecture, &random_bytes(1000));
-        let config = json!({
-            "architecture": architecture,
-            "os": "linux",
-            "rootfs": { "type": "layers", "diff_ids": [digest_of(&tar)] },
-        });
-        let manifest = json!({
-            "schemaVersion": 2,
-            "mediaType": "application/vnd.oci.image.manifest.v1+json",
-            "config": store("config.v1+json", config.to_string().as_bytes()),
-            "layers": [store("layer.v1.tar", &tar)],
-        });
-        let mut child = store("manifest.v1+json", manifest.to_string().as_bytes());
+    let layout = Layout::create(folder.clone());
+    let children = ["amd64", "arm64"].map(|architecture| {
+        let image = Image::of([tar_of(architecture, &random_bytes(1000))])
+            .with("architecture", json!(architecture));
+        let mut child = image.add_to(&layout);
         child["platform"] = json!({ "architecture": architecture, "os": "linux" });
         child
-    };
-    let children = ["amd64", "arm64"].map(child);
-    let index = json!({
-        "schemaVersion": 2,
-        "mediaType": "application/vnd.oci.image.index.v1+json",
-        "manifests": children,
     });
-    let entry = store("index.v1+json", index.to_string().as_bytes());
-    let write = |name: &str, value: Value| {
-        fs::write(folder.join(name), value.to_string()).expect("the sandbox can be written");
-    };
-    write("index.json", json!({ "schemaVersion": 2, "manifests": [entry] }));
-    write("oci-layout", json!({ "imageLayoutVersion": "1.0.0" }));
+    layout.list(&[layout.add_index(&children)]);
     format!("oci:{}", folder.display())
 }
 

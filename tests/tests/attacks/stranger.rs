@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::PathBuf;
 
-use aws_lc_rs::digest::{SHA256, digest};
+use sealcrate_test_kit::{Layout, OCI_CONFIG, digest_of};
 use sealcrate_tests::{Done, Sandbox};
 use serde_json::{Value, json};
 
@@ -41,20 +41,13 @@ impl Stranger {
         self.sandbox.work().join(name)
     }
 
-    fn store(&self, bytes: &[u8]) -> String {
-        let hash = digest(&SHA256, bytes);
-        let hex: String = hash.as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
-        let blobs = self.path("image/blobs/sha256");
-        fs::create_dir_all(&blobs).expect("the sandbox can be written");
-        fs::write(blobs.join(&hex), bytes).expect("the sandbox can be written");
-        format!("sha256:{hex}")
+    fn layout(&self) -> Layout {
+        Layout::create(self.path("image"))
     }
 
     /// Adds the members that a descriptor lacks.
     pub(crate) fn fill(&self, descriptor: &mut Value, media_type: &str, bytes: &[u8]) {
-        let whole = json!({
-            "mediaType": media_type, "digest": self.store(bytes), "size": bytes.len(),
-        });
+        let whole = self.layout().add(media_type, bytes);
         for (member, value) in whole.as_object().expect("it is an object") {
             if descriptor.get(member).is_none() {
                 descriptor[member] = value.clone();
@@ -64,24 +57,19 @@ impl Stranger {
 
     /// Writes the image.
     pub(crate) fn write(&mut self) {
-        let diff_id = self.store(&self.layer);
+        let diff_id = digest_of(&self.layer);
         self.config["rootfs"] = json!({ "type": "layers", "diff_ids": [diff_id] });
         let mut manifest = self.manifest.clone();
         self.fill(&mut manifest["layers"][0], LAYER, &self.layer);
         let config = self.config.to_string();
-        let config_type = "application/vnd.oci.image.config.v1+json";
-        self.fill(&mut manifest["config"], config_type, config.as_bytes());
+        self.fill(&mut manifest["config"], OCI_CONFIG, config.as_bytes());
         let mut entry = self.entry.clone();
         self.fill(&mut entry, MANIFEST, manifest.to_string().as_bytes());
         self.write_index(&[entry]);
     }
 
     pub(crate) fn write_index(&self, entries: &[Value]) {
-        let index = json!({ "schemaVersion": 2, "manifests": entries });
-        fs::write(self.path("image/index.json"), index.to_string())
-            .expect("the sandbox can be written");
-        fs::write(self.path("image/oci-layout"), r#"{"imageLayoutVersion":"1.0.0"}"#)
-            .expect("the sandbox can be written");
+        self.layout().list(entries);
     }
 
     pub(crate) fn run(&self, arguments: &[&str]) -> Done {

@@ -1,13 +1,13 @@
 //! Time, memory and disk that a stranger would like to waste without end.
 
-use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
+use sealcrate_test_kit::{Layout, OCI_CONFIG};
 use sealcrate_tests::{Fault, FaultProxy, MemoryFolder, Rule};
-use serde_json::{Value, json};
+use serde_json::json;
 
-use crate::support::{Machine, Pushed, digest_of, failed, image_of, requests, run, succeeded};
+use crate::support::{Machine, Pushed, failed, image_of, requests, run, succeeded};
 
 /// So slow that a blob of a megabyte takes hours.
 const SLOWLY: Fault = Fault::Trickle(Duration::from_millis(20));
@@ -94,31 +94,14 @@ fn digest_of_zeros() -> String {
 
 /// Writes an image of one layer into the layout `folder`.
 fn write_image(folder: &Path, media_type: &str, layer: &[u8], diff_id: &str) {
-    let blobs = folder.join("blobs/sha256");
-    fs::create_dir_all(&blobs).expect("the layout can be written");
-    let store = |media_type: &str, bytes: &[u8]| -> Value {
-        let digest = digest_of(bytes);
-        fs::write(blobs.join(&digest["sha256:".len()..]), bytes)
-            .expect("the layout can be written");
-        json!({ "mediaType": media_type, "digest": digest, "size": bytes.len() })
-    };
+    let layout = Layout::create(folder.to_owned());
     let config = json!({
         "architecture": "amd64", "os": "linux",
         "rootfs": { "type": "layers", "diff_ids": [diff_id] },
     });
-    let manifest = "application/vnd.oci.image.manifest.v1+json";
-    let body = json!({
-        "schemaVersion": 2,
-        "mediaType": manifest,
-        "config": store("application/vnd.oci.image.config.v1+json", config.to_string().as_bytes()),
-        "layers": [store(media_type, layer)],
-    });
-    let mut entry = store(manifest, body.to_string().as_bytes());
-    entry["annotations"] = json!({ "org.opencontainers.image.ref.name": "1" });
-    let index = json!({ "schemaVersion": 2, "manifests": [entry] });
-    fs::write(folder.join("index.json"), index.to_string()).expect("the layout can be written");
-    fs::write(folder.join("oci-layout"), r#"{"imageLayoutVersion":"1.0.0"}"#)
-        .expect("the layout can be written");
+    let config = layout.add(OCI_CONFIG, config.to_string().as_bytes());
+    let layer = layout.add(media_type, layer);
+    layout.name_as(&layout.add_manifest(&config, &[layer]), "1");
 }
 
 #[test]

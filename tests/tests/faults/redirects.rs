@@ -57,7 +57,7 @@ impl TwoHosts {
         assert!(!away.is_empty(), "nothing was redirected");
         for request in &away {
             for name in ["Authorization", "Proxy-Authorization", "Cookie"] {
-                assert_eq!(request.head.header(name), None, "{}", request.head.start_line);
+                assert_eq!(request.head.header(name), None, "{}", request.head.start_line());
             }
         }
         let bears =

@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use aws_lc_rs::digest::{SHA256, digest};
+use sealcrate_test_kit::{Image, Layout, Tar};
 use sealcrate_tests::http::request;
 use sealcrate_tests::{
     Engine, EngineImage, Fault, FaultProxy, RecordedRequest, Registry, Rule, Sandbox, note_secret,
@@ -18,6 +18,8 @@ use sealcrate_tests::{
 };
 use serde_json::{Value, json};
 use tempfile::TempDir;
+
+pub(crate) use sealcrate_test_kit::digest_of;
 
 const MANIFEST: &str = "application/vnd.docker.distribution.manifest.v2+json";
 /// Longer than any run here takes, unless it is stuck.
@@ -28,8 +30,7 @@ const ROUNDS: &str = "100000";
 /// An image in an OCI layout of its own, with layers of one file each.
 pub(crate) struct TestImage {
     folder: TempDir,
-    config: Vec<u8>,
-    diff_ids: Vec<String>,
+    image: Image,
 }
 
 impl TestImage {
@@ -41,51 +42,12 @@ impl TestImage {
     /// Writes an image with a variable (`NAME=VALUE`) in its config.
     pub(crate) fn with_variable(files: &[(&str, &[u8])], variable: &str) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder can be made");
-        let blobs = folder.path().join("blobs/sha256");
-        fs::create_dir_all(&blobs).expect("the layout can be written");
-        let store = |media_type: &str, bytes: &[u8]| -> Value {
-            let digest = digest_of(bytes);
-            fs::write(blobs.join(&digest["sha256:".len()..]), bytes)
-                .expect("the layout can be written");
-            json!({
-                "mediaType": format!("application/vnd.oci.image.{media_type}"),
-                "digest": digest,
-                "size": bytes.len(),
-            })
-        };
-        let layers: Vec<Value> =
-            files.iter().map(|(name, bytes)| store("layer.v1.tar", &tar_of(name, bytes))).collect();
-        let diff_ids: Vec<String> = layers
-            .iter()
-            .map(|layer| layer["digest"].as_str().unwrap_or_default().into())
-            .collect();
-        let history: Vec<Value> =
-            files.iter().map(|(name, _)| json!({ "created_by": format!("COPY {name}") })).collect();
-        let config = json!({
-            "architecture": "amd64",
-            "os": "linux",
-            "created": "2024-01-01T00:00:00Z",
-            "config": { "Env": [variable], "Cmd": ["/bin/busybox", "true"] },
-            "rootfs": { "type": "layers", "diff_ids": diff_ids },
-            "history": history,
-        })
-        .to_string()
-        .into_bytes();
-        let manifest = json!({
-            "schemaVersion": 2,
-            "mediaType": "application/vnd.oci.image.manifest.v1+json",
-            "config": store("config.v1+json", &config),
-            "layers": layers,
-        });
-        let mut entry = store("manifest.v1+json", manifest.to_string().as_bytes());
-        entry["annotations"] = json!({ "org.opencontainers.image.ref.name": "it" });
-        let write = |name: &str, value: Value| {
-            fs::write(folder.path().join(name), value.to_string())
-                .expect("the layout can be written");
-        };
-        write("index.json", json!({ "schemaVersion": 2, "manifests": [entry] }));
-        write("oci-layout", json!({ "imageLayoutVersion": "1.0.0" }));
-        Self { folder, config, diff_ids }
+        let image = Image::of_files(files)
+            .with("created", json!("2024-01-01T00:00:00Z"))
+            .with("config", json!({ "Env": [variable], "Cmd": ["/bin/busybox", "true"] }));
+        let layout = Layout::create(folder.path().to_owned());
+        layout.name_as(&image.add_to(&layout), "it");
+        Self { folder, image }
     }
 
     /// The location, as `--from` takes it.
@@ -95,20 +57,13 @@ impl TestImage {
 
     /// The digest of the config.
     pub(crate) fn id(&self) -> String {
-        digest_of(&self.config)
+        self.image.id()
     }
 }
 
 /// An image of two layers that nothing compresses, of `length` bytes each.
 pub(crate) fn image_of(length: usize) -> TestImage {
     TestImage::of(&[("low", &random_bytes(length)), ("high", &random_bytes(length))])
-}
-
-/// `sha256:…`.
-pub(crate) fn digest_of(bytes: &[u8]) -> String {
-    let hex: String =
-        digest(&SHA256, bytes).as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
-    format!("sha256:{hex}")
 }
 
 pub(crate) fn random_bytes(length: usize) -> Vec<u8> {
@@ -124,14 +79,9 @@ pub(crate) fn unique(word: &str) -> String {
     format!("{word}-{}-{count}", process::id())
 }
 
+/// Makes a tar of one file.
 pub(crate) fn tar_of(name: &str, content: &[u8]) -> Vec<u8> {
-    let mut header = tar::Header::new_gnu();
-    header.set_size(content.len() as u64);
-    header.set_mode(0o644);
-    header.set_mtime(1);
-    let mut archive = tar::Builder::new(Vec::new());
-    archive.append_data(&mut header, name, content).expect("memory can be written");
-    archive.into_inner().expect("memory can be written")
+    Tar::new().file(name, content).bytes()
 }
 
 /// A machine that pushes and pulls: a sandbox with a passphrase in a file.
@@ -245,7 +195,7 @@ impl Machine {
         self.sandbox.assert_nothing_is_left();
         match target {
             Target::Engine(target) => assert_eq!(engine.image_id(target.name()), image.id()),
-            Target::Layout(folder) => assert_eq!(config_in(folder), image.config),
+            Target::Layout(folder) => assert_eq!(config_in(folder), image.image.config()),
         }
     }
 }
@@ -282,23 +232,15 @@ pub(crate) fn parsed(bytes: &[u8]) -> Value {
 /// layer of the image. The engine accepts an archive that lacks the layer if, and only if, it holds
 /// the layer.
 pub(crate) fn holds_lowest_layer(engine: &Engine, image: &TestImage) -> bool {
-    let mut config = parsed(&image.config);
-    config["rootfs"]["diff_ids"] = json!([image.diff_ids[0]]);
+    let mut config = parsed(&image.image.config());
+    config["rootfs"]["diff_ids"] = json!([image.image.diff_ids()[0]]);
     config["history"] = json!([{ "created_by": unique("probe") }]);
     let config = config.to_string().into_bytes();
     let manifest = json!([{ "Config": "config.json", "RepoTags": [], "Layers": ["none.tar"] }]);
     let folder = tempfile::tempdir().expect("a temporary folder can be made");
     let file = folder.path().join("probe.tar");
-    let mut archive = tar::Builder::new(fs::File::create(&file).expect("a file can be made"));
-    for (name, bytes) in
-        [("config.json", config.clone()), ("manifest.json", manifest.to_string().into_bytes())]
-    {
-        let mut header = tar::Header::new_gnu();
-        header.set_size(bytes.len() as u64);
-        header.set_mode(0o644);
-        archive.append_data(&mut header, name, &*bytes).expect("the probe can be written");
-    }
-    archive.finish().expect("the probe can be written");
+    let archive = Tar::new().file("config.json", &config).images(&manifest).bytes();
+    fs::write(&file, archive).expect("the probe can be written");
     let path = file.to_str().expect("temporary folders have UTF-8 names");
     let is_held = engine.try_run(&["load", "-i", path]).status.success();
     if is_held {

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::process::Command;
 
-/// What speaks to networks or drives asynchronous code.
+/// Crates that speak to networks or drive asynchronous code.
 const NETWORK: [&str; 7] = ["bollard", "futures-util", "http", "hyper", "mio", "reqwest", "tokio"];
 
 /// Returns the names of everything that `package`, alone and with its default features, is built of.
@@ -95,6 +95,15 @@ fn openpgp_is_known_without_anything_of_ours_but_classes_of_errors() {
     assert_eq!(found(&tree, &NETWORK), [""; 0]);
     let others = tree.iter().filter(|name| name.starts_with("sealcrate"));
     assert_eq!(others.collect::<Vec<_>>(), ["sealcrate-errors", "sealcrate-openpgp"]);
+}
+
+#[test]
+fn the_test_kit_needs_none_of_the_crates_that_test_themselves_with_it() {
+    let tree = tree("sealcrate-test-kit");
+    assert!(tree.contains("httparse"));
+    assert_eq!(found(&tree, &NETWORK), [""; 0]);
+    let ours = tree.iter().filter(|name| name.starts_with("sealcrate"));
+    assert_eq!(ours.collect::<Vec<_>>(), ["sealcrate-test-kit"]);
 }
 
 #[test]

@@ -6,7 +6,6 @@ pub(crate) const CIRCLES: &[&[&str]] =
 
 /// Folders that still hold too many files, and how many at most.
 pub(crate) const LARGE_FOLDERS: &[(&str, usize)] = &[
-    ("tests/support", 22),
     ("tests/tests/attacks", 22),
     ("tests/tests/e2e", 31),
     ("tests/tests/faults", 16),

@@ -1,8 +1,8 @@
 //! How fast images are pushed and pulled, beside other tools that do the same.
 //!
-//! [`recipe`] says what images are made of, and `made` makes them; `case` is what is done with them, `tool`
-//! by whom, `peers` with what, `commands` how. `runner` lets the tools take turns, `counter` counts what
-//! goes over the wire, `row` is what was measured, `table` and `chart` show it.
+//! [`recipe`] names the content of each image, and `made` makes the images. A `case` is one task. `tool` and
+//! `peers` are the programs that do it, with their `commands`. `runner` lets the tools take turns, behind the
+//! test kit's proxy that counts. A `row` holds the measurements, and `table` and `chart` show them.
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -21,7 +21,6 @@ use xtask::private_engine;
 mod case;
 mod chart;
 mod commands;
-mod counter;
 mod made;
 mod peers;
 mod recipe;

@@ -1,9 +1,9 @@
-//! What was measured of one tool that does one thing with one image.
+//! The measurements of one tool that does one thing with one image.
 
+use sealcrate_test_kit::Traffic;
 use serde_json::{Value, json};
 
 use super::case::Case;
-use super::counter::Traffic;
 use super::tool::Tool;
 use crate::measure::Measured;
 use crate::spread::Spread;
@@ -14,7 +14,7 @@ pub(super) struct Row {
     pub(super) image: &'static str,
     pub(super) tool: Tool,
     pub(super) samples: Vec<Measured>,
-    /// Of the round that was counted.
+    /// The traffic of the counted round.
     pub(super) traffic: Option<Traffic>,
 }
 
@@ -28,7 +28,7 @@ impl Row {
         Spread::of(self.samples.iter().map(|sample| sample.wall))
     }
 
-    /// Returns the median of what is known of samples; nothing if it is of none.
+    /// Returns the median of a figure, over the samples that have it; nothing if none has.
     pub(super) fn median(&self, figure: impl Fn(&Measured) -> Option<f64>) -> Option<f64> {
         let median = Spread::of(self.samples.iter().filter_map(figure)).median;
         (!median.is_nan()).then_some(median)

@@ -1,17 +1,17 @@
 //! The order of events for one image.
 //!
-//! The tools take turns, round by round, so that whatever else the machine does meets all of them. The
-//! first round goes through a proxy that counts, and is not timed; the others have nothing between tool
-//! and registry. Every full push goes to a registry of its own, which holds nothing yet; the last
-//! round's are what is pulled.
+//! The tools take turns, round by round, so that the machine's other work meets all of them. The first
+//! round goes through a proxy that counts, and is not timed; the others have nothing between tool and
+//! registry. Every full push goes to a registry of its own, which holds nothing yet. Pulls take the images
+//! of the last round.
 
 use std::fs;
 
 use anyhow::{Context, ensure};
+use sealcrate_test_kit::Counter;
 
 use super::case::Case;
 use super::commands::public_name;
-use super::counter::Counter;
 use super::made::{Image, Variant};
 use super::peers::Peers;
 use super::row::Row;
@@ -25,13 +25,13 @@ use xtask::child::Interrupts;
 pub(super) struct Runner<'a> {
     peers: &'a Peers,
     image: &'a Image,
-    /// That are timed.
+    /// How many rounds are timed.
     rounds: u8,
     interrupts: &'a Interrupts,
     rows: Vec<Row>,
 }
 
-/// What a round is for.
+/// The purpose of a round.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Round {
     Counted,
@@ -45,12 +45,12 @@ struct Way<'r> {
 }
 
 impl<'r> Way<'r> {
-    fn to(registry: &'r Registry, round: Round) -> anyhow::Result<Self> {
+    fn to(registry: &'r Registry, round: Round) -> Self {
         let counter = match round {
-            Round::Counted => Some(Counter::start(registry.host())?),
+            Round::Counted => Some(Counter::start(registry.host())),
             Round::Timed => None,
         };
-        Ok(Self { registry, counter })
+        Self { registry, counter }
     }
 
     fn host(&self) -> String {
@@ -95,7 +95,7 @@ impl<'a> Runner<'a> {
             registries[i] = Some(runner.pushes(tools[i], round)?);
             Ok(())
         })?;
-        // What is pulled must be new to the engine.
+        // A pulled image must be new to the engine.
         self.peers.remove_images()?;
         self.in_turns(|runner, i, round| runner.layout_pushes(tools[i], round))?;
         self.in_turns(|runner, i, round| {
@@ -122,7 +122,7 @@ impl<'a> Runner<'a> {
     /// Pushes out of the engine, and returns the registry that holds the image.
     fn pushes(&mut self, tool: Tool, round: Round) -> anyhow::Result<Registry> {
         let registry = Registry::start()?;
-        let way = Way::to(&registry, round)?;
+        let way = Way::to(&registry, round);
         for (case, variant) in [
             (Case::Push, Variant::Original),
             (Case::PushChanged, Variant::Changed),
@@ -143,7 +143,7 @@ impl<'a> Runner<'a> {
         for case in [Case::PushGzipped, Case::PushUncompressed] {
             if self.has(case, tool) {
                 let registry = Registry::start()?;
-                self.step(case, tool, &Way::to(&registry, round)?)?;
+                self.step(case, tool, &Way::to(&registry, round))?;
             }
         }
         Ok(())
@@ -157,7 +157,7 @@ impl<'a> Runner<'a> {
         registry: &Registry,
         layers: &str,
     ) -> anyhow::Result<()> {
-        let way = Way::to(registry, round)?;
+        let way = Way::to(registry, round);
         if self.has(Case::Pull, tool) {
             self.step(Case::Pull, tool, &way)?;
             let pulled = self.peers.layers(&public_name(&way.host()))?;
@@ -185,7 +185,7 @@ impl<'a> Runner<'a> {
         self.rows.iter().any(|row| (row.case, row.tool) == (case, tool))
     }
 
-    /// Runs one command, and keeps what was counted or measured.
+    /// Runs one command, and keeps the traffic or the measurements.
     fn step(&mut self, case: Case, tool: Tool, way: &Way<'_>) -> anyhow::Result<()> {
         check(self.interrupts)?;
         let command = self.peers.command(case, tool, &way.host(), self.image);

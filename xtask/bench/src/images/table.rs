@@ -1,4 +1,4 @@
-//! What was measured, for people: a Markdown table for each image.
+//! The measurements, for people: a Markdown table for each image.
 
 use std::fmt::Write as _;
 
@@ -21,7 +21,7 @@ const COLUMNS: [&str; 11] = [
     "requests",
 ];
 
-/// Returns what was measured, and what with.
+/// Returns the measurements, and the tools and the machine of them.
 pub(super) fn of(machine: &Value, missing: &[String], rows: &[Row], rounds: u8) -> String {
     let mut text = format!("{}\n\n", machine::line(machine));
     for (tool, version) in machine["versions"].as_object().into_iter().flatten() {
@@ -78,11 +78,11 @@ fn line(row: &Row, rows: &[Row]) -> String {
 
 #[cfg(test)]
 mod tests {
+    use sealcrate_test_kit::Traffic;
     use serde_json::json;
 
     use super::*;
     use crate::images::case::Case;
-    use crate::images::counter::Traffic;
     use crate::images::tool::Tool;
     use crate::measure::Measured;
 

@@ -1,9 +1,9 @@
-//! Images, and archives made by hand, entry by entry, for the tests of archives and layouts.
+//! Images for the tests of archives and layouts, and the ways in and out of these.
 
-use std::io::{self, Read, Write};
+use std::io::{self, Read};
 use std::sync::Arc;
 
-use serde_json::{Value, json};
+use sealcrate_test_kit::gzip;
 
 use crate::{
     Artifact, Compression, CompressionLevel, Compressor, Descriptor, DiffId, Digest, Family, Image,
@@ -11,86 +11,15 @@ use crate::{
     WriteError,
 };
 
-/// A tar that is being put together.
-pub(crate) struct Tar(tar::Builder<Vec<u8>>);
-
-impl Tar {
-    pub(crate) fn new() -> Self {
-        Self(tar::Builder::new(Vec::new()))
-    }
-
-    pub(crate) fn file(mut self, name: &str, bytes: &[u8]) -> Self {
-        let mut header = tar::Header::new_gnu();
-        header.set_entry_type(tar::EntryType::Regular);
-        header.set_size(bytes.len() as u64);
-        self.0.append(&named(header, name, ""), bytes).unwrap();
-        self
-    }
-
-    pub(crate) fn special(mut self, kind: tar::EntryType, name: &str, target: &str) -> Self {
-        let mut header = tar::Header::new_gnu();
-        header.set_entry_type(kind);
-        header.set_size(0);
-        self.0.append(&named(header, name, target), &[][..]).unwrap();
-        self
-    }
-
-    pub(crate) fn link(self, name: &str, target: &str) -> Self {
-        self.special(tar::EntryType::Symlink, name, target)
-    }
-
-    pub(crate) fn images(self, images: &Value) -> Self {
-        self.file("manifest.json", images.to_string().as_bytes())
-    }
-
-    /// Gives the next entry a longer name, as GNU tar does.
-    pub(crate) fn long_name(self, name: &str) -> Self {
-        self.extension(tar::EntryType::GNULongName, name)
-    }
-
-    /// Adds an entry that extends the headers of the next one.
-    pub(crate) fn extension(mut self, kind: tar::EntryType, name: &str) -> Self {
-        let mut header = tar::Header::new_gnu();
-        header.set_entry_type(kind);
-        header.set_size(name.len() as u64);
-        self.0.append(&named(header, "././@LongLink", ""), name.as_bytes()).unwrap();
-        self
-    }
-
-    pub(crate) fn bytes(self) -> Vec<u8> {
-        self.0.into_inner().unwrap()
-    }
-}
-
-/// Names an entry without the care that the tar crate takes of names.
-fn named(mut header: tar::Header, name: &str, target: &str) -> tar::Header {
-    let fields = header.as_gnu_mut().unwrap();
-    fields.name[..name.len()].copy_from_slice(name.as_bytes());
-    fields.linkname[..target.len()].copy_from_slice(target.as_bytes());
-    header.set_cksum();
-    header
-}
-
 /// A config of layers whose tars are `tars`.
 pub(crate) fn config(tars: &[&[u8]]) -> Vec<u8> {
-    let diff_ids: Vec<String> = tars.iter().map(|tar| Digest::of(tar).to_string()).collect();
-    json!({"os": "linux", "architecture": "amd64", "rootfs": {"type": "layers", "diff_ids": diff_ids}})
-        .to_string()
-        .into_bytes()
-}
-
-pub(crate) fn gzip(bytes: &[u8]) -> Vec<u8> {
-    compressed(bytes, Compression::Gzip)
+    sealcrate_test_kit::Image::of(tars.iter().map(|tar| tar.to_vec())).config()
 }
 
 pub(crate) fn compressed(bytes: &[u8], compression: Compression) -> Vec<u8> {
     match compression {
         Compression::None => bytes.to_vec(),
-        Compression::Gzip => {
-            let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
-            gzip.write_all(bytes).unwrap();
-            gzip.finish().unwrap()
-        }
+        Compression::Gzip => gzip(bytes),
         Compression::Zstd => zstd::encode_all(bytes, 1).unwrap(),
     }
 }

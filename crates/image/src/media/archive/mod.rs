@@ -191,7 +191,9 @@ mod tests {
     use std::fs;
     use std::io::Write;
 
-    use super::fixtures::{TARS, gzip, image, layer, put, read, tars, write};
+    use sealcrate_test_kit::gzip;
+
+    use super::fixtures::{TARS, image, layer, put, read, tars, write};
     use super::*;
     use crate::layout::{LayoutSink, LayoutSource};
     use crate::{

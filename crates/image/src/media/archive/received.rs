@@ -107,10 +107,11 @@ mod tests {
     use std::sync::Arc;
 
     use proptest::prelude::*;
+    use sealcrate_test_kit::{Tar, gzip};
     use serde_json::json;
 
     use super::*;
-    use crate::archive::fixtures::{Tar, config, gzip, read};
+    use crate::archive::fixtures::{config, read};
     use crate::archive::{DockerArchive, wanted};
     use crate::{
         Compression, CompressionLevel, Compressor, Config, Damage, Digest, Image, MediaType, Source,

@@ -247,24 +247,14 @@ mod tests {
 
     #[test]
     fn export_whose_layers_have_other_names_than_expected_is_read_whole() {
-        let layer = |byte| crate::engine::fake::layer(vec![byte; 600]);
-        let image = crate::engine::fake::image(vec![layer(1), layer(2)]);
-        let diff_ids: Vec<DiffId> = image.layers.iter().filter_map(crate::Layer::diff_id).collect();
-        let (id, tars) = (image.id(), [vec![1; 600], vec![2; 600]]);
-        let (config, known) = (image.config, diff_ids.clone());
-        let fake = Fake::start(move |request, mut caller| {
-            let list = serde_json::json!([{ "Config": "c.json", "RepoTags": null,
-                "Layers": ["a/layer.tar", "b/layer.tar"] }]);
-            let archive = crate::archive::fixtures::Tar::new()
-                .file("a/layer.tar", &tars[0])
-                .file("b/layer.tar", &tars[1])
-                .file("c.json", &config)
-                .images(&list)
-                .bytes();
-            match request {
-                get if get.ends_with("/get") => caller.answer(200, &archive),
-                other => caller.classic(other, id, &known),
-            }
+        let image = sealcrate_test_kit::Image::of([vec![1; 600], vec![2; 600]]);
+        let diff_ids: Vec<DiffId> =
+            image.diff_ids().iter().map(|digest| DiffId(digest.parse().unwrap())).collect();
+        let (id, archive) = (image.id().parse().unwrap(), image.archive(&[]));
+        let known = diff_ids.clone();
+        let fake = Fake::start(move |request, mut caller| match request {
+            get if get.ends_with("/get") => caller.answer(200, &archive),
+            other => caller.classic(other, id, &known),
         });
         let compressor = Compressor::new(1, CompressionLevel::default());
         let layers = HashSet::from([diff_ids[1]]);

@@ -1,12 +1,13 @@
 //! A scripted engine on a socket of its own, for faults that a real engine does not have on demand.
 
-use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
+use std::io::{self, BufReader, Read as _, Write as _};
 use std::net::Shutdown;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::Duration;
 
+use sealcrate_test_kit::http::{Framing, Headers, RequestHead, ResponseHead, read_body};
 use serde_json::json;
 use tempfile::TempDir;
 
@@ -56,32 +57,13 @@ pub(super) struct Caller {
 impl Caller {
     /// Reads the head of the request, and returns its method and path.
     fn request(&mut self) -> Option<String> {
-        let first = self.line().ok()?;
-        while !self.line().ok()?.is_empty() {}
-        first.strip_suffix(" HTTP/1.1").map(str::to_owned)
+        let head = RequestHead::read(&mut self.stream).ok()??;
+        Some(format!("{} {}", head.method(), head.target()))
     }
 
-    fn line(&mut self) -> io::Result<String> {
-        let mut line = String::new();
-        self.stream.read_line(&mut line)?;
-        line.strip_suffix("\r\n")
-            .map(str::to_owned)
-            .ok_or_else(|| io::ErrorKind::UnexpectedEof.into())
-    }
-
-    /// Reads the body of the request to its end; an error if it is cut.
+    /// Reads the body of the request, which comes in chunks, to its end; an error if it is cut.
     pub(super) fn body(&mut self) -> io::Result<Vec<u8>> {
-        let mut body = Vec::new();
-        loop {
-            let size = usize::from_str_radix(&self.line()?, 16).unwrap();
-            let mut part = vec![0; size];
-            self.stream.read_exact(&mut part)?;
-            assert_eq!(self.line()?, "");
-            if size == 0 {
-                return Ok(body);
-            }
-            body.extend(part);
-        }
+        read_body(&mut self.stream, Framing::Chunked)
     }
 
     /// Reads the first `count` bytes that are sent.
@@ -95,10 +77,11 @@ impl Caller {
     }
 
     pub(super) fn answer(&mut self, status: u16, body: &[u8]) {
-        self.send(
-            format!("HTTP/1.1 {status} X\r\ncontent-length: {}\r\n\r\n", body.len()).as_bytes(),
-        );
-        self.send(body);
+        let mut answer = Vec::new();
+        let headers = Headers::of([("content-length", body.len().to_string())]);
+        ResponseHead::scripted(status, headers).write(&mut answer).unwrap();
+        answer.extend_from_slice(body);
+        self.send(&answer);
     }
 
     /// Closes the connection as Go's servers do when they have left a body unread: a while after

@@ -84,9 +84,10 @@ mod tests {
     use std::{fs, io};
 
     use proptest::prelude::*;
+    use sealcrate_test_kit::Tar;
 
     use super::*;
-    use crate::archive::fixtures::{Tar, image, read, write};
+    use crate::archive::fixtures::{image, read, write};
     use crate::archive::{ArchiveError, OciArchiveSource};
     use crate::layout::{LayoutSink, MARKER};
     use crate::{Damage, Digest, Index, Leftovers, MediaType};

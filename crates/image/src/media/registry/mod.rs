@@ -20,8 +20,6 @@ mod tag;
 mod upload;
 
 #[cfg(test)]
-mod fake;
-#[cfg(test)]
 mod tests;
 
 use std::sync::Arc;

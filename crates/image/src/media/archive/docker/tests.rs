@@ -1,11 +1,12 @@
 //! Tests of reading archives as `docker save` writes them.
 
 use proptest::prelude::*;
+use sealcrate_test_kit::{Tar, gzip};
 use serde_json::json;
 
 use super::*;
 use crate::MAX_MANIFEST_BYTES;
-use crate::archive::fixtures::{Tar, config, gzip, read};
+use crate::archive::fixtures::{config, read};
 
 const LOW: &[u8] = b"the tar of the lower layer";
 const TOP: &[u8] = b"the tar of the upper layer";

@@ -147,7 +147,7 @@ fn child_of_an_index_is_believed_by_its_digest_or_one_question() {
     for (states, has, questions, is_done) in
         [(true, false, 0, true), (false, true, 1, true), (false, false, 1, false)]
     {
-        let server = Server::start(move |seen, _| match seen.line.contains("/manifests/") {
+        let server = Server::start(move |seen, _| match seen.line().contains("/manifests/") {
             true if seen.is("PUT") && !states => Reply::new(201),
             true if seen.is("HEAD") && has => there(seen),
             true if seen.is("HEAD") => Reply::new(404),

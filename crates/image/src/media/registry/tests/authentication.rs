@@ -16,7 +16,7 @@ fn with_tokens(lifetime: &'static str, uses: usize) -> Server {
     let own = address.clone();
     let (issued, used) = (AtomicUsize::new(0), AtomicUsize::new(0));
     let server = Server::start(move |seen, _| {
-        if seen.line.contains(" /token") {
+        if seen.line().contains(" /token") {
             let token = issued.fetch_add(1, Ordering::Relaxed) + 1;
             return Reply::ok(format!(r#"{{"token":"t{token}"{lifetime}}}"#));
         }
@@ -29,8 +29,8 @@ fn with_tokens(lifetime: &'static str, uses: usize) -> Server {
             return Reply::new(401).header("WWW-Authenticate", challenge);
         }
         match () {
-            () if seen.line.contains("/manifests/") && seen.is("GET") => Reply::ok(MANIFEST),
-            () if seen.line.contains("/blobs/sha256:44136") => Reply::ok("{}"),
+            () if seen.line().contains("/manifests/") && seen.is("GET") => Reply::ok(MANIFEST),
+            () if seen.line().contains("/blobs/sha256:44136") => Reply::ok("{}"),
             () => takes_all(seen),
         }
     });
@@ -54,7 +54,7 @@ fn token_is_got_once_for_a_whole_pull() {
         ]
     );
     assert_eq!(lines.len(), 4, "{lines:?}");
-    let seen = server.seen();
+    let seen = server.requests();
     assert_eq!(seen[0].header("authorization"), None);
     assert_eq!(seen[1].header("authorization"), Some(ME));
 }
@@ -89,13 +89,13 @@ fn upload_goes_again_with_a_new_token_when_the_old_one_ends_in_it() {
     let bytes = bytes(300_000);
     let sink = connect(&server, me()).sink(&reference(&server, "a"));
     sink.put(&layer(&bytes), &Quiet).unwrap();
-    let seen = server.seen();
-    let puts: Vec<&Seen> = seen.iter().filter(|seen| seen.is("PUT")).collect();
+    let seen = server.requests();
+    let puts: Vec<&Request> = seen.iter().filter(|seen| seen.is("PUT")).collect();
     assert_eq!(puts.len(), 2, "{:?}", server.lines());
     assert!(puts[1].body == bytes);
     assert_ne!(puts[0].header("authorization"), puts[1].header("authorization"));
-    let tokens: Vec<&Seen> = seen.iter().filter(|seen| seen.line.contains("/token")).collect();
-    assert!(tokens.iter().all(|seen| seen.line.contains("%3Apull%2Cpush")), "{tokens:?}");
+    let tokens: Vec<&Request> = seen.iter().filter(|seen| seen.line().contains("/token")).collect();
+    assert!(tokens.iter().all(|seen| seen.line().contains("%3Apull%2Cpush")), "{tokens:?}");
 }
 
 #[test]
@@ -103,8 +103,8 @@ fn identity_token_is_posted_and_not_put_into_a_url() {
     let server = with_tokens("", usize::MAX);
     let credential = Credential::IdentityToken(Zeroizing::new("refresh&me".into()));
     connect(&server, credential).source(&reference(&server, "a")).root().unwrap();
-    let seen = server.seen();
-    assert_eq!(seen[1].line, "POST /token");
+    let seen = server.requests();
+    assert_eq!(seen[1].line(), "POST /token");
     assert_eq!(
         String::from_utf8_lossy(&seen[1].body),
         "grant_type=refresh_token&service=s&client_id=sealcrate&scope=repository%3Aa%3Apull\
@@ -116,7 +116,7 @@ fn identity_token_is_posted_and_not_put_into_a_url() {
 #[test]
 fn refusal_after_authentication_is_denied_and_not_repeated() {
     let server = Server::start(|seen, _| match seen.header("host") {
-        _ if seen.line.contains("/token") => Reply::ok(r#"{"token":"t"}"#),
+        _ if seen.line().contains("/token") => Reply::ok(r#"{"token":"t"}"#),
         host => Reply::new(401)
             .header("WWW-Authenticate", format!("Bearer realm=\"http://{}/token\"", host.unwrap())),
     });
@@ -141,7 +141,7 @@ fn forbidden_is_denied_with_what_the_registry_says() {
 #[test]
 fn refused_token_request_is_denied() {
     let server = Server::start(|seen, _| {
-        if seen.line.contains("/token") {
+        if seen.line().contains("/token") {
             return Reply::new(401).body(r#"{"details":"incorrect username or password"}"#);
         }
         let realm = format!("http://{}/token", seen.header("host").unwrap());
@@ -154,7 +154,7 @@ fn refused_token_request_is_denied() {
 #[test]
 fn endless_token_answer_is_refused() {
     let server = Server::start(|seen, _| {
-        if seen.line.contains("/token") {
+        if seen.line().contains("/token") {
             return Reply::ok(format!(r#"{{"token":"{}"}}"#, "x".repeat(1 << 20)));
         }
         let realm = format!("http://{}/token", seen.header("host").unwrap());
@@ -189,16 +189,16 @@ fn credentials_stay_with_the_registry_when_it_redirects() {
     let elsewhere = away.url("/signed?sig=x");
     let server = Server::start(move |seen, _| match seen.header("authorization") {
         None => Reply::new(401).header("WWW-Authenticate", "Basic realm=\"r\""),
-        Some(_) if seen.line.contains("/v2/") => Reply::new(307).header("Location", "/there"),
+        Some(_) if seen.line().contains("/v2/") => Reply::new(307).header("Location", "/there"),
         Some(_) => Reply::new(302).header("Location", elsewhere.clone()),
     });
     let source = connect(&server, me()).source(&reference(&server, "a"));
     let descriptor = layer(&bytes).descriptor().unwrap().clone();
     let remote = Layer::stored(descriptor.clone(), None, source.blob(&descriptor));
     assert!(read(&remote).unwrap() == bytes);
-    assert_eq!(server.seen().last().unwrap().header("authorization"), Some(ME));
+    assert_eq!(server.requests().last().unwrap().header("authorization"), Some(ME));
     assert_eq!(away.lines(), ["GET /signed?sig=x"]);
-    assert_eq!(away.seen()[0].header("authorization"), None);
+    assert_eq!(away.requests()[0].header("authorization"), None);
 }
 
 #[test]
@@ -209,7 +209,7 @@ fn challenge_of_whom_the_registry_redirects_to_is_not_answered() {
     let server = Server::start(move |_, _| Reply::new(307).header("Location", elsewhere.clone()));
     let error = connect(&server, me()).source(&reference(&server, "a")).root().unwrap_err();
     assert!(matches!(error.medium(), Some(RegistryError::Status { status: 401, .. })), "{error}");
-    assert_eq!(away.seen().len(), 1);
+    assert_eq!(away.requests().len(), 1);
 }
 
 #[test]
@@ -222,8 +222,8 @@ fn upload_to_another_host_bears_no_credentials() {
         Some(_) => Reply::new(404),
     });
     connect(&server, me()).sink(&reference(&server, "a")).put(&layer(b"abc"), &Quiet).unwrap();
-    let seen = away.seen();
+    let seen = away.requests();
     let digest = Digest::of(b"abc").hex();
-    assert_eq!(seen[0].line, format!("PUT /up?state=x&digest=sha256%3A{digest}"));
+    assert_eq!(seen[0].line(), format!("PUT /up?state=x&digest=sha256%3A{digest}"));
     assert_eq!((seen[0].header("authorization"), &seen[0].body[..]), (None, &b"abc"[..]));
 }

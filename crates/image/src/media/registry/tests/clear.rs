@@ -18,7 +18,7 @@ fn reach(server: &Server, scheme: SchemePolicy, credential: Credential) -> Resul
 /// A listener that asks for a login with `challenge`; `{host}` in it stands for the listener.
 fn asking(challenge: &'static str) -> Server {
     Server::start(move |seen, _| {
-        if seen.line.contains(" /token") {
+        if seen.line().contains(" /token") {
             return Reply::ok(r#"{"token":"t"}"#);
         }
         let challenge = challenge.replace("{host}", seen.header("host").unwrap());
@@ -31,11 +31,11 @@ fn assert_withheld(server: &Server, reached: Result<(), ReadError>) {
     let RegistryError::InsecureLogin { host, .. } = &error else { panic!("{error}") };
     assert_eq!(*host, server.host());
     assert!(!server.lines().is_empty());
-    for seen in server.seen() {
+    for seen in server.requests() {
         let sent = seen.header("authorization").unwrap_or_default();
-        assert!(!sent.starts_with("Basic"), "{}: {sent}", seen.line);
-        assert!(!seen.line.contains("account="), "{}", seen.line);
-        assert!(!String::from_utf8_lossy(&seen.body).contains("refresh"), "{}", seen.line);
+        assert!(!sent.starts_with("Basic"), "{}: {sent}", seen.line());
+        assert!(!seen.line().contains("account="), "{}", seen.line());
+        assert!(!String::from_utf8_lossy(&seen.body).contains("refresh"), "{}", seen.line());
     }
 }
 
@@ -59,13 +59,13 @@ fn listener_on_loopback_leads_no_login_elsewhere() {
     let reached = reach(&server, SchemePolicy::HttpsExceptLoopback, me());
     assert_withheld(&server, reached);
     assert_eq!(away.lines(), ["GET /token?scope=repository%3Aa%3Apull"]);
-    assert_eq!(away.seen()[0].header("authorization"), None);
+    assert_eq!(away.requests()[0].header("authorization"), None);
 }
 
 #[test]
 fn refusal_by_the_token_service_names_the_login_that_was_withheld() {
     let server = Server::start(|seen, _| {
-        if seen.line.contains(" /token") {
+        if seen.line().contains(" /token") {
             return Reply::new(403).body(r#"{"details":"who are you"}"#);
         }
         let realm = format!("http://{}/token", seen.header("host").unwrap());
@@ -80,7 +80,7 @@ fn refusal_by_the_token_service_names_the_login_that_was_withheld() {
 #[test]
 fn what_is_public_needs_no_login_over_plain_http() {
     let server = Server::start(|seen, _| match seen.header("authorization") {
-        _ if seen.line.contains(" /token") => Reply::ok(r#"{"token":"t"}"#),
+        _ if seen.line().contains(" /token") => Reply::ok(r#"{"token":"t"}"#),
         Some("Bearer t") => Reply::ok(MANIFEST),
         _ => {
             let realm = format!("http://{}/token", seen.header("host").unwrap());
@@ -88,7 +88,7 @@ fn what_is_public_needs_no_login_over_plain_http() {
         }
     });
     reach(&server, SchemePolicy::HttpsExceptLoopback, me()).unwrap();
-    assert!(server.seen().iter().all(|seen| seen.header("authorization") != Some(ME)));
+    assert!(server.requests().iter().all(|seen| seen.header("authorization") != Some(ME)));
 }
 
 #[test]

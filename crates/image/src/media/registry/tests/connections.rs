@@ -21,8 +21,8 @@ fn guarded() -> Server {
 /// Tells whether requests about the repositories `a` and `b` came over one connection.
 fn is_shared(server: &Server) -> bool {
     let over = |repository: &str| -> HashSet<usize> {
-        let seen = server.seen().into_iter();
-        let about = seen.filter(|seen| seen.line.contains(&format!("/v2/{repository}/")));
+        let seen = server.requests().into_iter();
+        let about = seen.filter(|seen| seen.line().contains(&format!("/v2/{repository}/")));
         about.map(|seen| seen.connection).collect()
     };
     !over("a").is_disjoint(&over("b"))
@@ -44,13 +44,13 @@ fn repositories_of_one_registry_share_connections_and_no_credential() {
     let registry =
         |name| Registry::paced(&network, &server.host(), plain(user(name)), pace()).unwrap();
     assert!(comes_to_share(&server, &registry("one"), &registry("two")));
-    for seen in server.seen() {
-        let expected = match seen.line.contains("/v2/a/") {
+    for seen in server.requests() {
+        let expected = match seen.line().contains("/v2/a/") {
             true => "Basic b25lOmh1c2g=",
             false => "Basic dHdvOmh1c2g=",
         };
         let sent = seen.header("authorization");
-        assert!(sent.is_none_or(|sent| sent == expected), "{}: {sent:?}", seen.line);
+        assert!(sent.is_none_or(|sent| sent == expected), "{}: {sent:?}", seen.line());
     }
 }
 

@@ -15,7 +15,7 @@ fn fetch(server: &Server, wanted: &[u8]) -> io::Result<Vec<u8>> {
 }
 
 /// The position from which a request wants the blob.
-fn start(seen: &Seen) -> usize {
+fn start(seen: &Request) -> usize {
     let range = seen.header("range").map(|range| range.strip_prefix("bytes=").unwrap());
     range.map_or(0, |range| range.strip_suffix('-').unwrap().parse().unwrap())
 }
@@ -35,7 +35,7 @@ fn broken_download_goes_on_where_it_broke_as_often_as_it_takes() {
         }
     });
     assert!(fetch(&server, &bytes).unwrap() == bytes);
-    let starts: Vec<usize> = server.seen().iter().map(start).collect();
+    let starts: Vec<usize> = server.requests().iter().map(start).collect();
     assert!(starts.len() >= 10 && starts.windows(2).all(|pair| pair[0] < pair[1]), "{starts:?}");
 }
 
@@ -85,7 +85,7 @@ fn silent_connection_is_left() {
     let hasty = Pace { idle: Duration::from_secs(1), ..pace() };
     let descriptor = layer(&bytes).descriptor().unwrap().clone();
     assert!(read(&remote(&server, hasty, &descriptor)).unwrap() == bytes);
-    assert_eq!(start(&server.seen()[2]), 500);
+    assert_eq!(start(&server.requests()[2]), 500);
 }
 
 #[test]

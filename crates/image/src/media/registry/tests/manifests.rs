@@ -19,8 +19,8 @@ fn manifest_is_asked_for_in_every_form_and_by_digest_where_there_is_one() {
     let registry = connect(&server, Credential::Anonymous);
     let both = reference(&server, &format!("a:1@{}", raw.digest()));
     assert_eq!(registry.source(&both).root().unwrap(), raw);
-    let seen = &server.seen()[0];
-    assert_eq!(seen.line, format!("GET /v2/a/manifests/{}", raw.digest()));
+    let seen = &server.requests()[0];
+    assert_eq!(seen.line(), format!("GET /v2/a/manifests/{}", raw.digest()));
     let accept = seen.header("accept").unwrap();
     for media_type in [
         MediaType::DOCKER_MANIFEST,
@@ -78,14 +78,14 @@ fn manifest_goes_last_and_under_its_tag() {
     let image = image(vec![layer(b"abc")]);
     sink.put(&image.layers[0], &Quiet).unwrap();
     let written = sink.commit(&Outgoing::built(image.clone())).unwrap();
-    let seen = server.seen();
+    let seen = server.requests();
     let [.., last, read_back] = &seen[..] else { panic!("{seen:?}") };
-    assert_eq!(read_back.line, format!("GET /v2/a/manifests/{}", written.digest));
-    assert_eq!(last.line, "PUT /v2/a/manifests/1");
+    assert_eq!(read_back.line(), format!("GET /v2/a/manifests/{}", written.digest));
+    assert_eq!(last.line(), "PUT /v2/a/manifests/1");
     assert_eq!(last.header("content-type"), Some(MediaType::DOCKER_MANIFEST.as_str()));
     let raw = RawManifest::recognise(None, last.body.clone()).unwrap();
     assert_eq!(raw.descriptor(), written);
-    let config = seen.iter().rfind(|seen| seen.line.contains("/up/")).unwrap();
+    let config = seen.iter().rfind(|seen| seen.line().contains("/up/")).unwrap();
     assert_eq!(config.body, image.config);
 }
 
@@ -96,21 +96,21 @@ fn kept_manifest_and_index_go_as_they_are() {
     let raw = manifest();
     let kept = Image { manifest: Some(raw.clone()), ..image(vec![layer(b"abc")]) };
     sink.put_child(&Outgoing::built(kept)).unwrap();
-    let last = server.seen().pop().unwrap();
-    assert_eq!(last.line, format!("PUT /v2/a/manifests/{}", raw.digest()));
+    let last = server.requests().pop().unwrap();
+    assert_eq!(last.line(), format!("PUT /v2/a/manifests/{}", raw.digest()));
     assert_eq!(last.body, raw.bytes());
     let index = crate::Index::new(vec![raw.descriptor()]).to_raw();
     assert_eq!(sink.commit_index(&index).unwrap(), index.descriptor());
-    let seen = server.seen();
+    let seen = server.requests();
     let [.., last, _read_back] = &seen[..] else { panic!("{seen:?}") };
-    assert_eq!(last.line, "PUT /v2/a/manifests/1");
+    assert_eq!(last.line(), "PUT /v2/a/manifests/1");
     assert_eq!(last.header("content-type"), Some(MediaType::OCI_INDEX.as_str()));
     assert_eq!(last.body, index.bytes());
 }
 
 #[test]
 fn registry_that_stored_another_manifest_is_not_believed() {
-    let server = Server::start(|seen, _| match seen.line.contains("/manifests/") {
+    let server = Server::start(|seen, _| match seen.line().contains("/manifests/") {
         true => Reply::new(201).header("Docker-Content-Digest", Digest::of(b"x").to_string()),
         false => takes_all(seen),
     });

@@ -9,7 +9,6 @@ mod manifests;
 mod privacy;
 mod redirects;
 mod retries;
-
 mod streamed;
 mod tags;
 mod time;
@@ -19,7 +18,7 @@ use std::io::{self, Read};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::fake::{Reply, Seen, Server};
+use sealcrate_test_kit::{Reply, Request, Server};
 use zeroize::Zeroizing;
 
 use super::{Access, Credential, Network, Registry, RegistryError, SchemePolicy};
@@ -74,7 +73,7 @@ fn bytes(len: usize) -> Vec<u8> {
 }
 
 /// Answers as a registry does that is empty at first and stores every blob.
-fn takes_all(seen: &Seen) -> Reply {
+fn takes_all(seen: &Request) -> Reply {
     if seen.is("POST") {
         return Reply::new(202).header("Location", "/up/1?state=s");
     }
@@ -82,8 +81,8 @@ fn takes_all(seen: &Seen) -> Reply {
 }
 
 /// Answers that the registry has the blob whose digest ends the path.
-fn there(seen: &Seen) -> Reply {
-    let digest = seen.line.rsplit('/').next().unwrap();
+fn there(seen: &Request) -> Reply {
+    let digest = seen.line().rsplit('/').next().unwrap();
     Reply::new(200).header("Docker-Content-Digest", digest)
 }
 

@@ -40,7 +40,7 @@ fn logged(doing: impl FnOnce()) -> String {
 #[test]
 fn requests_are_logged_without_secrets() {
     let server = Server::start(|seen, n| match seen.header("authorization") {
-        _ if seen.line.contains("/token") => Reply::ok(r#"{"token":"secret1"}"#),
+        _ if seen.line().contains("/token") => Reply::ok(r#"{"token":"secret1"}"#),
         Some("Bearer secret1") if n < 4 => Reply::new(503),
         Some("Bearer secret1") => Reply::new(307).header("Location", "/x?sig=secret2"),
         _ => Reply::new(401).header(
@@ -88,7 +88,7 @@ fn registries_are_reached_through_the_proxy_of_their_scheme() {
         proxy.lines(),
         ["GET http://registry.test:5000/v2/a/manifests/1", "CONNECT registry.test:443"]
     );
-    assert!(proxy.seen().iter().all(|seen| seen.header("proxy-authorization") == Some(ME)));
+    assert!(proxy.requests().iter().all(|seen| seen.header("proxy-authorization") == Some(ME)));
 }
 
 #[test]

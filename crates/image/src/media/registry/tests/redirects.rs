@@ -9,9 +9,9 @@ fn stranger() -> Server {
 }
 
 /// A registry that wants tokens, and whose token service answers as `reply` says.
-fn with_token_service(reply: impl Fn(&Seen) -> Reply + Send + Sync + 'static) -> Server {
+fn with_token_service(reply: impl Fn(&Request) -> Reply + Send + Sync + 'static) -> Server {
     Server::start(move |seen, _| {
-        if seen.line.contains(" /token") {
+        if seen.line().contains(" /token") {
             return reply(seen);
         }
         let realm = format!("http://{}/token", seen.header("host").unwrap());
@@ -42,14 +42,14 @@ fn refresh_token_follows_no_redirect_to_another_host() {
 
 #[test]
 fn refresh_token_follows_a_redirect_within_its_host() {
-    let server = with_token_service(|seen| match seen.line.as_str() {
+    let server = with_token_service(|seen| match seen.line() {
         "POST /token" => Reply::new(307).header("Location", "/token/there"),
         _ => Reply::ok(r#"{"token":"t"}"#),
     });
     let credential = Credential::IdentityToken(Zeroizing::new("refresh".into()));
     connect(&server, credential).source(&reference(&server, "a")).root().unwrap_err();
-    let seen = server.seen();
-    let there = seen.iter().find(|seen| seen.line == "POST /token/there").unwrap();
+    let seen = server.requests();
+    let there = seen.iter().find(|seen| seen.line() == "POST /token/there").unwrap();
     assert!(String::from_utf8_lossy(&there.body).ends_with("refresh_token=refresh"));
     assert!(seen.iter().any(|seen| seen.header("authorization") == Some("Bearer t")));
 }
@@ -60,8 +60,8 @@ fn password_for_a_token_follows_no_redirect_to_another_host() {
     let elsewhere = away.url("/token");
     let server = with_token_service(move |_| Reply::new(307).header("Location", elsewhere.clone()));
     connect(&server, me()).source(&reference(&server, "a")).root().unwrap_err();
-    assert!(server.seen().iter().any(|seen| seen.header("authorization") == Some(ME)));
-    let seen = away.seen();
+    assert!(server.requests().iter().any(|seen| seen.header("authorization") == Some(ME)));
+    let seen = away.requests();
     assert!(!seen.is_empty() && seen.iter().all(|seen| seen.header("authorization").is_none()));
 }
 
@@ -93,7 +93,7 @@ fn no_request_that_writes_follows_a_redirect_to_another_host() {
 fn manifest_follows_no_redirect_to_another_host() {
     let away = stranger();
     let elsewhere = away.url("/there");
-    let server = Server::start(move |seen, _| match seen.line.contains("/manifests/") {
+    let server = Server::start(move |seen, _| match seen.line().contains("/manifests/") {
         true if seen.is("PUT") => Reply::new(307).header("Location", elsewhere.clone()),
         _ => takes_all(seen),
     });

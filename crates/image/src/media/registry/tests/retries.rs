@@ -79,7 +79,7 @@ fn unreachable_registry_is_named_without_secrets() {
 #[test]
 fn plain_http_is_found_on_loopback_once() {
     // A server that is busy at first speaks HTTP nevertheless.
-    let server = Server::start(|seen, _| match seen.line.as_str() {
+    let server = Server::start(|seen, _| match seen.line() {
         "GET /v2/" => Reply::new(503),
         _ => Reply::ok(INDEX),
     });

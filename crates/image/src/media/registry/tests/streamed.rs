@@ -46,7 +46,7 @@ fn sink(server: &Server, pace: Pace) -> Arc<dyn Sink> {
         .sink(&reference(server, "a/b:1"))
 }
 
-fn takes_streams(seen: &Seen) -> Reply {
+fn takes_streams(seen: &Request) -> Reply {
     match seen.is("PATCH") {
         true => Reply::new(202).header("Location", "/up/2?state=t"),
         false => takes_all(seen),
@@ -62,7 +62,7 @@ fn digest_is_told_when_all_bytes_are_there() {
     let digest = layer.digest().unwrap().to_string().replace(':', "%3A");
     let put = format!("PUT /up/2?state=t&digest={digest}");
     assert_eq!(server.lines(), ["POST /v2/a/b/blobs/uploads/", "PATCH /up/1?state=s", &put]);
-    let seen = server.seen();
+    let seen = server.requests();
     assert!(seen[1].body == bytes(2 * HALF));
     assert_eq!(seen[2].header("content-length"), Some("0"));
 }
@@ -91,7 +91,7 @@ fn stream_that_is_refused_or_cut_is_given_up_for_an_upload() {
 #[test]
 fn digest_that_is_refused_is_given_up_for_an_upload() {
     for status in [400, 404, 500] {
-        let server = Server::start(move |seen, _| match seen.line.contains("state=t") {
+        let server = Server::start(move |seen, _| match seen.line().contains("state=t") {
             true => Reply::new(status),
             false => takes_streams(seen),
         });
@@ -115,7 +115,7 @@ fn bytes_that_are_never_made_get_no_digest() {
             Ok(Box::new(io::Cursor::new(bytes(HALF)).chain(Failing)))
         }
     }
-    let answers: [fn(&Seen) -> Reply; 2] = [takes_streams, |seen| match seen.is("PATCH") {
+    let answers: [fn(&Request) -> Reply; 2] = [takes_streams, |seen| match seen.is("PATCH") {
         true => Reply::never(),
         false => takes_all(seen),
     }];
@@ -125,8 +125,8 @@ fn bytes_that_are_never_made_get_no_digest() {
         assert_eq!(server.count("PUT"), 0);
         assert_eq!(server.count("DELETE /up/1?state=s"), 1);
         // It may break off before its first byte has come.
-        let is_whole = |seen: &Seen| seen.is("PATCH") && seen.is_whole;
-        assert!(!server.seen().iter().any(is_whole), "a part was passed off as the whole");
+        let is_whole = |seen: &Request| seen.is("PATCH") && seen.is_whole;
+        assert!(!server.requests().iter().any(is_whole), "a part was passed off as the whole");
     }
 }
 

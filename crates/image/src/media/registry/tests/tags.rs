@@ -9,18 +9,18 @@ fn manifest() -> RawManifest {
 
 /// Asks a registry that answers as `script` says for a tag. Returns the digest, and the requests.
 fn ask(
-    script: impl Fn(&Seen, usize) -> Reply + Send + Sync + 'static,
+    script: impl Fn(&Request, usize) -> Reply + Send + Sync + 'static,
 ) -> (Result<Option<Digest>, ReadError>, Vec<String>) {
     let server = Server::start(script);
     let registry = connect(&server, Credential::Anonymous);
     let answer = registry.digest(&reference(&server, "a:1"));
-    (answer, server.seen().into_iter().map(|seen| seen.line).collect())
+    (answer, server.lines())
 }
 
 #[test]
 fn digest_of_a_tag_costs_one_request() {
     let digest = Digest::of(b"it");
-    let told = move |seen: &Seen, _| {
+    let told = move |seen: &Request, _| {
         assert!(seen.header("accept").unwrap().contains("vnd.oci.image.index"));
         Reply::new(200).header("Docker-Content-Digest", digest.to_string())
     };

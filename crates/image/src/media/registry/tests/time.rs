@@ -124,7 +124,7 @@ fn config_that_comes_byte_by_byte_is_given_up_however_slowly_layers_may_come() {
 #[test]
 fn token_that_comes_byte_by_byte_is_given_up() {
     let server = Server::start(|seen, _| {
-        if seen.line.contains("/token") {
+        if seen.line().contains("/token") {
             return Reply::ok(vec![b' '; 200_000]).drip(MOMENT);
         }
         let realm = format!("http://{}/token", seen.header("host").unwrap());

@@ -49,8 +49,8 @@ fn broken_upload_begins_again_with_the_same_bytes() {
     let (bytes, diary) = (bytes(5_000_000), Diary::default());
     let layer = layer(&bytes);
     sink(&server, pace()).put(&layer, &diary).unwrap();
-    let seen = server.seen();
-    let puts: Vec<&Seen> = seen.iter().filter(|seen| seen.is("PUT")).collect();
+    let seen = server.requests();
+    let puts: Vec<&Request> = seen.iter().filter(|seen| seen.is("PUT")).collect();
     assert_eq!(puts.len(), 3, "{:?}", server.lines());
     assert!(puts[0].body == bytes[..200_000] && puts[2].body == bytes);
     assert_eq!(puts[2].header("content-length"), Some("5000000"));
@@ -92,7 +92,7 @@ fn blob_that_is_there_is_not_sent() {
 #[test]
 fn each_digest_is_asked_for_once() {
     let there = Digest::of(b"there").to_string();
-    let server = Server::start(move |seen, _| match seen.line.ends_with(&there) {
+    let server = Server::start(move |seen, _| match seen.line().ends_with(&there) {
         true => super::there(seen),
         false => takes_all(seen),
     });
@@ -184,6 +184,6 @@ fn registry_may_think_about_an_upload_for_longer_than_connections_may_be_silent(
 fn empty_blob_is_sent_with_its_length() {
     let server = Server::start(|seen, _| takes_all(seen));
     sink(&server, pace()).put(&layer(b""), &Quiet).unwrap();
-    let seen = server.seen();
+    let seen = server.requests();
     assert_eq!(seen.last().unwrap().header("content-length"), Some("0"));
 }

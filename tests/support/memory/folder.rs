@@ -5,7 +5,7 @@ use std::path::Path;
 use tempfile::TempDir;
 
 use crate::Done;
-use crate::containerd::as_root;
+use crate::as_root;
 
 /// A tmpfs for everybody, on a folder of its own. Dropped, it is gone.
 #[derive(Debug)]

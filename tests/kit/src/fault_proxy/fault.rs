@@ -1,10 +1,10 @@
 //! The script of the fault proxy: the faults, and the requests that they hit.
 
 use std::ops::RangeInclusive;
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
-use crate::http::Head;
+use crate::Gate;
+use crate::http::RequestHead;
 
 /// A fault in a request or its response.
 #[derive(Clone, Debug)]
@@ -48,26 +48,6 @@ pub enum Fault {
     RedirectTo(String),
 }
 
-/// Holds requests back until a test has seen the state that it waits for.
-#[derive(Clone, Debug, Default)]
-pub struct Gate(Arc<(Mutex<bool>, Condvar)>);
-
-impl Gate {
-    /// Lets all held requests through, and all that come later.
-    pub fn open(&self) {
-        let (is_open, opened) = &*self.0;
-        *is_open.lock().unwrap_or_else(PoisonError::into_inner) = true;
-        opened.notify_all();
-    }
-
-    /// Waits until it is opened.
-    pub(crate) fn wait(&self) {
-        let (is_open, opened) = &*self.0;
-        let closed = is_open.lock().unwrap_or_else(PoisonError::into_inner);
-        drop(opened.wait_while(closed, |is_open| !*is_open));
-    }
-}
-
 impl Fault {
     /// An answer with this status, and `Retry-After` if seconds are given.
     pub fn answer(status: u16, retry_after: Option<u32>) -> Self {
@@ -82,7 +62,7 @@ pub struct Rule {
     method: String,
     path_part: String,
     occurrences: RangeInclusive<usize>,
-    pub(crate) fault: Fault,
+    pub(super) fault: Fault,
     seen: usize,
 }
 
@@ -112,7 +92,7 @@ impl Rule {
     }
 
     /// Counts a request that matches, and tells whether the fault hits it.
-    pub(crate) fn applies(&mut self, head: &Head) -> bool {
+    pub(super) fn applies(&mut self, head: &RequestHead) -> bool {
         if self.method != head.method() || !head.target().contains(&self.path_part) {
             return false;
         }

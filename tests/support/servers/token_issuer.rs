@@ -4,8 +4,6 @@
 //! It decides which caller gets which rights, and remembers the requests. The tokens are real ones:
 //! JWTs signed with ES256 that the CNCF registry verifies.
 
-use std::io::{self, BufReader, Write};
-use std::net::TcpStream;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -13,11 +11,10 @@ use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair};
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use sealcrate_test_kit::{Reply, Request, Server};
 use serde_json::{Value, json};
 
-use crate::http::{Head, read_body};
-use crate::registry::{PASSWORD, USERNAME};
-use crate::server::Server;
+use super::registry::{PASSWORD, USERNAME};
 use crate::{Authority, note_secret};
 
 pub(crate) const ISSUER: &str = "sealcrate test issuer";
@@ -98,7 +95,10 @@ impl TokenIssuer {
         });
         let server = Server::start({
             let desk = Arc::clone(&desk);
-            move |stream| desk.serve(stream)
+            move |_, _| {
+                let desk = Arc::clone(&desk);
+                Reply::once_read(move |request| desk.reply(request))
+            }
         });
         Self { server, authority, desk }
     }
@@ -152,50 +152,39 @@ struct Desk {
 }
 
 impl Desk {
-    fn serve(&self, stream: TcpStream) -> io::Result<()> {
-        let mut writer = stream.try_clone()?;
-        let mut reader = BufReader::new(stream);
-        while let Some(head) = Head::read(&mut reader)? {
-            let body = read_body(&mut reader, head.request_framing()?)?;
-            let (status, answer) = self.answer(&head, &String::from_utf8_lossy(&body));
-            let answer = answer.to_string();
-            write!(
-                writer,
-                "HTTP/1.1 {status}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{answer}",
-                answer.len(),
-            )?;
-        }
-        Ok(())
+    fn reply(&self, request: &Request) -> Reply {
+        let (status, answer) = self.answer(request);
+        Reply::new(status).header("Content-Type", "application/json").body(answer.to_string())
     }
 
-    fn answer(&self, head: &Head, body: &str) -> (&'static str, Value) {
-        let target = head.target();
+    fn answer(&self, request: &Request) -> (u16, Value) {
+        let (target, body) = (request.head.target(), String::from_utf8_lossy(&request.body));
         let (path, query) = target.split_once('?').unwrap_or((target, ""));
-        let is_post = match (head.method(), path) {
+        let is_post = match (request.head.method(), path) {
             ("GET", "/token") => false,
             ("POST", "/token") => true,
-            _ => return ("404 Not Found", json!({})),
+            _ => return (404, json!({})),
         };
-        let form = parse_form(if is_post { body } else { query });
-        let caller = if is_post { caller_of_form(&form) } else { caller_of_head(head) };
+        let form = parse_form(if is_post { &body } else { query });
+        let caller = if is_post { caller_of_form(&form) } else { caller_of_head(request) };
         let scopes: Vec<String> = all(&form, "scope")
             .flat_map(|scopes| scopes.split(' '))
             .filter(|scope| !scope.is_empty())
             .map(str::to_owned)
             .collect();
         lock(&self.requests).push(TokenRequest {
-            method: head.method().to_owned(),
+            method: request.head.method().to_owned(),
             caller,
             scopes: scopes.clone(),
         });
 
         if all(&form, "service").next() != Some(SERVICE) {
-            return ("400 Bad Request", json!({ "error": "invalid_request" }));
+            return (400, json!({ "error": "invalid_request" }));
         }
         let allowed: &[&str] = match (caller, self.anonymous) {
             (Caller::Password | Caller::IdentityToken, _) => &["pull", "push", "delete"],
             (Caller::Anonymous, Anonymous::MayPull) => &["pull"],
-            _ => return ("401 Unauthorized", json!({ "error": "invalid_grant" })),
+            _ => return (401, json!({ "error": "invalid_grant" })),
         };
         let access: Vec<_> = scopes.iter().filter_map(|scope| grant(scope, allowed)).collect();
         let life = *lock(&self.life);
@@ -211,7 +200,7 @@ impl Desk {
         if is_post || all(&form, "offline_token").next() == Some("true") {
             answer["refresh_token"] = IDENTITY_TOKEN.into();
         }
-        ("200 OK", answer)
+        (200, answer)
     }
 }
 
@@ -266,8 +255,8 @@ fn grant(scope: &str, allowed: &[&str]) -> Option<Value> {
     Some(json!({ "type": kind, "name": name, "actions": actions }))
 }
 
-fn caller_of_head(head: &Head) -> Caller {
-    let Some(value) = head.header("Authorization") else {
+fn caller_of_head(request: &Request) -> Caller {
+    let Some(value) = request.header("Authorization") else {
         return Caller::Anonymous;
     };
     let right = format!("Basic {}", STANDARD.encode(format!("{USERNAME}:{PASSWORD}")));

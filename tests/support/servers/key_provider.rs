@@ -12,11 +12,11 @@ use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
 use crate::Done;
-use crate::secrets::note_secrets_of;
-use crate::transcript::record_printed;
+use crate::secrets::noted::note_secrets_of;
+use crate::secrets::transcript::record_printed;
 
-const PROTO: &str = include_str!("../programs/keyprovider.proto");
-const CLIENT: &str = include_str!("../programs/keyprovider_client.py");
+const PROTO: &str = include_str!("../../programs/keyprovider.proto");
+const CLIENT: &str = include_str!("../../programs/keyprovider_client.py");
 
 /// How long it may take to start, and to end.
 const PATIENCE: Duration = Duration::from_secs(60);

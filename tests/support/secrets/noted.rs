@@ -14,7 +14,7 @@ use std::sync::{Mutex, PoisonError};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use crate::transcript;
+use super::transcript;
 
 /// Shorter texts occur by chance, and are no secrets.
 pub(crate) const SHORTEST: usize = 8;

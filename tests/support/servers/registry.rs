@@ -11,7 +11,8 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
-use crate::{Authority, TokenIssuer, token_issuer};
+use super::token_issuer;
+use crate::{Authority, TokenIssuer};
 
 /// The user that registries with authentication know.
 pub const USERNAME: &str = "alice";

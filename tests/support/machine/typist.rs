@@ -13,8 +13,8 @@ use rustix::process::{Pid, Signal, kill_process};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use rustix::termios::{LocalModes, tcgetattr};
 
-use crate::secrets::{SHORTEST, note_secret, note_secrets_of};
-use crate::transcript::record_printed;
+use crate::secrets::noted::{SHORTEST, note_secret, note_secrets_of};
+use crate::secrets::transcript::record_printed;
 use crate::{Done, Sandbox};
 
 const PATIENCE: Duration = Duration::from_secs(30);

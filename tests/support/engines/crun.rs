@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 
 use crate::Done;
-use crate::containerd::as_root;
+use crate::as_root;
 
 /// A user of no account.
 const USER: &str = "54321";

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, id};
 use std::{env, thread};
 
-use crate::secrets::{SHORTEST, forms_of, note_secrets_of};
+use super::noted::{SHORTEST, forms_of, note_secrets_of};
 
 /// The variable that names the folder.
 const VARIABLE: &str = "SEALCRATE_TEST_TRANSCRIPTS";
