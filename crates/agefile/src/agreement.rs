@@ -5,9 +5,9 @@ use zeroize::{Zeroize, Zeroizing};
 
 /// A secret X25519 key, wiped when it is dropped.
 #[derive(Clone)]
-pub struct Secret([u8; 32]);
+pub struct X25519Key([u8; 32]);
 
-impl Secret {
+impl X25519Key {
     /// Makes a key of 32 bytes, which should be random. All values are keys.
     pub fn new(bytes: [u8; 32]) -> Self {
         Self(bytes)
@@ -33,15 +33,15 @@ impl Secret {
     }
 }
 
-impl Drop for Secret {
+impl Drop for X25519Key {
     fn drop(&mut self) {
         self.0.zeroize();
     }
 }
 
-impl core::fmt::Debug for Secret {
+impl core::fmt::Debug for X25519Key {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        f.write_str("Secret")
+        f.write_str("X25519Key")
     }
 }
 
@@ -51,7 +51,7 @@ mod tests {
 
     #[test]
     fn both_sides_have_the_same_in_common() {
-        let (one, other) = (Secret::new([1; 32]), Secret::new([2; 32]));
+        let (one, other) = (X25519Key::new([1; 32]), X25519Key::new([2; 32]));
         let shared = one.shared_with(&other.public()).unwrap();
         assert_eq!(shared, other.shared_with(&one.public()).unwrap());
         assert_ne!(shared, one.shared_with(&one.public()).unwrap());
@@ -72,7 +72,7 @@ mod tests {
         let mut minus_one = modulus;
         minus_one[0] = 0xec;
         for point in [[0; 32], one, order_eight, modulus, minus_one] {
-            assert!(Secret::new([7; 32]).shared_with(&point).is_none(), "{point:?}");
+            assert!(X25519Key::new([7; 32]).shared_with(&point).is_none(), "{point:?}");
         }
     }
 }

@@ -35,7 +35,7 @@ pub mod scrypt;
 mod stanza;
 mod stream;
 
-pub use agreement::Secret;
+pub use agreement::X25519Key;
 pub use class::class;
 pub use file::AgeFile;
 pub use file_key::{FileKey, UnwrapError, WRAPPED, derive};

@@ -8,8 +8,8 @@ use crate::format::{FormatError, WrongKind};
 use crate::formats::{ChooseError, OpenError};
 use crate::ocicrypt::{
     AgeItemError, AgeRecipientError, AnnotationError, CertificateError, IdentityError, JweError,
-    LayerAuthentication, OptionsError, PayloadError, Pkcs7Error, ProtectionError, PublicKeyError,
-    SealError, WrappedKeyError, provider,
+    LayerAuthentication, LayerEncryptionError, OptionsError, PayloadError, Pkcs7Error,
+    PublicKeyError, SealError, WrappedKeyError, provider,
 };
 use crate::sealed::{HomeError, TableError};
 use crate::select::SelectError;
@@ -45,7 +45,7 @@ pub fn class(error: &(dyn Error + 'static)) -> Option<ErrorClass> {
             OptionsError,
             PayloadError,
             Pkcs7Error,
-            ProtectionError,
+            LayerEncryptionError,
             PublicKeyError,
             ocicrypt::RecordError,
             ocicrypt::RewrapError,

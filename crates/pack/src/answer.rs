@@ -6,7 +6,7 @@
 use std::fmt;
 
 use aws_lc_rs::rand;
-use sealcrate_agefile::Secret;
+use sealcrate_agefile::X25519Key;
 use sealcrate_errors::{Classified, ErrorClass};
 use sealcrate_packfile::challenge::{Challenge, ChallengeError, buffer_len};
 use sealcrate_packfile::response::{Response, ResponseError};
@@ -57,7 +57,7 @@ impl Question {
             let file_key = key.unwrap(challenge.header())?;
             let mut random = Zeroizing::new([0; 32]);
             rand::fill(&mut *random).map_err(|_| NoRandomness)?;
-            let response = Response::seal(challenge, &file_key, Secret::new(*random))?;
+            let response = Response::seal(challenge, &file_key, X25519Key::new(*random))?;
             Ok(response.to_string())
         })
     }
@@ -119,7 +119,7 @@ mod tests {
     struct Started {
         identity: NewIdentity,
         packed: Packed,
-        secret: Secret,
+        secret: X25519Key,
         line: String,
     }
 
@@ -127,7 +127,7 @@ mod tests {
         let identity = NewIdentity::generate().unwrap();
         let openers = Openers::recipients(vec![identity.recipient.clone()]).unwrap();
         let packed = Packed::read(&packed(&openers, Compression::Lz4)).unwrap();
-        let secret = Secret::new([7; 32]);
+        let secret = X25519Key::new([7; 32]);
         let line = ask(secret.public(), packed.header());
         Started { identity, packed, secret, line }
     }

@@ -86,7 +86,7 @@ impl Packed {
         let file_key = key.unwrap(age.header())?;
         let mut output = Output { inner: output, error: None };
         let mut program = ProgramExtractor::new(&mut output);
-        let opened = decompress(Content::new(age.chunks(&file_key)), &mut program);
+        let opened = decompress(ProgramBytes::new(age.chunks(&file_key)), &mut program);
         let opened = opened.and_then(|()| program.finish());
         match (opened, output.error) {
             (Ok(beside), _) => Ok(beside),
@@ -117,20 +117,20 @@ pub(crate) fn payload_of(elf: &Elf, is_payload: impl Fn(u64) -> bool) -> Option<
 }
 
 /// The content of an age file, as a stream.
-struct Content<'a> {
+struct ProgramBytes<'a> {
     chunks: Chunks<'a>,
     buffer: Box<[u8; CHUNK]>,
     /// The part of the buffer that has not been read.
     unread: Range<usize>,
 }
 
-impl<'a> Content<'a> {
+impl<'a> ProgramBytes<'a> {
     fn new(chunks: Chunks<'a>) -> Self {
         Self { chunks, buffer: Box::new([0; CHUNK]), unread: 0..0 }
     }
 }
 
-impl Read for Content<'_> {
+impl Read for ProgramBytes<'_> {
     fn read(&mut self, to: &mut [u8]) -> io::Result<usize> {
         if self.unread.is_empty() {
             let chunk = self.chunks.next(&mut self.buffer);

@@ -12,7 +12,7 @@ use thiserror::Error;
 use zeroize::Zeroizing;
 
 use crate::challenge::{self, Challenge};
-use sealcrate_agefile::{FileKey, Secret, derive};
+use sealcrate_agefile::{FileKey, X25519Key, derive};
 
 /// The beginning of every response.
 pub const PREFIX: &str = "sealcrate-response-1.";
@@ -77,7 +77,7 @@ impl Response {
     pub fn seal(
         challenge: &Challenge<'_>,
         file_key: &FileKey,
-        ephemeral: Secret,
+        ephemeral: X25519Key,
     ) -> Result<Self, ResponseError> {
         let public = ephemeral.public();
         let shared = ephemeral.shared_with(challenge.stub_key()).ok_or(ResponseError::Share)?;
@@ -108,7 +108,7 @@ impl Response {
     ///
     /// # Errors
     /// The response does not answer this challenge, or its public key is a point of low order.
-    pub fn open(&self, challenge: &str, secret: &Secret) -> Result<FileKey, ResponseError> {
+    pub fn open(&self, challenge: &str, secret: &X25519Key) -> Result<FileKey, ResponseError> {
         let shared = secret.shared_with(&self.ephemeral).ok_or(ResponseError::Share)?;
         let digest = challenge::digest(challenge);
         let key = key(&shared, &self.ephemeral, &secret.public(), &digest);

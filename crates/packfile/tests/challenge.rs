@@ -7,7 +7,7 @@
 #![allow(clippy::unwrap_used)]
 
 use base64ct::{Base64UrlUnpadded, Encoding as _};
-use sealcrate_agefile::{Header, HeaderError, Secret};
+use sealcrate_agefile::{Header, HeaderError, X25519Key};
 use sealcrate_packfile::challenge::{self, Challenge, ChallengeError, Fingerprint};
 use sealcrate_packfile::response::{self, Response, ResponseError};
 
@@ -31,19 +31,19 @@ fn challenge_is_the_recorded_one() {
     let header = parse(CHALLENGE).unwrap();
     let header = Header::parse(&header).unwrap();
     let mut line = vec![0; challenge::line_len(header.bytes().len())];
-    let written = challenge::write(&Secret::new([3; 32]).public(), &header, &mut line);
+    let written = challenge::write(&X25519Key::new([3; 32]).public(), &header, &mut line);
     assert_eq!(written, CHALLENGE);
     assert_eq!(Fingerprint::of(CHALLENGE).to_string(), FINGERPRINT);
 }
 
 #[test]
 fn response_is_the_recorded_one() {
-    let secret = Secret::new([3; 32]);
+    let secret = X25519Key::new([3; 32]);
     let file_key = Response::parse(RESPONSE).unwrap().open(CHALLENGE, &secret).unwrap();
     let mut buffer = vec![0; challenge::buffer_len(CHALLENGE)];
     let challenge = Challenge::parse(CHALLENGE, &mut buffer).unwrap();
     challenge.header().check(&file_key).unwrap();
-    let sealed = Response::seal(&challenge, &file_key, Secret::new([4; 32])).unwrap();
+    let sealed = Response::seal(&challenge, &file_key, X25519Key::new([4; 32])).unwrap();
     assert_eq!(sealed.to_string(), RESPONSE);
 }
 
@@ -80,9 +80,9 @@ fn keys_of_low_order_are_refused_on_both_sides() {
     let line = line([0; 32], &parse(CHALLENGE).unwrap());
     let mut buffer = vec![0; challenge::buffer_len(&line)];
     let Ok(challenge) = Challenge::parse(&line, &mut buffer) else { panic!("a challenge") };
-    let secret = Secret::new([3; 32]);
+    let secret = X25519Key::new([3; 32]);
     let file_key = Response::parse(RESPONSE).unwrap().open(CHALLENGE, &secret).unwrap();
-    let refused = Response::seal(&challenge, &file_key, Secret::new([4; 32]));
+    let refused = Response::seal(&challenge, &file_key, X25519Key::new([4; 32]));
     assert_eq!(refused, Err(ResponseError::Share));
 
     let (prefix, encoded) = RESPONSE.split_at(response::PREFIX.len());

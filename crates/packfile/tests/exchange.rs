@@ -10,7 +10,7 @@ use age::secrecy::ExposeSecret as _;
 use age::x25519;
 use proptest::prelude::*;
 use sealcrate_agefile::x25519::Identity;
-use sealcrate_agefile::{AgeFile, Secret};
+use sealcrate_agefile::{AgeFile, X25519Key};
 use sealcrate_packfile::{KeyText, challenge, response};
 
 /// Encrypts content for some recipients.
@@ -48,7 +48,7 @@ proptest! {
         let publics: Vec<_> = keys.iter().map(x25519::Identity::to_public).collect();
         let file = sealed(b"content", &publics);
         let file = AgeFile::parse(&file).unwrap();
-        let (stub, other) = (Secret::new(stub), Secret::new(other));
+        let (stub, other) = (X25519Key::new(stub), X25519Key::new(other));
         prop_assume!(stub.public() != other.public());
         let mut line = vec![0; challenge::line_len(file.header().bytes().len())];
         let line = challenge::write(&stub.public(), file.header(), &mut line);
@@ -58,7 +58,7 @@ proptest! {
         prop_assert_eq!(parsed.header().bytes(), file.header().bytes());
         prop_assert_eq!(parsed.fingerprint(), challenge::Fingerprint::of(line));
         let file_key = parsed.header().unwrap(&identity(&keys[0])).unwrap();
-        let sealed = response::Response::seal(&parsed, &file_key, Secret::new(ephemeral)).unwrap();
+        let sealed = response::Response::seal(&parsed, &file_key, X25519Key::new(ephemeral)).unwrap();
 
         let answer = sealed.to_string();
         prop_assert_eq!(answer.len(), response::LINE_LEN);

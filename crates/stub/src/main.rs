@@ -6,7 +6,7 @@
 #![no_std]
 #![no_main]
 
-mod content;
+mod decoded;
 mod failure;
 mod folder;
 mod placeholder;
@@ -17,7 +17,7 @@ use sealcrate_agefile::AgeFile;
 use sealcrate_packfile::Segment;
 use sealcrate_stub_start::{self as start, FilePrivilege, Start, system};
 
-use crate::content::Content;
+use crate::decoded::Decoded;
 use crate::failure::Failure;
 
 /// Opens the program and becomes it.
@@ -34,7 +34,7 @@ fn run(start: &mut Start) -> Result<core::convert::Infallible, Failure> {
     let limit = start::check_memory(&parameters)?;
 
     let file_key = start::file_key(start, &parameters, file.header(), limit)?;
-    let mut program = Content::None(start.name());
+    let mut program = Decoded::None(start.name());
     let decoded = start::Decoder::default().decode(file.chunks(&file_key), &mut program);
     drop(file_key);
     if let Err(failure) = decoded {
@@ -44,7 +44,7 @@ fn run(start: &mut Start) -> Result<core::convert::Infallible, Failure> {
     system::wipe_stack();
 
     start.remove_variable(parameters.variable());
-    if start.privilege() == FilePrivilege::Ids && matches!(program, Content::Folder(_)) {
+    if start.privilege() == FilePrivilege::Ids && matches!(program, Decoded::Folder(_)) {
         program.discard();
         return Err(Failure::IdsInFolder);
     }

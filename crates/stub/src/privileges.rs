@@ -6,7 +6,7 @@
 
 use sealcrate_stub_start::{self as start, FilePrivilege, Start, system};
 
-use crate::content::Content;
+use crate::decoded::Decoded;
 use crate::failure::Failure;
 
 /// The variables that the C library removes from the environment of privileged programs. glibc,
@@ -33,10 +33,10 @@ const UNSAFE: [&[u8]; 14] = [
 ///
 /// A program in a folder belongs to its user, who could exchange it before it is executed.
 #[inline(never)]
-pub(crate) fn pass_on(start: &mut Start, content: &Content<'_>) {
+pub(crate) fn pass_on(start: &mut Start, content: &Decoded<'_>) {
     let passed = match start.privilege() {
         FilePrivilege::None => return,
-        FilePrivilege::Capabilities if matches!(content, Content::Folder(_)) => {
+        FilePrivilege::Capabilities if matches!(content, Decoded::Folder(_)) => {
             return start::say(&Failure::CapabilitiesInFolder);
         }
         FilePrivilege::Ids => Ok(false),

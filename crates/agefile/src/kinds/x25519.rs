@@ -11,7 +11,7 @@ use sealcrate_errors::{Classified, ErrorClass};
 use thiserror::Error;
 use zeroize::Zeroizing;
 
-use crate::agreement::Secret;
+use crate::agreement::X25519Key;
 use crate::file_key::{FileKey, UnwrapError, WRAPPED, derive};
 use crate::identity;
 use crate::stanza::{HeaderError, Stanza, decode};
@@ -48,7 +48,7 @@ fn wrapping_key(shared: &[u8; 32], share: &[u8; 32], recipient: &[u8; 32]) -> Ze
 
 /// The secret side of a recipient `age1…`.
 #[derive(Clone, Debug)]
-pub struct Identity(Secret);
+pub struct Identity(X25519Key);
 
 /// Says that a text is no identity. The reason would tell something of the secret.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
@@ -69,7 +69,7 @@ impl Identity {
     pub fn parse(text: &str) -> Result<Self, IdentityError> {
         let mut key = Zeroizing::new([0; 32]);
         text::decode(text, text::IDENTITY, &mut key).ok_or(IdentityError)?;
-        Ok(Self(Secret::new(*key)))
+        Ok(Self(X25519Key::new(*key)))
     }
 
     /// Returns the public key. A recipient `age1…` is its text.

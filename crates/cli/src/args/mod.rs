@@ -32,7 +32,7 @@ pub(crate) use keyprovider::{KeyproviderArgs, ServeAddress};
 pub(crate) use lock::{DeploymentForm, LockArgs, UnlockArgs};
 pub(crate) use pack::{OpenerArgs, PackArgs, StartArgs};
 pub(crate) use pull::{PullArgs, ReadingArgs};
-pub(crate) use push::{EncryptionArgs, Output, Protection, PushArgs};
+pub(crate) use push::{EncryptionArgs, EncryptionType, Output, PushArgs};
 pub(crate) use respond::RespondArgs;
 pub(crate) use rewrap::RewrapArgs;
 pub(crate) use shared::common::{

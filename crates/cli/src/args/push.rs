@@ -42,7 +42,7 @@ pub(crate) struct PushArgs {
     /// How the result is printed
     #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
     pub(crate) output: Output,
-    /// How the image is protected
+    /// How the image is encrypted
     #[arg(
         long = "type",
         value_enum,
@@ -50,7 +50,7 @@ pub(crate) struct PushArgs {
         value_name = "TYPE",
         help_heading = "Encryption"
     )]
-    pub(crate) protection: Protection,
+    pub(crate) encryption_type: EncryptionType,
     #[command(flatten)]
     pub(crate) compression: CompressionArgs,
     #[command(flatten)]
@@ -110,9 +110,9 @@ impl EncryptionArgs {
     }
 }
 
-/// The types of protection, by crypto-cli's names.
+/// The types of encryption, by crypto-cli's names.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Protection {
+pub(crate) enum EncryptionType {
     /// Under a passphrase
     #[default]
     #[value(name = "PBKDF2-AES256-GCM")]

@@ -8,7 +8,7 @@ use sealcrate_crypt::select::Selection;
 use sealcrate_image::{EngineName, Location};
 
 use super::{name_beside, print_result};
-use crate::args::{CompressionKind, Protection, PushArgs};
+use crate::args::{CompressionKind, EncryptionType, PushArgs};
 use crate::encryption::Wishes;
 use crate::keys;
 use crate::output::failure::Usage;
@@ -25,24 +25,24 @@ pub(crate) fn run(args: &PushArgs, session: &Session) -> Result<()> {
         encryption: &args.encryption,
         compression: &args.compression,
     };
-    let encryption = match args.protection {
-        Protection::Passphrase if args.dry_run => {
+    let encryption = match args.encryption_type {
+        EncryptionType::Passphrase if args.dry_run => {
             wishes.format()?;
             keys::recipients(&args.recipients.recipient)?;
             None
         }
-        Protection::Passphrase => {
+        EncryptionType::Passphrase => {
             let ask = || session.keys.to_encrypt(&args.passphrase);
             Some(wishes.encryption(keys::named(&args.passphrase)?, ask)?)
         }
-        Protection::None => None,
+        EncryptionType::None => None,
     };
-    let selection = match args.protection {
-        Protection::Passphrase => {
+    let selection = match args.encryption_type {
+        EncryptionType::Passphrase => {
             let chosen = session.selection(&args.selection, |base| name_beside(base, &from))?;
             Some(chosen.unwrap_or(Selection::Label))
         }
-        Protection::None => None,
+        EncryptionType::None => None,
     };
     if args.dry_run {
         return dry_run::run(args, session, wishes, &from, selection.as_ref());
@@ -70,12 +70,12 @@ fn refuse_contradictions(args: &PushArgs) -> Result<()> {
         let text = "a digest cannot be pushed to: give a name and a tag";
         return Err(Usage(text.to_owned()).into());
     }
-    if args.protection == Protection::None && !args.selection.is_none() {
+    if args.encryption_type == EncryptionType::None && !args.selection.is_none() {
         let text = "layers are chosen for encryption, but --type NONE encrypts none";
         return Err(Usage(text.to_owned()).into());
     }
     let is_zstd = args.compression.compression == CompressionKind::Zstd;
-    if args.protection == Protection::None && (!args.recipients.is_none() || is_zstd) {
+    if args.encryption_type == EncryptionType::None && (!args.recipients.is_none() || is_zstd) {
         let text = "--type NONE encrypts nothing: --recipient, --format, --keep-history and \
                     --compression zstd are for encrypted images";
         return Err(Usage(text.to_owned()).into());

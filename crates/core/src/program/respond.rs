@@ -67,7 +67,7 @@ pub struct Responded {
 /// use sealcrate_image::Spool;
 /// use sealcrate_image::registry::Access;
 /// use sealcrate_pack::Key;
-/// # use sealcrate_agefile::{Header, Secret};
+/// # use sealcrate_agefile::{Header, X25519Key};
 /// # use sealcrate_core::{Existing, FileSession, PackOptions, pack};
 /// # use sealcrate_lock::{Privileges, Start};
 /// # use sealcrate_pack::{Compression, NewIdentity, Openers, Packed};
@@ -91,7 +91,7 @@ pub struct Responded {
 /// # // The stub asks so when it finds no key.
 /// # let header = Packed::read(&std::fs::File::open(&packed)?)?.header().to_vec();
 /// # let mut line = vec![0; challenge::line_len(header.len())];
-/// # let asking = Secret::new([7; 32]).public();
+/// # let asking = X25519Key::new([7; 32]).public();
 /// # let challenge = challenge::write(&asking, &Header::parse(&header).unwrap(), &mut line);
 /// let spool = Spool::in_folder(std::env::temp_dir());
 /// let session = Session::new(Direct::new(spool.clone(), |_| Access::default()), spool);

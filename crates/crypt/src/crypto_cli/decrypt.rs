@@ -21,7 +21,7 @@ use crate::sealed::{SealedRecord, Unbound};
 
 /// The encryption of an image as its descriptors describe it, which nothing authenticates.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Protection {
+pub struct WrappedKeys {
     /// The config's key data, if it is encrypted.
     pub config: Option<KeyData>,
     /// Each layer's key data, lowest first.
@@ -30,7 +30,7 @@ pub struct Protection {
     pub shape: Option<KeyDataShape>,
 }
 
-impl Protection {
+impl WrappedKeys {
     /// Reads the key data of every descriptor of a manifest.
     ///
     /// # Errors
@@ -125,8 +125,8 @@ impl Unlocked {
     ) -> Result<Self, DecryptError> {
         let Some(raw) = &image.manifest else { return Err(DecryptError::NotEncrypted) };
         let manifest = Manifest::parse(raw)?;
-        let protection = Protection::of(&manifest)?;
-        let config::Opened { config, seal } = open_config(image, &protection, kdf, unencrypted)?;
+        let wrapped_keys = WrappedKeys::of(&manifest)?;
+        let config::Opened { config, seal } = open_config(image, &wrapped_keys, kdf, unencrypted)?;
         if !seal.binding().is_taken(unbound) {
             return Err(DecryptError::NotBound);
         }
@@ -140,7 +140,7 @@ impl Unlocked {
             Seal::Unsealed(_) => None,
             Seal::Version1(sealed) => sealed.clone(),
             Seal::Record(record) => {
-                check_record(record, &manifest, &protection, diff_ids)?;
+                check_record(record, &manifest, &wrapped_keys, diff_ids)?;
                 Some(sealed_layers(record))
             }
         };
@@ -148,7 +148,7 @@ impl Unlocked {
             check_blobs(image, sealed)?;
         }
         let mut layers = Vec::with_capacity(image.layers.len());
-        let stored = image.layers.iter().zip(&protection.layers).zip(diff_ids).enumerate();
+        let stored = image.layers.iter().zip(&wrapped_keys.layers).zip(diff_ids).enumerate();
         for (place, ((layer, data), &diff_id)) in stored {
             let digest = sealed.as_ref().and_then(|sealed| sealed.get(place)?.layer);
             let key = match data {
@@ -156,7 +156,7 @@ impl Unlocked {
                     return Err(DecryptError::LayerNotEncrypted(layer.name()));
                 }
                 None => None,
-                Some(data) => match (kdf.unwrap_key(data)?, &protection.config) {
+                Some(data) => match (kdf.unwrap_key(data)?, &wrapped_keys.config) {
                     (Some(key), _) => Some(key),
                     // The config has proven that the passphrase is right.
                     (None, Some(_)) => return Err(DecryptError::LayerKey(layer.name())),
@@ -165,7 +165,7 @@ impl Unlocked {
             };
             layers.push(LayerKey { diff_id, digest, key });
         }
-        Ok(Self { config, layers, seal, platform, is_encrypted: protection.is_any() })
+        Ok(Self { config, layers, seal, platform, is_encrypted: wrapped_keys.is_any() })
     }
 
     /// Returns the sealed record, if there is one.
@@ -225,17 +225,19 @@ impl Unlocked {
 /// Opens the config of `image`, which proves the passphrase.
 fn open_config(
     image: &Image,
-    protection: &Protection,
+    wrapped_keys: &WrappedKeys,
     kdf: &mut KeyDerivation,
     unencrypted: Unencrypted,
 ) -> Result<config::Opened, DecryptError> {
-    match (&protection.config, unencrypted) {
+    match (&wrapped_keys.config, unencrypted) {
         (Some(data), _) => {
             let key = kdf.unwrap_key(data)?.ok_or(DecryptError::WrongPassphrase)?;
             Ok(config::open(&image.config, &key, data)?)
         }
         (None, Unencrypted::Accept) => Ok(config::Opened::in_clear(image.config.clone())),
-        (None, Unencrypted::Refuse) if protection.is_any() => Err(DecryptError::ConfigNotEncrypted),
+        (None, Unencrypted::Refuse) if wrapped_keys.is_any() => {
+            Err(DecryptError::ConfigNotEncrypted)
+        }
         (None, Unencrypted::Refuse) => Err(DecryptError::NotEncrypted),
     }
 }
@@ -244,7 +246,7 @@ fn open_config(
 fn check_record(
     record: &SealedRecord,
     manifest: &Manifest,
-    protection: &Protection,
+    wrapped_keys: &WrappedKeys,
     diff_ids: &[DiffId],
 ) -> Result<(), DecryptError> {
     if record.layers.len() != manifest.layers.len() {
@@ -254,7 +256,7 @@ fn check_record(
         if !sealed.stored.is_named_by(&manifest.layers[i]) {
             return Err(DecryptError::OtherBlobs);
         }
-        if sealed.plain.is_some() != protection.layers[i].is_some() {
+        if sealed.plain.is_some() != wrapped_keys.layers[i].is_some() {
             return Err(DecryptError::LayerNotEncrypted(manifest.layers[i].digest.short()));
         }
         // Before encryption, the format has no other type.
@@ -418,7 +420,7 @@ mod tests {
     struct Scene {
         record: SealedRecord,
         manifest: Manifest,
-        protection: Protection,
+        wrapped_keys: WrappedKeys,
         diff_ids: Vec<DiffId>,
     }
 
@@ -429,12 +431,12 @@ mod tests {
             let key =
                 KeyData { nonce: [1; 12], salt: [2; 16], iterations: 1, wrapped_key: [0; 48] };
             let shape = Some(KeyDataShape::Member);
-            let protection = Protection { config: None, layers: vec![None, Some(key)], shape };
-            Self { record, manifest, protection, diff_ids }
+            let wrapped_keys = WrappedKeys { config: None, layers: vec![None, Some(key)], shape };
+            Self { record, manifest, wrapped_keys, diff_ids }
         }
 
         fn check(&self) -> Result<(), DecryptError> {
-            check_record(&self.record, &self.manifest, &self.protection, &self.diff_ids)
+            check_record(&self.record, &self.manifest, &self.wrapped_keys, &self.diff_ids)
         }
 
         /// Returns the error after a change.
@@ -457,8 +459,8 @@ mod tests {
         other_blobs(|scene| scene.manifest.layers[0].media_type = MediaType::OCI_LAYER_GZIP);
         for place in [0, 1] {
             let error = Scene::refused(|scene| {
-                let other = scene.protection.layers[1 - place].clone();
-                scene.protection.layers[place] = other;
+                let other = scene.wrapped_keys.layers[1 - place].clone();
+                scene.wrapped_keys.layers[place] = other;
             });
             assert!(matches!(error, DecryptError::LayerNotEncrypted(_)), "{error}");
         }

@@ -10,7 +10,7 @@ use thiserror::Error;
 use super::encrypt::is_encrypted;
 use super::{
     DecryptError, EncryptError, Encryptor, FreshKey, KeyDataError, KeyDataShape, KeyDerivation,
-    Protection, Rewrapping, decrypt, open_pushed,
+    Rewrapping, WrappedKeys, decrypt, open_pushed,
 };
 use crate::Passphrase;
 use crate::format::{
@@ -40,17 +40,17 @@ impl Format for CryptoCli {
     fn recognise(&self, image: &Image) -> Result<Option<Box<dyn EncryptedImage>>, FormatError> {
         let Some(raw) = &image.manifest else { return Ok(None) };
         let manifest = Manifest::parse(raw).map_err(FormatError::new)?;
-        let protection = Protection::of(&manifest)?;
+        let wrapped_keys = WrappedKeys::of(&manifest)?;
         let encrypted =
-            || Box::new(Encrypted { image: image.clone(), protection: protection.clone() });
-        Ok(protection.is_any().then(|| encrypted() as Box<dyn EncryptedImage>))
+            || Box::new(Encrypted { image: image.clone(), wrapped_keys: wrapped_keys.clone() });
+        Ok(wrapped_keys.is_any().then(|| encrypted() as Box<dyn EncryptedImage>))
     }
 }
 
 /// An image in this format.
 struct Encrypted {
     image: Image,
-    protection: Protection,
+    wrapped_keys: WrappedKeys,
 }
 
 impl Encrypted {
@@ -65,18 +65,18 @@ impl Encrypted {
 
 impl EncryptedImage for Encrypted {
     fn description(&self) -> &'static str {
-        match self.protection.shape {
+        match self.wrapped_keys.shape {
             Some(KeyDataShape::Url) => "crypto-cli, key data in the member \"urls\" (compat)",
             _ => "crypto-cli, key data in the member \"crypto\"",
         }
     }
 
     fn has_layer(&self, place: usize) -> bool {
-        self.protection.layers.get(place).is_some_and(Option::is_some)
+        self.wrapped_keys.layers.get(place).is_some_and(Option::is_some)
     }
 
     fn has_config(&self) -> bool {
-        self.protection.config.is_some()
+        self.wrapped_keys.config.is_some()
     }
 
     fn takes_passphrase(&self) -> bool {
@@ -92,7 +92,7 @@ impl EncryptedImage for Encrypted {
     }
 
     fn key_facts(&self) -> KeyFacts {
-        let Protection { config, layers, .. } = &self.protection;
+        let WrappedKeys { config, layers, .. } = &self.wrapped_keys;
         let all = config.iter().chain(layers.iter().flatten());
         let derivations: BTreeSet<_> = all.map(|data| (data.salt, data.iterations)).collect();
         KeyFacts::Derived {
@@ -137,7 +137,7 @@ impl EncryptedImage for Encrypted {
     }
 
     fn encryption(&self, new: &NewReaders) -> Result<Box<dyn Encryption>, FormatError> {
-        let shape = self.protection.shape.unwrap_or(KeyDataShape::Member);
+        let shape = self.wrapped_keys.shape.unwrap_or(KeyDataShape::Member);
         let passphrase = self.one_passphrase(new)?.clone();
         Ok(Box::new(UnderPassphrase::new(passphrase, new.iterations, shape)))
     }

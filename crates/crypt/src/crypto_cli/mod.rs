@@ -17,7 +17,7 @@ mod pushed;
 mod rewrap;
 
 pub use config::SealedConfigError;
-pub use decrypt::{DecryptError, Protection, decrypt};
+pub use decrypt::{DecryptError, WrappedKeys, decrypt};
 pub use encrypt::{EncryptError, Encryptor, FreshKey};
 pub use format::{CryptoCli, RewrapError, UnderPassphrase};
 pub use kdf::{

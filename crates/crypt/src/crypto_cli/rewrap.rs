@@ -6,7 +6,7 @@ use sealcrate_image::{Descriptor, Image, Layer, Manifest, MediaType, Outgoing, P
 
 use super::config::{self, Seal, UnsealedConfig};
 use super::decrypt::{LayerKey, Unlocked};
-use super::{DecryptError, EncryptError, FreshKey, KeyDataShape, KeyDerivation, Protection};
+use super::{DecryptError, EncryptError, FreshKey, KeyDataShape, KeyDerivation, WrappedKeys};
 use crate::Unencrypted;
 use crate::random::random;
 use crate::sealed::{
@@ -43,7 +43,7 @@ impl Rewrapping {
             // may have put there.
             return Err(DecryptError::NotBound);
         }
-        let shape = Protection::of(&manifest)?.shape.unwrap_or(KeyDataShape::Member);
+        let shape = WrappedKeys::of(&manifest)?.shape.unwrap_or(KeyDataShape::Member);
         Ok(Self { opened, manifest, layers: image.layers.clone(), shape })
     }
 

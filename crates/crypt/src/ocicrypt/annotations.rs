@@ -22,17 +22,17 @@ pub const MAX_WRAPS: usize = 256;
 
 /// The encryption of an image as its descriptors describe it, which nothing authenticates.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Protection {
+pub struct LayerEncryptions {
     /// Each layer's encryption, lowest first.
     pub layers: Vec<Option<Encryption>>,
 }
 
-impl Protection {
+impl LayerEncryptions {
     /// Reads the annotations of every layer of a manifest.
     ///
     /// # Errors
     /// The error of [`Encryption::of`], with the layer.
-    pub fn of(manifest: &Manifest) -> Result<Self, ProtectionError> {
+    pub fn of(manifest: &Manifest) -> Result<Self, LayerEncryptionError> {
         let layers = manifest.layers.iter().map(Self::of_layer).collect::<Result<_, _>>()?;
         Ok(Self { layers })
     }
@@ -41,9 +41,11 @@ impl Protection {
     ///
     /// # Errors
     /// The errors of [`of`](Self::of).
-    pub(super) fn of_layer(descriptor: &Descriptor) -> Result<Option<Encryption>, ProtectionError> {
+    pub(super) fn of_layer(
+        descriptor: &Descriptor,
+    ) -> Result<Option<Encryption>, LayerEncryptionError> {
         Encryption::of(descriptor)
-            .map_err(|source| ProtectionError { layer: descriptor.digest.short(), source })
+            .map_err(|source| LayerEncryptionError { layer: descriptor.digest.short(), source })
     }
 
     /// Tells whether anything is encrypted.
@@ -158,12 +160,12 @@ pub(crate) fn is_encrypted(image: &Image) -> bool {
 /// Names the layer whose annotations cannot be used.
 #[derive(Debug, Error)]
 #[error("cannot decrypt layer {layer}")]
-pub struct ProtectionError {
+pub struct LayerEncryptionError {
     layer: String,
     source: AnnotationError,
 }
 
-impl Classified for ProtectionError {
+impl Classified for LayerEncryptionError {
     fn class(&self) -> Option<ErrorClass> {
         Some(ErrorClass::Damaged)
     }

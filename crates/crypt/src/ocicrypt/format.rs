@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use sealcrate_image::{Compression, Config, DiffId, Image, Layer, Manifest, Platform, Spool};
 
-use super::annotations::{Protection, ProtectionError, is_encrypted};
+use super::annotations::{LayerEncryptionError, LayerEncryptions, is_encrypted};
 use super::decrypt::{DecryptError, decrypt};
 use super::encrypt::{EncryptError, Encryptor};
 use super::history::History;
@@ -41,23 +41,23 @@ impl Format for OciCrypt {
     fn recognise(&self, image: &Image) -> Result<Option<Box<dyn EncryptedImage>>, FormatError> {
         let Some(raw) = &image.manifest else { return Ok(None) };
         let manifest = Manifest::parse(raw).map_err(FormatError::new)?;
-        let protection = Protection::of(&manifest)?;
+        let encryptions = LayerEncryptions::of(&manifest)?;
         let encrypted =
-            || Box::new(Encrypted { image: image.clone(), protection: protection.clone() });
-        Ok(protection.is_any().then(|| encrypted() as Box<dyn EncryptedImage>))
+            || Box::new(Encrypted { image: image.clone(), encryptions: encryptions.clone() });
+        Ok(encryptions.is_any().then(|| encrypted() as Box<dyn EncryptedImage>))
     }
 }
 
 /// An image in this format.
 struct Encrypted {
     image: Image,
-    protection: Protection,
+    encryptions: LayerEncryptions,
 }
 
 impl Encrypted {
     /// Returns the identities among `keys`. A passphrase counts only where the image has one.
     fn identities(&self, keys: &Keys) -> Result<Vec<Identity>, FormatError> {
-        match self.protection.takes_passphrase() && keys.has_passphrase() {
+        match self.encryptions.takes_passphrase() && keys.has_passphrase() {
             true => Ok(keys.identities_and_passphrase()),
             false => keys.identities().map_err(FormatError::new),
         }
@@ -70,7 +70,7 @@ impl EncryptedImage for Encrypted {
     }
 
     fn has_layer(&self, place: usize) -> bool {
-        self.protection.layers.get(place).is_some_and(Option::is_some)
+        self.encryptions.layers.get(place).is_some_and(Option::is_some)
     }
 
     fn has_config(&self) -> bool {
@@ -78,7 +78,7 @@ impl EncryptedImage for Encrypted {
     }
 
     fn takes_passphrase(&self) -> bool {
-        self.protection.takes_passphrase()
+        self.encryptions.takes_passphrase()
     }
 
     fn has_recipients(&self) -> bool {
@@ -91,11 +91,11 @@ impl EncryptedImage for Encrypted {
     }
 
     fn key_facts(&self) -> KeyFacts {
-        KeyFacts::Wrapped(self.protection.schemes().into_iter().collect())
+        KeyFacts::Wrapped(self.encryptions.schemes().into_iter().collect())
     }
 
     fn lists_all_readers(&self, record: &SealedRecord) -> bool {
-        lists_all(record, &self.protection)
+        lists_all(record, &self.encryptions)
     }
 
     fn identity(&self, platform: Option<&Platform>) -> ImageIdentity {
@@ -105,7 +105,7 @@ impl EncryptedImage for Encrypted {
 
     fn private_layers(&self, _passphrase: Option<&Passphrase>) -> Result<Vec<DiffId>, FormatError> {
         let config = Config::parse(&self.image.config).map_err(FormatError::new)?;
-        let layers = self.protection.layers.iter().zip(config.diff_ids());
+        let layers = self.encryptions.layers.iter().zip(config.diff_ids());
         Ok(layers.filter(|(layer, _)| layer.is_some()).map(|(_, id)| *id).collect())
     }
 
@@ -235,8 +235,8 @@ impl From<EncryptError> for FormatError {
     }
 }
 
-impl From<ProtectionError> for FormatError {
-    fn from(error: ProtectionError) -> Self {
+impl From<LayerEncryptionError> for FormatError {
+    fn from(error: LayerEncryptionError) -> Self {
         Self::new(error)
     }
 }

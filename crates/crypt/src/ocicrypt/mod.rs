@@ -38,7 +38,9 @@ mod rewrap;
 mod schemes;
 mod secret_buffer;
 
-pub use annotations::{AnnotationError, Encryption, MAX_WRAPS, Protection, ProtectionError};
+pub use annotations::{
+    AnnotationError, Encryption, LayerEncryptionError, LayerEncryptions, MAX_WRAPS,
+};
 pub use budget::MAX_ATTEMPTS;
 pub use cipher::{CipherContent, CipherWriter, LayerAuthentication};
 pub use decrypt::{DecryptError, LayerKey, decrypt};

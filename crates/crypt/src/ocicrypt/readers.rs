@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 
 use sealcrate_image::Digest;
 
-use super::annotations::{Encryption, Protection};
+use super::annotations::{Encryption, LayerEncryptions};
 use super::schemes::Recipient;
 use crate::sealed::{SealedReader, SealedRecord};
 
@@ -35,8 +35,8 @@ impl Readers {
 }
 
 /// Tells whether `record` lists exactly the wrapped keys that `protection` shows.
-pub fn lists_all(record: &SealedRecord, protection: &Protection) -> bool {
-    agree(&record.readers, &protection.layers.iter().flatten().collect::<Vec<_>>())
+pub fn lists_all(record: &SealedRecord, encryptions: &LayerEncryptions) -> bool {
+    agree(&record.readers, &encryptions.layers.iter().flatten().collect::<Vec<_>>())
 }
 
 /// Tells whether `listed` are exactly the wrapped keys of the encrypted `layers`, lowest first.

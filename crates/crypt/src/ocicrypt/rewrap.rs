@@ -51,7 +51,7 @@ impl Rewrapping {
     ) -> Result<Self, RewrapError> {
         let unlocked = unlock(image, identities, unbound)?.ok_or(DecryptError::NotEncrypted)?;
         if let Held::Record(record) = &unlocked.held {
-            let layers: Vec<_> = unlocked.protection.layers.iter().flatten().collect();
+            let layers: Vec<_> = unlocked.encryptions.layers.iter().flatten().collect();
             if !readers::agree(&record.readers, &layers) {
                 return Err(
                     DecryptError::from(RecordError::Contradiction("list of readers")).into()
@@ -92,7 +92,7 @@ impl Rewrapping {
     /// No wrapped key is known to be for a recipient to remove, and for nobody else: another tool
     /// may have written it. Nobody would be left. The manifest or the record becomes too large.
     pub fn finish(self, change: &Change<'_>, sealing: &Sealing) -> Result<Rewrapped, RewrapError> {
-        let Unlocked { manifest, protection, keys, held, .. } = self.unlocked;
+        let Unlocked { manifest, encryptions, keys, held, .. } = self.unlocked;
         let mut readers = match &held {
             Held::Record(record) => {
                 let first = record.layers.iter().find(|layer| layer.plain.is_some());
@@ -103,7 +103,7 @@ impl Rewrapping {
         };
         let data_keys = data_keys(&manifest, &keys).map_err(DecryptError::from)?;
         let (mut layers, mut wrapped) = (Vec::with_capacity(keys.len()), 0);
-        for (place, (encryption, key)) in protection.layers.into_iter().zip(keys).enumerate() {
+        for (place, (encryption, key)) in encryptions.layers.into_iter().zip(keys).enumerate() {
             let Descriptor { media_type, digest, size, .. } = &manifest.layers[place];
             let mut descriptor = Descriptor::new(media_type.clone(), *digest, *size);
             match (encryption, key) {

@@ -7,7 +7,8 @@
 
 use serde_json::{Map, Value};
 
-use super::{LABEL, SelectError};
+use super::error::SelectError;
+use super::label_name::LABEL;
 
 /// Returns the state to which an instruction sets the label, or `None` if it does not set it.
 ///

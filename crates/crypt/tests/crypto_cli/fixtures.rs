@@ -2,7 +2,9 @@
 
 use crate::support::{Folder, passphrase, read};
 use sealcrate_crypt::Unencrypted;
-use sealcrate_crypt::crypto_cli::{DecryptError, KeyDataShape, KeyDerivation, Protection, decrypt};
+use sealcrate_crypt::crypto_cli::{
+    DecryptError, KeyDataShape, KeyDerivation, WrappedKeys, decrypt,
+};
 use sealcrate_crypt::sealed::{Binding, Unbound};
 use sealcrate_image::Manifest;
 use serde_json::Value;
@@ -11,14 +13,14 @@ fn opens_as_expected(name: &str) {
     let expected = Folder::fixture(name).json("expected.json");
     let image = Folder::fixture(name).image();
     let manifest = Manifest::parse(image.manifest.as_ref().unwrap()).unwrap();
-    let protection = Protection::of(&manifest).unwrap();
-    let encrypted: Vec<Value> = (0..protection.layers.len())
-        .filter(|&i| protection.layers[i].is_some())
+    let wrapped_keys = WrappedKeys::of(&manifest).unwrap();
+    let encrypted: Vec<Value> = (0..wrapped_keys.layers.len())
+        .filter(|&i| wrapped_keys.layers[i].is_some())
         .map(Value::from)
         .collect();
     assert_eq!(Value::from(encrypted), expected["encrypted_layers"]);
     let shape = if expected["compat"] == true { KeyDataShape::Url } else { KeyDataShape::Member };
-    assert_eq!(protection.shape, Some(shape));
+    assert_eq!(wrapped_keys.shape, Some(shape));
 
     let text = expected["passphrase"].as_str().unwrap();
     let mut kdf = KeyDerivation::new(passphrase(text));

@@ -11,8 +11,8 @@ use sealcrate_crypt::Passphrase;
 use sealcrate_crypt::format::ImageEncryptor;
 use sealcrate_crypt::formats::{ChooseError, choose};
 use sealcrate_crypt::ocicrypt::{
-    DecryptError, EncryptError, Encryptor, History, Identity, LayerAuthentication, Protection,
-    PublicKeyError, Recipient,
+    DecryptError, EncryptError, Encryptor, History, Identity, LayerAuthentication,
+    LayerEncryptions, PublicKeyError, Recipient,
 };
 use sealcrate_crypt::sealed::{Binding, Sealing, Unbound};
 use sealcrate_crypt::select::Selection;
@@ -153,7 +153,7 @@ fn exchanged(image: &Image, place: usize, bytes: Vec<u8>) -> Image {
 
 #[test]
 fn any_changed_byte_of_the_ciphertext_is_noticed_before_decryption() {
-    // Another tool's layer has no other protection than its HMAC.
+    // Another tool's layer has no other encryptions than its HMAC.
     let image = fixture("jwe-ec");
     let keys = [identity("ec.pem")];
     let place = image.layers.iter().position(|layer| layer.media_type().is_encrypted()).unwrap();
@@ -256,8 +256,9 @@ fn age_identities_and_passphrases_open_our_items_and_others_do_not() {
         let error = opened(&image, &[other], Unbound::Refuse).err().unwrap();
         assert!(matches!(error, DecryptError::WrongKey), "{error}");
     }
-    let protection = Protection::of(&Manifest::parse(image.manifest.as_ref().unwrap()).unwrap());
-    assert!(protection.unwrap().takes_passphrase());
+    let encryptions =
+        LayerEncryptions::of(&Manifest::parse(image.manifest.as_ref().unwrap()).unwrap());
+    assert!(encryptions.unwrap().takes_passphrase());
 }
 
 #[test]

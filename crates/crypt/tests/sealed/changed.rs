@@ -16,7 +16,7 @@ use sealcrate_crypt::crypto_cli::{
 use sealcrate_crypt::format::{Encryption, ImageEncryptor, Keys, Terms};
 use sealcrate_crypt::formats::{self, OpenError, choose, recognise};
 use sealcrate_crypt::ocicrypt::{
-    self, History, Identity, LayerAuthentication, ProtectionError, Recipient, RecordError,
+    self, History, Identity, LayerAuthentication, LayerEncryptionError, Recipient, RecordError,
     ToRecipients,
 };
 use sealcrate_crypt::sealed::{ImageIdentity, Row, RowKind, Sealing, Table, TableError, Unbound};
@@ -218,7 +218,7 @@ fn is_refusal(error: &(dyn Error + 'static)) -> bool {
             || cause.is::<SealedConfigError>()
             || cause.is::<KeyDataError>()
             || cause.is::<KdfError>()
-            || cause.is::<ProtectionError>()
+            || cause.is::<LayerEncryptionError>()
             || cause.is::<LayerAuthentication>()
             || cause.is::<Damage>()
     })

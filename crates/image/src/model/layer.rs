@@ -14,13 +14,13 @@ use crate::{Compression, Content, Descriptor, DiffId, Digest, Expansion, MediaTy
 pub struct Layer {
     media_type: MediaType,
     size: u64,
-    identity: Identity,
+    identity: LayerIdentity,
     content: Arc<dyn Content>,
     expansion: Expansion,
 }
 
 #[derive(Clone)]
-enum Identity {
+enum LayerIdentity {
     Bound { descriptor: Box<Descriptor>, diff_id: DiffId },
     Decrypted { diff_id: DiffId },
     Stored { descriptor: Box<Descriptor>, diff_id: Option<DiffId> },
@@ -36,7 +36,7 @@ impl Layer {
         Self {
             media_type: descriptor.media_type.clone(),
             size: descriptor.size,
-            identity: Identity::Stored { descriptor: Box::new(descriptor), diff_id },
+            identity: LayerIdentity::Stored { descriptor: Box::new(descriptor), diff_id },
             content,
             expansion: Expansion::default(),
         }
@@ -49,7 +49,7 @@ impl Layer {
         diff_id: DiffId,
         content: Arc<dyn Content>,
     ) -> Self {
-        let (identity, expansion) = (Identity::Decrypted { diff_id }, Expansion::default());
+        let (identity, expansion) = (LayerIdentity::Decrypted { diff_id }, Expansion::default());
         Self { media_type, size, identity, content, expansion }
     }
 
@@ -59,7 +59,7 @@ impl Layer {
         Self {
             media_type: descriptor.media_type.clone(),
             size: descriptor.size,
-            identity: Identity::Bound { descriptor: Box::new(descriptor), diff_id },
+            identity: LayerIdentity::Bound { descriptor: Box::new(descriptor), diff_id },
             content,
             expansion: Expansion::default(),
         }
@@ -78,8 +78,8 @@ impl Layer {
     /// Returns the layer's descriptor, unless the layer has never been stored.
     pub fn descriptor(&self) -> Option<&Descriptor> {
         match &self.identity {
-            Identity::Decrypted { .. } => None,
-            Identity::Bound { descriptor, .. } | Identity::Stored { descriptor, .. } => {
+            LayerIdentity::Decrypted { .. } => None,
+            LayerIdentity::Bound { descriptor, .. } | LayerIdentity::Stored { descriptor, .. } => {
                 Some(descriptor)
             }
         }
@@ -93,24 +93,26 @@ impl Layer {
     /// Returns the diff ID, where it is known.
     pub fn diff_id(&self) -> Option<DiffId> {
         match &self.identity {
-            Identity::Bound { diff_id, .. } | Identity::Decrypted { diff_id } => Some(*diff_id),
-            Identity::Stored { diff_id, .. } => *diff_id,
+            LayerIdentity::Bound { diff_id, .. } | LayerIdentity::Decrypted { diff_id } => {
+                Some(*diff_id)
+            }
+            LayerIdentity::Stored { diff_id, .. } => *diff_id,
         }
     }
 
     /// Returns the diff ID, if a trusted writer has bound it to the digest.
     pub(crate) fn bound_diff_id(&self) -> Option<DiffId> {
         match &self.identity {
-            Identity::Bound { diff_id, .. } => Some(*diff_id),
-            Identity::Decrypted { .. } | Identity::Stored { .. } => None,
+            LayerIdentity::Bound { diff_id, .. } => Some(*diff_id),
+            LayerIdentity::Decrypted { .. } | LayerIdentity::Stored { .. } => None,
         }
     }
 
     /// Returns a name to show to people: the digest's beginning, or the diff ID's.
     pub fn name(&self) -> String {
         match &self.identity {
-            Identity::Decrypted { diff_id } => diff_id.0.short(),
-            Identity::Bound { descriptor, .. } | Identity::Stored { descriptor, .. } => {
+            LayerIdentity::Decrypted { diff_id } => diff_id.0.short(),
+            LayerIdentity::Bound { descriptor, .. } | LayerIdentity::Stored { descriptor, .. } => {
                 descriptor.digest.short()
             }
         }
@@ -120,9 +122,9 @@ impl Layer {
     pub fn with_diff_id(&self, diff_id: DiffId) -> Self {
         let mut layer = self.clone();
         layer.identity = match layer.identity {
-            Identity::Decrypted { .. } => Identity::Decrypted { diff_id },
-            Identity::Bound { descriptor, .. } | Identity::Stored { descriptor, .. } => {
-                Identity::Stored { descriptor, diff_id: Some(diff_id) }
+            LayerIdentity::Decrypted { .. } => LayerIdentity::Decrypted { diff_id },
+            LayerIdentity::Bound { descriptor, .. } | LayerIdentity::Stored { descriptor, .. } => {
+                LayerIdentity::Stored { descriptor, diff_id: Some(diff_id) }
             }
         };
         layer

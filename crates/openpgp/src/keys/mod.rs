@@ -12,6 +12,6 @@ pub(crate) use certificate::{EncryptionKey, EncryptionKind};
 pub use file::{is_public, is_secret};
 pub(crate) use material::Ecdh;
 pub use material::KeyId;
-pub(crate) use secret::Secret;
 pub(crate) use secret::SecretKey;
+pub(crate) use secret::SecretMaterial;
 pub use secret::{SecretKeyError, SecretKeys};

@@ -52,10 +52,10 @@ pub struct SecretKeys(Vec<SecretKey>);
 pub(crate) struct SecretKey {
     pub(crate) fingerprint: [u8; 20],
     pub(crate) id: KeyId,
-    pub(crate) secret: Secret,
+    pub(crate) secret: SecretMaterial,
 }
 
-pub(crate) enum Secret {
+pub(crate) enum SecretMaterial {
     Ecdh(Ecdh, PrivateKey),
     Rsa(Pkcs1PrivateDecryptingKey),
 }
@@ -177,7 +177,7 @@ impl<'d> Sealed<'d> {
 }
 
 /// Makes a key from its public and its secret numbers.
-fn secret(public: &Material, mut numbers: Fields<'_>) -> Option<Secret> {
+fn secret(public: &Material, mut numbers: Fields<'_>) -> Option<SecretMaterial> {
     match public {
         Material::Rsa { n, e, .. } => {
             let [d, p, q, u] = [(); 4].map(|()| numbers.number());
@@ -185,7 +185,7 @@ fn secret(public: &Material, mut numbers: Fields<'_>) -> Option<Secret> {
             // OpenPGP has the inverse of p modulo q. PKCS#1 has the inverse of its second prime
             // modulo its first, so p and q change places.
             let (dp, dq) = (remainder_but_one(d, q)?, remainder_but_one(d, p)?);
-            rsa([n, e, d, q, p, &dp, &dq, u]).map(Secret::Rsa)
+            rsa([n, e, d, q, p, &dp, &dq, u]).map(SecretMaterial::Rsa)
         }
         Material::Ecdh(ecdh) => {
             let mut scalar = padded(numbers.number()?, ecdh.curve.scalar_len())?;
@@ -195,7 +195,7 @@ fn secret(public: &Material, mut numbers: Fields<'_>) -> Option<Secret> {
                 scalar.reverse();
             }
             let key = PrivateKey::from_private_key(ecdh.curve.agreement(), &scalar).ok()?;
-            Some(Secret::Ecdh(ecdh.clone(), key))
+            Some(SecretMaterial::Ecdh(ecdh.clone(), key))
         }
         _ => None,
     }

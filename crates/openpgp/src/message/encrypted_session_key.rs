@@ -10,7 +10,7 @@ use zeroize::Zeroizing;
 use super::key_wrap;
 use crate::algorithms::{ECDH, RSA, RSA_ENCRYPT_ONLY};
 use crate::curve::{EcdhCurve, NATIVE};
-use crate::keys::{Ecdh, EncryptionKey, EncryptionKind, KeyId, Secret, SecretKey};
+use crate::keys::{Ecdh, EncryptionKey, EncryptionKind, KeyId, SecretKey, SecretMaterial};
 use crate::packet::{Fields, padded, write_number};
 use crate::session_key::SessionKey;
 
@@ -55,7 +55,7 @@ impl EncryptedSessionKey {
     pub(super) fn may_be_for(&self, key: &SecretKey) -> bool {
         let is_kind = matches!(
             (&self.sealed, &key.secret),
-            (Sealed::Ecdh(..), Secret::Ecdh(..)) | (Sealed::Rsa(_), Secret::Rsa(_))
+            (Sealed::Ecdh(..), SecretMaterial::Ecdh(..)) | (Sealed::Rsa(_), SecretMaterial::Rsa(_))
         );
         is_kind && (self.id == key.id || self.is_for_anybody())
     }
@@ -68,12 +68,12 @@ impl EncryptedSessionKey {
     /// Opens the session key with `key`. Returns `None` for every kind of failure.
     pub(super) fn open(&self, key: &SecretKey) -> Option<SessionKey> {
         match (&self.sealed, &key.secret) {
-            (Sealed::Rsa(number), Secret::Rsa(secret)) => {
+            (Sealed::Rsa(number), SecretMaterial::Rsa(secret)) => {
                 let sealed = padded(number, secret.key_size_bytes())?;
                 let mut bytes = Zeroizing::new(vec![0; secret.min_output_size()]);
                 SessionKey::parse(secret.decrypt(&sealed, &mut bytes).ok()?)
             }
-            (Sealed::Ecdh(number, wrapped), Secret::Ecdh(public, secret)) => {
+            (Sealed::Ecdh(number, wrapped), SecretMaterial::Ecdh(public, secret)) => {
                 let point = public.curve.point(number)?;
                 let peer = UnparsedPublicKey::new(public.curve.agreement(), point);
                 let kek = agreement::agree(secret, peer, (), |shared| {

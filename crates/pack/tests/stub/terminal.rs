@@ -12,7 +12,7 @@ use age::x25519;
 use rustix::process::{Pid, Signal, kill_process};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use rustix::termios::{LocalModes, Termios, tcgetattr};
-use sealcrate_agefile::Secret;
+use sealcrate_agefile::X25519Key;
 use sealcrate_agefile::x25519::Identity;
 use sealcrate_packfile::challenge::{Challenge, buffer_len};
 use sealcrate_packfile::response::Response;
@@ -166,7 +166,7 @@ fn answer(typist: &mut Typist, key: &str, file: Option<&str>) -> String {
     assert!(seen.contains(&challenge.fingerprint().to_string()), "{seen}");
     let key = Identity::parse(key).unwrap();
     let file_key = challenge.header().unwrap(&key).unwrap();
-    let response = Response::seal(&challenge, &file_key, Secret::new([9; 32])).unwrap();
+    let response = Response::seal(&challenge, &file_key, X25519Key::new([9; 32])).unwrap();
     file.map_or_else(|| response.to_string(), ToOwned::to_owned)
 }
 

@@ -1,6 +1,6 @@
 //! Manifests and indexes, as a registry or layout serves them.
 
-use sealcrate_crypt::crypto_cli::Protection;
+use sealcrate_crypt::crypto_cli::WrappedKeys;
 use sealcrate_image::{Digest, Index, MAX_LAYERS, Manifest, MediaType, Platform, RawManifest};
 
 use crate::crypt::crypto_cli::key_data;
@@ -36,9 +36,9 @@ fn check_manifest(raw: &RawManifest, manifest: &Manifest) {
     for descriptor in manifest.layers.iter().chain([&manifest.config]) {
         key_data::check(descriptor);
     }
-    if let Ok(protection) = Protection::of(manifest) {
-        assert_eq!(protection.layers.len(), manifest.layers.len());
-        assert_eq!(protection.is_any(), protection.shape.is_some());
+    if let Ok(wrapped_keys) = WrappedKeys::of(manifest) {
+        assert_eq!(wrapped_keys.layers.len(), manifest.layers.len());
+        assert_eq!(wrapped_keys.is_any(), wrapped_keys.shape.is_some());
     }
 }
 

@@ -1,6 +1,6 @@
 //! The lines between a program without a key and a reader.
 
-use sealcrate_agefile::Secret;
+use sealcrate_agefile::X25519Key;
 use sealcrate_packfile::challenge::{self, Challenge, Fingerprint};
 use sealcrate_packfile::response::{LINE_LEN, Response};
 
@@ -19,6 +19,6 @@ pub(crate) fn run(data: &[u8]) {
         assert_eq!(line.len(), LINE_LEN);
         assert_eq!(response.to_string(), line);
         // Nobody has sealed anything to this key.
-        assert!(response.open(line, &Secret::new([7; 32])).is_err());
+        assert!(response.open(line, &X25519Key::new([7; 32])).is_err());
     }
 }

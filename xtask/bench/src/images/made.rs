@@ -10,7 +10,7 @@ use anyhow::{Context, ensure};
 use serde_json::json;
 use tempfile::NamedTempFile;
 
-use super::recipe::{Content, Recipe};
+use super::recipe::{Privacy, Recipe};
 use crate::files;
 use crate::layout::{self, Blob, Packing};
 use crate::steps::tell;
@@ -110,11 +110,11 @@ fn make(recipe: &Recipe, folder: &Path) -> anyhow::Result<()> {
 /// Names layers, and sets crypto-cli's label for those that are private.
 fn config(recipe: &Recipe, layers: &[Blob]) -> String {
     let mut history = Vec::new();
-    let mut before = Content::Clear;
+    let mut before = Privacy::Clear;
     for (place, layer) in recipe.layers.iter().enumerate() {
-        if layer.content != before {
-            before = layer.content;
-            let on = before == Content::Private;
+        if layer.privacy != before {
+            before = layer.privacy;
+            let on = before == Privacy::Private;
             let label = format!("/bin/sh -c #(nop)  LABEL com.senetas.crypto.enabled={on}");
             history.push(json!({ "created_by": label, "empty_layer": true }));
         }

@@ -18,18 +18,18 @@ pub(super) struct Recipe {
 pub(super) struct LayerRecipe {
     /// How many megabytes of files it has, or a little less or more.
     pub(super) megabytes: u64,
-    pub(super) content: Content,
+    pub(super) privacy: Privacy,
 }
 
 /// Whether a layer is to be encrypted.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Content {
+pub(super) enum Privacy {
     Clear,
     Private,
 }
 
-const fn layer(megabytes: u64, content: Content) -> LayerRecipe {
-    LayerRecipe { megabytes, content }
+const fn layer(megabytes: u64, privacy: Privacy) -> LayerRecipe {
+    LayerRecipe { megabytes, privacy }
 }
 
 /// Those of which a build changes only the top layer.
@@ -46,7 +46,7 @@ const ALL: &[Case] = &[
 const SMALL: Recipe = Recipe {
     name: "2 MB, 1 private layer",
     short: "2",
-    layers: &[layer(2, Content::Private)],
+    layers: &[layer(2, Privacy::Private)],
     cases: &[Case::Push, Case::Pull],
 };
 
@@ -55,17 +55,17 @@ const FULL: &[Recipe] = &[
         name: "330 MB, 1 clear and 3 private layers",
         short: "330",
         layers: &[
-            layer(90, Content::Clear),
-            layer(140, Content::Private),
-            layer(90, Content::Private),
-            layer(8, Content::Private),
+            layer(90, Privacy::Clear),
+            layer(140, Privacy::Private),
+            layer(90, Privacy::Private),
+            layer(8, Privacy::Private),
         ],
         cases: ALL,
     },
     Recipe {
         name: "1.1 GB, 1 private layer",
         short: "1100",
-        layers: &[layer(1100, Content::Private)],
+        layers: &[layer(1100, Privacy::Private)],
         cases: &[
             Case::Push,
             Case::PushGzipped,
@@ -82,10 +82,10 @@ const QUICK: &[Recipe] = &[
         name: "60 MB, 1 clear and 3 private layers",
         short: "60",
         layers: &[
-            layer(15, Content::Clear),
-            layer(25, Content::Private),
-            layer(15, Content::Private),
-            layer(5, Content::Private),
+            layer(15, Privacy::Clear),
+            layer(25, Privacy::Private),
+            layer(15, Privacy::Private),
+            layer(5, Privacy::Private),
         ],
         cases: ALL,
     },
@@ -104,7 +104,7 @@ impl Recipe {
     /// Returns the places of the layers that are to be encrypted, 0 the lowest.
     pub(super) fn private(&self) -> impl Iterator<Item = usize> {
         let layers = self.layers.iter().enumerate();
-        layers.filter(|(_, layer)| layer.content == Content::Private).map(|(place, _)| place)
+        layers.filter(|(_, layer)| layer.privacy == Privacy::Private).map(|(place, _)| place)
     }
 
     /// Tells whether it is also made with another top layer.

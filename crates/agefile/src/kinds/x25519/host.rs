@@ -9,7 +9,7 @@ use base64ct::{Base64Unpadded, Encoding as _};
 use zeroize::Zeroizing;
 
 use super::{Identity, KIND, Recipient, text, wrapping_key};
-use crate::agreement::Secret;
+use crate::agreement::X25519Key;
 use crate::file_key::FileKey;
 use crate::random::{self, NoRandomness};
 use crate::recipient::{self, EncryptError, NewStanza};
@@ -54,8 +54,8 @@ impl recipient::Recipient for Recipient {
     }
 }
 
-fn secret() -> Result<Secret, NoRandomness> {
+fn secret() -> Result<X25519Key, NoRandomness> {
     let mut bytes = Zeroizing::new([0; 32]);
     random::fill(&mut *bytes)?;
-    Ok(Secret::new(*bytes))
+    Ok(X25519Key::new(*bytes))
 }

@@ -4,7 +4,7 @@ use sealcrate_errors::{Classified, ErrorClass};
 use sealcrate_image::{ConfigError, ManifestError};
 use thiserror::Error;
 
-use crate::ocicrypt::annotations::ProtectionError;
+use crate::ocicrypt::annotations::LayerEncryptionError;
 use crate::ocicrypt::budget::MAX_ATTEMPTS;
 use crate::ocicrypt::options::OptionsError;
 use crate::ocicrypt::record::RecordError;
@@ -17,7 +17,7 @@ use crate::ocicrypt::schemes::provider::ProviderError;
 pub enum DecryptError {
     /// The annotations of a layer cannot be used.
     #[error("{0}")]
-    Annotations(#[from] ProtectionError),
+    Annotations(#[from] LayerEncryptionError),
     /// The config cannot be used.
     #[error("{0}")]
     Config(#[from] ConfigError),

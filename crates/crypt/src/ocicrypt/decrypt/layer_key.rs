@@ -10,7 +10,7 @@ use sealcrate_image::{Content, Descriptor, Layer, MediaType, Spool};
 
 use super::error::DecryptError;
 use super::keyring::Keyring;
-use crate::ocicrypt::annotations::{Encryption, Protection};
+use crate::ocicrypt::annotations::{Encryption, LayerEncryptions};
 use crate::ocicrypt::cipher::CipherContent;
 use crate::ocicrypt::keys::Identity;
 use crate::ocicrypt::options::{Mark, PrivateOptions};
@@ -29,7 +29,7 @@ impl LayerKey {
     /// The layer is not encrypted; annotations or keys are malformed; [`DecryptError::WrongKey`].
     pub fn unwrap(descriptor: &Descriptor, identities: &[Identity]) -> Result<Self, DecryptError> {
         let layer = descriptor.digest.short();
-        let encryption = Protection::of_layer(descriptor)?
+        let encryption = LayerEncryptions::of_layer(descriptor)?
             .ok_or_else(|| DecryptError::LayerNotEncrypted(layer.clone()))?;
         let content = Keyring::new(identities).open(&encryption, &layer)?;
         let options = PrivateOptions::parse(&content)

@@ -45,7 +45,7 @@ pub fn decrypt(
     let keys = std::mem::take(&mut unlocked.keys);
     for (place, key) in keys.into_iter().enumerate() {
         let stored = &image.layers[place];
-        layers.push(match (key, &unlocked.protection.layers[place]) {
+        layers.push(match (key, &unlocked.encryptions.layers[place]) {
             (Some(UnlockedKey { options, .. }), Some(encryption)) => {
                 decrypted_layer(&unlocked, place, stored, options, encryption, spool, &stated)
             }

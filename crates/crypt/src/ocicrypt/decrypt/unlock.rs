@@ -6,7 +6,7 @@ use zeroize::Zeroizing;
 
 use super::error::DecryptError;
 use super::keyring::Keyring;
-use crate::ocicrypt::annotations::{Encryption, Protection};
+use crate::ocicrypt::annotations::{Encryption, LayerEncryptions};
 use crate::ocicrypt::keys::Identity;
 use crate::ocicrypt::options::{Mark, PrivateOptions, SealedBinding};
 use crate::ocicrypt::record::{self, DataKeys, RecordError};
@@ -17,7 +17,7 @@ pub(crate) struct Unlocked {
     /// The manifest.
     pub(crate) manifest: Manifest,
     /// The encryption of each layer, as the manifest describes it.
-    pub(crate) protection: Protection,
+    pub(crate) encryptions: LayerEncryptions,
     /// Each encrypted layer's key, lowest first.
     pub(crate) keys: Vec<Option<UnlockedKey>>,
     /// Each layer's diff ID.
@@ -67,8 +67,8 @@ pub(crate) fn unlock(
 ) -> Result<Option<Unlocked>, DecryptError> {
     let Some(raw) = &image.manifest else { return Ok(None) };
     let manifest = Manifest::parse(raw)?;
-    let protection = Protection::of(&manifest)?;
-    if !protection.is_any() {
+    let encryptions = LayerEncryptions::of(&manifest)?;
+    if !encryptions.is_any() {
         return Ok(None);
     }
     let diff_ids = Config::parse(&image.config)?.diff_ids().to_vec();
@@ -80,8 +80,8 @@ pub(crate) fn unlock(
         return Err(RecordError::Contradiction("config").into());
     }
     let mut keyring = Keyring::new(identities);
-    let mut keys = Vec::with_capacity(protection.layers.len());
-    for (encryption, descriptor) in protection.layers.iter().zip(&manifest.layers) {
+    let mut keys = Vec::with_capacity(encryptions.layers.len());
+    for (encryption, descriptor) in encryptions.layers.iter().zip(&manifest.layers) {
         let Some(encryption) = encryption else {
             keys.push(None);
             continue;
@@ -92,17 +92,17 @@ pub(crate) fn unlock(
             .map_err(|source| DecryptError::Options { layer, source })?;
         keys.push(Some(UnlockedKey { content, options }));
     }
-    let held = held(&manifest, &protection, &keys, &diff_ids)?;
+    let held = held(&manifest, &encryptions, &keys, &diff_ids)?;
     if !held.binding().is_taken(unbound) {
         return Err(DecryptError::NotBound);
     }
-    Ok(Some(Unlocked { manifest, protection, keys, diff_ids, held }))
+    Ok(Some(Unlocked { manifest, encryptions, keys, diff_ids, held }))
 }
 
 /// Finds the binding of the image, and compares the image with it.
 fn held(
     manifest: &Manifest,
-    protection: &Protection,
+    encryptions: &LayerEncryptions,
     keys: &[Option<UnlockedKey>],
     diff_ids: &[DiffId],
 ) -> Result<Held, DecryptError> {
@@ -113,7 +113,7 @@ fn held(
     if marks().all(|mark| *mark == Mark::Record) {
         let text = record::of(manifest).ok_or(RecordError::Missing)?;
         let record = record::open(text, &data_keys(manifest, keys)?)?;
-        check_record(&record, manifest, protection, keys, diff_ids)?;
+        check_record(&record, manifest, encryptions, keys, diff_ids)?;
         return Ok(Held::Record(Box::new(record)));
     }
     if marks().any(|mark| *mark == Mark::Record) {
@@ -142,7 +142,7 @@ pub(crate) fn data_keys(
 fn check_record(
     record: &SealedRecord,
     manifest: &Manifest,
-    protection: &Protection,
+    encryptions: &LayerEncryptions,
     keys: &[Option<UnlockedKey>],
     diff_ids: &[DiffId],
 ) -> Result<(), RecordError> {
@@ -153,7 +153,7 @@ fn check_record(
         return Err(RecordError::Contradiction("number of layers"));
     }
     for (i, sealed) in record.layers.iter().enumerate() {
-        let encryption = protection.layers[i].as_ref();
+        let encryption = encryptions.layers[i].as_ref();
         let plain = encryption.zip(keys[i].as_ref()).map(|(Encryption { media_type, .. }, key)| {
             PlainLayer { media_type: media_type.clone(), digest: key.options.digest }
         });
@@ -203,7 +203,7 @@ mod tests {
     struct Scene {
         record: SealedRecord,
         manifest: Manifest,
-        protection: Protection,
+        encryptions: LayerEncryptions,
         keys: Vec<Option<UnlockedKey>>,
         diff_ids: Vec<DiffId>,
     }
@@ -218,13 +218,13 @@ mod tests {
             let (key, digest) = (Zeroizing::new([1; 32]), Some(scene::Scene::private()));
             let options = PrivateOptions { key, nonce: [2; 16], digest, mark: Mark::Record };
             let key = UnlockedKey { content: Zeroizing::default(), options };
-            let protection = Protection { layers: vec![None, Some(encryption)] };
-            Self { record, manifest, protection, keys: vec![None, Some(key)], diff_ids }
+            let encryptions = LayerEncryptions { layers: vec![None, Some(encryption)] };
+            Self { record, manifest, encryptions, keys: vec![None, Some(key)], diff_ids }
         }
 
         fn check(&self) -> Result<(), RecordError> {
-            let Self { record, manifest, protection, keys, diff_ids } = self;
-            check_record(record, manifest, protection, keys, diff_ids)
+            let Self { record, manifest, encryptions, keys, diff_ids } = self;
+            check_record(record, manifest, encryptions, keys, diff_ids)
         }
 
         /// Returns the part that contradicts the record after a change.

@@ -49,7 +49,7 @@ struct KeyMembers(Option<(String, EncryptedMembers)>);
 
 #[derive(Serialize, Deserialize)]
 struct EncryptedMembers {
-    key: Secret,
+    key: DataKeyMember,
     #[serde(default)]
     digest: Option<Digest>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -64,7 +64,7 @@ const CLEAR: &str = "clear";
 impl KeyMembers {
     fn of(key: Option<&LayerKey>) -> Self {
         Self(key.map(|LayerKey { encryption, key, digest, nonce, hmac }| {
-            let key = Secret(**key);
+            let key = DataKeyMember(**key);
             let members = EncryptedMembers { key, digest: *digest, nonce: *nonce, hmac: *hmac };
             (encryption.clone(), members)
         }))
@@ -125,9 +125,9 @@ impl<'de> Deserialize<'de> for KeyMembers {
 /// A data key, which is wiped after it has been written or read.
 #[derive(Serialize, Deserialize, Zeroize, ZeroizeOnDrop)]
 #[serde(transparent)]
-struct Secret([u8; 32]);
+struct DataKeyMember([u8; 32]);
 
-impl Secret {
+impl DataKeyMember {
     fn key(&self) -> Zeroizing<[u8; 32]> {
         Zeroizing::new(self.0)
     }

@@ -2,7 +2,7 @@
 
 use core::fmt::Write as _;
 
-use sealcrate_agefile::{FileKey, Header, Secret};
+use sealcrate_agefile::{FileKey, Header, X25519Key};
 use sealcrate_packfile::challenge::{self, Fingerprint};
 use sealcrate_packfile::response::{self, Response};
 use zeroize::Zeroizing;
@@ -16,7 +16,7 @@ use crate::system;
 pub fn ask(terminal: &mut Terminal, header: &Header<'_>) -> Result<FileKey, Failure> {
     let mut bytes = Zeroizing::new([0; 32]);
     system::random(&mut *bytes).map_err(Failure::Random)?;
-    let secret = Secret::new(*bytes);
+    let secret = X25519Key::new(*bytes);
     let mut buffer = Pages::new(challenge::line_len(header.bytes().len()))
         .map_err(|_| Failure::Memory("the challenge"))?;
     let line = challenge::write(&secret.public(), header, &mut buffer);

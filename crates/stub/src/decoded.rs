@@ -8,7 +8,7 @@ use crate::folder::InFolder;
 use crate::program::Program;
 
 /// The program, as far as it is decoded.
-pub(crate) enum Content<'n> {
+pub(crate) enum Decoded<'n> {
     /// Nothing yet. The program will have this name.
     None(&'n [u8]),
     /// A program in memory.
@@ -17,7 +17,7 @@ pub(crate) enum Content<'n> {
     Folder(InFolder),
 }
 
-impl Content<'_> {
+impl Decoded<'_> {
     /// Becomes the program. Returns only if that fails.
     pub(crate) fn run(self, start: &mut Start) -> Failure {
         match self {
@@ -35,7 +35,7 @@ impl Content<'_> {
     }
 }
 
-impl Sink for Content<'_> {
+impl Sink for Decoded<'_> {
     type Error = Failure;
 
     fn write(&mut self, bytes: &[u8]) -> Result<(), Failure> {
