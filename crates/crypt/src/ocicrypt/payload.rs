@@ -7,13 +7,13 @@ use std::collections::BTreeMap;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use prost::Message as _;
 use sealcrate_image::Descriptor;
 use serde::Deserialize;
 use thiserror::Error;
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
 use super::keys::{Identity, IdentityError};
-use super::protobuf;
 
 /// The longest payload, in bytes: as long as the largest manifest, with room for keys.
 pub const MAX_PAYLOAD_BYTES: usize = 8 << 20;
@@ -31,6 +31,16 @@ pub struct Payload {
     pub descriptor: Descriptor,
     /// The identities that the client sent along.
     pub identities: Vec<Identity>,
+}
+
+/// The message `google.protobuf.Any`. Its value holds private keys.
+#[derive(Clone, PartialEq, prost::Message, Zeroize, ZeroizeOnDrop)]
+#[prost(skip_debug)]
+struct Any {
+    #[prost(string, tag = "1")]
+    type_url: String,
+    #[prost(bytes = "vec", tag = "2")]
+    value: Vec<u8>,
 }
 
 #[derive(Deserialize)]
@@ -62,20 +72,17 @@ impl Payload {
         if bytes.len() > MAX_PAYLOAD_BYTES {
             return Err(PayloadError::TooLong);
         }
-        let (mut type_url, mut value) = (&b""[..], &b""[..]);
-        for (number, content) in protobuf::fields(bytes).ok_or(PayloadError::Message)? {
-            match number {
-                1 => type_url = content,
-                2 => value = content,
-                _ => return Err(PayloadError::Message),
-            }
+        let any = Any::decode(bytes).map_err(|_| PayloadError::Message)?;
+        // The decoder passes over fields that it does not know, and over all but the last of one kind.
+        if any.encoded_len() != bytes.len() {
+            return Err(PayloadError::Message);
         }
-        let name = std::str::from_utf8(type_url).map_err(|_| PayloadError::Message)?;
+        let name = &any.type_url;
         if name.rsplit('/').next() != Some(TYPE) {
             return Err(PayloadError::Type(name.chars().take(100).collect()));
         }
         let members: Members =
-            serde_json::from_slice(value).map_err(|_| PayloadError::Malformed)?;
+            serde_json::from_slice(&any.value).map_err(|_| PayloadError::Malformed)?;
         let mut parameters = members.decrypt_config.parameters.unwrap_or_default();
         let keys = parameters.remove(PRIVATE_KEYS).flatten().unwrap_or_default();
         if keys.len() > MAX_KEYS {
@@ -153,6 +160,8 @@ mod tests {
         assert!(matches!(error(b""), PayloadError::Type(_)));
         assert!(matches!(error(&[0x08, 1]), PayloadError::Message));
         assert!(matches!(error(&[0x1a, 0]), PayloadError::Message));
+        let twice = [any(TYPE, "{}"), any(TYPE, "{}")].concat();
+        assert!(matches!(error(&twice), PayloadError::Message));
         assert!(matches!(error(&any("other", "{}")), PayloadError::Type(_)));
         assert!(matches!(error(&any(TYPE, "{}")), PayloadError::Malformed));
         assert!(matches!(error(&vec![0; MAX_PAYLOAD_BYTES + 1]), PayloadError::TooLong));

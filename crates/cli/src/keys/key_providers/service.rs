@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
-use sealcrate_crypt::ocicrypt::provider::{Call, CallError, Operation, message_of, only_field};
+use sealcrate_crypt::ocicrypt::provider::{Call, CallError, Operation};
 use sealcrate_image::printable;
 use tokio::net::{TcpStream, UnixStream};
 use tokio::runtime;
@@ -58,16 +58,16 @@ impl ProviderService {
     async fn exchange(
         &self,
         operation: Operation,
-        message: Zeroizing<Vec<u8>>,
+        json: &[u8],
     ) -> Result<Zeroizing<Vec<u8>>, CallFailure> {
         match &self.place {
             Place::Socket(path) => {
                 let stream = UnixStream::connect(path).await.map_err(CallFailure::Unreachable)?;
-                grpc::call(stream, operation, message).await
+                grpc::call(stream, operation, json).await
             }
             Place::Loopback(address) => {
                 let stream = TcpStream::connect(address).await.map_err(CallFailure::Unreachable)?;
-                grpc::call(stream, operation, message).await
+                grpc::call(stream, operation, json).await
             }
         }
     }
@@ -80,16 +80,13 @@ impl Call for ProviderService {
         let answer = runtime
             .map_err(unreachable)?
             // Timers must be made inside the runtime.
-            .block_on(async {
-                timeout(self.patience, self.exchange(operation, message_of(request))).await
-            })
+            .block_on(async { timeout(self.patience, self.exchange(operation, request)).await })
             .map_err(|_| CallError::TimedOut(self.patience.as_secs()))?;
-        let message = answer.map_err(|failure| match failure {
+        answer.map_err(|failure| match failure {
+            CallFailure::Malformed => CallError::Answer,
             CallFailure::Refused(text) => CallError::Refused(printable(&text, MAX_TOLD)),
             CallFailure::Unreachable(source) => unreachable(source),
-        })?;
-        let json = only_field(&message).map_err(|_| CallError::Answer)?;
-        Ok(Zeroizing::new(json.to_vec()))
+        })
     }
 }
 

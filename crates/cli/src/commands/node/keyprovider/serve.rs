@@ -17,6 +17,7 @@ use tokio::runtime;
 use tokio::sync::{Semaphore, oneshot};
 use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsAcceptor;
+use tonic::{Code, Status};
 use zeroize::Zeroizing;
 
 use super::configured::Configured;
@@ -24,12 +25,15 @@ use super::socket::Socket;
 use super::tls;
 use super::waiting::Waiting;
 use crate::args::{KeyproviderArgs, ServeAddress};
-use crate::grpc::{self, Code, Service, Status};
+use crate::grpc::{self, Service};
 use crate::output::failure::{self, Usage};
 use crate::output::talk;
 
 /// The most connections at once from clients that have authenticated themselves; more have to wait.
 const MAX_CONNECTIONS: usize = 64;
+
+/// How many characters of a refusal a caller is told.
+const MAX_TOLD: usize = 2000;
 
 /// How long a TLS handshake may take.
 const GREETING: Duration = Duration::from_secs(10);
@@ -133,7 +137,7 @@ async fn on_socket(path: &Path, allowed: &[u32], configured: Configured) -> Resu
         };
         let service = Arc::new(Provider { configured: configured.clone(), peer });
         tokio::spawn(async move {
-            note_broken(grpc::serve(stream, service.clone()).await, &service.peer);
+            grpc::serve(stream, service).await;
             drop(permit);
         });
     }
@@ -166,7 +170,7 @@ async fn over_tcp(
             match place.keep_for(greeting).await {
                 Some(Ok(Ok(stream))) => {
                     let permit = connections.acquire_owned().await.expect("it is never closed");
-                    note_broken(grpc::serve(stream, service.clone()).await, &service.peer);
+                    grpc::serve(stream, service).await;
                     drop(permit);
                 }
                 Some(Ok(Err(error))) => talk::note(format!("{}: refused: {error}", service.peer)),
@@ -186,16 +190,6 @@ async fn over_tcp(
 async fn pause_after(error: &std::io::Error) {
     talk::note(format!("cannot accept a connection: {error}"));
     sleep(Duration::from_millis(100)).await;
-}
-
-fn note_broken(served: Result<(), h2::Error>, peer: &Peer) {
-    // Connections break off every day, as after each call of some clients.
-    if let Err(error) = served
-        && !error.is_io()
-        && !error.is_go_away()
-    {
-        talk::note(format!("{peer}: {error}"));
-    }
 }
 
 /// The caller.
@@ -241,7 +235,8 @@ impl Service for Provider {
             Err(error) => {
                 let line = failure::one_line(&error);
                 talk::note(format!("{}: refused: {line}", self.peer));
-                Err(Status::new(code(&error), format!("sealcrate: {line}")))
+                let text: String = format!("sealcrate: {line}").chars().take(MAX_TOLD).collect();
+                Err(Status::new(code(&error), text))
             }
         }
     }
