@@ -10,7 +10,7 @@ use std::time::Duration;
 use serde_json::json;
 use tempfile::TempDir;
 
-use crate::{Compression, Descriptor, DiffId, Digest, Family, Image, Layer, MediaType};
+use crate::{Compression, Descriptor, DiffId, Digest, Family, Image, Layer, MediaType, Runtime};
 
 use super::{Endpoint, Engine};
 
@@ -44,7 +44,7 @@ impl Fake {
     }
 
     pub(super) fn connect(&self) -> Engine {
-        Engine::connect(&self.endpoint()).unwrap()
+        Engine::connect(&self.endpoint(), &Runtime::default()).unwrap()
     }
 }
 

@@ -10,10 +10,10 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 use futures_util::future::{Either, select};
 use sealcrate_crypt::ocicrypt::provider::{Operation, Request, RequestError, UnwrapError};
+use sealcrate_image::Runtime;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use tokio::net::{TcpListener, UnixListener, UnixStream};
-use tokio::runtime;
 use tokio::sync::{Semaphore, oneshot};
 use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsAcceptor;
@@ -41,25 +41,21 @@ const GREETING: Duration = Duration::from_secs(10);
 /// How long the requests under way may still take at the end.
 const FAREWELL: Duration = Duration::from_secs(2);
 
-/// Serves at `address` until a signal comes.
+/// Serves at `address`, on the threads of `runtime`, until a signal comes.
 pub(super) fn run(
     address: &ServeAddress,
     args: &KeyproviderArgs,
     configured: Configured,
+    runtime: Runtime,
 ) -> Result<()> {
     let end = signalled().context("cannot listen for signals")?;
-    let runtime = runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        .build()
-        .context("cannot start")?;
-    let served = runtime.block_on(async {
+    let served = runtime.handle().context("cannot start")?.block_on(async {
         match select(pin!(serve(address, args, configured)), end).await {
             Either::Left((served, _)) => served,
             Either::Right(_) => Ok(()),
         }
     });
-    runtime.shutdown_timeout(FAREWELL);
+    runtime.end(FAREWELL);
     served
 }
 
