@@ -39,7 +39,7 @@ const NEEDS: &[Need] = &[
     Need { package: "docker-compose", files: &["/usr/bin/docker-compose"], accepts: Path::exists },
     Need { package: "gnupg", files: &["/usr/bin/gpg"], accepts: Path::exists },
     Need { package: "busybox-static", files: &BUSYBOX, accepts: is_static },
-    // These generate a client of gRPC, which runs with the last. The first generates our own code, too.
+    // These generate a client of gRPC, and it runs with the last.
     Need { package: "protobuf-compiler", files: &["/usr/bin/protoc"], accepts: Path::exists },
     Need {
         package: "protobuf-compiler-grpc",

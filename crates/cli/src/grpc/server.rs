@@ -114,7 +114,7 @@ async fn answer(
     Ok(answered.unwrap_or_else(Status::into_http))
 }
 
-/// Refuses what is no call, and passes calls on, each received to its end.
+/// Refuses a request that is no call of gRPC. Receives the others to their end, and passes them on.
 async fn answer_of(
     request: Request<Incoming>,
     mut server: KeyProviderServiceServer<Methods>,
