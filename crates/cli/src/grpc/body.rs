@@ -47,9 +47,14 @@ impl Whole {
 
     /// Returns the same body again, whose bytes are wiped when they have been read.
     pub(super) fn into_body(self) -> tonic::body::Body {
-        let trailers = self.trailers;
-        let body = Full::new(self.bytes).with_trailers(async move { trailers.map(Ok) });
-        tonic::body::Body::new(body)
+        let bytes = Full::new(self.bytes);
+        match self.trailers {
+            // If it is empty, the stream ends with the headers, as clients demand of a status alone.
+            None => tonic::body::Body::new(bytes),
+            Some(trailers) => {
+                tonic::body::Body::new(bytes.with_trailers(async { Some(Ok(trailers)) }))
+            }
+        }
     }
 }
 
