@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use prost::Message as _;
+use prost::encoding::{DecodeContext, decode_key, skip_field};
 use sealcrate_image::Descriptor;
 use serde::Deserialize;
 use thiserror::Error;
@@ -73,8 +74,8 @@ impl Payload {
             return Err(PayloadError::TooLong);
         }
         let any = Any::decode(bytes).map_err(|_| PayloadError::Message)?;
-        // The decoder passes over fields that it does not know, and over all but the last of one kind.
-        if any.encoded_len() != bytes.len() {
+        // The decoder passes over fields that it does not know.
+        if has_other_fields(bytes) {
             return Err(PayloadError::Message);
         }
         let name = &any.type_url;
@@ -96,6 +97,18 @@ impl Payload {
         }
         Ok(Self { descriptor: members.descriptor, identities })
     }
+}
+
+/// Tells whether a message has fields that `Any` does not have.
+fn has_other_fields(mut message: &[u8]) -> bool {
+    while !message.is_empty() {
+        let Ok((number, kind)) = decode_key(&mut message) else { return true };
+        let skipped = skip_field(kind, number, &mut message, DecodeContext::default());
+        if number > 2 || skipped.is_err() {
+            return true;
+        }
+    }
+    false
 }
 
 /// Why a payload cannot be used.
@@ -160,8 +173,8 @@ mod tests {
         assert!(matches!(error(b""), PayloadError::Type(_)));
         assert!(matches!(error(&[0x08, 1]), PayloadError::Message));
         assert!(matches!(error(&[0x1a, 0]), PayloadError::Message));
-        let twice = [any(TYPE, "{}"), any(TYPE, "{}")].concat();
-        assert!(matches!(error(&twice), PayloadError::Message));
+        let with_another = [any(TYPE, "{}"), vec![0x1a, 0]].concat();
+        assert!(matches!(error(&with_another), PayloadError::Message));
         assert!(matches!(error(&any("other", "{}")), PayloadError::Type(_)));
         assert!(matches!(error(&any(TYPE, "{}")), PayloadError::Malformed));
         assert!(matches!(error(&vec![0; MAX_PAYLOAD_BYTES + 1]), PayloadError::TooLong));
