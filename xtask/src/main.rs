@@ -28,6 +28,8 @@ Tasks:
   stubs                Build the stubs for all machines into target/stubs, and print that folder:
                        SEALCRATE_STUBS_DIR names it to a build of sealcrate. Where the compiler has no
                        libraries for a machine, those of Debian's packages are used
+  proto                Write the committed code of the gRPC service anew, from crates/cli/proto. Needs protoc
+                       (Debian: protobuf-compiler)
   bench [ARGUMENT]...  Measure sealcrate beside other tools: `cargo xtask bench --help` says more
   help                 Print this
 ";
@@ -45,6 +47,7 @@ fn main() -> anyhow::Result<ExitCode> {
             print(HELP.trim_end());
             Ok(ExitCode::SUCCESS)
         }
+        Task::Proto => proto(),
         Task::Stubs => {
             print(&stubs::build()?.display().to_string());
             Ok(ExitCode::SUCCESS)
@@ -60,6 +63,7 @@ enum Task<'a> {
     Demo,
     Engine(&'a [String]),
     Help,
+    Proto,
     Stubs,
     Test(&'a [String]),
 }
@@ -77,6 +81,7 @@ impl<'a> Task<'a> {
             }
             ("engine", _) => bail!("usage: cargo xtask engine -- COMMAND"),
             ("help" | "--help" | "-h", _) => Ok(Self::Help),
+            ("proto", []) => Ok(Self::Proto),
             ("stubs", []) => Ok(Self::Stubs),
             ("test", rest) => Ok(Self::Test(rest)),
             (task, _) => {
@@ -92,6 +97,13 @@ fn demo() -> anyhow::Result<ExitCode> {
     print("Building sealcrate.");
     let [demo, binary] = binary::build_with("xtask-demo", Profile::Release)?;
     child::run(Command::new(demo).arg(binary), &interrupts)
+}
+
+fn proto() -> anyhow::Result<ExitCode> {
+    let interrupts = Interrupts::catch()?;
+    let mut proto = binary::cargo();
+    proto.args(["run", "--quiet", "--locked", "--package", "xtask-proto"]);
+    child::run(&mut proto, &interrupts)
 }
 
 fn bench(arguments: &[String]) -> anyhow::Result<ExitCode> {
@@ -126,8 +138,16 @@ mod tests {
 
     #[test]
     fn what_is_no_task_is_refused() {
-        for typed in ["", "tests", "engine", "engine bash", "engine --", "demo now", "stubs arm64"]
-        {
+        for typed in [
+            "",
+            "tests",
+            "engine",
+            "engine bash",
+            "engine --",
+            "demo now",
+            "stubs arm64",
+            "proto x",
+        ] {
             assert!(Task::parse(&words(typed)).is_err(), "{typed}");
         }
         assert!(Task::parse(&[]).is_err());

@@ -7,7 +7,7 @@ use sealcrate_crypt::Passphrase;
 use sealcrate_crypt::crypto_cli::{KeyDataShape, UnderPassphrase};
 use sealcrate_crypt::format::Encryption;
 use sealcrate_crypt::ocicrypt::{History, ToRecipients};
-use sealcrate_image::{Compression, Config, Image};
+use sealcrate_image::{Compression, Config, Image, Runtime};
 
 use crate::args::{CompressionArgs, CompressionKind, EncryptionArgs, Format, ImageRecipientArgs};
 use crate::keys;
@@ -19,6 +19,8 @@ pub(crate) struct Wishes<'a> {
     pub(crate) recipients: &'a ImageRecipientArgs,
     pub(crate) encryption: &'a EncryptionArgs,
     pub(crate) compression: &'a CompressionArgs,
+    /// Key providers are called on its threads.
+    pub(crate) runtime: &'a Runtime,
 }
 
 impl Wishes<'_> {
@@ -27,7 +29,7 @@ impl Wishes<'_> {
     /// # Errors
     /// Options that contradict each other, or that the format has no place for.
     pub(crate) fn format(&self) -> Result<Format> {
-        let Self { recipients, encryption, compression } = self;
+        let Self { recipients, encryption, compression, runtime: _ } = self;
         let has_recipients = !recipients.recipient.is_empty();
         let format = recipients.format.unwrap_or(match has_recipients {
             true => Format::Oci,
@@ -56,7 +58,7 @@ impl Wishes<'_> {
         ask: impl FnOnce() -> Result<Passphrase>,
     ) -> Result<Box<dyn Encryption>> {
         let format = self.format()?;
-        let recipients = keys::recipients(&self.recipients.recipient)?;
+        let recipients = keys::recipients(&self.recipients.recipient, self.runtime)?;
         let passphrase = match named {
             None if recipients.is_empty() => Some(ask()?),
             named => named,

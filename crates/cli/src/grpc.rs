@@ -1,24 +1,19 @@
-//! The little of gRPC that key providers speak: calls with one message and one answer, without
-//! compression, over HTTP/2.
+//! gRPC, as far as key providers speak it: calls with one message and one answer, without compression.
 //!
-//! "gRPC over HTTP2". `client` calls, `server` answers, and `message` holds the messages of both. Callers
-//! provide the streams, and know the meaning of the messages.
+//! `keyprovider` is generated: the messages, the client and the server of the service. `client` calls, and
+//! `server` answers. `codec` writes messages and reads them, and `body` bounds what comes. Callers provide the
+//! streams, and know the meaning of the messages.
+//!
+//! Keys are in the messages, and each of our own copies is wiped. Two copies of a received message cannot be
+//! reached, and stay in freed memory: the one in tonic's buffer, and the one in h2's.
 
+mod body;
 mod client;
-mod message;
+mod codec;
+#[rustfmt::skip]
+#[allow(missing_docs, unreachable_pub, unused_qualifications, reason = "it is generated")]
+mod keyprovider;
 mod server;
 
-use sealcrate_crypt::ocicrypt::provider::Operation;
-
 pub(crate) use client::{CallFailure, call};
-pub(crate) use message::{Code, Status};
 pub(crate) use server::{Service, serve};
-
-/// The beginning of the media types of requests and answers.
-const MEDIA_TYPE: &str = "application/grpc";
-
-/// Every operation, and the path of its method.
-const METHODS: [(Operation, &str); 2] = [
-    (Operation::Unwrap, "/keyprovider.KeyProviderService/UnWrapKey"),
-    (Operation::Wrap, "/keyprovider.KeyProviderService/WrapKey"),
-];

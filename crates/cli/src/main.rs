@@ -20,7 +20,7 @@ use std::process::ExitCode;
 use anyhow::{Context, Result};
 use clap::{CommandFactory, Parser};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-use sealcrate_image::CompressionLevel;
+use sealcrate_image::{CompressionLevel, Runtime};
 
 use crate::args::{Cli, Command, CompressionArgs, MainRegistry, RegistryArgs, TalkArgs};
 use crate::environment::interrupt::Interrupt;
@@ -97,13 +97,13 @@ fn run(cli: &Cli) -> Result<()> {
         Command::Cache { task } => commands::cache::run(*task),
         Command::Decoder(args) => {
             let payload = commands::node::decoder::open_payload();
-            let _local = begin(&cli.talk)?;
-            commands::node::decoder::run(args, payload)
+            let local = begin(&cli.talk)?;
+            commands::node::decoder::run(args, payload, &local.runtime)
         }
         Command::Keyprovider(args) => {
             // It handles signals itself: a service ends in order.
             harden(&cli.talk)?;
-            commands::node::keyprovider::run(args)
+            commands::node::keyprovider::run(args, Runtime::default())
         }
         Command::Linger => {
             commands::node::decoder::linger();
@@ -127,7 +127,8 @@ fn start(
 ) -> Result<Session> {
     let local = begin(talk)?;
     allow_many_files();
-    let places = Places::new(args, main, local.progress.clone(), local.interrupt.leftovers())?;
+    let (progress, leftovers) = (local.progress.clone(), local.interrupt.leftovers());
+    let places = Places::new(args, main, progress, leftovers, &local.runtime)?;
     Ok(Session::new(local, places, args, level))
 }
 
@@ -136,7 +137,7 @@ fn begin(talk: &TalkArgs) -> Result<Local> {
     harden(talk)?;
     let interrupt = Interrupt::listen().context("cannot listen for signals")?;
     let keys = Ambient::new(std::env::var_os(VARIABLE));
-    Ok(Local { keys, progress: progress::shown(talk), interrupt })
+    Ok(Local { keys, progress: progress::shown(talk), interrupt, runtime: Runtime::default() })
 }
 
 /// Prepares the process to hold secrets.

@@ -5,16 +5,21 @@ use sealcrate_core::{ErrorSource, home_of};
 use sealcrate_crypt::Passphrase;
 use sealcrate_crypt::format::{Keys, Terms};
 use sealcrate_crypt::sealed::Unbound;
-use sealcrate_image::Location;
+use sealcrate_image::{Location, Runtime};
 
 use crate::args::{IdentityArgs, PassphraseArgs, ReadingArgs};
 use crate::keys;
 use crate::output::failure::boxed;
 use crate::session::Session;
 
-/// Takes a passphrase, and reads the identities that the command line names.
-pub(crate) fn keys(passphrase: Option<Passphrase>, args: &IdentityArgs) -> Result<Keys> {
-    Ok(Keys::new(keys::identities(&args.identity)?, passphrase))
+/// Takes a passphrase, and reads the identities that the command line names. Key providers among them are called
+/// on the threads of `runtime`.
+pub(crate) fn keys(
+    passphrase: Option<Passphrase>,
+    args: &IdentityArgs,
+    runtime: &Runtime,
+) -> Result<Keys> {
+    Ok(Keys::new(keys::identities(&args.identity, runtime)?, passphrase))
 }
 
 /// Returns the question for the passphrase of an encrypted image.

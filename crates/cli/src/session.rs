@@ -6,7 +6,7 @@ use std::thread;
 use anyhow::Result;
 use sealcrate_core::FileSession;
 use sealcrate_crypt::select::Selection;
-use sealcrate_image::{CompressionLevel, Compressor, Location, Progress, Transfer};
+use sealcrate_image::{CompressionLevel, Compressor, Location, Progress, Runtime, Transfer};
 
 use crate::args::{ImageName, RegistryArgs, SelectionArgs};
 use crate::environment::cache::{Cache, Remembered};
@@ -21,6 +21,8 @@ pub(crate) struct Local {
     pub(crate) keys: Ambient,
     pub(crate) progress: Arc<dyn Progress>,
     pub(crate) interrupt: Interrupt,
+    /// The one runtime of the process.
+    pub(crate) runtime: Runtime,
 }
 
 impl Local {
@@ -33,6 +35,8 @@ impl Local {
 /// The tools of commands that work on images.
 pub(crate) struct Session {
     pub(crate) keys: Ambient,
+    /// The one runtime of the process.
+    pub(crate) runtime: Runtime,
     /// The tools of operations.
     pub(crate) core: sealcrate_core::Session,
 }
@@ -45,7 +49,7 @@ impl Session {
         args: &RegistryArgs,
         level: CompressionLevel,
     ) -> Self {
-        let Local { keys, interrupt, progress } = local;
+        let Local { keys, interrupt, progress, runtime } = local;
         let threads = thread::available_parallelism().map_or(1, usize::from);
         let transfer = Transfer {
             jobs: usize::from(args.jobs),
@@ -62,7 +66,7 @@ impl Session {
             memory: memory.map(|memory| Box::new(memory) as _),
             listener: Arc::new(Teller::new(interrupt)),
         };
-        Self { keys, core }
+        Self { keys, runtime, core }
     }
 
     /// Works out which layers the user chose; `None` if the user leaves the choice. `location` returns the

@@ -57,7 +57,6 @@ pub fn class(error: &(dyn Error + 'static)) -> Option<ErrorClass> {
         class_of!(
             error;
             provider::CallError,
-            provider::MessageError,
             provider::ProviderConfigError,
             provider::ProviderError,
             provider::ProviderNameError,

@@ -18,6 +18,8 @@ pub use class::class;
 pub use media::engine;
 #[cfg(feature = "registry")]
 pub use media::registry;
+#[cfg(any(feature = "engine", feature = "registry"))]
+pub use media::runtime::Runtime;
 pub use media::{archive, layout};
 pub use model::compression::Compression;
 pub use model::content::Content;

@@ -70,7 +70,7 @@ impl Containerd {
         let method = "/runtime.v1.ImageService/PullImage";
         let response = grpc::call(&self.socket(), method, &request)?;
         let id = grpc::only_field(&response, 1);
-        Ok(String::from_utf8(id.to_vec()).expect("an ID is text"))
+        Ok(String::from_utf8(id).expect("an ID is text"))
     }
 
     /// Calls a method of the CRI's service for pods and containers.

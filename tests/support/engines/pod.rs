@@ -61,7 +61,7 @@ impl<'n> Pod<'n> {
         let config = config.concat();
         let answer = node.runtime("RunPodSandbox", &field(1, &config));
         let answer = answer.unwrap_or_else(|status| panic!("{status:?}: {}", node.log()));
-        let id = text(grpc::only_field(&answer, 1));
+        let id = text(&grpc::only_field(&answer, 1));
         Self { node, logs, config, id }
     }
 
@@ -76,15 +76,15 @@ impl<'n> Pod<'n> {
         let request =
             [field(1, self.id.as_bytes()), field(2, &message(container)), field(3, &self.config)];
         let answer = self.node.runtime("CreateContainer", &request.concat())?;
-        let id = text(grpc::only_field(&answer, 1));
+        let id = text(&grpc::only_field(&answer, 1));
         let by_id = field(1, id.as_bytes());
         self.node.runtime("StartContainer", &by_id)?;
         let deadline = Instant::now() + PATIENCE;
         let status = loop {
             let answer = self.node.runtime("ContainerStatus", &by_id)?;
             let status = grpc::first_field(&answer, 1);
-            if grpc::first_number(status, 3) == EXITED {
-                break grpc::first_number(status, 7);
+            if grpc::first_number(&status, 3) == EXITED {
+                break grpc::first_number(&status, 7);
             }
             assert!(Instant::now() < deadline, "the container does not end: {}", self.log());
             thread::sleep(Duration::from_millis(50));

@@ -15,7 +15,7 @@ use crate::Done;
 use crate::secrets::noted::note_secrets_of;
 use crate::secrets::transcript::record_printed;
 
-const PROTO: &str = include_str!("../../programs/keyprovider.proto");
+const PROTO: &str = include_str!("../../../crates/cli/proto/keyprovider.proto");
 const CLIENT: &str = include_str!("../../programs/keyprovider_client.py");
 
 /// How long it may take to start, and to end.

@@ -19,9 +19,9 @@ pub(crate) fn run(args: &CopyArgs, session: &Session) -> Result<()> {
         None if args.decrypt => Some(session.keys.to_decrypt(&args.passphrase)?),
         named => named,
     };
-    let keys = opening::keys(passphrase, &args.keys)?;
+    let keys = opening::keys(passphrase, &args.keys, &session.runtime)?;
     let (from, to) = (&args.source, &args.destination);
-    let encryption = wanted_encryption(args, new_passphrase)?;
+    let encryption = wanted_encryption(args, session, new_passphrase)?;
     let selection = match &encryption {
         Some(_) => session.selection(&args.selection, |base| name_beside(base, from))?,
         None => None,
@@ -47,12 +47,14 @@ pub(crate) fn run(args: &CopyArgs, session: &Session) -> Result<()> {
 /// Returns how to encrypt the destination, if the user wants that.
 fn wanted_encryption(
     args: &CopyArgs,
+    session: &Session,
     passphrase: Option<Passphrase>,
 ) -> Result<Option<Box<dyn Encryption>>> {
     let wishes = Wishes {
         recipients: &args.recipients,
         encryption: &args.encryption,
         compression: &args.compression,
+        runtime: &session.runtime,
     };
     if passphrase.is_some() || !args.recipients.recipient.is_empty() {
         return wishes.encryption(passphrase, || Err(MissingKey.into())).map(Some);

@@ -19,7 +19,7 @@ pub(crate) fn run(args: &InspectArgs, session: &Session) -> Result<()> {
         ImageName::Location(location) => location.clone(),
         ImageName::Name(name) => Location::Registry(name.clone()),
     };
-    let keys = opening::keys(session.keys.given(&args.passphrase)?, &args.keys)?;
+    let keys = opening::keys(session.keys.given(&args.passphrase)?, &args.keys, &session.runtime)?;
     let options = InspectOptions {
         location: &location,
         platform: args.platform.as_ref(),

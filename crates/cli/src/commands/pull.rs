@@ -13,7 +13,8 @@ use crate::session::Session;
 pub(crate) fn run(args: &PullArgs, session: &Session) -> Result<()> {
     let from = Location::Registry(args.name.clone());
     let to = args.to.clone().unwrap_or_else(|| engine_name(args));
-    let mut keys = opening::keys(session.keys.given(&args.passphrase)?, &args.keys)?;
+    let mut keys =
+        opening::keys(session.keys.given(&args.passphrase)?, &args.keys, &session.runtime)?;
     let options = PullOptions {
         from: &from,
         to: &to,

@@ -24,11 +24,12 @@ pub(crate) fn run(args: &PushArgs, session: &Session) -> Result<()> {
         recipients: &args.recipients,
         encryption: &args.encryption,
         compression: &args.compression,
+        runtime: &session.runtime,
     };
     let encryption = match args.encryption_type {
         EncryptionType::Passphrase if args.dry_run => {
             wishes.format()?;
-            keys::recipients(&args.recipients.recipient)?;
+            keys::recipients(&args.recipients.recipient, &session.runtime)?;
             None
         }
         EncryptionType::Passphrase => {

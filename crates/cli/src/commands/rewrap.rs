@@ -19,14 +19,16 @@ pub(crate) fn run(args: &RewrapArgs, session: &Session) -> Result<()> {
     };
     let to = destination(&from, args.to.as_deref())?;
     let new_passphrase = keys::new_passphrase(&args.new_passphrase)?;
-    let (add, remove) = (keys::recipients(&args.add)?, keys::former_recipients(&args.remove)?);
+    let add = keys::recipients(&args.add, &session.runtime)?;
+    let remove = keys::former_recipients(&args.remove, &session.runtime)?;
     let new = NewReaders::new(add, remove, new_passphrase, args.iterations);
     if new.adds_nobody() && (args.remove.is_empty() || args.reencrypt) {
         let text = "nothing says who is to open the image: --add RECIPIENT, --remove RECIPIENT, \
                     --new-pass-file FILE";
         return Err(Usage(text.to_owned()).into());
     }
-    let mut keys = opening::keys(session.keys.given(&args.passphrase)?, &args.keys)?;
+    let mut keys =
+        opening::keys(session.keys.given(&args.passphrase)?, &args.keys, &session.runtime)?;
     let options = RewrapOptions {
         from: &from,
         to: &to,

@@ -11,7 +11,7 @@ use sealcrate_image::engine::{Engine, ExportForm};
 use sealcrate_image::registry::{Network, Patience, Registry};
 use sealcrate_image::{
     Artifact, Config, DiffId, Digest, EngineName, Leftovers, Location, Progress, Reference,
-    Repository, Sink, Source, Spool,
+    Repository, Runtime, Sink, Source, Spool,
 };
 
 use crate::args::{MainRegistry, RegistryArgs};
@@ -30,6 +30,7 @@ pub(crate) struct Places {
     settings: RegistrySettings,
     patience: Patience,
     stores: Stores,
+    runtime: Runtime,
     engine: OnceLock<Engine>,
     network: OnceLock<Network>,
     /// By repository, since credentials belong to repositories.
@@ -38,7 +39,7 @@ pub(crate) struct Places {
 
 impl Places {
     /// Opens places as the environment and the options say. `main` is the registry for options without
-    /// a host. Temporary names go on the list `leftovers`.
+    /// a host. Temporary names go on the list `leftovers`, and the network on the threads of `runtime`.
     ///
     /// # Errors
     /// An option that does not tell which registry it is for.
@@ -47,6 +48,7 @@ impl Places {
         main: &MainRegistry,
         progress: Arc<dyn Progress>,
         leftovers: &Leftovers,
+        runtime: &Runtime,
     ) -> Result<Self> {
         let settings = RegistrySettings {
             certificates: CERTIFICATES.into(),
@@ -64,6 +66,7 @@ impl Places {
             settings,
             patience: args.patience(),
             stores: Stores::of(&variable),
+            runtime: runtime.clone(),
             engine: OnceLock::new(),
             network: OnceLock::new(),
             registries: Mutex::default(),
@@ -121,7 +124,7 @@ impl Places {
         if let Some(warning) = docker_host::warning(&endpoint) {
             talk::warn(warning);
         }
-        let engine = Engine::connect(&endpoint)?;
+        let engine = Engine::connect(&endpoint, &self.runtime)?;
         Ok(self.engine.get_or_init(|| engine).clone())
     }
 
@@ -130,7 +133,7 @@ impl Places {
         if let Some(network) = self.network.get() {
             return Ok(network.clone());
         }
-        let network = Network::start()?;
+        let network = Network::new(&self.runtime)?;
         Ok(self.network.get_or_init(|| network).clone())
     }
 

@@ -7,6 +7,7 @@ use std::path::Path;
 use anyhow::{Context, Result, ensure};
 use sealcrate_crypt::Passphrase;
 use sealcrate_crypt::ocicrypt::{Identity, IdentityError, MAX_KEY_FILE_BYTES};
+use sealcrate_image::Runtime;
 use sealcrate_pack::KeyOddity;
 use zeroize::Zeroizing;
 
@@ -16,14 +17,15 @@ use crate::keys::key_providers;
 use crate::output::failure::MissingKey;
 use crate::output::talk;
 
-/// Reads the identities in files, and finds the key providers among these.
-pub(crate) fn identities(named: &[ImageKey]) -> Result<Vec<Identity>> {
+/// Reads the identities in files, and finds the key providers among these, which are called on the threads of
+/// `runtime`.
+pub(crate) fn identities(named: &[ImageKey], runtime: &Runtime) -> Result<Vec<Identity>> {
     let mut identities = Vec::with_capacity(named.len());
     for (place, key) in named.iter().enumerate() {
         let file = match key {
             ImageKey::File(file) => file,
             ImageKey::Provider(provider) => {
-                identities.push(Identity::provider(key_providers::named(provider)?));
+                identities.push(Identity::provider(key_providers::named(provider, runtime)?));
                 continue;
             }
         };

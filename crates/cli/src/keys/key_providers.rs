@@ -14,6 +14,7 @@ use anyhow::{Context, Result, bail};
 use sealcrate_crypt::ocicrypt::provider::{
     Call, MAX_CONFIG_BYTES, Provider, ProviderAddress, ProviderConfig, ProviderName,
 };
+use sealcrate_image::Runtime;
 use zeroize::Zeroizing;
 
 use crate::args::Typed;
@@ -28,8 +29,8 @@ const VARIABLE: &str = "OCICRYPT_KEYPROVIDER_CONFIG";
 /// How long a provider may take. It may ask another machine.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Finds the provider that `NAME[:PARAMETER]` names.
-pub(crate) fn named(text: &Typed) -> Result<Provider> {
+/// Finds the provider that `NAME[:PARAMETER]` names. It is called on the threads of `runtime`.
+pub(crate) fn named(text: &Typed, runtime: &Runtime) -> Result<Provider> {
     let (name, parameter) = match text.as_str().split_once(':') {
         Some((name, parameter)) => (name, Some(Zeroizing::new(parameter.as_bytes().to_vec()))),
         None => (text.as_str(), None),
@@ -46,7 +47,7 @@ pub(crate) fn named(text: &Typed) -> Result<Provider> {
         return Err(Usage(text).into());
     };
     match config.find(&name) {
-        Some(address) => provider(&name, address, parameter),
+        Some(address) => provider(&name, address, parameter, runtime),
         None => {
             let text = format!("the file that {VARIABLE} names has no key provider {name}");
             Err(Usage(text).into())
@@ -71,9 +72,9 @@ fn looks_secret(parameter: &[u8]) -> bool {
 }
 
 /// Returns all providers of the list.
-pub(crate) fn all() -> Result<Vec<Provider>> {
+pub(crate) fn all(runtime: &Runtime) -> Result<Vec<Provider>> {
     let config = config()?.unwrap_or_default();
-    config.all().map(|(name, address)| provider(name, address, None)).collect()
+    config.all().map(|(name, address)| provider(name, address, None, runtime)).collect()
 }
 
 fn config() -> Result<Option<ProviderConfig>> {
@@ -93,13 +94,14 @@ fn provider(
     name: &ProviderName,
     address: &ProviderAddress,
     parameter: Option<Zeroizing<Vec<u8>>>,
+    runtime: &Runtime,
 ) -> Result<Provider> {
     let way: Arc<dyn Call> = match address {
         ProviderAddress::Command { path, args } => {
             Arc::new(ProviderCommand::new(path, args, PATIENCE))
         }
         ProviderAddress::Service(address) => {
-            let service = ProviderService::new(address, PATIENCE);
+            let service = ProviderService::new(address, PATIENCE, runtime.clone());
             Arc::new(service.with_context(|| format!("cannot use the key provider {name}"))?)
         }
         ProviderAddress::TlsService(_) => {

@@ -7,14 +7,16 @@ use std::slice;
 
 use anyhow::{Context, Result};
 use sealcrate_crypt::ocicrypt::{FormerRecipient, MAX_KEY_FILE_BYTES, Recipient};
+use sealcrate_image::Runtime;
 
 use crate::args::Typed;
 use crate::keys::key_providers;
 use crate::output::failure::{NoOpenPgpFile, Usage};
 
 /// Finds the recipients that were named: `age1…`, `jwe:FILE`, `pkcs7:FILE`, `pgp:FILE`,
-/// `provider:NAME[:PARAMETER]`, or a file with `age1…` on its lines.
-pub(crate) fn recipients(named: &[Typed]) -> Result<Vec<Recipient>> {
+/// `provider:NAME[:PARAMETER]`, or a file with `age1…` on its lines. Key providers are called on the
+/// threads of `runtime`.
+pub(crate) fn recipients(named: &[Typed], runtime: &Runtime) -> Result<Vec<Recipient>> {
     let mut found = Vec::new();
     for name in named {
         let name = name.as_str();
@@ -33,7 +35,7 @@ pub(crate) fn recipients(named: &[Typed]) -> Result<Vec<Recipient>> {
             found.push(Recipient::pkcs7(&file).with_context(cannot_use)?);
         } else if let Some(provider) = name.strip_prefix("provider:") {
             let Ok(provider) = provider.parse();
-            found.push(Recipient::provider(key_providers::named(&provider)?));
+            found.push(Recipient::provider(key_providers::named(&provider, runtime)?));
         } else if Path::new(name).is_file() {
             found.extend(listed(name).with_context(|| format!("cannot use {name}"))?);
         } else {
@@ -50,7 +52,10 @@ pub(crate) fn recipients(named: &[Typed]) -> Result<Vec<Recipient>> {
 
 /// Finds recipients to remove: written as those that are encrypted to, but an OpenPGP key may be
 /// expired or revoked.
-pub(crate) fn former_recipients(named: &[Typed]) -> Result<Vec<FormerRecipient>> {
+pub(crate) fn former_recipients(
+    named: &[Typed],
+    runtime: &Runtime,
+) -> Result<Vec<FormerRecipient>> {
     let mut found = Vec::new();
     for name in named {
         match name.as_str().strip_prefix("pgp:") {
@@ -60,7 +65,9 @@ pub(crate) fn former_recipients(named: &[Typed]) -> Result<Vec<FormerRecipient>>
                 found.push(FormerRecipient::openpgp(&file).with_context(cannot_use)?);
             }
             None => {
-                found.extend(recipients(slice::from_ref(name))?.into_iter().map(Into::into));
+                found.extend(
+                    recipients(slice::from_ref(name), runtime)?.into_iter().map(Into::into),
+                );
             }
         }
     }

@@ -5,8 +5,8 @@ use std::sync::{Arc, OnceLock};
 use sealcrate_image::engine::ExportForm;
 use sealcrate_image::registry::{Access, Network, Patience, Registry};
 use sealcrate_image::{
-    Artifact, Config, DiffId, Digest, Leftovers, Location, Reference, Repository, Sink, Source,
-    Spool,
+    Artifact, Config, DiffId, Digest, Leftovers, Location, Reference, Repository, Runtime, Sink,
+    Source, Spool,
 };
 
 use super::Places;
@@ -14,7 +14,7 @@ use super::files::Files;
 use crate::Result;
 use crate::error::{Error, ErrorSource, Refusal};
 
-/// Layouts, archives and registries. There is no engine.
+/// Layouts, archives and registries. There is no engine, so that registries have the runtime to themselves.
 pub struct Direct {
     files: Files,
     network: OnceLock<Network>,
@@ -52,7 +52,7 @@ impl Direct {
         let network = match self.network.get() {
             Some(network) => network,
             None => {
-                let network = Network::start()?;
+                let network = Network::new(&Runtime::default())?;
                 self.network.get_or_init(|| network)
             }
         };

@@ -31,7 +31,6 @@ mod history;
 mod keys;
 mod options;
 mod payload;
-mod protobuf;
 mod readers;
 mod record;
 mod rewrap;

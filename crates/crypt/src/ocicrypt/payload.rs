@@ -7,6 +7,8 @@ use std::collections::BTreeMap;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use prost::Message as _;
+use prost::encoding::{DecodeContext, decode_key, skip_field};
 use sealcrate_errors::{Classified, ErrorClass};
 use sealcrate_image::Descriptor;
 use serde::Deserialize;
@@ -14,7 +16,6 @@ use thiserror::Error;
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
 use super::keys::{Identity, IdentityError};
-use super::protobuf;
 
 /// The longest payload, in bytes: as long as the largest manifest, with room for keys.
 pub const MAX_PAYLOAD_BYTES: usize = 8 << 20;
@@ -32,6 +33,16 @@ pub struct Payload {
     pub descriptor: Descriptor,
     /// The identities that the client sent along.
     pub identities: Vec<Identity>,
+}
+
+/// The message `google.protobuf.Any`. Its value holds private keys.
+#[derive(Clone, PartialEq, prost::Message, Zeroize, ZeroizeOnDrop)]
+#[prost(skip_debug)]
+struct Any {
+    #[prost(string, tag = "1")]
+    type_url: String,
+    #[prost(bytes = "vec", tag = "2")]
+    value: Vec<u8>,
 }
 
 #[derive(Deserialize)]
@@ -63,20 +74,17 @@ impl Payload {
         if bytes.len() > MAX_PAYLOAD_BYTES {
             return Err(PayloadError::TooLong);
         }
-        let (mut type_url, mut value) = (&b""[..], &b""[..]);
-        for (number, content) in protobuf::fields(bytes).ok_or(PayloadError::Message)? {
-            match number {
-                1 => type_url = content,
-                2 => value = content,
-                _ => return Err(PayloadError::Message),
-            }
+        let any = Any::decode(bytes).map_err(|_| PayloadError::Message)?;
+        // The decoder passes over fields that it does not know.
+        if has_other_fields(bytes) {
+            return Err(PayloadError::Message);
         }
-        let name = std::str::from_utf8(type_url).map_err(|_| PayloadError::Message)?;
+        let name = &any.type_url;
         if name.rsplit('/').next() != Some(TYPE) {
             return Err(PayloadError::Type(name.chars().take(100).collect()));
         }
         let members: Members =
-            serde_json::from_slice(value).map_err(|_| PayloadError::Malformed)?;
+            serde_json::from_slice(&any.value).map_err(|_| PayloadError::Malformed)?;
         let mut parameters = members.decrypt_config.parameters.unwrap_or_default();
         let keys = parameters.remove(PRIVATE_KEYS).flatten().unwrap_or_default();
         if keys.len() > MAX_KEYS {
@@ -90,6 +98,18 @@ impl Payload {
         }
         Ok(Self { descriptor: members.descriptor, identities })
     }
+}
+
+/// Tells whether a message has fields that `Any` does not have.
+fn has_other_fields(mut message: &[u8]) -> bool {
+    while !message.is_empty() {
+        let Ok((number, kind)) = decode_key(&mut message) else { return true };
+        let skipped = skip_field(kind, number, &mut message, DecodeContext::default());
+        if number > 2 || skipped.is_err() {
+            return true;
+        }
+    }
+    false
 }
 
 /// Why a payload cannot be used.
@@ -165,6 +185,8 @@ mod tests {
         assert!(matches!(error(b""), PayloadError::Type(_)));
         assert!(matches!(error(&[0x08, 1]), PayloadError::Message));
         assert!(matches!(error(&[0x1a, 0]), PayloadError::Message));
+        let with_another = [any(TYPE, "{}"), vec![0x1a, 0]].concat();
+        assert!(matches!(error(&with_another), PayloadError::Message));
         assert!(matches!(error(&any("other", "{}")), PayloadError::Type(_)));
         assert!(matches!(error(&any(TYPE, "{}")), PayloadError::Malformed));
         assert!(matches!(error(&vec![0; MAX_PAYLOAD_BYTES + 1]), PayloadError::TooLong));

@@ -6,3 +6,5 @@ pub mod engine;
 pub mod layout;
 #[cfg(feature = "registry")]
 pub mod registry;
+#[cfg(any(feature = "engine", feature = "registry"))]
+pub(crate) mod runtime;

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use sealcrate_crypt::ocicrypt::{DecryptError, Identity, LayerKey, MAX_PAYLOAD_BYTES, Payload};
-use sealcrate_image::{Content, Spool};
+use sealcrate_image::{Content, Runtime, Spool};
 use zeroize::Zeroizing;
 
 use crate::args::DecoderArgs;
@@ -33,7 +33,7 @@ pub(crate) fn open_payload() -> Option<File> {
     File::open(PAYLOAD).ok()
 }
 
-pub(crate) fn run(args: &DecoderArgs, payload: Option<File>) -> Result<()> {
+pub(crate) fn run(args: &DecoderArgs, payload: Option<File>, runtime: &Runtime) -> Result<()> {
     let payload = read(payload.ok_or(NoPayload)?)?;
     let mut identities = payload.identities;
     let mut unusable = Vec::new();
@@ -43,7 +43,7 @@ pub(crate) fn run(args: &DecoderArgs, payload: Option<File>) -> Result<()> {
         unusable = keys.unusable;
     }
     let count = identities.len();
-    identities.extend(key_providers::all()?.into_iter().map(Identity::provider));
+    identities.extend(key_providers::all(runtime)?.into_iter().map(Identity::provider));
     let key = LayerKey::unwrap(&payload.descriptor, &identities).map_err(|error| match error {
         DecryptError::WrongKey => {
             let layer = payload.descriptor.digest.short();

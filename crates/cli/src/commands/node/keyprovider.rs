@@ -13,6 +13,7 @@ use std::os::fd::AsFd;
 
 use anyhow::{Context, Result};
 use sealcrate_crypt::ocicrypt::provider::{MAX_REQUEST_BYTES, Request};
+use sealcrate_image::Runtime;
 use zeroize::Zeroizing;
 
 use crate::args::KeyproviderArgs;
@@ -21,10 +22,10 @@ use configured::Configured;
 
 const CANNOT_WRITE: &str = "cannot write the answer to standard output";
 
-pub(crate) fn run(args: &KeyproviderArgs) -> Result<()> {
-    let configured = Configured::of(args);
+pub(crate) fn run(args: &KeyproviderArgs, runtime: Runtime) -> Result<()> {
+    let configured = Configured::of(args, &runtime);
     match &args.serve {
-        Some(address) => serve::run(address, args, configured),
+        Some(address) => serve::run(address, args, configured, runtime),
         None => answer(&configured),
     }
 }

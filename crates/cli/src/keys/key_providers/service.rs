@@ -5,10 +5,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
-use sealcrate_crypt::ocicrypt::provider::{Call, CallError, Operation, message_of, only_field};
-use sealcrate_image::printable;
+use sealcrate_crypt::ocicrypt::provider::{Call, CallError, Operation};
+use sealcrate_image::{Runtime, printable};
 use tokio::net::{TcpStream, UnixStream};
-use tokio::runtime;
 use tokio::time::timeout;
 use zeroize::Zeroizing;
 
@@ -23,6 +22,7 @@ pub(super) struct ProviderService {
     name: String,
     place: Place,
     patience: Duration,
+    runtime: Runtime,
 }
 
 enum Place {
@@ -31,12 +31,13 @@ enum Place {
 }
 
 impl ProviderService {
-    /// Takes an address in gRPC's form: `unix:PATH`, `unix:///PATH` or HOST:PORT.
+    /// Takes an address in gRPC's form: `unix:PATH`, `unix:///PATH` or HOST:PORT. Calls run on the threads of
+    /// `runtime`.
     ///
     /// # Errors
     /// A text that is no address, or an address of another machine: requests and answers hold keys,
     /// in clear.
-    pub(super) fn new(address: &str, patience: Duration) -> Result<Self> {
+    pub(super) fn new(address: &str, patience: Duration, runtime: Runtime) -> Result<Self> {
         let place = match address.strip_prefix("unix:") {
             Some(path) => Place::Socket(path.strip_prefix("//").unwrap_or(path).into()),
             None => {
@@ -52,22 +53,22 @@ impl ProviderService {
                 Place::Loopback(found)
             }
         };
-        Ok(Self { name: address.to_owned(), place, patience })
+        Ok(Self { name: address.to_owned(), place, patience, runtime })
     }
 
     async fn exchange(
         &self,
         operation: Operation,
-        message: Zeroizing<Vec<u8>>,
+        json: &[u8],
     ) -> Result<Zeroizing<Vec<u8>>, CallFailure> {
         match &self.place {
             Place::Socket(path) => {
                 let stream = UnixStream::connect(path).await.map_err(CallFailure::Unreachable)?;
-                grpc::call(stream, operation, message).await
+                grpc::call(stream, operation, json).await
             }
             Place::Loopback(address) => {
                 let stream = TcpStream::connect(address).await.map_err(CallFailure::Unreachable)?;
-                grpc::call(stream, operation, message).await
+                grpc::call(stream, operation, json).await
             }
         }
     }
@@ -76,20 +77,16 @@ impl ProviderService {
 impl Call for ProviderService {
     fn call(&self, operation: Operation, request: &[u8]) -> Result<Zeroizing<Vec<u8>>, CallError> {
         let unreachable = |source| CallError::Unreachable { address: self.name.clone(), source };
-        let runtime = runtime::Builder::new_current_thread().enable_all().build();
-        let answer = runtime
-            .map_err(unreachable)?
+        let handle = self.runtime.handle().map_err(unreachable)?;
+        let answer = handle
             // Timers must be made inside the runtime.
-            .block_on(async {
-                timeout(self.patience, self.exchange(operation, message_of(request))).await
-            })
+            .block_on(async { timeout(self.patience, self.exchange(operation, request)).await })
             .map_err(|_| CallError::TimedOut(self.patience.as_secs()))?;
-        let message = answer.map_err(|failure| match failure {
+        answer.map_err(|failure| match failure {
+            CallFailure::Malformed => CallError::Answer,
             CallFailure::Refused(text) => CallError::Refused(printable(&text, MAX_TOLD)),
             CallFailure::Unreachable(source) => unreachable(source),
-        })?;
-        let json = only_field(&message).map_err(|_| CallError::Answer)?;
-        Ok(Zeroizing::new(json.to_vec()))
+        })
     }
 }
 
@@ -99,7 +96,9 @@ mod tests {
 
     #[test]
     fn keys_do_not_leave_the_machine_in_clear() {
-        let new = |address: &str| ProviderService::new(address, Duration::from_secs(1));
+        let new = |address: &str| {
+            ProviderService::new(address, Duration::from_secs(1), Runtime::default())
+        };
         for address in ["unix:/run/p", "unix:///run/p", "127.0.0.1:1", "[::1]:1", "localhost:1"] {
             assert!(new(address).is_ok(), "{address}");
         }
@@ -110,7 +109,8 @@ mod tests {
 
     #[test]
     fn services_that_are_not_there_are_named() {
-        let service = ProviderService::new("unix:///missing/socket", Duration::from_secs(60));
+        let address = "unix:///missing/socket";
+        let service = ProviderService::new(address, Duration::from_secs(60), Runtime::default());
         let error = service.unwrap().call(Operation::Wrap, b"{}").unwrap_err();
         assert_eq!(error.to_string(), "cannot reach unix:///missing/socket");
     }

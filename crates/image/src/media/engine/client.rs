@@ -13,10 +13,10 @@ use bollard::query_parameters::ListImagesOptionsBuilder;
 use bollard::{API_DEFAULT_VERSION, Docker};
 use futures_util::StreamExt as _;
 use futures_util::{future, stream};
-use tokio::runtime::{self, Runtime};
+use tokio::runtime::{self, Handle};
 use tracing::debug;
 
-use crate::{DiffId, Digest};
+use crate::{DiffId, Digest, Runtime};
 
 use super::{Endpoint, EngineError, TlsFiles};
 
@@ -31,12 +31,14 @@ const NO_LIMIT: u64 = 365 * 24 * 60 * 60;
 const MAX_IMAGES: usize = 2000;
 const IMAGES_AT_ONCE: usize = 16;
 
-/// An engine that has answered, and the threads that speak to it.
+/// An engine that has answered.
 pub(super) struct Client {
     docker: Docker,
     endpoint: Endpoint,
     store: Store,
-    runtime: Runtime,
+    handle: Handle,
+    /// Keeps the threads.
+    _runtime: Runtime,
 }
 
 /// How an engine keeps images.
@@ -88,25 +90,21 @@ impl From<ImageInspect> for Inspected {
 
 impl Client {
     /// Connects, and waits for the engine's first answer.
-    pub(super) fn connect(endpoint: &Endpoint) -> Result<Self, EngineError> {
+    pub(super) fn connect(endpoint: &Endpoint, runtime: &Runtime) -> Result<Self, EngineError> {
         let failed = |error| EngineError::new(endpoint, error);
-        let runtime = runtime::Builder::new_multi_thread()
-            .worker_threads(1)
-            .thread_name("engine")
-            .enable_all()
-            .build()
-            .map_err(|error| failed(error.into()))?;
+        let handle = runtime.handle().map_err(|error| failed(error.into()))?;
         let docker = open(endpoint)?;
         // An engine starts other programs to answer each.
         debug!(%endpoint, "GET /version, GET /info");
-        let answers = runtime.block_on(future::join(docker.version(), docker.info()));
+        let answers = handle.block_on(future::join(docker.version(), docker.info()));
         let (version, info) = (answers.0.map_err(failed)?, answers.1);
         if let Err(error) = &info {
             debug!(%error, "the engine does not say how it keeps images");
         }
         let store = Store::of(&version, info.as_ref().ok());
         debug!(version = version.version, ?store, "the engine answers");
-        Ok(Self { docker, endpoint: endpoint.clone(), store, runtime })
+        let _runtime = runtime.clone();
+        Ok(Self { docker, endpoint: endpoint.clone(), store, handle, _runtime })
     }
 
     /// Returns the client library's handle, whose requests have no time limit.
@@ -116,7 +114,7 @@ impl Client {
 
     /// Opens a connection of its own, whose requests have no time limit. Its runtime runs only while
     /// somebody waits, so that bytes need not change threads.
-    pub(super) fn alone(&self) -> Result<(Docker, Runtime), EngineError> {
+    pub(super) fn alone(&self) -> Result<(Docker, runtime::Runtime), EngineError> {
         let failed = |error: io::Error| EngineError::new(&self.endpoint, error.into());
         let runtime =
             runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
@@ -128,9 +126,9 @@ impl Client {
         &self.endpoint
     }
 
-    /// Returns the threads that speak to the engine.
-    pub(super) fn runtime(&self) -> &Runtime {
-        &self.runtime
+    /// Returns the way to the threads that speak to the engine.
+    pub(super) fn handle(&self) -> &Handle {
+        &self.handle
     }
 
     /// Returns how the engine keeps images.
@@ -168,7 +166,7 @@ impl Client {
         &self,
         request: impl Future<Output = Result<T, ClientError>>,
     ) -> Result<T, EngineError> {
-        self.runtime.block_on(request).map_err(|error| EngineError::new(&self.endpoint, error))
+        self.handle.block_on(request).map_err(|error| EngineError::new(&self.endpoint, error))
     }
 }
 

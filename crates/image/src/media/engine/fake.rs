@@ -11,7 +11,7 @@ use sealcrate_test_kit::http::{Framing, Headers, RequestHead, ResponseHead, read
 use serde_json::json;
 use tempfile::TempDir;
 
-use crate::{Compression, Descriptor, DiffId, Digest, Family, Image, Layer, MediaType};
+use crate::{Compression, Descriptor, DiffId, Digest, Family, Image, Layer, MediaType, Runtime};
 
 use super::{Endpoint, Engine};
 
@@ -45,7 +45,7 @@ impl Fake {
     }
 
     pub(super) fn connect(&self) -> Engine {
-        Engine::connect(&self.endpoint()).unwrap()
+        Engine::connect(&self.endpoint(), &Runtime::default()).unwrap()
     }
 }
 

@@ -48,12 +48,12 @@ impl Load {
         let (sender, receiver) = mpsc::channel(WAITING_PARTS);
         let (alive, gone) = watch::channel(());
         let docker = client.unlimited();
-        let answer = client.runtime().spawn(async move {
+        let answer = client.handle().spawn(async move {
             let _alive = alive;
             load(&docker, body(receiver)).await
         });
         let state = Arc::new(BodyState::default());
-        let handle = client.runtime().handle().clone();
+        let handle = client.handle().clone();
         let writer = BodyWriter {
             handle: handle.clone(),
             sender,

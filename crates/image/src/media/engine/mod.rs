@@ -2,8 +2,8 @@
 //!
 //! An [`Engine`] gives images out as a [`Source`], through an unnamed file that holds its export.
 //! It takes images as a [`Sink`]: it loads an archive while sealcrate writes it. The module
-//! [`archive`](crate::archive) knows the form of archives. The network runs on threads of this
-//! module's own; no caller sees anything asynchronous.
+//! [`archive`](crate::archive) knows the form of archives. Requests run on the threads of the program's
+//! [`Runtime`]; no caller sees anything asynchronous.
 
 mod client;
 mod endpoint;
@@ -19,7 +19,7 @@ mod fake;
 
 use std::sync::Arc;
 
-use crate::{DiffId, EngineName, Progress, ReadError, Reference, Sink, Source, Spool};
+use crate::{DiffId, EngineName, Progress, ReadError, Reference, Runtime, Sink, Source, Spool};
 
 use client::Client;
 use sink::EngineSink;
@@ -35,12 +35,12 @@ pub struct Engine {
 }
 
 impl Engine {
-    /// Connects to the engine at `endpoint`, which must answer.
+    /// Connects to the engine at `endpoint`, which must answer, on the threads of `runtime`.
     ///
     /// # Errors
     /// No engine there, no permission, or certificates that cannot be used, each told apart.
-    pub fn connect(endpoint: &Endpoint) -> Result<Self, EngineError> {
-        Ok(Self { client: Arc::new(Client::connect(endpoint)?) })
+    pub fn connect(endpoint: &Endpoint, runtime: &Runtime) -> Result<Self, EngineError> {
+        Ok(Self { client: Arc::new(Client::connect(endpoint, runtime)?) })
     }
 
     /// Exports the image that `name` names into an unnamed file of `spool`, without the parts that
@@ -87,7 +87,7 @@ mod tests {
     use super::*;
 
     fn error(socket: std::path::PathBuf) -> EngineError {
-        Engine::connect(&Endpoint::Unix(socket)).err().unwrap()
+        Engine::connect(&Endpoint::Unix(socket), &Runtime::default()).err().unwrap()
     }
 
     #[test]

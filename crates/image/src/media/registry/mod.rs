@@ -4,8 +4,9 @@
 //! authentication, repeated attempts, and the hosts that may get credentials. It knows nothing of
 //! where credentials and certificates come from; an [`Access`] brings them as values.
 //!
-//! The interface is synchronous. A [`Network`] has a small runtime inside, which all registries of a program
-//! share. Any thread may use them that does not itself drive an asynchronous runtime.
+//! The interface is synchronous. All registries of a program share a [`Network`], on the threads of the
+//! program's [`Runtime`](crate::Runtime). Any thread may use them that does not itself drive an asynchronous
+//! runtime.
 
 mod access;
 mod auth;

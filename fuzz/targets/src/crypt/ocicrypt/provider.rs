@@ -1,8 +1,6 @@
 //! Requests to key providers.
 
-use sealcrate_crypt::ocicrypt::provider::{
-    MAX_REQUEST_BYTES, Request, UnwrapError, WrapError, message_of, only_field,
-};
+use sealcrate_crypt::ocicrypt::provider::{MAX_REQUEST_BYTES, Request, UnwrapError, WrapError};
 use sealcrate_crypt::ocicrypt::{Identity, Recipient};
 
 /// An identity that age-keygen made for this target alone.
@@ -11,9 +9,6 @@ const RECIPIENT: &str = "age1l2c6dshs93df23k80rq2xr720wzawrzf5h6a030u5m0hvn6q4c5
 
 /// Parses bytes as a request, and checks that only the recipient's identity unwraps a wrapped key.
 pub(crate) fn run(data: &[u8]) {
-    if let Ok(json) = only_field(data) {
-        assert_eq!(only_field(&message_of(json)), Ok(json));
-    }
     let own = Identity::parse(IDENTITY.as_bytes()).expect("it is an identity");
     match Request::parse(data) {
         Err(_) => {}

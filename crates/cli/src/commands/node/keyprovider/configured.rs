@@ -7,6 +7,7 @@ use anyhow::{Context, Result};
 use sealcrate_crypt::ocicrypt::provider::{
     Operation, Request, Subject, UnwrapError, UnwrapRequest, WrapRequest,
 };
+use sealcrate_image::Runtime;
 use zeroize::Zeroizing;
 
 use crate::args::{KeyproviderArgs, Typed};
@@ -21,10 +22,11 @@ const RECIPIENTS: &str = "/etc/sealcrate/recipients";
 
 /// The places of the keys. The provider reads the keys anew for each request, so that you can change them
 /// while it runs.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(super) struct Configured {
     identities: Vec<PathBuf>,
     recipients: Vec<Typed>,
+    runtime: Runtime,
 }
 
 /// An answer, and its line for the log.
@@ -49,9 +51,9 @@ impl fmt::Display for Answer {
 
 impl Configured {
     /// Takes the keys that the command line names, and else those in the usual places, if there are any.
-    pub(super) fn of(args: &KeyproviderArgs) -> Self {
-        let mut configured =
-            Self { identities: args.identity.clone(), recipients: args.recipient.clone() };
+    pub(super) fn of(args: &KeyproviderArgs, runtime: &Runtime) -> Self {
+        let (identities, recipients) = (args.identity.clone(), args.recipient.clone());
+        let mut configured = Self { identities, recipients, runtime: runtime.clone() };
         if configured.identities.is_empty() && Path::new(IDENTITIES).exists() {
             configured.identities.push(IDENTITIES.into());
         }
@@ -76,7 +78,7 @@ impl Configured {
     fn wrap(&self, request: &WrapRequest) -> Result<Zeroizing<Vec<u8>>> {
         let own = match request.names_recipients() {
             true => Vec::new(),
-            false => keys::recipients(&self.recipients)?,
+            false => keys::recipients(&self.recipients, &self.runtime)?,
         };
         Ok(request.answer(&own)?)
     }

@@ -10,13 +10,14 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 use futures_util::future::{Either, select};
 use sealcrate_crypt::ocicrypt::provider::{Operation, Request, RequestError, UnwrapError};
+use sealcrate_image::Runtime;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use tokio::net::{TcpListener, UnixListener, UnixStream};
-use tokio::runtime;
 use tokio::sync::{Semaphore, oneshot};
 use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsAcceptor;
+use tonic::{Code, Status};
 use zeroize::Zeroizing;
 
 use super::configured::Configured;
@@ -24,12 +25,15 @@ use super::socket::Socket;
 use super::tls;
 use super::waiting::Waiting;
 use crate::args::{KeyproviderArgs, ServeAddress};
-use crate::grpc::{self, Code, Service, Status};
+use crate::grpc::{self, Service};
 use crate::output::failure::{self, Usage};
 use crate::output::talk;
 
 /// The most connections at once from clients that have authenticated themselves; more have to wait.
 const MAX_CONNECTIONS: usize = 64;
+
+/// How many characters of a refusal a caller is told.
+const MAX_TOLD: usize = 2000;
 
 /// How long a TLS handshake may take.
 const GREETING: Duration = Duration::from_secs(10);
@@ -37,25 +41,21 @@ const GREETING: Duration = Duration::from_secs(10);
 /// How long the requests under way may still take at the end.
 const FAREWELL: Duration = Duration::from_secs(2);
 
-/// Serves at `address` until a signal comes.
+/// Serves at `address`, on the threads of `runtime`, until a signal comes.
 pub(super) fn run(
     address: &ServeAddress,
     args: &KeyproviderArgs,
     configured: Configured,
+    runtime: Runtime,
 ) -> Result<()> {
     let end = signalled().context("cannot listen for signals")?;
-    let runtime = runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        .build()
-        .context("cannot start")?;
-    let served = runtime.block_on(async {
+    let served = runtime.handle().context("cannot start")?.block_on(async {
         match select(pin!(serve(address, args, configured)), end).await {
             Either::Left((served, _)) => served,
             Either::Right(_) => Ok(()),
         }
     });
-    runtime.shutdown_timeout(FAREWELL);
+    runtime.end(FAREWELL);
     served
 }
 
@@ -133,7 +133,7 @@ async fn on_socket(path: &Path, allowed: &[u32], configured: Configured) -> Resu
         };
         let service = Arc::new(Provider { configured: configured.clone(), peer });
         tokio::spawn(async move {
-            note_broken(grpc::serve(stream, service.clone()).await, &service.peer);
+            grpc::serve(stream, service).await;
             drop(permit);
         });
     }
@@ -166,7 +166,7 @@ async fn over_tcp(
             match place.keep_for(greeting).await {
                 Some(Ok(Ok(stream))) => {
                     let permit = connections.acquire_owned().await.expect("it is never closed");
-                    note_broken(grpc::serve(stream, service.clone()).await, &service.peer);
+                    grpc::serve(stream, service).await;
                     drop(permit);
                 }
                 Some(Ok(Err(error))) => talk::note(format!("{}: refused: {error}", service.peer)),
@@ -186,16 +186,6 @@ async fn over_tcp(
 async fn pause_after(error: &std::io::Error) {
     talk::note(format!("cannot accept a connection: {error}"));
     sleep(Duration::from_millis(100)).await;
-}
-
-fn note_broken(served: Result<(), h2::Error>, peer: &Peer) {
-    // Connections break off every day, as after each call of some clients.
-    if let Err(error) = served
-        && !error.is_io()
-        && !error.is_go_away()
-    {
-        talk::note(format!("{peer}: {error}"));
-    }
 }
 
 /// The caller.
@@ -241,7 +231,8 @@ impl Service for Provider {
             Err(error) => {
                 let line = failure::one_line(&error);
                 talk::note(format!("{}: refused: {line}", self.peer));
-                Err(Status::new(code(&error), format!("sealcrate: {line}")))
+                let text: String = format!("sealcrate: {line}").chars().take(MAX_TOLD).collect();
+                Err(Status::new(code(&error), text))
             }
         }
     }

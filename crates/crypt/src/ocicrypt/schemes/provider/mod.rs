@@ -3,14 +3,13 @@
 //!
 //! This provider receives a [`Request`], and answers with sealcrate's items. [`Provider`] is
 //! another one, which sealcrate asks, and [`ProviderConfig`] is the file that lists such providers.
-//! `bytes` reads and writes the protocol's byte strings, and `message` the gRPC messages around the
-//! JSON. Nothing here starts programs, connects or listens: implementations of [`Call`] do that.
+//! `bytes` reads and writes the protocol's byte strings. Nothing here starts programs, connects or
+//! listens: implementations of [`Call`] do that.
 
 mod answer;
 mod bytes;
 mod called;
 mod config;
-mod message;
 mod operation;
 mod outgoing;
 mod request;
@@ -21,6 +20,5 @@ pub use called::{
     Call, CallError, MAX_ANSWER_BYTES, Provider, ProviderError, ProviderName, ProviderNameError,
 };
 pub use config::{MAX_CONFIG_BYTES, ProviderAddress, ProviderConfig, ProviderConfigError};
-pub use message::{MessageError, message_of, only_field};
 pub use operation::Operation;
 pub use request::{MAX_REQUEST_BYTES, Request, RequestError, UnwrapRequest, WrapRequest};

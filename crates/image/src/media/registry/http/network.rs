@@ -1,47 +1,42 @@
-//! The network: the connections of a program to all registries, and the threads that move their bytes.
+//! The network: the connections of a program to all registries.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use tokio::runtime::{Builder, Runtime};
+use tokio::runtime::Handle;
 
 use super::connection::Connections;
 use crate::registry::{Access, RegistryError};
-use crate::{Digest, Hasher};
+use crate::{Digest, Hasher, Runtime};
 
 /// The connections of a program to registries. Clones share them.
 ///
-/// All registries of one network share its threads. Two that have the same host, certificates and proxies
-/// share connections, too. They share no credential and no token: those go with single requests.
+/// Two registries that have the same host, certificates and proxies share connections. They share no credential and no token: those go with single requests.
 #[derive(Clone)]
 pub struct Network(Arc<Shared>);
 
 struct Shared {
-    /// Always there until the network is dropped.
-    runtime: Option<Runtime>,
+    handle: Handle,
+    /// Keeps the threads.
+    _runtime: Runtime,
     connections: Mutex<HashMap<Digest, Arc<Connections>>>,
 }
 
 impl Network {
-    /// Starts the threads. It connects to nothing yet.
+    /// Makes a network on the threads of `runtime`. It connects to nothing yet.
     ///
     /// # Errors
     /// The threads cannot be started.
-    pub fn start() -> Result<Self, RegistryError> {
-        // They only move bytes; callers wait on threads of their own.
-        let runtime = Builder::new_multi_thread()
-            .worker_threads(2)
-            .thread_name("registry")
-            .enable_all()
-            .build()
-            .map_err(RegistryError::Runtime)?;
-        Ok(Self(Arc::new(Shared { runtime: Some(runtime), connections: Mutex::default() })))
+    pub fn new(runtime: &Runtime) -> Result<Self, RegistryError> {
+        let handle = runtime.handle().map_err(RegistryError::Runtime)?;
+        let connections = Mutex::default();
+        Ok(Self(Arc::new(Shared { handle, _runtime: runtime.clone(), connections })))
     }
 
     /// Waits until `doing` is done.
     pub(crate) fn wait<T>(&self, doing: impl Future<Output = T>) -> T {
-        self.0.runtime.as_ref().expect("it is there until the drop").block_on(doing)
+        self.0.handle.block_on(doing)
     }
 
     /// Returns the connections to the registry `host`. Connections that may be `plain` work on a machine
@@ -61,15 +56,6 @@ impl Network {
         let made = Arc::new(Connections::new(access, plain, limit)?);
         connections.insert(name, made.clone());
         Ok(made)
-    }
-}
-
-impl Drop for Shared {
-    fn drop(&mut self) {
-        // Waiting for the runtime's end would be an error on a thread of another runtime.
-        if let Some(runtime) = self.runtime.take() {
-            runtime.shutdown_background();
-        }
     }
 }
 

@@ -23,7 +23,7 @@ use zeroize::Zeroizing;
 
 use super::{Access, Credential, Network, Registry, RegistryError, SchemePolicy};
 use crate::registry::http::retry::Pace;
-use crate::{Damage, Descriptor, Digest, Image, Layer, MediaType, Reference, WriteError};
+use crate::{Damage, Descriptor, Digest, Image, Layer, MediaType, Reference, Runtime, WriteError};
 
 /// Waits so short that a test does not notice them.
 fn pace() -> Pace {
@@ -36,7 +36,7 @@ fn pace() -> Pace {
 }
 
 fn network() -> Network {
-    Network::start().unwrap()
+    Network::new(&Runtime::default()).unwrap()
 }
 
 fn plain(credential: Credential) -> Access {
