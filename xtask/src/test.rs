@@ -15,14 +15,15 @@ use anyhow::Context;
 
 use crate::binary::{self, Profile};
 use crate::child::{self, Interrupts};
-use crate::{packages, private_engine, pyinstaller, stubs};
+use crate::packages::{self, Consent};
+use crate::{private_engine, pyinstaller, stubs};
 
 /// Builds the binary, runs `cargo test --workspace` with `cargo_test_args`, and returns its status.
-pub fn run(cargo_test_args: &[String]) -> anyhow::Result<ExitCode> {
+pub fn run(consent: Consent, cargo_test_args: &[String]) -> anyhow::Result<ExitCode> {
     let interrupts = Interrupts::catch()?;
-    packages::install_missing()?;
+    packages::install_missing(consent)?;
     pyinstaller::provide()?;
-    let stubs = stubs::build()?;
+    let stubs = stubs::build(consent)?;
     let for_image = binary::build_static(&stubs)?;
     let binary = binary::build(Profile::Dev, Some(&stubs))?;
     // Takes along what tests leave that are killed.

@@ -13,7 +13,8 @@ use clap::Parser;
 
 use xtask::binary::{self, Profile};
 use xtask::child::Interrupts;
-use xtask::{packages, stubs};
+use xtask::packages::{self, Consent};
+use xtask::stubs;
 
 use steps::Extent;
 
@@ -66,6 +67,9 @@ struct Arguments {
     /// How often everything is measured: 5 times, with --quick 2
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..))]
     rounds: Option<u8>,
+    /// Install missing packages without a question
+    #[arg(long)]
+    yes: bool,
 }
 
 /// Measures a subject, or all there is, prints tables and writes results.
@@ -74,9 +78,10 @@ fn main() -> anyhow::Result<ExitCode> {
     let (extent, rounds) = if arguments.quick { (Extent::Quick, 2) } else { (Extent::Full, 5) };
     let rounds = arguments.rounds.unwrap_or(rounds);
     let interrupts = Interrupts::catch()?;
-    packages::install_missing_for_bench()?;
+    let consent = if arguments.yes { Consent::Given } else { Consent::Asked };
+    packages::install_missing_for_bench(consent)?;
     // The bench measures the binary of a release, which people get.
-    let binary = binary::build(Profile::Dist, Some(&stubs::build()?))?;
+    let binary = binary::build(Profile::Dist, Some(&stubs::build(consent)?))?;
     let target = binary.ancestors().nth(2).context("the binary is in no target folder")?;
     let kept = target.join("bench");
     let wanted = |subject| arguments.subject.is_none_or(|only| only == subject);

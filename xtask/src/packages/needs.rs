@@ -1,17 +1,11 @@
-//! The Debian packages that the tests need: what is missing is installed.
+//! The table of what the tests start, and of the Debian packages that hold it.
 
 use std::fs;
-use std::io;
 use std::path::Path;
-use std::process::{Command, Stdio};
-
-use anyhow::{Context, bail, ensure};
-
-use crate::root;
 
 /// Something that the tests start: it is there when one of `files` is acceptable.
-struct Need {
-    package: &'static str,
+pub(super) struct Need {
+    pub(super) package: &'static str,
     files: &'static [&'static str],
     accepts: fn(&Path) -> bool,
 }
@@ -19,7 +13,7 @@ struct Need {
 const BUSYBOX: [&str; 2] = ["/bin/busybox", "/usr/bin/busybox"];
 
 /// By file, not by package name: Docker's own packages (docker-ce) serve as well as Debian's.
-const NEEDS: &[Need] = &[
+pub(super) const NEEDS: &[Need] = &[
     Need {
         package: "docker.io",
         files: &["/usr/sbin/dockerd", "/usr/bin/dockerd"],
@@ -104,7 +98,7 @@ const NEEDS: &[Need] = &[
 ];
 
 /// What newer releases split off from docker.io: the client, and BuildKit's part of it.
-const SPLIT_OFF: [Need; 2] = [
+pub(super) const SPLIT_OFF: [Need; 2] = [
     Need { package: "docker-cli", files: &["/usr/bin/docker"], accepts: Path::exists },
     Need {
         package: "docker-buildx",
@@ -117,93 +111,14 @@ const SPLIT_OFF: [Need; 2] = [
 ];
 
 /// What only the bench needs: the times and memory of a command, and a key for skopeo.
-const FOR_BENCH: [Need; 2] = [
+pub(super) const FOR_BENCH: [Need; 2] = [
     Need { package: "time", files: &["/usr/bin/time"], accepts: Path::exists },
     Need { package: "openssl", files: &["/usr/bin/openssl"], accepts: Path::exists },
 ];
 
-const POLICY: &str = "/usr/sbin/policy-rc.d";
-
-/// Installs the packages that are missing.
-///
-/// # Errors
-/// Names the missing packages where there is no apt, and what failed where there is.
-pub fn install_missing() -> anyhow::Result<()> {
-    install_those(missing)
-}
-
-/// Installs the packages that are missing, those that only the bench needs among them.
-///
-/// # Errors
-/// As [`install_missing`].
-pub fn install_missing_for_bench() -> anyhow::Result<()> {
-    install_those(|| {
-        let for_bench = FOR_BENCH.iter().filter(|need| !need.is_met()).map(|need| need.package);
-        missing().into_iter().chain(for_bench).collect()
-    })
-}
-
-fn install_those(missing: impl Fn() -> Vec<&'static str>) -> anyhow::Result<()> {
-    let names = missing();
-    if names.is_empty() {
-        return Ok(());
-    }
-    if !is_debian() {
-        bail!("the tests need what Debian's packages {} hold", names.join(", "));
-    }
-    announce(&format!("installing what is missing: {}", names.join(" ")));
-    update()?;
-    // Asked again, since it may depend on the lists that have just come.
-    install(&missing())
-}
-
-/// Installs packages; nothing where none is named.
-///
-/// # Errors
-/// They cannot be installed.
-pub(crate) fn install_named(packages: &[String]) -> anyhow::Result<()> {
-    if packages.is_empty() {
-        return Ok(());
-    }
-    announce(&format!("installing {}", packages.join(" ")));
-    update()?;
-    install(&packages.iter().map(String::as_str).collect::<Vec<_>>())
-}
-
-/// Fetches the lists of the packages that there are. Where some of them cannot be had, as while a
-/// mirror is being renewed, the older ones may do: what is missing shows when it is installed.
-///
-/// # Errors
-/// It may not be done.
-pub fn update() -> anyhow::Result<()> {
-    root::authenticate()?;
-    if let Err(error) = apt_get(&["update"]) {
-        announce(&format!("{error:#}: going on with the lists that are there"));
-    }
-    Ok(())
-}
-
-/// Installs packages in exact versions, `NAME=VERSION` each, older than installed ones if need be.
-///
-/// # Errors
-/// They cannot be installed.
-pub fn install_exactly(packages: &[&str]) -> anyhow::Result<()> {
-    announce(&format!("installing {}", packages.join(" ")));
-    root::authenticate()?;
-    install(&[&["--allow-downgrades"], packages].concat())
-}
-
-fn missing() -> Vec<&'static str> {
-    let needs = NEEDS.iter().filter(|need| !need.is_met());
-    let split_off = SPLIT_OFF
-        .iter()
-        .filter(|need| !need.is_met())
-        .filter(|need| !is_debian() || is_in_this_release(need.package));
-    needs.chain(split_off).map(|need| need.package).collect()
-}
-
 impl Need {
-    fn is_met(&self) -> bool {
+    /// Tells whether it is there.
+    pub(super) fn is_met(&self) -> bool {
         self.files.iter().any(|file| (self.accepts)(Path::new(file)))
     }
 }
@@ -230,76 +145,6 @@ fn has_library_of_python(libraries: &Path) -> bool {
         .filter(|name| name.ends_with("-linux-gnu"))
         .flat_map(|name| names(&libraries.join(name)))
         .any(|name| name.starts_with("libpython3.") && name.contains(".so"))
-}
-
-/// Whether there are packages of Debian's here.
-pub(crate) fn is_debian() -> bool {
-    Path::new("/etc/debian_version").exists()
-}
-
-fn is_in_this_release(package: &str) -> bool {
-    let shown = Command::new("apt-cache")
-        .args(["show", package])
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .status();
-    shown.is_ok_and(|status| status.success())
-}
-
-fn install(packages: &[&str]) -> anyhow::Result<()> {
-    let policy = NoServiceStarts::begin()?;
-    let installed = apt_get(&[&["install", "--yes", "--no-install-recommends"], packages].concat());
-    policy.end()?;
-    installed
-}
-
-fn apt_get(arguments: &[&str]) -> anyhow::Result<()> {
-    let status = root::command("env")
-        .args(["DEBIAN_FRONTEND=noninteractive", "apt-get", "--quiet"])
-        .args(arguments)
-        .stdin(Stdio::null())
-        .stdout(io::stderr())
-        .status()
-        .context("cannot run apt-get")?;
-    ensure!(status.success(), "apt-get {} failed ({status})", arguments.join(" "));
-    Ok(())
-}
-
-/// Keeps the installed packages from starting system services, by the file that Debian's policy
-/// has for it: the tests start their own, and where no init runs a start fails the installation.
-struct NoServiceStarts {
-    is_ours: bool,
-}
-
-impl NoServiceStarts {
-    fn begin() -> anyhow::Result<Self> {
-        if Path::new(POLICY).exists() {
-            return Ok(Self { is_ours: false });
-        }
-        let file = tempfile::NamedTempFile::new().context("cannot write a temporary file")?;
-        fs::write(file.path(), "#!/bin/sh\nexit 101\n").context("cannot write a temporary file")?;
-        let status = root::command("install")
-            .args(["--mode=0755", "--no-target-directory"])
-            .args([file.path(), Path::new(POLICY)])
-            .stdout(io::stderr())
-            .status()?;
-        ensure!(status.success(), "cannot write {POLICY}");
-        Ok(Self { is_ours: true })
-    }
-
-    fn end(self) -> anyhow::Result<()> {
-        if self.is_ours {
-            let status = root::command("rm").arg(POLICY).stdout(io::stderr()).status()?;
-            ensure!(status.success(), "cannot remove {POLICY} again");
-        }
-        Ok(())
-    }
-}
-
-/// Tells what takes a while.
-#[expect(clippy::print_stderr, reason = "what the user waits for")]
-pub fn announce(what: &str) {
-    eprintln!("xtask: {what}");
 }
 
 #[cfg(test)]
