@@ -30,6 +30,7 @@ mod done;
 mod engine;
 mod fault;
 mod fault_proxy;
+pub mod fixtures;
 pub mod grpc;
 pub mod http;
 mod key_provider;

@@ -4,7 +4,7 @@ use std::process::Output;
 
 use sealcrate_tests::{Fault, FaultProxy, Registry, Rule};
 
-use crate::support::{Machine, failed, image_of, requests, run};
+use sealcrate_tests::fixtures::image::{Machine, failed, image_of, requests, run};
 
 const PORTAL: &str = "<html>Welcome! Please log in to use this network.</html>";
 

@@ -3,8 +3,8 @@
 
 use serde_json::{Value, json};
 
-use crate::made::{Layout, sha256};
 use crate::shop::{KEY, OTHER, Shop, children, children_mut, marked};
+use sealcrate_tests::fixtures::layout::{Layout, sha256};
 
 #[test]
 fn attestations_that_are_kept_are_about_the_right_image_on_both_sides() {

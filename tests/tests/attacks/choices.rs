@@ -4,10 +4,10 @@
 use sealcrate_tests::FaultProxy;
 use serde_json::Value;
 
-use crate::machine::FAST;
-use crate::made::Layout;
 use crate::shop::{AGE, KEY, OTHER, OWNER, Shop};
-use crate::support::requests;
+use sealcrate_tests::fixtures::image::requests;
+use sealcrate_tests::fixtures::layout::Layout;
+use sealcrate_tests::fixtures::machine::FAST;
 
 #[test]
 fn tag_of_a_base_does_not_decide_what_stays_in_clear() {

@@ -13,7 +13,7 @@ use sealcrate_tests::{
 };
 use serde_json::json;
 
-use crate::support::{Machine, TestImage, image_of};
+use sealcrate_tests::fixtures::image::{Machine, TestImage, image_of};
 
 /// A registry over plain HTTP that wants tokens, and a proxy before it.
 struct Clear {

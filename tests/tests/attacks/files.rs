@@ -10,7 +10,7 @@ use sealcrate_tests::{Fault, FaultProxy, Registry, Rule, files_containing};
 use serde_json::{Value, json};
 
 use crate::no_tmpfile::without_tmpfile;
-use crate::support::{
+use sealcrate_tests::fixtures::image::{
     Machine, Pushed, Running, TestImage, digest_of, failed, parsed, random_bytes, requests, run,
     succeeded, wait_until,
 };

@@ -1,7 +1,7 @@
 //! Homes: an image in another place than it was pushed to does not count as one that belongs there.
 
-use crate::machine::FAST;
 use crate::shop::{KEY, OTHER, OWNER, Shop, children};
+use sealcrate_tests::fixtures::machine::FAST;
 
 /// Both formats: how to encrypt, and how to open.
 const FORMATS: [(&[&str], &str); 2] =
@@ -161,10 +161,10 @@ fn images_of_an_index_have_a_home_as_well() {
     let index = shop.registry.manifest("app", "1").unwrap();
     let value = shop.manifest("1");
     for child in children(&value) {
-        shop.move_to("other", crate::stored::digest(child), &shop.bytes(child));
+        shop.move_to("other", sealcrate_tests::fixtures::stored::digest(child), &shop.bytes(child));
     }
     let target = "/v2/other/manifests/1";
-    let headers = [("Content-Type", crate::made::OCI_INDEX)];
+    let headers = [("Content-Type", sealcrate_tests::fixtures::layout::OCI_INDEX)];
     let put = sealcrate_tests::http::request("PUT", shop.registry.host(), target, &headers, &index);
     assert_eq!(put.unwrap().status, 201);
     let at = shop.name_of("other", "1");

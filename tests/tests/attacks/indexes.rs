@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::shop::{KEY, OTHER, OTHER_KEY, OWNER, Shop, children, children_mut, marked};
-use crate::stored::{digest, layers};
+use sealcrate_tests::fixtures::stored::{digest, layers};
 
 /// A change of an index's children.
 type ChangeOf<'a> = &'a dyn Fn(&mut Vec<Value>);
@@ -147,7 +147,7 @@ fn emptied_index_is_not_taken_for_an_encrypted_one() {
     let image = children(&shop.manifest("1"))[0].clone();
     let statement = marked(shop.put_plain("unknown/unknown", "statement"), &image);
     let mut empty = shop.put_child(&json!({
-        "schemaVersion": 2, "mediaType": crate::made::OCI_INDEX, "manifests": [],
+        "schemaVersion": 2, "mediaType": sealcrate_tests::fixtures::layout::OCI_INDEX, "manifests": [],
     }));
     empty["platform"] = image["platform"].clone();
     for children in [vec![], vec![statement], vec![empty]] {
@@ -196,7 +196,9 @@ fn index_that_says_the_wrong_platform_is_not_sealed() {
     let mut plain = layout.json(&layout.root());
     let [one, other] = &mut children_mut(&mut plain)[..] else { panic!("two children") };
     std::mem::swap(&mut one["platform"], &mut other["platform"]);
-    layout.name(&layout.add(crate::made::OCI_INDEX, plain.to_string().as_bytes()));
+    layout.name(
+        &layout.add(sealcrate_tests::fixtures::layout::OCI_INDEX, plain.to_string().as_bytes()),
+    );
     let (name, to) = (shop.name("2"), format!("docker://{}", shop.name("2")));
     let push = ["push", &name, "--from=oci:several", "--encrypt-layer=1", OWNER];
     shop.fails(5, &push).says("the image that it is for");
@@ -270,10 +272,12 @@ fn words_of_an_index_are_neither_read_nor_written_by_strangers() {
         child["annotations"] = json!({ "org.example.place": format!("{secret}-{place}") });
     }
     children_mut(&mut plain).reverse();
-    layout.name(&layout.add(crate::made::OCI_INDEX, plain.to_string().as_bytes()));
+    layout.name(
+        &layout.add(sealcrate_tests::fixtures::layout::OCI_INDEX, plain.to_string().as_bytes()),
+    );
     for (tag, format, key) in [
         ("1", &[OWNER][..], KEY),
-        ("2", &["--pass-file=key", crate::machine::FAST], "--pass-file=key"),
+        ("2", &["--pass-file=key", sealcrate_tests::fixtures::machine::FAST], "--pass-file=key"),
     ] {
         let name = shop.name(tag);
         let push = ["push", &name, "--from=oci:several", "--encrypt-layer=1"];
@@ -290,7 +294,7 @@ fn words_of_an_index_are_neither_read_nor_written_by_strangers() {
         shop.put(tag, &index);
         let _ = std::fs::remove_dir_all(shop.machine.path("back"));
         shop.machine.succeed(&["pull", &name, "--to=oci:back", key, "--require-binding=2"]);
-        let back = crate::made::Layout::open(shop.machine.path("back"));
+        let back = sealcrate_tests::fixtures::layout::Layout::open(shop.machine.path("back"));
         let opened = back.json(&back.root());
         for member in ["annotations", "artifactType", "subject"] {
             assert_eq!(opened[member], plain[member], "{member}");
@@ -306,7 +310,7 @@ fn words_of_an_index_are_neither_read_nor_written_by_strangers() {
     let holds = |location: &str, key: &str| {
         let _ = std::fs::remove_dir_all(shop.machine.path("back"));
         shop.machine.succeed(&["copy", location, "oci:back", key, "--require-binding=2"]);
-        let back = crate::made::Layout::open(shop.machine.path("back"));
+        let back = sealcrate_tests::fixtures::layout::Layout::open(shop.machine.path("back"));
         let opened = back.json(&back.root());
         assert_eq!(opened["annotations"], plain["annotations"]);
         for (child, original) in children(&opened).iter().zip(children(&plain)) {

@@ -3,10 +3,10 @@
 
 use serde_json::{Value, json};
 
-use crate::machine::{FAST, secret};
-use crate::made::{Layout, OCI_MANIFEST};
 use crate::shop::{KEY, OTHER, OWNER, Shop};
-use crate::stored::layers;
+use sealcrate_tests::fixtures::layout::{Layout, OCI_MANIFEST};
+use sealcrate_tests::fixtures::machine::{FAST, secret};
+use sealcrate_tests::fixtures::stored::layers;
 
 /// Rewrites the manifest of the layout `image`, and returns it.
 fn described(shop: &Shop, change: impl FnOnce(&Layout, &mut Value)) -> (Layout, Value) {
@@ -176,13 +176,14 @@ fn words_come_back_where_the_bytes_of_layers_cannot() {
         let (_, plain) = described(&shop, |layout, manifest| {
             let mut layers = Vec::new();
             for name in ["0", "1"] {
-                let tar = crate::support::tar_of(name, name.as_bytes());
+                let tar = sealcrate_tests::fixtures::image::tar_of(name, name.as_bytes());
                 layers.push(layout.add("application/vnd.oci.image.layer.v1.tar", &tar));
             }
             let mut config = layout.json(&manifest["config"]);
             let ids: Vec<Value> = layers.iter().map(|layer| layer["digest"].clone()).collect();
             config["rootfs"]["diff_ids"] = ids.into();
-            manifest["config"] = layout.add(crate::made::OCI_CONFIG, config.to_string().as_bytes());
+            manifest["config"] = layout
+                .add(sealcrate_tests::fixtures::layout::OCI_CONFIG, config.to_string().as_bytes());
             manifest["layers"] = layers.into();
             manifest["annotations"] = json!({ "org.example.a": "b" });
         });

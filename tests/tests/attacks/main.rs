@@ -13,12 +13,6 @@ mod indexes;
 mod joined;
 mod kept;
 mod log;
-#[allow(dead_code, reason = "other tests use the rest of it")]
-#[path = "../e2e/machine.rs"]
-mod machine;
-#[allow(dead_code, reason = "other tests use the rest of it")]
-#[path = "../e2e/made.rs"]
-mod made;
 mod members;
 mod nested;
 mod no_tmpfile;
@@ -27,12 +21,6 @@ mod readers;
 mod record;
 mod reuse;
 mod shop;
-#[allow(dead_code, reason = "other tests use the rest of it")]
-#[path = "../e2e/stored.rs"]
-mod stored;
 mod stranger;
-#[allow(dead_code, reason = "other tests use the rest of it")]
-#[path = "../faults/support.rs"]
-mod support;
 mod time;
 mod visible;

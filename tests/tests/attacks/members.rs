@@ -7,10 +7,10 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE;
 use serde_json::{Value, json};
 
-use crate::machine::{FAST, PASSPHRASE};
-use crate::made::{Layout, OCI_MANIFEST};
 use crate::shop::{KEY, OTHER, Shop, children};
-use crate::stored::layers;
+use sealcrate_tests::fixtures::layout::{Layout, OCI_MANIFEST};
+use sealcrate_tests::fixtures::machine::{FAST, PASSPHRASE};
+use sealcrate_tests::fixtures::stored::layers;
 
 /// Puts a member with this name and value before or behind all others of an object.
 fn beside(object: &Value, name: &str, value: &Value, first: bool) -> String {

@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
-use crate::made::OCI_INDEX;
 use crate::shop::{KEY, Shop, children, children_mut};
+use sealcrate_tests::fixtures::layout::OCI_INDEX;
 
 /// Puts a stranger's index of `children`, and returns its descriptor for a platform.
 fn wrapped(shop: &Shop, children: &[Value], platform: &Value) -> Value {

@@ -4,9 +4,9 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
 
-use crate::machine::Machine;
 use crate::shop::{KEY, OTHER, OTHER_KEY, OWNER, Shop, children_mut};
-use crate::stored::layers;
+use sealcrate_tests::fixtures::machine::Machine;
+use sealcrate_tests::fixtures::stored::layers;
 
 const KEYS: &str = "org.opencontainers.image.enc.keys.";
 const JWE: &str = "org.opencontainers.image.enc.keys.jwe";

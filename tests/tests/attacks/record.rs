@@ -10,7 +10,7 @@ use sealcrate_tests::Done;
 use serde_json::{Value, json};
 
 use crate::shop::{KEY, OTHER, OTHER_KEY, OWNER, Shop};
-use crate::stored::{digest, layers};
+use sealcrate_tests::fixtures::stored::{digest, layers};
 
 const RECORD: &str = "io.sealcrate.record";
 

@@ -8,7 +8,7 @@ use sealcrate_tests::http::request;
 use sealcrate_tests::{Done, FaultProxy, Registry, as_root, files_containing};
 use serde_json::{Value, json};
 
-use crate::support::{
+use sealcrate_tests::fixtures::image::{
     Machine, TestImage, digest_of, parsed, random_bytes, requests, run, succeeded, tar_of,
 };
 

@@ -7,7 +7,9 @@ use std::time::Duration;
 use sealcrate_tests::{Fault, FaultProxy, MemoryFolder, Rule};
 use serde_json::{Value, json};
 
-use crate::support::{Machine, Pushed, digest_of, failed, image_of, requests, run, succeeded};
+use sealcrate_tests::fixtures::image::{
+    Machine, Pushed, digest_of, failed, image_of, requests, run, succeeded,
+};
 
 /// So slow that a blob of a megabyte takes hours.
 const SLOWLY: Fault = Fault::Trickle(Duration::from_millis(20));

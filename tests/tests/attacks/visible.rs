@@ -3,9 +3,9 @@
 
 use serde_json::{Value, json};
 
-use crate::machine::FAST;
-use crate::made::{OCI_INDEX, OCI_MANIFEST};
 use crate::shop::{KEY, OTHER, OTHER_KEY, OWNER, Shop, children};
+use sealcrate_tests::fixtures::layout::{OCI_INDEX, OCI_MANIFEST};
+use sealcrate_tests::fixtures::machine::FAST;
 
 #[test]
 fn all_that_a_stranger_reads_is_told_before_and_afterwards() {

@@ -5,10 +5,10 @@ use base64::engine::general_purpose::STANDARD;
 use sealcrate_tests::{Done, Registry};
 use serde_json::{Value, json};
 
-use crate::machine::{Machine, PASSPHRASE};
-use crate::made::Layout;
 use crate::recipients::machine;
-use crate::stored::layers;
+use sealcrate_tests::fixtures::layout::Layout;
+use sealcrate_tests::fixtures::machine::{Machine, PASSPHRASE};
+use sealcrate_tests::fixtures::stored::layers;
 
 const ITEM: &str = "org.opencontainers.image.enc.keys.provider.sealcrate";
 
@@ -73,7 +73,7 @@ fn passphrase_opens_the_image_beside_recipients_or_alone() {
     for more in [&["-r", &mine][..], &["--format=oci"]] {
         let push = ["push", &name, "--from=oci:image", "--all-layers", "--pass-file=key"];
         machine.succeed(&[&push[..], more].concat());
-        let pushed = crate::stored::manifest(&registry, "app", "1");
+        let pushed = sealcrate_tests::fixtures::stored::manifest(&registry, "app", "1");
         let locks =
             layers(&pushed).iter().flat_map(items).filter_map(|item| item.get("lock").cloned());
         let locks: Vec<_> = locks.collect();

@@ -3,9 +3,9 @@
 use sealcrate_tests::Registry;
 use serde_json::{Value, json};
 
-use crate::machine::{FAST, Machine, secret};
-use crate::made::{Layout, OCI_CONFIG, OCI_INDEX, OCI_MANIFEST, platform};
-use crate::stored::{digest, layers, manifest};
+use sealcrate_tests::fixtures::layout::{Layout, OCI_CONFIG, OCI_INDEX, OCI_MANIFEST, platform};
+use sealcrate_tests::fixtures::machine::{FAST, Machine, secret};
+use sealcrate_tests::fixtures::stored::{digest, layers, manifest};
 
 const IN_TOTO: &str = "application/vnd.in-toto+json";
 
@@ -16,7 +16,7 @@ fn with_attestation(statement: &str) -> (Machine, Layout) {
     let image = layout.add_image(platform(), &["public", "private"], Value::Null);
     let config = json!({
         "architecture": "unknown", "os": "unknown", "config": {},
-        "rootfs": { "type": "layers", "diff_ids": [crate::made::sha256(statement.as_bytes())] },
+        "rootfs": { "type": "layers", "diff_ids": [sealcrate_tests::fixtures::layout::sha256(statement.as_bytes())] },
     });
     let attestation = json!({
         "schemaVersion": 2,
@@ -73,7 +73,7 @@ fn attestations_that_are_kept_name_the_new_manifest() {
     let stored = |descriptor: &Value| -> Value {
         serde_json::from_slice(&registry.blob(digest(descriptor)).unwrap()).unwrap()
     };
-    assert_eq!(crate::stored::encrypted_layers(&stored(image)), [false, true]);
+    assert_eq!(sealcrate_tests::fixtures::stored::encrypted_layers(&stored(image)), [false, true]);
     let told = registry.blob(digest(&layers(&stored(attestation))[0])).unwrap();
     assert_eq!(told, statement.as_bytes());
     machine.succeed(&["pull", &name, "--pass-file=key", "--to=oci:back"]);

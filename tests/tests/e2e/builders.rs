@@ -2,8 +2,8 @@
 
 use sealcrate_tests::{Builder, Engine, Registry, busybox};
 
-use crate::machine::{Machine, secret};
-use crate::stored::{encrypted_layers, manifest};
+use sealcrate_tests::fixtures::machine::{Machine, secret};
+use sealcrate_tests::fixtures::stored::{encrypted_layers, manifest};
 
 /// Pushes an image out of the engine, removes it there, pulls it and runs it.
 fn round_trip(builder: Builder) {

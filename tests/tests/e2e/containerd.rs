@@ -10,9 +10,9 @@ use serde_json::{Value, json};
 use crate::age_recipients::keygen;
 use crate::decoder::key;
 use crate::key_providers::{configure, own};
-use crate::machine::Machine;
-use crate::made::{OCI_MANIFEST, sha256};
-use crate::stored::{manifest, put_blob, put_manifest};
+use sealcrate_tests::fixtures::layout::{OCI_MANIFEST, sha256};
+use sealcrate_tests::fixtures::machine::Machine;
+use sealcrate_tests::fixtures::stored::{manifest, put_blob, put_manifest};
 
 const STANZAS: &str = include_str!("../../../deploy/containerd.toml");
 

@@ -8,8 +8,8 @@ use base64::engine::general_purpose::STANDARD;
 use sealcrate_tests::{Done, grpc};
 use serde_json::{Value, json};
 
-use crate::machine::Machine;
-use crate::made::{Layout, sha256};
+use sealcrate_tests::fixtures::layout::{Layout, sha256};
+use sealcrate_tests::fixtures::machine::Machine;
 
 const KEYS: &str = "../crates/crypt/tests/data/ocicrypt/keys";
 

@@ -7,7 +7,7 @@ use std::process::Command;
 use sealcrate_tests::{Done, busybox};
 use serde_json::Value;
 
-use crate::machine::Machine;
+use sealcrate_tests::fixtures::machine::Machine;
 
 fn deploy(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../deploy").join(name)

@@ -5,9 +5,9 @@ use std::fs;
 use sealcrate_tests::{Builder, Engine, Registry};
 use serde_json::json;
 
-use crate::machine::{Done, FAST, Machine, secret};
-use crate::made::sha256;
-use crate::stored::{digest, encrypted_layers, manifest};
+use sealcrate_tests::fixtures::layout::sha256;
+use sealcrate_tests::fixtures::machine::{Done, FAST, Machine, secret};
+use sealcrate_tests::fixtures::stored::{digest, encrypted_layers, manifest};
 
 const DOCKERFILE: &str = "FROM scratch\nCOPY a /\nCOPY a /b\n";
 

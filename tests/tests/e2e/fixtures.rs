@@ -6,8 +6,8 @@ use std::path::PathBuf;
 use sealcrate_tests::{Builder, Engine, Registry, busybox};
 use serde_json::Value;
 
-use crate::machine::Machine;
-use crate::stored::{digest, layers, put_blob, put_manifest};
+use sealcrate_tests::fixtures::machine::Machine;
+use sealcrate_tests::fixtures::stored::{digest, layers, put_blob, put_manifest};
 
 struct Fixture {
     folder: PathBuf,

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use crate::machine::Machine;
+use sealcrate_tests::fixtures::machine::Machine;
 
 #[test]
 fn completions_for_bash_are_loaded_and_complete() {

@@ -7,10 +7,10 @@ use sealcrate_tests::Registry;
 use serde_json::{Value, json};
 
 use crate::age_recipients::keygen;
-use crate::machine::{FAST, Machine};
-use crate::made::{Layout, OCI_INDEX, platform};
 use crate::recipients::machine;
-use crate::stored::{digest, layers, manifest};
+use sealcrate_tests::fixtures::layout::{Layout, OCI_INDEX, platform};
+use sealcrate_tests::fixtures::machine::{FAST, Machine};
+use sealcrate_tests::fixtures::stored::{digest, layers, manifest};
 
 /// A machine whose layout `several` holds images for two platforms, and an attestation of the first.
 fn with_several() -> (Machine, Layout) {

@@ -4,9 +4,9 @@
 use sealcrate_tests::Registry;
 use serde_json::json;
 
-use crate::machine::{FAST, Machine, secret};
-use crate::made::{Layout, platform};
-use crate::stored::{digest, layers, manifest};
+use sealcrate_tests::fixtures::layout::{Layout, platform};
+use sealcrate_tests::fixtures::machine::{FAST, Machine, secret};
+use sealcrate_tests::fixtures::stored::{digest, layers, manifest};
 
 /// A machine and a registry with the encrypted image `team/app:1`.
 struct Pushed {

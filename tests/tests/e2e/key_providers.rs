@@ -10,8 +10,8 @@ use serde_json::{Value, json};
 
 use crate::age_recipients::keygen;
 use crate::keyprovider::ITEM;
-use crate::machine::Machine;
-use crate::made::Layout;
+use sealcrate_tests::fixtures::layout::Layout;
+use sealcrate_tests::fixtures::machine::Machine;
 
 /// Writes the file that lists the providers, `providers.json`.
 pub(crate) fn configure(machine: &Machine, providers: &Value) {
@@ -154,8 +154,10 @@ fn parameter_goes_to_the_provider_alone_and_one_that_looks_like_a_secret_is_warn
         "cd \"$TMPDIR/../work\"; tr '\\0' '\\n' < /proc/$$/cmdline > arguments; env > environment; tee request | {ECHOES}"
     );
     configure(&machine, &json!({ "other": script(&machine, &text) }));
-    let (secret, encrypt) =
-        (crate::machine::secret(), ["copy", "--all-layers", "oci:image:latest"]);
+    let (secret, encrypt) = (
+        sealcrate_tests::fixtures::machine::secret(),
+        ["copy", "--all-layers", "oci:image:latest"],
+    );
     let parameter = format!("vault,token={secret}");
     let recipient = format!("provider:other:{parameter}");
     let done = run(&machine, &[&encrypt[..], &["oci:sealed:1", "-r", &recipient]].concat());

@@ -10,8 +10,8 @@ use sealcrate_tests::{Done, record};
 use serde_json::{Value, json};
 
 use crate::age_recipients::keygen;
-use crate::machine::Machine;
-use crate::made::Layout;
+use sealcrate_tests::fixtures::layout::Layout;
+use sealcrate_tests::fixtures::machine::Machine;
 
 pub(crate) const ITEM: &str = "org.opencontainers.image.enc.keys.provider.sealcrate";
 
@@ -87,7 +87,10 @@ fn keys_of_pushed_images_are_unwrapped_and_what_is_wrapped_opens_images() {
     let item = STANDARD.encode(numbers(&done.json()["keywrapresults"]["annotation"]));
     let mut manifest = layout.json(&layout.root());
     manifest["layers"][0]["annotations"][ITEM] = item.into();
-    layout.name(&layout.add(crate::made::OCI_MANIFEST, manifest.to_string().as_bytes()));
+    layout.name(
+        &layout
+            .add(sealcrate_tests::fixtures::layout::OCI_MANIFEST, manifest.to_string().as_bytes()),
+    );
     let pull = |identity: &str, to: &str| {
         machine.run(&["copy", "-i", identity, "--require-binding", "oci:sealed:latest", to])
     };

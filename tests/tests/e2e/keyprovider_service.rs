@@ -13,8 +13,8 @@ use serde_json::{Value, json};
 use crate::age_recipients::keygen;
 use crate::key_providers::{configure, with_providers};
 use crate::keyprovider::{ITEM, ask, numbers, sealed, unwrap_request};
-use crate::machine::Machine;
-use crate::made::sha256;
+use sealcrate_tests::fixtures::layout::sha256;
+use sealcrate_tests::fixtures::machine::Machine;
 
 const UNWRAP: &str = "/keyprovider.KeyProviderService/UnWrapKey";
 const WRAP: &str = "/keyprovider.KeyProviderService/WrapKey";

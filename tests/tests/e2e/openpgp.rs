@@ -9,11 +9,11 @@ use base64::engine::general_purpose::STANDARD;
 use sealcrate_tests::Done;
 use serde_json::Value;
 
-use crate::machine::Machine;
-use crate::made::Layout;
 use crate::recipients::{fixture, machine};
-use crate::stored::layers;
 use crate::to_recipients::assert_whole;
+use sealcrate_tests::fixtures::layout::Layout;
+use sealcrate_tests::fixtures::machine::Machine;
+use sealcrate_tests::fixtures::stored::layers;
 
 const PGP: &str = "org.opencontainers.image.enc.keys.pgp";
 /// A change of a message.

@@ -3,9 +3,9 @@
 use sealcrate_tests::{FaultProxy, Registry};
 use serde_json::json;
 
-use crate::machine::{Done, FAST, Machine};
-use crate::made::platform;
-use crate::stored::manifest;
+use sealcrate_tests::fixtures::layout::platform;
+use sealcrate_tests::fixtures::machine::{Done, FAST, Machine};
+use sealcrate_tests::fixtures::stored::manifest;
 
 fn machine() -> Machine {
     let machine = Machine::new();
@@ -72,7 +72,7 @@ fn programs_are_told_what_the_registry_has() {
     assert_eq!(seen["config"], pushed["config"]["digest"]);
     let pull = ["pull", &name, "--pass-file=key", "--to=oci:back", "--output=json"];
     let pulled = machine.succeed(&pull).json();
-    let back = crate::made::Layout::open(machine.path("back"));
+    let back = sealcrate_tests::fixtures::layout::Layout::open(machine.path("back"));
     assert_eq!(pulled["digest"], back.root_digest());
     let copy = ["copy", "oci:back", "oci-archive:back.tar", "--output=json"];
     assert_eq!(machine.succeed(&copy).json()["digest"], back.root_digest());

@@ -2,7 +2,7 @@
 
 use sealcrate_tests::Registry;
 
-use crate::machine::{Done, FAST, Machine, PASSPHRASE};
+use sealcrate_tests::fixtures::machine::{Done, FAST, Machine, PASSPHRASE};
 
 /// A machine whose layout `sealed` can be read with [`PASSPHRASE`].
 fn with_sealed_layout() -> Machine {

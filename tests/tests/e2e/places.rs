@@ -5,9 +5,9 @@ use std::fs;
 use sealcrate_tests::{Builder, Engine, Registry};
 use serde_json::Value;
 
-use crate::machine::{FAST, Machine, secret};
-use crate::made::{Layout, OCI_INDEX, platform, sha256};
-use crate::stored::{digest, encrypted_layers, layers, manifest};
+use sealcrate_tests::fixtures::layout::{Layout, OCI_INDEX, platform, sha256};
+use sealcrate_tests::fixtures::machine::{FAST, Machine, secret};
+use sealcrate_tests::fixtures::stored::{digest, encrypted_layers, layers, manifest};
 
 #[test]
 fn archive_of_docker_save_is_pushed() {

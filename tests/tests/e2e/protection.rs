@@ -2,8 +2,8 @@
 
 use sealcrate_tests::{Engine, Registry};
 
-use crate::machine::{FAST, Machine, PASSPHRASE, secret};
-use crate::stored::{encrypted_layers, layers, manifest};
+use sealcrate_tests::fixtures::machine::{FAST, Machine, PASSPHRASE, secret};
+use sealcrate_tests::fixtures::stored::{encrypted_layers, layers, manifest};
 
 #[test]
 fn type_none_asks_for_nothing_and_docker_pulls_it() {
@@ -74,8 +74,10 @@ fn compatible_shape_keeps_key_data_in_urls_and_reads_back() {
     assert_eq!(layers(&pushed)[0].get("urls"), None);
 
     machine.succeed(&["pull", &name, "--pass-file=key", "--to=oci:back"]);
-    let back = crate::made::Layout::open(machine.path("back"));
-    let config = |layout: &crate::made::Layout| layout.json(&layout.root())["config"].clone();
+    let back = sealcrate_tests::fixtures::layout::Layout::open(machine.path("back"));
+    let config = |layout: &sealcrate_tests::fixtures::layout::Layout| {
+        layout.json(&layout.root())["config"].clone()
+    };
     assert_eq!(config(&back)["digest"], config(&layout)["digest"]);
 }
 
@@ -103,10 +105,14 @@ fn wrong_number_of_rounds_is_no_number_at_all() {
 fn nothing_secret_is_stored_in_clear() {
     let (registry, machine) = (Registry::plain(), Machine::new());
     let (private, public) = (secret(), secret());
-    let layout = crate::made::Layout::create(machine.path("image"));
+    let layout = sealcrate_tests::fixtures::layout::Layout::create(machine.path("image"));
     let token = secret();
     let config = serde_json::json!({ "config": { "Env": [format!("TOKEN={token}")] } });
-    let image = layout.add_image(crate::made::platform(), &[&public, &private], config);
+    let image = layout.add_image(
+        sealcrate_tests::fixtures::layout::platform(),
+        &[&public, &private],
+        config,
+    );
     layout.name(&image);
     let name = format!("{}/team/app", registry.host());
     let push = ["push", &name, "--from=oci:image", "--pass-file=key", FAST];

@@ -2,9 +2,9 @@
 
 use sealcrate_tests::{Builder, Engine, FaultProxy, Registry, busybox};
 
-use crate::machine::{Done, FAST, Machine, secret};
-use crate::made::Layout;
-use crate::stored::{digest, layers, manifest};
+use sealcrate_tests::fixtures::layout::Layout;
+use sealcrate_tests::fixtures::machine::{Done, FAST, Machine, secret};
+use sealcrate_tests::fixtures::stored::{digest, layers, manifest};
 
 /// A registry with the encrypted image `team/app:1`, behind a proxy that records requests.
 struct Pushed {
@@ -89,7 +89,7 @@ fn image_is_pulled_by_digest() {
 #[test]
 fn push_to_a_digest_is_refused() {
     let machine = Machine::new();
-    let name = format!("127.0.0.1:1/x@{}", crate::made::sha256(b""));
+    let name = format!("127.0.0.1:1/x@{}", sealcrate_tests::fixtures::layout::sha256(b""));
     machine.fail(2, &["push", &name, "--from=oci:image"]).says("a digest cannot be pushed to");
 }
 
@@ -141,7 +141,12 @@ fn encrypted_layers_under_a_plain_config_are_refused() {
     let pushed = Pushed::new();
     let layout = Layout::open(pushed.machine.path("image"));
     let plain_config = layout.blob(&pushed.id);
-    crate::stored::put_blob(&pushed.registry, "team/app", &pushed.id, &plain_config);
+    sealcrate_tests::fixtures::stored::put_blob(
+        &pushed.registry,
+        "team/app",
+        &pushed.id,
+        &plain_config,
+    );
     let mut crafted = manifest(&pushed.registry, "team/app", "1");
     crafted["config"] = serde_json::json!({
         "mediaType": crafted["config"]["mediaType"],
@@ -149,7 +154,12 @@ fn encrypted_layers_under_a_plain_config_are_refused() {
         "size": plain_config.len(),
     });
     let crafted = crafted.to_string();
-    crate::stored::put_manifest(&pushed.registry, "team/app", "1", crafted.as_bytes());
+    sealcrate_tests::fixtures::stored::put_manifest(
+        &pushed.registry,
+        "team/app",
+        "1",
+        crafted.as_bytes(),
+    );
     let name = pushed.name();
     let pull = ["pull", &name, "--pass-file=key", "--to=oci:back"];
     let done = pushed.machine.fail(4, &pull).says("encrypted, but its config is not");

@@ -6,9 +6,9 @@ use std::path::PathBuf;
 use sealcrate_tests::{Done, Engine, Registry};
 use serde_json::{Value, json};
 
-use crate::machine::Machine;
-use crate::made::Layout;
-use crate::stored::layers;
+use sealcrate_tests::fixtures::layout::Layout;
+use sealcrate_tests::fixtures::machine::Machine;
+use sealcrate_tests::fixtures::stored::layers;
 
 const UNBOUND: &str = "warning: another tool wrote this image";
 
@@ -143,7 +143,7 @@ fn identity_and_an_image_that_is_not_encrypted_do_not_go_together() {
     machine.fail(5, &both).says("nothing binds");
     machine.succeed(&[&copy[..], &["--allow-unencrypted"]].concat());
     let seal = ["copy", "oci:image", "oci:sealed", "--new-pass-file=key", "--all-layers"];
-    machine.succeed(&[&seal[..], &[crate::machine::FAST]].concat());
+    machine.succeed(&[&seal[..], &[sealcrate_tests::fixtures::machine::FAST]].concat());
     let copy = ["copy", "oci:sealed", "oci:back2", "-i=ec.pem"];
     machine.fail(3, &copy).says("an identity does not open it");
 }
@@ -169,7 +169,7 @@ fn decrypted_image_is_published_only_if_that_is_said() {
     machine.fail(2, &copy).says("--publish-decrypted");
     assert!(registry.tags("open").is_empty());
     machine.succeed(&[&copy[..], &["--publish-decrypted"]].concat());
-    let manifest = crate::stored::manifest(&registry, "open", "1");
+    let manifest = sealcrate_tests::fixtures::stored::manifest(&registry, "open", "1");
     for layer in layers(&manifest) {
         let media_type = layer["mediaType"].as_str().unwrap();
         assert!(media_type.ends_with("tar.gzip") && layer.get("annotations").is_none(), "{layer}");

@@ -5,9 +5,9 @@ use std::collections::BTreeSet;
 use sealcrate_tests::Registry;
 use serde_json::Value;
 
-use crate::machine::{Done, FAST, Machine, PASSPHRASE};
-use crate::made::Layout;
-use crate::stored::{data_keys, digest, encrypted_layers, layers, manifest};
+use sealcrate_tests::fixtures::layout::Layout;
+use sealcrate_tests::fixtures::machine::{Done, FAST, Machine, PASSPHRASE};
+use sealcrate_tests::fixtures::stored::{data_keys, digest, encrypted_layers, layers, manifest};
 
 /// A machine with the layout `image`, and a registry with it as `a:1`, its upper layer encrypted.
 fn with_encrypted() -> (Machine, Registry, Layout) {

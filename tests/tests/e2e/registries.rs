@@ -10,7 +10,7 @@ use sealcrate_tests::{
 };
 use serde_json::json;
 
-use crate::machine::{Done, FAST, Machine};
+use sealcrate_tests::fixtures::machine::{Done, FAST, Machine};
 
 const MINUTES: Duration = Duration::from_secs(300);
 /// "alice:correct horse" in base64.
@@ -225,7 +225,9 @@ fn requests_are_shown_without_secrets() {
     let tokens: Vec<_> = tokens.filter_map(|value| value.strip_prefix("Bearer ")).collect();
     assert!(!tokens.is_empty());
     let mut done = done.says("PUT").says("/v2/team/app/manifests/1");
-    for hidden in [PASSWORD, AUTH, crate::machine::PASSPHRASE].into_iter().chain(tokens) {
+    for hidden in
+        [PASSWORD, AUTH, sealcrate_tests::fixtures::machine::PASSPHRASE].into_iter().chain(tokens)
+    {
         done = done.does_not_say(hidden);
     }
 }

@@ -4,10 +4,10 @@ use sealcrate_tests::Registry;
 use serde_json::Value;
 
 use crate::age_recipients::keygen;
-use crate::machine::{FAST, Machine, PASSPHRASE};
-use crate::made::{Layout, platform};
 use crate::recipients::{fixture, machine};
-use crate::stored::{data_keys, digest, layers, manifest};
+use sealcrate_tests::fixtures::layout::{Layout, platform};
+use sealcrate_tests::fixtures::machine::{FAST, Machine, PASSPHRASE};
+use sealcrate_tests::fixtures::stored::{data_keys, digest, layers, manifest};
 
 const RSA: &str = "jwe:rsa.pub.pem";
 

@@ -2,8 +2,8 @@
 
 use sealcrate_tests::{Builder, Engine, Registry};
 
-use crate::machine::{FAST, Machine, secret};
-use crate::stored::{encrypted_layers, manifest};
+use sealcrate_tests::fixtures::machine::{FAST, Machine, secret};
+use sealcrate_tests::fixtures::stored::{encrypted_layers, manifest};
 
 /// Pushes the layout `image` with these options and returns which layers are encrypted.
 fn pushed_with(machine: &Machine, options: &[&str]) -> Vec<bool> {

@@ -2,7 +2,7 @@
 
 use sealcrate_tests::{Registry, Typist};
 
-use crate::machine::{FAST, Machine};
+use sealcrate_tests::fixtures::machine::{FAST, Machine};
 
 fn start(machine: &Machine, arguments: &[&str]) -> Typist {
     let mut direct = machine.sandbox.sealcrate();

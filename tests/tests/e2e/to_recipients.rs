@@ -8,10 +8,12 @@ use flate2::read::MultiGzDecoder;
 use sealcrate_tests::{Builder, Done, Engine, Registry, busybox};
 use serde_json::{Value, json};
 
-use crate::machine::{FAST, secret};
-use crate::made::{Layout, OCI_CONFIG, OCI_INDEX, OCI_MANIFEST, platform, sha256};
 use crate::recipients::machine;
-use crate::stored::{digest, layers, manifest};
+use sealcrate_tests::fixtures::layout::{
+    Layout, OCI_CONFIG, OCI_INDEX, OCI_MANIFEST, platform, sha256,
+};
+use sealcrate_tests::fixtures::machine::{FAST, secret};
+use sealcrate_tests::fixtures::stored::{digest, layers, manifest};
 
 const ENCRYPTED: &str = "application/vnd.oci.image.layer.v1.tar+gzip+encrypted";
 const RSA: &str = "-r=jwe:rsa.pub.pem";

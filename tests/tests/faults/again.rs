@@ -7,7 +7,7 @@ use sealcrate_tests::http::request;
 use sealcrate_tests::{Engine, FaultProxy, Registry};
 use serde_json::Value;
 
-use crate::support::{
+use sealcrate_tests::fixtures::image::{
     Machine, Pushed, Target, TestImage, failed, parsed, random_bytes, requests, run, succeeded,
 };
 

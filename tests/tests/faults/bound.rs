@@ -10,7 +10,7 @@ use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use sealcrate_tests::{Engine, Registry};
 use serde_json::{Value, json};
 
-use crate::support::{
+use sealcrate_tests::fixtures::image::{
     Machine, Pushed, Target, TestImage, digest_of, failed, image_of, parsed, random_bytes, run,
     succeeded, tar_of,
 };

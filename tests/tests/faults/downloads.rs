@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use sealcrate_tests::{Engine, Fault, FaultProxy, Rule};
 
-use crate::support::{Pushed, failed, image_of, requests, run, succeeded};
+use sealcrate_tests::fixtures::image::{Pushed, failed, image_of, requests, run, succeeded};
 
 /// Several chunks, and more than the buffers of a connection hold.
 const LENGTH: usize = 3 << 20;

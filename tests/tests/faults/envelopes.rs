@@ -4,7 +4,7 @@
 use sealcrate_tests::Engine;
 
 use crate::bound::{change_bytes, pull_with, pushed_to, refused_with};
-use crate::support::{Pushed, run, succeeded};
+use sealcrate_tests::fixtures::image::{Pushed, run, succeeded};
 
 const PKCS7: &str = "org.opencontainers.image.enc.keys.pkcs7";
 const PGP: &str = "org.opencontainers.image.enc.keys.pgp";

@@ -6,7 +6,9 @@ use std::process::{Command, Stdio};
 use rustix::process::{Signal, kill_process};
 use sealcrate_tests::{Engine, Fault, FaultProxy, Gate, Registry, Rule, record_printed};
 
-use crate::support::{Machine, Pushed, Running, image_of, requests, run, succeeded, wait_until};
+use sealcrate_tests::fixtures::image::{
+    Machine, Pushed, Running, image_of, requests, run, succeeded, wait_until,
+};
 
 /// Long enough that several transfers are under way at once.
 const LENGTH: usize = 2 << 20;

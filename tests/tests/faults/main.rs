@@ -15,6 +15,5 @@ mod redirects;
 mod remembered;
 mod requests;
 mod secrecy;
-mod support;
 mod tampering;
 mod uploads;

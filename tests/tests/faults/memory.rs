@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use sealcrate_tests::Registry;
 
-use crate::support::{Machine, Running, TestImage, random_bytes, succeeded};
+use sealcrate_tests::fixtures::image::{Machine, Running, TestImage, random_bytes, succeeded};
 
 const LARGE: usize = 160 << 20;
 /// Enough layers for every job to have one, each large enough to fill the buffers of any stage.

@@ -6,7 +6,9 @@ use std::process::Command;
 use sealcrate_tests::{Builder, Engine, Registry};
 
 use crate::engine_proxy::{Counted, EngineProxy};
-use crate::support::{Machine, Pushed, Target, failed, image_of, random_bytes, run, succeeded};
+use sealcrate_tests::fixtures::image::{
+    Machine, Pushed, Target, failed, image_of, random_bytes, run, succeeded,
+};
 
 /// More than the place has room for.
 const LENGTH: usize = 2 << 20;

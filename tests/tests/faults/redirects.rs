@@ -6,7 +6,9 @@ use sealcrate_tests::{
     Anonymous, Fault, FaultProxy, PASSWORD, Registry, Rule, TokenIssuer, TokenLife, USERNAME,
 };
 
-use crate::support::{Machine, TestImage, failed, image_of, requests, run, succeeded};
+use sealcrate_tests::fixtures::image::{
+    Machine, TestImage, failed, image_of, requests, run, succeeded,
+};
 
 /// A registry that wants tokens, an open one with the same blobs, and a proxy before each.
 struct TwoHosts {

@@ -11,7 +11,9 @@ use sealcrate_tests::{
 };
 use serde_json::Value;
 
-use crate::support::{Machine, Target, TestImage, parsed, random_bytes, requests, run, succeeded};
+use sealcrate_tests::fixtures::image::{
+    Machine, Target, TestImage, parsed, random_bytes, requests, run, succeeded,
+};
 
 /// Recipients that `age-keygen` made, for tests alone.
 const ONE: &str = "age1l2c6dshs93df23k80rq2xr720wzawrzf5h6a030u5m0hvn6q4c5sl536es";

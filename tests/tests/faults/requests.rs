@@ -5,7 +5,7 @@ use std::fs;
 
 use sealcrate_tests::{Engine, FaultProxy, Registry};
 
-use crate::support::{
+use sealcrate_tests::fixtures::image::{
     Machine, Pushed, TestImage, image_of, random_bytes, requests, run, succeeded,
 };
 

@@ -14,7 +14,7 @@ use sealcrate_tests::{
     TokenIssuer, TokenLife, USERNAME, files_containing,
 };
 
-use crate::support::{
+use sealcrate_tests::fixtures::image::{
     Machine, Running, Target, TestImage, failed, image_of, random_bytes, requests, run, succeeded,
     unique, wait_until,
 };

@@ -8,7 +8,7 @@ use base64::engine::general_purpose::{STANDARD, URL_SAFE};
 use sealcrate_tests::Engine;
 use serde_json::{Value, json};
 
-use crate::support::{
+use sealcrate_tests::fixtures::image::{
     Pushed, Target, TestImage, digest_of, failed, image_of, random_bytes, run, succeeded, tar_of,
 };
 

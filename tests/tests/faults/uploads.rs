@@ -6,7 +6,9 @@ use std::time::{Duration, Instant};
 
 use sealcrate_tests::{Engine, Fault, FaultProxy, Registry, Rule};
 
-use crate::support::{Machine, TestImage, failed, image_of, parsed, requests, run, succeeded};
+use sealcrate_tests::fixtures::image::{
+    Machine, TestImage, failed, image_of, parsed, requests, run, succeeded,
+};
 
 const LENGTH: usize = 3 << 20;
 

@@ -7,7 +7,9 @@ use std::process::Command;
 use sealcrate_tests::Done;
 
 use crate::programs::{Kind, MARK, smallest};
-use crate::workshop::{Workshop, assert_refused, install, key_pair, start_with_key};
+use sealcrate_tests::fixtures::workshop::{
+    Workshop, assert_refused, install, key_pair, start_with_key,
+};
 
 /// Runs a program of Debian's in the workshop, which must succeed.
 #[track_caller]

@@ -8,7 +8,7 @@ use std::process::{Command, Stdio};
 use sealcrate_tests::Done;
 
 use crate::programs::{Kind, MARK, build_tool};
-use crate::workshop::{FAST, PASSPHRASE, Workshop, assert_refused, key_pair};
+use sealcrate_tests::fixtures::workshop::{FAST, PASSPHRASE, Workshop, assert_refused, key_pair};
 
 /// Prepares a start of a program that sees one folder as the root of all files.
 ///
@@ -183,7 +183,7 @@ fn forbidden_execution_of_memory_is_said() {
     if !Path::new("/proc/sys/vm/memfd_noexec").exists() {
         // Linux before 6.3 has neither the sysctl nor MFD_EXEC: what can be held there is that the
         // program runs without.
-        let mut command = crate::workshop::start_with_key(&packed);
+        let mut command = sealcrate_tests::fixtures::workshop::start_with_key(&packed);
         Done::of(&mut command).with_status(0).prints(&format!("{MARK}\n"));
         return;
     }
@@ -205,7 +205,7 @@ fn program_runs_where_execution_of_memory_by_its_number_is_forbidden() {
     let packed = workshop.pack(Kind::CPie.path());
     // EPERM, EACCES and ENOSYS, as filters, policies and old kernels say no.
     for error in ["1", "13", "38"] {
-        let mut command = crate::workshop::start_with_key(&without_call);
+        let mut command = sealcrate_tests::fixtures::workshop::start_with_key(&without_call);
         command.args([EXECVEAT, error]).arg(&packed);
         Done::of(&mut command).with_status(0).prints(&format!("{MARK}\n"));
     }

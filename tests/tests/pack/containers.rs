@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use sealcrate_tests::{Builder, Done, Engine, EngineImage};
 
 use crate::programs::{Kind, MARK};
-use crate::workshop::{PASSPHRASE, Workshop, assert_refused, key_pair};
+use sealcrate_tests::fixtures::workshop::{PASSPHRASE, Workshop, assert_refused, key_pair};
 
 /// Packed programs, for all the tests here: under a passphrase, and to a recipient.
 fn packed() -> &'static [Vec<u8>; 2] {

@@ -12,7 +12,7 @@ use std::thread;
 use sealcrate_tests::{Done, record};
 
 use crate::programs::{Kind, smallest};
-use crate::workshop::{
+use sealcrate_tests::fixtures::workshop::{
     FAST, PASSPHRASE, Workshop, assert_refused, install, key_pair, start, start_with_key,
 };
 

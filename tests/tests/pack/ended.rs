@@ -8,7 +8,7 @@ use std::process::{Child, Command, Stdio};
 use sealcrate_tests::Done;
 
 use crate::programs::{Kind, MARK};
-use crate::workshop::{
+use sealcrate_tests::fixtures::workshop::{
     FAST, PASSPHRASE, Workshop, assert_refused, install, key_pair, start_with_key,
 };
 

@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use sealcrate_tests::{Builder, Done, Engine, EngineImage, busybox};
 
-use crate::workshop::{Workshop, assert_refused, key_pair};
+use sealcrate_tests::fixtures::workshop::{Workshop, assert_refused, key_pair};
 
 const SAYS: &str = "Grandmother's secret: two cloves and a spoon of quince.";
 

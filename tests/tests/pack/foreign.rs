@@ -12,7 +12,9 @@ use std::process::Command;
 use sealcrate_tests::Done;
 
 use crate::programs::smallest;
-use crate::workshop::{FAST, Workshop, assert_refused, install, key_pair, start, start_with_key};
+use sealcrate_tests::fixtures::workshop::{
+    FAST, Workshop, assert_refused, install, key_pair, start, start_with_key,
+};
 
 /// Another machine.
 struct Machine {

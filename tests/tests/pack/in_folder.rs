@@ -8,7 +8,7 @@ use std::process::{Command, Stdio};
 use sealcrate_tests::{Done, as_root};
 
 use crate::programs::{Kind, MARK, build_go, folder, source_folder};
-use crate::workshop::{Workshop, assert_refused, key_pair, start_with_key};
+use sealcrate_tests::fixtures::workshop::{Workshop, assert_refused, key_pair, start_with_key};
 
 /// Prepares a start where something is mounted at a folder, which nobody else sees.
 ///
@@ -198,7 +198,7 @@ fn folder_can_be_used_again_and_damage_leaves_nothing_in_it() {
     let end = bytes.windows(9).rposition(|part| part == b".shstrtab").unwrap();
     bytes[end - 300] ^= 1;
     let damaged = workshop.path("damaged");
-    crate::workshop::install(&bytes, &damaged);
+    sealcrate_tests::fixtures::workshop::install(&bytes, &damaged);
     let mount = format!(
         "{TMPFS}; if \"$1\"; then exit 9; else echo \"$? $(ls -A \"$folder\")\"; fi; set -- true"
     );

@@ -20,4 +20,3 @@ mod respond_image;
 mod same;
 mod start;
 mod terminal;
-mod workshop;

@@ -8,7 +8,7 @@ use std::process::Command;
 use sealcrate_tests::Done;
 
 use crate::programs::{Kind, MARK, build_c, smallest};
-use crate::workshop::{FAST, Workshop, key_pair, start, start_with_key};
+use sealcrate_tests::fixtures::workshop::{FAST, Workshop, key_pair, start, start_with_key};
 
 fn pack(workshop: &Workshop, program: &Path, options: &[&str]) -> Done {
     let arguments = ["pack", program.to_str().unwrap(), "-o", "out", "-r", &key_pair().recipient];

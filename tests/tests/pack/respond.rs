@@ -8,7 +8,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use sealcrate_tests::{Done, Typist};
 
 use crate::programs::{Kind, MARK, smallest};
-use crate::workshop::{Workshop, assert_refused, key_pair, start_with_key};
+use sealcrate_tests::fixtures::workshop::{Workshop, assert_refused, key_pair, start_with_key};
 
 const CHALLENGE: &str = "sealcrate-challenge-1.";
 const RESPONSE: &str = "sealcrate-response-1.";

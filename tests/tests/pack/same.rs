@@ -10,7 +10,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use sealcrate_tests::Done;
 
 use crate::programs::Kind;
-use crate::workshop::{Workshop, install, key_pair, start, start_with_key};
+use sealcrate_tests::fixtures::workshop::{Workshop, install, key_pair, start, start_with_key};
 
 /// Prepares a start with arguments, variables, descriptors, limits and signals that are not usual.
 ///

@@ -7,7 +7,9 @@ use std::process::Command;
 use sealcrate_tests::Done;
 
 use crate::programs::{Kind, MARK};
-use crate::workshop::{PASSPHRASE, Workshop, assert_refused, key_pair, other_key_pair, start};
+use sealcrate_tests::fixtures::workshop::{
+    PASSPHRASE, Workshop, assert_refused, key_pair, other_key_pair, start,
+};
 
 fn program() -> &'static Path {
     Kind::MuslStatic.path()
