@@ -310,7 +310,9 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 mod tests {
     use super::*;
     use crate::http::{Response, request};
-    use crate::{Anonymous, Builder, Engine, Registry, TokenIssuer, TokenLife};
+    use crate::{Anonymous, Registry, TokenIssuer, TokenLife};
+    #[cfg(feature = "engine")]
+    use crate::{Builder, Engine};
 
     const CONTENT: &[u8] = b"the content of a blob";
     const DIGEST: &str = "sha256:3050dfab150d230d72db0866c67c2bb23958b48333d21608524d1a9f4698b5b0";
@@ -374,6 +376,7 @@ mod tests {
         }
     }
 
+    #[cfg(feature = "engine")]
     #[test]
     fn the_engine_pushes_and_pulls_through_it() {
         let engine = Engine::from_env();

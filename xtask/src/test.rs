@@ -18,6 +18,9 @@ use crate::child::{self, Interrupts};
 use crate::packages::{self, Consent};
 use crate::{private_engine, pyinstaller, stubs};
 
+/// The feature that selects the tests that need an engine, root or installed programs.
+const GROUP: &str = "sealcrate-tests/engine";
+
 /// Builds the binary, runs `cargo test --workspace` with `cargo_test_args`, and returns its status.
 pub fn run(consent: Consent, cargo_test_args: &[String]) -> anyhow::Result<ExitCode> {
     let interrupts = Interrupts::catch()?;
@@ -47,7 +50,7 @@ pub fn run(consent: Consent, cargo_test_args: &[String]) -> anyhow::Result<ExitC
                 .env("TMPDIR", tmp.path());
         };
         let mut tests = binary::cargo();
-        tests.args(["test", "--workspace"]).args(cargo_test_args);
+        tests.args(["test", "--workspace", "--features", GROUP]).args(cargo_test_args);
         set(&mut tests, address);
         let passed = child::run_in_own_group(&mut tests, &interrupts)?;
         if passed != ExitCode::SUCCESS {
@@ -55,7 +58,8 @@ pub fn run(consent: Consent, cargo_test_args: &[String]) -> anyhow::Result<ExitC
         }
         // Once more, and last: only now all that there is to be searched has been printed.
         let mut search = binary::cargo();
-        search.args(["test", "--quiet", "--package", "sealcrate-tests", "--test", "transcripts"]);
+        search.args(["test", "--quiet", "--package", "sealcrate-tests", "--features", GROUP]);
+        search.args(["--test", "transcripts"]);
         set(&mut search, address);
         child::run_in_own_group(&mut search, &interrupts)
     })

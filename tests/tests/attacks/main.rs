@@ -3,24 +3,11 @@
 
 #![allow(clippy::unwrap_used)]
 
-mod answers;
-mod attestations;
-mod choices;
 mod connections;
-mod files;
-mod homes;
-mod indexes;
-mod joined;
-mod kept;
-mod log;
-mod members;
-mod nested;
+#[cfg(feature = "engine")]
+mod engine;
+mod images;
+mod leaks;
 mod no_tmpfile;
-mod output;
-mod readers;
-mod record;
-mod reuse;
 mod shop;
 mod stranger;
-mod time;
-mod visible;

@@ -3,13 +3,11 @@
 use std::fs;
 use std::path::Path;
 
+use sealcrate_tests::fixtures::stored;
+use sealcrate_tests::fixtures::{Layout, Machine, OCI_CONFIG, OCI_INDEX, OCI_MANIFEST, sha256};
 use sealcrate_tests::http::request;
 use sealcrate_tests::{Done, Registry};
 use serde_json::{Value, json};
-
-use sealcrate_tests::fixtures::layout::{Layout, OCI_CONFIG, OCI_INDEX, OCI_MANIFEST, sha256};
-use sealcrate_tests::fixtures::machine::Machine;
-use sealcrate_tests::fixtures::stored;
 
 /// The owner's key, which opens images that are encrypted to [`OWNER`].
 pub(crate) const KEY: &str = "-i=ec.pem";
@@ -143,7 +141,7 @@ impl Shop {
     pub(crate) fn put_plain(&self, platform: &str, text: &str) -> Value {
         let (os, architecture) = platform.split_once('/').expect("platforms have a slash");
         let mut layer = json!({ "mediaType": "application/vnd.oci.image.layer.v1.tar" });
-        let tar = sealcrate_tests::fixtures::image::tar_of("0", text.as_bytes());
+        let tar = sealcrate_tests::fixtures::tar_of("0", text.as_bytes());
         self.put_blob(&mut layer, &tar);
         let config = json!({
             "architecture": architecture, "os": os, "config": { "Cmd": ["/evil"] },

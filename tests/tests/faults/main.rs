@@ -6,7 +6,8 @@
 mod again;
 mod bound;
 mod downloads;
-mod engine_proxy;
+#[cfg(feature = "engine")]
+mod engine;
 mod envelopes;
 mod interruption;
 mod memory;

@@ -5,12 +5,10 @@ use std::net::TcpListener;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE};
-use sealcrate_tests::Engine;
-use serde_json::{Value, json};
-
-use sealcrate_tests::fixtures::image::{
-    Pushed, Target, TestImage, digest_of, failed, image_of, random_bytes, run, succeeded, tar_of,
+use sealcrate_tests::fixtures::{
+    Pushed, Target, TestImage, failed, image_of, random_bytes, run, sha256, succeeded, tar_of,
 };
+use serde_json::{Value, json};
 
 /// The length of a layer whose ciphertext has three packages.
 const THREE_PACKAGES: usize = 150_000;
@@ -25,23 +23,21 @@ fn pushed(length: usize) -> Pushed {
 }
 
 /// The targets for which a test pulls a changed image.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy)]
 enum Targets {
-    /// Engine and layout, for a change that shows only when layers are on their way into them.
-    Both,
+    /// All targets, for a change that shows only when layers are on their way into them.
+    All,
     /// A layout alone, for a change that shows before there is a target.
     Layout,
 }
 
 fn assert_fails(pushed: &Pushed, name: &str, targets: Targets, codes: &[i32]) {
-    let engine = Engine::from_env();
-    let [in_engine, layout] = pushed.machine.targets(&engine);
-    let fails = |target| {
-        pushed.machine.assert_pull_fails(&pushed.image, name, &engine, target, codes);
+    let targets = match targets {
+        Targets::All => pushed.machine.targets(),
+        Targets::Layout => vec![pushed.machine.layout_target()],
     };
-    fails(&layout);
-    if targets == Targets::Both {
-        fails(&in_engine);
+    for target in &targets {
+        pushed.machine.assert_pull_fails(&pushed.image, name, target, codes);
     }
 }
 
@@ -67,7 +63,7 @@ fn assert_refused(pushed: &Pushed, codes: &[i32], change: impl FnOnce(&mut Value
 
 /// Holds that a change to layers is refused.
 fn assert_layers_refused(pushed: &Pushed, change: impl FnOnce(&mut Value)) {
-    assert_refused_by(Targets::Both, pushed, DAMAGED, change);
+    assert_refused_by(Targets::All, pushed, DAMAGED, change);
 }
 
 /// Serves other bytes as the blob of a descriptor, and makes the descriptor name them.
@@ -85,10 +81,9 @@ fn assert_still_whole(pushed: &Pushed) {
 }
 
 fn assert_whole(pushed: &Pushed, name: &str) {
-    let engine = Engine::from_env();
-    for target in pushed.machine.targets(&engine) {
+    for target in pushed.machine.targets() {
         succeeded(&run(&mut pushed.machine.pull_into(name, &target)));
-        pushed.machine.assert_has(&pushed.image, &engine, &target);
+        pushed.machine.assert_has(&pushed.image, &target);
     }
 }
 
@@ -107,7 +102,7 @@ fn every_region_of_every_blob_is_checked_against_its_digest() {
             pushed.registry.replace_blob(&digest, bytes);
             // The registry may notice a blob without any bytes by itself.
             let codes: &[i32] = if bytes.is_empty() { &[1, 5] } else { DAMAGED };
-            assert_fails(&pushed, &pushed.name(), Targets::Both, codes);
+            assert_fails(&pushed, &pushed.name(), Targets::All, codes);
         }
         pushed.registry.replace_blob(&digest, &original);
     }
@@ -236,7 +231,7 @@ fn descriptors_that_do_not_fit_their_blobs_are_refused() {
                 *size = (size.as_i64().unwrap() + by).into();
             });
         }
-        let missing = digest_of(b"what nobody has uploaded");
+        let missing = sha256(b"what nobody has uploaded");
         assert_refused(&pushed, absent, |manifest| {
             manifest.pointer_mut(place).unwrap()["digest"] = missing.clone().into();
         });
@@ -275,7 +270,7 @@ fn a_plain_image_in_the_place_of_an_encrypted_one_is_refused() {
     let config = json!({
         "architecture": "amd64",
         "os": "linux",
-        "rootfs": { "type": "layers", "diff_ids": [digest_of(&tar)] },
+        "rootfs": { "type": "layers", "diff_ids": [sha256(&tar)] },
     });
     assert_refused(&pushed, UNENCRYPTED, |manifest| {
         let mut layer = json!({ "mediaType": "application/vnd.docker.image.rootfs.diff.tar" });
@@ -422,7 +417,6 @@ fn random_changes_are_refused_or_without_effect() {
     const CASES: usize = 60;
     let pushed = pushed(1500);
     let manifest = pushed.blob(&pushed.manifest_digest());
-    let engine = Engine::from_env();
     let mut refused = 0;
     for case in random_bytes(CASES * 3).chunks(3) {
         let mut bytes = manifest.clone();
@@ -431,11 +425,11 @@ fn random_changes_are_refused_or_without_effect() {
         bytes[at] ^= mask;
         let what = format!("byte {at} of the manifest ^ {mask:#x}");
         let dishonest = pushed.serving(&bytes);
-        let [_, target] = pushed.machine.targets(&engine);
+        let target = pushed.machine.layout_target();
         let name = format!("{}/app:1", dishonest.host());
         let output = run(&mut pushed.machine.pull_into(&name, &target));
         if output.status.success() {
-            pushed.machine.assert_has(&pushed.image, &engine, &target);
+            pushed.machine.assert_has(&pushed.image, &target);
         } else {
             // A missing blob of an unknown digest proves no damage.
             let said = String::from_utf8_lossy(&output.stderr);
@@ -450,7 +444,7 @@ fn random_changes_are_refused_or_without_effect() {
                 output.status.code().is_some_and(|code| codes.contains(&code)),
                 "{what}: {said}"
             );
-            pushed.machine.assert_nothing_is_left_of(&pushed.image, &engine, &target);
+            pushed.machine.assert_nothing_is_left_of(&pushed.image, &target);
             refused += 1;
         }
     }
@@ -460,8 +454,7 @@ fn random_changes_are_refused_or_without_effect() {
 #[test]
 fn a_layout_that_was_there_stays_as_it_was() {
     let pushed = pushed(1000);
-    let engine = Engine::from_env();
-    let [_, target] = pushed.machine.targets(&engine);
+    let target = pushed.machine.layout_target();
     let other = TestImage::of(&[("low", &random_bytes(9))]);
     let name = format!("{}/app:2", pushed.registry.host());
     succeeded(&run(&mut pushed.machine.push(&other, &name)));
@@ -484,7 +477,7 @@ fn files_of(folder: &std::path::Path) -> Vec<(std::path::PathBuf, String)> {
         if path.is_dir() {
             found.extend(files_of(&path));
         } else {
-            let digest = digest_of(&std::fs::read(&path).expect("the layout can be read"));
+            let digest = sha256(&std::fs::read(&path).expect("the layout can be read"));
             found.push((path, digest));
         }
     }

@@ -2,7 +2,7 @@
 
 use sealcrate_tests::{Done, Engine, EngineImage};
 
-use crate::fixture::{Workshop, key, wait_until};
+use crate::fixture::{Locksmith, key, wait_until};
 
 /// A container that runs. A drop removes it.
 pub(crate) struct Container<'e> {
@@ -12,8 +12,12 @@ pub(crate) struct Container<'e> {
 
 impl<'e> Container<'e> {
     /// Starts a container with the key of a locked image. Other images ignore the key.
-    pub(crate) fn start(workshop: &'e Workshop, image: &EngineImage<'_>, options: &[&str]) -> Self {
-        let engine = &workshop.engine;
+    pub(crate) fn start(
+        locksmith: &'e Locksmith,
+        image: &EngineImage<'_>,
+        options: &[&str],
+    ) -> Self {
+        let engine = &locksmith.engine;
         let run = ["run", "-d", "--network", "none", "-h", "host", "-e", &key()];
         Self { engine, id: engine.run(&[&run[..], options, &[image.name()]].concat()) }
     }

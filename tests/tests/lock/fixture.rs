@@ -44,16 +44,17 @@ fn key_pair() -> &'static (String, String) {
 }
 
 /// A sandbox, an engine, and an identity in the file `identity`.
-pub(crate) struct Workshop {
+pub(crate) struct Locksmith {
     pub(crate) engine: Engine,
     pub(crate) sandbox: Sandbox,
 }
 
-impl Workshop {
+impl Locksmith {
     pub(crate) fn new() -> Self {
-        let workshop = Self { engine: Engine::from_env(), sandbox: Sandbox::new() };
-        fs::write(workshop.path("identity"), &key_pair().0).unwrap();
-        workshop
+        let engine = Engine::from_env();
+        let locksmith = Self { sandbox: Sandbox::new().with_engine(&engine), engine };
+        fs::write(locksmith.path("identity"), &key_pair().0).unwrap();
+        locksmith
     }
 
     pub(crate) fn path(&self, name: &str) -> PathBuf {

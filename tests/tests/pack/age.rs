@@ -5,11 +5,11 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use sealcrate_tests::Done;
-
-use crate::programs::{Kind, MARK, smallest};
 use sealcrate_tests::fixtures::workshop::{
     Workshop, assert_refused, install, key_pair, start_with_key,
 };
+
+use crate::programs::{Kind, MARK, smallest};
 
 /// Runs a program of Debian's in the workshop, which must succeed.
 #[track_caller]

@@ -9,12 +9,12 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
-use sealcrate_tests::{Done, record};
-
-use crate::programs::{Kind, smallest};
 use sealcrate_tests::fixtures::workshop::{
     FAST, PASSPHRASE, Workshop, assert_refused, install, key_pair, start, start_with_key,
 };
+use sealcrate_tests::{Done, record};
+
+use crate::programs::{Kind, smallest};
 
 const MAGIC: &[u8] = b"sealpack";
 

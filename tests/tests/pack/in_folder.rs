@@ -5,15 +5,15 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use sealcrate_tests::{Done, as_root};
-
-use crate::programs::{Kind, MARK, build_go, folder, source_folder};
+use sealcrate_tests::Done;
 use sealcrate_tests::fixtures::workshop::{Workshop, assert_refused, key_pair, start_with_key};
+
+use crate::programs::{Kind, MARK, build_go};
 
 /// Prepares a start where something is mounted at a folder, which nobody else sees.
 ///
 /// Whatever it starts ends with it, and after a minute.
-fn start_at(folder: &Path, mount: &str, packed: &Path) -> Command {
+pub(crate) fn start_at(folder: &Path, mount: &str, packed: &Path) -> Command {
     let script = format!("folder=$0; {mount} && exec \"$@\"");
     let mut command = Command::new("timeout");
     command.args(["--kill-after=5", "60", "unshare", "--map-root-user", "--mount", "--pid"]);
@@ -23,17 +23,22 @@ fn start_at(folder: &Path, mount: &str, packed: &Path) -> Command {
     command
 }
 
-const TMPFS: &str = "mount -t tmpfs -o mode=1777,size=256m tmpfs \"$folder\"";
+pub(crate) const TMPFS: &str = "mount -t tmpfs -o mode=1777,size=256m tmpfs \"$folder\"";
 
 /// A folder of that name to mount something at.
-fn place(workshop: &Workshop, name: &str) -> PathBuf {
+pub(crate) fn place(workshop: &Workshop, name: &str) -> PathBuf {
     let place = workshop.path(name);
     fs::create_dir_all(&place).unwrap();
     place
 }
 
 /// Packs a program into a folder, with files beside it.
-fn pack_into(workshop: &Workshop, folder: &Path, program: &Path, with: &[&Path]) -> PathBuf {
+pub(crate) fn pack_into(
+    workshop: &Workshop,
+    folder: &Path,
+    program: &Path,
+    with: &[&Path],
+) -> PathBuf {
     let mut options = vec!["-r", &key_pair().recipient, "--in-folder", folder.to_str().unwrap()];
     for path in with {
         options.extend(["--with", path.to_str().unwrap()]);
@@ -61,37 +66,6 @@ fn program_that_starts_itself_again_finds_itself() {
     let plain = workshop.pack(&program);
     let done = Done::of(&mut start_with_key(&plain)).with_status(1);
     done.says("no such file or directory").prints("");
-}
-
-/// What PyInstaller makes, out of `target/pyinstaller`, where `cargo xtask test` puts it.
-fn built_by_pyinstaller() -> PathBuf {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
-    let work = folder().join("pyinstaller");
-    let mut build = Command::new("timeout");
-    build.args(["--kill-after=5", "240", "/usr/bin/python3", "-m", "PyInstaller"]);
-    build.args(["--noconfirm", "--log-level=ERROR"]).arg(source_folder().join("snake.spec"));
-    fs::create_dir_all(&work).unwrap();
-    build.current_dir(&work).env("PYTHONPATH", root.join("target/pyinstaller"));
-    Done::of(&mut build).with_status(0);
-    work.join("dist")
-}
-
-#[test]
-fn programs_of_pyinstaller_run_in_one_file_and_in_a_folder() {
-    let workshop = Workshop::new();
-    let built = built_by_pyinstaller();
-    let folder = place(&workshop, "folder");
-    let expected = format!("{} says 42\n", folder.join("snake").display());
-    let internal = built.join("folder/_internal");
-    for (program, with) in [("snake", vec![]), ("folder/snake", vec![&*internal])] {
-        let program = built.join(program);
-        let packed = pack_into(&workshop, &folder, &program, &with);
-        Done::of(&mut start_at(&folder, TMPFS, &packed)).with_status(0).prints(&expected);
-
-        let plain = workshop.pack_warned(&program, "was made by PyInstaller");
-        let done = Done::of(&mut start_with_key(&plain));
-        assert!(done.status != Some(0) && done.stdout.is_empty(), "{}", done.said());
-    }
 }
 
 #[test]
@@ -140,23 +114,6 @@ fn folder_that_is_no_memory_of_its_own_gets_nothing() {
     fs::remove_dir(&folder).unwrap();
     let done = Done::of(&mut start_at(&folder, ":", &packed)).says(&advice);
     assert_refused(done, 1, "is not memory of its own");
-}
-
-/// The file's owner is another than its user, who could exchange the program in the folder.
-#[test]
-fn set_id_file_puts_no_program_into_a_folder() {
-    const SCRIPT: &str =
-        "mount -t tmpfs tmpfs /mnt && mount -t tmpfs tmpfs \"$0\" && cp \"$1\" /mnt/packed && \
-                          chown 0:0 /mnt/packed && chmod 4755 /mnt/packed || exit 9
-        setpriv --reuid=1000 --regid=1000 --clear-groups /mnt/packed; echo \"$? $(ls -A \"$0\")\"";
-    let workshop = Workshop::new();
-    let folder = place(&workshop, "folder");
-    let packed = pack_into(&workshop, &folder, Kind::MuslStatic.path(), &[]);
-    let mut command = as_root("timeout");
-    command.args(["--kill-after=5", "60", "unshare", "--mount", "env"]);
-    command.arg(format!("BP={}", key_pair().identity)).args(["sh", "-c", SCRIPT]);
-    let done = Done::of(command.arg(&folder).arg(&packed)).prints("1 \n");
-    done.says("sealcrate: a set-ID program cannot be put into a folder");
 }
 
 #[test]

@@ -5,9 +5,9 @@ use std::os::unix::fs::PermissionsExt;
 use std::process::{Command, Stdio};
 
 use sealcrate_tests::Done;
+use sealcrate_tests::fixtures::workshop::{Workshop, assert_refused, start, start_with_key};
 
 use crate::programs::{Kind, MARK, smallest};
-use sealcrate_tests::fixtures::workshop::{Workshop, assert_refused, start, start_with_key};
 
 fn packed_runs_and_comes_back(kind: Kind) {
     let workshop = Workshop::new();

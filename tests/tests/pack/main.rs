@@ -5,14 +5,12 @@
 
 mod age;
 mod confined;
-mod containers;
 mod damage;
 mod ended;
-mod example;
-mod foreign;
+#[cfg(feature = "engine")]
+mod engine;
 mod in_folder;
 mod kinds;
-mod limits;
 mod programs;
 mod refused;
 mod respond;

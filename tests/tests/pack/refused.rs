@@ -6,9 +6,9 @@ use std::path::Path;
 use std::process::Command;
 
 use sealcrate_tests::Done;
+use sealcrate_tests::fixtures::workshop::{FAST, Workshop, key_pair, start, start_with_key};
 
 use crate::programs::{Kind, MARK, build_c, smallest};
-use sealcrate_tests::fixtures::workshop::{FAST, Workshop, key_pair, start, start_with_key};
 
 fn pack(workshop: &Workshop, program: &Path, options: &[&str]) -> Done {
     let arguments = ["pack", program.to_str().unwrap(), "-o", "out", "-r", &key_pair().recipient];

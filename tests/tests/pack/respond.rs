@@ -5,10 +5,10 @@ use std::process::Command;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use sealcrate_tests::fixtures::workshop::{Workshop, assert_refused, key_pair, start_with_key};
 use sealcrate_tests::{Done, Typist};
 
 use crate::programs::{Kind, MARK, smallest};
-use sealcrate_tests::fixtures::workshop::{Workshop, assert_refused, key_pair, start_with_key};
 
 const CHALLENGE: &str = "sealcrate-challenge-1.";
 const RESPONSE: &str = "sealcrate-response-1.";

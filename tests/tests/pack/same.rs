@@ -8,9 +8,9 @@ use std::process::{Command, Stdio};
 
 use rustix::process::{Pid, Signal, kill_process};
 use sealcrate_tests::Done;
+use sealcrate_tests::fixtures::workshop::{Workshop, install, key_pair, start, start_with_key};
 
 use crate::programs::Kind;
-use sealcrate_tests::fixtures::workshop::{Workshop, install, key_pair, start, start_with_key};
 
 /// Prepares a start with arguments, variables, descriptors, limits and signals that are not usual.
 ///

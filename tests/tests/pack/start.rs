@@ -5,11 +5,11 @@ use std::path::Path;
 use std::process::Command;
 
 use sealcrate_tests::Done;
-
-use crate::programs::{Kind, MARK};
 use sealcrate_tests::fixtures::workshop::{
     PASSPHRASE, Workshop, assert_refused, key_pair, other_key_pair, start,
 };
+
+use crate::programs::{Kind, MARK};
 
 fn program() -> &'static Path {
     Kind::MuslStatic.path()

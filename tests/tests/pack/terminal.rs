@@ -2,10 +2,10 @@
 
 use std::process::Command;
 
+use sealcrate_tests::fixtures::workshop::{FAST, PASSPHRASE, Workshop, assert_refused};
 use sealcrate_tests::{Done, Typist};
 
 use crate::programs::{Kind, MARK, smallest};
-use sealcrate_tests::fixtures::workshop::{FAST, PASSPHRASE, Workshop, assert_refused};
 
 const PROMPT: &str = "Key: ";
 
