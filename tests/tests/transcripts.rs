@@ -8,7 +8,7 @@ use sealcrate_tests::{Done, Sandbox, leaks_in, transcripts};
 fn nothing_that_was_printed_holds_a_secret() {
     let folder = transcripts().expect("there are no transcripts: run `cargo xtask test`");
     let sandbox = Sandbox::new();
-    // The search sees what is printed: this run's output, and a secret that it is given.
+    // The search sees this run's output, and a secret that the run gets.
     let printed = Done::of(sandbox.sealcrate().arg("--version").env("BP", "0123-secret-3210"));
     let runs = std::fs::read_dir(folder.join("runs")).expect("the run was noted");
     let version = printed.with_status(0).stdout;

@@ -1,6 +1,6 @@
-//! What building stubs for other machines takes where rustup's compiler has no `core` for them: the
-//! distribution's compiler, and out of its packages for other architectures the few files that a
-//! program without the standard library is linked with.
+//! The parts that a build of stubs for other machines needs where rustup's compiler has no `core` for them. These
+//! are the distribution's compiler, and a few files of its packages for other architectures. A program without
+//! the standard library is linked with these files.
 //!
 //! The packages are not installed, since they would bring LLVM along for every architecture, and
 //! make the system one of several architectures. apt gets lists of its own for each, beside the

@@ -1,6 +1,7 @@
-//! `cargo xtask test`: every test of the workspace, with the services that the tests need, and before
-//! them those of the stub's own workspace.
+//! `cargo xtask test`: every test of the workspace, with the services that the tests need. The tests of the
+//! stub's own workspace come first.
 //!
+//! It selects both groups of the end-to-end tests. `cargo test` alone leaves out the group `engine`.
 //! The tests get four variables: `SEALCRATE_TEST_ENGINE`, the engine's address;
 //! `SEALCRATE_TEST_BIN`, the path of the binary under test; `SEALCRATE_TEST_STATIC_BIN`, the path of the
 //! binary in the tool's image; and `SEALCRATE_TEST_TRANSCRIPTS`, a folder. There the tests note all their
@@ -56,7 +57,7 @@ pub fn run(consent: Consent, cargo_test_args: &[String]) -> anyhow::Result<ExitC
         if passed != ExitCode::SUCCESS {
             return Ok(passed);
         }
-        // Once more, and last: only now all that there is to be searched has been printed.
+        // Once more, and last: now all runs have printed their output.
         let mut search = binary::cargo();
         search.args(["test", "--quiet", "--package", "sealcrate-tests", "--features", GROUP]);
         search.args(["--test", "transcripts"]);

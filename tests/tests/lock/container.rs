@@ -1,8 +1,9 @@
 //! Containers that serve until somebody stops them.
 
+use sealcrate_tests::fixtures::wait_until;
 use sealcrate_tests::{Done, Engine, EngineImage};
 
-use crate::fixture::{Locksmith, key, wait_until};
+use crate::fixture::{Locksmith, key};
 
 /// A container that runs. A drop removes it.
 pub(crate) struct Container<'e> {
@@ -25,7 +26,7 @@ impl<'e> Container<'e> {
     /// Waits until the container has printed a text.
     #[track_caller]
     pub(crate) fn wait_for(&self, text: &str) {
-        wait_until(|| self.logs().contains(text));
+        wait_until("a text in the logs", || self.logs().contains(text));
     }
 
     /// Returns everything that the container has printed to either output.

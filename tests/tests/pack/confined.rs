@@ -6,9 +6,10 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use sealcrate_tests::Done;
-use sealcrate_tests::fixtures::workshop::{FAST, PASSPHRASE, Workshop, assert_refused, key_pair};
+use sealcrate_tests::fixtures::key_pair;
 
 use crate::programs::{Kind, MARK, build_tool};
+use crate::workshop::{FAST, PASSPHRASE, Workshop, assert_refused};
 
 /// Prepares a start of a program that sees one folder as the root of all files.
 ///
@@ -71,7 +72,7 @@ fn program_runs_where_execution_of_memory_by_its_number_is_forbidden() {
     let packed = workshop.pack(Kind::CPie.path());
     // EPERM, EACCES and ENOSYS, as filters, policies and old kernels say no.
     for error in ["1", "13", "38"] {
-        let mut command = sealcrate_tests::fixtures::workshop::start_with_key(&without_call);
+        let mut command = crate::workshop::start_with_key(&without_call);
         command.args([EXECVEAT, error]).arg(&packed);
         Done::of(&mut command).with_status(0).prints(&format!("{MARK}\n"));
     }
@@ -84,7 +85,7 @@ fn program_runs_where_execution_of_memory_by_its_number_is_forbidden() {
     assert_refused(Done::of(&mut command), 1, told);
 }
 
-/// What the kernel lets nobody see without privileges, it does not write into a core dump either.
+/// The kernel shows this memory to nobody without privileges. It does not write it into a core dump either.
 #[test]
 fn nobody_can_look_into_the_process_before_the_program_runs() {
     // The key comes through a pipe, so that the moment before it is there lasts.
@@ -110,8 +111,8 @@ fn nobody_can_look_into_the_process_before_the_program_runs() {
     assert!(done.stderr.contains("Permission denied"), "{}", done.said());
 }
 
-/// What the threat model says of the time before a stub's first instruction: a program that never asks
-/// for protection has it, where its user may not read the file.
+/// The threat model has a sentence about the time before a stub's first instruction. A program that never
+/// asks for protection has it, where its user may not read the file.
 #[test]
 fn process_of_a_file_that_may_not_be_read_is_closed_from_the_beginning() {
     const SCRIPT: &str = "cp \"$0\" program; chmod \"$1\" program

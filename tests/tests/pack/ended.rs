@@ -5,11 +5,10 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use sealcrate_tests::Done;
-use sealcrate_tests::fixtures::workshop::{
-    FAST, PASSPHRASE, Workshop, assert_refused, install, key_pair, start_with_key,
-};
+use sealcrate_tests::fixtures::key_pair;
 
 use crate::programs::{Kind, MARK};
+use crate::workshop::{FAST, PASSPHRASE, Workshop, assert_refused, install, start_with_key};
 
 /// Runs a command that is ended after a minute.
 pub(crate) fn bounded(program: &str) -> Command {

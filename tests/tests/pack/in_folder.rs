@@ -6,13 +6,14 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use sealcrate_tests::Done;
-use sealcrate_tests::fixtures::workshop::{Workshop, assert_refused, key_pair, start_with_key};
+use sealcrate_tests::fixtures::key_pair;
 
 use crate::programs::{Kind, MARK, build_go};
+use crate::workshop::{Workshop, assert_refused, start_with_key};
 
 /// Prepares a start where something is mounted at a folder, which nobody else sees.
 ///
-/// Whatever it starts ends with it, and after a minute.
+/// Its children end with it, and after a minute.
 pub(crate) fn start_at(folder: &Path, mount: &str, packed: &Path) -> Command {
     let script = format!("folder=$0; {mount} && exec \"$@\"");
     let mut command = Command::new("timeout");
@@ -155,7 +156,7 @@ fn folder_can_be_used_again_and_damage_leaves_nothing_in_it() {
     let end = bytes.windows(9).rposition(|part| part == b".shstrtab").unwrap();
     bytes[end - 300] ^= 1;
     let damaged = workshop.path("damaged");
-    sealcrate_tests::fixtures::workshop::install(&bytes, &damaged);
+    crate::workshop::install(&bytes, &damaged);
     let mount = format!(
         "{TMPFS}; if \"$1\"; then exit 9; else echo \"$? $(ls -A \"$folder\")\"; fi; set -- true"
     );

@@ -5,9 +5,9 @@ use std::os::unix::fs::PermissionsExt;
 use std::process::{Command, Stdio};
 
 use sealcrate_tests::Done;
-use sealcrate_tests::fixtures::workshop::{Workshop, assert_refused, start, start_with_key};
 
 use crate::programs::{Kind, MARK, smallest};
+use crate::workshop::{Workshop, assert_refused, start, start_with_key};
 
 fn packed_runs_and_comes_back(kind: Kind) {
     let workshop = Workshop::new();
@@ -102,7 +102,7 @@ fn program_without_any_section() {
 #[test]
 fn every_compression_runs_and_comes_back() {
     let workshop = Workshop::new();
-    let recipient = &sealcrate_tests::fixtures::workshop::key_pair().recipient;
+    let recipient = &sealcrate_tests::fixtures::key_pair().recipient;
     let mut sizes = Vec::new();
     for compression in ["none", "lz4", "zstd"] {
         let options = ["-r", recipient, "--compress", compression];

@@ -18,3 +18,4 @@ mod respond_image;
 mod same;
 mod start;
 mod terminal;
+mod workshop;

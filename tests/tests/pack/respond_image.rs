@@ -4,10 +4,10 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use sealcrate_tests::fixtures::workshop::Workshop;
 use sealcrate_tests::{Done, Registry, Typist};
 
 use crate::programs::smallest;
+use crate::workshop::Workshop;
 
 /// Makes the image `NAME.tar`, as `docker save` does, with a program among other files.
 fn image(workshop: &Workshop, name: &str, packed: &Path) -> String {

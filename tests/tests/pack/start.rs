@@ -1,15 +1,14 @@
-//! Where the key is looked for when a packed program starts, and what is said when it is not right.
+//! The places where a packed program looks for its key, and the words about a wrong key.
 
 use std::fs;
 use std::path::Path;
 use std::process::Command;
 
 use sealcrate_tests::Done;
-use sealcrate_tests::fixtures::workshop::{
-    PASSPHRASE, Workshop, assert_refused, key_pair, other_key_pair, start,
-};
+use sealcrate_tests::fixtures::key_pair;
 
 use crate::programs::{Kind, MARK};
+use crate::workshop::{PASSPHRASE, Workshop, assert_refused, other_key_pair, start};
 
 fn program() -> &'static Path {
     Kind::MuslStatic.path()

@@ -2,10 +2,10 @@
 
 use std::process::Command;
 
-use sealcrate_tests::fixtures::workshop::{FAST, PASSPHRASE, Workshop, assert_refused};
 use sealcrate_tests::{Done, Typist};
 
 use crate::programs::{Kind, MARK, smallest};
+use crate::workshop::{FAST, PASSPHRASE, Workshop, assert_refused};
 
 const PROMPT: &str = "Key: ";
 
@@ -101,7 +101,7 @@ fn banner_is_shown_before_the_prompt_and_only_then() {
     let (done, seen) = Typist::start(&workshop.sandbox, &command).end();
     done.with_status(9).prints("ran\n");
     assert_eq!(seen, "");
-    let done = Done::of(&mut sealcrate_tests::fixtures::workshop::start(&packed));
+    let done = Done::of(&mut crate::workshop::start(&packed));
     assert_refused(done, 3, "BP");
 }
 

@@ -1,4 +1,4 @@
-//! The Debian packages that tasks need: whoever runs a task agrees, then the missing ones are installed.
+//! The Debian packages that tasks need. The person who runs a task agrees, then apt installs the missing ones.
 //!
 //! Nothing else of the machine changes: an installed service neither starts nor is set to start.
 
@@ -71,8 +71,8 @@ pub(crate) fn install_named(consent: Consent, packages: &[String]) -> anyhow::Re
     install(&packages)
 }
 
-/// Fetches the lists of the packages that there are. Where some of them cannot be had, as while a
-/// mirror is being renewed, the older ones may do: what is missing shows when it is installed.
+/// Fetches the lists of packages. Where a mirror does not have all of them, the older lists may do: the
+/// installation shows which package is missing.
 ///
 /// # Errors
 /// It may not be done.

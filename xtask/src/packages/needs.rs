@@ -66,7 +66,7 @@ pub(super) const NEEDS: &[Need] = &[
         accepts: Path::exists,
     },
     Need { package: "libpython3-dev", files: &["/usr/lib"], accepts: has_library_of_python },
-    // and what was packed is opened by these.
+    // and these open packed programs.
     Need { package: "age", files: &["/usr/bin/age"], accepts: Path::exists },
     Need { package: "lz4", files: &["/usr/bin/lz4"], accepts: Path::exists },
     Need { package: "zstd", files: &["/usr/bin/zstd"], accepts: Path::exists },
@@ -97,7 +97,7 @@ pub(super) const NEEDS: &[Need] = &[
     },
 ];
 
-/// What newer releases split off from docker.io: the client, and BuildKit's part of it.
+/// Parts that newer releases have split off from docker.io: the client, and BuildKit's part of it.
 pub(super) const SPLIT_OFF: [Need; 2] = [
     Need { package: "docker-cli", files: &["/usr/bin/docker"], accepts: Path::exists },
     Need {
@@ -110,7 +110,7 @@ pub(super) const SPLIT_OFF: [Need; 2] = [
     },
 ];
 
-/// What only the bench needs: the times and memory of a command, and a key for skopeo.
+/// Needs of the bench alone: the times and memory of a command, and a key for skopeo.
 pub(super) const FOR_BENCH: [Need; 2] = [
     Need { package: "time", files: &["/usr/bin/time"], accepts: Path::exists },
     Need { package: "openssl", files: &["/usr/bin/openssl"], accepts: Path::exists },

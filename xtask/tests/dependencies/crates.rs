@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::process::Command;
 
-/// What speaks to networks or drives asynchronous code.
+/// Crates that speak to networks or drive asynchronous code.
 const NETWORK: [&str; 7] = ["bollard", "futures-util", "http", "hyper", "mio", "reqwest", "tokio"];
 
 /// Returns the names of everything that `package`, alone and with its default features, is built of.

@@ -61,9 +61,4 @@ pub(crate) const LARGE_FOLDERS: &[(&str, usize)] = &[
     ("fuzz/fuzz_targets", 28),
     ("fuzz/targets/src", 31),
     ("tests/support", 22),
-    ("tests/tests/attacks", 22),
-    ("tests/tests/e2e", 31),
-    ("tests/tests/faults", 16),
-    ("tests/tests/lock", 27),
-    ("tests/tests/pack", 19),
 ];

@@ -1,4 +1,4 @@
-//! What a stranger does on the way to a registry, and as a registry.
+//! Attacks on the way to a registry, and by a registry.
 
 mod answers;
 mod credentials;

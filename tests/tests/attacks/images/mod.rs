@@ -1,4 +1,4 @@
-//! What a stranger changes in an image, and in an index.
+//! Changes of a stranger to images and indexes.
 
 mod attestations;
 mod choices;

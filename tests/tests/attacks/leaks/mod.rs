@@ -1,4 +1,4 @@
-//! What a stranger finds: in files, in logs, and beside an image.
+//! Leaks: the files, logs and registries that a stranger reads.
 
 mod files;
 mod kept;

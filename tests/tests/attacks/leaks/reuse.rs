@@ -25,7 +25,7 @@ pub(crate) struct Scene {
 }
 
 /// The outcome of a push.
-pub(crate) struct Pushed {
+pub(crate) struct Outcome {
     pub(crate) layers: Vec<String>,
     pub(crate) said: String,
 }
@@ -49,7 +49,7 @@ impl Scene {
     }
 
     /// Pushes the image to the recipient, from the machine.
-    pub(crate) fn push(&self, name: &str) -> Pushed {
+    pub(crate) fn push(&self, name: &str) -> Outcome {
         self.push_from(&self.machine, &self.image.location(), name, &[])
     }
 
@@ -59,12 +59,12 @@ impl Scene {
         from: &str,
         name: &str,
         options: &[&str],
-    ) -> Pushed {
+    ) -> Outcome {
         let mut push = machine.sandbox.sealcrate();
         push.args(["push", &self.name(name), "--from", from, "--all-layers"]);
         let said = succeeded(&run(push.args(["-r", &self.recipient]).args(options)));
         let (repository, tag) = name.split_once(':').expect("there is a tag");
-        Pushed { layers: self.layers(repository, tag), said }
+        Outcome { layers: self.layers(repository, tag), said }
     }
 
     /// Changes the readers of the image, from the other machine.

@@ -4,11 +4,11 @@ use sealcrate_tests::fixtures::stored::{digest, layers, manifest};
 use sealcrate_tests::fixtures::{FAST, Layout, Machine, secret};
 use sealcrate_tests::{Builder, Engine, FaultProxy, Registry, busybox};
 
-use crate::transfers::pull::Pushed;
+use crate::transfers::pull::BehindProxy;
 
 #[test]
 fn image_gets_the_name_that_is_asked_for() {
-    let (engine, pushed) = (Engine::from_env(), Pushed::new().with_engine());
+    let (engine, pushed) = (Engine::from_env(), BehindProxy::new().with_engine());
     let (name, new_name) = (pushed.name(), format!("sealcrate-test/as-{}:2", &pushed.id[7..19]));
     let _named = engine.remove_on_drop(&new_name);
     let pull = ["pull", &name, "--pass-file=key", "--as", &new_name];
@@ -34,7 +34,7 @@ fn plain_image_comes_without_words_about_its_publication() {
 
 #[test]
 fn image_is_pulled_by_digest() {
-    let (engine, pushed) = (Engine::from_env(), Pushed::new().with_engine());
+    let (engine, pushed) = (Engine::from_env(), BehindProxy::new().with_engine());
     let _pulled = engine.remove_on_drop(&pushed.id);
     let is = pushed.registry.tag_digest("team/app", "1").unwrap();
     let name = format!("{}/team/app@{is}", pushed.proxy.host());

@@ -7,7 +7,7 @@ use sealcrate_tests::fixtures::{FAST, Layout, Machine, platform, secret};
 use serde_json::json;
 
 /// A machine and a registry with the encrypted image `team/app:1`.
-struct Pushed {
+struct Inspected {
     registry: Registry,
     machine: Machine,
     name: String,
@@ -15,7 +15,7 @@ struct Pushed {
     token: String,
 }
 
-impl Pushed {
+impl Inspected {
     fn new() -> Self {
         let (registry, machine, token) = (Registry::plain(), Machine::new(), secret());
         let layout = Layout::create(machine.path("image"));
@@ -33,7 +33,7 @@ impl Pushed {
 
 #[test]
 fn encrypted_image_is_explained_without_its_secrets() {
-    let Pushed { registry, machine, name, token } = Pushed::new();
+    let Inspected { registry, machine, name, token } = Inspected::new();
     let done = machine.succeed(&["inspect", &name]);
     let has = |text: &str| assert!(done.stdout.contains(text), "{text:?} not in {}", done.said());
     has("format    crypto-cli, key data in the member \"crypto\"");
@@ -57,7 +57,7 @@ fn encrypted_image_is_explained_without_its_secrets() {
 
 #[test]
 fn encrypted_image_is_explained_to_programs() {
-    let Pushed { registry, machine, name, token } = Pushed::new();
+    let Inspected { registry, machine, name, token } = Inspected::new();
     let said = machine.succeed(&["inspect", &name, "--output=json"]);
     let seen = said.json();
     let pushed = manifest(&registry, "team/app", "1");
@@ -78,7 +78,7 @@ fn encrypted_image_is_explained_to_programs() {
 
 #[test]
 fn passphrase_opens_the_secret_part() {
-    let Pushed { machine, name, token, registry: _registry } = Pushed::new();
+    let Inspected { machine, name, token, registry: _registry } = Inspected::new();
     let inspect = ["inspect", &name, "--pass-file=key"];
     let done = machine.succeed(&inspect);
     for shown in [

@@ -12,14 +12,14 @@ const RSA: &str = "jwe:rsa.pub.pem";
 
 /// A machine with the identities `mine` and `theirs` and their recipients. Its registry has an image
 /// that is encrypted to `mine` and to an RSA key.
-struct Pushed {
+struct Shared {
     machine: Machine,
     registry: Registry,
     mine: String,
     theirs: String,
 }
 
-impl Pushed {
+impl Shared {
     fn new() -> Self {
         let (machine, registry) = (machine(), Registry::plain());
         machine.layout("image", &["public", "private"]);
@@ -58,7 +58,7 @@ impl Pushed {
 
 #[test]
 fn recipients_are_added_and_removed_and_layers_stay_where_they_are() {
-    let pushed = Pushed::new();
+    let pushed = Shared::new();
     let (machine, name) = (&pushed.machine, pushed.name("1"));
     let (before, blobs) = (pushed.manifest("1"), pushed.registry.blobs().len());
     let more = ["--add", &pushed.theirs, "--remove", RSA];
@@ -85,7 +85,7 @@ fn recipients_are_added_and_removed_and_layers_stay_where_they_are() {
 
 #[test]
 fn another_tag_leaves_the_image_as_it_is_and_skopeo_opens_it() {
-    let pushed = Pushed::new();
+    let pushed = Shared::new();
     let before = pushed.manifest("1");
     let add = ["--to=2", "--add=jwe:p384.pub.pem", "--new-pass-file=key"];
     let done = pushed.machine.succeed(&pushed.rewrap(&pushed.name("1"), &add));
@@ -155,7 +155,7 @@ fn passphrase_of_crypto_clis_format_is_changed_and_layers_stay() {
 
 #[test]
 fn reencryption_makes_new_keys_for_those_alone_who_are_named() {
-    let pushed = Pushed::new();
+    let pushed = Shared::new();
     let before = pushed.manifest("1");
     let more = ["--reencrypt", "--add", &pushed.theirs];
     let done = pushed.machine.succeed(&pushed.rewrap(&pushed.name("1"), &more));
@@ -171,7 +171,7 @@ fn reencryption_makes_new_keys_for_those_alone_who_are_named() {
 
 #[test]
 fn reencryption_under_a_passphrase_makes_new_keys_in_both_formats() {
-    let pushed = Pushed::new();
+    let pushed = Shared::new();
     let (machine, before) = (&pushed.machine, pushed.manifest("1"));
     let more = ["--reencrypt", "--new-pass-file=key"];
     let done = machine.succeed(&pushed.rewrap(&pushed.name("1"), &more));
@@ -199,7 +199,7 @@ fn reencryption_under_a_passphrase_makes_new_keys_in_both_formats() {
 
 #[test]
 fn reencryption_that_is_refused_leaves_the_image_as_it_is() {
-    let pushed = Pushed::new();
+    let pushed = Shared::new();
     let (machine, name, before) = (&pushed.machine, pushed.name("1"), pushed.manifest("1"));
     let add = ["--reencrypt", "--add", &pushed.theirs];
     machine.fail(3, &[&["rewrap", &name, "-i=theirs"], &add[..]].concat()).says("wrong key");
@@ -210,7 +210,7 @@ fn reencryption_that_is_refused_leaves_the_image_as_it_is() {
 
 #[test]
 fn what_cannot_be_rewrapped_is_refused_and_stays() {
-    let pushed = Pushed::new();
+    let pushed = Shared::new();
     let (machine, name, before) = (&pushed.machine, pushed.name("1"), pushed.manifest("1"));
     let at_digest = format!("{}@{}", name, pushed.registry.tag_digest("app", "1").unwrap());
     let add = ["--add", &pushed.theirs];

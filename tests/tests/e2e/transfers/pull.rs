@@ -5,7 +5,7 @@ use sealcrate_tests::fixtures::{FAST, Layout, Machine, secret};
 use sealcrate_tests::{Done, Engine, FaultProxy, Registry};
 
 /// A registry with the encrypted image `team/app:1`, behind a proxy that records requests.
-pub(crate) struct Pushed {
+pub(crate) struct BehindProxy {
     pub(crate) registry: Registry,
     pub(crate) proxy: FaultProxy,
     pub(crate) machine: Machine,
@@ -13,7 +13,7 @@ pub(crate) struct Pushed {
     pub(crate) id: String,
 }
 
-impl Pushed {
+impl BehindProxy {
     pub(crate) fn new() -> Self {
         let (registry, machine) = (Registry::plain(), Machine::new());
         let layout = machine.layout("image", &[&secret(), &secret()]);
@@ -59,7 +59,7 @@ fn push_to_a_digest_is_refused() {
 
 #[test]
 fn wrong_passphrase_fetches_no_layer() {
-    let (engine, pushed) = (Engine::from_env(), Pushed::new());
+    let (engine, pushed) = (Engine::from_env(), BehindProxy::new());
     let name = pushed.name();
     for to in [&[][..], &["--to=oci:back"], &["--to=docker-archive:back.tar"]] {
         let pull = [&["pull", &name, "--pass-file=other-key"], to].concat();
@@ -74,7 +74,7 @@ fn wrong_passphrase_fetches_no_layer() {
 
 #[test]
 fn missing_passphrase_fetches_no_layer() {
-    let pushed = Pushed::new();
+    let pushed = BehindProxy::new();
     let name = pushed.name();
     let done = pushed.machine.fail(3, &["pull", &name]).says("a passphrase is needed");
     assert!(done.lines("hint: ")[0].contains("SEALCRATE_PASS"), "{}", done.said());
@@ -102,7 +102,7 @@ fn plain_image_is_refused_when_a_passphrase_is_given() {
 
 #[test]
 fn encrypted_layers_under_a_plain_config_are_refused() {
-    let pushed = Pushed::new();
+    let pushed = BehindProxy::new();
     let layout = Layout::open(pushed.machine.path("image"));
     let plain_config = layout.blob(&pushed.id);
     sealcrate_tests::fixtures::stored::put_blob(
@@ -135,7 +135,7 @@ fn encrypted_layers_under_a_plain_config_are_refused() {
 
 #[test]
 fn decrypted_image_is_published_only_when_that_is_said() {
-    let (pushed, other) = (Pushed::new(), Registry::plain());
+    let (pushed, other) = (BehindProxy::new(), Registry::plain());
     let (name, to) = (pushed.name(), format!("docker://{}/open/app:1", other.host()));
     let pull = ["pull", &name, "--pass-file=key", "--to", &to];
     pushed.machine.fail(2, &pull).says("--publish-decrypted");

@@ -1,4 +1,4 @@
-//! Locked images themselves: what is in them, and the way back.
+//! Locked images themselves: their content, and the way back.
 
 mod back;
 mod exchanged;

@@ -4,10 +4,11 @@ use std::fs;
 use std::io::Read;
 use std::path::Path;
 
+use sealcrate_tests::fixtures::wait_until;
 use sealcrate_tests::{Done, Registry, files_containing};
 
 use crate::container::Container;
-use crate::fixture::{Locksmith, PRIVATE, key, new_key_pair, wait_until};
+use crate::fixture::{Locksmith, PRIVATE, key, new_key_pair};
 
 const MARK: &str = "mark-that-nobody-may-see-8531";
 
@@ -52,7 +53,7 @@ fn nothing_private_is_in_the_registry_or_the_engines_storage() {
     let mount = format!("{}:/run/secrets/sealcrate_key:ro", secret.display());
     let digest = engine.run(&["inspect", "--format", "{{index .RepoDigests 0}}", &name]);
     let id = engine.run(&["run", "-d", "--network", "none", "-v", &mount, &digest]);
-    wait_until(|| engine.run(&["logs", &id]).lines().count() == 2);
+    wait_until("the container", || engine.run(&["logs", &id]).lines().count() == 2);
     let logs = engine.run(&["logs", &id]);
     // The writable layer has the mount points, and an export of everything on disk has no more.
     let changed = engine.run(&["diff", &id]);
@@ -89,7 +90,7 @@ fn limits_that_the_threat_model_names_are_real() {
     let (engine, key) = (&locksmith.engine, key());
     // The engine shows a key in a variable. The program does not see it.
     let container = Container::start(&locksmith, &locked, &[]);
-    wait_until(|| container.run("cat /app/private || true") == "seen from inside");
+    wait_until("the container", || container.run("cat /app/private || true") == "seen from inside");
     assert!(container.inspect().contains(&key));
     assert_eq!(
         container.run("tr '\\0' '\\n' < /proc/1/environ | grep -c SEALCRATE_KEY || true"),
@@ -98,7 +99,7 @@ fn limits_that_the_threat_model_names_are_real() {
     // New files among private ones lie in memory, and are lost with the next start.
     container.run("echo more > /app/more");
     engine.run(&["restart", "--time", "0", container.id()]);
-    wait_until(|| container.run("cat /app/private || true") == "seen from inside");
+    wait_until("the container", || container.run("cat /app/private || true") == "seen from inside");
     assert_eq!(container.run("ls /app"), "private");
     // A key in a file stays readable to the program.
     let secret = locksmith.path("identity");

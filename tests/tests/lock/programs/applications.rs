@@ -3,9 +3,10 @@
 use std::fs;
 use std::process::Command;
 
+use sealcrate_tests::fixtures::wait_until;
 use sealcrate_tests::{Builder, Done};
 
-use crate::fixture::{CLEAR, FOR_ALL, Locksmith, PRIVATE, wait_until};
+use crate::fixture::{CLEAR, FOR_ALL, Locksmith, PRIVATE};
 
 /// Prints everything that a program sees of its surroundings, except the effects of another folder.
 const REPORT: &[u8] = b"#!/bin/sh
@@ -100,7 +101,7 @@ fn request_to_end_reaches_the_command() {
     let engine = &locksmith.engine;
     let key = crate::fixture::key();
     let id = engine.run(&["run", "-d", "--network", "none", "-e", &key, locked.name(), "wait"]);
-    wait_until(|| engine.run(&["logs", &id]).ends_with("waiting"));
+    wait_until("the container", || engine.run(&["logs", &id]).ends_with("waiting"));
     let inside = |command: &[&str]| engine.run(&[&["exec", &id], command].concat());
     let with_environment =
         inside(&["/.sealcrate/init", "exec", "--", "sh", "-c", "echo $SETTING; pwd"]);
@@ -141,7 +142,7 @@ fn check_of_the_image_is_run_when_it_is_unlocked() {
         let run = ["run", "-d", "--network", "none", "-e", &key, "-e", "GIVEN=at the start"];
         let id = engine.run(&[&run[..], &[locked.name(), "wait"]].concat());
         let health = |format: &str| engine.run(&["inspect", "--format", format, &id]);
-        wait_until(|| health("{{.State.Health.Status}}") != "starting");
+        wait_until("the container", || health("{{.State.Health.Status}}") != "starting");
         let status = health("{{.State.Health.Status}}");
         // Earlier checks may have run before the image was unlocked.
         let log: Vec<serde_json::Value> =

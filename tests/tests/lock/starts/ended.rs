@@ -1,10 +1,11 @@
 //! Starts that a signal or a limit of the process ends before the command begins. Each says why, and
 //! leaves nothing.
 
+use sealcrate_tests::fixtures::wait_until;
 use sealcrate_tests::{Builder, Done, EngineImage};
 
 use crate::container::Container;
-use crate::fixture::{Locksmith, PRIVATE, key, wait_until};
+use crate::fixture::{Locksmith, PRIVATE, key};
 
 /// An image that waits while it is unlocked, when the file `/app/a` is there already.
 fn waiting<'w>(locksmith: &'w Locksmith, locked: &EngineImage<'_>) -> EngineImage<'w> {
@@ -31,7 +32,7 @@ fn first_process_heeds_signals_while_it_unlocks() {
     let image = waiting(&locksmith, &locked);
     let container = Container::start(&locksmith, &image, &[]);
     let seen = ["exec", container.id(), "/bin/ls", "/dev/sealcrate/app/a"];
-    wait_until(|| locksmith.engine.try_run(&seen).status.success());
+    wait_until("the container", || locksmith.engine.try_run(&seen).status.success());
     assert_eq!(container.stop(), "143");
     container.wait_for("sealcrate: ended by a signal\n");
 }

@@ -5,10 +5,11 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use sealcrate_tests::Done;
-use sealcrate_tests::fixtures::workshop::{PASSPHRASE, Workshop, assert_refused, key_pair};
+use sealcrate_tests::fixtures::key_pair;
 
 use crate::confined::{root_with, start_in_root};
 use crate::programs::{Kind, MARK};
+use crate::workshop::{PASSPHRASE, Workshop, assert_refused};
 
 #[test]
 fn limit_of_memory_that_is_too_small_is_said_with_figures() {
@@ -107,7 +108,7 @@ fn limit_counts_that_leaves_the_least_of_all_groups_above() {
         ],
     );
     assert_refused(start(), 1, "the limit is 5 MiB, and 10 MiB are needed");
-    // Nothing outside of the control groups is looked at, and what is no number is passed over.
+    // The stub looks at nothing outside of the control groups, and passes over a text that is no number.
     write_groups(&root, "0::/../../tmp\n", &[("sys/tmp/memory.max", "1\n")]);
     start().with_status(0);
     write_groups(&root, "?\n::\n0::\n", &[("sys/fs/cgroup/memory.max", "-1\n")]);
@@ -132,7 +133,7 @@ fn forbidden_execution_of_memory_is_said() {
     if !Path::new("/proc/sys/vm/memfd_noexec").exists() {
         // Linux before 6.3 has neither the sysctl nor MFD_EXEC: what can be held there is that the
         // program runs without.
-        let mut command = sealcrate_tests::fixtures::workshop::start_with_key(&packed);
+        let mut command = crate::workshop::start_with_key(&packed);
         Done::of(&mut command).with_status(0).prints(&format!("{MARK}\n"));
         return;
     }

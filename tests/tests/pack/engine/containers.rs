@@ -6,10 +6,11 @@ use std::path::Path;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use sealcrate_tests::fixtures::workshop::{PASSPHRASE, Workshop, assert_refused, key_pair};
+use sealcrate_tests::fixtures::key_pair;
 use sealcrate_tests::{Builder, Done, Engine, EngineImage};
 
 use crate::programs::{Kind, MARK};
+use crate::workshop::{PASSPHRASE, Workshop, assert_refused};
 
 /// Packed programs, for all the tests here: under a passphrase, and to a recipient.
 fn packed() -> &'static [Vec<u8>; 2] {
@@ -200,7 +201,7 @@ fn expensive_derivation_takes_the_memory_that_the_limit_allows() {
     let packed = workshop.pack_with(Kind::CStatic.path(), &options);
     let image = image(&engine, &fs::read(packed).unwrap());
     let key = format!("BP={PASSPHRASE}");
-    // 2^18 KiB are 256 MiB. Half of what is there is taken, in powers of two, and 64 MiB at least.
+    // 2^18 KiB are 256 MiB. The stub takes half of the memory, in powers of two, and 64 MiB at least.
     for (limit, least, most) in [("80m", 60, 76), ("300m", 128, 140), ("600m", 256, 270)] {
         let options = ["--memory", limit, "--memory-swap", limit, "-e", &key];
         let done = run(&engine, &image, &options, &["/program", "peak"]).with_status(0);
@@ -209,7 +210,7 @@ fn expensive_derivation_takes_the_memory_that_the_limit_allows() {
     }
 }
 
-/// What is said when the folder is missing is the option that helps.
+/// If the folder is missing, the stub names the option that helps.
 #[test]
 fn program_in_a_folder_runs_with_the_option_that_is_advised() {
     let (engine, workshop) = (Engine::from_env(), Workshop::new());
@@ -257,7 +258,7 @@ fn image_starts_by_digest_as_any_other() {
 
 #[test]
 fn shown_by_the_engine_is_a_key_that_was_given_as_a_variable() {
-    // What the threat model says of `-e`, so that nobody has to take it on faith.
+    // The threat model says this of `-e`. Here it is tried.
     let (engine, workshop) = (Engine::from_env(), Workshop::new());
     let image = image(&engine, &packed()[0]);
     let created = |options: &[&str]| {
@@ -267,7 +268,7 @@ fn shown_by_the_engine_is_a_key_that_was_given_as_a_variable() {
         shown
     };
     assert!(created(&["-e", &format!("BP={PASSPHRASE}")]).contains(PASSPHRASE));
-    // What was started so hands the key on.
+    // A container that got the key so hands it on.
     let committed = |options: &[&str]| {
         let id = engine.run(&[&["create", "--network", "none"], options, &[image.name()]].concat());
         let name = format!("{}-committed", image.name());

@@ -5,10 +5,10 @@ use std::io::Write;
 use std::process::{Child, Command, Stdio};
 
 use sealcrate_tests::Done;
-use sealcrate_tests::fixtures::workshop::{PASSPHRASE, Workshop, assert_refused};
 
 use crate::ended::bounded;
 use crate::programs::Kind;
+use crate::workshop::{PASSPHRASE, Workshop, assert_refused};
 
 /// Returns the only child of a process, once it has one and that has become another program.
 fn child_of(parent: &Child, name: &str) -> String {

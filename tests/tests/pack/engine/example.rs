@@ -11,8 +11,10 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio, id};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use sealcrate_tests::fixtures::workshop::{Workshop, assert_refused, key_pair};
+use sealcrate_tests::fixtures::key_pair;
 use sealcrate_tests::{Builder, Done, Engine, EngineImage, busybox};
+
+use crate::workshop::{Workshop, assert_refused};
 
 const SAYS: &str = "Grandmother's secret: two cloves and a spoon of quince.";
 
@@ -39,7 +41,7 @@ fn golang<'e>(engine: &'e Engine, workshop: &Workshop) -> EngineImage<'e> {
 
     let name = unique("golang");
     let mut tar = Command::new("tar");
-    // What compiles commands of Go itself is not needed, and half of the size.
+    // The example needs no sources of Go's own commands, which are half of the size.
     tar.args(["--dereference", "--exclude=*_test.go", "--exclude=testdata", "--exclude=src/cmd"]);
     tar.args(["-cf", "-", "-C", "/"]).arg(root.trim_start_matches('/'));
     // Debian's Go is a dynamic program.

@@ -10,11 +10,10 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use sealcrate_tests::Done;
-use sealcrate_tests::fixtures::workshop::{
-    FAST, Workshop, assert_refused, install, key_pair, start, start_with_key,
-};
+use sealcrate_tests::fixtures::key_pair;
 
 use crate::programs::smallest;
+use crate::workshop::{FAST, Workshop, assert_refused, install, start, start_with_key};
 
 /// Another machine.
 struct OtherMachine {

@@ -4,13 +4,14 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use sealcrate_tests::fixtures::workshop::{Workshop, key_pair, start_with_key};
+use sealcrate_tests::fixtures::key_pair;
 use sealcrate_tests::{Done, as_root};
 
 use crate::in_folder::{TMPFS, pack_into, place, start_at};
 use crate::programs::{Kind, folder, source_folder};
+use crate::workshop::{Workshop, start_with_key};
 
-/// What PyInstaller makes, out of `target/pyinstaller`, where `cargo xtask test` puts it.
+/// Makes programs with PyInstaller, which `cargo xtask test` puts into `target/pyinstaller`.
 fn built_by_pyinstaller() -> PathBuf {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let work = folder().join("pyinstaller");

@@ -2,8 +2,10 @@
 
 use std::fs;
 
-use sealcrate_tests::fixtures::workshop::{Workshop, install, key_pair};
+use sealcrate_tests::fixtures::key_pair;
 use sealcrate_tests::{Builder, Done, Engine, assert_all_are_told, busybox, memory_steps, noise};
+
+use crate::workshop::{Workshop, install};
 
 #[test]
 fn program_is_started_or_refused_with_words_at_every_limit() {
