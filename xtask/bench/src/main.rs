@@ -1,9 +1,9 @@
 //! `cargo xtask bench`: how fast sealcrate is, beside other tools on the same machine.
 //!
 //! Each subject is a module: [`images`] are pushed and pulled, [`programs`] packed and started, layers and
-//! payloads encrypted and decrypted ([`ciphers`]), and large images held in little [`memory`]. What they
-//! share is here: one run of one command ([`measure`]), the [`machine`] and the [`files`] that it has, a
-//! [`registry`], the [`layout`] of an image, the [`spread`] of figures, and where [`results`] go. Nothing
+//! payloads encrypted and decrypted ([`ciphers`]), and large images held in little [`memory`]. They share
+//! the other modules: one run of one command ([`measure`]), the [`machine`] and the [`files`] that it has, a
+//! [`registry`], the [`layout`] of an image, the [`spread`] of figures, and the folder of [`results`]. Nothing
 //! here passes or fails by time.
 
 use std::process::ExitCode;
@@ -33,7 +33,7 @@ mod results;
 mod spread;
 mod steps;
 
-/// What can be measured alone.
+/// A subject that can be measured alone.
 #[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 enum Subject {
     /// Pushes and pulls, beside skopeo, docker and crypto-cli
