@@ -2,13 +2,13 @@
 //! token issuer, a proxy that makes faults, and a sandbox for the binary under test.
 //!
 //! Everything here panics with a message when it cannot do its work: that is a failed test. `cargo xtask
-//! test` sets the variables that [`Engine`] and [`Sandbox`] read.
+//! test` sets the variable that [`Engine`] reads.
 
 pub use crate::authority::Authority;
 pub use crate::containerd::{Containerd, as_root};
 pub use crate::crun::CrunPodman;
 pub use crate::done::Done;
-pub use crate::engine::{Builder, Engine, EngineImage, busybox};
+pub use crate::engine::{Builder, Engine, EngineImage, assert_provided, busybox};
 pub use crate::fault::{Fault, Gate, Rule};
 pub use crate::fault_proxy::{FaultProxy, RecordedRequest};
 pub use crate::key_provider::{GeneratedClient, KeyProviderService};

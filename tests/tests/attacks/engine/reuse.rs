@@ -6,6 +6,7 @@ use crate::leaks::reuse::{Scene, share_none, state};
 
 #[test]
 fn a_folder_that_somebody_else_has_prepared_is_not_used() {
+    sealcrate_tests::assert_provided();
     let scene = Scene::new();
     let first = scene.push("app:1");
     for folder in [scene.cache(), state(&scene.machine)] {

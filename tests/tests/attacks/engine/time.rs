@@ -5,6 +5,7 @@ use sealcrate_tests::{FaultProxy, MemoryFolder};
 
 #[test]
 fn a_layer_that_fills_the_disk_is_not_begun() {
+    sealcrate_tests::assert_provided();
     let pushed = Pushed::new(image_of(20 << 20));
     let disk = MemoryFolder::new(16);
     let proxy = FaultProxy::start(pushed.registry.host(), Vec::new());

@@ -24,6 +24,7 @@ fn init_machine(registry: &Registry, image: &Value) -> u16 {
 
 #[test]
 fn every_platform_is_locked_and_comes_back() {
+    sealcrate_tests::assert_provided();
     const AMD64: u16 = 62;
     const ARM64: u16 = 183;
     let machine = machine().with_engine();
@@ -89,6 +90,7 @@ fn every_platform_is_locked_and_comes_back() {
 
 #[test]
 fn every_platform_keeps_the_payload_of_layers_that_have_not_changed() {
+    sealcrate_tests::assert_provided();
     let machine = machine().with_engine();
     let several = |name: &str, upper: &str| {
         let layout = Layout::create(machine.path(name));

@@ -14,6 +14,7 @@ const NOBODY: &str = "65534";
 
 #[test]
 fn only_root_and_allowed_users_are_answered() {
+    sealcrate_tests::assert_provided();
     let node = Node::new();
     let client = GeneratedClient::new();
     let as_nobody = || {

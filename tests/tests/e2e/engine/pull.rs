@@ -94,3 +94,12 @@ fn layers_that_the_engine_holds_are_not_fetched() {
     assert_eq!(fetched(sent), [true, true, true]);
     assert_eq!(engine.run_container(&name, &[]), private);
 }
+
+#[test]
+fn wrong_passphrase_brings_nothing_into_the_engine() {
+    let (engine, pushed) = (Engine::from_env(), BehindProxy::new().with_engine());
+    let name = pushed.name();
+    let pull = ["pull", &name, "--pass-file=other-key"];
+    pushed.machine.fail(3, &pull).says("wrong passphrase");
+    assert!(!engine.has_image(&name) && !engine.has_image(&pushed.id));
+}

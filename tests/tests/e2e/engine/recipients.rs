@@ -29,3 +29,21 @@ fn what_skopeo_encrypted_comes_out_of_a_registry_into_the_engine() {
         assert_eq!(seen[0]["RootFS"]["Layers"], config_of(image)["rootfs"]["diff_ids"]);
     }
 }
+
+#[test]
+fn wrong_keys_bring_nothing_into_the_engine() {
+    let (machine, registry, engine) =
+        (machine().with_engine(), Registry::plain(), Engine::from_env());
+    let name = format!("{}/app:1", registry.host());
+    machine.succeed(&["copy", &fixture("jwe-ec"), &format!("docker://{name}")]);
+    let _pulled = engine.remove_on_drop(&name);
+    for (key, text) in [
+        (&["-i", "rsa.pem"][..], "wrong key"),
+        (&[], "no identity was given"),
+        (&["--pass-file=key"], "a passphrase does not open it"),
+        (&["-i", "ec.password.pem:file=other-key"], "wrong password"),
+    ] {
+        machine.fail(3, &[&["pull", &name], key].concat()).says(text);
+        assert!(!engine.has_image(&name));
+    }
+}

@@ -2,7 +2,7 @@
 
 use sealcrate_tests::fixtures::stored::{digest, manifest};
 use sealcrate_tests::fixtures::{FAST, Layout, Machine, secret};
-use sealcrate_tests::{Done, Engine, FaultProxy, Registry};
+use sealcrate_tests::{Done, FaultProxy, Registry};
 
 /// A registry with the encrypted image `team/app:1`, behind a proxy that records requests.
 pub(crate) struct BehindProxy {
@@ -59,14 +59,13 @@ fn push_to_a_digest_is_refused() {
 
 #[test]
 fn wrong_passphrase_fetches_no_layer() {
-    let (engine, pushed) = (Engine::from_env(), BehindProxy::new());
+    let pushed = BehindProxy::new();
     let name = pushed.name();
     for to in [&[][..], &["--to=oci:back"], &["--to=docker-archive:back.tar"]] {
         let pull = [&["pull", &name, "--pass-file=other-key"], to].concat();
         pushed.machine.fail(3, &pull).says("wrong passphrase");
     }
     pushed.assert_no_layer_was_asked_for();
-    assert!(!engine.has_image(&name) && !engine.has_image(&pushed.id));
     for left in ["back", "back.tar"] {
         assert!(!pushed.machine.path(left).exists(), "{left}");
     }

@@ -13,6 +13,7 @@ use crate::workshop::{PASSPHRASE, Workshop, assert_refused};
 
 #[test]
 fn limit_of_memory_that_is_too_small_is_said_with_figures() {
+    sealcrate_tests::assert_provided();
     let workshop = Workshop::new();
     let root = root_with(&workshop, &workshop.pack_under_passphrase(Kind::RustStatic.path()));
     // As the two versions of control groups show their limit inside of a container.
@@ -48,6 +49,7 @@ fn write_groups(root: &Path, own: &str, files: &[(&str, &str)]) {
 
 #[test]
 fn limit_counts_that_leaves_the_least_of_all_groups_above() {
+    sealcrate_tests::assert_provided();
     let workshop = Workshop::new();
     let root = root_with(&workshop, &workshop.pack(Kind::RustStatic.path()));
     let start = || Done::of(start_in_root(&root, "/program").env("BP", &key_pair().identity));
@@ -128,6 +130,7 @@ fn start_with_memfd_noexec(value: &str, program: &Path) -> Command {
 
 #[test]
 fn forbidden_execution_of_memory_is_said() {
+    sealcrate_tests::assert_provided();
     let workshop = Workshop::new();
     let packed = workshop.pack(Kind::Go.path());
     if !Path::new("/proc/sys/vm/memfd_noexec").exists() {

@@ -30,6 +30,7 @@ fn child_of(parent: &Child, name: &str) -> String {
 
 #[test]
 fn first_process_of_a_container_heeds_signals_while_it_derives() {
+    sealcrate_tests::assert_provided();
     let workshop = Workshop::new();
     // A derivation that takes longer than what the test does meanwhile.
     let options = ["--pass-file", "key", "--work-factor=18"];

@@ -90,6 +90,7 @@ fn start_in(machine: &OtherMachine, packed: &Path) -> Command {
 
 #[test]
 fn this_build_packs_for_every_machine() {
+    sealcrate_tests::assert_provided();
     let listed = Workshop::new().succeed(&["pack", "--list-targets"]).stdout;
     let listed: Vec<&str> = listed.lines().collect();
     for OtherMachine { name, .. } in OTHER_MACHINES {
@@ -101,6 +102,7 @@ fn this_build_packs_for_every_machine() {
 
 #[test]
 fn foreign_programs_are_opened_by_passphrase_and_identity() {
+    sealcrate_tests::assert_provided();
     for machine in &OTHER_MACHINES {
         let (workshop, name) = (Workshop::new(), machine.name);
         let program = program(&workshop, machine);
@@ -134,6 +136,7 @@ fn foreign_programs_are_opened_by_passphrase_and_identity() {
 
 #[test]
 fn foreign_payloads_that_were_changed_are_told() {
+    sealcrate_tests::assert_provided();
     for machine in &OTHER_MACHINES {
         let workshop = Workshop::new();
         let packed =
@@ -155,6 +158,7 @@ fn foreign_payloads_that_were_changed_are_told() {
 /// An emulator that is told what to run, and not by the kernel.
 #[test]
 fn program_runs_in_an_emulator_of_this_machine() {
+    sealcrate_tests::assert_provided();
     let workshop = Workshop::new();
     let packed = workshop.pack(smallest());
     let mut command = start_with_key(Path::new("qemu-x86_64-static"));

@@ -26,6 +26,7 @@ fn built_by_pyinstaller() -> PathBuf {
 
 #[test]
 fn programs_of_pyinstaller_run_in_one_file_and_in_a_folder() {
+    sealcrate_tests::assert_provided();
     let workshop = Workshop::new();
     let built = built_by_pyinstaller();
     let folder = place(&workshop, "folder");
@@ -45,6 +46,7 @@ fn programs_of_pyinstaller_run_in_one_file_and_in_a_folder() {
 /// The file's owner is another than its user, who could exchange the program in the folder.
 #[test]
 fn set_id_file_puts_no_program_into_a_folder() {
+    sealcrate_tests::assert_provided();
     const SCRIPT: &str =
         "mount -t tmpfs tmpfs /mnt && mount -t tmpfs tmpfs \"$0\" && cp \"$1\" /mnt/packed && \
                           chown 0:0 /mnt/packed && chmod 4755 /mnt/packed || exit 9
