@@ -4,18 +4,14 @@
 #![allow(missing_docs, clippy::unwrap_used)]
 
 mod age;
-mod confined;
 mod damage;
-mod ended;
 #[cfg(feature = "engine")]
 mod engine;
-mod in_folder;
 mod kinds;
 mod programs;
 mod refused;
 mod respond;
 mod respond_image;
 mod same;
-mod start;
-mod terminal;
+mod starts;
 mod workshop;

@@ -7,8 +7,8 @@ use std::process::{Command, Stdio};
 use sealcrate_tests::Done;
 use sealcrate_tests::fixtures::key_pair;
 
-use crate::confined::{root_with, start_in_root};
 use crate::programs::{Kind, MARK};
+use crate::starts::confined::{root_with, start_in_root};
 use crate::workshop::{PASSPHRASE, Workshop, assert_refused};
 
 #[test]

@@ -6,8 +6,8 @@ use std::process::{Child, Command, Stdio};
 
 use sealcrate_tests::Done;
 
-use crate::ended::bounded;
 use crate::programs::Kind;
+use crate::starts::ended::bounded;
 use crate::workshop::{PASSPHRASE, Workshop, assert_refused};
 
 /// Returns the only child of a process, once it has one and that has become another program.

@@ -7,8 +7,8 @@ use std::process::Command;
 use sealcrate_tests::fixtures::key_pair;
 use sealcrate_tests::{Done, as_root};
 
-use crate::in_folder::{TMPFS, pack_into, place, start_at};
 use crate::programs::{Kind, folder, source_folder};
+use crate::starts::in_folder::{TMPFS, pack_into, place, start_at};
 use crate::workshop::{Workshop, start_with_key};
 
 /// Makes programs with PyInstaller, which `cargo xtask test` puts into `target/pyinstaller`.
