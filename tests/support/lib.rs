@@ -3,11 +3,11 @@
 //! test kit.
 //!
 //! Everything here panics with a message when it cannot do its work: that is a failed test. `cargo xtask
-//! test` sets the variables that [`Engine`] and [`Sandbox`] read.
+//! test` sets the variable that [`Engine`] reads.
 
 pub use crate::engines::containerd::{Containerd, as_root};
 pub use crate::engines::crun::CrunPodman;
-pub use crate::engines::engine::{Builder, Engine, EngineImage, busybox};
+pub use crate::engines::engine::{Builder, Engine, EngineImage, assert_provided, busybox};
 pub use crate::engines::pod::{Pod, PodContainer};
 pub use crate::engines::podman::PodmanService;
 pub use crate::machine::done::Done;
@@ -25,6 +25,7 @@ pub use crate::servers::token_issuer::{Anonymous, Caller, TokenIssuer, TokenLife
 pub use sealcrate_test_kit::{Fault, FaultProxy, Gate, RecordedRequest, Rule, http};
 
 mod engines;
+pub mod fixtures;
 mod machine;
 mod memory;
 mod secrets;

@@ -16,7 +16,8 @@ fn run(command: &mut Command) -> String {
 
 #[test]
 fn images_go_into_podman_and_out_of_it_again() {
-    let (engine, registry, sandbox) = (Engine::from_env(), Registry::plain(), Sandbox::new());
+    let (engine, registry) = (Engine::from_env(), Registry::plain());
+    let sandbox = Sandbox::new().with_engine(&engine);
     let podman = PodmanService::start();
     let dockerfile = "FROM scratch\nCOPY sh /bin/sh\nLABEL com.senetas.crypto.enabled=true\n\
                       COPY secret /secret\nCMD [\"/bin/sh\", \"-c\", \"cat /secret\"]\n";

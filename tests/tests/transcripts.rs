@@ -2,13 +2,14 @@
 
 #![allow(missing_docs)]
 
-use sealcrate_tests::{Done, Sandbox, leaks_in, transcripts};
+use sealcrate_tests::{Done, Sandbox, assert_provided, leaks_in, transcripts};
 
 #[test]
 fn nothing_that_was_printed_holds_a_secret() {
-    let folder = transcripts().expect("there are no transcripts: run `cargo xtask test`");
+    assert_provided();
+    let folder = transcripts();
     let sandbox = Sandbox::new();
-    // The search sees what is printed: this run's output, and a secret that it is given.
+    // The search sees this run's output, and a secret that the run gets.
     let printed = Done::of(sandbox.sealcrate().arg("--version").env("BP", "0123-secret-3210"));
     let runs = std::fs::read_dir(folder.join("runs")).expect("the run was noted");
     let version = printed.with_status(0).stdout;

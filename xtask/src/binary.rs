@@ -9,11 +9,11 @@ use anyhow::{Context, ensure};
 
 use crate::stubs;
 
-/// What cargo is to build.
+/// The arguments by which cargo builds the binary alone.
 const BINARY: [&str; 4] = ["--package", "sealcrate", "--bin", "sealcrate"];
 
-/// How the binary alone is linked so that it needs no other file: its libraries are those of the
-/// usual build, which spares a second one of them all.
+/// The arguments by which the binary needs no other file. Its libraries are the same as in the usual build,
+/// so cargo does not build them twice.
 const STATIC: [&str; 3] = ["--", "-C", "target-feature=+crt-static"];
 
 /// How a program is compiled.
@@ -48,7 +48,7 @@ pub fn build(profile: Profile, stubs: Option<&Path>) -> anyhow::Result<PathBuf> 
     executable_of("build", &arguments, stubs, "sealcrate")
 }
 
-/// Builds the binary as the Dockerfile does, but for tests. Returns the path of a copy, since the next build
+/// Builds the binary for tests, in the same way as the Dockerfile. Returns the path of a copy, since the next build
 /// replaces cargo's own file.
 ///
 /// # Errors

@@ -1,6 +1,6 @@
 //! Waiting for child processes so that an interrupt ends the child first and us after it.
 //!
-//! Without this, Ctrl-C would end the task runner before it has stopped what it started.
+//! Without this, Ctrl-C would end the task runner before its children.
 
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{Child, Command, ExitCode, ExitStatus, Stdio};

@@ -1,6 +1,6 @@
-//! What building stubs for other machines takes where rustup's compiler has no `core` for them: the
-//! distribution's compiler, and out of its packages for other architectures the few files that a
-//! program without the standard library is linked with.
+//! The parts that a build of stubs for other machines needs where rustup's compiler has no `core` for them. These
+//! are the distribution's compiler, and a few files of its packages for other architectures. A program without
+//! the standard library is linked with these files.
 //!
 //! The packages are not installed, since they would bring LLVM along for every architecture, and
 //! make the system one of several architectures. apt gets lists of its own for each, beside the
@@ -14,7 +14,7 @@ use std::process::{Command, Stdio};
 use anyhow::{Context, bail, ensure};
 use sealcrate_targets::Target;
 
-use crate::packages;
+use crate::packages::{self, Consent};
 
 /// The distribution's compiler.
 pub(crate) const COMPILER: &str = "/usr/bin/rustc";
@@ -37,8 +37,12 @@ pub(crate) fn sysroot(root: &Path) -> PathBuf {
 /// Provides the compiler, the libraries and the linkers for some targets.
 ///
 /// # Errors
-/// There is no apt; it does not have the packages in one version; what failed.
-pub(crate) fn provide(root: &Path, targets: &[&'static Target]) -> anyhow::Result<()> {
+/// There is no apt, or no consent; it does not have the packages in one version; what failed.
+pub(crate) fn provide(
+    consent: Consent,
+    root: &Path,
+    targets: &[&'static Target],
+) -> anyhow::Result<()> {
     let named: Vec<&str> = targets.iter().map(|target| target.toolchain.triples[0]).collect();
     ensure!(
         packages::is_debian(),
@@ -54,7 +58,7 @@ pub(crate) fn provide(root: &Path, targets: &[&'static Target]) -> anyhow::Resul
         for machine in &missing {
             machine.update();
         }
-        let (library, version) = compiler(&missing)?;
+        let (library, version) = compiler(consent, &missing)?;
         for machine in &missing {
             let architecture = machine.architecture;
             packages::announce(&format!("unpacking {library} {version} for {architecture}"));
@@ -64,7 +68,7 @@ pub(crate) fn provide(root: &Path, targets: &[&'static Target]) -> anyhow::Resul
     let linkers = targets.iter().map(|target| target.toolchain.linker);
     let linkers = linkers.filter(|linker| !Path::new("/usr/bin").join(linker).exists());
     let linkers: Vec<String> = linkers.map(package_of_linker).collect();
-    packages::install_named(&linkers)
+    packages::install_named(consent, &linkers)
 }
 
 /// Returns the package of a linker, which has its name in Debian's letters.
@@ -75,9 +79,10 @@ fn package_of_linker(linker: &str) -> String {
 
 /// Returns the name and version of the libraries' package that fits the distribution's compiler,
 /// which is installed if it is missing.
-fn compiler(missing: &[Machine]) -> anyhow::Result<(&'static str, String)> {
+fn compiler(consent: Consent, missing: &[Machine]) -> anyhow::Result<(&'static str, String)> {
     if !Path::new(COMPILER).exists() {
         let (package, library) = PACKAGES;
+        consent.to_install(&[package, library])?;
         packages::update()?;
         let mut versions = versions(&[], library)?;
         for machine in missing {

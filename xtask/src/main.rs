@@ -9,6 +9,7 @@ use std::process::{Command, ExitCode};
 use anyhow::{Context, bail};
 use xtask::binary::{self, Profile};
 use xtask::child::{self, Interrupts};
+use xtask::packages::Consent;
 use xtask::{engine, stubs, test};
 
 const HELP: &str = "\
@@ -20,18 +21,22 @@ Tasks:
   demo                 Build the release binary and show, in a temporary folder, what it is for. Needs nothing
                        but cargo. Where the docker command reaches an engine, the image goes through that too,
                        and is removed from it afterwards
-  test [ARGUMENT]...   Run every test of the workspace against a private Docker engine and real registries.
-                       Arguments go on to `cargo test --workspace`. Installs the Debian packages that are
-                       missing, and stops what it started. With SEALCRATE_TEST_ENGINE set
-                       (unix:///run/docker.sock) that engine is used instead
-  engine -- COMMAND    Run a command with DOCKER_HOST and SEALCRATE_TEST_ENGINE naming a private Docker engine
-  stubs                Build the stubs for all machines into target/stubs, and print that folder:
+  test [--yes] [ARGUMENT]...
+                       Run every test of the workspace against a private Docker engine and real registries.
+                       Arguments go on to `cargo test --workspace`. Stops what it started. With
+                       SEALCRATE_TEST_ENGINE set (unix:///run/docker.sock), the tests use that engine
+  engine [--yes] -- COMMAND
+                       Run a command with DOCKER_HOST and SEALCRATE_TEST_ENGINE naming a private Docker engine
+  stubs [--yes]        Build the stubs for all machines into target/stubs, and print that folder:
                        SEALCRATE_STUBS_DIR names it to a build of sealcrate. Where the compiler has no
                        libraries for a machine, those of Debian's packages are used
   proto                Write the committed code of the gRPC service anew, from crates/cli/proto. Needs protoc
                        (Debian: protobuf-compiler)
   bench [ARGUMENT]...  Measure sealcrate beside other tools: `cargo xtask bench --help` says more
   help                 Print this
+
+The tasks test, engine, stubs and bench list the Debian packages that are missing, and ask whether to install
+them. With --yes they install them without a question. No service of a package starts, then or later.
 ";
 
 fn main() -> anyhow::Result<ExitCode> {
@@ -42,17 +47,17 @@ fn main() -> anyhow::Result<ExitCode> {
     match Task::parse(&arguments)? {
         Task::Bench(arguments) => bench(arguments),
         Task::Demo => demo(),
-        Task::Engine(command) => engine::run(command),
+        Task::Engine(consent, command) => engine::run(consent, command),
         Task::Help => {
             print(HELP.trim_end());
             Ok(ExitCode::SUCCESS)
         }
         Task::Proto => proto(),
-        Task::Stubs => {
-            print(&stubs::build()?.display().to_string());
+        Task::Stubs(consent) => {
+            print(&stubs::build(consent)?.display().to_string());
             Ok(ExitCode::SUCCESS)
         }
-        Task::Test(arguments) => test::run(arguments),
+        Task::Test(consent, arguments) => test::run(consent, arguments),
     }
 }
 
@@ -61,11 +66,11 @@ fn main() -> anyhow::Result<ExitCode> {
 enum Task<'a> {
     Bench(&'a [String]),
     Demo,
-    Engine(&'a [String]),
+    Engine(Consent, &'a [String]),
     Help,
     Proto,
-    Stubs,
-    Test(&'a [String]),
+    Stubs(Consent),
+    Test(Consent, &'a [String]),
 }
 
 impl<'a> Task<'a> {
@@ -73,17 +78,18 @@ impl<'a> Task<'a> {
         let Some((task, rest)) = arguments.split_first() else {
             bail!("no task is named: `cargo xtask help` lists them");
         };
-        match (task.as_str(), rest) {
-            ("bench", rest) => Ok(Self::Bench(rest)),
-            ("demo", []) => Ok(Self::Demo),
+        let (consent, more) = Consent::parse(rest);
+        match (task.as_str(), more) {
+            ("bench", _) => Ok(Self::Bench(rest)),
+            ("demo", []) if rest.is_empty() => Ok(Self::Demo),
             ("engine", [dashes, command @ ..]) if dashes == "--" && !command.is_empty() => {
-                Ok(Self::Engine(command))
+                Ok(Self::Engine(consent, command))
             }
-            ("engine", _) => bail!("usage: cargo xtask engine -- COMMAND"),
+            ("engine", _) => bail!("usage: cargo xtask engine [--yes] -- COMMAND"),
             ("help" | "--help" | "-h", _) => Ok(Self::Help),
-            ("proto", []) => Ok(Self::Proto),
-            ("stubs", []) => Ok(Self::Stubs),
-            ("test", rest) => Ok(Self::Test(rest)),
+            ("proto", []) if rest.is_empty() => Ok(Self::Proto),
+            ("stubs", []) => Ok(Self::Stubs(consent)),
+            ("test", arguments) => Ok(Self::Test(consent, arguments)),
             (task, _) => {
                 bail!("{task:?} is no task, or takes no arguments: see `cargo xtask help`")
             }
@@ -129,9 +135,12 @@ mod tests {
     #[test]
     fn arguments_go_on_to_what_a_task_runs() {
         let test = words("test --test lock -- --nocapture");
-        assert_eq!(Task::parse(&test).unwrap(), Task::Test(&test[1..]));
+        assert_eq!(Task::parse(&test).unwrap(), Task::Test(Consent::Asked, &test[1..]));
+        let agreed = words("test --yes --test lock");
+        assert_eq!(Task::parse(&agreed).unwrap(), Task::Test(Consent::Given, &agreed[2..]));
+        assert_eq!(Task::parse(&words("stubs --yes")).unwrap(), Task::Stubs(Consent::Given));
         let engine = words("engine -- bash -c true");
-        assert_eq!(Task::parse(&engine).unwrap(), Task::Engine(&engine[2..]));
+        assert_eq!(Task::parse(&engine).unwrap(), Task::Engine(Consent::Asked, &engine[2..]));
         let bench = words("bench images --quick");
         assert_eq!(Task::parse(&bench).unwrap(), Task::Bench(&bench[1..]));
     }
@@ -145,8 +154,9 @@ mod tests {
             "engine bash",
             "engine --",
             "demo now",
+            "proto now",
+            "demo --yes",
             "stubs arm64",
-            "proto x",
         ] {
             assert!(Task::parse(&words(typed)).is_err(), "{typed}");
         }

@@ -27,8 +27,8 @@ const STOP_TIMEOUT: Duration = Duration::from_secs(60);
 /// `sun_path` holds 108 bytes with the final NUL.
 const LONGEST_SOCKET_PATH: usize = 107;
 
-/// Calls `task` with the address of an engine: that of `SEALCRATE_TEST_ENGINE` if it is set, else
-/// a private one that lives until `task` returns.
+/// Calls `task` with the address of an engine. If `SEALCRATE_TEST_ENGINE` names one, `task` gets that engine.
+/// Otherwise it gets a private one, which lives until `task` returns.
 pub fn with(
     interrupts: &Interrupts,
     task: impl FnOnce(&str) -> anyhow::Result<ExitCode>,

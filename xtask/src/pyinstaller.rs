@@ -14,7 +14,7 @@ use crate::packages;
 /// The distribution's Python: others may have no library of themselves.
 const PYTHON: &str = "/usr/bin/python3";
 
-/// What is installed, with what it needs. PyPI.
+/// The package of PyPI. pip installs its dependencies, too.
 const PACKAGE: &str = "pyinstaller>=6,<7";
 
 /// Installs it, if it is missing.

@@ -10,7 +10,8 @@ use anyhow::Context;
 use sealcrate_stub_build::{Build, Compiler, Network, Sources};
 use sealcrate_targets::{TARGETS, Target};
 
-use crate::{foreign, packages};
+use crate::foreign;
+use crate::packages::{self, Consent};
 
 /// The variable that names the folder to a build.
 pub const FOLDER: &str = "SEALCRATE_STUBS_DIR";
@@ -19,7 +20,7 @@ pub const FOLDER: &str = "SEALCRATE_STUBS_DIR";
 ///
 /// # Errors
 /// There is no compiler, no library or no linker for a machine; what failed.
-pub fn build() -> anyhow::Result<PathBuf> {
+pub fn build(consent: Consent) -> anyhow::Result<PathBuf> {
     let root = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/..")).canonicalize()?;
     let folder = root.join("target/stubs");
     // Apart from the folder that builds watch for changes.
@@ -30,7 +31,7 @@ pub fn build() -> anyhow::Result<PathBuf> {
     let missing: Vec<&'static Target> =
         TARGETS.iter().filter(|target| build_by(&compilers, target).is_none()).collect();
     if !missing.is_empty() {
-        foreign::provide(&root, &missing)?;
+        foreign::provide(consent, &root, &missing)?;
         compilers = self::compilers(&root);
     }
     let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());

@@ -1,6 +1,7 @@
-//! `cargo xtask test`: every test of the workspace, with the services that the tests need, and before
-//! them those of the stub's own workspace.
+//! `cargo xtask test`: every test of the workspace, with the services that the tests need. The tests of the
+//! stub's own workspace come first.
 //!
+//! It selects both groups of the end-to-end tests. `cargo test` alone leaves out the group `engine`.
 //! The tests get four variables: `SEALCRATE_TEST_ENGINE`, the engine's address;
 //! `SEALCRATE_TEST_BIN`, the path of the binary under test; `SEALCRATE_TEST_STATIC_BIN`, the path of the
 //! binary in the tool's image; and `SEALCRATE_TEST_TRANSCRIPTS`, a folder. There the tests note all their
@@ -15,14 +16,18 @@ use anyhow::Context;
 
 use crate::binary::{self, Profile};
 use crate::child::{self, Interrupts};
-use crate::{packages, private_engine, pyinstaller, stubs};
+use crate::packages::{self, Consent};
+use crate::{private_engine, pyinstaller, stubs};
+
+/// The feature that selects the tests that need an engine, root or installed programs.
+const GROUP: &str = "sealcrate-tests/engine";
 
 /// Builds the binary, runs `cargo test --workspace` with `cargo_test_args`, and returns its status.
-pub fn run(cargo_test_args: &[String]) -> anyhow::Result<ExitCode> {
+pub fn run(consent: Consent, cargo_test_args: &[String]) -> anyhow::Result<ExitCode> {
     let interrupts = Interrupts::catch()?;
-    packages::install_missing()?;
+    packages::install_missing(consent)?;
     pyinstaller::provide()?;
-    let stubs = stubs::build()?;
+    let stubs = stubs::build(consent)?;
     let for_image = binary::build_static(&stubs)?;
     let binary = binary::build(Profile::Dev, Some(&stubs))?;
     // Takes along what tests leave that are killed.
@@ -46,15 +51,16 @@ pub fn run(cargo_test_args: &[String]) -> anyhow::Result<ExitCode> {
                 .env("TMPDIR", tmp.path());
         };
         let mut tests = binary::cargo();
-        tests.args(["test", "--workspace"]).args(cargo_test_args);
+        tests.args(["test", "--workspace", "--features", GROUP]).args(cargo_test_args);
         set(&mut tests, address);
         let passed = child::run_in_own_group(&mut tests, &interrupts)?;
         if passed != ExitCode::SUCCESS {
             return Ok(passed);
         }
-        // Once more, and last: only now all that there is to be searched has been printed.
+        // Once more, and last: now all runs have printed their output.
         let mut search = binary::cargo();
-        search.args(["test", "--quiet", "--package", "sealcrate-tests", "--test", "transcripts"]);
+        search.args(["test", "--quiet", "--package", "sealcrate-tests", "--features", GROUP]);
+        search.args(["--test", "transcripts"]);
         set(&mut search, address);
         child::run_in_own_group(&mut search, &interrupts)
     })

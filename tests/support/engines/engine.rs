@@ -13,6 +13,20 @@ use tempfile::TempDir;
 /// By its path, since another client may come first in `PATH`; this one has BuildKit built in.
 const CLIENT: &str = "/usr/bin/docker";
 
+/// The variable that names the engine. Only `cargo xtask test` sets it.
+const VARIABLE: &str = "SEALCRATE_TEST_ENGINE";
+
+/// Holds that `cargo xtask test` runs this test of the group `engine`: the test needs root, or what that task
+/// installs.
+///
+/// # Panics
+/// If another command runs it.
+#[track_caller]
+pub fn assert_provided() {
+    let is_provided = env::var_os(VARIABLE).is_some();
+    assert!(is_provided, "{VARIABLE} names no engine: `cargo xtask test` runs this test");
+}
+
 /// The Docker engine that `SEALCRATE_TEST_ENGINE` names.
 #[derive(Debug)]
 pub struct Engine {
@@ -26,8 +40,8 @@ impl Engine {
     /// # Panics
     /// If the variable is not set.
     pub fn from_env() -> Self {
-        let address = env::var("SEALCRATE_TEST_ENGINE")
-            .expect("SEALCRATE_TEST_ENGINE names no engine: run `cargo xtask test`");
+        assert_provided();
+        let address = env::var(VARIABLE).expect("the address is text");
         let client_config = tempfile::tempdir().expect("a temporary folder can be made");
         Self { address, client_config }
     }
@@ -185,7 +199,7 @@ fn succeeded(output: &Output, arguments: &[&str]) -> String {
     String::from_utf8_lossy(&output.stdout).trim().to_owned()
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "engine"))]
 mod tests {
     use super::*;
 

@@ -23,7 +23,7 @@ impl Done {
     /// # Panics
     /// If it cannot be run, or its output is not UTF-8.
     pub fn of(command: &mut Command) -> Self {
-        let output = command.output().expect("the program can be run");
+        let output = output_of(command);
         record(command, &[&output.stdout, &output.stderr]);
         output.into()
     }
@@ -34,7 +34,7 @@ impl Done {
     /// # Panics
     /// If it cannot be run, or its output is not UTF-8.
     pub fn of_printing_a_secret(command: &mut Command) -> Self {
-        let output = command.output().expect("the program can be run");
+        let output = output_of(command);
         record(command, &[&output.stderr]);
         output.into()
     }
@@ -91,6 +91,16 @@ impl Done {
     pub fn said(&self) -> String {
         format!("{:?}\nstdout: {}\nstderr: {}", self.status, self.stdout, self.stderr)
     }
+}
+
+/// Runs a command of a test to its end. The tests start programs that not every machine has.
+fn output_of(command: &mut Command) -> Output {
+    command.output().unwrap_or_else(|error| {
+        let program = command.get_program().display();
+        panic!(
+            "{program} cannot be run ({error}): `cargo xtask test` installs what the tests start"
+        )
+    })
 }
 
 impl From<Output> for Done {

@@ -11,22 +11,30 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+use crate::fixtures::binary::binary;
 use crate::{Engine, note_secret};
 
 /// Folders for one run or several of the binary under test, removed on drop.
 #[derive(Debug)]
 pub struct Sandbox {
     folder: TempDir,
+    /// The address of the engine that the binary under test reaches.
+    engine: Option<String>,
 }
 
 impl Sandbox {
-    /// Makes empty folders.
+    /// Makes empty folders. The binary under test reaches no engine.
     pub fn new() -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder can be made");
         for name in ["home", "docker", "tmp", "config", "data", "cache", "state", "run", "work"] {
             fs::create_dir(folder.path().join(name)).expect("the sandbox can be written");
         }
-        Self { folder }
+        Self { folder, engine: None }
+    }
+
+    /// Lets the binary under test reach an engine.
+    pub fn with_engine(self, engine: &Engine) -> Self {
+        Self { engine: Some(engine.address().to_owned()), ..self }
     }
 
     /// The folder that commands of the sandbox start in; the test's own files go here.
@@ -64,16 +72,15 @@ impl Sandbox {
         self.folder.path().join("docker")
     }
 
-    /// Prepares a run of the binary under test with the test engine. It gets nothing of the caller's
-    /// environment but `PATH`.
+    /// Prepares a run of the binary under test. It gets nothing of the caller's environment but `PATH`. If the
+    /// sandbox has no engine, the binary looks for one where there is none.
     ///
     /// # Panics
-    /// If `SEALCRATE_TEST_BIN` or `SEALCRATE_TEST_ENGINE` is not set.
+    /// If there is no binary, and none can be built.
     pub fn sealcrate(&self) -> Command {
-        let binary = env::var_os("SEALCRATE_TEST_BIN")
-            .expect("SEALCRATE_TEST_BIN names no binary: run `cargo xtask test`");
-        let mut command = self.command(binary);
-        command.env("DOCKER_HOST", Engine::from_env().address());
+        let mut command = self.command(binary());
+        let nowhere = || format!("unix://{}", self.folder.path().join("no-engine.sock").display());
+        command.env("DOCKER_HOST", self.engine.clone().unwrap_or_else(nowhere));
         command
     }
 
@@ -248,12 +255,26 @@ mod tests {
         assert!(output.contains("TMPDIR=") && output.contains("DOCKER_CONFIG="));
     }
 
+    fn host_of(sandbox: &Sandbox) -> String {
+        let command = sandbox.sealcrate();
+        assert!(Path::new(command.get_program()).is_file());
+        let host = command.get_envs().find(|(name, _)| *name == "DOCKER_HOST").unwrap().1;
+        host.unwrap().to_str().unwrap().to_owned()
+    }
+
+    #[test]
+    fn the_binary_reaches_no_engine_unless_that_is_said() {
+        let sandbox = Sandbox::new();
+        let host = host_of(&sandbox);
+        let socket = Path::new(host.strip_prefix("unix://").unwrap());
+        assert!(socket.starts_with(sandbox.folder.path()) && !socket.exists());
+    }
+
+    #[cfg(feature = "engine")]
     #[test]
     fn the_binary_is_given_the_test_engine() {
-        let command = Sandbox::new().sealcrate();
-        let host = command.get_envs().find(|(name, _)| *name == "DOCKER_HOST").unwrap().1;
-        assert_eq!(host.unwrap(), Engine::from_env().address());
-        assert!(Path::new(command.get_program()).is_file());
+        let engine = Engine::from_env();
+        assert_eq!(host_of(&Sandbox::new().with_engine(&engine)), engine.address());
     }
 
     #[test]

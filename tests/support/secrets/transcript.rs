@@ -9,6 +9,7 @@ use std::io::Write as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, id};
+use std::sync::OnceLock;
 use std::{env, thread};
 
 use super::noted::{SHORTEST, forms_of, note_secrets_of};
@@ -25,9 +26,27 @@ pub struct Leak {
     pub kind: String,
 }
 
-/// Returns the folder, where the suite has one.
-pub fn transcripts() -> Option<PathBuf> {
-    env::var_os(VARIABLE).map(PathBuf::from)
+/// Returns the folder of the whole suite. `cargo test` alone has no such folder: then it is one beside the test
+/// programs.
+pub fn transcripts() -> PathBuf {
+    static FOLDER: OnceLock<PathBuf> = OnceLock::new();
+    FOLDER.get_or_init(|| env::var_os(VARIABLE).map_or_else(without_suite, PathBuf::from)).clone()
+}
+
+/// Returns the folder beside the test programs, without the transcripts of processes that have ended.
+fn without_suite() -> PathBuf {
+    let program = env::current_exe().expect("a test has a program");
+    let folder = program.parent().expect("programs are in folders").with_file_name("transcripts");
+    let transcripts = ["runs", "secrets"].map(|part| fs::read_dir(folder.join(part)));
+    for transcript in transcripts.into_iter().flatten().flatten().flatten() {
+        let name = transcript.file_name();
+        let process = name.to_str().and_then(|name| name.rsplit('.').next()).unwrap_or_default();
+        if !Path::new("/proc").join(process).exists() {
+            // Another test may remove it at this moment.
+            let _ = fs::remove_file(transcript.path());
+        }
+    }
+    folder
 }
 
 /// Notes the output of `command` and the secrets that it got, if it is a program of ours.
@@ -55,8 +74,7 @@ pub(crate) fn write_secret(kind: &str, secret: &[u8]) {
 }
 
 fn append(part: &str, name: &str, bytes: &[u8]) {
-    let Some(folder) = transcripts() else { return };
-    let folder = folder.join(part);
+    let folder = transcripts().join(part);
     fs::create_dir_all(&folder).expect("the folder of transcripts can be written");
     let file = OpenOptions::new().append(true).create(true).open(folder.join(name));
     let written = file.and_then(|mut file| file.write_all(bytes));

@@ -90,7 +90,7 @@ http:
             .stdout(Stdio::null())
             .stderr(log)
             .spawn()
-            .expect("docker-registry is installed");
+            .expect("docker-registry cannot be run: `cargo xtask test` installs it");
         let mut registry = Self { process, folder, host: String::new() };
         registry.host = registry.wait_for_address();
         registry

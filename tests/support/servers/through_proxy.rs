@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use super::registry::Registry;
 use crate::http::{Response, request};
-use crate::{Anonymous, Builder, Engine, FaultProxy, TokenIssuer, TokenLife};
+use crate::{Anonymous, FaultProxy, TokenIssuer, TokenLife};
+#[cfg(feature = "engine")]
+use crate::{Builder, Engine};
 
 const CONTENT: &[u8] = b"the content of a blob";
 const DIGEST: &str = "sha256:3050dfab150d230d72db0866c67c2bb23958b48333d21608524d1a9f4698b5b0";
@@ -36,6 +38,7 @@ fn without_rules_nothing_is_changed() {
     assert_eq!(requests[0].head.header("Host"), Some(proxy.host().as_str()));
 }
 
+#[cfg(feature = "engine")]
 #[test]
 fn the_engine_pushes_and_pulls_through_it() {
     let engine = Engine::from_env();

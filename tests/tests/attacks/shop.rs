@@ -3,13 +3,12 @@
 use std::fs;
 use std::path::Path;
 
+use sealcrate_test_kit::{Layout, OCI_CONFIG, OCI_INDEX, OCI_MANIFEST, digest_of};
+use sealcrate_tests::fixtures::Machine;
+use sealcrate_tests::fixtures::stored;
 use sealcrate_tests::http::request;
 use sealcrate_tests::{Done, Registry};
 use serde_json::{Value, json};
-
-use crate::machine::Machine;
-use crate::made::{Layout, OCI_CONFIG, OCI_INDEX, OCI_MANIFEST, sha256};
-use crate::stored;
 
 /// The owner's key, which opens images that are encrypted to [`OWNER`].
 pub(crate) const KEY: &str = "-i=ec.pem";
@@ -108,7 +107,7 @@ impl Shop {
 
     /// Uploads a blob, and makes a descriptor name it.
     pub(crate) fn put_blob(&self, descriptor: &mut Value, bytes: &[u8]) {
-        let digest = sha256(bytes);
+        let digest = digest_of(bytes);
         stored::put_blob(&self.registry, "app", &digest, bytes);
         (descriptor["digest"], descriptor["size"]) = (digest.into(), bytes.len().into());
     }
@@ -126,7 +125,7 @@ impl Shop {
     /// Puts a manifest without a tag, and returns its descriptor.
     pub(crate) fn put_child(&self, manifest: &Value) -> Value {
         let text = manifest.to_string();
-        let digest = sha256(text.as_bytes());
+        let digest = digest_of(text.as_bytes());
         self.put_text(&digest, &text);
         json!({ "mediaType": manifest["mediaType"], "digest": digest, "size": text.len() })
     }
@@ -143,7 +142,7 @@ impl Shop {
     pub(crate) fn put_plain(&self, platform: &str, text: &str) -> Value {
         let (os, architecture) = platform.split_once('/').expect("platforms have a slash");
         let mut layer = json!({ "mediaType": "application/vnd.oci.image.layer.v1.tar" });
-        let tar = crate::support::tar_of("0", text.as_bytes());
+        let tar = sealcrate_tests::fixtures::tar_of("0", text.as_bytes());
         self.put_blob(&mut layer, &tar);
         let config = json!({
             "architecture": architecture, "os": os, "config": { "Cmd": ["/evil"] },

@@ -3,33 +3,9 @@
 
 #![allow(missing_docs, clippy::unwrap_used)]
 
-mod age_recipients;
-mod attestations;
-mod builders;
-mod containerd;
-mod decoder;
-mod deploy;
+#[cfg(feature = "engine")]
 mod engine;
-mod fixtures;
-mod generated;
-mod indexes;
-mod inspect;
-mod key_providers;
-mod keyprovider;
-mod keyprovider_service;
-mod machine;
-mod made;
-mod openpgp;
-mod output;
-mod passphrases;
-mod places;
-mod protection;
-mod pull;
-mod recipients;
-mod reencrypt;
-mod registries;
-mod rewrap;
-mod selection;
-mod stored;
-mod terminal;
-mod to_recipients;
+mod images;
+mod keys;
+mod program;
+mod transfers;

@@ -3,34 +3,33 @@
 
 use std::fs;
 
+use sealcrate_tests::fixtures::{
+    Machine, Pushed, TestImage, failed, parsed, random_bytes, requests, run, succeeded,
+};
 use sealcrate_tests::http::request;
-use sealcrate_tests::{Engine, FaultProxy, Registry};
+use sealcrate_tests::{FaultProxy, Registry};
 use serde_json::Value;
 
-use crate::support::{
-    Machine, Pushed, Target, TestImage, failed, parsed, random_bytes, requests, run, succeeded,
-};
-
 /// A registry behind a proxy, and a machine.
-struct Scene {
-    registry: Registry,
-    proxy: FaultProxy,
-    machine: Machine,
+pub(crate) struct Scene {
+    pub(crate) registry: Registry,
+    pub(crate) proxy: FaultProxy,
+    pub(crate) machine: Machine,
 }
 
 impl Scene {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let registry = Registry::plain();
         let proxy = FaultProxy::start(registry.host(), Vec::new());
-        Self { registry, proxy, machine: Machine::new() }
+        Self { registry, proxy, machine: Machine::with_own_passphrase() }
     }
 
-    fn name(&self) -> String {
+    pub(crate) fn name(&self) -> String {
         format!("{}/app:1", self.proxy.host())
     }
 
     /// Pushes. Returns how many blobs were sent, and the messages of the push.
-    fn push(&self, image: &TestImage, options: &[&str]) -> (usize, String) {
+    pub(crate) fn push(&self, image: &TestImage, options: &[&str]) -> (usize, String) {
         self.machine.forget();
         let before = self.sent();
         let mut push = self.machine.push_with(image, &self.name());
@@ -39,16 +38,16 @@ impl Scene {
         (self.sent() - before, String::from_utf8_lossy(&output.stderr).into_owned())
     }
 
-    fn sent(&self) -> usize {
+    pub(crate) fn sent(&self) -> usize {
         requests(&self.proxy, "PUT", "/blobs/uploads/").len()
     }
 
-    fn manifest(&self) -> Value {
+    pub(crate) fn manifest(&self) -> Value {
         parsed(&self.registry.manifest("app", "1").expect("it was pushed"))
     }
 
     /// The digests of the layers, as the registry has them.
-    fn layers(&self) -> Vec<String> {
+    pub(crate) fn layers(&self) -> Vec<String> {
         let manifest = self.manifest();
         let layers = manifest["layers"].as_array().expect("it has layers").clone();
         layers
@@ -59,7 +58,7 @@ impl Scene {
 }
 
 /// An image whose topmost of three layers holds `top`.
-fn image(low: &[u8], top: &[u8]) -> TestImage {
+pub(crate) fn image(low: &[u8], top: &[u8]) -> TestImage {
     TestImage::of(&[("low", low), ("middle", b"the same in all"), ("top", top)])
 }
 
@@ -78,11 +77,10 @@ fn only_what_changed_is_sent_again() {
     assert_eq!(scene.push(&image(&low, b"second"), &["--no-cache"]).0, 3, "all but the clear one");
     let Scene { registry, machine, .. } = scene;
     let pushed = Pushed { registry, machine, image: image(&low, b"second") };
-    let engine = Engine::from_env();
-    let [target, _] = pushed.machine.targets(&engine);
+    let target = pushed.machine.layout_target();
     let name = format!("{}/app:1", pushed.registry.host());
     succeeded(&run(&mut pushed.machine.pull_into(&name, &target)));
-    pushed.machine.assert_has(&pushed.image, &engine, &target);
+    pushed.machine.assert_has(&pushed.image, &target);
 }
 
 #[test]
@@ -168,25 +166,4 @@ fn poisoned_manifest_is_not_used() {
             &old["layers"][2]["digest"].as_str().expect("a layer has a digest").to_owned()
         )
     );
-}
-
-#[test]
-fn unchanged_image_is_not_exported_from_the_engine() {
-    let scene = Scene::new();
-    let engine = Engine::from_env();
-    let image = image(b"low", b"top");
-    scene.push(&image, &[]);
-    let [target, _] = scene.machine.targets(&engine);
-    let Target::Engine(loaded) = &target else { unreachable!("the first is the engine's") };
-    succeeded(&run(&mut scene.machine.pull_into(&scene.name(), &target)));
-    scene.machine.forget();
-    let before = scene.sent();
-    let from = format!("docker-daemon:{}", loaded.name());
-    let mut push = scene.machine.sandbox.sealcrate();
-    push.args(["push", &scene.name(), "--from", &from, "--pass-file", "key", "--verbose"]);
-    let output = run(push.args(["--encrypt-layer", "1", "--encrypt-layer", "2"]));
-    succeeded(&output);
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert!(said.contains("/json") && !said.contains("/get"), "{said}");
-    assert_eq!(scene.sent() - before, 1);
 }

@@ -7,13 +7,13 @@ use std::process::Command;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
-use sealcrate_tests::{Engine, Registry};
-use serde_json::{Value, json};
-
-use crate::support::{
-    Machine, Pushed, Target, TestImage, digest_of, failed, image_of, parsed, random_bytes, run,
-    succeeded, tar_of,
+use sealcrate_test_kit::digest_of;
+use sealcrate_tests::Registry;
+use sealcrate_tests::fixtures::{
+    Machine, Pushed, Target, TestImage, failed, image_of, parsed, random_bytes, run, succeeded,
+    tar_of,
 };
+use serde_json::{Value, json};
 
 const PUBLIC_OPTIONS: &str = "org.opencontainers.image.enc.pubopts";
 const JWE: &str = "org.opencontainers.image.enc.keys.jwe";
@@ -45,25 +45,23 @@ fn pushed() -> Pushed {
 
 /// An image whose upper layers are encrypted to a key of a form.
 pub(crate) fn pushed_to(recipient: (&str, &str)) -> Pushed {
-    let (registry, machine, image) = (Registry::plain(), Machine::new(), three_layers());
+    let (registry, machine, image) =
+        (Registry::plain(), Machine::with_own_passphrase(), three_layers());
     push(&machine, &image, &format!("{}/app:1", registry.host()), recipient);
     Pushed { registry, machine, image }
 }
 
-fn pull_into(pushed: &Pushed, name: &str, target: &Target<'_>) -> Command {
+fn pull_into(pushed: &Pushed, name: &str, target: &Target) -> Command {
     pull_with(pushed, "rsa.pem", name, target)
 }
 
-pub(crate) fn pull_with(
-    pushed: &Pushed,
-    identity: &str,
-    name: &str,
-    target: &Target<'_>,
-) -> Command {
+pub(crate) fn pull_with(pushed: &Pushed, identity: &str, name: &str, target: &Target) -> Command {
     let mut pull = pushed.machine.sandbox.sealcrate();
     pull.args(["pull", name, "--identity"]).arg(key(identity));
     match target {
-        Target::Engine(image) => pull.args(["--as", image.name()]),
+        Target::Engine(image) => {
+            pull.args(["--as", image.name()]).env("DOCKER_HOST", image.engine().address())
+        }
         Target::Layout(folder) => pull.arg("--to").arg(format!("oci:{}:it", folder.display())),
     };
     pull
@@ -88,13 +86,12 @@ pub(crate) fn refused_with(
     assert_ne!(manifest, original, "nothing was changed");
     let dishonest = pushed.serving(manifest.to_string().as_bytes());
     let name = format!("{}/app:1", dishonest.host());
-    let engine = Engine::from_env();
-    for target in pushed.machine.targets(&engine) {
+    for target in pushed.machine.targets() {
         let pull = &mut pull_with(pushed, identity, &name, &target);
         let said = failed(&run(pull), &[code]);
         let error = said.lines().find(|line| line.starts_with("error: ")).expect("it failed");
         assert!(error.contains(words), "{words:?} is not in {error}");
-        pushed.machine.assert_nothing_is_left_of(&pushed.image, &engine, &target);
+        pushed.machine.assert_nothing_is_left_of(&pushed.image, &target);
     }
 }
 
@@ -147,8 +144,8 @@ fn change_header(layer: &mut Value, change: impl FnOnce(&mut Value)) {
 
 #[test]
 fn image_that_nobody_has_changed_is_pulled_into_both() {
-    let (pushed, engine) = (pushed(), Engine::from_env());
-    for target in pushed.machine.targets(&engine) {
+    let pushed = pushed();
+    for target in pushed.machine.targets() {
         let said = succeeded(&run(&mut pull_into(&pushed, &pushed.name(), &target)));
         assert!(!said.contains("warning"), "{said}");
     }
@@ -350,7 +347,8 @@ fn endless_recipients_are_refused() {
 
 #[test]
 fn what_another_tool_wrote_is_not_held_to_its_config_and_a_warning_says_so() {
-    let (registry, machine, image) = (Registry::plain(), Machine::new(), image_of(2000));
+    let (registry, machine, image) =
+        (Registry::plain(), Machine::with_own_passphrase(), image_of(2000));
     let mut copy = machine.sandbox.command("skopeo");
     copy.args(["--insecure-policy", "copy", "--dest-tls-verify=false", "--encryption-key"]);
     copy.arg(format!("jwe:{}", key("rsa.pub.pem").display()));
@@ -365,13 +363,14 @@ fn what_another_tool_wrote_is_not_held_to_its_config_and_a_warning_says_so() {
     });
     let dishonest = pushed.serving(manifest.to_string().as_bytes());
     let name = format!("{}/app:1", dishonest.host());
-    let engine = Engine::from_env();
-    let [in_engine, layout] = pushed.machine.targets(&engine);
-    let said = succeeded(&run(&mut pull_into(&pushed, &name, &in_engine)));
-    assert!(said.contains("warning: another tool wrote this image"), "{said}");
+    for target in pushed.machine.targets() {
+        let said = succeeded(&run(&mut pull_into(&pushed, &name, &target)));
+        assert!(said.contains("warning: another tool wrote this image"), "{said}");
+    }
+    let layout = pushed.machine.layout_target();
     let mut pull = pull_into(&pushed, &name, &layout);
     failed(&run(pull.arg("--require-binding")), &[5]);
-    pushed.machine.assert_nothing_is_left_of(&pushed.image, &engine, &layout);
+    pushed.machine.assert_nothing_is_left_of(&pushed.image, &layout);
     // Changes that show without a binding are refused all the same.
     refused(&pushed, 5, "its public options have a nonce", |manifest| {
         change_annotation(&mut manifest["layers"][1], PUBLIC_OPTIONS, |options| {

@@ -2,9 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use sealcrate_tests::{Engine, Fault, FaultProxy, Rule};
-
-use crate::support::{Pushed, failed, image_of, requests, run, succeeded};
+use sealcrate_tests::fixtures::{Pushed, TARGETS, failed, image_of, requests, run, succeeded};
+use sealcrate_tests::{Fault, FaultProxy, Rule};
 
 /// Several chunks, and more than the buffers of a connection hold.
 const LENGTH: usize = 3 << 20;
@@ -26,20 +25,18 @@ impl Behind {
         format!("{}/app:1", self.proxy.host())
     }
 
-    /// Pulls into the engine and into a layout, each time with the fault, and holds that both come
-    /// out whole.
+    /// Pulls into all targets, each time with the fault, and holds that all come out whole.
     fn assert_pulls_survive(&self, fault: &dyn Fn() -> Rule) {
         let Pushed { machine, image, .. } = &self.pushed;
-        let engine = Engine::from_env();
-        for target in machine.targets(&engine) {
+        for target in machine.targets() {
             self.proxy.add_rule(fault());
             succeeded(&run(&mut machine.pull_into(&self.name(), &target)));
-            machine.assert_has(image, &engine, &target);
+            machine.assert_has(image, &target);
         }
     }
 
-    /// Pulls into the engine and into a layout while the fault lasts, and holds that both fail.
-    fn assert_pulls_fail(&self, fault: Rule, codes: &[i32]) -> [String; 2] {
+    /// Pulls into all targets while the fault lasts, and holds that every pull fails.
+    fn assert_pulls_fail(&self, fault: Rule, codes: &[i32]) -> Vec<String> {
         self.proxy.add_rule(fault);
         self.pushed.machine.assert_pulls_fail(&self.pushed.image, &self.name(), codes)
     }
@@ -56,7 +53,7 @@ fn a_download_that_breaks_goes_on_where_it_broke() {
         .map(|request| request.head.header("Range").map(ToOwned::to_owned))
         .collect();
     let rest = Some(format!("bytes={CUT}-"));
-    assert_eq!(ranges, [None, rest.clone(), None, rest]);
+    assert_eq!(ranges, vec![[None, rest]; TARGETS].concat());
 }
 
 #[test]
@@ -103,7 +100,7 @@ fn a_slow_answer_is_waited_for() {
     let delay = Duration::from_millis(1500);
     let begun = Instant::now();
     behind.assert_pulls_survive(&|| Rule::new("GET", "/blobs/", Fault::Delay(delay)).once());
-    assert!(begun.elapsed() >= 2 * delay);
+    assert!(begun.elapsed() >= delay * TARGETS as u32);
 }
 
 #[test]
@@ -118,7 +115,7 @@ fn statuses_that_pass_are_waited_out() {
         }
     }
     let refused = behind.proxy.requests().iter().filter(|it| it.status >= Some(500)).count();
-    assert_eq!(refused, 12);
+    assert_eq!(refused, 6 * TARGETS);
 }
 
 #[test]
@@ -129,7 +126,7 @@ fn a_registry_that_asks_for_patience_gets_it() {
         let begun = Instant::now();
         behind.assert_pulls_survive(&|| Rule::new("GET", path, Fault::answer(429, Some(2))).once());
         // Longer than a wait that the client chooses by itself: one for each target.
-        assert!(begun.elapsed() >= Duration::from_secs(4), "{path}");
+        assert!(begun.elapsed() >= Duration::from_secs(2) * TARGETS as u32, "{path}");
     }
 }
 
@@ -142,7 +139,10 @@ fn a_registry_that_keeps_failing_is_given_up() {
             assert!(said.contains(part) && said.contains("status 500"), "{said}");
         }
         let attempts = requests(&behind.proxy, "GET", part).len();
-        assert!((4..=20).contains(&attempts), "{attempts} attempts for two pulls");
+        assert!(
+            (2 * TARGETS..=10 * TARGETS).contains(&attempts),
+            "{attempts} attempts for {TARGETS} pulls"
+        );
     }
 }
 

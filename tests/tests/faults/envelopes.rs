@@ -1,10 +1,9 @@
 //! Attacks of a stranger on keys that are wrapped as PKCS#7 and OpenPGP. A form without integrity cannot replace
 //! one with it, nor can a changed message.
 
-use sealcrate_tests::Engine;
+use sealcrate_tests::fixtures::{Pushed, run, succeeded};
 
 use crate::bound::{change_bytes, pull_with, pushed_to, refused_with};
-use crate::support::{Pushed, run, succeeded};
 
 const PKCS7: &str = "org.opencontainers.image.enc.keys.pkcs7";
 const PGP: &str = "org.opencontainers.image.enc.keys.pgp";
@@ -116,8 +115,7 @@ fn accepted(pushed: &Pushed, identity: &str, name: &str, change: impl FnOnce(&[u
     let mut manifest = pushed.manifest();
     change_bytes(&mut manifest["layers"][1], name, change);
     let honest = pushed.serving(manifest.to_string().as_bytes());
-    let engine = Engine::from_env();
-    let [_, layout] = pushed.machine.targets(&engine);
+    let layout = pushed.machine.layout_target();
     let name = format!("{}/app:1", honest.host());
     succeeded(&run(&mut pull_with(pushed, identity, &name, &layout)));
     pushed.machine.sandbox.assert_nothing_is_left();

@@ -4,9 +4,10 @@ use std::io::{Read, Write};
 use std::process::{Command, Stdio};
 
 use rustix::process::{Signal, kill_process};
-use sealcrate_tests::{Engine, Fault, FaultProxy, Gate, Registry, Rule, record_printed};
-
-use crate::support::{Machine, Pushed, Running, image_of, requests, run, succeeded, wait_until};
+use sealcrate_tests::fixtures::{
+    Machine, Pushed, Running, image_of, requests, run, succeeded, wait_until,
+};
+use sealcrate_tests::{Fault, FaultProxy, Gate, Registry, Rule, record_printed};
 
 /// Long enough that several transfers are under way at once.
 const LENGTH: usize = 2 << 20;
@@ -46,7 +47,7 @@ fn an_interrupted_push_leaves_no_tag_and_no_file() {
         for moment in [("HEAD", "/blobs/"), ("POST", "/uploads/"), ("PUT", "/uploads/")] {
             let registry = Registry::plain();
             let proxy = FaultProxy::start(registry.host(), vec![held(moment.0, moment.1)]);
-            let (machine, image) = (Machine::new(), image_of(LENGTH));
+            let (machine, image) = (Machine::with_own_passphrase(), image_of(LENGTH));
             let name = format!("{}/app:1", proxy.host());
             interrupt(Running::start(&mut machine.push(&image, &name)), &proxy, moment, signal);
             machine.sandbox.assert_nothing_is_left();
@@ -60,7 +61,6 @@ fn an_interrupted_push_leaves_no_tag_and_no_file() {
 #[test]
 fn an_interrupted_pull_leaves_no_image_and_no_file() {
     let pushed = Pushed::new(image_of(LENGTH));
-    let engine = Engine::from_env();
     let moments = [
         "/manifests/1".to_owned(),
         format!("/blobs/{}", pushed.config()),
@@ -68,17 +68,17 @@ fn an_interrupted_pull_leaves_no_image_and_no_file() {
     ];
     for signal in SIGNALS {
         for moment in &moments {
-            for target in pushed.machine.targets(&engine) {
+            for target in pushed.machine.targets() {
                 let proxy = FaultProxy::start(pushed.registry.host(), vec![held("GET", moment)]);
                 let name = format!("{}/app:1", proxy.host());
                 let pull = Running::start(&mut pushed.machine.pull_into(&name, &target));
                 interrupt(pull, &proxy, ("GET", moment), signal);
-                pushed.machine.assert_nothing_is_left_of(&pushed.image, &engine, &target);
+                pushed.machine.assert_nothing_is_left_of(&pushed.image, &target);
             }
         }
-        for target in pushed.machine.targets(&engine) {
+        for target in pushed.machine.targets() {
             succeeded(&run(&mut pushed.machine.pull_into(&pushed.name(), &target)));
-            pushed.machine.assert_has(&pushed.image, &engine, &target);
+            pushed.machine.assert_has(&pushed.image, &target);
         }
     }
 }
@@ -89,7 +89,7 @@ fn an_interruption_while_the_tag_is_given_waits_for_it() {
     let gate = Gate::default();
     let rule = Rule::new("PUT", "/manifests/", Fault::Hold(gate.clone())).once();
     let proxy = FaultProxy::start(registry.host(), vec![rule]);
-    let (machine, image) = (Machine::new(), image_of(1000));
+    let (machine, image) = (Machine::with_own_passphrase(), image_of(1000));
     let name = format!("{}/app:1", proxy.host());
     let push = Running::start(&mut machine.push(&image, &name));
     wait_until("the manifest", || !requests(&proxy, "PUT", "/manifests/").is_empty());
@@ -104,7 +104,7 @@ fn an_interruption_while_the_tag_is_given_waits_for_it() {
 fn a_second_interruption_ends_even_that() {
     let registry = Registry::plain();
     let proxy = FaultProxy::start(registry.host(), vec![held("PUT", "/manifests/")]);
-    let (machine, image) = (Machine::new(), image_of(1000));
+    let (machine, image) = (Machine::with_own_passphrase(), image_of(1000));
     let name = format!("{}/app:1", proxy.host());
     let push = Running::start(&mut machine.push(&image, &name));
     wait_until("the manifest", || !requests(&proxy, "PUT", "/manifests/").is_empty());

@@ -6,7 +6,8 @@
 mod again;
 mod bound;
 mod downloads;
-mod engine_proxy;
+#[cfg(feature = "engine")]
+mod engine;
 mod envelopes;
 mod interruption;
 mod memory;
@@ -15,6 +16,5 @@ mod redirects;
 mod remembered;
 mod requests;
 mod secrecy;
-mod support;
 mod tampering;
 mod uploads;

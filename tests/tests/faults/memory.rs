@@ -6,8 +6,7 @@ use std::thread;
 use std::time::Duration;
 
 use sealcrate_tests::Registry;
-
-use crate::support::{Machine, Running, TestImage, random_bytes, succeeded};
+use sealcrate_tests::fixtures::{Machine, Running, TestImage, random_bytes, succeeded};
 
 const LARGE: usize = 160 << 20;
 /// Enough layers for every job to have one, each large enough to fill the buffers of any stage.
@@ -53,7 +52,7 @@ fn hold_to_the_bound(jobs: &str) {
     let mut files = vec![("large", &large[..])];
     files.extend(small.iter().map(|bytes| ("small", &bytes[..])));
     let image = TestImage::of(&files);
-    let (registry, machine) = (Registry::plain(), Machine::new());
+    let (registry, machine) = (Registry::plain(), Machine::with_own_passphrase());
     let name = format!("{}/app:1", registry.host());
     let push = peak_of(machine.push(&image, &name).args(["--jobs", jobs]));
     let pull = |target: &str| peak_of(machine.pull(&name).args(["--jobs", jobs, "--to", target]));

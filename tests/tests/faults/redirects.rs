@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
+use sealcrate_tests::fixtures::{
+    Machine, TARGETS, TestImage, failed, image_of, requests, run, succeeded,
+};
 use sealcrate_tests::{
     Anonymous, Fault, FaultProxy, PASSWORD, Registry, Rule, TokenIssuer, TokenLife, USERNAME,
 };
-
-use crate::support::{Machine, TestImage, failed, image_of, requests, run, succeeded};
 
 /// A registry that wants tokens, an open one with the same blobs, and a proxy before each.
 struct TwoHosts {
@@ -28,7 +29,7 @@ impl TwoHosts {
         let home_proxy = FaultProxy::start(home.host(), Vec::new());
         let away = Registry::plain();
         let away_proxy = FaultProxy::start(away.host(), Vec::new());
-        let (machine, image) = (Machine::new(), image_of(100_000));
+        let (machine, image) = (Machine::with_own_passphrase(), image_of(100_000));
         machine.sandbox.log_in(&home_proxy.host(), USERNAME, PASSWORD);
         machine.sandbox.allow_in_clear(&home_proxy.host());
         let name = format!("{}/app:1", home_proxy.host());
@@ -70,12 +71,11 @@ impl TwoHosts {
 fn a_pull_follows_to_another_host_without_credentials() {
     let hosts = TwoHosts::new();
     hosts.redirect("GET", "/blobs/");
-    let engine = sealcrate_tests::Engine::from_env();
-    for target in hosts.machine.targets(&engine) {
+    for target in hosts.machine.targets() {
         succeeded(&run(&mut hosts.machine.pull_into(&hosts.name(), &target)));
-        hosts.machine.assert_has(&hosts.image, &engine, &target);
+        hosts.machine.assert_has(&hosts.image, &target);
     }
-    assert_eq!(requests(&hosts.away_proxy, "GET", "/blobs/").len(), 6);
+    assert_eq!(requests(&hosts.away_proxy, "GET", "/blobs/").len(), 3 * TARGETS);
     hosts.assert_no_credentials_went_away();
 }
 

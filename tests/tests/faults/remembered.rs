@@ -5,52 +5,54 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::time::Duration;
 
+use sealcrate_tests::fixtures::{
+    Machine, TestImage, parsed, random_bytes, requests, run, succeeded,
+};
 use sealcrate_tests::http::request;
 use sealcrate_tests::{
-    Anonymous, Engine, FaultProxy, PASSWORD, Registry, TokenIssuer, TokenLife, USERNAME,
+    Anonymous, FaultProxy, PASSWORD, Registry, TokenIssuer, TokenLife, USERNAME,
 };
 use serde_json::Value;
 
-use crate::support::{Machine, Target, TestImage, parsed, random_bytes, requests, run, succeeded};
-
 /// Recipients that `age-keygen` made, for tests alone.
-const ONE: &str = "age1l2c6dshs93df23k80rq2xr720wzawrzf5h6a030u5m0hvn6q4c5sl536es";
+pub(crate) const ONE: &str = "age1l2c6dshs93df23k80rq2xr720wzawrzf5h6a030u5m0hvn6q4c5sl536es";
+
 const OTHER: &str = "age1asevwmszlt4gs9xp9m7cquqp3r6mmd6xkh503m74act8nz2z5qzsjjudrx";
 
 /// A registry behind a proxy, a machine, and the image that it pushes.
-struct Scene {
-    registry: Registry,
-    proxy: FaultProxy,
-    machine: Machine,
-    image: TestImage,
+pub(crate) struct Scene {
+    pub(crate) registry: Registry,
+    pub(crate) proxy: FaultProxy,
+    pub(crate) machine: Machine,
+    pub(crate) image: TestImage,
 }
 
 /// The result of a push.
 #[derive(Debug, PartialEq, Eq)]
-struct Done {
-    sent: usize,
-    mounted: usize,
-    layers: Vec<String>,
-    said: String,
+pub(crate) struct Done {
+    pub(crate) sent: usize,
+    pub(crate) mounted: usize,
+    pub(crate) layers: Vec<String>,
+    pub(crate) said: String,
 }
 
 impl Scene {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self::of(Registry::plain())
     }
 
-    fn of(registry: Registry) -> Self {
+    pub(crate) fn of(registry: Registry) -> Self {
         let proxy = FaultProxy::start(registry.host(), Vec::new());
         let image = TestImage::of(&[
             ("low", &random_bytes(1000)),
             ("middle", &random_bytes(1000)),
             ("top", &random_bytes(1000)),
         ]);
-        Self { registry, proxy, machine: Machine::new(), image }
+        Self { registry, proxy, machine: Machine::with_own_passphrase(), image }
     }
 
     /// Pushes the two upper layers encrypted to `name`, with these options.
-    fn push(&self, name: &str, options: &[&str]) -> Done {
+    pub(crate) fn push(&self, name: &str, options: &[&str]) -> Done {
         let before = (self.sent(), self.asked_to_mount());
         let mut push = self.machine.sandbox.sealcrate();
         push.args(["push", &format!("{}/{name}", self.proxy.host()), "--iterations", "100000"]);
@@ -67,19 +69,19 @@ impl Scene {
         Done { sent, mounted, layers: self.layers(repository, tag), said }
     }
 
-    fn sent(&self) -> usize {
+    pub(crate) fn sent(&self) -> usize {
         requests(&self.proxy, "PUT", "/blobs/uploads/").len()
     }
 
-    fn asked_to_mount(&self) -> usize {
+    pub(crate) fn asked_to_mount(&self) -> usize {
         requests(&self.proxy, "POST", "mount=").len()
     }
 
-    fn manifest(&self, repository: &str, tag: &str) -> Value {
+    pub(crate) fn manifest(&self, repository: &str, tag: &str) -> Value {
         parsed(&self.registry.manifest(repository, tag).expect("it was pushed"))
     }
 
-    fn layers(&self, repository: &str, tag: &str) -> Vec<String> {
+    pub(crate) fn layers(&self, repository: &str, tag: &str) -> Vec<String> {
         let manifest = self.manifest(repository, tag);
         let layers = manifest["layers"].as_array().expect("it has layers");
         let digest = |layer: &Value| layer["digest"].as_str().map(str::to_owned);
@@ -213,24 +215,6 @@ fn manifest_of_others_at_the_target_is_no_source() {
     let next = scene.push("app:1", &["-r", ONE]);
     assert_eq!((next.sent, &next.layers[0]), (2, &first.layers[0]), "the one in clear");
     assert!(next.layers[1..].iter().all(|layer| !first.layers.contains(layer)));
-}
-
-#[test]
-fn unchanged_image_for_recipients_is_not_exported_from_the_engine() {
-    let scene = Scene::new();
-    let engine = Engine::from_env();
-    let targets = scene.machine.targets(&engine);
-    let [target @ Target::Engine(loaded), _] = &targets else { unreachable!("it is the first") };
-    scene.push("plain:1", &["--pass-file", "key"]);
-    let name = format!("{}/plain:1", scene.proxy.host());
-    succeeded(&run(&mut scene.machine.pull_into(&name, target)));
-    let from = format!("docker-daemon:{}", loaded.name());
-    let options = ["-r", ONE, "--from", &from, "--verbose"];
-    let first = scene.push("app:1", &options);
-    assert!(first.said.contains("/get"), "{}", first.said);
-    let again = scene.push("app:1", &options);
-    assert!(again.said.contains("/json") && !again.said.contains("/get"), "{}", again.said);
-    assert_eq!((again.sent, again.layers), (0, first.layers));
 }
 
 #[test]

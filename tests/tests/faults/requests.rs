@@ -3,11 +3,10 @@
 use std::collections::BTreeMap;
 use std::fs;
 
-use sealcrate_tests::{Engine, FaultProxy, Registry};
-
-use crate::support::{
+use sealcrate_tests::fixtures::{
     Machine, Pushed, TestImage, image_of, random_bytes, requests, run, succeeded,
 };
+use sealcrate_tests::{FaultProxy, Registry};
 
 /// Method and path of every request, uploads without their number, blobs by their names.
 fn asked(proxy: &FaultProxy, names: &BTreeMap<String, &str>) -> Vec<String> {
@@ -45,7 +44,7 @@ fn names(pushed: &Pushed) -> BTreeMap<String, &'static str> {
 fn a_push_asks_for_nothing_that_it_does_not_need() {
     let registry = Registry::plain();
     let proxy = FaultProxy::start(registry.host(), Vec::new());
-    let (machine, image) = (Machine::new(), image_of(1000));
+    let (machine, image) = (Machine::with_own_passphrase(), image_of(1000));
     let name = format!("{}/app:1", proxy.host());
     succeeded(&run(machine.push(&image, &name).args(["--jobs", "1"])));
     let names = names(&Pushed { registry, machine, image });
@@ -72,8 +71,7 @@ fn a_push_asks_for_nothing_that_it_does_not_need() {
 #[test]
 fn a_pull_asks_for_nothing_that_it_does_not_need() {
     let pushed = Pushed::new(image_of(1000));
-    let engine = Engine::from_env();
-    for target in pushed.machine.targets(&engine) {
+    for target in pushed.machine.targets() {
         let proxy = FaultProxy::start(pushed.registry.host(), Vec::new());
         let name = format!("{}/app:1", proxy.host());
         succeeded(&run(pushed.machine.pull_into(&name, &target).args(["--jobs", "1"])));
@@ -102,34 +100,16 @@ fn a_pull_by_digest_asks_as_little() {
 }
 
 #[test]
-fn layers_that_the_engine_holds_are_not_fetched() {
-    let pushed = Pushed::new(image_of(1000));
-    let proxy = FaultProxy::start(pushed.registry.host(), Vec::new());
-    let name = format!("{}/app:1", proxy.host());
-    let engine = Engine::from_env();
-    let [first, _] = pushed.machine.targets(&engine);
-    let [second, _] = pushed.machine.targets(&engine);
-    for target in [&first, &second] {
-        succeeded(&run(&mut pushed.machine.pull_into(&name, target)));
-        pushed.machine.assert_has(&pushed.image, &engine, target);
-    }
-    for layer in [pushed.layer(0), pushed.layer(1)] {
-        assert_eq!(requests(&proxy, "GET", &layer).len(), 1);
-    }
-}
-
-#[test]
 fn layers_that_a_layout_holds_are_not_fetched() {
     for format in [&["--format=crypto-cli"][..], &["--format=oci", "--keep-history"]] {
         let options = [&["--encrypt-layer=1"], format].concat();
         let pushed = Pushed::new_with(image_of(1000), &options);
         let proxy = FaultProxy::start(pushed.registry.host(), Vec::new());
         let name = format!("{}/app:1", proxy.host());
-        let engine = Engine::from_env();
-        let [_, layout] = pushed.machine.targets(&engine);
+        let layout = pushed.machine.layout_target();
         for _ in 0..2 {
             succeeded(&run(&mut pushed.machine.pull_into(&name, &layout)));
-            pushed.machine.assert_has(&pushed.image, &engine, &layout);
+            pushed.machine.assert_has(&pushed.image, &layout);
         }
         for layer in [pushed.layer(0), pushed.layer(1)] {
             assert_eq!(requests(&proxy, "GET", &layer).len(), 1, "{format:?}");
@@ -141,7 +121,7 @@ fn layers_that_a_layout_holds_are_not_fetched() {
 fn an_image_without_changes_is_not_sent_again() {
     let registry = Registry::plain();
     let proxy = FaultProxy::start(registry.host(), Vec::new());
-    let (machine, image) = (Machine::new(), image_of(1000));
+    let (machine, image) = (Machine::with_own_passphrase(), image_of(1000));
     for tag in ["1", "2"] {
         let mut push = machine.sandbox.sealcrate();
         push.args(["push", &format!("{}/app:{tag}", proxy.host()), "--type", "NONE"]);
@@ -158,16 +138,15 @@ fn a_blob_that_is_twice_in_an_image_goes_up_and_comes_down_once() {
     let image = TestImage::of(&[("same", &same), ("other", &other), ("same", &same)]);
     let registry = Registry::plain();
     let proxy = FaultProxy::start(registry.host(), Vec::new());
-    let machine = Machine::new();
+    let machine = Machine::with_own_passphrase();
     let name = format!("{}/app:1", proxy.host());
     succeeded(&run(machine.push_with(&image, &name).args(["--encrypt-layer", "1"])));
     let pushed = Pushed { registry, machine, image };
     assert_eq!(pushed.layer(0), pushed.layer(2));
-    let engine = Engine::from_env();
     assert_eq!(requests(&proxy, "PUT", "/blobs/uploads/").len(), 3);
-    for (times, target) in (1..).zip(pushed.machine.targets(&engine)) {
+    for (times, target) in (1..).zip(pushed.machine.targets()) {
         succeeded(&run(&mut pushed.machine.pull_into(&name, &target)));
-        pushed.machine.assert_has(&pushed.image, &engine, &target);
+        pushed.machine.assert_has(&pushed.image, &target);
         assert_eq!(requests(&proxy, "GET", &pushed.layer(0)).len(), times);
     }
 }
@@ -177,15 +156,15 @@ fn private_layers_with_the_same_content_do_not_show_it() {
     let same = random_bytes(1000);
     let pushed = Pushed::new(TestImage::of(&[("same", &same), ("same", &same)]));
     assert_ne!(pushed.layer(0), pushed.layer(1));
-    let engine = Engine::from_env();
-    for target in pushed.machine.targets(&engine) {
+    for target in pushed.machine.targets() {
         succeeded(&run(&mut pushed.machine.pull_into(&pushed.name(), &target)));
-        pushed.machine.assert_has(&pushed.image, &engine, &target);
+        pushed.machine.assert_has(&pushed.image, &target);
     }
 }
 
 /// The requests that docker makes for such an image. A push makes fewer, and a pull no more.
 const PUSH_REQUESTS_OF_DOCKER: usize = 17;
+
 const PULL_REQUESTS_OF_DOCKER: usize = 5;
 
 #[test]
@@ -193,7 +172,7 @@ fn a_small_image_takes_fewer_requests_than_docker_makes() {
     for to_recipient in [None, Some("identity")] {
         let registry = Registry::plain();
         let proxy = FaultProxy::start(registry.host(), Vec::new());
-        let (machine, image) = (Machine::new(), image_of(1 << 20));
+        let (machine, image) = (Machine::with_own_passphrase(), image_of(1 << 20));
         let name = format!("{}/app:1", proxy.host());
         let mut push = machine.sandbox.sealcrate();
         push.args(["push", &name, "--from", &image.location(), "--all-layers"]);

@@ -9,29 +9,28 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use sealcrate_tests::{
-    Anonymous, Authority, Builder, Engine, Fault, FaultProxy, Gate, PASSWORD, Registry, Rule,
-    TokenIssuer, TokenLife, USERNAME, files_containing,
-};
-
-use crate::support::{
+use sealcrate_tests::fixtures::{
     Machine, Running, Target, TestImage, failed, image_of, random_bytes, requests, run, succeeded,
     unique, wait_until,
 };
+use sealcrate_tests::{
+    Anonymous, Authority, Fault, FaultProxy, Gate, PASSWORD, Registry, Rule, TokenIssuer,
+    TokenLife, USERNAME, files_containing,
+};
 
-const LENGTH: usize = 1 << 20;
+pub(crate) const LENGTH: usize = 1 << 20;
 
 /// An image with secrets, and the machine that knows the passphrase.
-struct Secret {
-    machine: Machine,
-    image: TestImage,
+pub(crate) struct Secret {
+    pub(crate) machine: Machine,
+    pub(crate) image: TestImage,
     /// The secrets that nobody else may see, each with its kind.
-    needles: Vec<(&'static str, Vec<u8>)>,
+    pub(crate) needles: Vec<(&'static str, Vec<u8>)>,
 }
 
 impl Secret {
-    fn new() -> Self {
-        let machine = Machine::new();
+    pub(crate) fn new() -> Self {
+        let machine = Machine::with_own_passphrase();
         // Nothing compresses it, so that it would show in any blob that is not encrypted.
         let content = random_bytes(LENGTH);
         let (file, variable) = (unique("private-file-name"), unique("private-variable"));
@@ -49,7 +48,7 @@ impl Secret {
     }
 
     /// Which secrets `bytes` show, as they are or unpacked.
-    fn seen_in(&self, bytes: &[u8]) -> Vec<&'static str> {
+    pub(crate) fn seen_in(&self, bytes: &[u8]) -> Vec<&'static str> {
         let mut unpacked = Vec::new();
         // If the bytes are no gzip, or damaged, it searches the part that unpacks.
         let _ = flate2::read::MultiGzDecoder::new(bytes).read_to_end(&mut unpacked);
@@ -64,19 +63,19 @@ impl Secret {
         self.needles.iter().filter(|(_, needle)| holds(needle)).map(|(what, _)| *what).collect()
     }
 
-    fn assert_unseen_in(&self, place: &str, bytes: &[u8]) {
+    pub(crate) fn assert_unseen_in(&self, place: &str, bytes: &[u8]) {
         let seen = self.seen_in(bytes);
         assert!(seen.is_empty(), "{seen:?} can be seen in {place}");
     }
 
-    fn assert_unseen_below(&self, folder: &Path) {
+    pub(crate) fn assert_unseen_below(&self, folder: &Path) {
         for (what, needle) in &self.needles {
             let found = files_containing(folder, needle);
             assert!(found.is_empty(), "the {what} can be seen in {found:?}");
         }
     }
 
-    fn assert_unseen_in_registry(&self, registry: &Registry) {
+    pub(crate) fn assert_unseen_in_registry(&self, registry: &Registry) {
         self.assert_unseen_below(&registry.storage_dir());
         for blob in registry.blobs() {
             let bytes = fs::read(&blob).expect("the storage can be read");
@@ -84,13 +83,13 @@ impl Secret {
         }
     }
 
-    fn assert_unsaid(&self, output: &Output) {
+    pub(crate) fn assert_unsaid(&self, output: &Output) {
         self.assert_unseen_in("standard error", &output.stderr);
         self.assert_unseen_in("standard output", &output.stdout);
     }
 
     /// Searches every process, and the unnamed files of `running`.
-    fn assert_unseen_in_processes(&self, running: &Running) {
+    pub(crate) fn assert_unseen_in_processes(&self, running: &Running) {
         for entry in fs::read_dir("/proc").expect("/proc is there") {
             let process = entry.expect("/proc can be read").path();
             for name in ["cmdline", "environ", "comm"] {
@@ -107,7 +106,7 @@ impl Secret {
 }
 
 /// The deleted files that a process has open, each with its place and its bytes.
-fn unnamed_files_of(running: &Running) -> Vec<(String, Vec<u8>)> {
+pub(crate) fn unnamed_files_of(running: &Running) -> Vec<(String, Vec<u8>)> {
     let mut found = Vec::new();
     let Ok(entries) = fs::read_dir(format!("/proc/{}/fd", running.id())) else { return found };
     for entry in entries.flatten() {
@@ -123,12 +122,12 @@ fn unnamed_files_of(running: &Running) -> Vec<(String, Vec<u8>)> {
 }
 
 /// Waits for the request that the proxy holds.
-fn wait_for(proxy: &FaultProxy, method: &str, part: &str) {
+pub(crate) fn wait_for(proxy: &FaultProxy, method: &str, part: &str) {
     wait_until("the held request", || !requests(proxy, method, part).is_empty());
 }
 
 /// Holds the first such request back until the gate is opened.
-fn held(method: &str, part: &str) -> (Rule, Gate) {
+pub(crate) fn held(method: &str, part: &str) -> (Rule, Gate) {
     let gate = Gate::default();
     (Rule::new(method, part, Fault::Hold(gate.clone())).once(), gate)
 }
@@ -171,43 +170,6 @@ fn a_push_shows_nothing_while_it_runs_and_afterwards() {
 }
 
 #[test]
-fn a_push_from_the_engine_shows_nothing() {
-    let secret = Secret::new();
-    let engine = Engine::from_env();
-    let (content, file) = (random_bytes(LENGTH), unique("private-file-name"));
-    let (variable, command) = (unique("private-variable"), unique("private-command"));
-    let dockerfile = format!(
-        "FROM scratch\nLABEL com.senetas.crypto.enabled=true\nENV TOKEN={variable}\n\
-         COPY {file} /{file}\nCMD [\"/{command}\"]\n"
-    );
-    let secret = Secret {
-        needles: vec![
-            ("content", content[LENGTH / 2..][..48].to_vec()),
-            ("file name", file.clone().into_bytes()),
-            ("variable", variable.into_bytes()),
-            ("command", command.into_bytes()),
-            ("passphrase", secret.machine.passphrase.clone().into_bytes()),
-        ],
-        ..secret
-    };
-    let built = engine.build(Builder::BuildKit, &dockerfile, &[(&file, &content)]);
-    let registry = Registry::plain();
-    let (rule, gate) = held("PUT", "/uploads/");
-    let proxy = FaultProxy::start(registry.host(), vec![rule]);
-    let mut push = secret.machine.sandbox.sealcrate();
-    push.args(["push", &format!("{}/app:1", proxy.host()), "--pass-file", "key", "--verbose"]);
-    push.args(["--iterations", "100000", "--from", &format!("docker-daemon:{}", built.name())]);
-    let running = Running::start(&mut push);
-    wait_for(&proxy, "PUT", "/uploads/");
-    secret.assert_unseen_below(&secret.machine.sandbox.tmp());
-    gate.open();
-    let output = running.end();
-    succeeded(&output);
-    secret.assert_unsaid(&output);
-    secret.assert_unseen_in_registry(&registry);
-}
-
-#[test]
 fn a_pull_shows_nothing_while_it_runs() {
     let secret = Secret::new();
     let registry = Registry::plain();
@@ -217,8 +179,7 @@ fn a_pull_shows_nothing_while_it_runs() {
         serde_json::from_slice(&registry.manifest("app", "1").unwrap()).unwrap();
     // The private layer comes while the one below it is held back.
     let low = format!("/blobs/{}", manifest["layers"][0]["digest"].as_str().unwrap());
-    let engine = Engine::from_env();
-    for target in secret.machine.targets(&engine) {
+    for target in secret.machine.targets() {
         let (rule, gate) = held("GET", &low);
         let proxy = FaultProxy::start(registry.host(), vec![rule]);
         let name = format!("{}/app:1", proxy.host());
@@ -239,7 +200,7 @@ fn a_pull_shows_nothing_while_it_runs() {
         let output = running.end();
         succeeded(&output);
         secret.assert_unsaid(&output);
-        secret.machine.assert_has(&secret.image, &engine, &target);
+        secret.machine.assert_has(&secret.image, &target);
     }
 }
 
@@ -277,7 +238,8 @@ fn errors_show_no_secrets() {
 
 #[test]
 fn a_typed_passphrase_is_not_repeated() {
-    let (machine, image, registry) = (Machine::new(), image_of(1000), Registry::plain());
+    let (machine, image, registry) =
+        (Machine::with_own_passphrase(), image_of(1000), Registry::plain());
     let passphrase = unique("typed-passphrase");
     let mut push = machine.sandbox.sealcrate();
     push.args(["push", &format!("{}/app:1", registry.host()), "--all-layers", "--verbose"]);
@@ -293,7 +255,8 @@ fn a_typed_passphrase_is_not_repeated() {
 
 #[test]
 fn core_dumps_are_forbidden() {
-    let (machine, image, registry) = (Machine::new(), image_of(1000), Registry::plain());
+    let (machine, image, registry) =
+        (Machine::with_own_passphrase(), image_of(1000), Registry::plain());
     let (rule, gate) = held("HEAD", "/blobs/");
     let proxy = FaultProxy::start(registry.host(), vec![rule]);
     let push = Running::start(&mut machine.push(&image, &format!("{}/app:1", proxy.host())));
@@ -329,7 +292,7 @@ fn assert_no_credentials_in(output: &Output, credentials: &[String]) {
 fn the_log_shows_no_password() {
     let authority = Authority::new();
     let registry = Registry::with_htpasswd_over_tls(&authority);
-    let (machine, image) = (Machine::new(), image_of(1000));
+    let (machine, image) = (Machine::with_own_passphrase(), image_of(1000));
     let name = format!("{}/app:1", registry.host());
     let ca = |mut command: Command| {
         command.arg("--verbose").arg("--ca").arg(authority.ca_file());
@@ -361,7 +324,7 @@ fn the_log_shows_no_token() {
     let identity_token = issuer.identity_token().to_owned();
     for by_token in [false, true] {
         let proxy = FaultProxy::start(registry.host(), Vec::new());
-        let (machine, image) = (Machine::new(), image_of(1000));
+        let (machine, image) = (Machine::with_own_passphrase(), image_of(1000));
         machine.sandbox.allow_in_clear(&proxy.host());
         if by_token {
             machine.sandbox.log_in_with_identity_token(&proxy.host(), &identity_token);

@@ -3,13 +3,11 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE};
-use sealcrate_test_kit::Tripwire;
-use sealcrate_tests::Engine;
-use serde_json::{Value, json};
-
-use crate::support::{
-    Pushed, Target, TestImage, digest_of, failed, image_of, random_bytes, run, succeeded, tar_of,
+use sealcrate_test_kit::{Tripwire, digest_of};
+use sealcrate_tests::fixtures::{
+    Pushed, Target, TestImage, failed, image_of, random_bytes, run, succeeded, tar_of,
 };
+use serde_json::{Value, json};
 
 /// The length of a layer whose ciphertext has three packages.
 const THREE_PACKAGES: usize = 150_000;
@@ -24,23 +22,21 @@ fn pushed(length: usize) -> Pushed {
 }
 
 /// The targets for which a test pulls a changed image.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy)]
 enum Targets {
-    /// Engine and layout, for a change that shows only when layers are on their way into them.
-    Both,
+    /// All targets, for a change that shows only when layers are on their way into them.
+    All,
     /// A layout alone, for a change that shows before there is a target.
     Layout,
 }
 
 fn assert_fails(pushed: &Pushed, name: &str, targets: Targets, codes: &[i32]) {
-    let engine = Engine::from_env();
-    let [in_engine, layout] = pushed.machine.targets(&engine);
-    let fails = |target| {
-        pushed.machine.assert_pull_fails(&pushed.image, name, &engine, target, codes);
+    let targets = match targets {
+        Targets::All => pushed.machine.targets(),
+        Targets::Layout => vec![pushed.machine.layout_target()],
     };
-    fails(&layout);
-    if targets == Targets::Both {
-        fails(&in_engine);
+    for target in &targets {
+        pushed.machine.assert_pull_fails(&pushed.image, name, target, codes);
     }
 }
 
@@ -66,7 +62,7 @@ fn assert_refused(pushed: &Pushed, codes: &[i32], change: impl FnOnce(&mut Value
 
 /// Holds that a change to layers is refused.
 fn assert_layers_refused(pushed: &Pushed, change: impl FnOnce(&mut Value)) {
-    assert_refused_by(Targets::Both, pushed, DAMAGED, change);
+    assert_refused_by(Targets::All, pushed, DAMAGED, change);
 }
 
 /// Serves other bytes as the blob of a descriptor, and makes the descriptor name them.
@@ -84,10 +80,9 @@ fn assert_still_whole(pushed: &Pushed) {
 }
 
 fn assert_whole(pushed: &Pushed, name: &str) {
-    let engine = Engine::from_env();
-    for target in pushed.machine.targets(&engine) {
+    for target in pushed.machine.targets() {
         succeeded(&run(&mut pushed.machine.pull_into(name, &target)));
-        pushed.machine.assert_has(&pushed.image, &engine, &target);
+        pushed.machine.assert_has(&pushed.image, &target);
     }
 }
 
@@ -106,7 +101,7 @@ fn every_region_of_every_blob_is_checked_against_its_digest() {
             pushed.registry.replace_blob(&digest, bytes);
             // The registry may notice a blob without any bytes by itself.
             let codes: &[i32] = if bytes.is_empty() { &[1, 5] } else { DAMAGED };
-            assert_fails(&pushed, &pushed.name(), Targets::Both, codes);
+            assert_fails(&pushed, &pushed.name(), Targets::All, codes);
         }
         pushed.registry.replace_blob(&digest, &original);
     }
@@ -419,7 +414,6 @@ fn random_changes_are_refused_or_without_effect() {
     const CASES: usize = 60;
     let pushed = pushed(1500);
     let manifest = pushed.blob(&pushed.manifest_digest());
-    let engine = Engine::from_env();
     let mut refused = 0;
     for case in random_bytes(CASES * 3).chunks(3) {
         let mut bytes = manifest.clone();
@@ -428,11 +422,11 @@ fn random_changes_are_refused_or_without_effect() {
         bytes[at] ^= mask;
         let what = format!("byte {at} of the manifest ^ {mask:#x}");
         let dishonest = pushed.serving(&bytes);
-        let [_, target] = pushed.machine.targets(&engine);
+        let target = pushed.machine.layout_target();
         let name = format!("{}/app:1", dishonest.host());
         let output = run(&mut pushed.machine.pull_into(&name, &target));
         if output.status.success() {
-            pushed.machine.assert_has(&pushed.image, &engine, &target);
+            pushed.machine.assert_has(&pushed.image, &target);
         } else {
             // A missing blob of an unknown digest proves no damage.
             let said = String::from_utf8_lossy(&output.stderr);
@@ -447,7 +441,7 @@ fn random_changes_are_refused_or_without_effect() {
                 output.status.code().is_some_and(|code| codes.contains(&code)),
                 "{what}: {said}"
             );
-            pushed.machine.assert_nothing_is_left_of(&pushed.image, &engine, &target);
+            pushed.machine.assert_nothing_is_left_of(&pushed.image, &target);
             refused += 1;
         }
     }
@@ -457,8 +451,7 @@ fn random_changes_are_refused_or_without_effect() {
 #[test]
 fn a_layout_that_was_there_stays_as_it_was() {
     let pushed = pushed(1000);
-    let engine = Engine::from_env();
-    let [_, target] = pushed.machine.targets(&engine);
+    let target = pushed.machine.layout_target();
     let other = TestImage::of(&[("low", &random_bytes(9))]);
     let name = format!("{}/app:2", pushed.registry.host());
     succeeded(&run(&mut pushed.machine.push(&other, &name)));

@@ -4,9 +4,10 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use sealcrate_tests::{Engine, Fault, FaultProxy, Registry, Rule};
-
-use crate::support::{Machine, TestImage, failed, image_of, parsed, requests, run, succeeded};
+use sealcrate_tests::fixtures::{
+    Machine, TestImage, failed, image_of, parsed, requests, run, succeeded,
+};
+use sealcrate_tests::{Fault, FaultProxy, Registry, Rule};
 
 const LENGTH: usize = 3 << 20;
 
@@ -26,7 +27,7 @@ impl Attempt {
     fn with(length: usize, rules: Vec<Rule>) -> Self {
         let registry = Registry::plain();
         let proxy = FaultProxy::start(registry.host(), rules);
-        let (machine, image) = (Machine::new(), image_of(length));
+        let (machine, image) = (Machine::with_own_passphrase(), image_of(length));
         let output = run(&mut machine.push(&image, &format!("{}/app:1", proxy.host())));
         machine.sandbox.assert_nothing_is_left();
         Self { registry, proxy, machine, image, output }
@@ -38,11 +39,10 @@ impl Attempt {
         succeeded(&self.output);
         let stored = self.registry.blobs();
         assert_eq!(stored.len(), 4, "manifest, config and two layers, but {stored:?}");
-        let engine = Engine::from_env();
         let name = format!("{}/app:1", self.registry.host());
-        for target in self.machine.targets(&engine) {
+        for target in self.machine.targets() {
             succeeded(&run(&mut self.machine.pull_into(&name, &target)));
-            self.machine.assert_has(&self.image, &engine, &target);
+            self.machine.assert_has(&self.image, &target);
         }
     }
 
@@ -118,7 +118,7 @@ fn large_layers_whose_streams_fail_are_sent_when_they_are_whole() {
 fn a_large_layer_in_clear_that_is_there_is_not_sent() {
     let registry = Registry::plain();
     let proxy = FaultProxy::start(registry.host(), Vec::new());
-    let (machine, image) = (Machine::new(), image_of(LARGE));
+    let (machine, image) = (Machine::with_own_passphrase(), image_of(LARGE));
     for tag in ["1", "2"] {
         let name = format!("{}/app:{tag}", proxy.host());
         let mut push = machine.push_with(&image, &name);
@@ -230,7 +230,7 @@ fn a_push_that_is_run_again_after_a_failure_completes() {
     let registry = Registry::plain();
     let rule = Rule::new("PUT", "/manifests/", Fault::answer(400, None)).once();
     let proxy = FaultProxy::start(registry.host(), vec![rule]);
-    let (machine, image) = (Machine::new(), image_of(1000));
+    let (machine, image) = (Machine::with_own_passphrase(), image_of(1000));
     let name = format!("{}/app:1", proxy.host());
     failed(&run(&mut machine.push(&image, &name)), &[1]);
     assert_eq!(registry.tags("app"), [] as [String; 0]);
@@ -253,7 +253,7 @@ fn a_source_that_is_damaged_is_not_pushed() {
         let mut bytes = std::fs::read(&layer).unwrap();
         bytes[length / 2] ^= 1;
         std::fs::write(&layer, bytes).unwrap();
-        let (registry, machine) = (Registry::plain(), Machine::new());
+        let (registry, machine) = (Registry::plain(), Machine::with_own_passphrase());
         let said =
             failed(&run(&mut machine.push(&image, &format!("{}/app:1", registry.host()))), &[5]);
         assert!(said.contains(layer.file_name().unwrap().to_str().unwrap()), "{said}");

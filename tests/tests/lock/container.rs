@@ -1,8 +1,9 @@
 //! Containers that serve until somebody stops them.
 
+use sealcrate_tests::fixtures::wait_until;
 use sealcrate_tests::{Done, Engine, EngineImage};
 
-use crate::fixture::{Workshop, key, wait_until};
+use crate::fixture::{Locksmith, key};
 
 /// A container that runs. A drop removes it.
 pub(crate) struct Container<'e> {
@@ -12,8 +13,12 @@ pub(crate) struct Container<'e> {
 
 impl<'e> Container<'e> {
     /// Starts a container with the key of a locked image. Other images ignore the key.
-    pub(crate) fn start(workshop: &'e Workshop, image: &EngineImage<'_>, options: &[&str]) -> Self {
-        let engine = &workshop.engine;
+    pub(crate) fn start(
+        locksmith: &'e Locksmith,
+        image: &EngineImage<'_>,
+        options: &[&str],
+    ) -> Self {
+        let engine = &locksmith.engine;
         let run = ["run", "-d", "--network", "none", "-h", "host", "-e", &key()];
         Self { engine, id: engine.run(&[&run[..], options, &[image.name()]].concat()) }
     }
@@ -21,7 +26,7 @@ impl<'e> Container<'e> {
     /// Waits until the container has printed a text.
     #[track_caller]
     pub(crate) fn wait_for(&self, text: &str) {
-        wait_until(|| self.logs().contains(text));
+        wait_until("a text in the logs", || self.logs().contains(text));
     }
 
     /// Returns everything that the container has printed to either output.

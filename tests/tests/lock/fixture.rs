@@ -2,10 +2,9 @@
 
 use std::fs;
 use std::path::PathBuf;
-use std::process::Command;
-use std::sync::OnceLock;
 
-use sealcrate_tests::{Builder, Done, Engine, EngineImage, Sandbox, note_key};
+use sealcrate_tests::fixtures::{KeyPair, key_pair};
+use sealcrate_tests::{Builder, Done, Engine, EngineImage, Sandbox};
 
 /// The line of a Dockerfile that makes the next layers private.
 pub(crate) const PRIVATE: &str = "LABEL com.senetas.crypto.enabled=true\n";
@@ -29,31 +28,22 @@ const BASE_FILES: [(&str, &[u8]); 2] = [
 
 /// Makes an identity, by Debian's `age-keygen`, and its recipient.
 pub(crate) fn new_key_pair() -> (String, String) {
-    let file = Done::of(&mut Command::new("age-keygen")).with_status(0).stdout;
-    note_key(file.as_bytes());
-    let word = |beginning: &str| {
-        file.split_whitespace().find(|word| word.starts_with(beginning)).unwrap().to_owned()
-    };
-    (word("AGE-SECRET-KEY-1"), word("age1"))
-}
-
-/// The identity that most images are locked to, and its recipient.
-fn key_pair() -> &'static (String, String) {
-    static PAIR: OnceLock<(String, String)> = OnceLock::new();
-    PAIR.get_or_init(new_key_pair)
+    let KeyPair { identity, recipient, .. } = KeyPair::generate();
+    (identity, recipient)
 }
 
 /// A sandbox, an engine, and an identity in the file `identity`.
-pub(crate) struct Workshop {
+pub(crate) struct Locksmith {
     pub(crate) engine: Engine,
     pub(crate) sandbox: Sandbox,
 }
 
-impl Workshop {
+impl Locksmith {
     pub(crate) fn new() -> Self {
-        let workshop = Self { engine: Engine::from_env(), sandbox: Sandbox::new() };
-        fs::write(workshop.path("identity"), &key_pair().0).unwrap();
-        workshop
+        let engine = Engine::from_env();
+        let locksmith = Self { sandbox: Sandbox::new().with_engine(&engine), engine };
+        fs::write(locksmith.path("identity"), &key_pair().identity).unwrap();
+        locksmith
     }
 
     pub(crate) fn path(&self, name: &str) -> PathBuf {
@@ -62,7 +52,7 @@ impl Workshop {
 
     /// Returns the recipient of the identity.
     pub(crate) fn recipient(&self) -> &'static str {
-        &key_pair().1
+        &key_pair().recipient
     }
 
     /// Builds an image on the base, of these further lines and files.
@@ -146,18 +136,8 @@ fn without_unlock_folder<'o>(options: &[&'o str]) -> Vec<&'o str> {
 
 /// The variable with the key.
 pub(crate) fn key() -> String {
-    format!("SEALCRATE_KEY={}", key_pair().0)
+    format!("SEALCRATE_KEY={}", key_pair().identity)
 }
 
 /// The unlock folder for everybody.
 pub(crate) const FOR_ALL: &str = "--tmpfs=/dev/sealcrate:exec,size=200m,mode=1777";
-
-/// Waits for a condition that comes soon, or never.
-#[track_caller]
-pub(crate) fn wait_until(mut is_so: impl FnMut() -> bool) {
-    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(30);
-    while !is_so() {
-        assert!(std::time::Instant::now() < deadline, "it does not come");
-        std::thread::sleep(std::time::Duration::from_millis(50));
-    }
-}

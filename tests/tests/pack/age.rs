@@ -5,9 +5,10 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use sealcrate_tests::Done;
+use sealcrate_tests::fixtures::key_pair;
 
 use crate::programs::{Kind, MARK, smallest};
-use crate::workshop::{Workshop, assert_refused, install, key_pair, start_with_key};
+use crate::workshop::{Workshop, assert_refused, install, start_with_key};
 
 /// Runs a program of Debian's in the workshop, which must succeed.
 #[track_caller]
@@ -42,7 +43,7 @@ fn age_opens_what_was_packed_to_a_recipient() {
 
 /// Puts another age file in the place of the one that a packed program has.
 ///
-/// The payload is the last thing of the file that counts, but for the table of sections.
+/// Nothing that counts comes after the payload, except the table of sections.
 fn with_age_file(packed: &Path, age_file: &Path) -> PathBuf {
     let (mut bytes, age) = (fs::read(packed).unwrap(), fs::read(age_file).unwrap());
     let number = |bytes: &[u8], at: usize, size: usize| {

@@ -1,4 +1,4 @@
-//! Whatever is changed in the payload: nothing of the program is executed.
+//! Changes to the payload: none of them lets a part of the program run.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -9,12 +9,11 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
+use sealcrate_tests::fixtures::key_pair;
 use sealcrate_tests::{Done, record};
 
 use crate::programs::{Kind, smallest};
-use crate::workshop::{
-    FAST, PASSPHRASE, Workshop, assert_refused, install, key_pair, start, start_with_key,
-};
+use crate::workshop::{FAST, PASSPHRASE, Workshop, assert_refused, install, start, start_with_key};
 
 const MAGIC: &[u8] = b"sealpack";
 

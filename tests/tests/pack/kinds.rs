@@ -102,7 +102,7 @@ fn program_without_any_section() {
 #[test]
 fn every_compression_runs_and_comes_back() {
     let workshop = Workshop::new();
-    let recipient = &crate::workshop::key_pair().recipient;
+    let recipient = &sealcrate_tests::fixtures::key_pair().recipient;
     let mut sizes = Vec::new();
     for compression in ["none", "lz4", "zstd"] {
         let options = ["-r", recipient, "--compress", compression];

@@ -4,20 +4,14 @@
 #![allow(missing_docs, clippy::unwrap_used)]
 
 mod age;
-mod confined;
-mod containers;
 mod damage;
-mod ended;
-mod example;
-mod foreign;
-mod in_folder;
+#[cfg(feature = "engine")]
+mod engine;
 mod kinds;
-mod limits;
 mod programs;
 mod refused;
 mod respond;
 mod respond_image;
 mod same;
-mod start;
-mod terminal;
+mod starts;
 mod workshop;

@@ -8,7 +8,7 @@ use std::sync::OnceLock;
 
 use sealcrate_tests::Done;
 
-/// What every program prints when nothing else is asked of it.
+/// The line that every program prints by default.
 pub(crate) const MARK: &str = "only this very program says: lantern under the stairs";
 
 /// A kind of ELF file.

@@ -1,4 +1,4 @@
-//! What `pack` refuses or warns of, and `keygen`.
+//! The refusals and warnings of `pack`, and `keygen`.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -6,16 +6,17 @@ use std::path::Path;
 use std::process::Command;
 
 use sealcrate_tests::Done;
+use sealcrate_tests::fixtures::key_pair;
 
 use crate::programs::{Kind, MARK, build_c, smallest};
-use crate::workshop::{FAST, Workshop, key_pair, start, start_with_key};
+use crate::workshop::{FAST, Workshop, start, start_with_key};
 
 fn pack(workshop: &Workshop, program: &Path, options: &[&str]) -> Done {
     let arguments = ["pack", program.to_str().unwrap(), "-o", "out", "-r", &key_pair().recipient];
     Done::of(&mut workshop.sealcrate(&[&arguments, options].concat()))
 }
 
-/// Asserts that a file is not packed, with words that say what it is.
+/// Asserts that `pack` refuses a file, and names its kind.
 #[track_caller]
 fn assert_not_packed(workshop: &Workshop, program: &Path, text: &str) {
     pack(workshop, program, &[]).failed(1).says(text);
@@ -287,7 +288,7 @@ fn targets_are_listed_with_the_size_of_their_stubs() {
     let packed = workshop.pack(smallest());
     let size: u64 = size.parse().unwrap();
     assert!((1..fs::metadata(packed).unwrap().len()).contains(&size));
-    // What is in every packed program is to stay small.
+    // Every packed program has the stub in it, so the stub stays small.
     assert!(size <= 144 << 10, "{size}");
 
     let listed = workshop.succeed(&["pack", "--list-targets", "--output=json"]).json();

@@ -5,10 +5,11 @@ use std::process::Command;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use sealcrate_tests::fixtures::key_pair;
 use sealcrate_tests::{Done, Typist};
 
 use crate::programs::{Kind, MARK, smallest};
-use crate::workshop::{Workshop, assert_refused, key_pair, start_with_key};
+use crate::workshop::{Workshop, assert_refused, start_with_key};
 
 const CHALLENGE: &str = "sealcrate-challenge-1.";
 const RESPONSE: &str = "sealcrate-response-1.";
@@ -163,7 +164,7 @@ fn nothing_but_a_response_is_taken() {
         changed[at] ^= 1;
         wrong.push(format!("{RESPONSE}{}", URL_SAFE_NO_PAD.encode(changed)));
     }
-    // A public key that makes the secret zero, whoever computes it.
+    // With this public key, the secret is zero on both sides.
     let zero = [&[0; 32][..], &bytes[32..]].concat();
     wrong.push(format!("{RESPONSE}{}", URL_SAFE_NO_PAD.encode(zero)));
     for line in wrong {

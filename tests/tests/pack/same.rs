@@ -1,4 +1,4 @@
-//! What a packed program sees of the way it was started is what the bare one sees.
+//! A packed program sees the same of its start as the bare program.
 
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader};
@@ -8,9 +8,10 @@ use std::process::{Command, Stdio};
 
 use rustix::process::{Pid, Signal, kill_process};
 use sealcrate_tests::Done;
+use sealcrate_tests::fixtures::key_pair;
 
 use crate::programs::Kind;
-use crate::workshop::{Workshop, install, key_pair, start, start_with_key};
+use crate::workshop::{Workshop, install, start, start_with_key};
 
 /// Prepares a start with arguments, variables, descriptors, limits and signals that are not usual.
 ///
@@ -39,7 +40,7 @@ fn start_unusually(workshop: &Workshop, program: &Path) -> Command {
     command
 }
 
-/// Starts it, and returns what it told.
+/// Starts it, and returns its report.
 fn told(workshop: &Workshop, command: &mut Command) -> String {
     Done::of(command).with_status(0);
     assert_eq!(fs::read_to_string(workshop.path("errors")).unwrap(), "");
@@ -57,7 +58,7 @@ fn sees_what_the_bare_program_sees(kind: Kind) {
     let packed = told(&workshop, command.env("BP", &key_pair().identity));
 
     assert_eq!(packed, bare, "{kind:?}");
-    // The report tells what it is to tell.
+    // The report has all lines.
     for line in [
         format!("argument 0: {}", program.display()),
         "argument 3: two words".into(),

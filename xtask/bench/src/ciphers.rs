@@ -17,14 +17,14 @@ use super::{machine, results};
 use xtask::binary::cargo;
 use xtask::child::Interrupts;
 
-/// A bench, and what it is measured by.
+/// A bench, and the figure that it is compared with.
 struct Bench {
     /// As criterion has it: `GROUP/FUNCTION`.
     name: &'static str,
     what: &'static str,
     /// openssl's names; the slowest counts.
     against: &'static [&'static str],
-    /// What is aimed at, in hundredths of that; nothing where nothing is.
+    /// The goal, in hundredths of that, if there is one.
     goal: Option<u32>,
 }
 

@@ -1,4 +1,4 @@
-//! Key pairs for what is measured.
+//! Key pairs for the measured runs.
 
 use std::fs;
 use std::path::Path;

@@ -1,4 +1,4 @@
-//! OCI image layouts, written by hand so that no tool is measured with what it has made itself.
+//! OCI image layouts, written by hand, so that no tool reads its own output.
 
 use std::fs::{self, File};
 use std::io::{Read, Seek as _, Write as _};

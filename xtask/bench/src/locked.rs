@@ -1,8 +1,8 @@
 //! Locked images: how large they are beside the original, and how much longer they take to start.
 //!
-//! The containers of both are started in turns, so that whatever else the machine does meets both.
-//! What is private are files of this machine. A start takes until the command has said a word: what an
-//! engine does when a container ends, such as giving back its memory, is no part of it.
+//! The containers of both start in turns, so that other work of the machine slows both. The private files are
+//! files of this machine. A start ends when the command has printed a word. It does not include the engine's work
+//! at the end of a container, such as giving back its memory.
 
 use std::fs;
 use std::io::{BufRead, BufReader};
@@ -53,7 +53,7 @@ const CASES: [Case; 5] = [
 /// The images that are measured in a hurry.
 const QUICK: [Case; 2] = [files("1 MB", 1, 1, 5), files("50 MB", 50, 1, 3)];
 
-/// Before this, nothing that counts: what is read for the first time takes longer.
+/// The starts before the first that counts: the first read of a file takes longer.
 const WARM_UP: u8 = 1;
 
 /// The starts that are compared.

@@ -1,4 +1,4 @@
-//! What figures depend on besides the tools: the machine, named so that results can be compared.
+//! The machine, on which figures depend as on the tools. Its name lets readers compare results.
 
 use std::fs;
 use std::thread;

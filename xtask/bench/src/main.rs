@@ -1,9 +1,9 @@
 //! `cargo xtask bench`: how fast sealcrate is, beside other tools on the same machine.
 //!
 //! Each subject is a module: [`images`] are pushed and pulled, [`programs`] packed and started, layers and
-//! payloads encrypted and decrypted ([`ciphers`]), and large images held in little [`memory`]. What they
-//! share is here: one run of one command ([`measure`]), the [`machine`] and the [`files`] that it has, a
-//! [`registry`], the [`layout`] of an image, the [`spread`] of figures, and where [`results`] go. Nothing
+//! payloads encrypted and decrypted ([`ciphers`]), and large images held in little [`memory`]. They share
+//! the other modules: one run of one command ([`measure`]), the [`machine`] and the [`files`] that it has, a
+//! [`registry`], the [`layout`] of an image, the [`spread`] of figures, and the folder of [`results`]. Nothing
 //! here passes or fails by time.
 
 use std::process::ExitCode;
@@ -13,7 +13,8 @@ use clap::Parser;
 
 use xtask::binary::{self, Profile};
 use xtask::child::Interrupts;
-use xtask::{packages, stubs};
+use xtask::packages::{self, Consent};
+use xtask::stubs;
 
 use steps::Extent;
 
@@ -32,7 +33,7 @@ mod results;
 mod spread;
 mod steps;
 
-/// What can be measured alone.
+/// A subject that can be measured alone.
 #[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 enum Subject {
     /// Pushes and pulls, beside skopeo, docker and crypto-cli
@@ -66,6 +67,9 @@ struct Arguments {
     /// How often everything is measured: 5 times, with --quick 2
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..))]
     rounds: Option<u8>,
+    /// Install missing packages without a question
+    #[arg(long)]
+    yes: bool,
 }
 
 /// Measures a subject, or all there is, prints tables and writes results.
@@ -74,9 +78,10 @@ fn main() -> anyhow::Result<ExitCode> {
     let (extent, rounds) = if arguments.quick { (Extent::Quick, 2) } else { (Extent::Full, 5) };
     let rounds = arguments.rounds.unwrap_or(rounds);
     let interrupts = Interrupts::catch()?;
-    packages::install_missing_for_bench()?;
+    let consent = if arguments.yes { Consent::Given } else { Consent::Asked };
+    packages::install_missing_for_bench(consent)?;
     // The bench measures the binary of a release, which people get.
-    let binary = binary::build(Profile::Dist, Some(&stubs::build()?))?;
+    let binary = binary::build(Profile::Dist, Some(&stubs::build(consent)?))?;
     let target = binary.ancestors().nth(2).context("the binary is in no target folder")?;
     let kept = target.join("bench");
     let wanted = |subject| arguments.subject.is_none_or(|only| only == subject);

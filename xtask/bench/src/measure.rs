@@ -1,4 +1,4 @@
-//! One run of one command: how long it took, and what it used.
+//! One run of one command: its time, and the CPU and memory that it used.
 //!
 //! GNU time starts the command, since it reports what the system counts of a child.
 
@@ -10,7 +10,7 @@ use std::time::Instant;
 use anyhow::{Context, ensure};
 use serde_json::{Value, json};
 
-/// What a command used.
+/// The time, CPU and memory of a command.
 pub(super) struct Measured {
     /// In seconds.
     pub(super) wall: f64,
@@ -70,7 +70,7 @@ pub(super) fn run(command: Command) -> anyhow::Result<Measured> {
     })
 }
 
-/// Returns the seconds of CPU that a process has used, it and those of its children that have ended.
+/// Returns the seconds of CPU that a process and its ended children have used.
 pub(super) fn cpu_of(process: u32) -> Option<f64> {
     let stat = fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
     // The name may hold anything, but ends with the last parenthesis. proc(5): fields 14 to 17.

@@ -21,7 +21,7 @@ use xtask::child::Interrupts;
 /// More than the jobs of any run have to share.
 const LAYERS: usize = 16;
 const JOBS: [u8; 2] = [2, 16];
-/// What is repeated, in bytes.
+/// The length of the repeated part, in bytes.
 const PART: usize = 1 << 20;
 const TAR_BLOCK: usize = 512;
 

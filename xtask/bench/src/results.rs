@@ -1,4 +1,4 @@
-//! Where results go: `benches/results`, in files that are named for the date and what was measured.
+//! The folder of results, `benches/results`. The names of its files have the date and the subject.
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -13,7 +13,7 @@ use sealcrate_image::{
 };
 use serde_json::json;
 
-/// What the private layer and the config keep to themselves.
+/// The secret in the private layer and in the config.
 pub(super) const SECRET: &str = "we open the second bakery in May";
 
 /// Writes an image of two layers, of which the upper one is private, to a layout under the name "1".

@@ -1,7 +1,7 @@
 //! `cargo xtask demo`: what sealcrate is for, step by step, in a temporary folder.
 //!
 //! Every step is a command that the reader could type, and every outcome is checked: what does not
-//! go as it is told fails the demo. What the image is, is the business of [`image`].
+//! go as it is told fails the demo. [`image`] makes the image.
 
 mod image;
 
@@ -148,7 +148,7 @@ impl<'a> Demo<'a> {
         self.run("sealcrate", arguments)
     }
 
-    /// Shows a command, runs it, and shows what it said.
+    /// Shows a command, runs it, and shows its output.
     fn run(&self, program: &str, arguments: &[&str]) -> anyhow::Result<Output> {
         say(&format!("$ {program} {}", arguments.join(" ")));
         let output = self

@@ -4,10 +4,4 @@
 pub(crate) const CIRCLES: &[&[&str]] = &[];
 
 /// Folders that still hold too many files, and how many at most.
-pub(crate) const LARGE_FOLDERS: &[(&str, usize)] = &[
-    ("tests/tests/attacks", 22),
-    ("tests/tests/e2e", 31),
-    ("tests/tests/faults", 16),
-    ("tests/tests/lock", 27),
-    ("tests/tests/pack", 19),
-];
+pub(crate) const LARGE_FOLDERS: &[(&str, usize)] = &[];

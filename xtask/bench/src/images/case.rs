@@ -1,6 +1,6 @@
-//! What is done with an image.
+//! The tasks that tools do with an image.
 
-/// What a tool is asked to do.
+/// The task of a tool.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Case {
     /// Out of the engine into an empty registry.
@@ -13,7 +13,7 @@ pub(super) enum Case {
     PushGzipped,
     /// Out of an OCI layout with layers that are not compressed into an empty registry.
     PushUncompressed,
-    /// Into an engine that holds nothing, decrypted.
+    /// A pull into an empty engine, decrypted.
     Pull,
     /// Into a new OCI layout, decrypted.
     PullToLayout,

@@ -15,7 +15,7 @@ const GAP: usize = 24;
 const COLUMN: usize = (WIDTH - GAP) / COLUMNS;
 /// Of the names of tools.
 const NAMES: usize = 142;
-/// Of the longest bar; what is left is for the number behind it.
+/// The width of the longest bar. The number behind it has the rest.
 const BARS: usize = COLUMN - NAMES - 56;
 const LINE: usize = 18;
 const TITLE: usize = 26;

@@ -1,11 +1,11 @@
-//! What images are made of, and what is done with each.
+//! The content of the measured images, and the tasks for each.
 
 use super::case::Case;
 use crate::steps::Extent;
 
-/// What an image is made of.
+/// The content of an image.
 pub(super) struct Recipe {
-    /// What tables call it.
+    /// The name in tables.
     pub(super) name: &'static str,
     /// Its folder's.
     pub(super) short: &'static str,
@@ -14,14 +14,14 @@ pub(super) struct Recipe {
     pub(super) cases: &'static [Case],
 }
 
-/// What a layer is made of.
+/// The content of a layer.
 pub(super) struct LayerRecipe {
     /// How many megabytes of files it has, or a little less or more.
     pub(super) megabytes: u64,
     pub(super) privacy: Privacy,
 }
 
-/// Whether a layer is to be encrypted.
+/// Tells whether tools encrypt a layer.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Privacy {
     Clear,
@@ -101,7 +101,7 @@ pub(super) fn all(extent: Extent) -> &'static [Recipe] {
 }
 
 impl Recipe {
-    /// Returns the places of the layers that are to be encrypted, 0 the lowest.
+    /// Returns the places of the layers that tools encrypt. 0 is the lowest.
     pub(super) fn private(&self) -> impl Iterator<Item = usize> {
         let layers = self.layers.iter().enumerate();
         layers.filter(|(_, layer)| layer.privacy == Privacy::Private).map(|(place, _)| place)

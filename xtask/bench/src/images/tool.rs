@@ -1,4 +1,4 @@
-//! Who is measured.
+//! The measured tools.
 
 /// A program, in one of the ways in which it can do the work.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -16,7 +16,7 @@ use xtask::child;
 
 /// A program to be packed.
 pub(super) struct Program {
-    /// What tables call it.
+    /// The name in tables.
     pub(super) name: &'static str,
     pub(super) path: PathBuf,
     /// How often it is started in a round.

@@ -17,7 +17,7 @@ use xtask::child::{self, Interrupts};
 
 const COMPRESSIONS: [&str; 3] = ["lz4", "zstd", "none"];
 
-/// What was measured of a program in one form.
+/// The figures of a program in one form.
 pub(super) struct Form {
     pub(super) program: &'static str,
     /// `bare`, or how the packed one is compressed.

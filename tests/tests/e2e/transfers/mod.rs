@@ -1,0 +1,6 @@
+//! Where images are read from and written to.
+
+mod no_engine;
+mod places;
+pub(crate) mod pull;
+mod registries;
