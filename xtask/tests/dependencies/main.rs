@@ -6,7 +6,6 @@ mod crates;
 mod errors;
 mod files;
 mod folders;
-mod known;
 mod modules;
 mod paths;
 mod tokens;

@@ -18,10 +18,11 @@ fn child_of(parent: &Child, name: &str) -> String {
         let children = fs::read_to_string(format!("/proc/{id}/task/{id}/children"));
         if let Some(child) = children.unwrap_or_default().split_whitespace().next() {
             id = child.to_owned();
-            let called = fs::read_to_string(format!("/proc/{id}/comm")).unwrap_or_default();
-            if called.trim() == name {
-                return id;
-            }
+        }
+        // A child has its parent's name until it becomes another program.
+        let called = fs::read_to_string(format!("/proc/{id}/comm")).unwrap_or_default();
+        if called.trim() == name {
+            return id;
         }
         assert!(std::time::Instant::now() < deadline, "there is no {name}");
         std::thread::sleep(std::time::Duration::from_millis(5));
