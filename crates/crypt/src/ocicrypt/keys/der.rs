@@ -1,8 +1,9 @@
 //! Elements of DER, as PKCS#7 and certificates have them: a reader that takes what other tools write
-//! in a form of their own, too, and a writer of the same forms. Libraries write all other DER.
+//! in a form of their own, too, and a writer.
 //!
 //! Lengths are definite and shorter than 4 GiB, tags of one byte. ITU-T X.690.
 
+use pkcs8::der::{Decode as _, Encode as _, Header, Length, Tag};
 use zeroize::Zeroizing;
 
 pub(crate) const INTEGER: u8 = 0x02;
@@ -10,22 +11,15 @@ pub(crate) const OCTET_STRING: u8 = 0x04;
 pub(crate) const OBJECT_IDENTIFIER: u8 = 0x06;
 pub(crate) const SEQUENCE: u8 = 0x30;
 pub(crate) const SET: u8 = 0x31;
+
 /// Writes an element whose content is `parts`.
 pub(crate) fn element(tag: u8, parts: &[&[u8]]) -> Zeroizing<Vec<u8>> {
+    let tag = Tag::from_der(&[tag]).expect("callers name tags of DER");
     let len: usize = parts.iter().map(|part| part.len()).sum();
-    let mut bytes = Zeroizing::new(Vec::with_capacity(len + 10));
-    bytes.push(tag);
-    if len < 0x80 {
-        bytes.push(len as u8);
-    } else {
-        let digits = len.to_be_bytes();
-        let digits = &digits[digits.iter().take_while(|&&byte| byte == 0).count()..];
-        bytes.push(0x80 | digits.len() as u8);
-        bytes.extend_from_slice(digits);
-    }
-    for part in parts {
-        bytes.extend_from_slice(part);
-    }
+    let len = Length::try_from(len).expect("keys and their messages are short");
+    let mut bytes = Zeroizing::new(Vec::with_capacity(usize::try_from(len).unwrap_or(0) + 8));
+    Header::new(tag, len).encode_to_vec(&mut bytes).expect("memory takes all bytes");
+    parts.iter().for_each(|part| bytes.extend_from_slice(part));
     bytes
 }
 
