@@ -84,7 +84,7 @@ impl LockArgs {
     }
 }
 
-/// What a locked image is started by.
+/// The programs that start a locked image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum DeploymentForm {
     /// A command line of Docker
@@ -117,7 +117,7 @@ pub(crate) struct PathArgs {
     pub(crate) unchecked: Vec<String>,
 }
 
-/// What a locked image does when it starts.
+/// The behaviour of a locked image at its start.
 #[derive(Debug, Args)]
 pub(crate) struct LockedStartArgs {
     /// Look for the key in this variable, then in the file that NAME_FILE names

@@ -36,6 +36,7 @@ mod record;
 mod rewrap;
 mod schemes;
 mod secret_buffer;
+mod secret_text;
 
 pub use annotations::{
     AnnotationError, Encryption, LayerEncryptionError, LayerEncryptions, MAX_WRAPS,

@@ -10,9 +10,10 @@ use sealcrate_image::{DiffId, Digest};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use thiserror::Error;
-use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
+use zeroize::Zeroizing;
 
 use super::secret_buffer::SecretBuffer;
+use super::secret_text::SecretText;
 use crate::sealed;
 
 const CIPHER: &str = "AES_256_CTR_HMAC_SHA256";
@@ -89,7 +90,7 @@ impl fmt::Debug for PrivateOptions {
 
 #[derive(Serialize, Deserialize)]
 struct PrivateMembers {
-    symkey: Secret,
+    symkey: SecretText,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     digest: Option<String>,
     cipheroptions: CipherOptions,
@@ -109,10 +110,6 @@ enum Member {
 struct CipherOptions {
     nonce: String,
 }
-
-#[derive(Serialize, Deserialize, Zeroize, ZeroizeOnDrop)]
-#[serde(transparent)]
-struct Secret(String);
 
 /// The layer and the image that a key belongs to: the binding of version 1.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -172,7 +169,7 @@ impl PrivateOptions {
     /// Writes the JSON of private options, with every member that other readers insist on.
     pub(super) fn to_json(&self) -> Zeroizing<Vec<u8>> {
         let members = PrivateMembers {
-            symkey: Secret(STANDARD.encode(*self.key)),
+            symkey: SecretText(STANDARD.encode(*self.key)),
             digest: self.digest.map(|digest| digest.to_string()),
             cipheroptions: CipherOptions { nonce: STANDARD.encode(self.nonce) },
             sealcrate: match &self.mark {

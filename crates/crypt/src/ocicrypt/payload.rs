@@ -16,6 +16,7 @@ use thiserror::Error;
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
 use super::keys::{Identity, IdentityError};
+use super::secret_text::SecretText;
 
 /// The longest payload, in bytes: as long as the largest manifest, with room for keys.
 pub const MAX_PAYLOAD_BYTES: usize = 8 << 20;
@@ -57,12 +58,8 @@ struct Members {
 #[serde(rename_all = "PascalCase")]
 struct DecryptConfig {
     #[serde(default)]
-    parameters: Option<BTreeMap<String, Option<Vec<Secret>>>>,
+    parameters: Option<BTreeMap<String, Option<Vec<SecretText>>>>,
 }
-
-#[derive(Deserialize, Zeroize, ZeroizeOnDrop)]
-#[serde(transparent)]
-struct Secret(String);
 
 impl Payload {
     /// Parses a payload.
