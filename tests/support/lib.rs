@@ -22,7 +22,6 @@ pub use crate::servers::grpc;
 pub use crate::servers::key_provider::{GeneratedClient, KeyProviderService};
 pub use crate::servers::registry::{PASSWORD, Registry, USERNAME};
 pub use crate::servers::token_issuer::{Anonymous, Caller, TokenIssuer, TokenLife, TokenRequest};
-pub use sealcrate_test_kit::{Fault, FaultProxy, Gate, RecordedRequest, Rule, http};
 
 mod engines;
 pub mod fixtures;

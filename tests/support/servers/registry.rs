@@ -213,8 +213,8 @@ mod tests {
     use serde_json::Value;
 
     use super::*;
-    use crate::http::{Response, request};
     use crate::{Anonymous, Caller, Sandbox, TokenLife};
+    use sealcrate_test_kit::http::{Response, request};
 
     const EMPTY: &str = "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
     const MINUTE: Duration = Duration::from_secs(60);

@@ -4,10 +4,11 @@ use std::io;
 use std::time::Duration;
 
 use super::registry::Registry;
-use crate::http::{Response, request};
-use crate::{Anonymous, FaultProxy, TokenIssuer, TokenLife};
+use crate::{Anonymous, TokenIssuer, TokenLife};
 #[cfg(feature = "engine")]
 use crate::{Builder, Engine};
+use sealcrate_test_kit::FaultProxy;
+use sealcrate_test_kit::http::{Response, request};
 
 const CONTENT: &[u8] = b"the content of a blob";
 const DIGEST: &str = "sha256:3050dfab150d230d72db0866c67c2bb23958b48333d21608524d1a9f4698b5b0";

@@ -3,10 +3,10 @@
 use std::fs;
 use std::path::Path;
 
+use sealcrate_test_kit::http::request;
 use sealcrate_test_kit::{Layout, OCI_CONFIG, OCI_INDEX, OCI_MANIFEST, digest_of};
 use sealcrate_tests::fixtures::Machine;
 use sealcrate_tests::fixtures::stored;
-use sealcrate_tests::http::request;
 use sealcrate_tests::{Done, Registry};
 use serde_json::{Value, json};
 

@@ -3,11 +3,12 @@
 
 use std::fs;
 
+use sealcrate_test_kit::FaultProxy;
+use sealcrate_test_kit::http::request;
+use sealcrate_tests::Registry;
 use sealcrate_tests::fixtures::{
     Machine, Pushed, TestImage, failed, parsed, random_bytes, requests, run, succeeded,
 };
-use sealcrate_tests::http::request;
-use sealcrate_tests::{FaultProxy, Registry};
 use serde_json::Value;
 
 /// A registry behind a proxy, and a machine.

@@ -2,8 +2,8 @@
 
 use std::time::{Duration, Instant};
 
+use sealcrate_test_kit::{Fault, FaultProxy, Rule};
 use sealcrate_tests::fixtures::{Pushed, TARGETS, failed, image_of, requests, run, succeeded};
-use sealcrate_tests::{Fault, FaultProxy, Rule};
 
 /// Several chunks, and more than the buffers of a connection hold.
 const LENGTH: usize = 3 << 20;

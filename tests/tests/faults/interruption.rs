@@ -4,10 +4,11 @@ use std::io::{Read, Write};
 use std::process::{Command, Stdio};
 
 use rustix::process::{Signal, kill_process};
+use sealcrate_test_kit::{Fault, FaultProxy, Gate, Rule};
 use sealcrate_tests::fixtures::{
     Machine, Pushed, Running, image_of, requests, run, succeeded, wait_until,
 };
-use sealcrate_tests::{Fault, FaultProxy, Gate, Registry, Rule, record_printed};
+use sealcrate_tests::{Registry, record_printed};
 
 /// Long enough that several transfers are under way at once.
 const LENGTH: usize = 2 << 20;

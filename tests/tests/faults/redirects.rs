@@ -2,12 +2,11 @@
 
 use std::time::Duration;
 
+use sealcrate_test_kit::{Fault, FaultProxy, Rule};
 use sealcrate_tests::fixtures::{
     Machine, TARGETS, TestImage, failed, image_of, requests, run, succeeded,
 };
-use sealcrate_tests::{
-    Anonymous, Fault, FaultProxy, PASSWORD, Registry, Rule, TokenIssuer, TokenLife, USERNAME,
-};
+use sealcrate_tests::{Anonymous, PASSWORD, Registry, TokenIssuer, TokenLife, USERNAME};
 
 /// A registry that wants tokens, an open one with the same blobs, and a proxy before each.
 struct TwoHosts {
@@ -62,7 +61,7 @@ impl TwoHosts {
             }
         }
         let bears =
-            |it: &sealcrate_tests::RecordedRequest| it.head.header("Authorization").is_some();
+            |it: &sealcrate_test_kit::RecordedRequest| it.head.header("Authorization").is_some();
         assert!(self.home_proxy.requests().iter().any(bears), "there were no credentials");
     }
 }

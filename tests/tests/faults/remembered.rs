@@ -5,13 +5,12 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::time::Duration;
 
+use sealcrate_test_kit::FaultProxy;
+use sealcrate_test_kit::http::request;
 use sealcrate_tests::fixtures::{
     Machine, TestImage, parsed, random_bytes, requests, run, succeeded,
 };
-use sealcrate_tests::http::request;
-use sealcrate_tests::{
-    Anonymous, FaultProxy, PASSWORD, Registry, TokenIssuer, TokenLife, USERNAME,
-};
+use sealcrate_tests::{Anonymous, PASSWORD, Registry, TokenIssuer, TokenLife, USERNAME};
 use serde_json::Value;
 
 /// Recipients that `age-keygen` made, for tests alone.

@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 use std::fs;
 
+use sealcrate_test_kit::FaultProxy;
+use sealcrate_tests::Registry;
 use sealcrate_tests::fixtures::{
     Machine, Pushed, TestImage, image_of, random_bytes, requests, run, succeeded,
 };
-use sealcrate_tests::{FaultProxy, Registry};
 
 /// Method and path of every request, uploads without their number, blobs by their names.
 fn asked(proxy: &FaultProxy, names: &BTreeMap<String, &str>) -> Vec<String> {
@@ -24,7 +25,7 @@ fn asked(proxy: &FaultProxy, names: &BTreeMap<String, &str>) -> Vec<String> {
         }
         text
     };
-    let show = |it: &sealcrate_tests::RecordedRequest| {
+    let show = |it: &sealcrate_test_kit::RecordedRequest| {
         format!("{} {}", it.head.method(), named(it.head.target()))
     };
     proxy.requests().iter().map(show).collect()

@@ -9,13 +9,13 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use sealcrate_test_kit::{Fault, FaultProxy, Gate, Rule};
 use sealcrate_tests::fixtures::{
     Machine, Running, Target, TestImage, failed, image_of, random_bytes, requests, run, succeeded,
     unique, wait_until,
 };
 use sealcrate_tests::{
-    Anonymous, Authority, Fault, FaultProxy, Gate, PASSWORD, Registry, Rule, TokenIssuer,
-    TokenLife, USERNAME, files_containing,
+    Anonymous, Authority, PASSWORD, Registry, TokenIssuer, TokenLife, USERNAME, files_containing,
 };
 
 pub(crate) const LENGTH: usize = 1 << 20;

@@ -4,10 +4,11 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use sealcrate_test_kit::{Fault, FaultProxy, Rule};
+use sealcrate_tests::Registry;
 use sealcrate_tests::fixtures::{
     Machine, TestImage, failed, image_of, parsed, requests, run, succeeded,
 };
-use sealcrate_tests::{Fault, FaultProxy, Registry, Rule};
 
 const LENGTH: usize = 3 << 20;
 

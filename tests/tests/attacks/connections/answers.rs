@@ -2,8 +2,9 @@
 
 use std::process::Output;
 
+use sealcrate_test_kit::{Fault, FaultProxy, Rule};
+use sealcrate_tests::Registry;
 use sealcrate_tests::fixtures::{Machine, failed, image_of, requests, run};
-use sealcrate_tests::{Fault, FaultProxy, Registry, Rule};
 
 const PORTAL: &str = "<html>Welcome! Please log in to use this network.</html>";
 

@@ -7,10 +7,10 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
 
+use sealcrate_test_kit::{Fault, FaultProxy, Rule};
 use sealcrate_tests::fixtures::{Machine, TestImage, image_of};
 use sealcrate_tests::{
-    Anonymous, Authority, Caller, Done, Fault, FaultProxy, PASSWORD, Registry, Rule, TokenIssuer,
-    TokenLife, USERNAME,
+    Anonymous, Authority, Caller, Done, PASSWORD, Registry, TokenIssuer, TokenLife, USERNAME,
 };
 use serde_json::json;
 

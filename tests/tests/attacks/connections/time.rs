@@ -3,9 +3,8 @@
 use std::path::Path;
 use std::time::Duration;
 
-use sealcrate_test_kit::{Layout, OCI_CONFIG};
+use sealcrate_test_kit::{Fault, FaultProxy, Layout, OCI_CONFIG, Rule};
 use sealcrate_tests::fixtures::{Machine, Pushed, failed, image_of, requests, run, succeeded};
-use sealcrate_tests::{Fault, FaultProxy, Rule};
 use serde_json::json;
 
 /// So slow that a blob of a megabyte takes hours.

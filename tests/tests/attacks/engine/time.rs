@@ -1,7 +1,8 @@
 //! A disk that is full, which only root can make.
 
+use sealcrate_test_kit::FaultProxy;
+use sealcrate_tests::MemoryFolder;
 use sealcrate_tests::fixtures::{Pushed, failed, image_of, requests, run};
-use sealcrate_tests::{FaultProxy, MemoryFolder};
 
 #[test]
 fn a_layer_that_fills_the_disk_is_not_begun() {

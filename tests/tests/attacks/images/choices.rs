@@ -1,8 +1,7 @@
 //! Choices: strangers decide neither which layers stay in clear, nor whether a reader takes an image in
 //! clear.
 
-use sealcrate_test_kit::Layout;
-use sealcrate_tests::FaultProxy;
+use sealcrate_test_kit::{FaultProxy, Layout};
 use sealcrate_tests::fixtures::{FAST, requests};
 use serde_json::Value;
 

@@ -166,7 +166,8 @@ fn images_of_an_index_have_a_home_as_well() {
     }
     let target = "/v2/other/manifests/1";
     let headers = [("Content-Type", sealcrate_test_kit::OCI_INDEX)];
-    let put = sealcrate_tests::http::request("PUT", shop.registry.host(), target, &headers, &index);
+    let put =
+        sealcrate_test_kit::http::request("PUT", shop.registry.host(), target, &headers, &index);
     assert_eq!(put.unwrap().status, 201);
     let at = shop.name_of("other", "1");
     for more in [&[][..], &["--platform=linux/amd64"]] {

@@ -7,12 +7,12 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rustix::process::{Signal, kill_process};
-use sealcrate_test_kit::digest_of;
+use sealcrate_test_kit::{Fault, FaultProxy, Rule, digest_of};
 use sealcrate_tests::fixtures::{
     Machine, Pushed, Running, TestImage, failed, parsed, random_bytes, requests, run, succeeded,
     wait_until,
 };
-use sealcrate_tests::{Fault, FaultProxy, Registry, Rule, files_containing};
+use sealcrate_tests::{Registry, files_containing};
 use serde_json::{Value, json};
 
 use crate::no_tmpfile::without_tmpfile;

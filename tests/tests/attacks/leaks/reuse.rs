@@ -4,12 +4,12 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use sealcrate_test_kit::{Image, Layout};
+use sealcrate_test_kit::http::request;
+use sealcrate_test_kit::{FaultProxy, Image, Layout};
 use sealcrate_tests::fixtures::{
     Machine, TestImage, parsed, random_bytes, requests, run, succeeded, tar_of,
 };
-use sealcrate_tests::http::request;
-use sealcrate_tests::{FaultProxy, Registry, files_containing};
+use sealcrate_tests::{Registry, files_containing};
 use serde_json::{Value, json};
 
 /// A recipient of `age-keygen`, for tests alone.

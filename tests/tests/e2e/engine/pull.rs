@@ -1,9 +1,9 @@
 //! Pulls into the engine.
 
-use sealcrate_test_kit::Layout;
+use sealcrate_test_kit::{FaultProxy, Layout};
 use sealcrate_tests::fixtures::stored::{digest, layers, manifest};
 use sealcrate_tests::fixtures::{FAST, Machine, secret};
-use sealcrate_tests::{Builder, Engine, FaultProxy, Registry, busybox};
+use sealcrate_tests::{Builder, Engine, Registry, busybox};
 
 use crate::transfers::pull::BehindProxy;
 

@@ -1,8 +1,9 @@
 //! Outputs: results on standard output, messages on standard error, and nothing sent by a dry run.
 
+use sealcrate_test_kit::FaultProxy;
 use sealcrate_tests::fixtures::stored::manifest;
 use sealcrate_tests::fixtures::{FAST, Machine, platform};
-use sealcrate_tests::{Done, FaultProxy, Registry};
+use sealcrate_tests::{Done, Registry};
 use serde_json::json;
 
 fn machine() -> Machine {

@@ -1,9 +1,9 @@
 //! `pull`: the image that it brings, its name, and the blobs that it does not fetch.
 
-use sealcrate_test_kit::Layout;
+use sealcrate_test_kit::{FaultProxy, Layout};
 use sealcrate_tests::fixtures::stored::{digest, manifest};
 use sealcrate_tests::fixtures::{FAST, Machine, secret};
-use sealcrate_tests::{Done, FaultProxy, Registry};
+use sealcrate_tests::{Done, Registry};
 
 /// A registry with the encrypted image `team/app:1`, behind a proxy that records requests.
 pub(crate) struct BehindProxy {

@@ -4,10 +4,11 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
 
+use sealcrate_test_kit::{Fault, FaultProxy, Rule};
 use sealcrate_tests::fixtures::{FAST, Machine};
 use sealcrate_tests::{
-    Anonymous, Authority, Caller, Done, Fault, FaultProxy, PASSWORD, Registry, Rule, TokenIssuer,
-    TokenLife, USERNAME, note_secret,
+    Anonymous, Authority, Caller, Done, PASSWORD, Registry, TokenIssuer, TokenLife, USERNAME,
+    note_secret,
 };
 use serde_json::json;
 
@@ -206,7 +207,7 @@ fn token_that_ends_during_an_upload_is_renewed() {
     machine.sandbox.log_in(&proxy.host(), USERNAME, PASSWORD);
     machine.succeed(&push(&name(&proxy.host()), &["--jobs=1", "--plain-http"]));
     assert_eq!(registry.tags("team/app"), ["1"]);
-    let refused = |request: &&sealcrate_tests::RecordedRequest| {
+    let refused = |request: &&sealcrate_test_kit::RecordedRequest| {
         request.head.method() == "PUT" && request.status == Some(401)
     };
     assert_eq!(proxy.requests().iter().filter(refused).count(), 1);

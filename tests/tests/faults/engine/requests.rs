@@ -1,6 +1,6 @@
 //! The requests of a pull into an engine that has the layers.
 
-use sealcrate_tests::FaultProxy;
+use sealcrate_test_kit::FaultProxy;
 use sealcrate_tests::fixtures::{Pushed, image_of, requests, run, succeeded};
 
 #[test]

@@ -1,7 +1,8 @@
 //! The secrets of an image of the engine.
 
+use sealcrate_test_kit::FaultProxy;
 use sealcrate_tests::fixtures::{Running, random_bytes, succeeded, unique};
-use sealcrate_tests::{Builder, Engine, FaultProxy, Registry};
+use sealcrate_tests::{Builder, Engine, Registry};
 
 use crate::secrecy::{LENGTH, Secret, held, wait_for};
 
