@@ -33,7 +33,8 @@ if ! cmp -s /sealcrate "$binary"; then
     chmod 0755 "$binary.new"
     mv "$binary.new" "$binary"
 fi
-if ! grep -q 'io.containerd.ocicrypt.decoder.v1.tar"' "$config" 2>/dev/null; then
+# containerd writes the names of tables in either kind of quotes, and refuses a table that is there twice.
+if ! grep -q "io\.containerd\.ocicrypt\.decoder\.v1\.tar[\"']" "$config" 2>/dev/null; then
     # Without a file, containerd has the defaults of version 1.
     [ -s "$config" ] || echo 'version = 2' > "$config"
     { cat "$config" && echo && cat "$here/containerd.toml"; } > "$config.new"

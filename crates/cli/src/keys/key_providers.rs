@@ -5,7 +5,7 @@ mod service;
 
 use std::ffi::OsString;
 use std::fs::File;
-use std::io::Read as _;
+use std::io::{self, Read as _};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -77,14 +77,21 @@ pub(crate) fn all(runtime: &Runtime) -> Result<Vec<Provider>> {
     config.all().map(|(name, address)| provider(name, address, None, runtime)).collect()
 }
 
+/// Reads the list of providers. A file that is not there is a warning, as in ocicrypt: containerd's defaults name one
+/// that nobody needs to make.
 fn config() -> Result<Option<ProviderConfig>> {
     let named = std::env::var_os(VARIABLE).filter(|path| !path.is_empty());
     let Some(path) = named.map(|path: OsString| PathBuf::from(path)) else { return Ok(None) };
     let mut bytes = Vec::new();
     let most = MAX_CONFIG_BYTES as u64 + 1;
-    File::open(&path)
-        .and_then(|file| file.take(most).read_to_end(&mut bytes))
-        .with_context(|| format!("cannot read {}, which {VARIABLE} names", path.display()))?;
+    let read = File::open(&path).and_then(|file| file.take(most).read_to_end(&mut bytes));
+    if let Err(error) = &read
+        && error.kind() == io::ErrorKind::NotFound
+    {
+        talk::warn(format!("there is no file {}, which {VARIABLE} names", path.display()));
+        return Ok(None);
+    }
+    read.with_context(|| format!("cannot read {}, which {VARIABLE} names", path.display()))?;
     let config = ProviderConfig::parse(&bytes)
         .with_context(|| format!("cannot use {}, which {VARIABLE} names", path.display()))?;
     Ok(Some(config))

@@ -138,6 +138,17 @@ fn layer_is_decrypted_with_an_openpgp_key_of_the_node_or_of_the_client() {
     }
 }
 
+/// The defaults of containerd 1.7 name such a file.
+#[test]
+fn list_of_key_providers_that_is_not_there_is_a_warning() {
+    let node = Node::new();
+    let script = format!("OCICRYPT_KEYPROVIDER_CONFIG=/missing/list {AS_CONTAINERD}");
+    let done = node.decode(&script, &["--decryption-keys-path=keys"]).with_status(0);
+    let warning =
+        "warning: there is no file /missing/list, which OCICRYPT_KEYPROVIDER_CONFIG names\n";
+    assert_eq!((node.released(), &*done.stderr), (node.plain.clone(), warning));
+}
+
 #[test]
 fn called_ctd_decoder_it_takes_the_options_of_that() {
     let node = Node::new();

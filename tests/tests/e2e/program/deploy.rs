@@ -127,3 +127,28 @@ fn script_of_the_daemonset_installs_once_and_brings_changed_keys() {
     use std::os::unix::fs::MetadataExt as _;
     assert_eq!(fs::metadata(keys.join("identity")).unwrap().mode() & 0o777, 0o600);
 }
+
+/// `containerd config default` writes the stanzas of the decoder itself: version 1.7 in double quotes, 2.1 in single ones.
+#[test]
+fn script_of_the_daemonset_adds_no_table_twice() {
+    for quote in ['"', '\''] {
+        let machine = Machine::new();
+        let folder = machine.path("host/etc/containerd");
+        fs::create_dir_all(&folder).unwrap();
+        fs::create_dir(machine.path("secret")).unwrap();
+        machine.write("busybox", busybox());
+        machine.call("chmod", &["+x", "busybox"]);
+        machine.write("containerd.toml", read("containerd.toml"));
+        let script = read("kubernetes/install.sh").replace("/sealcrate", "./busybox");
+        machine.write("install.sh", script);
+        let stanza = read("containerd.toml").replace('"', &quote.to_string());
+        let config = format!("version = 2\n{stanza}");
+        fs::write(folder.join("config.toml"), &config).unwrap();
+        let mut command = machine.sandbox.command("./busybox");
+        command.args(["sh", "./install.sh", "host"]);
+        command.env("KEYS", "secret").env("ONCE", "1").env("RESTART", "echo restarted");
+        assert_eq!(Done::of(&mut command).with_status(0).stdout, "installed\n");
+        understood(&folder.join("config.toml"));
+        assert_eq!(fs::read_to_string(folder.join("config.toml")).unwrap(), config);
+    }
+}
