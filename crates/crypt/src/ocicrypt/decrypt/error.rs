@@ -108,7 +108,9 @@ impl Classified for DecryptError {
             | Self::Options { .. }
             | Self::Tampered(_)
             | Self::WrappedKey { .. } => Some(ErrorClass::Damaged),
-            Self::Config(_) | Self::Manifest(_) | Self::Provider { .. } => None,
+            // A provider that refuses has no key. To encrypt, the same refusal is a failure.
+            Self::Provider { source, .. } => source.is_refusal().then_some(ErrorClass::Key),
+            Self::Config(_) | Self::Manifest(_) => None,
         }
     }
 }

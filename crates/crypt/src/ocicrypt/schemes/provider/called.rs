@@ -167,7 +167,7 @@ pub struct ProviderError {
 
 impl Classified for ProviderError {
     fn class(&self) -> Option<ErrorClass> {
-        self.is_refusal().then_some(ErrorClass::Key)
+        None
     }
 }
 
