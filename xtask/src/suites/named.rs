@@ -160,7 +160,7 @@ impl Set {
     /// All engines have their turn, also after a failure.
     ///
     /// # Errors
-    /// A folder cannot be made, an engine does not start, or a signal arrived.
+    /// A folder cannot be made, an engine does not start, its tests take too long, or a signal arrived.
     pub fn run(
         &self,
         interrupts: &Interrupts,
