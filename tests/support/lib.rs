@@ -7,7 +7,7 @@
 
 pub use crate::engines::containerd::{Containerd, as_root};
 pub use crate::engines::crun::CrunPodman;
-pub use crate::engines::engine::{Builder, Engine, EngineImage, assert_provided, busybox};
+pub use crate::engines::engine::{Builder, Engine, EngineImage, assert_provided, busybox, program};
 pub use crate::engines::pod::{Pod, PodContainer};
 pub use crate::engines::podman::PodmanService;
 pub use crate::machine::done::Done;

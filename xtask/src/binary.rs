@@ -72,6 +72,19 @@ pub fn build_with(package: &str, profile: Profile) -> anyhow::Result<[PathBuf; 2
     Ok([executable_in(&messages, package)?, executable_in(&messages, "sealcrate")?])
 }
 
+/// Builds the programs of tests of these names, as `cargo test` does with `arguments`, and returns their paths.
+///
+/// # Errors
+/// cargo fails, or builds no program of a name.
+pub(crate) fn build_tests<const N: usize>(
+    arguments: &[&str],
+    stubs: &Path,
+    names: [&str; N],
+) -> anyhow::Result<Vec<PathBuf>> {
+    let messages = messages_of("test", &[arguments, &["--no-run"]].concat(), Some(stubs))?;
+    names.into_iter().map(|name| executable_in(&messages, name)).collect()
+}
+
 fn executable_of(
     task: &str,
     arguments: &[&str],

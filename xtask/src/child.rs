@@ -7,9 +7,9 @@ use std::process::{Child, Command, ExitCode, ExitStatus, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use anyhow::{Context, ensure};
+use anyhow::{Context, bail, ensure};
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
@@ -60,6 +60,33 @@ pub fn run_in_own_group(
     let pid = Pid::from_child(&child);
     let flags = [&*interrupts.by_keyboard, &*interrupts.by_request];
     wait(child, &flags, || kill_process_group(pid, Signal::TERM))
+}
+
+/// Runs a command in a process group of its own, which an interrupt or the end of the time ends as a whole.
+///
+/// # Errors
+/// The command cannot be run; it has not ended within `limit`.
+pub fn run_in_own_group_within(
+    command: &mut Command,
+    interrupts: &Interrupts,
+    limit: Duration,
+) -> anyhow::Result<ExitCode> {
+    let mut child = spawn(command.process_group(0))?;
+    let pid = Pid::from_child(&child);
+    let deadline = Instant::now() + limit;
+    while !interrupts.arrived() {
+        if let Some(status) = child.try_wait().context("cannot wait for the command")? {
+            return Ok(exit_code(status));
+        }
+        if Instant::now() >= deadline {
+            kill_process_group(pid, Signal::KILL).context("cannot end the command")?;
+            child.wait().context("cannot wait for the command")?;
+            bail!("the command has not ended within {} s", limit.as_secs());
+        }
+        thread::sleep(Duration::from_millis(50));
+    }
+    kill_process_group(pid, Signal::TERM).context("cannot end the command")?;
+    Ok(exit_code(child.wait().context("cannot wait for the command")?))
 }
 
 /// Runs a command of which only a failure is of interest.
@@ -125,6 +152,22 @@ mod tests {
         let code =
             run(Command::new("sh").args(["-c", "kill -9 $$"]), &Interrupts::default()).unwrap();
         assert_eq!(code, ExitCode::from(137));
+    }
+
+    #[test]
+    fn the_end_of_the_time_ends_the_grandchildren_too() {
+        let (mut reader, writer) = std::io::pipe().unwrap();
+        let mut command = Command::new("sh");
+        command.args(["-c", "sleep 600 & wait"]).stdout(writer);
+        let run = run_in_own_group_within(&mut command, &Interrupts::default(), Duration::ZERO);
+        assert_eq!(run.unwrap_err().to_string(), "the command has not ended within 0 s");
+        drop(command);
+        std::io::copy(&mut reader, &mut std::io::sink()).unwrap();
+        let in_time = Duration::from_secs(600);
+        let mut quick = Command::new("sh");
+        quick.args(["-c", "exit 7"]);
+        let code = run_in_own_group_within(&mut quick, &Interrupts::default(), in_time).unwrap();
+        assert_eq!(code, ExitCode::from(7));
     }
 
     #[test]

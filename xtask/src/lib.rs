@@ -12,4 +12,5 @@ pub mod private_engine;
 mod pyinstaller;
 mod root;
 pub mod stubs;
+pub mod suites;
 pub mod test;

@@ -21,12 +21,16 @@ Tasks:
   demo                 Build the release binary and show, in a temporary folder, what it is for. Needs nothing
                        but cargo. Where the docker command reaches an engine, the image goes through that too,
                        and is removed from it afterwards
-  test [--yes] [ARGUMENT]...
-                       Run every test of the workspace against a private Docker engine and real registries.
-                       Arguments go on to `cargo test --workspace`. Stops what it started. With
-                       SEALCRATE_TEST_ENGINE set (unix:///run/docker.sock), the tests use that engine
-  engine [--yes] -- COMMAND
-                       Run a command with DOCKER_HOST and SEALCRATE_TEST_ENGINE naming a private Docker engine
+  test [--yes] [--engines host|all] [ARGUMENT]...
+                       Run every test of the workspace against a private Docker engine and real registries, and
+                       some of them against each engine of newer Debian releases. `--engines host` leaves these
+                       out, as ARGUMENT does unless `--engines all` is said. Arguments go on to
+                       `cargo test --workspace`. Stops what it started. With SEALCRATE_TEST_ENGINE set
+                       (unix:///run/docker.sock), the tests use that engine in place of the private one
+  engine [--yes] [--suite trixie|forky [--store overlay|containerd]] -- COMMAND
+                       Run a command with DOCKER_HOST and SEALCRATE_TEST_ENGINE naming a private Docker engine.
+                       With `--suite` it is the engine of another Debian release, in target/engines, and that
+                       release's docker, ctr, podman, skopeo, buildah, cosign, oras and age come first in PATH
   stubs [--yes]        Build the stubs for all machines into target/stubs, and print that folder:
                        SEALCRATE_STUBS_DIR names it to a build of sealcrate. Where the compiler has no
                        libraries for a machine, those of Debian's packages are used
@@ -47,7 +51,7 @@ fn main() -> anyhow::Result<ExitCode> {
     match Task::parse(&arguments)? {
         Task::Bench(arguments) => bench(arguments),
         Task::Demo => demo(),
-        Task::Engine(consent, command) => engine::run(consent, command),
+        Task::Engine(request) => engine::run(&request),
         Task::Help => {
             print(HELP.trim_end());
             Ok(ExitCode::SUCCESS)
@@ -57,7 +61,7 @@ fn main() -> anyhow::Result<ExitCode> {
             print(&stubs::build(consent)?.display().to_string());
             Ok(ExitCode::SUCCESS)
         }
-        Task::Test(consent, arguments) => test::run(consent, arguments),
+        Task::Test(request) => test::run(&request),
     }
 }
 
@@ -66,11 +70,11 @@ fn main() -> anyhow::Result<ExitCode> {
 enum Task<'a> {
     Bench(&'a [String]),
     Demo,
-    Engine(Consent, &'a [String]),
+    Engine(engine::Request<'a>),
     Help,
     Proto,
     Stubs(Consent),
-    Test(Consent, &'a [String]),
+    Test(test::Request<'a>),
 }
 
 impl<'a> Task<'a> {
@@ -82,14 +86,11 @@ impl<'a> Task<'a> {
         match (task.as_str(), more) {
             ("bench", _) => Ok(Self::Bench(rest)),
             ("demo", []) if rest.is_empty() => Ok(Self::Demo),
-            ("engine", [dashes, command @ ..]) if dashes == "--" && !command.is_empty() => {
-                Ok(Self::Engine(consent, command))
-            }
-            ("engine", _) => bail!("usage: cargo xtask engine [--yes] -- COMMAND"),
+            ("engine", _) => Ok(Self::Engine(engine::Request::parse(rest)?)),
             ("help" | "--help" | "-h", _) => Ok(Self::Help),
             ("proto", []) if rest.is_empty() => Ok(Self::Proto),
             ("stubs", []) => Ok(Self::Stubs(consent)),
-            ("test", arguments) => Ok(Self::Test(consent, arguments)),
+            ("test", _) => Ok(Self::Test(test::Request::parse(rest)?)),
             (task, _) => {
                 bail!("{task:?} is no task, or takes no arguments: see `cargo xtask help`")
             }
@@ -135,12 +136,12 @@ mod tests {
     #[test]
     fn arguments_go_on_to_what_a_task_runs() {
         let test = words("test --test lock -- --nocapture");
-        assert_eq!(Task::parse(&test).unwrap(), Task::Test(Consent::Asked, &test[1..]));
-        let agreed = words("test --yes --test lock");
-        assert_eq!(Task::parse(&agreed).unwrap(), Task::Test(Consent::Given, &agreed[2..]));
+        let request = test::Request::parse(&test[1..]).unwrap();
+        assert_eq!(Task::parse(&test).unwrap(), Task::Test(request));
         assert_eq!(Task::parse(&words("stubs --yes")).unwrap(), Task::Stubs(Consent::Given));
         let engine = words("engine -- bash -c true");
-        assert_eq!(Task::parse(&engine).unwrap(), Task::Engine(Consent::Asked, &engine[2..]));
+        let request = engine::Request::parse(&engine[1..]).unwrap();
+        assert_eq!(Task::parse(&engine).unwrap(), Task::Engine(request));
         let bench = words("bench images --quick");
         assert_eq!(Task::parse(&bench).unwrap(), Task::Bench(&bench[1..]));
     }

@@ -1,9 +1,10 @@
 //! A private Docker engine: its own data, socket and containerd, no network, gone afterwards.
 //!
-//! dockerd itself is run by `private_engine.sh`; this module starts that script, waits until the
-//! engine answers, and stops it.
+//! dockerd itself is run by `private_engine.sh`, or by `suites/engine.sh` if it is the engine of another suite. This
+//! module starts that script, waits until the engine answers, and stops it.
 
 use std::env;
+use std::ffi::OsString;
 use std::fs;
 use std::io::{Read, Write};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
@@ -19,6 +20,7 @@ use tempfile::TempDir;
 
 use crate::child::Interrupts;
 use crate::root;
+use crate::suites::{self, Store};
 
 const SCRIPT: &str = include_str!("private_engine.sh");
 const START_TIMEOUT: Duration = Duration::from_secs(60);
@@ -36,8 +38,28 @@ pub fn with(
     if let Ok(address) = env::var("SEALCRATE_TEST_ENGINE") {
         return task(&address);
     }
-    let engine = PrivateEngine::start(interrupts)?;
-    let result = task(&format!("unix://{}", engine.socket().display()));
+    let engine = PrivateEngine::start(interrupts, SCRIPT, &[dockerd()?.into()])?;
+    let result = task(&engine.address());
+    engine.stop()?;
+    result
+}
+
+/// Calls `task` with the address of a private engine of another suite, and with that suite's programs.
+/// Both live until `task` returns.
+///
+/// # Errors
+/// The engine does not start or stop; `task` fails.
+pub(crate) fn with_suite(
+    interrupts: &Interrupts,
+    folder: &suites::Folder,
+    store: Store,
+    task: impl FnOnce(&str, &suites::Programs) -> anyhow::Result<ExitCode>,
+) -> anyhow::Result<ExitCode> {
+    let system = [folder.path().into(), store.snapshotter().into()];
+    let arguments = [&system[..], &suites::Programs::shared_folders()?].concat();
+    let engine = PrivateEngine::start(interrupts, suites::SCRIPT, &arguments)?;
+    let result = suites::Programs::write(folder, engine.folder.path())
+        .and_then(|programs| task(&engine.address(), &programs));
     engine.stop()?;
     result
 }
@@ -48,15 +70,20 @@ struct PrivateEngine {
 }
 
 impl PrivateEngine {
-    fn start(interrupts: &Interrupts) -> anyhow::Result<Self> {
+    /// Starts a script with a new folder, the group that may use the socket, and further arguments.
+    fn start(
+        interrupts: &Interrupts,
+        script: &str,
+        arguments: &[OsString],
+    ) -> anyhow::Result<Self> {
         root::authenticate()?;
         let folder = folder_for_sockets()?;
         let group = fs::metadata(folder.path())?.gid();
         let script = root::command("sh")
-            .args(["-c", SCRIPT, "sh"])
+            .args(["-c", script, "sh"])
             .arg(folder.path())
             .arg(group.to_string())
-            .arg(dockerd()?)
+            .args(arguments)
             .stdin(Stdio::piped())
             // Out of the terminal's group: Ctrl-C ends the tests, and then we end the engine.
             .process_group(0)
@@ -72,6 +99,11 @@ impl PrivateEngine {
                 Err(error.context(format!("the engine's log ends with:\n{log}")))
             }
         }
+    }
+
+    /// Returns the address, as `DOCKER_HOST` takes it.
+    fn address(&self) -> String {
+        format!("unix://{}", self.socket().display())
     }
 
     fn socket(&self) -> PathBuf {

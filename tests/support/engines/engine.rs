@@ -1,17 +1,20 @@
-//! The Docker engine that the tests use, driven by Debian's own client.
+//! The Docker engine that the tests use, driven by the client of the Debian release that the engine is from.
 //!
 //! The engine is not started here: `cargo xtask test` does that, and names its address.
 
 use std::env;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{self, Command, Output};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tempfile::TempDir;
 
-/// By its path, since another client may come first in `PATH`; this one has BuildKit built in.
-const CLIENT: &str = "/usr/bin/docker";
+/// The programs of this machine: another client may come first in `PATH`, and this one has BuildKit.
+const PROGRAMS: &str = "/usr/bin";
+
+/// The variable that names the folder of programs that belong to the engine, if this machine's do not.
+const PROGRAMS_VARIABLE: &str = "SEALCRATE_TEST_PROGRAMS";
 
 /// The variable that names the engine. Only `cargo xtask test` sets it.
 const VARIABLE: &str = "SEALCRATE_TEST_ENGINE";
@@ -27,10 +30,16 @@ pub fn assert_provided() {
     assert!(is_provided, "{VARIABLE} names no engine: `cargo xtask test` runs this test");
 }
 
+/// The path of a program from the release of Debian that the engine is from.
+pub fn program(name: &str) -> PathBuf {
+    env::var_os(PROGRAMS_VARIABLE).map_or_else(|| PROGRAMS.into(), PathBuf::from).join(name)
+}
+
 /// The Docker engine that `SEALCRATE_TEST_ENGINE` names.
 #[derive(Debug)]
 pub struct Engine {
     address: String,
+    client: PathBuf,
     client_config: TempDir,
 }
 
@@ -43,7 +52,7 @@ impl Engine {
         assert_provided();
         let address = env::var(VARIABLE).expect("the address is text");
         let client_config = tempfile::tempdir().expect("a temporary folder can be made");
-        Self { address, client_config }
+        Self { address, client: program("docker"), client_config }
     }
 
     /// The address as `DOCKER_HOST` takes it.
@@ -53,7 +62,7 @@ impl Engine {
 
     /// Prepares a call of the Docker client that knows nothing of the user's contexts and logins.
     pub fn docker(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(CLIENT);
+        let mut command = Command::new(&self.client);
         command
             .env_remove("DOCKER_CONTEXT")
             .env_remove("DOCKER_HOST")

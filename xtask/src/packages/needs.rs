@@ -52,6 +52,8 @@ pub(super) const NEEDS: &[Need] = &[
         accepts: Path::exists,
     },
     Need { package: "systemd", files: &["/usr/bin/systemd-analyze"], accepts: Path::exists },
+    // The engines of other suites are unpacked by this.
+    Need { package: "mmdebstrap", files: &["/usr/bin/mmdebstrap"], accepts: Path::exists },
     // Programs to be packed are built by these,
     Need { package: "gcc", files: &["/usr/bin/gcc"], accepts: Path::exists },
     Need { package: "musl-tools", files: &["/usr/bin/musl-gcc"], accepts: Path::exists },
