@@ -146,7 +146,7 @@ fn list_of_key_providers_that_is_not_there_is_a_warning() {
     let done = node.decode(&script, &["--decryption-keys-path=keys"]).with_status(0);
     let warning =
         "warning: there is no file /missing/list, which OCICRYPT_KEYPROVIDER_CONFIG names\n";
-    assert_eq!((node.released(), &*done.stderr), (node.plain.clone(), warning));
+    assert_eq!((node.released(), &*done.stderr), (node.plain, warning));
 }
 
 #[test]

@@ -3,7 +3,7 @@
 //!
 //! Lengths are definite and shorter than 4 GiB, tags of one byte. ITU-T X.690.
 
-use pkcs8::der::{Decode as _, Encode as _, Header, Length, Tag};
+use pkcs8::der::{Encode as _, Length};
 use zeroize::Zeroizing;
 
 pub(crate) const INTEGER: u8 = 0x02;
@@ -14,11 +14,12 @@ pub(crate) const SET: u8 = 0x31;
 
 /// Writes an element whose content is `parts`.
 pub(crate) fn element(tag: u8, parts: &[&[u8]]) -> Zeroizing<Vec<u8>> {
-    let tag = Tag::from_der(&[tag]).expect("callers name tags of DER");
     let len: usize = parts.iter().map(|part| part.len()).sum();
     let len = Length::try_from(len).expect("keys and their messages are short");
     let mut bytes = Zeroizing::new(Vec::with_capacity(usize::try_from(len).unwrap_or(0) + 8));
-    Header::new(tag, len).encode_to_vec(&mut bytes).expect("memory takes all bytes");
+    // ocicrypt writes a SEQUENCE that is marked as primitive: a tag that the library does not write.
+    bytes.push(tag);
+    len.encode_to_vec(&mut bytes).expect("memory takes all bytes");
     parts.iter().for_each(|part| bytes.extend_from_slice(part));
     bytes
 }
