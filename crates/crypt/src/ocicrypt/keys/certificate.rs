@@ -77,6 +77,6 @@ pub enum CertificateError {
 
 impl Classified for CertificateError {
     fn class(&self) -> Option<ErrorClass> {
-        Some(ErrorClass::Usage)
+        Some(ErrorClass::Failure)
     }
 }
