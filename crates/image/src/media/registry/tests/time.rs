@@ -72,7 +72,7 @@ fn blob_that_comes_byte_by_byte_is_given_up() {
 fn blob_may_come_as_slowly_as_it_likes_where_nothing_else_is_asked_for() {
     let server = Server::start(|_, _| Reply::ok(bytes(100)).drip(MOMENT));
     let least_rate = LeastRate { bytes: 0, window: Duration::from_millis(1) };
-    let patient = Pace { least_rate, ..hasty() };
+    let patient = Pace { least_rate, ..hasty_with_blobs() };
     let descriptor = layer(&bytes(100)).descriptor().unwrap().clone();
     let blob = registry(&server, patient).source(&reference(&server, "a")).blob(&descriptor);
     let mut out = Vec::new();
