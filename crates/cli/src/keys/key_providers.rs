@@ -43,7 +43,7 @@ pub(crate) fn named(text: &Typed, runtime: &Runtime) -> Result<Provider> {
     let name: ProviderName =
         name.parse().map_err(|error| Usage(format!("provider:NAME[:PARAMETER]: {error}")))?;
     let Some(config) = config()? else {
-        let text = format!("{VARIABLE} names no file that says what the key provider {name} is");
+        let text = format!("{VARIABLE} names no file that lists the key provider {name}");
         return Err(Usage(text).into());
     };
     match config.find(&name) {
